@@ -1,0 +1,1 @@
+"""A small shop: the example that the tutorial builds and the tests use."""

@@ -1,0 +1,116 @@
+"""The shop: users, products, and orders with their items. Everything it serves is declared here."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from sternpost import (
+    Browse,
+    Contract,
+    Create,
+    Delete,
+    Email,
+    Many,
+    One,
+    Owned,
+    Read,
+    Replace,
+    Resource,
+    Transition,
+    Update,
+    caller,
+    computed,
+    field,
+    many,
+    one,
+    public,
+    scope,
+    sum_of,
+    this,
+)
+
+UserStatus = Literal["pending", "active", "suspended"]
+OrderStatus = Literal["draft", "placed", "paid", "shipped", "cancelled"]
+
+user_admin = scope("users:admin")
+order_admin = scope("orders:admin")
+
+
+class User(Resource, prefix="usr", owner="id"):
+    """A person who can place orders."""
+
+    name: str = field(min_length=1, max_length=100, filter=["eq", "contains", "startsWith"])
+    email: Email = field(unique=True, sensitive=True)
+    status: UserStatus = field(default="pending", write="never", filter=True)
+    created_at: datetime = field(auto="created", filter=True)
+    updated_at: datetime = field(auto="updated", filter=True)
+    orders: Many[Order]
+
+    browse = Browse(sort=["created_at", "updated_at", "name"], allow=scope("users:read") | user_admin)
+    read = Read(allow=this.is_owner | scope("users:read") | user_admin)
+    create = Create(allow=public)
+    replace = Replace(allow=this.is_owner | scope("users:write") | user_admin)
+    update = Update(allow=this.is_owner | scope("users:write") | user_admin)
+    delete = Delete(allow=user_admin)
+    activate = Transition("status", source=["pending", "suspended"], target="active", allow=user_admin)
+    suspend = Transition("status", source=["pending", "active"], target="suspended", allow=user_admin)
+
+
+class Product(Resource, prefix="prd"):
+    """Something to buy, and how many there are of it."""
+
+    sku: str = field(unique=True, min_length=1, max_length=40, pattern="^[A-Z0-9-]+$", filter=True)
+    name: str = field(min_length=1, max_length=200, filter=True)
+    price_cents: int = field(ge=0, le=100_000_000, filter=True)
+    stock: int = field(ge=0, le=1_000_000_000, default=0, filter=True)
+
+    browse = Browse(sort=["name", "sku", "price_cents", "stock"], allow=public)
+    read = Read(allow=public)
+    create = Create(allow=scope("products:write"))
+    replace = Replace(allow=scope("products:write"))
+    update = Update(allow=scope("products:write"))
+    delete = Delete(allow=scope("products:write"))
+
+
+class OrderItem(Resource, prefix="itm"):
+    """A product in an order, at its price when it was ordered."""
+
+    order: One[Order]
+    product: One[Product]
+    quantity: int = field(ge=1, le=999)
+    unit_price_cents: int = field(ge=0, write="never")
+
+
+class Order(Resource, prefix="ord", owner="user_id"):
+    """What a user buys. Placing it takes its items out of stock."""
+
+    user: One[User] = one(default=caller, write="create", filter=True)
+    status: OrderStatus = field(default="draft", write="never", filter=True)
+    items: Owned[OrderItem] = many(max_length=200)
+    total_cents: int = computed(sum_of("items", "quantity", "unit_price_cents"), filter=True)
+    created_at: datetime = field(auto="created", filter=True)
+    updated_at: datetime = field(auto="updated", filter=True)
+
+    browse = Browse(
+        sort=["created_at", "updated_at", "total_cents"],
+        allow=this.is_owner | scope("orders:read") | order_admin,
+    )
+    read = Read(allow=this.is_owner | scope("orders:read") | order_admin)
+    create = Create(allow=this.is_owner | scope("orders:write") | order_admin)
+    replace = Replace(allow=this.is_owner | scope("orders:write") | order_admin)
+    update = Update(allow=this.is_owner | scope("orders:write") | order_admin)
+    delete = Delete(allow=this.is_owner | order_admin)
+    place = Transition("status", source="draft", target="placed", allow=this.is_owner | order_admin)
+    pay = Transition("status", source="placed", target="paid", allow=this.is_owner | order_admin)
+    ship = Transition("status", source="paid", target="shipped", allow=order_admin)
+    cancel = Transition("status", source=["draft", "placed", "paid"], target="cancelled", allow=this.is_owner | order_admin)
+
+
+contract = Contract(
+    "shop",
+    title="Shop",
+    description="Users, products and orders.",
+    version="1.0.0",
+    resources=[User, Product, Order, OrderItem],
+)

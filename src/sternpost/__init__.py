@@ -1,0 +1,69 @@
+"""Sternpost: declare a backend once, in typed Python; serve a hardened one from it.
+
+Everything a contract and its services need is importable from here. The application itself (`Sternpost`) and what it
+brings along are loaded on first use, so that importing a contract stays cheap.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sternpost.contract.contract import Contract
+from sternpost.contract.fields import computed, field, sum_of
+from sternpost.contract.implements import implements
+from sternpost.contract.operations import Browse, Create, Custom, Delete, Operation, Read, Replace, Transition, Update
+from sternpost.contract.policy import Policy, authenticated, caller, public, scope, this
+from sternpost.contract.relations import Many, One, Owned, many, one
+from sternpost.contract.resource import Payload, Resource
+from sternpost.contract.types import Email, Format, Json, Url
+from sternpost.errors import (
+    Conflict,
+    Detail,
+    Duplicate,
+    Forbidden,
+    Internal,
+    Invalid,
+    NotFound,
+    NotLoaded,
+    SternpostError,
+    Timeout,
+    Unauthenticated,
+    Unavailable,
+    Unprocessable,
+)
+from sternpost.version import __version__
+
+if TYPE_CHECKING:
+    from sternpost.app.application import Sternpost
+    from sternpost.compile.diagnostics import ContractError
+    from sternpost.pipeline.change import Change
+    from sternpost.pipeline.context import Context
+    from sternpost.pipeline.repository import Repository
+    from sternpost.settings import Settings
+
+_LAZY = {
+    "Sternpost": "sternpost.app.application",
+    "ContractError": "sternpost.compile.diagnostics",
+    "Change": "sternpost.pipeline.change",
+    "Context": "sternpost.pipeline.context",
+    "Repository": "sternpost.pipeline.repository",
+    "Settings": "sternpost.settings",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        from importlib import import_module
+
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'sternpost' has no attribute {name!r}")
+
+
+__all__ = [
+    "Browse", "Change", "Conflict", "Context", "Contract", "ContractError", "Create", "Custom", "Delete", "Detail",
+    "Duplicate", "Email", "Forbidden", "Format", "Internal", "Invalid", "Json", "Many", "NotFound", "NotLoaded", "One",
+    "Operation", "Owned", "Payload", "Policy", "Read", "Replace", "Repository", "Resource", "Settings", "Sternpost",
+    "SternpostError", "Timeout", "Transition", "Unauthenticated", "Unavailable", "Unprocessable", "Update", "Url",
+    "__version__", "authenticated", "caller", "computed", "field", "implements", "many", "one", "public", "scope",
+    "sum_of", "this",
+]

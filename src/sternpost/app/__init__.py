@@ -1,0 +1,1 @@
+"""Puts everything together: the application, its lifecycle, its server."""

@@ -1,0 +1,225 @@
+"""`Sternpost`: a contract as an ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from types import ModuleType
+from typing import Any
+
+import orjson
+
+from sternpost.app.drivers import make_authenticator, make_storage
+from sternpost.app.sensitive import sensitive_names
+from sternpost.clock import Clock, SystemClock
+from sternpost.compile.compiler import Compiled, compile_contract
+from sternpost.contract.contract import Contract
+from sternpost.errors import MethodNotAllowed, NotFound
+from sternpost.health.readiness import HEALTHY, Readiness
+from sternpost.ids import NewId, new_hex, new_request_id
+from sternpost.pipeline.runtime import Runtime
+from sternpost.plan.model import Plan
+from sternpost.ports.authenticator import Authenticator
+from sternpost.ports.storage import Storage
+from sternpost.protocols.rest.docs import Docs
+from sternpost.protocols.rest.http import JSON, SECURITY_HEADERS, Receive, RequestHeaders, Scope, Send, read_headers, send_response
+from sternpost.protocols.rest.rest import Rest, encode_error
+from sternpost.settings import Settings, load_settings
+from sternpost.telemetry.log import Log, Write
+from sternpost.telemetry.observation import Observation, new_span_id, trace_context
+
+Asgi = Callable[[Scope, Receive, Send], Any]
+
+
+class Sternpost:
+    """An ASGI application that serves a contract.
+
+    Args:
+        contract: what to serve. It is compiled here; a contract with mistakes raises `ContractError`.
+        services: modules (or functions) with `@implements`.
+        settings: by default read from the environment when the application starts.
+        mounts: other ASGI applications by path prefix. They run outside the pipeline: no policy, no limit, only a log line.
+        storage, authenticator, clock, new_id, write_log: replaced in tests; by default what the settings say.
+    """
+
+    def __init__(
+        self,
+        contract: Contract,
+        *,
+        services: Iterable[ModuleType | Callable[..., Any]] = (),
+        settings: Settings | None = None,
+        mounts: Mapping[str, Asgi] | None = None,
+        storage: Storage | None = None,
+        authenticator: Authenticator | None = None,
+        clock: Clock | None = None,
+        new_id: NewId = new_hex,
+        write_log: Write | None = None,
+    ) -> None:
+        self.contract = contract
+        self.compiled: Compiled = compile_contract(contract, services)
+        self.mounts = dict(mounts or {})
+        self.clock = clock or SystemClock()
+        self.in_flight = 0
+        self._settings = settings
+        self._storage = storage
+        self._authenticator = authenticator
+        self._new_id = new_id
+        self._write_log = write_log
+        self._running: Running | None = None
+
+    @property
+    def plan(self) -> Plan:
+        """The compiled contract."""
+        return self.compiled.plan
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force; reads the environment on first use. Raises `StartupError`."""
+        if self._settings is None:
+            self._settings = load_settings()
+        return self._settings
+
+    @property
+    def running(self) -> Running:
+        """What serves requests, between `start` and `stop`."""
+        if self._running is None:
+            raise RuntimeError("The application is not started: run it with a server that supports ASGI's lifespan, or call start()")
+        return self._running
+
+    async def start(self) -> Running:
+        """Opens the database and builds everything that requests need. A database that is away is no error."""
+        settings = self.settings
+        storage = self._storage or make_storage(settings)
+        await storage.open(self.plan)
+        authenticator = self._authenticator or make_authenticator(settings, self.clock)
+        log = Log(settings.service or self.plan.name, self.clock, level=settings.log_level, sensitive=sensitive_names(self.plan), write=self._write_log)
+        runtime = Runtime(
+            self.plan, self.compiled.classes, self.compiled.functions,
+            storage=storage, authenticator=authenticator, clock=self.clock, new_id=self._new_id,
+        )
+        self._running = Running(self, runtime, settings, log)
+        return self._running
+
+    async def stop(self) -> None:
+        """Closes what `start` opened."""
+        running, self._running = self._running, None
+        if running is not None:
+            await running.runtime.authenticator.close()
+            await running.runtime.storage.close()
+
+    def drain(self) -> None:
+        """Readiness says no from now on; requests are still answered."""
+        self.running.readiness.draining = True
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            self.in_flight += 1
+            try:
+                await self.running.entry(scope, receive, send)
+            finally:
+                self.in_flight -= 1
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                try:
+                    await self.start()
+                except Exception as error:
+                    await send({"type": "lifespan.startup.failed", "message": str(error)})
+                    raise
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                await self.stop()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+
+class Running:
+    """A started application: everything that the way of a request touches."""
+
+    def __init__(self, app: Sternpost, runtime: Runtime, settings: Settings, log: Log) -> None:
+        self.runtime = runtime
+        self.settings = settings
+        self.log = log
+        self.mounts = app.mounts
+        self.rest = Rest(runtime, max_body_bytes=settings.max_body_bytes)
+        self.docs = Docs(runtime) if settings.docs else None
+        self.readiness = Readiness(runtime.plan.version, runtime.clock, {"database": runtime.storage.check}, self._unhealthy)
+        self.entry: Asgi = self._serve
+        if settings.cors_enabled:
+            from starlette.middleware.cors import CORSMiddleware
+
+            self.entry = CORSMiddleware(
+                self._serve, allow_origins=settings.cors_origins, allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+                allow_headers=["authorization", "content-type", "traceparent", "idempotency-key", "if-match", "if-none-match"],
+                expose_headers=["location", "x-request-id", "retry-after"], max_age=600,
+            )
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request: observed from here, answered by the first that knows its address."""
+        headers = read_headers(scope)
+        observation = self._observe(scope, headers)
+        path: str = scope["path"]
+        try:
+            if path.startswith(self.rest.router.base):
+                await self.rest(scope, receive, send, headers, observation)
+            elif path in ("/health", "/health/ready"):
+                await self._health(scope, send, headers, observation)
+            elif self.docs is not None and self.docs.knows(path):
+                await self.docs(scope, receive, _watching(send, observation))
+            else:
+                await self._elsewhere(scope, receive, send, headers, observation)
+        finally:
+            self.log.request(observation)
+
+    def _observe(self, scope: Scope, headers: RequestHeaders) -> Observation:
+        trace_id, parent = trace_context(headers.traceparent)
+        return Observation(
+            log=self.log, request_id=new_request_id(), trace_id=trace_id, span_id=new_span_id(), parent_span_id=parent,
+            started=self.runtime.clock.monotonic(), method=scope["method"], path=scope["path"],
+        )
+
+    async def _health(self, scope: Scope, send: Send, headers: RequestHeaders, observation: Observation) -> None:
+        if scope["method"] not in ("GET", "HEAD"):
+            await self._refuse(MethodNotAllowed(("GET", "HEAD")), scope, send, headers, observation)
+            return
+        if scope["path"] == "/health":
+            ready, body = True, dict[str, Any](HEALTHY)
+            observation.success_message = "Liveness checked"
+        else:
+            ready, body = await self.readiness.report()
+            observation.success_message = "Readiness checked"
+        observation.status = 200 if ready else 503
+        await send_response(send, observation.status, [JSON, *SECURITY_HEADERS], orjson.dumps(body), head=scope["method"] == "HEAD")
+
+    async def _elsewhere(self, scope: Scope, receive: Receive, send: Send, headers: RequestHeaders, observation: Observation) -> None:
+        path: str = scope["path"]
+        for prefix, mounted in self.mounts.items():
+            if path == prefix or path.startswith(prefix.rstrip("/") + "/"):
+                below = {**scope, "root_path": scope.get("root_path", "") + prefix.rstrip("/")}
+                await mounted(below, receive, _watching(send, observation))
+                return
+        await self._refuse(NotFound("There is nothing at this address"), scope, send, headers, observation)
+
+    async def _refuse(self, error: NotFound | MethodNotAllowed, scope: Scope, send: Send, headers: RequestHeaders, observation: Observation) -> None:
+        self.log.error(observation, error)
+        observation.status, more, body = encode_error(error, observation, headers)
+        await send_response(send, observation.status, [*more, *SECURITY_HEADERS], body, head=scope["method"] == "HEAD")
+
+    def _unhealthy(self, name: str, reason: str) -> None:
+        self.log.event("warning", f"{name} is unhealthy", check=name, reason=reason)
+
+
+def _watching(send: Send, observation: Observation) -> Send:
+    """Notes the status of an answer that something else writes."""
+
+    async def watched(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            observation.status = message["status"]
+        await send(message)
+
+    return watched

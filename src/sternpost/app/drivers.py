@@ -1,0 +1,41 @@
+"""Chooses drivers by the settings. The only place, beside the tests' own, that imports them."""
+
+from __future__ import annotations
+
+from urllib.parse import unquote
+
+from sternpost.auth.jwks import KeySet
+from sternpost.auth.jwt import JwtAuthenticator
+from sternpost.clock import Clock
+from sternpost.errors import StartupError
+from sternpost.ports.storage import Storage
+from sternpost.settings import Settings
+
+
+def make_storage(settings: Settings) -> Storage:
+    """The database that `STERNPOST_DATABASE_URL` names. Raises `StartupError` for an address that is none."""
+    url = settings.database_url.get_secret_value()
+    scheme, _, rest = url.partition("://")
+    if scheme == "sqlite":
+        from sternpost.storage.sqlite.database import SqliteStorage
+
+        # sqlite:///relative.sqlite and sqlite:////absolute.sqlite, as SQLAlchemy writes them
+        return SqliteStorage(unquote(rest.removeprefix("/")), timeout_seconds=settings.database_timeout_seconds)
+    if scheme in ("postgresql", "postgres"):
+        try:
+            from sternpost.storage.postgresql.database import PostgresqlStorage
+        except ModuleNotFoundError as error:
+            raise StartupError("PostgreSQL needs its driver. Run: pip install 'sternpost[postgresql]'") from error
+        return PostgresqlStorage(url, pool_size=settings.database_pool_size, timeout_seconds=settings.database_timeout_seconds)
+    raise StartupError(f"STERNPOST_DATABASE_URL has the unknown scheme {scheme!r}. Use sqlite:///path or postgresql://user:password@host/name")
+
+
+def make_authenticator(settings: Settings, clock: Clock) -> JwtAuthenticator:
+    """Token verification as the settings say."""
+    return JwtAuthenticator(
+        clock,
+        secret=settings.jwt_secret.get_secret_value() if settings.jwt_secret else None,
+        keys=KeySet(settings.jwt_jwks_url, clock) if settings.jwt_jwks_url else None,
+        issuer=settings.jwt_issuer,
+        audience=settings.jwt_audience,
+    )

@@ -1,0 +1,13 @@
+"""Which names are masked in logs."""
+
+from __future__ import annotations
+
+from sternpost.plan.model import Plan
+
+ALWAYS = frozenset({"password", "secret", "token", "authorization", "cookie", "api_key", "apiKey", "jwt"})
+
+
+def sensitive_names(plan: Plan) -> frozenset[str]:
+    """The names, in Python and in JSON, of fields that the contract marks sensitive, and a few that always are."""
+    marked = [field for resource in plan.resources for field in resource.fields if field.sensitive]
+    return ALWAYS | {field.name for field in marked} | {field.public_name for field in marked}

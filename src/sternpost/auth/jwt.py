@@ -1,0 +1,171 @@
+"""Bearer JWTs (RFC 7519), by the best practice of RFC 8725: which algorithms count is decided here, never by the token."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any, cast
+
+import jwt as pyjwt
+
+from sternpost.auth.jwks import KeySet
+from sternpost.clock import Clock
+from sternpost.errors import Unauthenticated
+from sternpost.ports.authenticator import Principal
+
+TOKEN_BYTES_MAX = 8192
+CACHE_MAX = 10_000
+SECRET_ALGORITHM = "HS256"
+PUBLIC_ALGORITHMS = ("RS256", "ES256", "EdDSA")
+_TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
+_FORBIDDEN_HEADERS = frozenset({"jku", "x5u", "jwk", "x5c", "crit"})
+"""Header members by which a token would bring its own key, or ask for rules that are not known here."""
+
+_KID = re.compile(r"[A-Za-z0-9+/=._:~-]{1,256}")
+_SECRET_KID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_NO_CHECKS: Any = {"verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_aud": False, "verify_iss": False, "require": []}
+
+
+class JwtAuthenticator:
+    """Verifies tokens with a shared secret (HS256), with public keys of a JWKS (RS256, ES256, EdDSA), or both.
+
+    Verified tokens are kept until they expire, so that a signature is checked once; when keys change, all are forgotten.
+    """
+
+    def __init__(
+        self, clock: Clock, *, secret: str | None = None, keys: KeySet | None = None, issuer: str | None = None, audience: str | None = None
+    ) -> None:
+        self.clock = clock
+        self.secret = secret
+        self.keys = keys
+        self.issuer = issuer
+        self.audience = audience
+        self._verified: OrderedDict[bytes, tuple[Principal, float]] = OrderedDict()
+        self._generation = 0
+
+    async def authenticate(self, token: str) -> Principal:
+        if self.keys is not None:
+            await self.keys.refresh_if_old()
+            self._forget_if_keys_changed(self.keys)
+        digest = hashlib.sha256(token.encode("latin-1", "replace")).digest()
+        found = self._verified.get(digest)
+        if found is not None:
+            principal, expires = found
+            if expires > self.clock.now().timestamp():
+                return principal
+            del self._verified[digest]
+        principal, expires = await self._verify(token)
+        self._verified[digest] = (principal, expires)
+        if len(self._verified) > CACHE_MAX:
+            self._verified.popitem(last=False)
+        return principal
+
+    async def close(self) -> None:
+        if self.keys is not None:
+            await self.keys.close()
+
+    async def _verify(self, token: str) -> tuple[Principal, float]:
+        if len(token) > TOKEN_BYTES_MAX:
+            raise _refused("the token is too large")
+        try:
+            header = cast("Mapping[str, Any]", pyjwt.get_unverified_header(token))
+        except (pyjwt.PyJWTError, ValueError, UnicodeError) as error:
+            raise _refused("the token is malformed") from error
+        algorithm = _check_header(header)
+        key = await self._key(algorithm, header.get("kid"))
+        try:
+            claims = pyjwt.decode(token, key, algorithms=[algorithm], options=_NO_CHECKS)
+        except (pyjwt.PyJWTError, ValueError, TypeError) as error:
+            raise _refused(f"the token is refused: {type(error).__name__}") from error
+        return self._principal(claims), self._check_claims(claims)
+
+    async def _key(self, algorithm: str, kid: Any) -> Any:
+        if algorithm == SECRET_ALGORITHM:
+            if self.secret is None:
+                raise _refused("HS256 is not accepted here")
+            if kid is not None and not (isinstance(kid, str) and _SECRET_KID.fullmatch(kid)):
+                raise _refused("the kid is malformed")
+            return self.secret
+        if self.keys is None:
+            raise _refused(f"{algorithm} is not accepted here")
+        if kid is not None and not (isinstance(kid, str) and _KID.fullmatch(kid)):
+            raise _refused("the kid is malformed")
+        key = await self.keys.find(algorithm, kid)
+        self._forget_if_keys_changed(self.keys)
+        if key is None:
+            raise _refused("no key fits the token")
+        return key
+
+    def _forget_if_keys_changed(self, keys: KeySet) -> None:
+        if keys.generation != self._generation:
+            self._generation = keys.generation
+            self._verified.clear()
+
+    def _check_claims(self, claims: Mapping[str, Any]) -> float:
+        """When the token expires. Raises `Unauthenticated` for one that does not count now, or not here."""
+        now = self.clock.now().timestamp()
+        expires = _instant(claims, "exp")
+        if expires is None:
+            raise _refused("the token has no exp")
+        if expires <= now:
+            raise _refused("the token has expired")
+        not_before = _instant(claims, "nbf")
+        if not_before is not None and not_before > now:
+            raise _refused("the token is not valid yet")
+        if self.issuer is not None and claims.get("iss") != self.issuer:
+            raise _refused("the token has another issuer")
+        if self.audience is not None and self.audience not in _texts(claims.get("aud")):
+            raise _refused("the token is for another audience")
+        return expires
+
+    def _principal(self, claims: Mapping[str, Any]) -> Principal:
+        subject = claims.get("sub")
+        if not isinstance(subject, str) or not 1 <= len(subject) <= 256 or not subject.isprintable():
+            raise _refused("the token has no usable sub")
+        scopes = claims["scope"].split(" ") if isinstance(claims.get("scope"), str) else _texts(claims.get("scp"))
+        if len(scopes) == 1 and " " in scopes[0]:
+            scopes = scopes[0].split(" ")
+        return Principal(subject, frozenset(scope for scope in scopes if scope))
+
+
+def _check_header(header: Mapping[str, Any]) -> str:
+    algorithm = header.get("alg")
+    if algorithm != SECRET_ALGORITHM and algorithm not in PUBLIC_ALGORITHMS:
+        raise _refused("the token's algorithm is not accepted")
+    if not _FORBIDDEN_HEADERS.isdisjoint(header):
+        raise _refused("the token's header has a member that is not accepted")
+    kind = header.get("typ")
+    if kind is not None and not (isinstance(kind, str) and kind.lower() in _TYPES):
+        raise _refused("the token is not an access token")
+    return cast("str", algorithm)
+
+
+def _instant(claims: Mapping[str, Any], name: str) -> float | None:
+    value = claims.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e12:
+        raise _refused(f"the token's {name} is not a time")
+    return float(value)
+
+
+def _texts(value: Any) -> list[str]:
+    values = cast("list[Any]", value) if isinstance(value, list) else [value]
+    return [item for item in values if isinstance(item, str)]
+
+
+def _refused(reason: str) -> Unauthenticated:
+    """The client learns that the token is not valid; why stands in the log."""
+    return Unauthenticated("The token is not valid", log={"reason": reason})
+
+
+def make_token(secret: str, *, subject: str, scopes: list[str], expires: int, issued: int, issuer: str | None = None, audience: str | None = None) -> str:
+    """An HS256 token for development and tests; `expires` and `issued` in seconds since 1970."""
+    claims: dict[str, Any] = {"sub": subject, "scope": " ".join(scopes), "iat": issued, "exp": expires}
+    if issuer is not None:
+        claims["iss"] = issuer
+    if audience is not None:
+        claims["aud"] = audience
+    return pyjwt.encode(claims, secret, algorithm=SECRET_ALGORITHM)

@@ -1,0 +1,133 @@
+"""Mistakes of a contract: collected while compiling, raised together, each with place, code, cause and fix."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from sternpost.contract.source import Source
+
+CODES: dict[str, str] = {
+    "SP001": "the contract's name is malformed",
+    "SP002": "the contract lists no resource",
+    "SP003": "two resources have one name",
+    "SP004": "something listed is not a resource",
+    "SP005": "the API version is malformed",
+    "SP006": "two resources have one table or address",
+    "SP007": "two resources have one id prefix",
+    "SP101": "a class keyword is unknown",
+    "SP102": "a resource has no id prefix",
+    "SP103": "an id prefix is malformed",
+    "SP104": "the owner field does not exist",
+    "SP105": "the owner field cannot hold an id",
+    "SP106": "a resource has no field",
+    "SP107": "a unique group is wrong",
+    "SP201": "a type cannot be resolved",
+    "SP202": "a type is not supported",
+    "SP203": "a field has no type",
+    "SP204": "a constraint does not apply to the type",
+    "SP205": "the least is greater than the most",
+    "SP206": "a default does not fit its field",
+    "SP207": "a pattern is not a regular expression",
+    "SP208": "a decimal does not say its places",
+    "SP209": "a field's name is reserved",
+    "SP210": "two fields have one name in JSON",
+    "SP211": "a field never gets a value",
+    "SP212": "a value stands where field() belongs",
+    "SP213": "uniqueness is not supported for the type",
+    "SP214": "a filter operator is unknown or does not fit",
+    "SP215": "an automatic time is not a datetime",
+    "SP216": "an option has an unknown value",
+    "SP217": "a length is not a positive number",
+    "SP218": "an enum is empty or not made of strings",
+    "SP301": "a relation's target is not in the contract",
+    "SP302": "a list has nothing that points back",
+    "SP303": "several relations point back",
+    "SP304": "the relation named by `by` does not exist",
+    "SP305": "an owned resource has operations of its own",
+    "SP306": "a resource is owned twice",
+    "SP307": "a reference that may not be null is to be set to null",
+    "SP308": "one() and many() do not match the type",
+    "SP309": "a foreign key is declared twice",
+    "SP310": "the bounds of a list are wrong",
+    "SP311": "a computed total is wrong",
+    "SP312": "a many-to-many relation is wrong",
+    "SP313": "the default of a relation is wrong",
+    "SP401": "an operation does not say who may",
+    "SP402": "allow is not a policy",
+    "SP403": "an operation is declared twice",
+    "SP404": "a sort field is unknown or cannot be sorted",
+    "SP405": "a page size is wrong",
+    "SP406": "a transition's field is not a state",
+    "SP407": "a transition names an unknown state",
+    "SP408": "clients can write a state",
+    "SP409": "a transition starts where it ends",
+    "SP410": "a custom operation's option is wrong",
+    "SP411": "an input or output is not a Payload",
+    "SP412": "a time limit is not positive",
+    "SP413": "two operations have one address",
+    "SP414": "a custom operation has no implementation",
+    "SP415": "@implements names something unknown",
+    "SP416": "an operation is implemented twice",
+    "SP417": "an implementation is not a coroutine function",
+    "SP418": "an implementation's parameters do not fit",
+    "SP419": "the operation takes no implementation",
+    "SP420": "an operation's name is malformed",
+    "SP501": "and, or or not stands in a policy",
+    "SP502": "a policy names an unknown field",
+    "SP503": "a policy asks for the owner of something without one",
+    "SP504": "a policy follows something that is not a reference",
+    "SP505": "something in a policy is not a policy",
+    "SP506": "a scope is malformed",
+    "SP507": "a policy compares with a value that does not fit",
+    "SP508": "a policy needs an id that does not exist yet",
+}
+"""Every code and what it is about. `tests/reject` holds at least one contract for each."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Diagnostic:
+    """One mistake."""
+
+    source: Source
+    code: str
+    message: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{_shown(self.source)}: {self.code} {self.message}\n    fix: {self.fix}"
+
+
+class ContractError(Exception):
+    """A contract that does not compile; `diagnostics` holds every mistake, in the order of the files' lines."""
+
+    def __init__(self, diagnostics: list[Diagnostic]) -> None:
+        self.diagnostics = tuple(sorted(set(diagnostics)))
+        count = len(self.diagnostics)
+        head = f"The contract has {count} mistake{'s' if count > 1 else ''}:"
+        super().__init__("\n".join([head, *map(str, self.diagnostics)]))
+
+
+class Report:
+    """Collects the mistakes of one compilation."""
+
+    def __init__(self) -> None:
+        self.diagnostics: list[Diagnostic] = []
+
+    def add(self, source: Source, code: str, message: str, fix: str) -> None:
+        if code not in CODES:
+            raise KeyError(code)
+        self.diagnostics.append(Diagnostic(source, code, message, fix))
+
+    def raise_if_any(self) -> None:
+        if self.diagnostics:
+            raise ContractError(self.diagnostics)
+
+
+def _shown(source: Source) -> str:
+    """The place, with the path relative to the current folder where it is below it: shorter, and clickable."""
+    try:
+        relative = os.path.relpath(source.file)
+    except ValueError:  # another drive
+        return str(source)
+    return str(source) if relative.startswith("..") else f"{relative}:{source.line}"

@@ -1,0 +1,51 @@
+"""How names of Python become names in JSON, addresses and tables."""
+
+from __future__ import annotations
+
+import re
+
+_WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z]+")
+SNAKE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+
+
+def camel(snake: str) -> str:
+    """`created_at` → `createdAt`."""
+    head, *tail = snake.split("_")
+    return head + "".join(part.capitalize() for part in tail)
+
+
+def words(pascal: str) -> list[str]:
+    """`OrderItem` → `["order", "item"]`."""
+    return [word.lower() for word in _WORD.findall(pascal)]
+
+
+def snake(pascal: str) -> str:
+    """`OrderItem` → `order_item`."""
+    return "_".join(words(pascal))
+
+
+def plural(word: str) -> str:
+    """The regular English plural: `user` → `users`, `category` → `categories`, `address` → `addresses`."""
+    if word.endswith("y") and word[-2:-1] not in "aeiou":
+        return word[:-1] + "ies"
+    return word + ("es" if word.endswith(("s", "x", "z", "ch", "sh")) else "s")
+
+
+def singular(word: str) -> str:
+    """The other way, for the regular ones: `tracks` → `track`."""
+    if word.endswith("ies"):
+        return word[:-3] + "y"
+    if word.endswith(("ses", "xes", "zes", "ches", "shes")):
+        return word[:-2]
+    return word[:-1] if word.endswith("s") else word
+
+
+def kebab(snake_name: str) -> str:
+    """`media_types` → `media-types`."""
+    return snake_name.replace("_", "-")
+
+
+def listed(names: object) -> str:
+    """Names for a message: `a, b, c`, or `none`."""
+    texts = [str(name) for name in names]  # pyright: ignore
+    return ", ".join(texts) if texts else "none"

@@ -1,0 +1,125 @@
+"""Checks a policy expression against the resources it speaks of and turns it into the plan's nodes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from sternpost.compile.diagnostics import Report
+from sternpost.compile.fields import SCOPE, constant
+from sternpost.compile.names import listed
+from sternpost.contract.policy import Policy
+from sternpost.contract.source import Source
+from sternpost.plan.model import FieldPlan
+from sternpost.plan.policy import AllOf, AnyOf, Authenticated, Compare, Not, Owner, PolicyNode, Public, Scope, paths
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What policies may speak of: per resource its fields, its `one` relations, and its owner field."""
+
+    fields: dict[str, FieldPlan]
+    references: dict[str, str]
+    owner_field: str | None
+
+
+class PolicyCompiler:
+    """Compiles the policies of one resource's operations."""
+
+    def __init__(self, resource: str, known: dict[str, Known], report: Report) -> None:
+        self.resource = resource
+        self.known = known
+        self.report = report
+
+    def compile(self, policy: Policy, operation: str, where: Source, *, creates: bool) -> PolicyNode:
+        """The plan's form of `policy`; where it is wrong, after diagnostics, something that denies."""
+        node = self._node(policy, operation, where)
+        if creates and any(path[0] == "id" for path in paths(node)):
+            self._add(operation, where, "SP508", "the policy needs the row's own id, but a row that is being created has none yet",
+                      "use public, authenticated, a scope, or a field of the input")
+        return node
+
+    def _node(self, policy: Policy, operation: str, where: Source) -> PolicyNode:
+        match policy.kind:
+            case "public":
+                return Public()
+            case "authenticated":
+                return Authenticated()
+            case "scope":
+                return self._scope(policy.parts[0], operation, where)
+            case "owner":
+                return self._owner(policy.parts[0], operation, where)
+            case "compare":
+                return self._compare(*policy.parts, operation, where)
+            case "all":
+                return AllOf(self._parts(policy, "all", operation, where))
+            case "any":
+                return AnyOf(self._parts(policy, "any", operation, where))
+            case "not":
+                return Not(self._node(policy.parts[0], operation, where))
+            case "invalid":
+                self._add(operation, where, "SP505", f"{policy.parts[0]!r} is not a policy",
+                          'use public, authenticated, scope("…"), this.is_owner, or a comparison such as this.status.eq("draft")')
+                return Not(Public())
+
+    def _parts(self, policy: Policy, kind: str, operation: str, where: Source) -> tuple[PolicyNode, ...]:
+        flat: list[PolicyNode] = []
+        for part in cast("tuple[Policy, ...]", policy.parts):
+            flat.extend(self._parts(part, kind, operation, where) if part.kind == kind else (self._node(part, operation, where),))
+        return tuple(flat)
+
+    def _scope(self, name: Any, operation: str, where: Source) -> PolicyNode:
+        if not isinstance(name, str) or not SCOPE.fullmatch(name):
+            self._add(operation, where, "SP506", f"{name!r} is not a scope", 'write one word such as scope("users:read")')
+            return Not(Public())
+        return Scope(name)
+
+    def _owner(self, names: tuple[str, ...], operation: str, where: Source) -> PolicyNode:
+        followed = self._follow(names, operation, where)
+        if followed is None:
+            return Not(Public())
+        path, resource = followed
+        owner_field = self.known[resource].owner_field
+        if owner_field is None:
+            self._add(operation, where, "SP503", f"{resource} has no owner, so nobody is its owner",
+                      f'write class {resource}(Resource, owner="…") with the field that holds the owner\'s id')
+            return Not(Public())
+        return Owner((*path, owner_field) if owner_field != "id" or not path else path)
+
+    def _compare(self, names: tuple[str, ...], operator: Any, value: Any, operation: str, where: Source) -> PolicyNode:
+        followed = self._follow(names[:-1], operation, where)
+        if followed is None:
+            return Not(Public())
+        path, resource = followed
+        field = self.known[resource].fields.get(names[-1])
+        if field is None:
+            self._unknown(names[-1], resource, operation, where)
+            return Not(Public())
+        converted = constant(field.kind, value, field) if field.kind not in ("id", "json", "uuid") else None
+        if converted is None or (operator not in ("eq", "ne") and field.kind in ("boolean", "enum", "string")):
+            self._add(operation, where, "SP507", f"{resource}.{field.name} ({field.kind}) cannot be compared by {operator} with {value!r}",
+                      f"use one of {listed(field.choices)}" if field.choices else f"compare it with a {field.kind}")
+            return Not(Public())
+        return Compare((*path, field.name), operator, converted)
+
+    def _follow(self, names: tuple[str, ...], operation: str, where: Source) -> tuple[tuple[str, ...], str] | None:
+        resource, path = self.resource, list[str]()
+        for name in names:
+            known = self.known[resource]
+            if name not in known.references:
+                if name in known.fields:
+                    self._add(operation, where, "SP504", f"{resource}.{name} is not a One[…] relation, so a policy cannot go through it",
+                              f"go through one of {listed(known.references)}")
+                else:
+                    self._unknown(name, resource, operation, where)
+                return None
+            path.append(f"{name}_id")
+            resource = known.references[name]
+        return tuple(path), resource
+
+    def _unknown(self, name: str, resource: str, operation: str, where: Source) -> None:
+        known = self.known[resource]
+        self._add(operation, where, "SP502", f"{resource} has no field {name!r}", f"use one of {listed([*known.fields, *known.references])}")
+
+    def _add(self, operation: str, where: Source, code: str, message: str, fix: str) -> None:
+        self.report.add(where, code, f"{self.resource}.{operation}: {message}", fix)

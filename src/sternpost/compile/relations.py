@@ -1,0 +1,158 @@
+"""Resolves relations: who points at whom, through which column, and what is owned by what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sternpost.compile.diagnostics import Report
+from sternpost.compile.names import SNAKE, camel, listed, singular
+from sternpost.compile.types import RelationType
+from sternpost.contract.resource import Declaration
+from sternpost.contract.source import attribute_source
+from sternpost.plan.model import FieldPlan, RelationPlan
+
+_NUMERIC = ("integer", "decimal")
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A relation as declared."""
+
+    name: str
+    type: RelationType
+    options: dict[str, Any]
+    declaration: Declaration
+
+
+Class = tuple[Declaration, list[Relation], dict[str, FieldPlan]]
+
+
+class RelationCompiler:
+    """Compiles the relations of all resources together, since each needs the other side."""
+
+    def __init__(self, classes: dict[str, Class], report: Report) -> None:
+        self.classes = classes
+        self.report = report
+        self.owner_of: dict[str, str] = {}
+
+    def compile_all(self, tables: dict[str, str], has_operations: dict[str, bool]) -> dict[str, tuple[RelationPlan, ...]]:
+        """The relations of each resource."""
+        compiled: dict[str, tuple[RelationPlan, ...]] = {}
+        for name, (_, relations, _) in self.classes.items():
+            plans = [self._relation(name, relation, tables, has_operations) for relation in relations]
+            compiled[name] = tuple(plan for plan in plans if plan is not None)
+        for name, (declaration, _, fields) in self.classes.items():
+            self._check_computed(declaration, fields, compiled[name])
+        return compiled
+
+    def _relation(self, name: str, relation: Relation, tables: dict[str, str], has_operations: dict[str, bool]) -> RelationPlan | None:
+        if relation.type.target not in self.classes:
+            self._add(relation, "SP301", f"{relation.type.target} is not a resource of the contract",
+                      f"list it in the contract, or use one of {listed(self.classes)}")
+            return None
+        if relation.type.form == "one":
+            return self._plan(relation, "one", f"{relation.name}_id", "id")
+        self._check_bounds(relation)
+        if relation.options.get("through") is not None:
+            return self._linked(name, relation, tables)
+        back = self._back(name, relation)
+        if back is None:
+            return None
+        if relation.type.form == "many":
+            return self._plan(relation, "many", "id", back, nested_route=bool(relation.options.get("route", True)))
+        return self._owned(name, relation, back, has_operations)
+
+    def _back(self, name: str, relation: Relation) -> str | None:
+        """The foreign key of the target that points at `name`."""
+        candidates = [other for other in self.classes[relation.type.target][1] if other.type.form == "one" and other.type.target == name]
+        by = relation.options.get("by")
+        names = [candidate.name for candidate in candidates]
+        if by is not None:
+            if by not in names:
+                self._add(relation, "SP304", f"{relation.type.target} has no One[{name}] named {by!r}", f"name one of {listed(names)}", "by")
+                return None
+            return f"{by}_id"
+        if not names:
+            self._add(relation, "SP302", f"{relation.type.target} has nothing that points back to {name}",
+                      f"add {name.lower()}: One[{name}] to {relation.type.target}, or many(through=…) for many-to-many")
+            return None
+        if len(names) > 1:
+            self._add(relation, "SP303", f"{relation.type.target} points back to {name} through {listed(names)}", f'choose one: many(by="{names[0]}")')
+            return None
+        return f"{names[0]}_id"
+
+    def _owned(self, name: str, relation: Relation, back: str, has_operations: dict[str, bool]) -> RelationPlan:
+        target = relation.type.target
+        if has_operations[target]:
+            self._add(relation, "SP305", f"{target} is written with its {name}, but has operations of its own",
+                      f"remove the operations of {target}, or use Many[{target}]")
+        previous = self.owner_of.setdefault(target, name)
+        if previous != name:
+            self._add(relation, "SP306", f"{target} is owned by {previous} already", "own it once, or use Many[…]")
+        fields = self.classes[target][2]
+        fields[back] = replace(fields[back], write="never", required=False, hidden=True, on_delete="cascade")
+        return self._plan(relation, "owned", "id", back, input_name=camel(relation.name))
+
+    def _linked(self, name: str, relation: Relation, tables: dict[str, str]) -> RelationPlan | None:
+        through, target = relation.options["through"], relation.type.target
+        if not isinstance(through, str) or not SNAKE.fullmatch(through) or through in tables.values() or relation.type.form == "owned":
+            self._add(relation, "SP312", f"through={through!r} cannot be the table of its pairs",
+                      "use Many[…] and a table name in lower case that no resource has", "through")
+            return None
+        if target == name:
+            self._add(relation, "SP312", "a many-to-many relation of a resource with itself is not supported", "declare a resource for the pairs", "through")
+            return None
+        plan = self._plan(relation, "linked", "id", "id", nested_route=bool(relation.options.get("route", True)))
+        writable = relation.options.get("write", "always") == "always"
+        return replace(
+            plan, link_table=through, link_local=f"{_singular_table(tables[name])}_id", link_remote=f"{_singular_table(tables[target])}_id",
+            input_name=f"{camel(singular(relation.name))}Ids" if writable else None,
+        )
+
+    def _plan(self, relation: Relation, kind: Any, local: str, remote: str, *, nested_route: bool = False, input_name: str | None = None) -> RelationPlan:
+        options = relation.options
+        return RelationPlan(
+            name=relation.name, public_name=camel(relation.name), kind=kind, target=relation.type.target, local_field=local,
+            remote_field=remote, link_table=None, link_local=None, link_remote=None, input_name=input_name,
+            min_items=options.get("min_length", 0), max_items=_most(relation), nested_route=nested_route,
+            description=options.get("description", ""),
+        )
+
+    def _check_bounds(self, relation: Relation) -> None:
+        low, high = relation.options.get("min_length", 0), _most(relation)
+        if not 0 <= low <= high or not 1 <= high <= 10_000:
+            self._add(relation, "SP310", f"min_length={low} and max_length={high} do not fit", "keep 0 ≤ min_length ≤ max_length, and max_length from 1 to 10000", "max_length")
+
+    def _check_computed(self, declaration: Declaration, fields: dict[str, FieldPlan], relations: tuple[RelationPlan, ...]) -> None:
+        for field in fields.values():
+            if field.computed is None:
+                continue
+            where = attribute_source(declaration.source, declaration.name, field.name)
+            owned = next((relation for relation in relations if relation.name == field.computed.relation and relation.kind == "owned"), None)
+            if owned is None or field.kind not in _NUMERIC:
+                self.report.add(where, "SP311", f"{declaration.name}.{field.name}: a total needs an int or Decimal over an owned list, and {field.computed.relation!r} is none",
+                                f"sum over one of {listed(relation.name for relation in relations if relation.kind == 'owned')}")
+                continue
+            items = self.classes[owned.target][2]
+            wrong = [name for name in field.computed.factors if name not in items or items[name].kind not in _NUMERIC]
+            if wrong:
+                self.report.add(where, "SP311", f"{declaration.name}.{field.name}: {owned.target} has no number {listed(wrong)}",
+                                f"use some of {listed(item.name for item in items.values() if item.kind in _NUMERIC)}")
+
+    def _add(self, relation: Relation, code: str, message: str, fix: str, keyword: str | None = None) -> None:
+        declaration = relation.declaration
+        where = attribute_source(declaration.source, declaration.name, relation.name, keyword)
+        self.report.add(where, code, f"{declaration.name}.{relation.name}: {message}", fix)
+
+
+def _most(relation: Relation) -> int:
+    declared = relation.options.get("max_length")
+    if declared is not None:
+        return declared
+    return 100 if relation.type.form == "owned" else 1000
+
+
+def _singular_table(table: str) -> str:
+    head, separator, last = table.rpartition("_")
+    return f"{head}{separator}{singular(last)}"

@@ -1,0 +1,145 @@
+"""What an annotation says: from `str | None`, `Literal[…]` or `One["User"]` to the kind of a field or relation."""
+
+from __future__ import annotations
+
+import enum
+import sys
+import types
+import typing
+import uuid
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, ForwardRef, Literal, cast
+
+from sternpost.compile.diagnostics import Report
+from sternpost.compile.names import listed
+from sternpost.contract.relations import Many, One, Owned
+from sternpost.contract.resource import Declaration
+from sternpost.contract.source import attribute_source
+from sternpost.contract.types import Format, Json
+from sternpost.plan.model import Kind
+
+SCALARS: dict[Any, Kind] = {
+    str: "string", int: "integer", float: "number", bool: "boolean", Decimal: "decimal",
+    datetime: "datetime", date: "date", uuid.UUID: "uuid",
+}
+SUPPORTED = (
+    "str, int, float, bool, Decimal, datetime, date, UUID, Email, Url, Json, Literal[…], a StrEnum, One[…], Many[…], Owned[…]"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FieldType:
+    """The type of a value."""
+
+    kind: Kind
+    nullable: bool
+    choices: tuple[str, ...] = ()
+    format: Format | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RelationType:
+    """The type of a relation: which of the three, and the name of the other resource."""
+
+    form: Literal["one", "many", "owned"]
+    target: str
+    nullable: bool
+
+
+def read_type(
+    declaration: Declaration, name: str, resources: dict[str, type], report: Report
+) -> FieldType | RelationType | None:
+    """The meaning of one annotation, or None after a diagnostic."""
+    annotation = declaration.annotations[name]
+    where = attribute_source(declaration.source, declaration.name, name)
+    try:
+        resolved = _resolve(annotation, declaration, resources)
+    except Exception as error:  # an annotation is the author's code: whatever it raises is one more diagnostic
+        report.add(where, "SP201", f"{declaration.name}.{name}: the type {annotation!r} cannot be resolved ({error})",
+                   "import the name, or correct its spelling")
+        return None
+    inner, nullable = _without_none(resolved)
+    relation = _relation(inner, nullable, resources)
+    if relation is not None:
+        return relation
+    found = _scalar(inner, nullable)
+    if found is None:
+        report.add(where, "SP202", f"{declaration.name}.{name}: the type {_shown(resolved)} is not supported",
+                   f"use one of {SUPPORTED}; each but Many and Owned also with | None")
+        return None
+    if found.kind == "enum" and not found.choices:
+        report.add(where, "SP218", f"{declaration.name}.{name}: the enum {_shown(inner)} is empty or has values that are not strings",
+                   "give every member a string value, such as Literal['draft', 'paid'] or a StrEnum")
+        return None
+    return found
+
+
+def _resolve(annotation: Any, declaration: Declaration, resources: dict[str, type]) -> Any:
+    module = sys.modules.get(declaration.cls.__module__)
+    names: dict[str, Any] = {**resources, **declaration.namespace}
+    if isinstance(annotation, ForwardRef):
+        annotation = annotation.__forward_arg__
+    if isinstance(annotation, str):
+        return eval(annotation, dict(vars(module)) if module else {}, names)
+    return annotation
+
+
+def _without_none(annotation: Any) -> tuple[Any, bool]:
+    if annotation == Json:
+        return annotation, False
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        arguments = typing.get_args(annotation)
+        rest = [argument for argument in arguments if argument is not type(None)]
+        if len(rest) == 1 and len(arguments) == 2:
+            return rest[0], True
+    return annotation, False
+
+
+def _relation(annotation: Any, nullable: bool, resources: dict[str, type]) -> RelationType | None:
+    forms: dict[Any, Literal["one", "many", "owned"]] = {One: "one", Many: "many", Owned: "owned"}
+    form = forms.get(typing.get_origin(annotation))
+    if form is None:
+        return None
+    target = typing.get_args(annotation)[0]
+    if isinstance(target, ForwardRef):
+        target = target.__forward_arg__
+    name = cast("str", target if isinstance(target, str) else getattr(target, "__name__", str(target)))
+    return RelationType(form, name, nullable)
+
+
+def _scalar(annotation: Any, nullable: bool) -> FieldType | None:
+    if annotation == Json or annotation is Any:
+        return FieldType("json", nullable)
+    origin = typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        base, *metadata = typing.get_args(annotation)
+        formats = [item for item in metadata if isinstance(item, Format)]
+        found = _scalar(base, nullable)
+        if found is None or not formats:
+            return found
+        return FieldType(found.kind, nullable, found.choices, formats[0])
+    if origin is Literal:
+        return FieldType("enum", nullable, _choices(typing.get_args(annotation)))
+    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
+        return FieldType("enum", nullable, _choices(tuple(member.value for member in annotation)))
+    if origin in (dict, list) or annotation in (dict, list):
+        return FieldType("json", nullable)
+    try:
+        kind = SCALARS.get(annotation)
+    except TypeError:  # unhashable, so none of ours
+        return None
+    return FieldType(kind, nullable) if kind else None
+
+
+def _choices(values: tuple[Any, ...]) -> tuple[str, ...]:
+    return tuple(values) if values and all(isinstance(value, str) for value in values) else ()
+
+
+def _shown(annotation: Any) -> str:
+    return getattr(annotation, "__name__", None) or str(annotation)
+
+
+def known_resources(resources: dict[str, type]) -> str:
+    return listed(sorted(resources))

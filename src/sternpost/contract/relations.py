@@ -1,0 +1,137 @@
+"""Relations: how rows of one resource refer to rows of another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field as dataclass_field
+from typing import Any, Generic, Literal, TypeVar, overload
+
+from sternpost.contract.fields import UNSET
+from sternpost.errors import NotLoaded
+
+T = TypeVar("T", covariant=True)
+
+
+class One(Generic[T]):
+    """A reference to one row. In an author's code it knows the id; the row itself is read with a repository."""
+
+    __slots__ = ("id",)
+
+    def __init__(self, id: str) -> None:
+        self.id = id
+
+    def __repr__(self) -> str:
+        return f"One({self.id!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, One) and self.id == other.id  # pyright: ignore[reportUnknownMemberType]
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+
+class Many(Generic[T]):
+    """The rows of another resource that refer to this one, or that are linked with it. Read with a repository."""
+
+
+class Owned(Sequence[T]):
+    """Rows that are part of this one: written with it in one transaction, read with it, deleted with it."""
+
+    __slots__ = ("_rows",)
+
+    def __init__(self, rows: Sequence[T] = ()) -> None:
+        self._rows = tuple(rows)
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[T]: ...
+    def __getitem__(self, index: int | slice) -> T | Sequence[T]:
+        return self._rows[index]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self._rows)
+
+    def __repr__(self) -> str:
+        return f"Owned({list(self._rows)!r})"
+
+
+@dataclass(slots=True)
+class RelationDeclaration:
+    """The options of one `one(…)` or `many(…)`, exactly as they were given."""
+
+    form: Literal["one", "many"]
+    options: dict[str, Any] = dataclass_field(default_factory=dict[str, Any])
+    name: str = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: object, owner: type) -> RelationDeclaration:
+        if instance is None:
+            return self
+        raise not_loaded(owner, self.name)
+
+
+def not_loaded(owner: type, name: str) -> NotLoaded:
+    return NotLoaded(
+        f"{owner.__name__}.{name} is not loaded. Read the rows with the repository of their own resource: "
+        f"await ctx.repository(…).find(…)."
+    )
+
+
+def one(
+    *,
+    on_delete: Literal["restrict", "cascade", "set_null"] = "restrict",
+    default: Any = UNSET,
+    write: Literal["always", "create", "never"] = "always",
+    read: str | None = None,
+    filter: bool | Sequence[str] = False,
+    unique: bool = False,
+    description: str = "",
+) -> Any:
+    """Declares a reference to one row: `user: One[User] = one(…)` gives the field `user_id`.
+
+    Args:
+        on_delete: what happens to this row when the other is deleted: the deletion is refused (409), this row goes
+            with it, or the reference becomes null.
+        default: `caller` for the id of whoever makes the call.
+        write, read, filter, description: as for `field`.
+        unique: at most one row refers to each (one to one).
+    """
+    return RelationDeclaration(
+        "one",
+        {"on_delete": on_delete, "default": default, "write": write, "read": read, "filter": filter,
+         "unique": unique, "description": description},
+    )
+
+
+def many(
+    *,
+    by: str | None = None,
+    through: str | None = None,
+    min_length: int = 0,
+    max_length: int | None = None,
+    write: Literal["always", "never"] = "always",
+    route: bool = True,
+    description: str = "",
+) -> Any:
+    """Declares a list of rows: `Many[…]` for rows that stand by themselves, `Owned[…]` for parts of this one.
+
+    Args:
+        by: the `One[…]` of the other resource that points back; only needed where there are several.
+        through: makes it many-to-many; the name of the table that holds the pairs. Both sides name the same table.
+        min_length, max_length: how many an input may send (owned lists, and ids of many-to-many ones), and how many
+            an `include` gives at most. By default 100 for `Owned`, 1,000 for `Many`.
+        write: whether an input may send the ids of a many-to-many relation.
+        route: whether the list has an address of its own, `…/:id/orders`.
+        description: for the API documentation.
+    """
+    return RelationDeclaration(
+        "many",
+        {"by": by, "through": through, "min_length": min_length, "max_length": max_length, "write": write,
+         "route": route, "description": description},
+    )

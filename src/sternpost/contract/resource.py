@@ -1,0 +1,102 @@
+"""The base classes of what authors declare: `Resource` for things with an id, `Payload` for plain structures."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from sternpost.contract.relations import not_loaded
+from sternpost.contract.source import Source
+
+_DUNDER = "__"
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """One class as its author wrote it: nothing is evaluated or judged yet."""
+
+    cls: type
+    name: str
+    source: Source
+    keywords: dict[str, Any]
+    annotations: dict[str, Any]
+    attributes: dict[str, Any]
+    namespace: Mapping[str, Any]
+    """Names that annotations may use beyond the module's own: those of an enclosing function."""
+
+
+class Declared:
+    """Notes what a subclass declares. Nothing is registered anywhere: a contract lists its resources itself."""
+
+    __declaration__: ClassVar[Declaration]
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__()
+        frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
+        while frame.f_code.co_name == "__init_subclass__" and frame.f_back is not None:
+            frame = frame.f_back
+        enclosing = {} if frame.f_locals is frame.f_globals else dict(frame.f_locals)
+        cls.__declaration__ = Declaration(
+            cls=cls,
+            name=cls.__name__,
+            source=Source(frame.f_code.co_filename, frame.f_lineno),
+            keywords=keywords,
+            annotations=dict(_own_annotations(cls)),
+            attributes={name: value for name, value in vars(cls).items() if not name.startswith(_DUNDER) or "sternpost" in name},
+            namespace=enclosing,
+        )
+
+    def __init__(self, **values: Any) -> None:
+        self.__dict__.update(values)
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and other.__dict__ == self.__dict__
+
+    __hash__ = None  # pyright: ignore[reportAssignmentType]  (values can be changed, so it must not be a key)
+
+
+def _own_annotations(cls: type) -> Mapping[str, Any]:
+    if sys.version_info >= (3, 14):
+        import annotationlib
+
+        return annotationlib.get_annotations(cls, format=annotationlib.Format.FORWARDREF)
+    return vars(cls).get("__annotations__", {})
+
+
+class Resource(Declared):
+    """A kind of thing with an id: a table, its addresses, its types in every protocol.
+
+    Class keywords:
+        prefix: the start of its ids, 2 to 8 lower-case letters (`usr` gives `usr_…`). Required.
+        owner: the field that holds the id of the caller who owns a row; `this.is_owner` looks there.
+        plural: its name in addresses and tables, where adding an s would be wrong.
+        table: its table, where that is not the plural.
+        unique: tuples of fields whose values together may not repeat.
+        abstract: True for a base class that only lends its fields and operations.
+    """
+
+    id: str
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self.__declaration__.annotations:
+            raise not_loaded(type(self), name)
+        raise AttributeError(f"{type(self).__name__} has no field {name!r}")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.__dict__.get('id', 'without id')}>"
+
+
+class Payload(Declared):
+    """A structure without an id: the input or the output of a custom operation."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+
+def declarations(cls: type[Declared], base: type[Declared]) -> Iterator[Declaration]:
+    """The class's declaration and those of its abstract bases, the farthest first."""
+    for ancestor in reversed(cls.__mro__):
+        if issubclass(ancestor, base) and ancestor is not base:
+            yield ancestor.__declaration__

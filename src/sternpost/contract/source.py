@@ -1,0 +1,84 @@
+"""Where something was declared: file and line, down to a single keyword of a call."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Source:
+    """A place in an author's code."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+def caller_source(depth: int) -> Source:
+    """The line that is being executed `depth` frames above the caller of this function."""
+    frame = sys._getframe(depth + 1)  # pyright: ignore[reportPrivateUsage]  (inspect.stack reads every file)
+    return Source(frame.f_code.co_filename, frame.f_lineno)
+
+
+def attribute_source(owner: Source, class_name: str, attribute: str, keyword: str | None = None) -> Source:
+    """The line of a class attribute, or of one keyword of the call that makes it; `owner` is the class's line.
+
+    Found in the file's syntax tree, which is read only when a diagnostic or an explanation needs it.
+    """
+    body = _class_body(owner, class_name)
+    statement = body.get(attribute) if body else None
+    if statement is None:
+        return owner
+    value = statement.value
+    if keyword is not None and isinstance(value, ast.Call):
+        for argument in value.keywords:
+            if argument.arg == keyword:
+                return Source(owner.file, argument.value.lineno)
+    return Source(owner.file, statement.lineno)
+
+
+def class_keyword_source(owner: Source, class_name: str, keyword: str) -> Source:
+    """The line of a keyword in `class Name(Base, keyword=…)`."""
+    node = _class_node(owner, class_name)
+    for argument in node.keywords if node else ():
+        if argument.arg == keyword:
+            return Source(owner.file, argument.value.lineno)
+    return owner
+
+
+def _class_body(owner: Source, class_name: str) -> dict[str, ast.Assign | ast.AnnAssign] | None:
+    node = _class_node(owner, class_name)
+    if node is None:
+        return None
+    found: dict[str, ast.Assign | ast.AnnAssign] = {}
+    for statement in node.body:
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+            found[statement.target.id] = statement
+        elif isinstance(statement, ast.Assign):
+            found.update({target.id: statement for target in statement.targets if isinstance(target, ast.Name)})
+    return found
+
+
+def _class_node(owner: Source, class_name: str) -> ast.ClassDef | None:
+    candidates = [node for node in _classes(owner.file) if node.name == class_name]
+    return min(candidates, key=lambda node: abs(node.lineno - owner.line), default=None)
+
+
+@lru_cache(maxsize=64)
+def _classes_of(file: str, modified_ns: int) -> tuple[ast.ClassDef, ...]:
+    tree = ast.parse(Path(file).read_text(encoding="utf-8"))
+    return tuple(node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+
+
+def _classes(file: str) -> tuple[ast.ClassDef, ...]:
+    path = Path(file)
+    try:
+        return _classes_of(file, path.stat().st_mtime_ns)
+    except (OSError, SyntaxError):  # a class typed into a console has no file: its own line must do
+        return ()

@@ -1,0 +1,28 @@
+"""Types that a contract may use beyond Python's own: what each means to validation, storage and documentation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A string with a pattern and an OpenAPI format. Put it in `Annotated[str, Format(...)]` for an own type."""
+
+    name: str
+    pattern: str
+    max_length: int
+
+
+EMAIL_PATTERN = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)+$"
+"""The address syntax of the HTML standard (4.10.5.1.5), with at least one dot in the domain."""
+
+Email = Annotated[str, Format("email", EMAIL_PATTERN, 254)]
+"""An e-mail address, by the HTML standard's syntax; at most 254 characters (RFC 5321)."""
+
+Url = Annotated[str, Format("uri", r"^https?://[!-~]+$", 2048)]
+"""An absolute http or https address in ASCII."""
+
+Json = dict[str, Any] | list[Any] | str | int | float | bool | None
+"""Any JSON value."""

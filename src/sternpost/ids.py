@@ -1,0 +1,51 @@
+"""Prefixed ids (`usr_0198…`): a UUIDv7 (RFC 9562) under the prefix of its resource.
+
+The text is the prefix, an underscore and the UUID's 32 hexadecimal digits in lower case. It is this simple so that
+SQL can compute it as well. Inside Sternpost an id is its 32 digits (`hex`); the prefix is added and taken off at the edge.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import sys
+from collections.abc import Callable
+
+if sys.version_info >= (3, 14):
+    from uuid import uuid7
+else:
+    from uuid_utils import uuid7
+
+HEX_PATTERN = "[0-9a-f]{32}"
+_is_hex = re.compile(HEX_PATTERN).fullmatch
+
+NewId = Callable[[], str]
+"""Makes the 32 digits of a new id; injected, so that a test can replay a run."""
+
+
+def new_hex() -> str:
+    """32 digits of a fresh UUIDv7: unique, and increasing in time, so that indexes stay compact."""
+    return uuid7().hex
+
+
+def encode(prefix: str, hex_digits: str) -> str:
+    """The text a client sees."""
+    return f"{prefix}_{hex_digits}"
+
+
+def decode(prefix: str, text: str) -> str | None:
+    """The 32 digits in `text`, or None where it is not an id with this prefix. Upper case is refused: one id, one text."""
+    start = len(prefix) + 1
+    if len(text) != start + 32 or not text.startswith(prefix) or text[start - 1] != "_" or not _is_hex(text, start):
+        return None
+    return text[start:]
+
+
+def pattern(prefix: str) -> str:
+    """The regular expression of such an id, for schemas."""
+    return f"^{prefix}_{HEX_PATTERN}$"
+
+
+def new_request_id() -> str:
+    """`req_` and 16 random hexadecimal digits."""
+    return "req_" + secrets.token_hex(8)

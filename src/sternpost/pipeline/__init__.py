@@ -1,0 +1,1 @@
+"""The way of a request, the same for every protocol. Start reading in `execute`."""

@@ -1,0 +1,97 @@
+"""Who may: the part of a policy that depends on the row, checked for one row at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sternpost.ids import decode
+from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
+from sternpost.plan.policy import ALLOW, DENY, AllOf, AnyOf, Compare, Not, Owner, Path, PolicyNode, fold, paths
+from sternpost.plan.values import from_plan
+from sternpost.ports.authenticator import Principal
+
+Facts = Mapping[Path, Any]
+
+
+def fold_for(policy: PolicyNode, principal: Principal | None) -> PolicyNode:
+    """What is left of a policy once it is known who calls."""
+    return fold(policy, known=principal is not None, scopes=principal.scopes if principal else frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class RowCheck:
+    """Checks policies of one resource's rows, in SQL's three-valued logic: unknown (None) is not allowed.
+
+    Attributes:
+        fields: the field at the end of each path that a policy looks at.
+        prefixes: for paths that end in an id, its prefix.
+    """
+
+    fields: dict[Path, FieldPlan]
+    prefixes: dict[Path, str]
+
+    def allows(self, node: PolicyNode, facts: Facts, subject: str | None) -> bool:
+        """Whether the (folded) policy holds for the row with these facts."""
+        return self._holds(node, facts, subject) is True
+
+    def _holds(self, node: PolicyNode, facts: Facts, subject: str | None) -> bool | None:
+        match node:
+            case Owner(path):
+                return self._owns(path, facts[path], subject)
+            case Compare(path, operator, constant):
+                return self._compares(self.fields[path], facts[path], operator, constant)
+            case AllOf(parts):
+                results = [self._holds(part, facts, subject) for part in parts]
+                return False if False in results else None if None in results else True
+            case AnyOf(parts):
+                results = [self._holds(part, facts, subject) for part in parts]
+                return True if True in results else None if None in results else False
+            case Not(part):
+                inner = self._holds(part, facts, subject)
+                return None if inner is None else not inner
+            case _:
+                return node == ALLOW
+
+    def _owns(self, path: Path, value: Any, subject: str | None) -> bool | None:
+        prefix = self.prefixes.get(path)
+        if value is None or subject is None or (prefix is not None and decode(prefix, subject) is None):
+            return None
+        return str(value) == subject
+
+    def _compares(self, field: FieldPlan, value: Any, operator: str, constant: Any) -> bool | None:
+        if value is None:
+            return None
+        left, right = from_plan(field, value), from_plan(field, constant)
+        match operator:
+            case "eq":
+                return left == right
+            case "ne":
+                return left != right
+            case "gt":
+                return left > right
+            case "gte":
+                return left >= right
+            case "lt":
+                return left < right
+            case _:
+                return left <= right
+
+
+def row_check(plan: Plan, resource: ResourcePlan) -> RowCheck:
+    """The check for all policies of a resource, prepared once."""
+    every = frozenset[Path]().union(*(paths(operation.policy) for operation in resource.operations))
+    fields = {path: _field_at(plan, resource, path) for path in every}
+    prefixes = {path: plan.by_name[field.references].prefix for path, field in fields.items() if field.references}
+    return RowCheck(fields, prefixes)
+
+
+def _field_at(plan: Plan, resource: ResourcePlan, path: Path) -> FieldPlan:
+    field = resource.fields_by_name[path[0]]
+    for name in path[1:]:
+        field = plan.by_name[str(field.references)].fields_by_name[name]
+    return field
+
+
+__all__ = ["ALLOW", "DENY", "Facts", "RowCheck", "fold_for", "row_check"]

@@ -1,0 +1,47 @@
+"""What a protocol hands to the pipeline, and what it gets back. Nothing here knows of HTTP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sternpost.ports.storage import Document
+
+
+@dataclass(frozen=True, slots=True)
+class ListParameter:
+    """One parameter of a list: `page`, `sort`, `include`, or a field with an operator (`createdAt`, `gte`)."""
+
+    name: str
+    operator: str | None
+    value: str
+
+
+@dataclass(slots=True)
+class Call:
+    """A request in the pipeline's own terms.
+
+    Attributes:
+        operation: the operation's id in the plan.
+        credentials: the bearer token, if one was sent.
+        id: the id as it was sent, for operations on one row.
+        parent: for the list under a row: `(resource, relation, id as it was sent)`.
+        body: the input as JSON bytes, or as data that was decoded already.
+        parameters: page, order, filters and includes.
+    """
+
+    operation: str
+    credentials: str | None = None
+    id: str | None = None
+    parent: tuple[str, str, str] | None = None
+    body: bytes | dict[str, Any] | None = None
+    parameters: tuple[ListParameter, ...] = ()
+
+
+@dataclass(slots=True)
+class Answer:
+    """What came of it: one document, a list of them with its `meta`, or nothing."""
+
+    document: Document | None = None
+    documents: list[Document] | None = None
+    meta: dict[str, Any] = field(default_factory=dict[str, Any])

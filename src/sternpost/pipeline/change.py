@@ -1,0 +1,151 @@
+"""A change that is about to be written: what the client sent, for a service to look at, complete, and apply."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+
+from sternpost.pipeline.writing import complete, computed_values, stamp
+from sternpost.plan.model import FieldPlan, RelationPlan, ResourcePlan
+from sternpost.ports.storage import Document, Session
+
+if TYPE_CHECKING:
+    from sternpost.pipeline.runtime import Runtime
+
+T = TypeVar("T")
+
+
+class Draft(MutableMapping[str, Any]):
+    """Values of a row to be, by field name, in the author's terms: ids carry their prefix."""
+
+    def __init__(self, runtime: Runtime, resource: ResourcePlan, values: dict[str, Any]) -> None:
+        self._runtime = runtime
+        self._resource = resource
+        self._lists = {relation.name: relation for relation in resource.relations if relation.input_name is not None}
+        self._values: dict[str, Any] = {}
+        for name, value in values.items():
+            self._values[name] = self._rows(name, value) if self._is_owned(name) else value
+
+    @property
+    def values_to_write(self) -> dict[str, Any]:
+        """The values in the pipeline's own form."""
+        return self._values
+
+    def __getitem__(self, name: str) -> Any:
+        value = self._values[name]
+        if self._is_owned(name):
+            return value
+        if name in self._lists:
+            target = self._runtime.plan.by_name[self._lists[name].target]
+            return [self._runtime.instances.to_author(target.fields_by_name["id"], item) for item in value]
+        return self._runtime.instances.to_author(self._field(name), value)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        instances = self._runtime.instances
+        if self._is_owned(name):
+            self._values[name] = [row if isinstance(row, Draft) else self._authored(name, row) for row in value]
+        elif name in self._lists:
+            self._values[name] = [instances.digits(self._lists[name].target, item) for item in value]
+        else:
+            self._values[name] = instances.from_author(self._field(name), value)
+
+    def __delitem__(self, name: str) -> None:
+        del self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._resource.name}: {', '.join(self._values)}>"
+
+    def _is_owned(self, name: str) -> bool:
+        relation = self._lists.get(name)
+        return relation is not None and relation.kind == "owned"
+
+    def _rows(self, name: str, rows: Sequence[dict[str, Any]]) -> list[Draft]:
+        target = self._runtime.plan.by_name[self._lists[name].target]
+        return [Draft(self._runtime, target, row) for row in rows]
+
+    def _authored(self, name: str, row: Mapping[str, Any]) -> Draft:
+        draft = Draft(self._runtime, self._runtime.plan.by_name[self._lists[name].target], {})
+        draft.update(row)
+        return draft
+
+    def _field(self, name: str) -> FieldPlan:
+        field = self._resource.fields_by_name.get(name)
+        if field is None:
+            raise TypeError(f"{self._resource.name} has no field {name!r}; it has {', '.join(self._resource.fields_by_name)}")
+        return field
+
+
+class Change(Draft, Generic[T]):
+    """What a client sent, validated; owned lists are lists of `Draft`. Set what the server decides, then `apply()`.
+
+    Attributes:
+        current: the row as it is, or None when one is being created. It is locked until the transaction ends.
+    """
+
+    def __init__(
+        self, runtime: Runtime, session: Session, resource: ResourcePlan, values: dict[str, Any], current: Document | None, id: str | None
+    ) -> None:
+        super().__init__(runtime, resource, values)
+        self._session = session
+        self._id = id
+        self.document: Document | None = None
+        self._current_document = current
+        self.current: T | None = cast("T", runtime.instances.row(resource, current)) if current is not None else None
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if self.document is not None:
+            raise RuntimeError("The change is applied already; set values before apply()")
+        super().__setitem__(name, value)
+
+    async def apply(self) -> T:
+        """Writes the change, once, and gives the row as it now is."""
+        if self.document is None:
+            self.document = await self._write()
+        return cast("T", self._runtime.instances.row(self._resource, self.document))
+
+    # -- writing
+
+    async def _write(self) -> Document:
+        view = self._runtime.views.bare(self._resource)
+        lists = {name: self._values[name] for name in self._lists if name in self._values}
+        values = {name: value for name, value in self._values.items() if name not in self._lists}
+        owned = {name: self._items(self._lists[name], rows) for name, rows in lists.items() if self._lists[name].kind == "owned"}
+        values.update(computed_values(self._resource, owned))
+        if self._id is None:
+            row = complete(self._resource, values, self._runtime.new_id, self._runtime.clock)
+            document, id = await self._session.insert(view, row), cast("str", row["id"])
+        else:
+            document, id = await self._update(view, values, bool(lists)), self._id
+        for relation in self._resource.owned_relations:
+            document[relation.public_name] = await self._owned(relation, id, owned.get(relation.name))
+        for name, targets in lists.items():
+            if self._lists[name].kind == "linked":
+                await self._session.replace_links(self._resource.name, name, id, targets)
+        return document
+
+    async def _update(self, view: Any, values: dict[str, Any], lists_change: bool) -> Document:
+        assert self._id is not None and self._current_document is not None
+        if not values and not lists_change:
+            return dict(self._current_document)
+        document = await self._session.update(view, self._id, stamp(self._resource, values, self._runtime.clock))
+        assert document is not None, "the row is locked, so it cannot have gone"
+        return document
+
+    async def _owned(self, relation: RelationPlan, id: str, rows: Sequence[dict[str, Any]] | None) -> list[Document]:
+        if rows is None:
+            return self._current_document[relation.public_name] if self._current_document else []
+        target_view = self._runtime.views.bare(self._runtime.plan.by_name[relation.target])
+        if not rows and self._current_document is None:
+            return []
+        return await self._session.replace_owned(self._resource.name, relation.name, id, target_view, rows)
+
+    def _items(self, relation: RelationPlan, rows: Sequence[Draft]) -> list[dict[str, Any]]:
+        """Items as whole rows, defaults filled in."""
+        target = self._runtime.plan.by_name[relation.target]
+        return [complete(target, row.values_to_write, self._runtime.new_id, self._runtime.clock) for row in rows]

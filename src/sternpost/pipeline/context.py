@@ -1,0 +1,48 @@
+"""What an author's function gets: who calls, the data, the time, a logger. One per call; nothing in it outlives the call."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sternpost.errors import Unauthenticated
+from sternpost.pipeline.repository import Repository
+from sternpost.ports.authenticator import Principal
+from sternpost.ports.storage import Reader
+
+if TYPE_CHECKING:
+    from sternpost.pipeline.runtime import Runtime
+
+T = TypeVar("T")
+
+
+class Context:
+    """The call that a service works in.
+
+    Attributes:
+        principal: who calls, or None on an operation open to everyone.
+        log: a logger that carries the request's ids.
+        previous_state: in a transition, the state that the row was in.
+    """
+
+    def __init__(self, runtime: Runtime, principal: Principal | None, reader: Reader, log: Any, previous_state: str | None = None) -> None:
+        self._runtime = runtime
+        self._reader = reader
+        self.principal = principal
+        self.log = log
+        self.previous_state = previous_state
+
+    @property
+    def caller(self) -> Principal:
+        """Who calls. Raises `Unauthenticated` where nobody is known."""
+        if self.principal is None:
+            raise Unauthenticated
+        return self.principal
+
+    def now(self) -> datetime:
+        """The present instant, in UTC."""
+        return self._runtime.clock.now()
+
+    def repository(self, cls: type[T]) -> Repository[T]:
+        """The rows of a resource, in this call's transaction."""
+        return Repository(cls, self._runtime, self._reader)

@@ -1,0 +1,51 @@
+"""The whole way of a call, on one screen. Every protocol comes through here."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import nullcontext
+
+from sternpost.errors import Timeout, Unauthenticated
+from sternpost.pipeline.authorize import fold_for
+from sternpost.pipeline.call import Answer, Call
+from sternpost.pipeline.operations import HANDLERS, Execution
+from sternpost.pipeline.runtime import BoundOperation, Runtime
+from sternpost.ports.authenticator import Principal
+from sternpost.ports.storage import Statistics
+from sternpost.telemetry.observation import Observation
+
+
+async def execute(runtime: Runtime, call: Call, observation: Observation) -> Answer:
+    """Carries a call out. What is raised is a `SternpostError`, or a bug.
+
+    The order is fixed and the same for every protocol: limits by address come first and limits by principal after
+    authentication; the transaction, with its idempotency claim and its outbox rows, is opened by the operation.
+    """
+    operation = runtime.operations[call.operation]
+    observation.operation, observation.success_message = operation.plan.id, operation.plan.success_message
+
+    principal = await authenticate(runtime, operation, call)
+    observation.user_id = principal.subject if principal else None
+
+    values = operation.input.parse(call.body) if operation.input is not None else {}
+    selection = operation.selector.select(call.parameters, principal)
+    policy = fold_for(operation.plan.policy, principal)
+
+    statistics = Statistics()
+    run = Execution(runtime, operation, call, principal, policy, values, selection, statistics, observation.logger())
+    try:
+        async with asyncio.timeout(operation.plan.timeout_seconds) if operation.plan.timeout_seconds else nullcontext():
+            return await HANDLERS[operation.plan.kind](run)
+    except TimeoutError as error:
+        raise Timeout(log={"timeoutSeconds": operation.plan.timeout_seconds}) from error
+    finally:
+        observation.statements += statistics.statements
+
+
+async def authenticate(runtime: Runtime, operation: BoundOperation, call: Call) -> Principal | None:
+    """Who calls. Credentials that are sent must be valid, on open operations too."""
+    if call.credentials is not None:
+        return await runtime.authenticator.authenticate(call.credentials)
+    if operation.needs_caller:
+        raise Unauthenticated
+    return None

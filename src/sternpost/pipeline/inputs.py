@@ -1,0 +1,294 @@
+"""Validates inputs at the edge: a Pydantic model for each input of the plan, built once at start.
+
+Types are strict (`"5"` is not a number), unknown members are refused, and every problem is reported.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal, cast
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+)
+from pydantic_core import PydanticCustomError
+
+from sternpost.errors import Detail, Invalid
+from sternpost.ids import pattern as id_pattern
+from sternpost.plan.model import FieldPlan, PayloadPlan, Plan, RelationPlan, ResourcePlan
+from sternpost.plan.values import from_plan
+
+JSON_DEPTH_MAX = 64
+INT64 = range(-(2**63), 2**63)
+
+_CONFIG = ConfigDict(extra="forbid", strict=True, validate_by_alias=True, validate_by_name=False, arbitrary_types_allowed=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """What an operation accepts: the model, and the names it refuses because the server sets them."""
+
+    model: type[BaseModel]
+    read_only: frozenset[str]
+    partial: bool
+
+    def parse(self, body: bytes | dict[str, Any] | None) -> dict[str, Any]:
+        """The values by field name; with a merge patch only those that were sent.
+
+        Raises:
+            Invalid: with every problem.
+        """
+        try:
+            if isinstance(body, dict):
+                parsed = self.model.model_validate(body)
+            else:
+                parsed = self.model.model_validate_json(body or b"")
+        except ValidationError as error:
+            raise Invalid(details=self._details(error)) from None
+        names = parsed.model_fields_set if self.partial else type(parsed).model_fields
+        return {name: _plain(getattr(parsed, name)) for name in names}
+
+    def _details(self, error: ValidationError) -> list[Detail]:
+        details: list[Detail] = []
+        for problem in error.errors(include_url=False, include_context=False, include_input=False):
+            path = ".".join(str(part) for part in problem["loc"])
+            if problem["type"] == "extra_forbidden":
+                known = problem["loc"][-1] in self.read_only
+                code, message = ("read_only", "The server sets this; leave it out") if known else ("unknown_field", "There is no such field")
+            else:
+                code, message = problem["type"], problem["msg"].removeprefix("Value error, ")
+            details.append(Detail(path, code, message))
+        return details
+
+
+class Inputs:
+    """Builds the inputs of a plan's operations."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+
+    def create(self, resource: ResourcePlan) -> Input:
+        """For a creation, and for each item of an owned list."""
+        return self._input(resource, "Create", ("always", "create"), partial=False)
+
+    def replace(self, resource: ResourcePlan) -> Input:
+        """For a replacement: all that a client may set."""
+        return self._input(resource, "Replace", ("always",), partial=False)
+
+    def update(self, resource: ResourcePlan) -> Input:
+        """For a merge patch: any part of it."""
+        return self._input(resource, "Update", ("always",), partial=True)
+
+    def payload(self, payload: PayloadPlan) -> Input:
+        """For a custom operation."""
+        definitions = {field.name: self._definition(field, partial=False) for field in payload.fields}
+        return Input(_model(payload.name, definitions), frozenset(), partial=False)
+
+    def text_value(self, field: FieldPlan) -> Callable[[str], Any]:
+        """Turns the text of a query parameter into a value of the field; raises `ValueError` with a sentence."""
+        return _text_parser(field, self._value_type(field))
+
+    def _input(self, resource: ResourcePlan, name: str, writable: tuple[str, ...], *, partial: bool) -> Input:
+        definitions: dict[str, Any] = {}
+        for field in resource.fields:
+            if field.write in writable:
+                definitions[field.name] = self._definition(field, partial=partial)
+        for relation in resource.relations:
+            if relation.input_name is not None:
+                definitions[relation.name] = self._list_definition(relation, partial=partial)
+        read_only = {field.public_name for field in resource.fields if field.write not in writable}
+        read_only |= {relation.public_name for relation in resource.relations if relation.input_name is None}
+        for relation in resource.owned_relations:
+            item_fields = self.plan.by_name[relation.target].fields
+            read_only |= {field.public_name for field in item_fields if field.write == "never"}
+        return Input(_model(f"{resource.name}{name}", definitions), frozenset(read_only), partial)
+
+    def _definition(self, field: FieldPlan, *, partial: bool) -> tuple[Any, Any]:
+        annotation: Any = self._value_type(field)
+        if field.nullable:
+            annotation = annotation | None
+        if field.required and not partial:
+            return annotation, Field(alias=field.public_name)
+        return annotation, Field(default=from_plan(field, field.default), alias=field.public_name)
+
+    def _list_definition(self, relation: RelationPlan, *, partial: bool) -> tuple[Any, Any]:
+        target = self.plan.by_name[relation.target]
+        item: Any = self.create(target).model if relation.kind == "owned" else _id_type(target.prefix)
+        annotation = Annotated[list[item], Field(min_length=relation.min_items, max_length=relation.max_items)]
+        if relation.min_items and not partial:
+            return annotation, Field(alias=relation.input_name)
+        return annotation, Field(default_factory=list, alias=relation.input_name)
+
+    def _value_type(self, field: FieldPlan) -> Any:
+        match field.kind:
+            case "id":
+                return _id_type(self.plan.by_name[str(field.references)].prefix)
+            case "string":
+                constraints = StringConstraints(min_length=field.min_length, max_length=field.max_length, pattern=field.pattern)
+                return Annotated[str, constraints, AfterValidator(_no_nul)]
+            case "integer":
+                return Annotated[int, Field(ge=cast("int", field.minimum), le=cast("int", field.maximum))]
+            case "number":
+                return Annotated[float, Field(ge=cast("float | None", field.minimum), le=cast("float | None", field.maximum), allow_inf_nan=False)]
+            case "boolean":
+                return bool
+            case "decimal":
+                return Annotated[str, AfterValidator(_decimal_parser(field))]
+            case "datetime":
+                return Annotated[AwareDatetime, AfterValidator(_in_utc), AfterValidator(_bounds(field))]
+            case "date":
+                return Annotated[date, AfterValidator(_bounds(field))]
+            case "uuid":
+                return UUID
+            case "enum":
+                return Literal[field.choices]
+            case "json":
+                return Annotated[Any, AfterValidator(_checked_json)]
+
+
+def _model(name: str, definitions: dict[str, Any]) -> type[BaseModel]:
+    return create_model(name, __config__=_CONFIG, **definitions)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, BaseModel):
+        return {name: _plain(getattr(value, name)) for name in type(value).model_fields}
+    return value
+
+
+def _id_type(prefix: str) -> Any:
+    start = len(prefix) + 1
+    return Annotated[str, StringConstraints(pattern=id_pattern(prefix)), AfterValidator(lambda text: text[start:])]
+
+
+def _no_nul(text: str) -> str:
+    if "\x00" in text:
+        raise PydanticCustomError("nul_character", "A text may not hold the character U+0000")
+    return text
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError("datetime_range", "The instant is outside the years 1 to 9999") from None
+
+
+def _bounds(field: FieldPlan) -> Callable[[Any], Any]:
+    low, high = from_plan(field, field.minimum), from_plan(field, field.maximum)
+
+    def check(value: Any) -> Any:
+        if low is not None and value < low:
+            raise PydanticCustomError("greater_than_equal", "Input should not be before {bound}", {"bound": str(field.minimum)})
+        if high is not None and value > high:
+            raise PydanticCustomError("less_than_equal", "Input should not be after {bound}", {"bound": str(field.maximum)})
+        return value
+
+    return check if low is not None or high is not None else lambda value: value
+
+
+def decimal_pattern(field: FieldPlan) -> str:
+    """The text of a decimal: digits before the point as the field allows, and its places."""
+    places = field.decimal_places or 0
+    whole = max((field.max_digits or 18) - places, 1)
+    fraction = f"(\\.[0-9]{{1,{places}}})?" if places else ""
+    return f"^-?[0-9]{{1,{whole}}}{fraction}$"
+
+
+def _decimal_parser(field: FieldPlan) -> Callable[[str], Decimal]:
+    matches = re.compile(decimal_pattern(field)).fullmatch
+    low = None if field.minimum is None else Decimal(str(field.minimum))
+    high = None if field.maximum is None else Decimal(str(field.maximum))
+
+    def parse(text: str) -> Decimal:
+        if not matches(text):
+            raise PydanticCustomError("decimal_format", "Input should be a decimal in text with at most {places} places, such as \"{example}\"",
+                                      {"places": field.decimal_places, "example": str(Decimal(1).scaleb(-(field.decimal_places or 0)))})
+        value = Decimal(text)
+        if low is not None and value < low:
+            raise PydanticCustomError("greater_than_equal", "Input should be greater than or equal to {bound}", {"bound": str(low)})
+        if high is not None and value > high:
+            raise PydanticCustomError("less_than_equal", "Input should be less than or equal to {bound}", {"bound": str(high)})
+        return value
+
+    return parse
+
+
+def _checked_json(value: Any, depth: int = 0) -> Any:
+    """Refuses JSON that a database or an encoder could not keep: too deep, too large a number, U+0000."""
+    if depth > JSON_DEPTH_MAX:
+        raise PydanticCustomError("json_too_deep", "The value is nested too deeply")
+    if isinstance(value, str):
+        _no_nul(value)
+    elif isinstance(value, dict):
+        for key, item in cast("dict[str, Any]", value).items():
+            _no_nul(key)
+            _checked_json(item, depth + 1)
+    elif isinstance(value, list):
+        for item in cast("list[Any]", value):
+            _checked_json(item, depth + 1)
+    elif isinstance(value, bool):
+        return value
+    elif (isinstance(value, int) and value not in INT64) or (isinstance(value, float) and not math.isfinite(value)):
+        raise PydanticCustomError("number_range", "A number is outside the range of 64 bits")
+    return value
+
+
+_BOOLEANS = {"true": True, "false": False}
+
+
+def _text_parser(field: FieldPlan, annotation: Any) -> Callable[[str], Any]:
+    if field.kind == "boolean":
+        return _parse_boolean
+    if field.kind == "decimal":
+        return _text_decimal(field)
+    # A filter may ask for any value of the type: the field's own bounds would only turn an empty answer into an error.
+    relaxed: dict[str, Any] = {"integer": int, "number": Annotated[float, Field(allow_inf_nan=False)], "string": Annotated[str, AfterValidator(_no_nul)], "date": date,
+                               "datetime": Annotated[AwareDatetime, AfterValidator(_in_utc)]}
+    adapter: TypeAdapter[Any] = TypeAdapter(relaxed.get(field.kind, annotation))
+
+    def parse(text: str) -> Any:
+        try:
+            value = adapter.validate_strings(text)
+        except ValidationError as error:
+            raise ValueError(error.errors(include_url=False)[0]["msg"]) from None
+        if field.kind == "integer" and value not in INT64:
+            raise ValueError("Input should be a number of 64 bits")
+        return value
+
+    return parse
+
+
+def _parse_boolean(text: str) -> bool:
+    if text not in _BOOLEANS:
+        raise ValueError("Input should be true or false")
+    return _BOOLEANS[text]
+
+
+def _text_decimal(field: FieldPlan) -> Callable[[str], Decimal]:
+    matches = re.compile(decimal_pattern(field)).fullmatch
+
+    def parse(text: str) -> Decimal:
+        if not matches(text):
+            raise ValueError(f"Input should be a decimal with at most {field.decimal_places} places")
+        return Decimal(text)
+
+    return parse
+
+

@@ -1,0 +1,73 @@
+"""Turns documents into the author's own classes, for the author's own code. Requests that only move data never do this."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sternpost.contract.relations import One, Owned
+from sternpost.errors import Invalid
+from sternpost.ids import decode, encode
+from sternpost.plan.model import FieldPlan, PayloadPlan, Plan, ResourcePlan
+from sternpost.plan.values import from_plan
+from sternpost.ports.storage import Document
+
+
+class Instances:
+    """Makes instances of a plan's classes."""
+
+    def __init__(self, plan: Plan, classes: Mapping[str, type]) -> None:
+        self.plan = plan
+        self.classes = classes
+        self.by_class = {cls: plan.by_name[name] for name, cls in classes.items() if name in plan.by_name}
+
+    def row(self, resource: ResourcePlan, document: Document) -> Any:
+        """An instance of a resource's class; relations that were not read raise `NotLoaded` when touched."""
+        values: dict[str, Any] = {}
+        for field in resource.fields:
+            if field.public_name in document:
+                values[field.name] = from_plan(field, document[field.public_name])
+        for relation in resource.relations:
+            if relation.kind == "one" and relation.local_field in values:
+                key = values[relation.local_field]
+                values[relation.name] = None if key is None else One(key)
+            elif relation.kind == "owned" and relation.public_name in document:
+                target = self.plan.by_name[relation.target]
+                values[relation.name] = Owned([self.row(target, item) for item in document[relation.public_name]])
+        return self.classes[resource.name](**values)
+
+    def payload(self, payload: PayloadPlan, values: Mapping[str, Any]) -> Any:
+        """An instance of a payload's class."""
+        return self.classes[payload.name](**values)
+
+    def payload_document(self, payload: PayloadPlan, instance: Any) -> Document:
+        """A payload as a document: only its declared fields leave."""
+        return {field.public_name: _json_ready(field, getattr(instance, field.name, field.default)) for field in payload.fields}
+
+    def to_author(self, field: FieldPlan, value: Any) -> Any:
+        """A value of the pipeline as an author sees it: ids get their prefix."""
+        if field.references is not None and isinstance(value, str):
+            return encode(self.plan.by_name[field.references].prefix, value)
+        return value
+
+    def from_author(self, field: FieldPlan, value: Any) -> Any:
+        """The other way. Raises `Invalid` for text that is not an id of the right resource."""
+        if isinstance(value, One):
+            value = value.id  # pyright: ignore[reportUnknownMemberType]
+        if field.references is None or value is None:
+            return value
+        return self.digits(field.references, value)
+
+    def digits(self, resource: str, text: Any) -> str:
+        """The 32 digits of an id of `resource`. Raises `Invalid`."""
+        prefix = self.plan.by_name[resource].prefix
+        digits = decode(prefix, text) if isinstance(text, str) else None
+        if digits is None:
+            raise Invalid(f"{text!r} is not an id of {resource} ({prefix}_…)")
+        return digits
+
+
+def _json_ready(field: FieldPlan, value: Any) -> Any:
+    if value is None:
+        return None
+    return str(value) if field.kind in ("decimal", "uuid", "enum") else value

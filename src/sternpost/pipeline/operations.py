@@ -1,0 +1,286 @@
+"""What each kind of operation does, once the caller is known and the input is valid."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sternpost.errors import Conflict, Detail, Forbidden, Invalid, NotFound, Unauthenticated
+from sternpost.ids import decode
+from sternpost.pipeline.authorize import ALLOW, DENY, fold_for
+from sternpost.pipeline.call import Answer, Call
+from sternpost.pipeline.change import Change
+from sternpost.pipeline.context import Context
+from sternpost.pipeline.runtime import BoundOperation, Runtime
+from sternpost.pipeline.selection import Selection
+from sternpost.plan.model import OperationKind, ResourcePlan
+from sternpost.plan.policy import PolicyNode
+from sternpost.ports.authenticator import Principal
+from sternpost.ports.storage import Document, ListShape, ListValues, Reader, Row, Session, Statistics, View
+
+
+@dataclass(slots=True)
+class Execution:
+    """One call on its way: what is known of it by now."""
+
+    runtime: Runtime
+    operation: BoundOperation
+    call: Call
+    principal: Principal | None
+    policy: PolicyNode
+    """The operation's policy as far as it depends on the row."""
+    values: dict[str, Any]
+    selection: Selection
+    statistics: Statistics
+    log: Any
+
+    @property
+    def subject(self) -> str | None:
+        return self.principal.subject if self.principal else None
+
+
+async def browse(run: Execution) -> Answer:
+    """A page of the rows that the policy lets the caller see."""
+    resource, selection = run.operation.resource, run.selection
+    if run.policy == DENY:
+        raise _denied(run)
+    reader = _reader(run)
+    parent = await _visible_parent(run, reader) if run.call.parent is not None else None
+    shape = ListShape(
+        view=run.runtime.views.of(resource, run.principal, tree=selection.includes),
+        policy=None if run.policy == ALLOW else run.policy,
+        parent=run.call.parent[:2] if run.call.parent else None,
+        conditions=selection.conditions,
+        sort=selection.sort,
+    )
+    offset = (selection.page - 1) * selection.page_size
+    rows = await reader.browse(shape, ListValues(selection.values, parent, run.subject, selection.page_size, offset), count=True)
+    total = rows.total or 0
+    meta: dict[str, Any] = {
+        "page": selection.page, "pageSize": selection.page_size,
+        "totalCount": total, "totalPages": -(-total // selection.page_size),
+    }
+    if rows.cut:
+        meta["truncated"] = sorted(rows.cut)
+    return Answer(documents=rows.documents, meta=meta)
+
+
+async def read(run: Execution) -> Answer:
+    """One row."""
+    if run.policy == DENY:
+        raise _denied(run)
+    view = run.runtime.views.of(run.operation.resource, run.principal, run.operation.facts, run.selection.includes)
+    row = await _load(run, _reader(run), view)
+    return Answer(document=row.document)
+
+
+async def create(run: Execution) -> Answer:
+    """A new row, in a transaction with all that belongs to it."""
+    resource = run.operation.resource
+    _default_to_caller(run)
+    if run.policy == DENY:
+        raise _denied(run)
+    async with run.runtime.storage.transaction(run.statistics) as session:
+        if run.policy != ALLOW:
+            facts = await session.facts(resource.name, run.values, tuple(run.operation.facts))
+            if not run.operation.check.allows(run.policy, facts, run.subject):
+                raise _denied(run)
+        change: Change[Any] = Change(run.runtime, session, resource, run.values, None, None)
+        return Answer(document=_visible(run, await _apply(run, session, change)))
+
+
+async def change_row(run: Execution) -> Answer:
+    """A replacement or a merge patch of one row."""
+    resource = run.operation.resource
+    if run.operation.plan.kind == "replace":
+        _default_to_caller(run)
+    async with run.runtime.storage.transaction(run.statistics) as session:
+        row = await _load(run, session, run.runtime.views.full(resource, run.operation.facts), lock=True)
+        change: Change[Any] = Change(run.runtime, session, resource, run.values, row.document, _digits(run))
+        return Answer(document=_visible(run, await _apply(run, session, change)))
+
+
+async def delete(run: Execution) -> Answer:
+    """Removes one row, and what it owns."""
+    resource = run.operation.resource
+    async with run.runtime.storage.transaction(run.statistics) as session:
+        row = await _load(run, session, run.runtime.views.full(resource, run.operation.facts), lock=True)
+        if run.operation.function is not None:
+            await run.operation.function(_context(run, session), run.runtime.instances.row(resource, row.document))
+        await session.delete(resource.name, _digits(run))
+    return Answer()
+
+
+async def transition(run: Execution) -> Answer:
+    """Moves one row from a state to another, by an update that only matches the states it may start from."""
+    resource, plan = run.operation.resource, run.operation.plan
+    async with run.runtime.storage.transaction(run.statistics) as session:
+        row = await _load(run, session, run.runtime.views.full(resource, run.operation.facts), lock=True)
+        values: dict[str, Any] = {str(plan.state_field): plan.target}
+        values.update({field.name: run.runtime.clock.now() for field in resource.fields if field.generated == "updated"})
+        moved = await session.update(run.runtime.views.bare(resource), _digits(run), values, state=(str(plan.state_field), plan.sources))
+        if moved is None:
+            raise _wrong_state(run, row.document)
+        document = {**row.document, **moved}
+        if run.operation.function is not None:
+            previous = row.document[resource.fields_by_name[str(plan.state_field)].public_name]
+            context = _context(run, session, previous_state=previous)
+            await run.operation.function(context, run.runtime.instances.row(resource, document))
+            document = await _again(run, session)
+        return Answer(document=_visible(run, document))
+
+
+async def custom(run: Execution) -> Answer:
+    """An author's own operation: a POST in a transaction, a GET as a read."""
+    if run.operation.plan.method == "GET":
+        return await _custom(run, _reader(run))
+    async with run.runtime.storage.transaction(run.statistics) as session:
+        return await _custom(run, session)
+
+
+HANDLERS: dict[OperationKind, Callable[[Execution], Awaitable[Answer]]] = {
+    "browse": browse, "read": read, "create": create, "replace": change_row, "update": change_row,
+    "delete": delete, "transition": transition, "custom": custom,
+}
+
+
+# -- parts
+
+
+async def _custom(run: Execution, reader: Reader) -> Answer:
+    plan, resource = run.operation.plan, run.operation.resource
+    arguments: list[Any] = [_context(run, reader)]
+    if plan.on_item:
+        view = run.runtime.views.full(resource, run.operation.facts)
+        row = await _load(run, reader, view, lock=plan.method != "GET")
+        arguments.append(run.runtime.instances.row(resource, row.document))
+    elif run.policy == DENY or (run.policy != ALLOW and not run.operation.check.allows(run.policy, {}, run.subject)):
+        raise _denied(run)
+    if plan.input is not None:
+        arguments.append(run.runtime.instances.payload(plan.input, run.values))
+    assert run.operation.function is not None, "a custom operation without a function does not compile"
+    result = await run.operation.function(*arguments)
+    if plan.returns_nothing:
+        return Answer()
+    if plan.output is not None:
+        return Answer(document=run.runtime.instances.payload_document(plan.output, result))
+    return Answer(document=_visible(run, await _again(run, reader)))
+
+
+async def _apply(run: Execution, session: Session, change: Change[Any]) -> Document:
+    if run.operation.function is None:
+        await change.apply()
+    else:
+        await run.operation.function(_context(run, session), change)
+        if change.document is None:
+            name = run.operation.function.__name__
+            raise RuntimeError(f"{name} returned without writing: call `return await change.apply()`, or raise an error to refuse")
+    assert change.document is not None
+    return change.document
+
+
+async def _load(run: Execution, reader: Reader, view: View, *, lock: bool = False) -> Row:
+    """The row that the call is about.
+
+    Raises:
+        NotFound: there is none, or the caller may not see it.
+        Forbidden, Unauthenticated: the caller sees it, but may not do this with it.
+    """
+    resource = run.operation.resource
+    seeing = fold_for(resource.reading.policy, run.principal) if resource.reading else DENY
+    if run.policy == DENY and seeing == DENY:
+        raise _denied(run)  # whatever the row: so this tells nothing about it
+    digits = decode(resource.prefix, run.call.id or "")
+    row = await reader.get(view, digits, subject=run.subject, lock=lock) if digits is not None else None
+    if row is None:
+        raise NotFound
+    check = run.operation.check
+    if not check.allows(run.policy, row.facts, run.subject):
+        raise _denied(run) if check.allows(seeing, row.facts, run.subject) else NotFound()
+    return row
+
+
+async def _visible_parent(run: Execution, reader: Reader) -> str:
+    """The id of the row that a nested list is under. Raises `NotFound` where the caller may not see it."""
+    assert run.call.parent is not None
+    name, _, sent = run.call.parent
+    parent = run.runtime.plan.by_name[name]
+    policy = fold_for(parent.reading.policy, run.principal) if parent.reading else DENY
+    if policy == DENY:
+        raise _denied(run)
+    digits = decode(parent.prefix, sent)
+    check = run.runtime.checks[name]
+    facts = run.runtime.operations[parent.reading.id].facts if parent.reading else frozenset()
+    row = await reader.get(View(name, ("id",), (), tuple(sorted(facts))), digits) if digits is not None else None
+    if digits is None or row is None or not check.allows(policy, row.facts, run.subject):
+        raise NotFound
+    return digits
+
+
+async def _again(run: Execution, reader: Reader) -> Document:
+    """The row as it now is, after an author's function may have changed it."""
+    row = await reader.get(run.runtime.views.full(run.operation.resource), _digits(run))
+    if row is None:
+        raise NotFound
+    return row.document
+
+
+def _default_to_caller(run: Execution) -> None:
+    """Fills references whose default is the caller; without a caller that could be one, they are required."""
+    for field in run.operation.resource.fields:
+        if not field.caller_default or run.values.get(field.name) is not None or field.write == "never":
+            continue
+        if run.operation.plan.kind == "replace" and field.write == "create":
+            continue
+        digits = decode(run.runtime.plan.by_name[str(field.references)].prefix, run.subject or "")
+        if digits is None and not field.nullable:
+            raise Invalid(details=[Detail(field.public_name, "missing", "Field required")])
+        run.values[field.name] = digits
+
+
+def _visible(run: Execution, document: Document) -> Document:
+    """Takes out what the caller may not see; what was read for the service's own use holds every field."""
+    return _only(run.runtime.views.of(run.operation.resource, run.principal), run.operation.resource, document, run.runtime)
+
+
+def _only(view: View, resource: ResourcePlan, document: Document, runtime: Runtime) -> Document:
+    if len(view.fields) == len(resource.fields) and all(len(include.view.fields) == len(runtime.plan.by_name[include.view.resource].fields) for include in view.includes):
+        return document
+    names = [resource.fields_by_name[name].public_name for name in view.fields]
+    kept = {name: document[name] for name in names if name in document}
+    for include in view.includes:
+        relation = resource.relations_by_name[include.relation]
+        target = runtime.plan.by_name[relation.target]
+        kept[relation.public_name] = [_only(include.view, target, item, runtime) for item in document.get(relation.public_name, [])]
+    return kept
+
+
+def _denied(run: Execution) -> Forbidden | Unauthenticated:
+    return Unauthenticated() if run.principal is None else Forbidden()
+
+
+def _wrong_state(run: Execution, document: Document) -> Conflict:
+    resource, plan = run.operation.resource, run.operation.plan
+    field = resource.fields_by_name[str(plan.state_field)]
+    present = document[field.public_name]
+    return Conflict(
+        f"The {resource.name.lower()} is {present}; this needs {' or '.join(plan.sources)}",
+        details=[Detail(field.public_name, "state_conflict", f"is {present}, must be {' or '.join(plan.sources)}")],
+    )
+
+
+def _digits(run: Execution) -> str:
+    digits = decode(run.operation.resource.prefix, run.call.id or "")
+    assert digits is not None, "the row was loaded by this id"
+    return digits
+
+
+def _reader(run: Execution) -> Reader:
+    reader = run.runtime.storage.reader()
+    reader.statistics = run.statistics
+    return reader
+
+
+def _context(run: Execution, reader: Reader, *, previous_state: str | None = None) -> Context:
+    return Context(run.runtime, run.principal, reader, run.log, previous_state)

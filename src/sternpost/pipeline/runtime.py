@@ -1,0 +1,101 @@
+"""Everything a running service needs, put together once at start from the plan and its drivers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sternpost.clock import Clock
+from sternpost.ids import NewId
+from sternpost.pipeline.authorize import RowCheck, row_check
+from sternpost.pipeline.inputs import Input, Inputs
+from sternpost.pipeline.instances import Instances
+from sternpost.pipeline.selection import Selector
+from sternpost.pipeline.views import Views
+from sternpost.plan.model import OperationPlan, Plan, RelationPlan, ResourcePlan
+from sternpost.plan.policy import DENY, Path, fold, paths
+from sternpost.ports.authenticator import Authenticator
+from sternpost.ports.storage import Storage
+
+Function = Callable[..., Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class BoundOperation:
+    """An operation with all that its calls need, so that a call decides nothing twice.
+
+    Attributes:
+        needs_caller: without credentials it is refused, whatever the row.
+        facts: what its policy, and that for seeing a row, look at.
+        input: None where it takes no body.
+        function: the author's, or None.
+    """
+
+    plan: OperationPlan
+    resource: ResourcePlan
+    needs_caller: bool
+    facts: frozenset[Path]
+    check: RowCheck
+    selector: Selector
+    input: Input | None
+    function: Function | None
+
+
+class Runtime:
+    """A plan, bound to storage, authentication, time and randomness."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        classes: Mapping[str, type],
+        functions: Mapping[str, Function],
+        *,
+        storage: Storage,
+        authenticator: Authenticator,
+        clock: Clock,
+        new_id: NewId,
+    ) -> None:
+        self.plan = plan
+        self.storage = storage
+        self.authenticator = authenticator
+        self.clock = clock
+        self.new_id = new_id
+        self.views = Views(plan)
+        self.inputs = Inputs(plan)
+        self.instances = Instances(plan, classes)
+        self.checks = {resource.name: row_check(plan, resource) for resource in plan.resources}
+        self.operations = {
+            operation_id: self._bind(resource, operation, functions.get(operation_id))
+            for operation_id, (resource, operation) in plan.operations.items()
+        }
+
+    def _bind(self, resource: ResourcePlan, operation: OperationPlan, function: Function | None) -> BoundOperation:
+        seeing = paths(resource.reading.policy) if resource.reading else frozenset[Path]()
+        return BoundOperation(
+            plan=operation,
+            resource=resource,
+            needs_caller=fold(operation.policy, known=False, scopes=frozenset()) == DENY,
+            facts=paths(operation.policy) | seeing,
+            check=self.checks[resource.name],
+            selector=Selector(resource, operation, self.inputs, self.views),
+            input=self._input(resource, operation),
+            function=function,
+        )
+
+    def _input(self, resource: ResourcePlan, operation: OperationPlan) -> Input | None:
+        match operation.kind:
+            case "create":
+                return self.inputs.create(resource)
+            case "replace":
+                return self.inputs.replace(resource)
+            case "update":
+                return self.inputs.update(resource)
+            case _:
+                return self.inputs.payload(operation.input) if operation.input else None
+
+    def nested(self, resource: ResourcePlan, relation: RelationPlan) -> BoundOperation | None:
+        """The list operation behind `…/:id/relation`, or None where the target has no list."""
+        target = self.plan.by_name[relation.target]
+        found = next((operation for operation in target.operations if operation.kind == "browse"), None)
+        return self.operations[found.id] if found and relation.nested_route else None

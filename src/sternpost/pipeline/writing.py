@@ -1,0 +1,57 @@
+"""What the server itself puts into a row: ids, times, defaults, computed totals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from sternpost.clock import Clock
+from sternpost.ids import NewId
+from sternpost.plan.model import Computed, FieldPlan, ResourcePlan
+from sternpost.plan.values import from_plan
+
+
+def complete(resource: ResourcePlan, given: Mapping[str, Any], new_id: NewId, clock: Clock) -> dict[str, Any]:
+    """A whole new row: the given values, and for the rest the id, the present time and the defaults."""
+    now = clock.now()
+    row: dict[str, Any] = {}
+    for field in resource.fields:
+        if field.name in given:
+            row[field.name] = given[field.name]
+        elif field.generated == "id":
+            row[field.name] = new_id()
+        elif field.generated is not None:
+            row[field.name] = now
+        else:
+            row[field.name] = from_plan(field, field.default)
+    return row
+
+
+def stamp(resource: ResourcePlan, changed: Mapping[str, Any], clock: Clock) -> dict[str, Any]:
+    """The changed values and the time of the change."""
+    stamped = dict(changed)
+    for field in resource.fields:
+        if field.generated == "updated" and field.name not in stamped:
+            stamped[field.name] = clock.now()
+    return stamped
+
+
+def total(field: FieldPlan, computed: Computed, items: Sequence[Mapping[str, Any]]) -> int | Decimal:
+    """The sum over the items of the product of the factors; exact."""
+    result: int | Decimal = Decimal(0) if field.kind == "decimal" else 0
+    for item in items:
+        product: int | Decimal = 1
+        for name in computed.factors:
+            product = product * item[name]
+        result = result + product
+    return result
+
+
+def computed_values(resource: ResourcePlan, lists: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+    """The computed fields that depend on the owned lists that are being written."""
+    return {
+        field.name: total(field, field.computed, lists[field.computed.relation])
+        for field in resource.fields
+        if field.computed is not None and field.computed.relation in lists
+    }

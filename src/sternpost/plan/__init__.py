@@ -1,0 +1,1 @@
+"""The compiled contract: plain, frozen, serialisable data that everything else reads."""

@@ -1,0 +1,256 @@
+"""What a contract compiles to. Frozen dataclasses of plain values; tuples, never lists."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import orjson
+
+from sternpost.plan.policy import PolicyNode
+
+Kind = Literal["id", "string", "integer", "number", "boolean", "decimal", "datetime", "date", "uuid", "enum", "json"]
+"""The kind of a field's value. `id` is a row's own key or a reference to another row's."""
+
+WriteRule = Literal["always", "create", "never"]
+"""Whether a client may set the field: always, when creating only, or never (the server does)."""
+
+Generated = Literal["id", "created", "updated"]
+"""What the server fills in by itself: the key, the time of creation, the time of the last change."""
+
+OperationKind = Literal["browse", "read", "create", "replace", "update", "delete", "transition", "custom"]
+
+OnDelete = Literal["restrict", "cascade", "set_null"]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldPlan:
+    """One value of a resource, from its column to its name in JSON."""
+
+    name: str
+    public_name: str
+    kind: Kind
+    nullable: bool
+    required: bool
+    """Whether a creation must send it."""
+    default: Any
+    write: WriteRule
+    description: str
+    read_scope: str | None
+    """The scope a token needs to see the field; None where everyone who sees the row does."""
+    hidden: bool
+    """Never leaves: the key by which an owned row points at the one it is part of."""
+    sensitive: bool
+    """Masked in logs, traces and dead letters."""
+    unique: bool
+    generated: Generated | None
+    caller_default: bool
+    """The caller's own id is the default."""
+    computed: Computed | None
+    min_length: int | None
+    max_length: int | None
+    pattern: str | None
+    format: str | None
+    minimum: int | float | str | None
+    maximum: int | float | str | None
+    decimal_places: int | None
+    max_digits: int | None
+    choices: tuple[str, ...]
+    references: str | None
+    """For an id: the resource whose key it is."""
+    on_delete: OnDelete | None
+    filters: tuple[str, ...]
+    """Filter operators that lists allow on it."""
+
+    @property
+    def is_text(self) -> bool:
+        return self.kind == "string"
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A total over an owned list: the sum of the product of these fields of each item (1 where none is named)."""
+
+    relation: str
+    factors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RelationPlan:
+    """How rows of one resource relate to rows of another."""
+
+    name: str
+    public_name: str
+    kind: Literal["one", "many", "owned", "linked"]
+    target: str
+    local_field: str
+    """The field of this resource that is compared: a foreign key for `one`, else the id."""
+    remote_field: str
+    """The field of the target that is compared: its id for `one`, else its foreign key."""
+    link_table: str | None
+    link_local: str | None
+    link_remote: str | None
+    """For `linked` (many-to-many): the table of pairs and its two columns."""
+    input_name: str | None
+    """The member that sets it in an input: the list itself for `owned`, a list of ids for `linked`."""
+    min_items: int
+    max_items: int
+    nested_route: bool
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadPlan:
+    """A structure of a custom operation's input or output."""
+
+    name: str
+    fields: tuple[FieldPlan, ...]
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class OperationPlan:
+    """One way in: what it does, who may, and how it is addressed."""
+
+    id: str
+    name: str
+    kind: OperationKind
+    resource: str
+    method: str
+    path: str
+    on_item: bool
+    policy: PolicyNode
+    summary: str
+    success_message: str
+    """The log line's text."""
+    status: int
+    page_size: int | None
+    max_page_size: int | None
+    sort: tuple[str, ...]
+    default_sort: tuple[str, ...]
+    state_field: str | None
+    sources: tuple[str, ...]
+    target: str | None
+    input: PayloadPlan | None
+    output: PayloadPlan | None
+    """For custom operations; without one the output is the resource itself."""
+    returns_nothing: bool
+    timeout_seconds: float | None
+    has_service: bool
+    """Whether an author's function runs in it."""
+
+
+@dataclass(frozen=True)
+class ResourcePlan:
+    """One kind of thing: its fields, relations and operations."""
+
+    name: str
+    table: str
+    path: str
+    prefix: str
+    description: str
+    owner_field: str | None
+    owned_by: str | None
+    """For the items of an owned list: the resource they are written with."""
+    position_column: str | None
+    fields: tuple[FieldPlan, ...]
+    relations: tuple[RelationPlan, ...]
+    operations: tuple[OperationPlan, ...]
+    unique_together: tuple[tuple[str, ...], ...]
+
+    @cached_property
+    def fields_by_name(self) -> dict[str, FieldPlan]:
+        return {field.name: field for field in self.fields}
+
+    @cached_property
+    def fields_by_public_name(self) -> dict[str, FieldPlan]:
+        return {field.public_name: field for field in self.fields}
+
+    @cached_property
+    def relations_by_name(self) -> dict[str, RelationPlan]:
+        return {relation.name: relation for relation in self.relations}
+
+    @cached_property
+    def relations_by_public_name(self) -> dict[str, RelationPlan]:
+        return {relation.public_name: relation for relation in self.relations}
+
+    @cached_property
+    def operations_by_name(self) -> dict[str, OperationPlan]:
+        return {operation.name: operation for operation in self.operations}
+
+    @cached_property
+    def reading(self) -> OperationPlan | None:
+        """The operation whose policy says which rows a caller may see: `read`, else `browse`."""
+        by_kind = {operation.kind: operation for operation in self.operations}
+        return by_kind.get("read") or by_kind.get("browse")
+
+    @cached_property
+    def owned_relations(self) -> tuple[RelationPlan, ...]:
+        return tuple(relation for relation in self.relations if relation.kind == "owned")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The whole contract, compiled."""
+
+    name: str
+    title: str
+    description: str
+    version: str
+    """The service's own version, for documentation and readiness."""
+    api_version: str
+    base_path: str
+    resources: tuple[ResourcePlan, ...]
+
+    @cached_property
+    def by_name(self) -> dict[str, ResourcePlan]:
+        return {resource.name: resource for resource in self.resources}
+
+    @cached_property
+    def operations(self) -> dict[str, tuple[ResourcePlan, OperationPlan]]:
+        return {operation.id: (resource, operation) for resource in self.resources for operation in resource.operations}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over the plan's canonical JSON: two plans with one fingerprint behave alike."""
+        return hashlib.sha256(orjson.dumps(self.as_data(), option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+    @cached_property
+    def storage_fingerprint(self) -> str:
+        """The same over what the database's schema depends on."""
+        schema = [
+            {
+                "table": resource.table,
+                "fields": [_schema_facts(field) for field in resource.fields],
+                "links": [as_data(relation) for relation in resource.relations if relation.kind == "linked"],
+                "unique": resource.unique_together,
+            }
+            for resource in self.resources
+        ]
+        return hashlib.sha256(orjson.dumps(schema, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+    def as_data(self) -> dict[str, Any]:
+        """The plan as JSON-ready dictionaries; what is emitted, compared and fingerprinted."""
+        return as_data(self)
+
+
+_SCHEMA_FACTS = ("name", "kind", "nullable", "unique", "min_length", "max_length", "minimum", "maximum",
+                 "decimal_places", "max_digits", "choices", "references", "on_delete")
+
+
+def _schema_facts(field: FieldPlan) -> dict[str, Any]:
+    return {fact: as_data(getattr(field, fact)) for fact in _SCHEMA_FACTS}
+
+
+def as_data(value: Any) -> Any:
+    """A plan value as JSON-ready data. Policy nodes carry their class's name, so that they can be told apart."""
+    if is_dataclass(value) and not isinstance(value, type):
+        data = {field.name: as_data(getattr(value, field.name)) for field in fields(value)}
+        if type(value).__module__ == "sternpost.plan.policy":
+            return {"policy": type(value).__name__, **data}
+        return data
+    if isinstance(value, tuple | list):
+        return [as_data(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    return value

@@ -1,0 +1,167 @@
+"""Who may: policy expressions as data.
+
+A policy is a tree of these nodes. `sternpost.contract.policy` writes it, the pipeline decides with it for one row, and
+`storage.sql.policy` renders it as SQL for many. Both follow SQL's three-valued logic, so that they agree on nulls.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Public:
+    """Everyone, with or without credentials."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    """Everyone with valid credentials."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Callers whose token carries the scope."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The caller whose id (`sub`) is the value at `path`.
+
+    `path` is the fields to follow from the row: foreign keys first, the field that holds the owner's id last.
+    """
+
+    path: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """Rows whose value at `path` compares with a constant."""
+
+    path: tuple[str, ...]
+    operator: Literal["eq", "ne", "gt", "gte", "lt", "lte"]
+    value: str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """Every part holds (`&`)."""
+
+    parts: tuple[PolicyNode, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """At least one part holds (`|`)."""
+
+    parts: tuple[PolicyNode, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The part does not hold (`~`)."""
+
+    part: PolicyNode
+
+
+PolicyNode = Public | Authenticated | Scope | Owner | Compare | AllOf | AnyOf | Not
+
+Path = tuple[str, ...]
+
+ALLOW = Public()
+DENY = Not(ALLOW)
+
+
+def fold(node: PolicyNode, *, known: bool, scopes: frozenset[str]) -> PolicyNode:
+    """Decides what depends on the caller alone; what is left speaks of rows only.
+
+    Args:
+        known: whether the caller has valid credentials.
+        scopes: the scopes of the caller's token.
+
+    Returns:
+        `ALLOW`, `DENY`, or an expression of `Owner`, `Compare`, `AllOf`, `AnyOf` and `Not`.
+    """
+    match node:
+        case Public():
+            return ALLOW
+        case Authenticated():
+            return ALLOW if known else DENY
+        case Scope(name):
+            return ALLOW if name in scopes else DENY
+        case Owner():
+            return node if known else DENY
+        case Compare():
+            return node
+        case AllOf(parts):
+            return _join(parts, AllOf, ALLOW, DENY, known, scopes)
+        case AnyOf(parts):
+            return _join(parts, AnyOf, DENY, ALLOW, known, scopes)
+        case Not(part):
+            inner = fold(part, known=known, scopes=scopes)
+            return DENY if inner == ALLOW else ALLOW if inner == DENY else Not(inner)
+
+
+def _join(
+    parts: tuple[PolicyNode, ...], kind: type[AllOf | AnyOf], neutral: PolicyNode, decisive: PolicyNode, known: bool, scopes: frozenset[str]
+) -> PolicyNode:
+    folded = [fold(part, known=known, scopes=scopes) for part in parts]
+    if decisive in folded:
+        return decisive
+    rest = tuple(dict.fromkeys(part for part in folded if part != neutral))
+    return neutral if not rest else rest[0] if len(rest) == 1 else kind(rest)
+
+
+def paths(node: PolicyNode) -> frozenset[Path]:
+    """Every value of the row, or of rows it refers to, that the policy looks at."""
+    match node:
+        case Owner(path) | Compare(path):
+            return frozenset((path,))
+        case AllOf(parts) | AnyOf(parts):
+            return frozenset().union(*(paths(part) for part in parts))
+        case Not(part):
+            return paths(part)
+        case _:
+            return frozenset()
+
+
+def scopes(node: PolicyNode) -> tuple[str, ...]:
+    """Every scope the policy names, in order, each once."""
+    match node:
+        case Scope(name):
+            return (name,)
+        case AllOf(parts) | AnyOf(parts):
+            return tuple(dict.fromkeys(name for part in parts for name in scopes(part)))
+        case Not(part):
+            return scopes(part)
+        case _:
+            return ()
+
+
+def describe(node: PolicyNode) -> str:
+    """The policy as its author would write it."""
+    match node:
+        case Public():
+            return "public"
+        case Authenticated():
+            return "authenticated"
+        case Scope(name):
+            return f'scope("{name}")'
+        case Owner(path):
+            return f"this.{'.'.join(path)} == caller"
+        case Compare(path, operator, value):
+            symbol = {"eq": "==", "ne": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}[operator]
+            return f"this.{'.'.join(path)} {symbol} {value!r}"
+        case AllOf(parts):
+            return " & ".join(_grouped(part) for part in parts)
+        case AnyOf(parts):
+            return " | ".join(_grouped(part) for part in parts)
+        case Not(part):
+            return f"~{_grouped(part)}"
+
+
+def _grouped(node: PolicyNode) -> str:
+    return f"({describe(node)})" if isinstance(node, AllOf | AnyOf | Compare) else describe(node)

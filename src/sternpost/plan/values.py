@@ -1,0 +1,32 @@
+"""Values of a plan (JSON-ready) and of documents as the Python values that authors and drivers work with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sternpost.plan.model import FieldPlan, Kind
+
+
+def _datetime(value: Any) -> datetime:
+    return value if isinstance(value, datetime) else datetime.fromisoformat(value)
+
+
+def _date(value: Any) -> date:
+    return value if isinstance(value, date) else date.fromisoformat(value)
+
+
+def _uuid(value: Any) -> UUID:
+    return value if isinstance(value, UUID) else UUID(value)
+
+
+_PYTHON: dict[Kind, Callable[[Any], Any]] = {"datetime": _datetime, "date": _date, "decimal": Decimal, "uuid": _uuid}
+
+
+def from_plan(field: FieldPlan, value: Any) -> Any:
+    """The Python value of a JSON-ready one: text becomes `Decimal`, `datetime`, `date` or `UUID` as the field says."""
+    convert = _PYTHON.get(field.kind)
+    return value if value is None or convert is None else convert(value)

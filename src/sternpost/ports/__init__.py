@@ -1,0 +1,1 @@
+"""What Sternpost needs of storage and of authentication, as protocols. Drivers implement them; nothing here imports one."""

@@ -1,0 +1,31 @@
+"""Authentication: from a credential to a principal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is calling: the id in the token's `sub`, and its scopes."""
+
+    subject: str
+    scopes: frozenset[str]
+
+
+class Authenticator(Protocol):
+    """Verifies credentials."""
+
+    async def authenticate(self, token: str) -> Principal:
+        """The principal of a bearer token.
+
+        Raises:
+            Unauthenticated: the token is not valid.
+            Unavailable: the keys to verify it cannot be had right now.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Gives connections back."""
+        ...

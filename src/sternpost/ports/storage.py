@@ -1,0 +1,187 @@
+"""Storage: what the pipeline asks of a database. Drivers live in `sternpost.storage`.
+
+Values cross this border in one form on every driver:
+- in: ids as 32 hexadecimal digits, datetimes with a zone, `Decimal`, `date`, `UUID`, JSON-ready data for json fields;
+- out: *documents*, dictionaries by JSON name whose values a JSON encoder writes as they are (ids prefixed, decimals as text).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from sternpost.plan.model import Plan
+from sternpost.plan.policy import Path, PolicyNode
+
+Document = dict[str, Any]
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Include:
+    """A relation to read along, and which of its rows the caller may see."""
+
+    relation: str
+    view: View
+    policy: PolicyNode | None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The part of a resource to read: fields, relations, and the values a policy has to look at."""
+
+    resource: str
+    fields: tuple[str, ...]
+    includes: tuple[Include, ...] = ()
+    facts: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One filter: the value comes apart from it, so that queries of one shape share a statement."""
+
+    field: str
+    operator: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListShape:
+    """What makes two list queries the same statement.
+
+    Attributes:
+        policy: which rows the caller may see; None for all.
+        parent: `(resource, relation)` for the list under one row, such as a user's orders.
+        sort: `(field, descending)`, most significant first; the id is always added as the last.
+    """
+
+    view: View
+    policy: PolicyNode | None = None
+    parent: tuple[str, str] | None = None
+    conditions: tuple[Condition, ...] = ()
+    sort: tuple[tuple[str, bool], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ListValues:
+    """The values that go with a `ListShape`."""
+
+    conditions: tuple[Any, ...] = ()
+    parent: str | None = None
+    subject: str | None = None
+    limit: int | None = None
+    offset: int = 0
+
+
+@dataclass(slots=True)
+class Row:
+    """One row: what the client may get of it, and what a policy has to know."""
+
+    document: Document
+    facts: dict[Path, Any]
+
+
+@dataclass(slots=True)
+class Rows:
+    """A part of a list.
+
+    Attributes:
+        total: how many rows there are in all, where it was asked for.
+        cut: relations of which an include gave only the first rows, because there are more than the contract allows.
+    """
+
+    documents: list[Document]
+    total: int | None = None
+    cut: set[str] = field(default_factory=set[str])
+
+
+@dataclass(slots=True)
+class Statistics:
+    """What one call cost; counted by the driver."""
+
+    statements: int = 0
+
+
+class Reader(Protocol):
+    """Reads, each on its own or inside a transaction."""
+
+    statistics: Statistics
+
+    async def get(self, view: View, id: str, *, subject: str | None = None, lock: bool = False) -> Row | None:
+        """One row by id, or None. `lock` keeps it unchanged until the transaction ends."""
+        ...
+
+    async def browse(self, shape: ListShape, values: ListValues, *, count: bool = False) -> Rows:
+        """Rows of a list; with `count` also how many there are without limit and offset."""
+        ...
+
+    async def facts(self, resource: str, values: Values, paths: Sequence[Path]) -> dict[Path, Any]:
+        """What a policy has to know about a row that is not stored yet; follows its references."""
+        ...
+
+
+class Session(Reader, Protocol):
+    """Reads and writes of one transaction."""
+
+    async def insert(self, view: View, values: Values) -> Document:
+        """Adds a row and gives it back."""
+        ...
+
+    async def update(
+        self, view: View, id: str, values: Values, *, state: tuple[str, Sequence[str]] | None = None
+    ) -> Document | None:
+        """Changes a row and gives it back; with `state=(field, allowed)` only from these states. None where nothing matched."""
+        ...
+
+    async def delete(self, resource: str, id: str) -> bool:
+        """Removes a row; False where there was none."""
+        ...
+
+    async def replace_owned(self, resource: str, relation: str, id: str, view: View, rows: Sequence[Values]) -> list[Document]:
+        """Makes `rows` the whole owned list, in this order."""
+        ...
+
+    async def replace_links(self, resource: str, relation: str, id: str, targets: Sequence[str]) -> None:
+        """Makes `targets` the whole of a many-to-many relation."""
+        ...
+
+    async def increment(self, resource: str, id: str, field: str, by: Any, at_least: Any | None) -> bool:
+        """Adds to a number in one statement; False where the row is missing or the result would be below `at_least`."""
+        ...
+
+
+class Storage(Protocol):
+    """A database behind a contract."""
+
+    async def open(self, plan: Plan) -> None:
+        """Prepares for `plan`. A database that is away is no error: it is reported by `check` and by each use."""
+        ...
+
+    async def close(self) -> None:
+        """Gives everything back."""
+        ...
+
+    async def check(self) -> None:
+        """Raises `Unavailable`, with the reason, unless the database answers and holds the contract's schema."""
+        ...
+
+    async def create_schema(self) -> bool:
+        """Creates tables, indexes and constraints; False where they are there already."""
+        ...
+
+    def reader(self) -> Reader:
+        """Reads outside a transaction."""
+        ...
+
+    def transaction(self, statistics: Statistics) -> AbstractAsyncContextManager[Session]:
+        """A transaction: committed when the block ends, rolled back when it raises or is cancelled."""
+        ...
+
+    def explain(self, operation_id: str) -> list[tuple[str, str]]:
+        """The statements of an operation, each with what it is for."""
+        ...
+
+    def ddl(self) -> list[str]:
+        """The statements that create the schema."""
+        ...

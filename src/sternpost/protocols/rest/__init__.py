@@ -1,0 +1,1 @@
+"""REST: addresses, media types, status codes and bodies."""

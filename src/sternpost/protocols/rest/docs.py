@@ -1,0 +1,85 @@
+"""`/docs` (Swagger UI, vendored) and `/openapi.json`. The page loads nothing from another host, and its policy forbids it."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+from functools import lru_cache
+from importlib.resources import files
+
+import orjson
+
+from sternpost.pipeline.runtime import Runtime
+from sternpost.protocols.rest.http import JSON, Header, Receive, Scope, Send, send_response
+from sternpost.protocols.rest.openapi import openapi
+
+PAGE_POLICY = (
+    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
+    b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_TYPES = {"js": b"text/javascript; charset=utf-8", "css": b"text/css; charset=utf-8"}
+_ASSETS = ("swagger-ui-bundle.js", "swagger-ui.css", "start.js")
+_PREFIX = "/docs/assets/"
+
+
+class Docs:
+    """The documentation pages of a plan, built once."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.description = orjson.dumps(openapi(runtime))
+        self.page = _page(runtime.plan.title)
+
+    def knows(self, path: str) -> bool:
+        """Whether the path is one of these pages."""
+        return path in ("/docs", "/openapi.json") or (path.startswith(_PREFIX) and path[len(_PREFIX) :] in _ASSETS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        if scope["method"] not in ("GET", "HEAD"):
+            await send_response(send, 405, [(b"allow", b"GET, HEAD")], b"")
+            return
+        head = scope["method"] == "HEAD"
+        if path == "/openapi.json":
+            await send_response(send, 200, [JSON, *_headers()], self.description, head=head)
+        elif path == "/docs":
+            page = [(b"content-type", b"text/html; charset=utf-8"), (b"content-security-policy", PAGE_POLICY), *_headers()]
+            await send_response(send, 200, page, self.page, head=head)
+        else:
+            await self._asset(scope, send, path[len(_PREFIX) :], head=head)
+
+    async def _asset(self, scope: Scope, send: Send, name: str, *, head: bool) -> None:
+        body, etag = _asset(name)
+        headers = [(b"content-type", _TYPES[name.rpartition(".")[2]]), (b"etag", etag), *_headers(b"public, max-age=3600")]
+        if any(key == b"if-none-match" and value == etag for key, value in scope["headers"]):
+            await send_response(send, 304, headers, b"")
+        else:
+            await send_response(send, 200, headers, body, head=head)
+
+
+def _headers(cache: bytes = b"no-cache") -> list[Header]:
+    return [(b"cache-control", cache), (b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer")]
+
+
+@lru_cache(maxsize=len(_ASSETS))
+def _asset(name: str) -> tuple[bytes, bytes]:
+    body = files("sternpost.protocols.rest").joinpath("swagger_ui", name).read_bytes()
+    return body, f'"{hashlib.sha256(body).hexdigest()[:32]}"'.encode()
+
+
+def _page(title: str) -> bytes:
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{html.escape(title)} – API</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="{_PREFIX}swagger-ui.css">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="{_PREFIX}swagger-ui-bundle.js"></script>
+<script src="{_PREFIX}start.js"></script>
+</body>
+</html>
+""".encode()

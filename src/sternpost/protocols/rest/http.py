@@ -1,0 +1,131 @@
+"""Small parts of HTTP: the headers that matter, sending an answer, reading a body within its limit."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+from sternpost.errors import NotAcceptable, PayloadTooLarge, Unauthenticated, UnsupportedMediaType
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Header = tuple[bytes, bytes]
+
+SECURITY_HEADERS: tuple[Header, ...] = (
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+)
+JSON = (b"content-type", b"application/json")
+PROBLEM_JSON = (b"content-type", b"application/problem+json")
+
+
+class ClientDisconnected(Exception):
+    """The client went away before its request was complete; there is nobody to answer."""
+
+
+@dataclass(slots=True)
+class RequestHeaders:
+    """The request headers that Sternpost reads, found in one pass."""
+
+    accept: bytes = b""
+    authorization: bytes | None = None
+    authorizations: int = 0
+    content_type: bytes = b""
+    content_length: bytes = b""
+    content_encoding: bytes = b""
+    traceparent: str | None = None
+
+
+def read_headers(scope: Scope) -> RequestHeaders:
+    """One pass over the headers."""
+    found = RequestHeaders()
+    for name, value in scope["headers"]:
+        if name == b"accept":
+            found.accept = found.accept + b"," + value if found.accept else value
+        elif name == b"authorization":
+            found.authorization = value
+            found.authorizations += 1
+        elif name == b"content-type":
+            found.content_type = value
+        elif name == b"content-length":
+            found.content_length = value
+        elif name == b"content-encoding":
+            found.content_encoding = value
+        elif name == b"traceparent":
+            found.traceparent = value.decode("latin-1")
+    return found
+
+
+def bearer_token(headers: RequestHeaders) -> str | None:
+    """The token of `Authorization: Bearer …`, or None without the header. Raises `Unauthenticated` for anything else."""
+    if headers.authorization is None:
+        return None
+    scheme, _, token = headers.authorization.partition(b" ")
+    if headers.authorizations > 1 or scheme.lower() != b"bearer" or not token.strip():
+        raise Unauthenticated("The Authorization header is not usable", log={"reason": "not exactly one Bearer token"})
+    return token.strip().decode("latin-1")
+
+
+def check_accept(accept: bytes) -> None:
+    """Raises `NotAcceptable` where the client takes no JSON."""
+    if not accept or accept == b"*/*" or accept == b"application/json":
+        return
+    for part in accept.split(b","):
+        media, _, parameters = part.strip().lower().partition(b";")
+        if media.strip() in (b"*/*", b"application/*", b"application/json", b"application/problem+json") and not _refused(parameters):
+            return
+    raise NotAcceptable
+
+
+def prefers_problem(accept: bytes) -> bool:
+    """Whether errors go out as RFC 9457 problems: when the client names that media type."""
+    return b"application/problem+json" in accept.lower()
+
+
+def _refused(parameters: bytes) -> bool:
+    """`q=0` says "not this one" (RFC 9110, 12.4.2)."""
+    for parameter in parameters.split(b";"):
+        name, _, value = parameter.strip().partition(b"=")
+        if name.strip() == b"q":
+            return value.strip() in (b"0", b"0.0", b"0.00", b"0.000")
+    return False
+
+
+def check_content_type(headers: RequestHeaders, allowed: Iterable[bytes]) -> None:
+    """Raises `UnsupportedMediaType` unless the body is plain JSON in UTF-8."""
+    media, _, parameters = headers.content_type.lower().partition(b";")
+    charset = parameters.strip().replace(b'"', b"")
+    if media.strip() not in allowed or charset not in (b"", b"charset=utf-8") or headers.content_encoding not in (b"", b"identity"):
+        raise UnsupportedMediaType
+
+
+async def read_body(receive: Receive, headers: RequestHeaders, limit: int) -> bytes:
+    """The body. Raises `PayloadTooLarge` as soon as it is known to be over the limit, `ClientDisconnected` if it never ends."""
+    if headers.content_length.isdigit() and int(headers.content_length[:20]) > limit:
+        raise PayloadTooLarge(f"The request body is larger than {limit} bytes")
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnected
+        chunk: bytes = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise PayloadTooLarge(f"The request body is larger than {limit} bytes")
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def send_response(send: Send, status: int, headers: list[Header], body: bytes, *, head: bool = False) -> None:
+    """Sends a whole answer; for HEAD without its body, but with the length it would have."""
+    if status != 204:
+        headers.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if head else body})

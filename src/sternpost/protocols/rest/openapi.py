@@ -1,0 +1,335 @@
+"""OpenAPI 3.1 of a plan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sternpost.errors import CATALOGUE
+from sternpost.ids import pattern as id_pattern
+from sternpost.pipeline.inputs import decimal_pattern
+from sternpost.pipeline.runtime import BoundOperation, Runtime
+from sternpost.pipeline.selection import IN_MAX, PAGE_MAX
+from sternpost.plan.model import FieldPlan, OperationPlan, PayloadPlan, RelationPlan, ResourcePlan
+from sternpost.plan.policy import Public, describe
+
+Schema = dict[str, Any]
+
+NO_NUL = "^[^\\u0000]*$"
+_ERRORS = {
+    400: "VALIDATION_ERROR", 401: "UNAUTHENTICATED", 403: "FORBIDDEN", 404: "NOT_FOUND", 406: "NOT_ACCEPTABLE",
+    409: "STATE_CONFLICT", 413: "PAYLOAD_TOO_LARGE", 415: "UNSUPPORTED_MEDIA_TYPE", 422: "UNPROCESSABLE", 500: "INTERNAL_ERROR",
+    503: "UNAVAILABLE",
+}
+
+
+def openapi(runtime: Runtime) -> dict[str, Any]:
+    """The description of everything REST serves."""
+    return _Document(runtime).build()
+
+
+class _Document:
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.plan = runtime.plan
+        self.schemas: dict[str, Schema] = {}
+
+    def build(self) -> dict[str, Any]:
+        paths: dict[str, dict[str, Any]] = {}
+        for resource in self.plan.resources:
+            for operation in resource.operations:
+                paths.setdefault(operation.path, {})[operation.method.lower()] = self._operation(resource, operation)
+            for relation in resource.relations:
+                nested = self.runtime.nested(resource, relation)
+                if nested is not None:
+                    path = f"{self.plan.base_path}/{resource.path}/{{id}}/{relation.public_name}"
+                    paths.setdefault(path, {})["get"] = self._nested(resource, relation, nested)
+        self.schemas["Error"] = _error_schema()
+        served = [resource for resource in self.plan.resources if resource.operations]
+        return {
+            "openapi": "3.1.0",
+            "info": {
+                "title": self.plan.title, "version": self.plan.version, "description": self.plan.description or self.plan.title,
+                "license": {"name": "Proprietary", "identifier": "LicenseRef-Proprietary"},
+            },
+            "servers": [{"url": "/"}],
+            "tags": [{"name": resource.name, "description": resource.description or resource.name} for resource in served],
+            "paths": dict(sorted(paths.items())),
+            "components": {
+                "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+                "schemas": dict(sorted(self.schemas.items())),
+                "responses": {f"Error{status}": _error_response(status) for status in _ERRORS},
+            },
+        }
+
+    # -- operations
+
+    def _operation(self, resource: ResourcePlan, operation: OperationPlan) -> Schema:
+        bound = self.runtime.operations[operation.id]
+        parameters = [self._id_parameter(resource)] if operation.on_item else []
+        parameters += self._list_parameters(bound)
+        described: Schema = {
+            "operationId": operation.id.replace(".", "_"), "tags": [resource.name], "summary": operation.summary,
+            "description": f"Allowed for: `{describe(operation.policy)}`.", "security": _security(operation),
+        }
+        if parameters:
+            described["parameters"] = parameters
+        body = self._body(resource, operation, bound)
+        if body is not None:
+            described["requestBody"] = body
+        described["responses"] = {str(operation.status): self._success(resource, operation), **_errors(operation, has_body=body is not None)}
+        return described
+
+    def _nested(self, resource: ResourcePlan, relation: RelationPlan, bound: BoundOperation) -> Schema:
+        operation, target = bound.plan, bound.resource
+        return {
+            "operationId": f"{resource.path.replace('-', '_')}_{relation.name}_{operation.name}", "tags": [resource.name],
+            "summary": f"List the {relation.name.replace('_', ' ')} of one {resource.name}",
+            "description": f"Allowed for: `{describe(operation.policy)}`.", "security": _security(operation),
+            "parameters": [self._id_parameter(resource), *self._list_parameters(bound)],
+            "responses": {"200": self._many(target), **_errors(operation, has_body=False), "404": {"$ref": "#/components/responses/Error404"}},
+        }
+
+    def _body(self, resource: ResourcePlan, operation: OperationPlan, bound: BoundOperation) -> Schema | None:
+        if bound.input is None:
+            return None
+        match operation.kind:
+            case "create":
+                schema = self._input(resource, "Create", ("always", "create"), partial=False)
+            case "replace":
+                schema = self._input(resource, "Replace", ("always",), partial=False)
+            case "update":
+                schema = self._input(resource, "Update", ("always",), partial=True)
+            case _:
+                assert operation.input is not None
+                schema = self._payload(operation.input)
+        types = ["application/merge-patch+json", "application/json"] if operation.kind == "update" else ["application/json"]
+        return {"required": True, "content": {media: {"schema": schema} for media in types}}
+
+    def _success(self, resource: ResourcePlan, operation: OperationPlan) -> Schema:
+        if operation.returns_nothing:
+            return {"description": "Done; nothing to say"}
+        if operation.kind == "browse":
+            return self._many(resource)
+        data = self._payload(operation.output) if operation.output else self._output(resource)
+        response: Schema = {"description": operation.success_message, "content": {"application/json": {"schema": _envelope(data, _meta({}))}}}
+        if operation.kind == "create":
+            response["headers"] = {"Location": {"description": "The address of the new resource", "required": True, "schema": {"type": "string"}}}
+        return response
+
+    def _many(self, resource: ResourcePlan) -> Schema:
+        meta = _meta({name: {"type": "integer", "minimum": 0} for name in ("page", "pageSize", "totalCount", "totalPages")})
+        meta["properties"]["truncated"] = {"type": "array", "items": {"type": "string"}, "description": "Included relations of which some row has more than are given"}
+        data = {"type": "array", "items": self._output(resource)}
+        return {"description": f"A page of {resource.path.replace('-', ' ')}", "content": {"application/json": {"schema": _envelope(data, meta)}}}
+
+    # -- parameters
+
+    def _id_parameter(self, resource: ResourcePlan) -> Schema:
+        return {"name": "id", "in": "path", "required": True, "description": f"The id of a {resource.name}",
+                "schema": {"type": "string", "pattern": id_pattern(resource.prefix)}}
+
+    def _list_parameters(self, bound: BoundOperation) -> list[Schema]:
+        selector, operation = bound.selector, bound.plan
+        parameters: list[Schema] = []
+        if selector.is_list:
+            parameters.append(_query("page", "The page, from 1", {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": 1}))
+            size = {"type": "integer", "minimum": 1, "maximum": operation.max_page_size, "default": operation.page_size}
+            parameters.append(_query("pageSize", "Rows in a page", size))
+        if selector.sortable:
+            names = [sign + name for name in selector.sortable for sign in ("", "-")]
+            parameters.append(_listed("sort", "Fields to sort by; a - before one for descending", {"enum": names}, len(selector.sortable)))
+        if selector.includes:
+            names = [relation.public_name for relation in self.runtime.views.includable(bound.resource)]
+            parameters.append(_listed("include", "Relations to read along; a dot goes on from one to the next", {"enum": names}, len(names)))
+        for name, field in selector.filters.items():
+            schema = self._filter_schema(field)
+            for operator in field.filters:
+                shown = name if operator == "eq" else f"{name}[{operator}]"
+                if operator == "in":
+                    parameters.append(_listed(shown, f"{name} is one of these, separated by commas", schema, IN_MAX, unique=False))
+                elif operator == "isNull":
+                    parameters.append(_query(shown, f"Whether {name} is null", {"type": "boolean"}))
+                else:
+                    parameters.append(_query(shown, f"{name} {_WORDS[operator]} this", schema))
+        return parameters
+
+    def _filter_schema(self, field: FieldPlan) -> Schema:
+        match field.kind:
+            case "integer":
+                return {"type": "integer", "format": "int64", "minimum": -(2**63), "maximum": 2**63 - 1}
+            case "number":
+                return {"type": "number"}
+            case "string":
+                return {"type": "string", "pattern": NO_NUL}
+            case _:
+                return self._value(field)
+
+    # -- schemas
+
+    def _value(self, field: FieldPlan) -> Schema:
+        schema: Schema
+        match field.kind:
+            case "id":
+                schema = {"type": "string", "pattern": id_pattern(self.plan.by_name[str(field.references)].prefix)}
+            case "string":
+                schema = {"type": "string", "pattern": field.pattern or NO_NUL}
+                schema.update(_given(minLength=field.min_length, maxLength=field.max_length, format=field.format))
+            case "integer":
+                schema = {"type": "integer", "format": "int64", **_given(minimum=field.minimum, maximum=field.maximum)}
+            case "number":
+                schema = {"type": "number", **_given(minimum=field.minimum, maximum=field.maximum)}
+            case "boolean":
+                schema = {"type": "boolean"}
+            case "decimal":
+                schema = {"type": "string", "pattern": decimal_pattern(field), "description": "A decimal number as text"}
+            case "datetime":
+                schema = {"type": "string", "format": "date-time"}
+            case "date":
+                schema = {"type": "string", "format": "date"}
+            case "uuid":
+                schema = {"type": "string", "format": "uuid"}
+            case "enum":
+                schema = {"type": "string", "enum": list(field.choices)}
+            case "json":
+                schema = {}
+        if field.description:
+            schema["description"] = field.description
+        return schema
+
+    def _member(self, field: FieldPlan) -> Schema:
+        schema = self._value(field)
+        if not field.nullable or field.kind == "json":
+            return schema
+        if "enum" in schema:
+            return {**schema, "type": ["string", "null"], "enum": [*schema["enum"], None]}
+        return {**schema, "type": [schema["type"], "null"]}
+
+    def _output(self, resource: ResourcePlan) -> Schema:
+        if resource.name not in self.schemas:
+            self.schemas[resource.name] = {}  # a relation may come back to it
+            properties: Schema = {field.public_name: self._member(field) for field in resource.fields if not field.hidden}
+            required = [field.public_name for field in resource.fields if field.read_scope is None and not field.hidden]
+            for relation in self.runtime.views.includable(resource):
+                target = self._output(self.plan.by_name[relation.target])
+                if relation.kind == "one":
+                    properties[relation.public_name] = {"oneOf": [target, {"type": "null"}], "description": f"Only with include={relation.public_name}"}
+                else:
+                    properties[relation.public_name] = {"type": "array", "items": target}
+                if relation.kind == "owned":
+                    required.append(relation.public_name)
+            self.schemas[resource.name] = {
+                "type": "object", "description": resource.description or resource.name, "properties": properties,
+                "required": required, "additionalProperties": False,
+            }
+        return {"$ref": f"#/components/schemas/{resource.name}"}
+
+    def _input(self, resource: ResourcePlan, suffix: str, writable: tuple[str, ...], *, partial: bool) -> Schema:
+        name = f"{resource.name}{suffix}"
+        if name not in self.schemas:
+            properties: Schema = {}
+            required: list[str] = []
+            for field in resource.fields:
+                if field.write in writable:
+                    properties[field.public_name] = self._with_default(field, partial)
+                    if field.required and not partial:
+                        required.append(field.public_name)
+            for relation in resource.relations:
+                if relation.input_name is not None:
+                    target = self.plan.by_name[relation.target]
+                    item = self._input(target, "Create", ("always", "create"), partial=False) if relation.kind == "owned" else {"type": "string", "pattern": id_pattern(target.prefix)}
+                    properties[relation.input_name] = {"type": "array", "items": item, "minItems": relation.min_items, "maxItems": relation.max_items}
+                    if relation.min_items and not partial:
+                        required.append(relation.input_name)
+            self.schemas[name] = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+            if not required:
+                del self.schemas[name]["required"]
+        return {"$ref": f"#/components/schemas/{name}"}
+
+    def _payload(self, payload: PayloadPlan) -> Schema:
+        if payload.name not in self.schemas:
+            required = [field.public_name for field in payload.fields if field.required]
+            self.schemas[payload.name] = {
+                "type": "object", "description": payload.description or payload.name,
+                "properties": {field.public_name: self._with_default(field, False) for field in payload.fields},
+                **({"required": required} if required else {}), "additionalProperties": False,
+            }
+        return {"$ref": f"#/components/schemas/{payload.name}"}
+
+    def _with_default(self, field: FieldPlan, partial: bool) -> Schema:
+        schema = self._member(field)
+        if field.default is not None and not partial:
+            schema["default"] = field.default
+        if field.caller_default and not partial:
+            schema["description"] = "By default the caller's own id"
+        return schema
+
+
+_WORDS = {"eq": "is", "ne": "is not", "gt": "is greater than", "gte": "is at least", "lt": "is less than", "lte": "is at most",
+          "contains": "contains", "startsWith": "starts with"}
+
+
+def _query(name: str, description: str, schema: Schema) -> Schema:
+    return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
+
+
+def _listed(name: str, description: str, item: Schema, most: int, *, unique: bool = True) -> Schema:
+    items = {"type": "string", **item} if "type" not in item else item
+    array: Schema = {"type": "array", "items": items, "minItems": 1, "maxItems": most}
+    if unique:
+        array["uniqueItems"] = True
+    return {**_query(name, description, array), "style": "form", "explode": False}
+
+
+def _given(**values: Any) -> Schema:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _security(operation: OperationPlan) -> list[Schema]:
+    return [{}, {"bearer": []}] if isinstance(operation.policy, Public) else [{"bearer": []}]
+
+
+def _meta(properties: Schema) -> Schema:
+    every = {**properties, "requestId": {"type": "string"}}
+    return {"type": "object", "properties": every, "required": list(every)}
+
+
+def _envelope(data: Schema, meta: Schema) -> Schema:
+    return {"type": "object", "properties": {"data": data, "meta": meta}, "required": ["data", "meta"]}
+
+
+def _errors(operation: OperationPlan, *, has_body: bool) -> Schema:
+    statuses = [400, 401, 403, 406, 500, 503]
+    if operation.on_item:
+        statuses.append(404)
+    if operation.method != "GET":
+        statuses += [409, 422]
+    if has_body or operation.method == "POST":
+        statuses += [413]
+    if has_body:
+        statuses += [415]
+    return {str(status): {"$ref": f"#/components/responses/Error{status}"} for status in sorted(statuses)}
+
+
+def _error_response(status: int) -> Schema:
+    response: Schema = {
+        "description": CATALOGUE[_ERRORS[status]].message,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+    }
+    if status == 401:
+        response["headers"] = {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}}
+    return response
+
+
+def _error_schema() -> Schema:
+    detail = {
+        "type": "object", "required": ["path", "code", "message"],
+        "properties": {"path": {"type": "string"}, "code": {"type": "string"}, "message": {"type": "string"}},
+    }
+    error = {
+        "type": "object", "required": ["code", "message", "details"],
+        "properties": {
+            "code": {"type": "string", "examples": ["VALIDATION_ERROR"]}, "message": {"type": "string"},
+            "details": {"type": "array", "items": detail}, "fix": {"type": "string"}, "requestId": {"type": "string"},
+        },
+    }
+    return {"type": "object", "required": ["error"], "properties": {"error": error}}

@@ -1,0 +1,161 @@
+"""REST over ASGI: decodes a request into a `Call`, executes it, and writes the answer."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+
+from sternpost.errors import CATALOGUE, Detail, Invalid, MethodNotAllowed, NotFound, SternpostError, Unauthenticated
+from sternpost.pipeline.call import Answer, Call, ListParameter
+from sternpost.pipeline.execute import execute
+from sternpost.pipeline.runtime import Runtime
+from sternpost.plan.model import OperationPlan
+from sternpost.protocols.rest.http import (
+    JSON,
+    PROBLEM_JSON,
+    SECURITY_HEADERS,
+    ClientDisconnected,
+    Header,
+    Receive,
+    RequestHeaders,
+    Scope,
+    Send,
+    bearer_token,
+    check_accept,
+    check_content_type,
+    prefers_problem,
+    read_body,
+    send_response,
+)
+from sternpost.protocols.rest.router import Endpoint, Match, Router, allowed_methods
+from sternpost.telemetry.observation import Observation
+
+PARAMETERS_MAX = 100
+CLIENT_CLOSED = 499
+"""Logged, never sent: the client went away."""
+
+_PARAMETER = re.compile(r"([A-Za-z0-9_]{1,64})(?:\[([A-Za-z]{1,16})\])?")
+_ENCODING = orjson.OPT_UTC_Z
+
+
+class Rest:
+    """Serves the operations of a plan below its base path."""
+
+    def __init__(self, runtime: Runtime, *, max_body_bytes: int) -> None:
+        self.runtime = runtime
+        self.router = Router(runtime)
+        self.max_body_bytes = max_body_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, headers: RequestHeaders, observation: Observation) -> None:
+        """Answers one request, whatever happens."""
+        try:
+            status, more, body = await self._answer(scope, receive, headers, observation)
+        except ClientDisconnected:
+            observation.status = CLIENT_CLOSED
+            return
+        except SternpostError as error:
+            observation.log.error(observation, error)
+            status, more, body = encode_error(error, observation, headers)
+        except Exception as error:
+            observation.log.error(observation, error)
+            status, more, body = encode_error(None, observation, headers)
+        observation.status = status
+        response_headers = [*more, *SECURITY_HEADERS, (b"x-request-id", observation.request_id.encode())]
+        await send_response(send, status, response_headers, body, head=scope["method"] == "HEAD")
+
+    async def _answer(
+        self, scope: Scope, receive: Receive, headers: RequestHeaders, observation: Observation
+    ) -> tuple[int, list[Header], bytes]:
+        match = self.router.match(scope["path"])
+        if match is None:
+            raise NotFound("There is nothing at this address")
+        method: str = scope["method"]
+        if method == "OPTIONS":
+            return 204, [(b"allow", ", ".join(allowed_methods(match.methods)).encode())], b""
+        endpoint = match.methods.get("GET" if method == "HEAD" else method)
+        if endpoint is None:
+            raise MethodNotAllowed(allowed_methods(match.methods))
+        check_accept(headers.accept)
+        call = await self._decode(endpoint, match, scope, receive, headers)
+        answer = await execute(self.runtime, call, observation)
+        return _encode(endpoint.operation, answer, observation)
+
+    async def _decode(self, endpoint: Endpoint, match: Match, scope: Scope, receive: Receive, headers: RequestHeaders) -> Call:
+        query: bytes = scope["query_string"]
+        parent = (*endpoint.parent, match.id or "") if endpoint.parent else None
+        return Call(
+            operation=endpoint.operation.id,
+            credentials=bearer_token(headers),
+            id=match.id,
+            parent=parent,
+            body=await self._body(endpoint, scope, receive, headers),
+            parameters=_parameters(query) if query else (),
+        )
+
+    async def _body(self, endpoint: Endpoint, scope: Scope, receive: Receive, headers: RequestHeaders) -> bytes | None:
+        if endpoint.body_types:
+            body = await read_body(receive, headers, self.max_body_bytes)
+            if body or headers.content_type:
+                check_content_type(headers, endpoint.body_types)
+            return body
+        if scope["method"] == "POST":
+            body = await read_body(receive, headers, self.max_body_bytes)
+            if body.strip() not in (b"", b"{}"):
+                raise Invalid("This operation takes no body", details=[Detail("", "unexpected_body", "Send no body")])
+        return None
+
+
+def _parameters(query: bytes) -> tuple[ListParameter, ...]:
+    try:
+        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=PARAMETERS_MAX)
+    except (ValueError, UnicodeError):
+        raise Invalid("Invalid parameters", details=[Detail("", "malformed_query", f"The query is not UTF-8, or has more than {PARAMETERS_MAX} parameters")]) from None
+    return tuple(_parameter(name, value) for name, value in pairs)
+
+
+def _parameter(text: str, value: str) -> ListParameter:
+    found = _PARAMETER.fullmatch(text)
+    # What does not look like a parameter is passed on whole: the pipeline refuses it and names those that exist.
+    return ListParameter(found.group(1), found.group(2), value) if found else ListParameter(text[:100], None, value)
+
+
+def _encode(operation: OperationPlan, answer: Answer, observation: Observation) -> tuple[int, list[Header], bytes]:
+    if operation.returns_nothing:
+        return operation.status, [], b""
+    meta = {**answer.meta, "requestId": observation.request_id}
+    data: Any = answer.documents if answer.documents is not None else answer.document
+    headers = [JSON]
+    if operation.kind == "create" and answer.document is not None:
+        headers.append((b"location", f"{operation.path}/{answer.document['id']}".encode()))
+    return operation.status, headers, orjson.dumps({"data": data, "meta": meta}, option=_ENCODING)
+
+
+def encode_error(error: SternpostError | None, observation: Observation, headers: RequestHeaders) -> tuple[int, list[Header], bytes]:
+    """What the client gets of an error; None stands for one that was not foreseen."""
+    entry = CATALOGUE["INTERNAL_ERROR"]
+    status = error.http_status if error else entry.http
+    code = error.code if error else entry.code
+    message = error.message if error else entry.message
+    fix = error.fix if error else entry.fix
+    details = [detail.as_json() for detail in error.details] if error else []
+    observation.error_code = code
+    if prefers_problem(headers.accept):
+        problem = {"type": "about:blank", "title": message, "status": status, "code": code, "details": details, "fix": fix, "requestId": observation.request_id}
+        return status, [PROBLEM_JSON, *_error_headers(error)], orjson.dumps(problem)
+    body = {"error": {"code": code, "message": message, "details": details, "fix": fix, "requestId": observation.request_id}}
+    return status, [JSON, *_error_headers(error)], orjson.dumps(body)
+
+
+def _error_headers(error: SternpostError | None) -> list[Header]:
+    found: list[Header] = []
+    if isinstance(error, Unauthenticated):
+        challenge = b"Bearer" if error.log == {} else b'Bearer error="invalid_token"'
+        found.append((b"www-authenticate", challenge))
+    if isinstance(error, MethodNotAllowed):
+        found.append((b"allow", ", ".join(error.allowed).encode()))
+    if error is not None and error.retry_after_seconds is not None:
+        found.append((b"retry-after", str(error.retry_after_seconds).encode()))
+    return found

@@ -1,0 +1,94 @@
+"""Finds the operation of an address with dictionary look-ups, whatever the number of resources."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sternpost.pipeline.runtime import Runtime
+from sternpost.plan.model import OperationPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An operation at an address.
+
+    Attributes:
+        body_types: media types of its body; empty where it takes none.
+        parent: for the list under a row, the resource and relation.
+    """
+
+    operation: OperationPlan
+    body_types: frozenset[bytes] = frozenset()
+    parent: tuple[str, str] | None = None
+
+
+@dataclass(slots=True)
+class Match:
+    """An address: what each method does there, and the id in it."""
+
+    methods: dict[str, Endpoint]
+    id: str | None = None
+
+
+_JSON = frozenset({b"application/json"})
+_PATCH = frozenset({b"application/json", b"application/merge-patch+json"})
+
+
+class Router:
+    """Addresses below the base path (`/api/v1`), in three tables by their number of segments."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.base = runtime.plan.base_path + "/"
+        self._collections: dict[str, dict[str, Endpoint]] = {}
+        self._collection_actions: dict[tuple[str, str], dict[str, Endpoint]] = {}
+        self._items: dict[str, dict[str, Endpoint]] = {}
+        self._below_items: dict[tuple[str, str], dict[str, Endpoint]] = {}
+        for resource in runtime.plan.resources:
+            for operation in resource.operations:
+                self._add(operation, Endpoint(operation, _body_types(operation)))
+            for relation in resource.relations:
+                nested = runtime.nested(resource, relation)
+                if nested is not None:
+                    endpoint = Endpoint(nested.plan, parent=(resource.name, relation.name))
+                    self._below_items.setdefault((resource.path, relation.public_name), {}).setdefault("GET", endpoint)
+
+    def match(self, path: str) -> Match | None:
+        """What is at an address, or None."""
+        if not path.startswith(self.base):
+            return None
+        parts = path[len(self.base) :].split("/")
+        if len(parts) == 1:
+            methods = self._collections.get(parts[0])
+            return Match(methods) if methods else None
+        if len(parts) == 2:
+            methods = self._collection_actions.get((parts[0], parts[1]))
+            if methods:
+                return Match(methods)
+            methods = self._items.get(parts[0])
+            return Match(methods, parts[1]) if methods else None
+        if len(parts) == 3:
+            methods = self._below_items.get((parts[0], parts[2]))
+            return Match(methods, parts[1]) if methods else None
+        return None
+
+    def _add(self, operation: OperationPlan, endpoint: Endpoint) -> None:
+        parts = operation.path[len(self.base) :].split("/")
+        if len(parts) == 1:
+            self._collections.setdefault(parts[0], {})[operation.method] = endpoint
+        elif len(parts) == 3:
+            self._below_items.setdefault((parts[0], parts[2]), {})[operation.method] = endpoint
+        elif operation.on_item:
+            self._items.setdefault(parts[0], {})[operation.method] = endpoint
+        else:
+            self._collection_actions.setdefault((parts[0], parts[1]), {})[operation.method] = endpoint
+
+
+def _body_types(operation: OperationPlan) -> frozenset[bytes]:
+    if operation.kind == "update":
+        return _PATCH
+    return _JSON if operation.kind in ("create", "replace") or operation.input is not None else frozenset()
+
+
+def allowed_methods(methods: dict[str, Endpoint]) -> tuple[str, ...]:
+    """For the Allow header."""
+    return tuple(sorted({*methods, "OPTIONS", *(("HEAD",) if "GET" in methods else ())}))

@@ -1,0 +1,12 @@
+// Starts Swagger UI on this host's own description. Nothing is loaded from anywhere else.
+window.addEventListener("load", () => {
+  window.ui = SwaggerUIBundle({
+    url: "/openapi.json",
+    dom_id: "#swagger-ui",
+    deepLinking: true,
+    displayRequestDuration: true,
+    persistAuthorization: false,
+    validatorUrl: null,
+    tryItOutEnabled: true,
+  });
+});

@@ -1,0 +1,151 @@
+"""Settings from the environment (`STERNPOST_*`), and the refusals to start with an unsafe one.
+
+Each secret has a `*_FILE` variant that names a file holding it, as container platforms mount them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from sternpost.errors import StartupError
+
+SECRETS = ("STERNPOST_JWT_SECRET", "STERNPOST_DATABASE_URL")
+"""Variables that may come from a file instead: `<NAME>_FILE`."""
+
+SECRET_BYTES_MIN = 32
+"""RFC 7518, 3.2: an HS256 key has at least the size of the hash output."""
+
+
+class Settings(BaseSettings):
+    """What an operator may set. Every field is the variable `STERNPOST_<FIELD>` in upper case."""
+
+    model_config = SettingsConfigDict(env_prefix="STERNPOST_", env_ignore_empty=True, extra="ignore")
+
+    env: Literal["development", "test", "production"] = "development"
+    service: str | None = Field(default=None, description="name in log lines; by default the contract's")
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int = Field(default=8000, ge=0, le=65535, description="port to listen on; 0 picks a free one")
+    database_url: SecretStr = Field(default=SecretStr("sqlite:///sternpost.sqlite"),
+                                    description="sqlite:///path or postgresql://user:password@host/name")
+    database_pool_size: int = Field(default=10, ge=1, le=1000, description="connections per process (PostgreSQL)")
+    database_timeout_seconds: float = Field(default=5.0, gt=0, description="wait for a connection or the writer")
+    jwt_secret: SecretStr | None = Field(default=None, description="HS256 secret, at least 32 bytes")
+    jwt_jwks_url: str | None = Field(default=None, description="JWKS address for RS256, ES256 and EdDSA")
+    jwt_issuer: str | None = Field(default=None, description="required iss, when set")
+    jwt_audience: str | None = Field(default=None, description="required aud, when set")
+    cors_origins: Annotated[list[str], NoDecode] = Field(default_factory=list[str],
+                                                         description="origins allowed by CORS, separated by commas")
+    max_body_bytes: int = Field(default=1_048_576, ge=1, description="largest request body")
+    shutdown_seconds: float = Field(default=30.0, ge=0, description="how long in-flight requests may take at shutdown")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level logged")
+    docs: bool = Field(default=True, description="serve /docs and /openapi.json")
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: Any) -> Any:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings, env_settings)
+
+    @property
+    def production(self) -> bool:
+        return self.env == "production"
+
+    @cached_property
+    def cors_enabled(self) -> bool:
+        return bool(self.cors_origins)
+
+
+def load_settings(environ: Mapping[str, str] | None = None, *, dotenv: Path | None = None) -> Settings:
+    """Reads the settings from `environ` (default: the process's), with `dotenv` (a `.env` file) below it.
+
+    Raises:
+        StartupError: a value is missing, wrong, or unsafe in production; says which variable and what to set.
+    """
+    values = dict(_read_dotenv(dotenv)) if dotenv is not None and dotenv.is_file() else {}
+    values.update(os.environ if environ is None else environ)
+    for name in SECRETS:
+        _read_secret_file(values, name)
+    fields = {
+        name: values[variable]
+        for name in Settings.model_fields
+        if values.get(variable := f"STERNPOST_{name.upper()}")
+    }
+    try:
+        settings = Settings.model_validate(fields)
+    except ValidationError as error:
+        raise StartupError(_explain(error)) from None
+    _refuse_unsafe(settings)
+    return settings
+
+
+def _read_dotenv(path: Path) -> Mapping[str, str]:
+    from dotenv import dotenv_values
+
+    return {name: value for name, value in dotenv_values(path).items() if value is not None}
+
+
+def _read_secret_file(values: dict[str, str], name: str) -> None:
+    file = values.get(f"{name}_FILE")
+    if not file:
+        return
+    if values.get(name):
+        raise StartupError(f"{name} and {name}_FILE are both set. Set one of them.")
+    try:
+        values[name] = Path(file).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise StartupError(f"{name}_FILE names a file that cannot be read: {error.strerror}: {file}") from error
+
+
+def _explain(error: ValidationError) -> str:
+    lines = ["The settings are wrong:"]
+    for problem in error.errors(include_input=False):
+        variable = "STERNPOST_" + "_".join(str(part) for part in problem["loc"]).upper()
+        lines.append(f"  {variable}: {problem['msg']}")
+    return "\n".join(lines)
+
+
+def _refuse_unsafe(settings: Settings) -> None:
+    secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else None
+    if settings.production and secret is None and settings.jwt_jwks_url is None:
+        raise StartupError(
+            "STERNPOST_ENV=production needs a way to verify tokens. Set STERNPOST_JWT_SECRET to at least 32 random "
+            "bytes (for example the output of: openssl rand -hex 32), or STERNPOST_JWT_JWKS_URL."
+        )
+    if secret is None:
+        return
+    weakness = secret_weakness(secret)
+    if weakness and settings.production:
+        raise StartupError(
+            f"STERNPOST_JWT_SECRET is weak: {weakness}. Set it to at least 32 random bytes, "
+            "for example the output of: openssl rand -hex 32"
+        )
+
+
+def secret_weakness(secret: str) -> str | None:
+    """Why a secret could be guessed, or None. A heuristic: length, and how many different characters it has."""
+    if len(secret.encode()) < SECRET_BYTES_MIN:
+        return f"it has {len(secret.encode())} bytes, fewer than {SECRET_BYTES_MIN}"
+    if len(set(secret)) < 10:
+        return "it repeats a few characters"
+    lowered = secret.lower()
+    for word in ("changeme", "change-me", "change_me", "secret-key", "password", "example", "development", "your-secret"):
+        if word in lowered:
+            return f'it contains "{word}"'
+    return None

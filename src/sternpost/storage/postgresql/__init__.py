@@ -1,0 +1,1 @@
+"""PostgreSQL through asyncpg: prepared statements on held connections."""

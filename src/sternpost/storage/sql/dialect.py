@@ -1,0 +1,82 @@
+"""What differs between databases: column types, the form of values, and a few expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from sqlalchemy import BindParameter, Column, ColumnElement
+from sqlalchemy.engine import Dialect as CompilerDialect
+from sqlalchemy.types import UserDefinedType
+
+from sternpost.plan.model import FieldPlan
+
+Codec = Callable[[Any], Any] | None
+"""Turns a value into another form; None where it stays as it is, so that nothing is called."""
+
+
+class ColumnType(UserDefinedType[Any]):
+    """A column type by its name in the database. No conversion happens in SQLAlchemy: it only writes the SQL."""
+
+    cache_ok = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def get_col_spec(self, **_: Any) -> str:
+        return self.name
+
+
+class Dialect(Protocol):
+    """One database's ways."""
+
+    name: str
+    compiler: CompilerDialect
+    table_options: dict[str, Any]
+    locks_rows: bool
+
+    def column_type(self, field: FieldPlan) -> ColumnType:
+        """The column type of a field."""
+        ...
+
+    def encode(self, field: FieldPlan) -> Codec:
+        """From a value of the pipeline to what the driver binds."""
+        ...
+
+    def decode(self, field: FieldPlan, prefix: str | None) -> Codec:
+        """From what the driver returns to what a JSON encoder writes; `prefix` for ids."""
+        ...
+
+    def is_any_of(self, column: Column[Any], values: BindParameter[Any], field: FieldPlan) -> ColumnElement[bool]:
+        """The column is one of the values of an array that is bound as one parameter."""
+        ...
+
+    def bind_array(self, values: list[Any]) -> Any:
+        """An array as the driver binds it."""
+        ...
+
+    def contains(self, column: Column[Any], value: BindParameter[Any]) -> ColumnElement[bool]:
+        """The text holds another one; upper and lower case differ."""
+        ...
+
+    def starts_with(self, column: Column[Any], value: BindParameter[Any]) -> ColumnElement[bool]:
+        """The text starts with another one; upper and lower case differ."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL text and the names of its parameters, in the order they are bound."""
+
+    text: str
+    parameters: tuple[str, ...]
+
+    def bind(self, values: dict[str, Any]) -> tuple[Any, ...]:
+        return tuple([values[name] for name in self.parameters])
+
+
+def compile_statement(element: Any, dialect: Dialect) -> Statement:
+    """Renders a SQLAlchemy element once; from then on it is text."""
+    compiled = element.compile(dialect=dialect.compiler, compile_kwargs={"render_postcompile": False})
+    return Statement(str(compiled), tuple(compiled.positiontup or ()))

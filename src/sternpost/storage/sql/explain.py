@@ -1,0 +1,63 @@
+"""The statements of an operation, as `sternpost contract explain` shows them and golden files keep them."""
+
+from __future__ import annotations
+
+from sternpost.plan.model import OperationPlan, ResourcePlan
+from sternpost.plan.policy import ALLOW, fold, paths
+from sternpost.ports.storage import Include, ListShape, View
+from sternpost.storage.sql.policy import PolicySql
+from sternpost.storage.sql.statements import Statements
+
+
+def explain_operation(statements: Statements, operation_id: str) -> list[tuple[str, str]]:
+    """Each statement that the operation sends, for a caller who has none of the scopes its policy names."""
+    resource, operation = statements.plan.operations[operation_id]
+    view = _view(statements, resource)
+    folded = fold(operation.policy, known=True, scopes=frozenset())
+    rows = None if folded == ALLOW else folded
+    texts: list[tuple[str, str]] = []
+    if operation.kind == "browse":
+        listing = statements.listing(ListShape(view, rows, sort=_default_sort(operation)))
+        texts += [("page", listing.page.text), ("count, where the page does not tell it", listing.count.text)]
+    elif operation.on_item:
+        looked_at = paths(operation.policy) | (paths(resource.reading.policy) if resource.reading else frozenset())
+        one = View(view.resource, view.fields, view.includes, tuple(sorted(looked_at)))
+        texts.append(("row", statements.get(one, lock=operation.method != "GET")[0].text))
+    texts += _writes(statements, resource, operation)
+    if operation.kind != "delete":
+        for include in view.includes:
+            texts.append((f"{include.relation}", statements.included(resource.name, include)[0].text))
+    if rows is not None and operation.kind != "create":
+        table = statements.schema.tables[resource.name]
+        condition = PolicySql(statements.schema, statements.dialect).condition(rows, resource, table)
+        texts.append(("policy as SQL", str(condition.compile(dialect=statements.dialect.compiler))))
+    return texts
+
+
+def _writes(statements: Statements, resource: ResourcePlan, operation: OperationPlan) -> list[tuple[str, str]]:
+    plain = View(resource.name, tuple(field.name for field in resource.fields))
+    names = tuple(sorted(field.name for field in resource.fields if field.name != "id"))
+    match operation.kind:
+        case "create":
+            return [("insert", statements.insert(plain, tuple(sorted((*names, "id"))))[0].text)]
+        case "replace" | "update":
+            writable = tuple(name for name in names if resource.fields_by_name[name].write == "always" or resource.fields_by_name[name].generated == "updated")
+            return [("update, of what is sent", statements.update(plain, writable, None)[0].text)]
+        case "transition":
+            changed = tuple(sorted({str(operation.state_field)} | {field.name for field in resource.fields if field.generated == "updated"}))
+            return [("guarded update", statements.update(plain, changed, (str(operation.state_field), operation.sources))[0].text)]
+        case "delete":
+            return [("delete", statements.delete(resource.name).text)]
+        case _:
+            return []
+
+
+def _view(statements: Statements, resource: ResourcePlan) -> View:
+    owned = tuple(
+        Include(relation.name, _view(statements, statements.plan.by_name[relation.target]), None) for relation in resource.owned_relations
+    )
+    return View(resource.name, tuple(field.name for field in resource.fields), owned)
+
+
+def _default_sort(operation: OperationPlan) -> tuple[tuple[str, bool], ...]:
+    return tuple((name.removeprefix("-"), name.startswith("-")) for name in operation.default_sort)

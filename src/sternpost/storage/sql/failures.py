@@ -1,0 +1,41 @@
+"""What a database refused, in one form for all drivers, and what the client is told of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sternpost.errors import ConstraintViolated, Detail, Duplicate, ReferenceNotFound, SternpostError, StillReferenced
+from sternpost.plan.model import ResourcePlan
+
+SCHEMA_MISSING = "The database's schema is missing or not that of the contract. Run: sternpost migrate apply"
+
+
+@dataclass
+class ConstraintFailed(Exception):
+    """A constraint refused a statement.
+
+    Attributes:
+        kind: which sort of constraint.
+        columns: the columns it is about, as far as the database says.
+        text: the database's own words, for the log alone.
+    """
+
+    kind: Literal["unique", "foreign key", "check", "not null"]
+    columns: tuple[str, ...]
+    text: str = field(default="")
+
+
+def client_error(failure: ConstraintFailed, resource: ResourcePlan, *, deleting: bool = False) -> SternpostError:
+    """The error for the client: which field, in the client's words, and never the database's."""
+    names = [resource.fields_by_name[column].public_name for column in failure.columns if column in resource.fields_by_name]
+    log = {"database": failure.text}
+    if deleting and failure.kind == "foreign key":
+        return StillReferenced(log=log)
+    if failure.kind == "unique":
+        message = f"This {' and '.join(names)} is taken already" if names else "The value is taken already"
+        return Duplicate(details=[Detail(name, "duplicate", message) for name in names], log=log)
+    if failure.kind == "foreign key":
+        return ReferenceNotFound(details=[Detail(name, "reference_not_found", "There is no such resource") for name in names], log=log)
+    code = "required" if failure.kind == "not null" else "constraint_violated"
+    return ConstraintViolated(details=[Detail(name, code, "The value breaks a rule of the data") for name in names], log=log)

@@ -1,0 +1,246 @@
+"""Reads and writes of the storage port, on any connection that runs SQL text."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from sternpost.errors import Detail, ReferenceNotFound, SternpostError
+from sternpost.ids import decode
+from sternpost.plan.model import RelationPlan, ResourcePlan
+from sternpost.plan.policy import Path
+from sternpost.ports.storage import Document, Include, ListShape, ListValues, Row, Rows, Statistics, Values, View
+from sternpost.storage.sql.dialect import Codec, Statement
+from sternpost.storage.sql.failures import ConstraintFailed, client_error
+from sternpost.storage.sql.policy import SUBJECT
+from sternpost.storage.sql.statements import Decoder, Statements
+
+
+class Connection(Protocol):
+    """Runs SQL text; a driver translates its own errors into those of `sternpost.errors`."""
+
+    async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
+        """The rows of a statement. `short` says that it touches a few rows by their key."""
+        ...
+
+    async def execute(self, text: str, arguments: tuple[Any, ...]) -> int:
+        """Runs a statement; how many rows it changed."""
+        ...
+
+
+class SqlSession:
+    """The storage port's `Reader` and `Session` over one connection (or pool of connections, for reads)."""
+
+    def __init__(self, connection: Connection, statements: Statements, statistics: Statistics | None = None) -> None:
+        self.connection = connection
+        self.statements = statements
+        self.plan = statements.plan
+        self.statistics = statistics or Statistics()
+
+    # -- reading
+
+    async def get(self, view: View, id: str, *, subject: str | None = None, lock: bool = False) -> Row | None:
+        statement, decoder = self.statements.get(view, lock=lock)
+        rows = await self._fetch(statement, {"id": id}, short=True)
+        if not rows:
+            return None
+        document = decoder.document(rows[0])
+        if view.includes:
+            await self._attach(view, decoder, rows, [document], subject, set())
+        return Row(document, decoder.facts_of(rows[0]))
+
+    async def browse(self, shape: ListShape, values: ListValues, *, count: bool = False) -> Rows:
+        listing = self.statements.listing(shape)
+        bound: dict[str, Any] = {"limit": values.limit if values.limit is not None else 2**31, "offset": values.offset, "parent": values.parent}
+        resource = self.plan.by_name[shape.view.resource]
+        for index, (condition, value) in enumerate(zip(shape.conditions, values.conditions, strict=True)):
+            bound[f"filter_{index}"] = self._filter_value(resource, condition.field, condition.operator, value)
+        self._bind_subject(listing.page, values.subject, bound)
+        rows = await self._fetch(listing.page, bound, short=False)
+        documents = [listing.decoder.document(row) for row in rows]
+        result = Rows(documents)
+        if count:
+            result.total = await self._total(listing.count, bound, values, len(rows))
+        if shape.view.includes:
+            await self._attach(shape.view, listing.decoder, rows, documents, values.subject, result.cut)
+        return result
+
+    async def facts(self, resource: str, values: Values, paths: Sequence[Path]) -> dict[Path, Any]:
+        plan = self.plan.by_name[resource]
+        found: dict[Path, Any] = {}
+        for path in paths:
+            if len(path) == 1:
+                field = plan.fields_by_name[path[0]]
+                value = values.get(path[0])
+                found[path] = f"{self.plan.by_name[field.references].prefix}_{value}" if field.references and value is not None else value
+        for path, statement, codec in self.statements.facts(resource, tuple(paths)):
+            key = values.get(path[0])
+            rows = await self._fetch(statement, {"id": key}, short=True) if key is not None else ()
+            value = rows[0][0] if rows else None
+            found[path] = value if codec is None or value is None else codec(value)
+        return found
+
+    # -- writing
+
+    async def insert(self, view: View, values: Values) -> Document:
+        statement, decoder = self.statements.insert(view, tuple(sorted(values)))
+        try:
+            rows = await self._fetch(statement, self._encoded(view.resource, values), short=True)
+        except ConstraintFailed as failure:
+            raise await self._explained(failure, view.resource, values) from failure
+        return decoder.document(rows[0])
+
+    async def update(self, view: View, id: str, values: Values, *, state: tuple[str, Sequence[str]] | None = None) -> Document | None:
+        guard = (state[0], tuple(state[1])) if state else None
+        statement, decoder = self.statements.update(view, tuple(sorted(values)), guard)
+        try:
+            rows = await self._fetch(statement, {**self._encoded(view.resource, values), "key": id}, short=True)
+        except ConstraintFailed as failure:
+            raise await self._explained(failure, view.resource, values) from failure
+        return decoder.document(rows[0]) if rows else None
+
+    async def delete(self, resource: str, id: str) -> bool:
+        try:
+            return await self._execute(self.statements.delete(resource), {"id": id}) > 0
+        except ConstraintFailed as failure:
+            raise client_error(failure, self.plan.by_name[resource], deleting=True) from failure
+
+    async def replace_owned(self, resource: str, relation: str, id: str, view: View, rows: Sequence[Values]) -> list[Document]:
+        plan = self.plan.by_name[resource].relations_by_name[relation]
+        await self._execute(self.statements.delete_owned(plan), {"parent": id})
+        position = self.plan.by_name[plan.target].position_column
+        return [
+            await self.insert(view, {**row, plan.remote_field: id, **({position: index} if position else {})})
+            for index, row in enumerate(rows)
+        ]
+
+    async def replace_links(self, resource: str, relation: str, id: str, targets: Sequence[str]) -> None:
+        plan = self.plan.by_name[resource].relations_by_name[relation]
+        await self._execute(self.statements.delete_links(plan), {"parent": id})
+        for index, target in enumerate(dict.fromkeys(targets)):
+            try:
+                await self._execute(self.statements.insert_link(plan), {"parent": id, "target": target})
+            except ConstraintFailed as failure:
+                path = f"{plan.input_name or plan.public_name}.{index}"
+                raise ReferenceNotFound(details=[Detail(path, "reference_not_found", "There is no such resource")]) from failure
+
+    async def increment(self, resource: str, id: str, field: str, by: Any, at_least: Any | None) -> bool:
+        statement = self.statements.increment(resource, field, guarded=at_least is not None)
+        encode = self.statements.dialect.encode(self.plan.by_name[resource].fields_by_name[field])
+        values = {"id": id, "by": _encode(encode, by), "at_least": _encode(encode, at_least)}
+        try:
+            return bool(await self._fetch(statement, values, short=True))
+        except ConstraintFailed as failure:
+            raise client_error(failure, self.plan.by_name[resource]) from failure
+
+    # -- parts
+
+    async def _fetch(self, statement: Statement, values: dict[str, Any], *, short: bool) -> Sequence[Any]:
+        self.statistics.statements += 1
+        return await self.connection.fetch(statement.text, statement.bind(values), short=short)
+
+    async def _execute(self, statement: Statement, values: dict[str, Any]) -> int:
+        self.statistics.statements += 1
+        return await self.connection.execute(statement.text, statement.bind(values))
+
+    async def _total(self, statement: Statement, bound: dict[str, Any], values: ListValues, found: int) -> int:
+        """The count; known without asking where the page is not full and not beyond the end."""
+        if values.limit is not None and 0 < found < values.limit or (found == 0 and values.offset == 0):
+            return values.offset + found
+        self._bind_subject(statement, values.subject, bound)
+        return (await self._fetch(statement, bound, short=False))[0][0]
+
+    async def _attach(
+        self, view: View, decoder: Decoder, rows: Sequence[Any], documents: list[Document], subject: str | None, cut: set[str]
+    ) -> None:
+        """Reads the included relations, one statement each for all rows together, and puts them into the documents."""
+        resource = self.plan.by_name[view.resource]
+        key_fields = self.statements.key_fields(view)
+        first_key = len(decoder.names) + len(decoder.facts)
+        for include in view.includes:
+            relation = resource.relations_by_name[include.relation]
+            column = first_key + key_fields.index(relation.local_field)
+            keys = [_hex(row[column]) for row in rows]
+            children = await self._children(resource, include, relation, keys, subject, cut)
+            for document, key in zip(documents, keys, strict=True):
+                found = children.get(key or "", [])
+                document[relation.public_name] = (found[0] if found else None) if relation.kind == "one" else found
+
+    async def _children(
+        self, resource: ResourcePlan, include: Include, relation: RelationPlan, keys: list[str | None], subject: str | None, cut: set[str]
+    ) -> dict[str, list[Document]]:
+        wanted = [key for key in dict.fromkeys(keys) if key is not None]
+        if not wanted:
+            return {}
+        statement, decoder = self.statements.included(resource.name, include)
+        bound: dict[str, Any] = {"keys": self.statements.dialect.bind_array(wanted)}
+        self._bind_subject(statement, subject, bound)
+        rows = await self._fetch(statement, bound, short=False)
+        grouped: dict[str, list[tuple[Any, Document]]] = {}
+        for row in rows:
+            grouped.setdefault(_hex(row[-1]) or "", []).append((row, decoder.document(row)))
+        if relation.kind in ("many", "linked"):
+            for found in grouped.values():
+                if len(found) > relation.max_items:
+                    cut.add(relation.public_name)
+                    del found[relation.max_items :]
+        kept = [pair for found in grouped.values() for pair in found]
+        if include.view.includes and kept:
+            await self._attach(include.view, decoder, [row for row, _ in kept], [document for _, document in kept], subject, cut)
+        return {key: [document for _, document in found] for key, found in grouped.items()}
+
+    async def _explained(self, failure: ConstraintFailed, resource: str, values: Values) -> SternpostError:
+        """The client's error. SQLite does not say which reference is missing, so it is looked up."""
+        plan = self.plan.by_name[resource]
+        if failure.kind == "foreign key" and not failure.columns:
+            references = [plan.fields_by_name[name] for name in values if name in plan.fields_by_name and name != "id"]
+            missing = [
+                field.name
+                for field in references
+                if field.references and values[field.name] is not None
+                and await self.get(View(field.references, ("id",)), values[field.name]) is None
+            ]
+            failure = ConstraintFailed("foreign key", tuple(missing), failure.text)
+        return client_error(failure, plan)
+
+    def _bind_subject(self, statement: Statement, subject: str | None, bound: dict[str, Any]) -> None:
+        """The caller's id in each form that a policy of the statement compares it with."""
+        for name in statement.parameters:
+            if name.startswith(f"{SUBJECT}_") and name not in bound:
+                kind = name.removeprefix(f"{SUBJECT}_")
+                bound[name] = self._subject_as(kind, subject)
+
+    def _subject_as(self, kind: str, subject: str | None) -> Any:
+        if subject is None or kind == "string":
+            return subject
+        if kind == "uuid":
+            return _uuid_or_none(subject)
+        return decode(self.plan.by_name[kind].prefix, subject)
+
+    def _encoded(self, resource: str, values: Values) -> dict[str, Any]:
+        fields, dialect = self.plan.by_name[resource].fields_by_name, self.statements.dialect
+        return {
+            name: _encode(dialect.encode(fields[name]), value) if name in fields else value for name, value in values.items()
+        }
+
+    def _filter_value(self, resource: ResourcePlan, name: str, operator: str, value: Any) -> Any:
+        encode = self.statements.dialect.encode(resource.fields_by_name[name])
+        if operator == "in":
+            return self.statements.dialect.bind_array([_encode(encode, item) for item in value])
+        return _encode(encode, value)
+
+
+def _encode(encode: Codec, value: Any) -> Any:
+    return value if encode is None or value is None else encode(value)
+
+
+def _hex(key: Any) -> str | None:
+    return key.hex if isinstance(key, uuid.UUID) else key
+
+
+def _uuid_or_none(text: str) -> Any:
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        return None

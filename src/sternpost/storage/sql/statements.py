@@ -1,0 +1,309 @@
+"""Builds each statement once per shape, with SQLAlchemy Core as the compiler; afterwards it is text and a list of names."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
+
+from sternpost.ids import encode
+from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
+from sternpost.plan.policy import Path, PolicyNode
+from sternpost.ports.storage import Condition, Document, Include, ListShape, View
+from sternpost.storage.sql.dialect import Codec, Dialect, Statement, compile_statement
+from sternpost.storage.sql.policy import PolicySql, owner_field
+from sternpost.storage.sql.schema import Schema
+
+CACHE_MAX = 2048
+"""Shapes kept; a client can choose combinations of filters and sorts, so there must be a bound."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """Makes a document of a row: JSON names, and for each value its conversion (or None)."""
+
+    names: tuple[str, ...]
+    codecs: tuple[Codec, ...]
+    facts: tuple[Path, ...]
+    fact_codecs: tuple[Codec, ...]
+
+    def document(self, row: Any) -> Document:
+        # zip stops at the shortest: the columns behind the view's own are facts and keys
+        return {
+            name: value if codec is None or value is None else codec(value)
+            for name, codec, value in zip(self.names, self.codecs, row, strict=False)
+        }
+
+    def facts_of(self, row: Any) -> dict[Path, Any]:
+        start = len(self.names)
+        return {
+            path: value if codec is None or value is None else codec(value)
+            for path, codec, value in zip(self.facts, self.fact_codecs, row[start:], strict=False)
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The statements of one list shape."""
+
+    page: Statement
+    count: Statement
+    decoder: Decoder
+
+
+class Statements:
+    """All statements of a plan in one dialect, built on first use and kept."""
+
+    def __init__(self, plan: Plan, dialect: Dialect) -> None:
+        self.plan = plan
+        self.dialect = dialect
+        self.schema = Schema(plan, dialect)
+        self.policy = PolicySql(self.schema, dialect)
+        self._cache: dict[Hashable, Any] = {}
+
+    # -- reading
+
+    def get(self, view: View, *, lock: bool) -> tuple[Statement, Decoder]:
+        """One row by its id."""
+        return self._cached(("get", view, lock), lambda: self._get(view, lock))
+
+    def listing(self, shape: ListShape) -> Listing:
+        """A page of a list, and its count."""
+        return self._cached(("list", shape), lambda: self._listing(shape))
+
+    def included(self, resource: str, include: Include) -> tuple[Statement, Decoder]:
+        """The rows of a relation for many parents at once; the last column is the parent's key."""
+        return self._cached(("include", resource, include), lambda: self._included(resource, include))
+
+    def facts(self, resource: str, paths: tuple[Path, ...]) -> tuple[tuple[Path, Statement, Codec], ...]:
+        """For a row that is not stored yet: per path with a reference, the statement that follows it."""
+        return self._cached(("facts", resource, paths), lambda: self._facts(resource, paths))
+
+    # -- writing
+
+    def insert(self, view: View, names: tuple[str, ...]) -> tuple[Statement, Decoder]:
+        return self._cached(("insert", view, names), lambda: self._insert(view, names))
+
+    def update(self, view: View, names: tuple[str, ...], state: tuple[str, tuple[str, ...]] | None) -> tuple[Statement, Decoder]:
+        return self._cached(("update", view, names, state), lambda: self._update(view, names, state))
+
+    def delete(self, resource: str) -> Statement:
+        table = self.schema.tables[resource]
+        return self._cached(("delete", resource), lambda: self._compile(delete(table).where(table.c.id == bindparam("id"))))
+
+    def delete_owned(self, relation: RelationPlan) -> Statement:
+        table = self.schema.tables[relation.target]
+        return self._cached(
+            ("delete owned", relation.target, relation.remote_field),
+            lambda: self._compile(delete(table).where(table.c[relation.remote_field] == bindparam("parent"))),
+        )
+
+    def delete_links(self, relation: RelationPlan) -> Statement:
+        table = self.schema.links[str(relation.link_table)]
+        return self._cached(
+            ("delete links", relation.link_table, relation.link_local),
+            lambda: self._compile(delete(table).where(table.c[str(relation.link_local)] == bindparam("parent"))),
+        )
+
+    def insert_link(self, relation: RelationPlan) -> Statement:
+        table = self.schema.links[str(relation.link_table)]
+        values = {str(relation.link_local): bindparam("parent"), str(relation.link_remote): bindparam("target")}
+        return self._cached(("insert link", relation.link_table, relation.link_local), lambda: self._compile(insert(table).values(values)))
+
+    def increment(self, resource: str, name: str, *, guarded: bool) -> Statement:
+        return self._cached(("increment", resource, name, guarded), lambda: self._increment(resource, name, guarded))
+
+    # -- how each is made
+
+    def _cached(self, key: Hashable, build: Any) -> Any:
+        found = self._cache.get(key)
+        if found is None:
+            if len(self._cache) >= CACHE_MAX:
+                del self._cache[next(iter(self._cache))]
+            found = self._cache[key] = build()
+        return found
+
+    def _compile(self, element: Any) -> Statement:
+        return compile_statement(element, self.dialect)
+
+    def _get(self, view: View, lock: bool) -> tuple[Statement, Decoder]:
+        resource, table = self._of(view.resource)
+        query = self._select(view, resource, table).where(table.c.id == bindparam("id"))
+        if lock and self.dialect.locks_rows:
+            query = query.with_for_update(of=table)
+        return self._compile(query), self.decoder(view)
+
+    def _listing(self, shape: ListShape) -> Listing:
+        resource, table = self._of(shape.view.resource)
+        conditions = [self._filter(index, condition, resource, table) for index, condition in enumerate(shape.conditions)]
+        if shape.policy is not None:
+            conditions.append(self.policy.condition(shape.policy, resource, table))
+        if shape.parent is not None:
+            conditions.append(self._under_parent(shape.parent, table))
+        page = self._select(shape.view, resource, table).where(and_(*conditions) if conditions else literal_column("1") == literal_column("1"))
+        if not conditions:
+            page = self._select(shape.view, resource, table)
+        for name, descending in shape.sort:
+            column = table.c[name]
+            ordered = column.desc() if descending else column.asc()
+            if resource.fields_by_name[name].nullable:
+                ordered = ordered.nulls_first() if descending else ordered.nulls_last()
+            page = page.order_by(ordered)
+        if "id" not in dict(shape.sort):
+            page = page.order_by(table.c.id.asc())
+        page = page.limit(bindparam("limit")).offset(bindparam("offset"))
+        count = select(func.count()).select_from(table)
+        if conditions:
+            count = count.where(and_(*conditions))
+        return Listing(self._compile(page), self._compile(count), self.decoder(shape.view))
+
+    def _included(self, resource_name: str, include: Include) -> tuple[Statement, Decoder]:
+        relation = self.plan.by_name[resource_name].relations_by_name[include.relation]
+        target, table = self._of(relation.target)
+        keys = bindparam("keys")
+        if relation.kind == "linked":
+            link = self.schema.links[str(relation.link_table)]
+            parent, source = link.c[str(relation.link_local)], table.join(link, table.c.id == link.c[str(relation.link_remote)])
+            key_field = self.plan.by_name[resource_name].fields_by_name["id"]
+        else:
+            parent, source = table.c[relation.remote_field], table
+            key_field = target.fields_by_name[relation.remote_field]
+        columns = self._columns(include.view, target, table)
+        conditions: list[ColumnElement[bool]] = [self.dialect.is_any_of(parent, keys, key_field)]
+        if include.policy is not None:
+            conditions.append(self.policy.condition(include.policy, target, table))
+        order: Any = table.c[target.position_column] if relation.kind == "owned" and target.position_column else table.c.id
+        query: Select[Any] = select(*columns, parent.label("parent_key")).select_from(source).where(and_(*conditions))
+        if relation.kind == "one":
+            return self._compile(query), self.decoder(include.view)
+        if relation.kind == "owned":
+            return self._compile(query.order_by(parent, order)), self.decoder(include.view)
+        # No parent gets more rows than the contract allows; one more is read to know that there are more.
+        rank = func.row_number().over(partition_by=parent, order_by=order).label("rank")
+        ranked = query.add_columns(rank).subquery("ranked")
+        visible = [column for column in ranked.c if column.key != "rank"]
+        limited = select(*visible).where(ranked.c.rank <= literal_column(str(relation.max_items + 1))).order_by(ranked.c.parent_key, ranked.c.rank)
+        return self._compile(limited), self.decoder(include.view)
+
+    def _facts(self, resource_name: str, paths: tuple[Path, ...]) -> tuple[tuple[Path, Statement, Codec], ...]:
+        resource = self.plan.by_name[resource_name]
+        found: list[tuple[Path, Statement, Codec]] = []
+        for path in paths:
+            if len(path) > 1:
+                target, table = self._of(str(resource.fields_by_name[path[0]].references))
+                query = select(self.policy.value(path[1:], target, table)).where(table.c.id == bindparam("id"))
+                found.append((path, self._compile(query), self._fact_codec(resource, path)))
+        return tuple(found)
+
+    def _insert(self, view: View, names: tuple[str, ...]) -> tuple[Statement, Decoder]:
+        resource, table = self._of(view.resource)
+        query = insert(table).values({name: bindparam(name) for name in names}).returning(*self._columns(view, resource, table))
+        return self._compile(query), self.decoder(view)
+
+    def _update(self, view: View, names: tuple[str, ...], state: tuple[str, tuple[str, ...]] | None) -> tuple[Statement, Decoder]:
+        resource, table = self._of(view.resource)
+        query = update(table).where(table.c.id == bindparam("key")).values({name: bindparam(name) for name in names})
+        if state is not None:
+            field, allowed = state
+            query = query.where(table.c[field].in_([literal_column("'" + value.replace("'", "''") + "'") for value in allowed]))
+        return self._compile(query.returning(*self._columns(view, resource, table))), self.decoder(view)
+
+    def _increment(self, resource_name: str, name: str, guarded: bool) -> Statement:
+        _, table = self._of(resource_name)
+        column: Any = table.c[name]
+        query = update(table).where(table.c.id == bindparam("id")).values({name: column + bindparam("by")})
+        if guarded:
+            query = query.where(column + bindparam("by") >= bindparam("at_least"))
+        return self._compile(query.returning(table.c.id))
+
+    # -- parts
+
+    def _of(self, name: str) -> tuple[ResourcePlan, Any]:
+        return self.plan.by_name[name], self.schema.tables[name]
+
+    def _select(self, view: View, resource: ResourcePlan, table: FromClause) -> Select[Any]:
+        return select(*self._columns(view, resource, table)).select_from(table)
+
+    def _columns(self, view: View, resource: ResourcePlan, table: FromClause) -> list[ColumnElement[Any]]:
+        facts = [self.policy.value(path, resource, table).label("fact_" + "_".join(path)) for path in view.facts]
+        keys = [table.c[name] for name in self.key_fields(view)]
+        return [*(table.c[name] for name in view.fields), *facts, *(key.label(f"key_{key.key}") for key in keys)]
+
+    def key_fields(self, view: View) -> tuple[str, ...]:
+        """The fields that includes compare with; read behind the facts, because a client may not see them."""
+        resource = self.plan.by_name[view.resource]
+        return tuple(dict.fromkeys(resource.relations_by_name[include.relation].local_field for include in view.includes))
+
+    def decoder(self, view: View) -> Decoder:
+        """How rows of this view become documents."""
+        resource = self.plan.by_name[view.resource]
+        fields = [resource.fields_by_name[name] for name in view.fields]
+        return Decoder(
+            names=tuple(field.public_name for field in fields),
+            codecs=tuple(self.dialect.decode(field, self._prefix(field)) for field in fields),
+            facts=view.facts,
+            fact_codecs=tuple(self._fact_codec(resource, path) for path in view.facts),
+        )
+
+    def _fact_codec(self, resource: ResourcePlan, path: Path) -> Codec:
+        field = owner_field(self.plan, resource, path)
+        return self.dialect.decode(field, self._prefix(field))
+
+    def _prefix(self, field: FieldPlan) -> str | None:
+        return self.plan.by_name[field.references].prefix if field.references else None
+
+    def _filter(self, index: int, condition: Condition, resource: ResourcePlan, table: FromClause) -> ColumnElement[bool]:
+        column: Any = table.c[condition.field]
+        value: Any = bindparam(f"filter_{index}")
+        field = resource.fields_by_name[condition.field]
+        match condition.operator:
+            case "eq":
+                return column == value
+            case "ne":
+                return column.is_distinct_from(value) if field.nullable else column != value
+            case "gt":
+                return column > value
+            case "gte":
+                return column >= value
+            case "lt":
+                return column < value
+            case "lte":
+                return column <= value
+            case "in":
+                return self.dialect.is_any_of(column, value, field)
+            case "contains":
+                return self.dialect.contains(column, value)
+            case "startsWith":
+                return self.dialect.starts_with(column, value)
+            case "isNull":
+                return column.is_(None)
+            case "isNotNull":
+                return column.is_not(None)
+            case other:
+                raise AssertionError(f"the contract allows no operator {other!r}")
+
+    def _under_parent(self, parent: tuple[str, str], table: FromClause) -> ColumnElement[bool]:
+        relation = self.plan.by_name[parent[0]].relations_by_name[parent[1]]
+        if relation.kind != "linked":
+            return table.c[relation.remote_field] == bindparam("parent")
+        link = self.schema.links[str(relation.link_table)]
+        return table.c.id.in_(select(link.c[str(relation.link_remote)]).where(link.c[str(relation.link_local)] == bindparam("parent")))
+
+
+def prefixed(prefix: str) -> Codec:
+    """Puts an id's prefix before its digits."""
+    return lambda digits: encode(prefix, digits)

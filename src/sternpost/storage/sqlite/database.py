@@ -1,0 +1,316 @@
+"""SQLite behind the storage port: one writer, readers beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sternpost.errors import StartupError, Unavailable
+from sternpost.plan.model import Plan
+from sternpost.ports.storage import Reader, Session, Statistics
+from sternpost.storage.sql.explain import explain_operation
+from sternpost.storage.sql.failures import SCHEMA_MISSING, ConstraintFailed
+from sternpost.storage.sql.schema import SCHEMA_TABLE
+from sternpost.storage.sql.session import SqlSession
+from sternpost.storage.sql.statements import Statements
+from sternpost.storage.sqlite.dialect import SqliteDialect
+
+VERSION_MIN = (3, 37, 0)
+"""The first with STRICT tables."""
+
+READER_THREADS = 4
+_AWAY = ("unable to open database file", "disk I/O error", "database or disk is full", "readonly database", "file is not a database")
+_PRAGMAS = (
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA synchronous = FULL",  # NORMAL loses acknowledged writes when the power fails
+    "PRAGMA trusted_schema = OFF",
+    "PRAGMA temp_store = MEMORY",
+)
+
+T = TypeVar("T")
+
+
+class SqliteStorage:
+    """A SQLite file.
+
+    Reads by key run in the event loop (they take microseconds), lists in reader threads. Writes are serialised: one
+    transaction at a time, its statements in the loop, its commit (which waits for the disk) in the writer's thread.
+    """
+
+    def __init__(self, path: str, *, timeout_seconds: float = 5.0) -> None:
+        if sqlite3.sqlite_version_info < VERSION_MIN:
+            raise StartupError(f"SQLite {sqlite3.sqlite_version} is too old; 3.37 or newer is needed. Use a newer Python build, or PostgreSQL.")
+        if path in ("", ":memory:"):
+            raise StartupError("An in-memory SQLite database cannot be shared by readers and the writer. Use a file: sqlite:///path.sqlite")
+        self.path = Path(path)
+        self.timeout_seconds = timeout_seconds
+        self.dialect = SqliteDialect()
+        self.statements: Statements = None  # pyright: ignore[reportAttributeAccessIssue]  (set by open, before any use)
+        self._writer: sqlite3.Connection | None = None
+        self._inline: sqlite3.Connection | None = None
+        self._file: tuple[int, int] | None = None
+        self._local = threading.local()
+        self._thread_connections: list[sqlite3.Connection] = []
+        self._readers = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="sqlite-reader")
+        self._writer_thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
+        self._write_lock = asyncio.Lock()
+
+    async def open(self, plan: Plan) -> None:
+        self.statements = Statements(plan, self.dialect)
+        try:
+            self._connect_all()
+        except sqlite3.OperationalError:  # reported by check(), and tried again by each use
+            self._disconnect()
+
+    async def close(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(None, self._stop_threads)
+        self._disconnect()
+
+    async def check(self) -> None:
+        self._reconnect_if_replaced()
+        rows = await _in_thread(self._readers, lambda: self._read(self._thread_connection(), _HAS_SCHEMA, ()))
+        if not rows:
+            raise Unavailable(log={"reason": SCHEMA_MISSING})
+        found = await _in_thread(self._readers, lambda: self._read(self._thread_connection(), _FINGERPRINT, ()))
+        if not found or found[0][0] != self.statements.plan.storage_fingerprint:
+            raise Unavailable(log={"reason": SCHEMA_MISSING})
+
+    async def create_schema(self) -> bool:
+        self._reconnect_if_replaced()
+        async with self._begin() as connection:
+            existing = connection.execute(_HAS_SCHEMA).fetchall()
+            if existing:
+                self._refuse_other_schema(connection.execute(_FINGERPRINT).fetchall())
+                return False
+            for statement in self.ddl():
+                connection.execute(statement)
+            now = datetime.now(UTC).isoformat()
+            connection.execute(f"INSERT INTO {SCHEMA_TABLE} VALUES (?, ?)", (self.statements.plan.storage_fingerprint, now))
+            return True
+
+    def ddl(self) -> list[str]:
+        return self.statements.schema.ddl()
+
+    def explain(self, operation_id: str) -> list[tuple[str, str]]:
+        return explain_operation(self.statements, operation_id)
+
+    def reader(self) -> Reader:
+        return SqlSession(_Reads(self), self.statements)
+
+    @asynccontextmanager
+    async def transaction(self, statistics: Statistics) -> AsyncIterator[Session]:
+        async with self._begin() as connection:
+            yield SqlSession(_Writes(self, connection), self.statements, statistics)
+
+    # -- the writer
+
+    @asynccontextmanager
+    async def _begin(self) -> AsyncIterator[sqlite3.Connection]:
+        try:
+            async with asyncio.timeout(self.timeout_seconds):
+                await self._write_lock.acquire()
+        except TimeoutError:
+            raise Unavailable("Too many writes are waiting", log={"reason": "the SQLite writer was busy for too long"}) from None
+        try:
+            connection = self._connected(self._writer)
+            await self._begin_immediate(connection)
+            try:
+                yield connection
+            except BaseException:
+                self.guarded(connection.rollback)
+                raise
+            await self._commit(connection)
+        finally:
+            self._write_lock.release()
+
+    async def _begin_immediate(self, connection: sqlite3.Connection) -> None:
+        """Takes the file's write lock; another process may hold it, so this waits without blocking the loop."""
+        deadline = asyncio.get_running_loop().time() + self.timeout_seconds
+        pause = 0.001
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or asyncio.get_running_loop().time() > deadline:
+                    raise translated(error) from error
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 0.05)
+
+    async def _commit(self, connection: sqlite3.Connection) -> None:
+        """Commits to the end, even when the caller is cancelled meanwhile: half a commit is not a state to leave."""
+        future = asyncio.get_running_loop().run_in_executor(self._writer_thread, connection.commit)
+        cancelled: asyncio.CancelledError | None = None
+        while not future.done():
+            try:
+                await asyncio.shield(future)
+            except asyncio.CancelledError as error:
+                cancelled = error
+            except sqlite3.Error:
+                break
+        failure = future.exception()
+        if isinstance(failure, sqlite3.Error):
+            self.guarded(connection.rollback)
+            raise translated(failure) from failure
+        if cancelled is not None:
+            raise cancelled
+
+    # -- connections
+
+    def _connect_all(self) -> None:
+        self._writer = self._connect(busy_ms=0)
+        self._writer.execute("PRAGMA journal_mode = WAL")
+        self._inline = self._connect(busy_ms=0)
+        self._file = self._identity()
+
+    def _connect(self, *, busy_ms: int) -> sqlite3.Connection:
+        if not self.path.parent.is_dir():
+            raise sqlite3.OperationalError("unable to open database file")
+        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=512)
+        connection.execute(f"PRAGMA busy_timeout = {busy_ms}")
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+        return connection
+
+    def _connected(self, connection: sqlite3.Connection | None) -> sqlite3.Connection:
+        if connection is None:
+            raise Unavailable(log={"reason": f"the SQLite file cannot be opened: {self.path}"})
+        return connection
+
+    def _identity(self) -> tuple[int, int] | None:
+        try:
+            status = self.path.stat()
+        except OSError:
+            return None
+        return (status.st_dev, status.st_ino)
+
+    def _reconnect_if_replaced(self) -> None:
+        """Notices a file that was moved away or replaced: writing on would go into a file that nobody sees."""
+        identity = self._identity()
+        if identity is not None and identity == self._file:
+            return
+        if self._write_lock.locked():
+            raise Unavailable(log={"reason": "the SQLite file was replaced while a write is under way"})
+        if identity is None and self._file is not None:
+            self._disconnect()
+            raise Unavailable(log={"reason": f"the SQLite file is gone: {self.path}"})
+        self._disconnect()
+        self.guarded(self._connect_all)
+
+    def _disconnect(self) -> None:
+        for connection in (self._writer, self._inline):
+            if connection is not None:
+                connection.close()
+        self._writer = self._inline = None
+        self._local = threading.local()  # reader threads open new ones
+        self._thread_connections.clear()
+
+    def _stop_threads(self) -> None:
+        self._readers.shutdown(wait=True)
+        self._writer_thread.shutdown(wait=True)
+        for connection in self._thread_connections:
+            connection.close()
+
+    def _thread_connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            if self._file is None:
+                raise Unavailable(log={"reason": f"the SQLite file cannot be opened: {self.path}"})
+            connection = self._local.connection = self._connect(busy_ms=int(self.timeout_seconds * 1000))
+            self._thread_connections.append(connection)
+        return connection
+
+    # -- running statements
+
+    def _read(self, connection: sqlite3.Connection, text: str, arguments: tuple[Any, ...]) -> list[Any]:
+        return self.guarded(lambda: connection.execute(text, arguments).fetchall())
+
+    def read_inline(self, text: str, arguments: tuple[Any, ...]) -> list[Any]:
+        """A read by key, in the event loop."""
+        return self._read(self._connected(self._inline), text, arguments)
+
+    async def read_in_thread(self, text: str, arguments: tuple[Any, ...]) -> list[Any]:
+        """A longer read, in a reader thread."""
+        return await _in_thread(self._readers, lambda: self._read(self._thread_connection(), text, arguments))
+
+    def guarded(self, run: Callable[[], T]) -> T:
+        """Runs something on a connection; SQLite's errors come out as those of the storage port."""
+        try:
+            return run()
+        except sqlite3.Error as error:
+            raise translated(error) from error
+
+    def _refuse_other_schema(self, found: list[Any]) -> None:
+        if not found or found[0][0] != self.statements.plan.storage_fingerprint:
+            raise StartupError(
+                f"{self.path} holds the schema of another contract or of an earlier version of this one. "
+                "Use a new database; versioned migrations are not part of this release."
+            )
+
+
+class _Reads:
+    """Reads outside a transaction."""
+
+    def __init__(self, storage: SqliteStorage) -> None:
+        self.storage = storage
+
+    async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
+        return self.storage.read_inline(text, arguments) if short else await self.storage.read_in_thread(text, arguments)
+
+    async def execute(self, text: str, arguments: tuple[Any, ...]) -> int:
+        raise AssertionError("writes need a transaction")
+
+
+class _Writes:
+    """Statements of one transaction."""
+
+    def __init__(self, storage: SqliteStorage, connection: sqlite3.Connection) -> None:
+        self.storage = storage
+        self.connection = connection
+
+    async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
+        return self.storage.guarded(lambda: self.connection.execute(text, arguments).fetchall())
+
+    async def execute(self, text: str, arguments: tuple[Any, ...]) -> int:
+        return self.storage.guarded(lambda: self.connection.execute(text, arguments).rowcount)
+
+
+_HAS_SCHEMA = f"SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '{SCHEMA_TABLE}'"
+_FINGERPRINT = f"SELECT fingerprint FROM {SCHEMA_TABLE}"
+
+
+async def _in_thread(threads: ThreadPoolExecutor, run: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(threads, run)
+
+
+def translated(error: sqlite3.Error) -> Exception:
+    """SQLite's error as one of the storage port; an unknown one stays itself and becomes a 500 with its cause in the log."""
+    text = str(error)
+    if isinstance(error, sqlite3.IntegrityError):
+        return _constraint(text)
+    if "locked" in text or "busy" in text:
+        return Unavailable(log={"reason": text})
+    if "no such table" in text or "no such column" in text:
+        return Unavailable(log={"reason": SCHEMA_MISSING, "database": text})
+    if any(sign in text for sign in _AWAY):
+        return Unavailable(log={"reason": text})
+    return error
+
+
+def _constraint(text: str) -> ConstraintFailed:
+    what, _, names = text.partition(" constraint failed: ")
+    columns = tuple(name.strip().rpartition(".")[2] for name in names.split(",") if name.strip())
+    if text.startswith("UNIQUE"):
+        return ConstraintFailed("unique", columns, text)
+    if text.startswith("FOREIGN KEY"):
+        return ConstraintFailed("foreign key", (), text)
+    if what == "NOT NULL":
+        return ConstraintFailed("not null", columns, text)
+    return ConstraintFailed("check", (names,), text)

@@ -1,0 +1,144 @@
+"""Log lines: JSON, one a line, with fixed first keys.
+
+`{"timestamp", "level", "message", "service", "traceId", "spanId", "userId", "duration"}` come in every line, in this
+order; more keys may follow. One line for each request, one more for each error.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import orjson
+import structlog
+
+from sternpost.clock import Clock
+from sternpost.errors import SternpostError
+from sternpost.telemetry.observation import Observation
+
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+MASK = "***"
+
+Write = Callable[[bytes], Any]
+
+
+class Log:
+    """Writes log lines.
+
+    Args:
+        sensitive: names (of fields, in any spelling the contract uses) whose values are masked wherever they occur.
+        write: takes a line with its newline; by default standard output, unbuffered.
+    """
+
+    def __init__(self, service: str, clock: Clock, *, level: str = "info", sensitive: frozenset[str] = frozenset(), write: Write | None = None) -> None:
+        self.service = service
+        self.clock = clock
+        self.least = LEVELS[level]
+        self.sensitive = sensitive
+        self.write = write or _to_stdout
+
+    def request(self, observation: Observation) -> None:
+        """The line of a finished request."""
+        level = "error" if observation.status >= 500 else "warning" if observation.status >= 400 else "info"
+        if LEVELS[level] < self.least:
+            return
+        more = {
+            "requestId": observation.request_id, "method": observation.method, "path": observation.path, "status": observation.status,
+            "operation": observation.operation, "statements": observation.statements,
+        }
+        if observation.error_code:
+            more["errorCode"] = observation.error_code
+        self._line(level, _request_message(observation), observation, more)
+
+    def error(self, observation: Observation, error: BaseException) -> None:
+        """The line of an error: what the client was told, and what it was not."""
+        if isinstance(error, SternpostError):
+            level = "error" if error.http_status >= 500 else "warning"
+            more: dict[str, Any] = {"errorCode": error.code, "details": [detail.as_json() for detail in error.details], "fix": error.fix, **error.log}
+            message = error.message
+        else:
+            level, message = "error", f"Unexpected {type(error).__name__}"
+            more = {"errorCode": "INTERNAL_ERROR"}
+        if level == "error":
+            more["stack"] = self._stack(error)
+        if LEVELS[level] >= self.least:
+            self._line(level, message, observation, {"requestId": observation.request_id, **self.masked(more)})
+
+    def event(self, level: str, message: str, **more: Any) -> None:
+        """A line that belongs to no request, such as the start of the service."""
+        if LEVELS[level] >= self.least:
+            self._line(level, message, None, self.masked(more))
+
+    def bound(self, observation: Observation) -> Any:
+        """A structlog logger for the author's code; its lines carry the request's ids."""
+
+        def emit(_: Any, level: str, event: dict[str, Any]) -> str:
+            level = {"warn": "warning", "exception": "error", "critical": "error"}.get(level, level)
+            message = str(event.pop("event", ""))
+            if event.pop("exc_info", None):
+                event["stack"] = self._stack(sys.exception())
+            if LEVELS.get(level, 20) >= self.least:
+                self._line(level, message, observation, self.masked(event))
+            raise structlog.DropEvent
+
+        return structlog.wrap_logger(None, processors=[emit], wrapper_class=structlog.BoundLogger)
+
+    def masked(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The values with those of sensitive names masked, at any depth."""
+        return {key: MASK if key in self.sensitive else self._masked(value) for key, value in values.items()}
+
+    def _masked(self, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return self.masked(value)  # pyright: ignore[reportUnknownArgumentType]
+        if isinstance(value, list | tuple):
+            return [self._masked(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+        return value
+
+    def _stack(self, error: BaseException | None) -> str:
+        """The frames and types of an error and its causes. Messages of foreign exceptions are left out: a database
+        puts values of rows into them."""
+        lines: list[str] = []
+        while error is not None:
+            frames = traceback.extract_tb(error.__traceback__)
+            lines += [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
+            lines.append(f"{type(error).__module__}.{type(error).__qualname__}{self._own_message(error)}")
+            error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+            if error is not None:
+                lines.append("caused by")
+        return "\n".join(lines)
+
+    def _own_message(self, error: BaseException) -> str:
+        return f": {error}" if isinstance(error, SternpostError | RuntimeError | TypeError | AssertionError | AttributeError | KeyError) else ""
+
+    def _line(self, level: str, message: str, observation: Observation | None, more: Mapping[str, Any]) -> None:
+        line = {
+            "timestamp": _instant(self.clock.now()),
+            "level": level,
+            "message": message,
+            "service": self.service,
+            "traceId": observation.trace_id if observation else None,
+            "spanId": observation.span_id if observation else None,
+            "userId": observation.user_id if observation else None,
+            "duration": round((self.clock.monotonic() - observation.started) * 1000, 3) if observation else 0,
+        }
+        line.update((key, value) for key, value in more.items() if key not in line)
+        self.write(orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS))
+
+
+def _request_message(observation: Observation) -> str:
+    what = f"{observation.method} {observation.path}"
+    if observation.status < 400:
+        return observation.success_message or what
+    return f"{observation.operation or what} failed with {observation.status}"
+
+
+def _instant(now: datetime) -> str:
+    return f"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03d}Z"
+
+
+def _to_stdout(line: bytes) -> None:
+    sys.stdout.buffer.write(line)
+    sys.stdout.buffer.flush()

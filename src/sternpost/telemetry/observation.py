@@ -1,0 +1,50 @@
+"""What is observed of one request. The log line is read from it, and later the metrics and the span."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sternpost.telemetry.log import Log
+
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
+
+
+@dataclass(slots=True)
+class Observation:
+    """One request, from its first byte to its last."""
+
+    log: Log
+    request_id: str
+    trace_id: str
+    span_id: str
+    parent_span_id: str | None
+    started: float
+    method: str
+    path: str
+    operation: str | None = None
+    success_message: str = ""
+    user_id: str | None = None
+    status: int = 0
+    statements: int = 0
+    error_code: str | None = None
+
+    def logger(self) -> Any:
+        """A logger for the author's code that carries this request's ids."""
+        return self.log.bound(self)
+
+
+def trace_context(traceparent: str | None) -> tuple[str, str | None]:
+    """The trace id and the caller's span id, from a W3C `traceparent` (version 00 or later), or a new trace."""
+    found = _TRACEPARENT.fullmatch(traceparent) if traceparent is not None and len(traceparent) <= 256 else None
+    if found is None or (traceparent and traceparent.startswith("00") and found.group(3)):
+        return secrets.token_hex(16), None
+    return found.group(1), found.group(2)
+
+
+def new_span_id() -> str:
+    """16 random hexadecimal digits."""
+    return secrets.token_hex(8)

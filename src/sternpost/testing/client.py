@@ -1,0 +1,125 @@
+"""An in-process client: the whole way of a request, without a socket."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import orjson
+
+from sternpost.app.application import Sternpost
+from sternpost.auth.jwt import make_token
+from sternpost.errors import StartupError
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer.
+
+    Attributes:
+        headers: by name in lower case.
+        content: the body as bytes.
+    """
+
+    status: int
+    headers: dict[str, str]
+    content: bytes
+
+    def json(self) -> Any:
+        """The body, decoded."""
+        return orjson.loads(self.content)
+
+    @property
+    def data(self) -> Any:
+        """The `data` of the body."""
+        return self.json()["data"]
+
+    @property
+    def error(self) -> Any:
+        """The `error` of the body."""
+        return self.json()["error"]
+
+
+class Client:
+    """Starts an application for the time of an `async with` block and calls it.
+
+    ```python
+    async with Client(app) as client:
+        answer = await client.post("/api/v1/users", json={"name": "Ada", "email": "ada@example.com"})
+        assert answer.status == 201
+    ```
+
+    Args:
+        app: the application.
+        create_schema: whether to create the database's schema first.
+    """
+
+    def __init__(self, app: Sternpost, *, create_schema: bool = True) -> None:
+        self.app = app
+        self.create_schema = create_schema
+
+    async def __aenter__(self) -> Self:
+        running = await self.app.start()
+        if self.create_schema:
+            await running.runtime.storage.create_schema()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.app.stop()
+
+    def token(self, subject: str, *scopes: str, seconds: int = 3600) -> str:
+        """A token that the application accepts, for the subject with these scopes."""
+        settings = self.app.settings
+        if settings.jwt_secret is None:
+            raise StartupError("Tokens for tests need STERNPOST_JWT_SECRET")
+        now = int(time.time())
+        return make_token(settings.jwt_secret.get_secret_value(), subject=subject, scopes=list(scopes), expires=now + seconds,
+                          issued=now, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+
+    async def get(self, url: str, **options: Any) -> Response:
+        return await self.request("GET", url, **options)
+
+    async def post(self, url: str, **options: Any) -> Response:
+        return await self.request("POST", url, **options)
+
+    async def put(self, url: str, **options: Any) -> Response:
+        return await self.request("PUT", url, **options)
+
+    async def patch(self, url: str, **options: Any) -> Response:
+        return await self.request("PATCH", url, **options)
+
+    async def delete(self, url: str, **options: Any) -> Response:
+        return await self.request("DELETE", url, **options)
+
+    async def request(
+        self, method: str, url: str, *, json: Any = None, content: bytes | None = None, token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """One request. `json` is sent as JSON, `content` as it is; `token` as a bearer token."""
+        path, _, query = url.partition("?")
+        sent = {name.lower(): value for name, value in (headers or {}).items()}
+        body = content if content is not None else b"" if json is None else orjson.dumps(json)
+        if json is not None:
+            sent.setdefault("content-type", "application/json")
+        if token is not None:
+            sent.setdefault("authorization", f"Bearer {token}")
+        scope: dict[str, Any] = {
+            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http", "path": path,
+            "raw_path": path.encode(), "query_string": query.encode(), "root_path": "", "client": ("127.0.0.1", 1), "server": ("test", 80),
+            "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in sent.items()],
+        }
+        messages: list[dict[str, Any]] = []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: Any) -> None:
+            messages.append(message)
+
+        await self.app(scope, receive, send)
+        start = messages[0]
+        received = {name.decode("latin-1"): value.decode("latin-1") for name, value in start["headers"]}
+        return Response(start["status"], received, b"".join(message.get("body", b"") for message in messages[1:]))

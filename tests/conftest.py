@@ -1,0 +1,120 @@
+"""Databases for tests, and the account of what could not be tested."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import orjson
+import pytest
+
+from sternpost import Settings
+from tests.support.postgres import NoPostgres, postgres_server
+
+SECRET = "test-only-4f9d2c7b8a6e1035d2c4b6a8e0f1"
+DATABASES = ("sqlite", "postgresql")
+
+_not_run: dict[str, str] = {}
+
+
+def not_run(suite: str, reason: str) -> None:
+    """Notes a suite that could not run: it is named at the end, and with CI=true that is a failure."""
+    _not_run[suite] = reason
+    pytest.skip(f"{suite}: {reason}")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if _not_run:
+        terminalreporter.section("NOT TESTED")
+        for suite, reason in _not_run.items():
+            terminalreporter.write_line(f"{suite}: {reason}")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if _not_run and os.environ.get("CI") == "true" and exitstatus == 0:
+        session.exitstatus = 1
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server's maintenance database."""
+    with ExitStack() as stack:
+        try:
+            url = stack.enter_context(postgres_server())
+        except NoPostgres as error:
+            not_run("PostgreSQL", str(error))
+        yield url
+
+
+@pytest.fixture(params=DATABASES)
+def database(request: pytest.FixtureRequest) -> str:
+    """The kind of database a test runs on: every test that uses it runs on each."""
+    return request.param
+
+
+@pytest.fixture
+async def database_url(database: str, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    """An empty database for this test alone."""
+    if database == "sqlite":
+        yield f"sqlite:///{tmp_path / 'test.sqlite'}"
+        return
+    async for url in new_postgres_database(request.getfixturevalue("postgres_url")):
+        yield url
+
+
+@pytest.fixture
+async def postgres_database(postgres_url: str) -> AsyncIterator[str]:
+    """An empty PostgreSQL database for this test alone."""
+    async for url in new_postgres_database(postgres_url):
+        yield url
+
+
+async def new_postgres_database(server: str) -> AsyncIterator[str]:
+    name = f"sternpost_test_{secrets.token_hex(6)}"
+    admin = await asyncpg.connect(server)
+    try:
+        await admin.execute(f'CREATE DATABASE "{name}"')
+        yield server.rpartition("/")[0] + "/" + name
+        await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    finally:
+        await admin.close()
+
+
+@dataclass
+class LogLines:
+    """Takes the log lines of an application under test."""
+
+    raw: list[bytes] = field(default_factory=list)
+
+    def __call__(self, line: bytes) -> None:
+        self.raw.append(line)
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return [orjson.loads(line) for line in self.raw]
+
+    @property
+    def requests(self) -> list[dict[str, Any]]:
+        """The one line of each request."""
+        return [line for line in self.lines if "method" in line]
+
+
+@pytest.fixture
+def log_lines() -> LogLines:
+    return LogLines()
+
+
+@pytest.fixture
+def make_settings(database_url: str) -> Callable[..., Settings]:
+    """Settings for an application under test."""
+
+    def make(**more: Any) -> Settings:
+        return Settings(**{"env": "test", "database_url": database_url, "jwt_secret": SECRET, **more})
+
+    return make

@@ -1,0 +1,155 @@
+"""Finds a PostgreSQL server for tests, or starts a private one.
+
+In this order: `STERNPOST_TEST_POSTGRES_URL` (default: the local server on 5432, user and database postgres); a private
+server from installed binaries; the same after installing them with apt, where that is allowed; docker compose.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import asyncpg
+
+DEFAULT_URL = "postgresql://postgres@127.0.0.1:5432/postgres"
+COMPOSE = Path(__file__).with_name("compose.yaml")
+START_SECONDS = 60
+
+
+class NoPostgres(Exception):
+    """There is no PostgreSQL, and none could be started; the message says what was tried."""
+
+
+@contextmanager
+def postgres_server() -> Iterator[str]:
+    """The URL of a server's maintenance database; a server that was started here ends with the block."""
+    url = os.environ.get("STERNPOST_TEST_POSTGRES_URL") or DEFAULT_URL
+    if answers(url):
+        yield url
+        return
+    tried = [f"no answer at {url.rpartition('@')[2]}"]
+    for start in (_private, _after_apt, _compose):
+        try:
+            url, stop = start()
+        except NoPostgres as error:
+            tried.append(str(error))
+            continue
+        try:
+            yield url
+        finally:
+            stop()
+        return
+    raise NoPostgres("; ".join(tried))
+
+
+def answers(url: str) -> bool:
+    """Whether a server answers there."""
+    return _answer(url) is None
+
+
+def _answer(url: str) -> Exception | None:
+    async def connect() -> None:
+        connection = await asyncpg.connect(url, timeout=5)
+        await connection.close()
+
+    try:
+        asyncio.run(connect())
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        return error
+    return None
+
+
+def _private() -> tuple[str, Callable[[], None]]:
+    initdb, server = _binary("initdb"), _binary("postgres")
+    if initdb is None or server is None:
+        raise NoPostgres("no PostgreSQL binaries are installed")
+    folder = Path(tempfile.mkdtemp(prefix="sternpost-postgres-"))
+    user = _unprivileged()
+    if user is not None:
+        shutil.chown(folder, user)
+    data, port = folder / "data", _free_port()
+    made = subprocess.run([initdb, "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"], user=user, cwd="/", capture_output=True, check=False)
+    if made.returncode != 0:
+        raise NoPostgres(f"initdb failed: {made.stderr.decode(errors='replace')[-300:]}")
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [server, "-D", data, "-p", str(port), "-k", folder, "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200"],
+            user=user, cwd="/", stdout=log, stderr=log,
+        )
+
+    def stop() -> None:
+        process.terminate()
+        process.wait(timeout=30)
+        shutil.rmtree(folder, ignore_errors=True)
+
+    return _wait(f"postgresql://postgres@127.0.0.1:{port}/postgres", stop), stop
+
+
+def _after_apt() -> tuple[str, Callable[[], None]]:
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        raise NoPostgres("apt-get cannot install it here")
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    subprocess.run(["apt-get", "update", "-qq"], env=environment, capture_output=True, check=False)
+    done = subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "postgresql"], env=environment, capture_output=True, check=False)
+    if done.returncode != 0:
+        raise NoPostgres("apt-get could not install it")
+    return _private()
+
+
+def _compose() -> tuple[str, Callable[[], None]]:
+    if shutil.which("docker") is None:
+        raise NoPostgres("docker is not installed")
+    command = ["docker", "compose", "-f", str(COMPOSE), "-p", "sternpost-tests"]
+    port = _free_port()
+    done = subprocess.run([*command, "up", "-d", "--wait"], env={**os.environ, "POSTGRES_PORT": str(port)}, capture_output=True, check=False)
+    if done.returncode != 0:
+        raise NoPostgres("docker compose could not start it")
+
+    def stop() -> None:
+        subprocess.run([*command, "down", "-v"], capture_output=True, check=False)
+
+    return _wait(f"postgresql://postgres@127.0.0.1:{port}/postgres", stop), stop
+
+
+def _wait(url: str, stop: Callable[[], None]) -> str:
+    deadline = time.monotonic() + START_SECONDS
+    while (problem := _answer(url)) is not None:
+        if time.monotonic() > deadline:
+            stop()
+            raise NoPostgres(f"the server that was started does not answer: {problem}")
+        time.sleep(0.1)
+    return url
+
+
+def _binary(name: str) -> str | None:
+    for folder in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True):
+        if (folder / name).is_file():
+            return str(folder / name)
+    return shutil.which(name)
+
+
+def _unprivileged() -> str | None:
+    """PostgreSQL refuses to run as root: the account to use instead."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name).pw_name
+        except KeyError:
+            continue
+    raise NoPostgres("there is no account but root to run it as")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
