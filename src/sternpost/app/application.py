@@ -78,6 +78,10 @@ class Sternpost:
             self._settings = load_settings()
         return self._settings
 
+    def use(self, settings: Settings) -> None:
+        """Sets the settings, where a command has read them already."""
+        self._settings = settings
+
     @property
     def running(self) -> Running:
         """What serves requests, between `start` and `stop`."""
@@ -114,7 +118,8 @@ class Sternpost:
         if scope["type"] == "http":
             self.in_flight += 1
             try:
-                await self.running.entry(scope, receive, send)
+                running = self.running
+                await running.entry(scope, receive, _closing(send) if running.readiness.draining else send)
             finally:
                 self.in_flight -= 1
         elif scope["type"] == "lifespan":
@@ -223,3 +228,14 @@ def _watching(send: Send, observation: Observation) -> Send:
         await send(message)
 
     return watched
+
+
+def _closing(send: Send) -> Send:
+    """Tells clients of a service that is going away to open their next connection elsewhere."""
+
+    async def closing(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], (b"connection", b"close")]
+        await send(message)
+
+    return closing

@@ -31,8 +31,7 @@ def attribute_source(owner: Source, class_name: str, attribute: str, keyword: st
 
     Found in the file's syntax tree, which is read only when a diagnostic or an explanation needs it.
     """
-    body = _class_body(owner, class_name)
-    statement = body.get(attribute) if body else None
+    statement = _class_body(owner, class_name).get(attribute)
     if statement is None:
         return owner
     value = statement.value
@@ -41,6 +40,16 @@ def attribute_source(owner: Source, class_name: str, attribute: str, keyword: st
             if argument.arg == keyword:
                 return Source(owner.file, argument.value.lineno)
     return Source(owner.file, statement.lineno)
+
+
+def is_given(owner: Source, class_name: str, attribute: str, keyword: str) -> bool:
+    """Whether the call that makes a class attribute says the keyword, or leaves it to its default."""
+    statement = _class_body(owner, class_name).get(attribute)
+    value = statement.value if statement else None
+    if not isinstance(value, ast.Call):
+        return False
+    positional = ("field", "source", "target")[: len(value.args)]
+    return keyword in positional or any(argument.arg == keyword for argument in value.keywords)
 
 
 def class_keyword_source(owner: Source, class_name: str, keyword: str) -> Source:
@@ -52,10 +61,10 @@ def class_keyword_source(owner: Source, class_name: str, keyword: str) -> Source
     return owner
 
 
-def _class_body(owner: Source, class_name: str) -> dict[str, ast.Assign | ast.AnnAssign] | None:
+def _class_body(owner: Source, class_name: str) -> dict[str, ast.Assign | ast.AnnAssign]:
     node = _class_node(owner, class_name)
     if node is None:
-        return None
+        return {}
     found: dict[str, ast.Assign | ast.AnnAssign] = {}
     for statement in node.body:
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):

@@ -1,0 +1,46 @@
+# The commands of the project. Everything runs in .venv, which is made on first use.
+
+PYTHON ?= python3
+BIN := .venv/bin
+export PYTHONPATH := examples/shop:examples/chinook
+
+.PHONY: demo test check lock clean
+
+## demo: the shop with sample data on http://127.0.0.1:8000 (PORT, DEMO_DIR and STERNPOST_* are respected)
+demo: .venv/.demo-installed
+	@exec $(BIN)/python -m shop.demo
+
+## test: sets up what the tests need and runs all of them
+test: .venv/.installed
+	@$(BIN)/python -m pytest
+
+## check: style, types, layers, and whether the lock file is current
+check: .venv/.installed
+	$(BIN)/ruff check
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/uv lock --check
+
+## lock: after a change of dependencies
+lock: .venv/.installed
+	$(BIN)/uv lock
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; set PYTHON=…") if sys.version_info < (3, 11) else None'
+	@$(PYTHON) -m venv .venv
+
+# What serving needs, with pip alone.
+.venv/.demo-installed: .venv/bin/python pyproject.toml
+	@echo "installing Sternpost into .venv (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[postgresql]'
+	@touch $@
+
+# Everything that tests and checks need, in the versions of the lock file.
+.venv/.installed: .venv/bin/python pyproject.toml uv.lock
+	@echo "installing the locked development environment into .venv (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
+	@$(BIN)/uv sync --quiet --locked --all-extras --python $(BIN)/python
+	@touch $@ .venv/.demo-installed
+
+clean:
+	rm -rf .venv .demo .pytest_cache .ruff_cache

@@ -1,0 +1,57 @@
+"""Everything derived from a contract, as files to review and to compare."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import orjson
+
+from sternpost.clock import SystemClock
+from sternpost.compile.compiler import Compiled
+from sternpost.ids import new_hex
+from sternpost.pipeline.runtime import Runtime
+from sternpost.protocols.rest.openapi import openapi
+from sternpost.storage.sql.dialect import Dialect
+from sternpost.storage.sql.explain import explain_operation
+from sternpost.storage.sql.statements import Statements
+
+_JSON = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+
+
+def dialects() -> dict[str, Dialect]:
+    """The dialect of each database there is a driver for."""
+    from sternpost.storage.postgresql.dialect import PostgresqlDialect
+    from sternpost.storage.sqlite.dialect import SqliteDialect
+
+    return {"sqlite": SqliteDialect(), "postgresql": PostgresqlDialect()}
+
+
+def emitted_files(compiled: Compiled) -> dict[str, bytes]:
+    """The files by name: plan, OpenAPI, and for each database the schema and the statements of each operation."""
+    plan = compiled.plan
+    files = {
+        "plan.json": orjson.dumps({"fingerprint": plan.fingerprint, **plan.as_data()}, option=_JSON),
+        "openapi.json": orjson.dumps(openapi(unserved_runtime(compiled)), option=_JSON),
+    }
+    for name, dialect in dialects().items():
+        statements = Statements(plan, dialect)
+        files[f"schema.{name}.sql"] = ("\n".join(f"{statement};\n" for statement in statements.schema.ddl())).encode()
+        files[f"operations.{name}.sql"] = _operations(statements).encode()
+    return files
+
+
+def unserved_runtime(compiled: Compiled) -> Runtime:
+    """A runtime to describe, without database and credentials."""
+    nothing = cast("Any", None)
+    return Runtime(compiled.plan, compiled.classes, compiled.functions, storage=nothing, authenticator=nothing, clock=SystemClock(), new_id=new_hex)
+
+
+def _operations(statements: Statements) -> str:
+    parts: list[str] = []
+    for operation_id in statements.plan.operations:
+        parts.append(f"-- {operation_id}")
+        for purpose, text in explain_operation(statements, operation_id):
+            one_line = " ".join(text.split())
+            parts.append(f"-- {purpose}\n{one_line};")
+        parts.append("")
+    return "\n".join(parts)

@@ -1,0 +1,46 @@
+"""Finds the application that a command is about: `module:attribute`, from an argument, the environment or pyproject.toml."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import tomllib
+from pathlib import Path
+
+from sternpost.app.application import Sternpost
+from sternpost.errors import StartupError
+
+
+def application_name(given: str | None) -> str:
+    """`module:attribute`. Raises `StartupError` where nothing says it."""
+    if given:
+        return given
+    if os.environ.get("STERNPOST_APP"):
+        return os.environ["STERNPOST_APP"]
+    project = Path("pyproject.toml")
+    if project.is_file():
+        configured = tomllib.loads(project.read_text(encoding="utf-8")).get("tool", {}).get("sternpost", {}).get("app")
+        if isinstance(configured, str):
+            return configured
+    raise StartupError('Which application? Name it (sternpost … my_service.app:app), or set app = "my_service.app:app" under [tool.sternpost] in pyproject.toml.')
+
+
+def load_application(name: str) -> Sternpost:
+    """Imports the application. Raises `StartupError` with what to correct; a wrong contract raises `ContractError`."""
+    module_name, separator, attribute = name.partition(":")
+    if not separator or not attribute:
+        raise StartupError(f"{name!r} is not module:attribute, such as my_service.app:app")
+    for folder in (Path("src"), Path()):
+        if folder.is_dir() and str(folder.resolve()) not in sys.path:
+            sys.path.insert(0, str(folder.resolve()))
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name and (module_name == error.name or module_name.startswith(error.name + ".")):
+            raise StartupError(f"There is no module {module_name!r} here. Run the command in the project's folder.") from error
+        raise
+    app = getattr(module, attribute, None)
+    if not isinstance(app, Sternpost):
+        raise StartupError(f"{name} is not a Sternpost application")
+    return app

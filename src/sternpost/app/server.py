@@ -1,0 +1,125 @@
+"""Runs an application with uvicorn in this process, and takes it down without failing a request."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+import uvicorn
+
+from sternpost.app.application import Sternpost
+from sternpost.errors import StartupError
+from sternpost.settings import Settings
+
+POLL_SECONDS = 0.02
+
+
+class Server(uvicorn.Server):
+    """uvicorn with an own end: readiness falls, the listener closes, what is in flight is finished, the exit status is 0.
+
+    Args:
+        on_ready: called with the port once requests are accepted.
+    """
+
+    def __init__(self, app: Sternpost, settings: Settings, on_ready: Callable[[int], None]) -> None:
+        self.app = app
+        self.settings = settings
+        self.on_ready = on_ready
+        super().__init__(
+            uvicorn.Config(app, lifespan="on", log_config=None, access_log=False, server_header=False, proxy_headers=False, ws="none")
+        )
+
+    def stop(self, number: int, frame: FrameType | None) -> None:
+        """The signal handler: the first signal drains, a second one gives up what is in flight."""
+        if self.should_exit:
+            self.force_exit = True
+        self.should_exit = True
+        if self.started:
+            self.app.drain()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Takes SIGINT and SIGTERM for the time of serving. uvicorn's own would raise them again at the end."""
+        previous = {number: signal.signal(number, self.stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started and not self.should_exit:
+            port = self.servers[0].sockets[0].getsockname()[1]
+            self.app.running.log.event("info", "Ready", host=self.settings.host, port=port)
+            self.on_ready(port)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        deadline = asyncio.get_running_loop().time() + self.settings.shutdown_seconds
+        self.app.drain()
+        self.app.running.log.event("info", "Shutting down", inFlight=self.app.in_flight)
+        for server in self.servers:
+            server.close()
+        for opened in sockets or []:
+            opened.close()
+        # Idle connections stay open until the last request in flight is answered: a probe on one of them gets its 503.
+        while self.app.in_flight and not self.force_exit and asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(POLL_SECONDS)
+        if self.app.in_flight:
+            self.app.running.log.event("warning", "Requests in flight were given up", inFlight=self.app.in_flight)
+        remaining = max(deadline - asyncio.get_running_loop().time(), 0.0)
+        self.config.timeout_graceful_shutdown = int(min(remaining, 1.0)) if self.app.in_flight else 1
+        running = self.app.running
+        await super().shutdown(sockets=None)
+        running.log.event("info", "Stopped")
+
+
+class LogHandler(logging.Handler):
+    """Passes on what libraries log through `logging`, as lines of our own form."""
+
+    def __init__(self, app: Sternpost) -> None:
+        super().__init__(logging.WARNING)
+        self.app = app
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = "error" if record.levelno >= logging.ERROR else "warning"
+        self.app.running.log.event(level, record.getMessage(), logger=record.name)
+
+
+def serve(app: Sternpost, settings: Settings, on_ready: Callable[[int], None] = lambda port: None) -> int:
+    """Serves until SIGINT or SIGTERM.
+
+    Returns:
+        The exit status: 0 after a shutdown, also one that had to give requests up after the time limit.
+
+    Raises:
+        StartupError: the address is taken, or the application does not start.
+    """
+    listener = _listen(settings.host, settings.port)
+    server = Server(app, settings, on_ready)
+    logging.basicConfig(handlers=[LogHandler(app)], level=logging.WARNING, force=True)
+    try:
+        server.run(sockets=[listener])
+    except SystemExit as error:
+        if error.code == 0:
+            return 0
+        raise StartupError("The application did not start") from error
+    return 0
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        raise StartupError(f"Cannot listen on {host}:{port}: {error.strerror}. Set STERNPOST_HOST and STERNPOST_PORT to a free address.") from error
+    listener.setblocking(False)
+    return listener
+

@@ -1,0 +1,62 @@
+"""Settings for commands: the environment, then `.env`, then a development secret that is made once and kept."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from sternpost.auth.jwt import make_token
+from sternpost.errors import StartupError
+from sternpost.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from sternpost.app.application import Sternpost
+
+SECRET_FILE = Path(".sternpost/development-secret")
+
+
+def configure(application: Sternpost, *, host: str | None = None, port: int | None = None) -> Settings:
+    """The settings in force, given to the application. Options of the command come before the environment."""
+    settings = development_settings()
+    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    settings = settings.model_copy(update=given)
+    application.use(settings)
+    return settings
+
+
+def development_settings() -> Settings:
+    """The settings; in development, where nothing says how to verify tokens, with the development secret."""
+    settings = load_settings(dotenv=Path(".env"))
+    if settings.env == "production" or settings.jwt_secret or settings.jwt_jwks_url:
+        return settings
+    return settings.model_copy(update={"jwt_secret": SecretStr(_development_secret(SECRET_FILE))})
+
+
+def development_token(settings: Settings, subject: str, scopes: list[str], seconds: int) -> str:
+    """A token that a service with these settings accepts. Raises `StartupError` where only others can sign."""
+    if settings.jwt_secret is None:
+        raise StartupError("Tokens are signed by whoever holds the keys of STERNPOST_JWT_JWKS_URL. Set STERNPOST_JWT_SECRET to make some here.")
+    now = int(time.time())
+    return make_token(settings.jwt_secret.get_secret_value(), subject=subject, scopes=scopes, issued=now, expires=now + seconds,
+                      issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+
+
+def _development_secret(path: Path) -> str:
+    """A random secret in a file that only its owner reads. Two processes that start at once agree on one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    ignore = path.parent / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("*\n", encoding="utf-8")
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text(encoding="utf-8").strip()
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        secret = secrets.token_hex(32)
+        file.write(secret)
+    return secret

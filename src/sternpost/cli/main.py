@@ -1,0 +1,210 @@
+"""The commands, and what they say when something is wrong."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from sternpost.errors import StartupError
+from sternpost.version import __version__
+
+FAILED = 1
+WRONG = 2
+"""Exit statuses: the contract or the service is wrong; the call or its settings are."""
+
+errors = Console(stderr=True, highlight=False)
+out = Console(highlight=False)
+
+App = Annotated[str | None, typer.Argument(help="The application as module:attribute; by default what pyproject.toml says", show_default=False)]
+
+cli = typer.Typer(name="sternpost", help="Declare a backend once; serve a hardened one from it.", no_args_is_help=True, pretty_exceptions_enable=False,
+                  context_settings={"help_option_names": ["-h", "--help"]})
+contract_cli = typer.Typer(help="Check, emit and explain the contract.", no_args_is_help=True)
+migrate_cli = typer.Typer(help="The database's schema.", no_args_is_help=True)
+cli.add_typer(contract_cli, name="contract")
+cli.add_typer(migrate_cli, name="migrate")
+
+
+def main() -> None:
+    """Runs a command; what a user can correct is said without a traceback."""
+    if len(sys.argv) > 1 and sys.argv[1] == "serve":
+        for number in (signal.SIGINT, signal.SIGTERM):  # until the server takes them: a stop while starting is a stop
+            signal.signal(number, _stop_before_serving)
+    try:
+        cli()
+    except StartupError as error:
+        errors.print(f"[red bold]error:[/] {_escaped(str(error))}", soft_wrap=True)
+        sys.exit(WRONG)
+    except Exception as error:
+        if type(error).__name__ != "ContractError":
+            raise
+        print_diagnostics(error)
+        sys.exit(FAILED)
+
+
+def _stop_before_serving(number: int, frame: Any) -> None:
+    os._exit(0)
+
+
+@cli.callback(invoke_without_command=True)
+def root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """Options of the command itself."""
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+@cli.command()
+def serve(
+    app: App = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on (STERNPOST_HOST)")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on (STERNPOST_PORT)")] = None,
+    create_schema: Annotated[bool, typer.Option("--create-schema", help="Create the schema first, as `migrate apply` does")] = False,
+) -> None:
+    """Serve for real: one process, logs as JSON lines on standard output, a clean end on SIGINT and SIGTERM."""
+    from sternpost.app.loading import application_name, load_application
+    from sternpost.app.server import serve as run
+    from sternpost.cli.configuration import configure
+
+    application = load_application(application_name(app))
+    settings = configure(application, host=host, port=port)
+    if create_schema:
+        _create_schema(application)
+    sys.exit(run(application, settings))
+
+
+@cli.command()
+def dev(
+    app: App = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on")] = None,
+) -> None:
+    """Serve while developing: restarts on change, shows a wrong contract's mistakes and goes on at the next save."""
+    from sternpost.app.loading import application_name
+    from sternpost.cli.dev import run_dev
+
+    options = [*(("--host", host) if host else ()), *(("--port", str(port)) if port else ())]
+    sys.exit(run_dev(application_name(app), options))
+
+
+@cli.command()
+def token(
+    sub: Annotated[str, typer.Option(help="Whose token: the id of a user, or any name")],
+    scope: Annotated[list[str] | None, typer.Option(help="A scope; may be given several times, or several in one separated by spaces")] = None,
+    seconds: Annotated[int, typer.Option(help="How long it is valid", min=1)] = 86_400,
+) -> None:
+    """Print a token for development, and nothing else."""
+    from sternpost.cli.configuration import development_settings, development_token
+
+    print(development_token(development_settings(), sub, [part for item in scope or [] for part in item.split()], seconds))
+
+
+@cli.command()
+def new(
+    name: Annotated[str, typer.Argument(help="The project's name, in lower case with dashes; also its folder")],
+) -> None:
+    """Make a new project: layers, tests, settings, Dockerfile, compose.yaml, README."""
+    from sternpost.cli.scaffold import make_project
+
+    folder = make_project(name, Path())
+    out.print(f"[green bold]Made[/] {folder}/\n\n  cd {folder}\n  make test     [dim]# sets up and runs its tests[/]\n  make dev      [dim]# serves it on http://127.0.0.1:8000/docs[/]")
+
+
+@contract_cli.command()
+def check(app: App = None) -> None:
+    """Compile the contract; every mistake is shown with its place and its fix."""
+    from sternpost.app.loading import application_name, load_application
+
+    plan = load_application(application_name(app)).plan
+    operations = sum(len(resource.operations) for resource in plan.resources)
+    out.print(f"[green bold]ok[/] {plan.name}: {len(plan.resources)} resources, {operations} operations, fingerprint {plan.fingerprint[:16]}")
+
+
+@contract_cli.command()
+def emit(
+    app: App = None,
+    out_dir: Annotated[Path, typer.Option("--out", help="The folder to write to")] = Path("contract"),
+    only: Annotated[str | None, typer.Option(help="Print one file (such as openapi.json) instead")] = None,
+) -> None:
+    """Write everything derived from the contract: plan, OpenAPI, and per database the schema and every statement."""
+    from sternpost.app.emit import emitted_files
+    from sternpost.app.loading import application_name, load_application
+
+    files = emitted_files(load_application(application_name(app)).compiled)
+    if only is not None:
+        if only not in files:
+            raise StartupError(f"There is no {only}; there are {', '.join(files)}")
+        sys.stdout.buffer.write(files[only])
+        return
+    out_dir.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (out_dir / name).write_bytes(content)
+        out.print(f"[green]wrote[/] {out_dir / name}")
+
+
+@contract_cli.command()
+def explain(
+    operation: Annotated[str | None, typer.Argument(help="An operation, such as orders.pay; without one all are listed", show_default=False)] = None,
+    app: Annotated[str | None, typer.Option(help="The application as module:attribute")] = None,
+    database: Annotated[str | None, typer.Option(help="sqlite or postgresql; by default that of STERNPOST_DATABASE_URL")] = None,
+) -> None:
+    """Explain an operation: its address, its SQL, its policy as SQL, and where each value was declared."""
+    from sternpost.app.loading import application_name, load_application
+    from sternpost.cli.explain import explain_one, list_all
+    from sternpost.settings import load_settings
+
+    compiled = load_application(application_name(app)).compiled
+    if operation is None:
+        list_all(compiled, out)
+        return
+    scheme = database or load_settings(dotenv=Path(".env")).database_url.get_secret_value().partition("://")[0]
+    explain_one(compiled, operation, "postgresql" if scheme.startswith("postgres") else "sqlite", out)
+
+
+@migrate_cli.command()
+def apply(app: App = None) -> None:
+    """Create the schema in the database that STERNPOST_DATABASE_URL names; does nothing where it exists."""
+    from sternpost.app.loading import application_name, load_application
+    from sternpost.cli.configuration import configure
+
+    application = load_application(application_name(app))
+    configure(application)
+    created = _create_schema(application)
+    out.print("[green bold]created[/] the schema" if created else "[green bold]up to date[/]: the schema exists already")
+
+
+def _create_schema(application: Any) -> bool:
+    import asyncio
+
+    from sternpost.errors import SternpostError
+
+    async def create() -> bool:
+        running = await application.start()
+        try:
+            return await running.runtime.storage.create_schema()
+        finally:
+            await application.stop()
+
+    try:
+        return asyncio.run(create())
+    except SternpostError as error:
+        raise StartupError(f"The database cannot be used: {error.log.get('reason', error.message)}") from error
+
+
+def print_diagnostics(error: Any) -> None:
+    """The mistakes of a contract, for a terminal."""
+    count = len(error.diagnostics)
+    errors.print(f"[red bold]The contract has {count} mistake{'s' if count > 1 else ''}[/]")
+    for diagnostic in error.diagnostics:
+        first, _, fix = str(diagnostic).partition("\n    fix: ")
+        errors.print(f"  [bold]{_escaped(first)}[/]\n      [green]fix:[/] {_escaped(fix)}", soft_wrap=True)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", "\\[")
