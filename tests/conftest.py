@@ -14,8 +14,10 @@ import asyncpg
 import orjson
 import pytest
 
-from sternpost import Settings
-from tests.support.postgres import NoPostgres, postgres_server
+pytest.register_assert_rewrite("sternpost.testing.storage", "tests.support")
+
+from sternpost import Settings  # noqa: E402  (after assertions are made to explain themselves)
+from tests.support.postgres import NoPostgres, postgres_server  # noqa: E402
 
 SECRET = "test-only-4f9d2c7b8a6e1035d2c4b6a8e0f1"
 DATABASES = ("sqlite", "postgresql")

@@ -72,8 +72,10 @@ class Settings(BaseSettings):
         return bool(self.cors_origins)
 
 
-def load_settings(environ: Mapping[str, str] | None = None, *, dotenv: Path | None = None) -> Settings:
+def load_settings(environ: Mapping[str, str] | None = None, *, dotenv: Path | None = None, serving: bool = True) -> Settings:
     """Reads the settings from `environ` (default: the process's), with `dotenv` (a `.env` file) below it.
+
+    What serves requests needs a way to verify tokens in production; a command that does not (`serving=False`) needs none.
 
     Raises:
         StartupError: a value is missing, wrong, or unsafe in production; says which variable and what to set.
@@ -91,7 +93,7 @@ def load_settings(environ: Mapping[str, str] | None = None, *, dotenv: Path | No
         settings = Settings.model_validate(fields)
     except ValidationError as error:
         raise StartupError(_explain(error)) from None
-    _refuse_unsafe(settings)
+    _refuse_unsafe(settings, serving=serving)
     return settings
 
 
@@ -121,9 +123,9 @@ def _explain(error: ValidationError) -> str:
     return "\n".join(lines)
 
 
-def _refuse_unsafe(settings: Settings) -> None:
+def _refuse_unsafe(settings: Settings, *, serving: bool) -> None:
     secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else None
-    if settings.production and secret is None and settings.jwt_jwks_url is None:
+    if serving and settings.production and secret is None and settings.jwt_jwks_url is None:
         raise StartupError(
             "STERNPOST_ENV=production needs a way to verify tokens. Set STERNPOST_JWT_SECRET to at least 32 random "
             "bytes (for example the output of: openssl rand -hex 32), or STERNPOST_JWT_JWKS_URL."

@@ -10,11 +10,13 @@ import asyncio
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -62,36 +64,69 @@ def _answer(url: str) -> Exception | None:
         await connection.close()
 
     try:
-        asyncio.run(connect())
+        with ThreadPoolExecutor(1) as thread:  # pytest may be inside an event loop already
+            thread.submit(lambda: asyncio.run(connect())).result()
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         return error
     return None
 
 
+class PrivateServer:
+    """A server of its own, from installed binaries, that can be stopped and started. Use it in a `with` block.
+
+    Raises:
+        NoPostgres: no binaries are installed, or it does not start.
+    """
+
+    def __init__(self) -> None:
+        initdb, server = _binary("initdb"), _binary("postgres")
+        if initdb is None or server is None:
+            raise NoPostgres("no PostgreSQL binaries are installed")
+        self.binary = server
+        self.user = _unprivileged()
+        self.folder = Path(tempfile.mkdtemp(prefix="sternpost-postgres-"))
+        if self.user is not None:
+            shutil.chown(self.folder, self.user)
+        self.port = _free_port()
+        self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+        command = [initdb, "-D", self.folder / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
+        made = subprocess.run(command, user=self.user, cwd="/", capture_output=True, check=False)
+        if made.returncode != 0:
+            raise NoPostgres(f"initdb failed: {made.stderr.decode(errors='replace')[-300:]}")
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> PrivateServer:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Starts it and waits until it answers."""
+        options = ["-k", self.folder, "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200"]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [self.binary, "-D", self.folder / "data", "-p", str(self.port), *options], user=self.user, cwd="/", stdout=log, stderr=log
+            )
+        _wait(self.url, self.close)
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """Ends it; SIGINT cuts its connections (PostgreSQL's fast shutdown)."""
+        if self.process is not None:
+            self.process.send_signal(number)
+            self.process.wait(timeout=30)
+            self.process = None
+
+    def close(self) -> None:
+        self.stop(signal.SIGINT)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
 def _private() -> tuple[str, Callable[[], None]]:
-    initdb, server = _binary("initdb"), _binary("postgres")
-    if initdb is None or server is None:
-        raise NoPostgres("no PostgreSQL binaries are installed")
-    folder = Path(tempfile.mkdtemp(prefix="sternpost-postgres-"))
-    user = _unprivileged()
-    if user is not None:
-        shutil.chown(folder, user)
-    data, port = folder / "data", _free_port()
-    made = subprocess.run([initdb, "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"], user=user, cwd="/", capture_output=True, check=False)
-    if made.returncode != 0:
-        raise NoPostgres(f"initdb failed: {made.stderr.decode(errors='replace')[-300:]}")
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [server, "-D", data, "-p", str(port), "-k", folder, "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200"],
-            user=user, cwd="/", stdout=log, stderr=log,
-        )
-
-    def stop() -> None:
-        process.terminate()
-        process.wait(timeout=30)
-        shutil.rmtree(folder, ignore_errors=True)
-
-    return _wait(f"postgresql://postgres@127.0.0.1:{port}/postgres", stop), stop
+    server = PrivateServer()
+    server.start()
+    return server.url, server.close
 
 
 def _after_apt() -> tuple[str, Callable[[], None]]:

@@ -78,6 +78,11 @@ class Sternpost:
             self._settings = load_settings()
         return self._settings
 
+    @property
+    def started(self) -> bool:
+        """Whether it is between `start` and `stop`."""
+        return self._running is not None
+
     def use(self, settings: Settings) -> None:
         """Sets the settings, where a command has read them already."""
         self._settings = settings

@@ -14,6 +14,7 @@ from sternpost.settings import Settings
 
 def make_storage(settings: Settings) -> Storage:
     """The database that `STERNPOST_DATABASE_URL` names. Raises `StartupError` for an address that is none."""
+    check_database_url(settings)
     url = settings.database_url.get_secret_value()
     scheme, _, rest = url.partition("://")
     if scheme == "sqlite":
@@ -27,7 +28,14 @@ def make_storage(settings: Settings) -> Storage:
         except ModuleNotFoundError as error:
             raise StartupError("PostgreSQL needs its driver. Run: pip install 'sternpost[postgresql]'") from error
         return PostgresqlStorage(url, pool_size=settings.database_pool_size, timeout_seconds=settings.database_timeout_seconds)
-    raise StartupError(f"STERNPOST_DATABASE_URL has the unknown scheme {scheme!r}. Use sqlite:///path or postgresql://user:password@host/name")
+    raise AssertionError("check_database_url has refused every other scheme")
+
+
+def check_database_url(settings: Settings) -> None:
+    """Raises `StartupError` for an address that no driver takes, before anything is started."""
+    scheme = settings.database_url.get_secret_value().partition("://")[0]
+    if scheme not in ("sqlite", "postgresql", "postgres"):
+        raise StartupError(f"STERNPOST_DATABASE_URL has the unknown scheme {scheme!r}. Use sqlite:///path or postgresql://user:password@host/name")
 
 
 def make_authenticator(settings: Settings, clock: Clock) -> JwtAuthenticator:

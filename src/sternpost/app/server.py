@@ -87,8 +87,9 @@ class LogHandler(logging.Handler):
         self.app = app
 
     def emit(self, record: logging.LogRecord) -> None:
-        level = "error" if record.levelno >= logging.ERROR else "warning"
-        self.app.running.log.event(level, record.getMessage(), logger=record.name)
+        if self.app.started:  # before that, whoever starts the service says what is wrong
+            level = "error" if record.levelno >= logging.ERROR else "warning"
+            self.app.running.log.event(level, record.getMessage(), logger=record.name)
 
 
 def serve(app: Sternpost, settings: Settings, on_ready: Callable[[int], None] = lambda port: None) -> int:

@@ -25,7 +25,7 @@ _FORBIDDEN_HEADERS = frozenset({"jku", "x5u", "jwk", "x5c", "crit"})
 
 _KID = re.compile(r"[A-Za-z0-9+/=._:~-]{1,256}")
 _SECRET_KID = re.compile(r"[A-Za-z0-9_-]{1,128}")
-_NO_CHECKS: Any = {"verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_aud": False, "verify_iss": False, "require": []}
+_NO_CHECKS: Any = {"verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_aud": False, "verify_iss": False, "verify_sub": False, "verify_jti": False, "require": []}
 
 
 class JwtAuthenticator:

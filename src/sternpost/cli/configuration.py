@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from sternpost.app.drivers import check_database_url
 from sternpost.auth.jwt import make_token
 from sternpost.errors import StartupError
 from sternpost.settings import Settings, load_settings
@@ -20,18 +21,19 @@ if TYPE_CHECKING:
 SECRET_FILE = Path(".sternpost/development-secret")
 
 
-def configure(application: Sternpost, *, host: str | None = None, port: int | None = None) -> Settings:
+def configure(application: Sternpost, *, host: str | None = None, port: int | None = None, serving: bool = True) -> Settings:
     """The settings in force, given to the application. Options of the command come before the environment."""
-    settings = development_settings()
+    settings = development_settings(serving=serving)
+    check_database_url(settings)
     given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     settings = settings.model_copy(update=given)
     application.use(settings)
     return settings
 
 
-def development_settings() -> Settings:
+def development_settings(*, serving: bool = True) -> Settings:
     """The settings; in development, where nothing says how to verify tokens, with the development secret."""
-    settings = load_settings(dotenv=Path(".env"))
+    settings = load_settings(dotenv=Path(".env"), serving=serving)
     if settings.env == "production" or settings.jwt_secret or settings.jwt_jwks_url:
         return settings
     return settings.model_copy(update={"jwt_secret": SecretStr(_development_secret(SECRET_FILE))})

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
 from watchfiles import DefaultFilter, watch
+
+from sternpost.plan.model import Plan
+from sternpost.settings import Settings
 
 STOP_SECONDS = 10
 console = Console(stderr=True, highlight=False)
@@ -33,16 +39,17 @@ def run_dev(app: str, options: list[str]) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    child = _start(app, options) if _compiles(app) else None
+    child = _start(app, options) if _compiles(app) and _has_schema(app) else None
     try:
         for _ in watch(Path.cwd(), watch_filter=SourceFilter(), stop_event=stopping, debounce=200, step=50, raise_interrupt=False):
             if not _compiles(app):
-                console.print("[yellow]waiting for the next save[/]" + ("; the last good version is still served" if child else ""))
+                serving = child is not None and child.poll() is None
+                console.print("[yellow]waiting for the next save[/]" + ("; the last good version is still served" if serving else ""))
                 continue
             if child is not None:
                 console.print("[cyan]changed[/]: restarting")
                 _end(child)
-            child = _start(app, options)
+            child = _start(app, options) if _has_schema(app) else None
     finally:
         if child is not None:
             _end(child)
@@ -55,8 +62,35 @@ def _compiles(app: str) -> bool:
     return checked.returncode == 0
 
 
+def _has_schema(app: str) -> bool:
+    """Makes the schema; a SQLite file with that of an earlier contract is kept under another name."""
+    applied = subprocess.run([sys.executable, "-m", "sternpost", "migrate", "apply", app, "--set-aside"], stdout=sys.stderr, check=False)  # noqa: S603
+    return applied.returncode == 0
+
+
+def set_other_schema_aside(settings: Settings, plan: Plan) -> Path | None:
+    """Renames the SQLite file of `settings` where it holds another schema than the plan's; where it is now."""
+    url = settings.database_url.get_secret_value()
+    path = Path(url.removeprefix("sqlite:///"))
+    if not url.startswith("sqlite:///") or not path.is_file() or settings.production:
+        return None
+    with closing(sqlite3.connect(path)) as connection:
+        try:
+            found = connection.execute("SELECT fingerprint FROM sternpost_schema").fetchone()
+        except sqlite3.Error:  # no database of ours: left for `migrate apply` to judge
+            return None
+    if found == (plan.storage_fingerprint,):
+        return None
+    number = next(number for number in itertools.count(1) if not path.with_name(f"{path.name}.{number}").exists())
+    for suffix in ("", "-wal", "-shm"):
+        file = path.with_name(path.name + suffix)
+        if file.exists():
+            file.rename(path.with_name(f"{path.name}.{number}{suffix}"))
+    return path.with_name(f"{path.name}.{number}")
+
+
 def _start(app: str, options: list[str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "sternpost", "serve", app, "--create-schema", *options])  # noqa: S603
+    return subprocess.Popen([sys.executable, "-m", "sternpost", "serve", app, *options])  # noqa: S603
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -123,7 +123,8 @@ def check(app: App = None) -> None:
 
     plan = load_application(application_name(app)).plan
     operations = sum(len(resource.operations) for resource in plan.resources)
-    out.print(f"[green bold]ok[/] {plan.name}: {len(plan.resources)} resources, {operations} operations, fingerprint {plan.fingerprint[:16]}")
+    counted = f"{_count(len(plan.resources), 'resource')}, {_count(operations, 'operation')}"
+    out.print(f"[green bold]ok[/] {plan.name}: {counted}, fingerprint {plan.fingerprint[:16]}")
 
 
 @contract_cli.command()
@@ -168,13 +169,21 @@ def explain(
 
 
 @migrate_cli.command()
-def apply(app: App = None) -> None:
+def apply(
+    app: App = None,
+    set_aside: Annotated[bool, typer.Option("--set-aside", help="Rename a SQLite file that holds another schema, and start a new one")] = False,
+) -> None:
     """Create the schema in the database that STERNPOST_DATABASE_URL names; does nothing where it exists."""
     from sternpost.app.loading import application_name, load_application
     from sternpost.cli.configuration import configure
+    from sternpost.cli.dev import set_other_schema_aside
 
     application = load_application(application_name(app))
-    configure(application)
+    settings = configure(application, serving=False)
+    if set_aside:
+        moved = set_other_schema_aside(settings, application.plan)
+        if moved is not None:
+            out.print(f"[yellow]the schema has changed[/]: the database was kept as {moved}, and a new one is made")
     created = _create_schema(application)
     out.print("[green bold]created[/] the schema" if created else "[green bold]up to date[/]: the schema exists already")
 
@@ -195,6 +204,10 @@ def _create_schema(application: Any) -> bool:
         return asyncio.run(create())
     except SternpostError as error:
         raise StartupError(f"The database cannot be used: {error.log.get('reason', error.message)}") from error
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def print_diagnostics(error: Any) -> None:

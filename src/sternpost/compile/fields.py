@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, cast
+from uuid import UUID
+
+import orjson
 
 from sternpost.compile.diagnostics import Report
-from sternpost.compile.names import camel, listed
+from sternpost.compile.names import SNAKE, camel, listed, snake
+from sternpost.compile.options import FIELD, Shape, is_names, is_whole, shown, well_typed
+from sternpost.compile.patterns import wrong_pattern
 from sternpost.compile.types import FieldType
-from sternpost.contract.fields import UNSET, FieldDeclaration
+from sternpost.contract.fields import UNSET, FieldDeclaration, SumOf
 from sternpost.contract.policy import Caller
 from sternpost.contract.resource import Declaration
 from sternpost.contract.source import Source, attribute_source
@@ -37,13 +43,24 @@ OPERATORS: dict[Kind, tuple[str, ...]] = {
     "enum": ("eq", "ne", "in"),
     "json": (),
 }
-RESERVED = frozenset({"id", "meta", "data", "error", "page", "page_size", "sort", "include", "fields", "cursor"})
+RESERVED = frozenset({
+    "id", "meta", "data", "error", "page", "page_size", "sort", "include", "fields", "cursor",
+    "is_owner", "eq", "ne", "gt", "gte", "lt", "lte",  # what `this` offers in a policy
+})
+WRITE_RULES = ("always", "create", "never")
 SCOPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._/-]*")
 _APPLIES: dict[str, tuple[Kind, ...]] = {
     "min_length": ("string",), "max_length": ("string",), "pattern": ("string",),
     "ge": ("integer", "number", "decimal", "date", "datetime"), "le": ("integer", "number", "decimal", "date", "datetime"),
     "decimal_places": ("decimal",), "max_digits": ("decimal",),
 }
+_EXAMPLES: dict[Kind, tuple[str, str]] = {
+    "id": ("an id", "caller"), "string": ("a text", '"…"'), "integer": ("a 64-bit whole number", "1"), "number": ("a finite number", "1.5"),
+    "boolean": ("True or False", "True"), "decimal": ("a decimal number of at most 18 digits", 'Decimal("1.50")'),
+    "datetime": ("a datetime with a time zone", "datetime(2026, 1, 31, tzinfo=UTC)"), "date": ("a date", "date(2026, 1, 31)"),
+    "uuid": ("a UUID", 'UUID("…")'), "enum": ("one of its values", '"…"'), "json": ("JSON data", "{}"),
+}
+_half_characters = re.compile("[\ud800-\udfff]")
 
 
 class FieldCompiler:
@@ -55,10 +72,13 @@ class FieldCompiler:
 
     def scalar(self, name: str, declared: FieldDeclaration, found: FieldType) -> FieldPlan:
         """A field with a value of its own."""
-        options = {"default": UNSET, "write": "always", "read": None, "sensitive": False, "filter": False,
-                   "unique": False, "auto": None, "description": "", **declared.options}
-        self._check_name(name)
-        self._check_constraints(name, found.kind, options)
+        options: dict[str, Any] = {
+            "default": UNSET, "write": "always", "read": None, "sensitive": False, "filter": False, "unique": False,
+            "auto": None, "description": "", **self.typed(name, declared.options, FIELD),
+        }
+        total = self._computed(name, declared.computed)
+        self.check_name(name)
+        self._check_constraints(name, found, options, computed=total is not None)
         self._check_auto(name, found.kind, options["auto"])
         minimum, maximum = self._bounds(name, found.kind, options)
         plan = FieldPlan(
@@ -68,7 +88,7 @@ class FieldCompiler:
             nullable=found.nullable,
             required=options["default"] is UNSET and not found.nullable and options["auto"] is None,
             default=None,
-            write="never" if options["auto"] else self._choice(name, "write", options["write"], ("always", "create", "never")),
+            write="never" if options["auto"] else cast("WriteRule", self._choice(name, "write", options["write"], WRITE_RULES)),
             description=options["description"],
             read_scope=self._read_scope(name, options["read"]),
             hidden=False,
@@ -90,23 +110,32 @@ class FieldCompiler:
             on_delete=None,
             filters=self.filters(name, found.kind, found.nullable, options["filter"]),
         )
-        return self._with_default(replace(plan, computed=_computed(declared)), options["default"])
+        if total is not None and found.kind not in ("integer", "decimal"):
+            return replace(plan, computed=total)  # reported with the list that it adds up
+        return self._with_default(replace(plan, computed=total), options["default"])
+
+    def typed(self, name: str, options: dict[str, Any], shapes: dict[str, Shape]) -> dict[str, Any]:
+        """The options of one declaration without those of a wrong type, which are reported."""
+        return well_typed(options, shapes, lambda option, code, message, fix: self._add(name, code, message, fix, option))
 
     def reference(self, relation: str, target: str, nullable: bool, options: dict[str, Any]) -> FieldPlan:
         """The foreign key of a `One[…]` relation."""
         name = f"{relation}_id"
         default = options.get("default", UNSET)
         if default is not UNSET and not isinstance(default, Caller) and default is not None:
-            self._add(relation, "SP313", f"the default {default!r} of a relation is neither caller nor None",
+            self._add(relation, "SP313", f"the default {shown(default)} of a relation is neither caller nor None",
                       "write default=caller, or leave it out", "default")
+        if default is None and not nullable:
+            self._add(relation, "SP313", "the default is None, but the reference may not be null",
+                      f"write {relation}: One[{target}] | None, or leave the default out", "default")
         on_delete = self._choice(relation, "on_delete", options.get("on_delete", "restrict"), ("restrict", "cascade", "set_null"))
-        if on_delete == "set_null" and not nullable:
+        if on_delete == "set_null" and not nullable:  # pyright: ignore[reportUnnecessaryComparison]
             self._add(relation, "SP307", "the reference may not be null, but on_delete=\"set_null\" would make it so",
                       f"write {relation}: One[{target}] | None, or another on_delete", "on_delete")
         return FieldPlan(
             name=name, public_name=camel(name), kind="id", nullable=nullable,
             required=default is UNSET and not nullable, default=None,
-            write=self._choice(relation, "write", options.get("write", "always"), ("always", "create", "never")),
+            write=cast("WriteRule", self._choice(relation, "write", options.get("write", "always"), WRITE_RULES)),
             description=options.get("description", ""), read_scope=self._read_scope(relation, options.get("read")),
             hidden=False, sensitive=False, unique=bool(options.get("unique")), generated=None, caller_default=isinstance(default, Caller),
             computed=None, min_length=None, max_length=None, pattern=None, format=None, minimum=None, maximum=None,
@@ -121,45 +150,53 @@ class FieldCompiler:
             return ()
         if wanted is True:
             if not possible:
-                self._add(name, "SP214", f"a {kind} cannot be filtered", "leave filter out", "filter")
+                self._add(name, "SP214", f"{a(kind)} cannot be filtered", "leave filter out", "filter")
             return possible
         unknown = [operator for operator in wanted if operator not in possible]
         if unknown:
-            self._add(name, "SP214", f"a {'nullable ' if nullable else ''}{kind} has no filter {listed(unknown)}",
+            self._add(name, "SP214", f"{a(f'nullable {kind}') if nullable else a(kind)} has no filter {listed(unknown)}",
                       f"use some of {listed(possible)}", "filter")
         return tuple(operator for operator in possible if operator in wanted)
 
-    def _check_name(self, name: str) -> None:
-        if name in RESERVED or name.startswith("_") or name == "is_owner":
+    def check_name(self, name: str) -> None:
+        """A name has to survive the way to JSON and into a table, and must not mean something else there or in a policy."""
+        if name in RESERVED or name.startswith("_"):
             self._add(name, "SP209", f"the name {name!r} is reserved", "choose another name")
+        elif not SNAKE.fullmatch(name):
+            self._add(name, "SP219", f"the name {name!r} is not in lower case with underscores",
+                      f"rename it, for example to {snake(name)}" if SNAKE.fullmatch(snake(name)) else "use a to z, 0 to 9 and single underscores")
 
-    def _check_constraints(self, name: str, kind: Kind, options: dict[str, Any]) -> None:
+    def _check_constraints(self, name: str, found: FieldType, options: dict[str, Any], *, computed: bool) -> None:
+        kind = found.kind
         for option, kinds in _APPLIES.items():
             if options.get(option) is not None and kind not in kinds:
-                self._add(name, "SP204", f"{option} does not apply to a {kind}",
+                self._add(name, "SP204", f"{option} does not apply to {a(kind)}",
                           f"leave {option} out; it is for {listed(kinds)}", option)
         for option in ("min_length", "max_length", "decimal_places", "max_digits"):
             value = options.get(option)
             least = 1 if option in ("max_length", "max_digits") else 0
-            if value is not None and (not isinstance(value, int) or value < least):
-                self._add(name, "SP217", f"{option}={value!r} is not a whole number of at least {least}",
-                          "give it such a number", option)
+            if value is not None and (not is_whole(value) or value < least):
+                self._add(name, "SP217", f"{option}={shown(value)} is not a whole number of at least {least}",
+                          f"write {option}=10", option)
                 options[option] = None
+                if option == "decimal_places":
+                    computed = True  # one mistake, one message: that it is missing is not said as well
         if kind == "string":
-            self._check_pattern(name, options.get("pattern"))
-            if (options.get("min_length") or 0) > (options.get("max_length") or INT64_MAX):
-                self._add(name, "SP205", f"min_length={options['min_length']} is greater than max_length={options['max_length']}",
-                          "swap or correct them", "min_length")
-        if kind == "decimal":
+            self._check_pattern(name, options)
+            most = self._max_length(found, options) or TEXT_MAX
+            if (options.get("min_length") or 0) > most:
+                said = "" if options.get("max_length") else ", which holds where nothing else is said"
+                self._add(name, "SP205", f"min_length={options['min_length']} is greater than max_length={most}{said}",
+                          "make min_length smaller or max_length greater", "min_length")
+        if kind == "decimal" and not computed:  # a computed one has the places of what it is computed from
             self._check_decimal(name, options)
 
-    def _check_pattern(self, name: str, pattern: Any) -> None:
-        if pattern is None:
-            return
-        try:
-            re.compile(pattern)
-        except (re.error, TypeError) as error:
-            self._add(name, "SP207", f"the pattern {pattern!r} is not a regular expression ({error})", "correct the pattern", "pattern")
+    def _check_pattern(self, name: str, options: dict[str, Any]) -> None:
+        pattern = options.get("pattern")
+        reason = wrong_pattern(pattern) if pattern is not None else None
+        if reason is not None:
+            self._add(name, "SP207", f"the pattern {shown(pattern)} cannot be used: {reason}", 'correct it; a plain one is "^[a-z]+$"', "pattern")
+            options["pattern"] = None
 
     def _check_decimal(self, name: str, options: dict[str, Any]) -> None:
         places, digits = options.get("decimal_places"), options.get("max_digits")
@@ -175,12 +212,12 @@ class FieldCompiler:
             return
         self._choice(name, "auto", auto, ("created", "updated"))
         if kind != "datetime":
-            self._add(name, "SP215", f"auto={auto!r} is for a datetime, but this is a {kind}", "make it a datetime", "auto")
+            self._add(name, "SP215", f"auto={shown(auto)} is for a datetime, but this is {a(kind)}", "give it the type datetime, or leave auto out", "auto")
 
     def _bounds(self, name: str, kind: Kind, options: dict[str, Any]) -> tuple[Any, Any]:
         low, high = (self._bound(name, kind, option, options.get(option)) for option in ("ge", "le"))
-        if low is not None and high is not None and _ordered(low) > _ordered(high):
-            self._add(name, "SP205", f"ge={options['ge']} is greater than le={options['le']}", "swap or correct them", "ge")
+        if low is not None and high is not None and _ordered(kind, low) > _ordered(kind, high):
+            self._add(name, "SP205", f"ge={options['ge']} is greater than le={options['le']}", "make ge smaller or le greater", "ge")
         if kind == "integer":
             return (INT64_MIN if low is None else low), (INT64_MAX if high is None else high)
         return low, high
@@ -190,7 +227,7 @@ class FieldCompiler:
             return None
         converted = constant(kind, value)
         if converted is None or (kind == "integer" and not INT64_MIN <= value <= INT64_MAX):
-            self._add(name, "SP206", f"{option}={value!r} is not a {kind}", f"give it a {kind}", option)
+            self._add(name, "SP206", f"{option}={shown(value)} is not {_EXAMPLES[kind][0]}", f"write {option}={_EXAMPLES[kind][1]}", option)
             return None
         return converted
 
@@ -201,31 +238,39 @@ class FieldCompiler:
 
     def _unique(self, name: str, kind: Kind, unique: Any) -> bool:
         if unique and kind in ("json", "boolean"):
-            self._add(name, "SP213", f"a {kind} cannot be unique", "leave unique out", "unique")
+            self._add(name, "SP213", f"{a(kind)} cannot be unique", "leave unique out", "unique")
         return bool(unique)
 
     def _read_scope(self, name: str, scope: Any) -> str | None:
         if scope is not None and not (isinstance(scope, str) and SCOPE.fullmatch(scope)):
-            self._add(name, "SP506", f"{scope!r} is not a scope", 'write a scope such as "users:read"', "read")
+            self._add(name, "SP506", f"read={shown(scope)} is not a scope", 'write a scope such as read="users:read"', "read")
             return None
         return scope
 
-    def _choice(self, name: str, option: str, value: Any, allowed: tuple[str, ...]) -> WriteRule:
+    def _choice(self, name: str, option: str, value: Any, allowed: tuple[str, ...]) -> str:
         if value not in allowed:
-            self._add(name, "SP216", f"{option}={value!r} is unknown", f"use one of {listed(allowed)}", option)
-            return cast("WriteRule", allowed[0])
+            self._add(name, "SP216", f"{option}={shown(value)} is unknown", f"use one of {listed(allowed)}", option)
+            return allowed[0]
         return value
 
     def _with_default(self, plan: FieldPlan, default: Any) -> FieldPlan:
         if default is not UNSET and default is not None:
             converted = constant(plan.kind, default, plan)
             if converted is None:
-                self._add(plan.name, "SP206", f"the default {default!r} does not fit the field", _default_fix(plan), "default")
+                self._add(plan.name, "SP206", f"the default {shown(default)} does not fit the field", _default_fix(plan), "default")
             plan = replace(plan, default=converted)
         elif default is None and not plan.nullable:
             self._add(plan.name, "SP206", "the default is None, but the field may not be null",
                       "add | None to its type, or choose another default", "default")
         return plan
+
+    def _computed(self, name: str, declared: Any) -> Computed | None:
+        if declared is UNSET:
+            return None
+        if not (isinstance(declared, SumOf) and is_names((declared.relation, *declared.factors))):
+            self._add(name, "SP311", f"computed({shown(declared)}) is not a total", 'write computed(sum_of("items", "quantity"))')
+            return None
+        return Computed(declared.relation, declared.factors)
 
     def where(self, name: str, keyword: str | None = None) -> Source:
         return attribute_source(self.declaration.source, self.declaration.name, name, keyword)
@@ -234,46 +279,55 @@ class FieldCompiler:
         self.report.add(self.where(name, keyword), code, f"{self.declaration.name}.{name}: {message}", fix)
 
 
-def _computed(declared: FieldDeclaration) -> Computed | None:
-    return Computed(declared.computed.relation, declared.computed.factors) if declared.computed else None
-
-
-def _ordered(value: Any) -> Any:
-    return Decimal(value) if isinstance(value, str) and re.fullmatch(r"-?[\d.]+", value) else value
+def _ordered(kind: Kind, value: Any) -> Any:
+    """A bound as something that compares: the texts of decimals and instants do not."""
+    match kind:
+        case "decimal":
+            return Decimal(value)
+        case "datetime":
+            return datetime.fromisoformat(value)
+        case _:
+            return value
 
 
 def _default_fix(plan: FieldPlan) -> str:
-    return f"use one of {listed(plan.choices)}" if plan.choices else f"use a {plan.kind} within the field's constraints"
+    return f"use one of {listed(plan.choices)}" if plan.choices else f"use {_EXAMPLES[plan.kind][0]} that the field's constraints allow"
 
 
 def constant(kind: Kind, value: Any, plan: FieldPlan | None = None) -> Any:
     """A constant of a contract as JSON-ready data, or None where it does not fit the kind (or the field's constraints)."""
     match kind:
+        case "integer" | "number" | "decimal" if isinstance(value, bool):
+            return None
         case "string" if isinstance(value, str):
             return value if plan is None or _text_fits(plan, value) else None
-        case "integer" if isinstance(value, int) and not isinstance(value, bool):
+        case "integer" if isinstance(value, int):
             return value if plan is None or cast("int", plan.minimum) <= value <= cast("int", plan.maximum) else None
-        case "number" if isinstance(value, int | float) and not isinstance(value, bool):
-            return float(value) if plan is None or _within(plan, value) else None
+        case "number" if isinstance(value, int | float):
+            return float(value) if abs(value) <= sys.float_info.max and (plan is None or _within(plan, value)) else None
         case "boolean" if isinstance(value, bool):
             return value
-        case "decimal" if isinstance(value, Decimal | int | str) and not isinstance(value, bool):
+        case "decimal" if isinstance(value, Decimal | int | str):
             return _decimal(value, plan)
         case "datetime" if isinstance(value, datetime) and value.tzinfo is not None:
-            return value.isoformat().replace("+00:00", "Z")
+            return value.isoformat().replace("+00:00", "Z") if plan is None or _in_order(plan, value.isoformat()) else None
         case "date" if isinstance(value, date) and not isinstance(value, datetime):
-            return value.isoformat()
+            return value.isoformat() if plan is None or _in_order(plan, value.isoformat()) else None
         case "enum" if isinstance(value, str):
             return str(value) if plan is None or value in plan.choices else None
-        case "uuid":
+        case "uuid" if isinstance(value, UUID):
             return str(value)
+        case "uuid" if isinstance(value, str):
+            return _uuid(value)
         case "json":
-            return value
+            return _json(value)
         case _:
             return None
 
 
 def _text_fits(plan: FieldPlan, value: str) -> bool:
+    if "\0" in value or _half_characters.search(value):  # no database keeps either
+        return False
     long_enough = (plan.min_length or 0) <= len(value) <= (plan.max_length or TEXT_MAX)
     return long_enough and (plan.pattern is None or re.search(plan.pattern, value) is not None)
 
@@ -288,6 +342,8 @@ def _decimal(value: Decimal | int | str, plan: FieldPlan | None) -> str | None:
         number = Decimal(value)
     except InvalidOperation:
         return None
+    if not number.is_finite() or number.adjusted() >= SAFE_DIGITS:
+        return None
     if plan is None:
         return str(number)
     fits = all(
@@ -296,4 +352,30 @@ def _decimal(value: Decimal | int | str, plan: FieldPlan | None) -> str | None:
     )
     places = plan.decimal_places or 0
     rounded = round(number, places)
-    return str(rounded) if fits and rounded == number else None
+    short_enough = number == 0 or number.adjusted() < (plan.max_digits or SAFE_DIGITS) - places
+    return str(rounded) if fits and short_enough and rounded == number else None
+
+
+def _in_order(plan: FieldPlan, text: str) -> bool:
+    low, high, value = (None if bound is None else _ordered(plan.kind, bound) for bound in (plan.minimum, plan.maximum, text))
+    return (low is None or low <= value) and (high is None or value <= high)
+
+
+def _uuid(text: str) -> str | None:
+    try:
+        return str(UUID(text))
+    except ValueError:
+        return None
+
+
+def _json(value: Any) -> Any:
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        return None
+    return value
+
+
+def a(kind: str) -> str:
+    """A kind with its article, for a message."""
+    return f"{'an' if kind[0] in 'aeio' else 'a'} {kind}"

@@ -8,6 +8,7 @@ from typing import Any, cast
 from sternpost.compile.diagnostics import Report
 from sternpost.compile.fields import SCOPE, constant
 from sternpost.compile.names import listed
+from sternpost.compile.options import shown
 from sternpost.contract.policy import Policy
 from sternpost.contract.source import Source
 from sternpost.plan.model import FieldPlan
@@ -50,7 +51,8 @@ class PolicyCompiler:
             case "owner":
                 return self._owner(policy.parts[0], operation, where)
             case "compare":
-                return self._compare(*policy.parts, operation, where)
+                names, operator, value = policy.parts
+                return self._compare(names, operator, value, operation, where)
             case "all":
                 return AllOf(self._parts(policy, "all", operation, where))
             case "any":
@@ -58,7 +60,7 @@ class PolicyCompiler:
             case "not":
                 return Not(self._node(policy.parts[0], operation, where))
             case "invalid":
-                self._add(operation, where, "SP505", f"{policy.parts[0]!r} is not a policy",
+                self._add(operation, where, "SP505", f"{shown(policy.parts[0])} is not a policy",
                           'use public, authenticated, scope("…"), this.is_owner, or a comparison such as this.status.eq("draft")')
                 return Not(Public())
 
@@ -70,7 +72,7 @@ class PolicyCompiler:
 
     def _scope(self, name: Any, operation: str, where: Source) -> PolicyNode:
         if not isinstance(name, str) or not SCOPE.fullmatch(name):
-            self._add(operation, where, "SP506", f"{name!r} is not a scope", 'write one word such as scope("users:read")')
+            self._add(operation, where, "SP506", f"{shown(name)} is not a scope", 'write one word such as scope("users:read")')
             return Not(Public())
         return Scope(name)
 
@@ -81,12 +83,16 @@ class PolicyCompiler:
         path, resource = followed
         owner_field = self.known[resource].owner_field
         if owner_field is None:
-            self._add(operation, where, "SP503", f"{resource} has no owner, so nobody is its owner",
+            self._add(operation, where, "SP503", f"{resource} has no owner field, so this.is_owner cannot hold" if not names else
+                      f"{resource} has no owner field, so this.{'.'.join(names)}.is_owner cannot hold",
                       f'write class {resource}(Resource, owner="…") with the field that holds the owner\'s id')
             return Not(Public())
         return Owner((*path, owner_field) if owner_field != "id" or not path else path)
 
     def _compare(self, names: tuple[str, ...], operator: Any, value: Any, operation: str, where: Source) -> PolicyNode:
+        if not names:
+            self._add(operation, where, "SP507", f"a row as a whole cannot be compared with {shown(value)}", 'compare one of its fields, such as this.status.eq("draft")')
+            return Not(Public())
         followed = self._follow(names[:-1], operation, where)
         if followed is None:
             return Not(Public())
@@ -97,25 +103,26 @@ class PolicyCompiler:
             return Not(Public())
         converted = constant(field.kind, value, field) if field.kind not in ("id", "json", "uuid") else None
         if converted is None or (operator not in ("eq", "ne") and field.kind in ("boolean", "enum", "string")):
-            self._add(operation, where, "SP507", f"{resource}.{field.name} ({field.kind}) cannot be compared by {operator} with {value!r}",
-                      f"use one of {listed(field.choices)}" if field.choices else f"compare it with a {field.kind}")
+            self._add(operation, where, "SP507", f"{resource}.{field.name} ({field.kind}) cannot be compared by {operator} with {shown(value)}", _comparison_fix(field))
             return Not(Public())
         return Compare((*path, field.name), operator, converted)
 
     def _follow(self, names: tuple[str, ...], operation: str, where: Source) -> tuple[tuple[str, ...], str] | None:
         resource, path = self.resource, list[str]()
         for name in names:
-            known = self.known[resource]
+            known = self.known.get(resource)
+            if known is None:  # the relation's target is not in the contract, which is reported there
+                return None
             if name not in known.references:
                 if name in known.fields:
                     self._add(operation, where, "SP504", f"{resource}.{name} is not a One[…] relation, so a policy cannot go through it",
-                              f"go through one of {listed(known.references)}")
+                              f"go through one of {listed(known.references)}" if known.references else f"compare it, such as this.{name}.eq(…), or declare it as One[…]")
                 else:
                     self._unknown(name, resource, operation, where)
                 return None
             path.append(f"{name}_id")
             resource = known.references[name]
-        return tuple(path), resource
+        return (tuple(path), resource) if resource in self.known else None
 
     def _unknown(self, name: str, resource: str, operation: str, where: Source) -> None:
         known = self.known[resource]
@@ -123,3 +130,19 @@ class PolicyCompiler:
 
     def _add(self, operation: str, where: Source, code: str, message: str, fix: str) -> None:
         self.report.add(where, code, f"{self.resource}.{operation}: {message}", fix)
+
+
+def _comparison_fix(field: FieldPlan) -> str:
+    match field.kind:
+        case "enum":
+            return f"use eq or ne with one of {listed(field.choices)}"
+        case "boolean":
+            return "use eq or ne with True or False"
+        case "string":
+            return "use eq or ne with a text that the field's constraints allow"
+        case "id":
+            return "use is_owner for the caller's own rows; other ids cannot be compared"
+        case "uuid" | "json":
+            return f"a {field.kind} cannot be compared; choose another field"
+        case _:
+            return f"compare it with a {field.kind} that the field's constraints allow"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sternpost.compile.diagnostics import Report
-from sternpost.compile.names import SNAKE, camel, listed, singular
+from sternpost.compile.names import SNAKE, camel, listed, singular, snake
+from sternpost.compile.options import shown
 from sternpost.compile.types import RelationType
 from sternpost.contract.resource import Declaration
-from sternpost.contract.source import attribute_source
+from sternpost.contract.source import Source, attribute_source
 from sternpost.plan.model import FieldPlan, RelationPlan
 
 _NUMERIC = ("integer", "decimal")
@@ -25,25 +27,33 @@ class Relation:
     declaration: Declaration
 
 
-Class = tuple[Declaration, list[Relation], dict[str, FieldPlan]]
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One resource, as the other side of its relations sees it; `where` gives the line of an attribute."""
+
+    name: str
+    where: Callable[[str], Source]
+    relations: list[Relation]
+    fields: dict[str, FieldPlan]
 
 
 class RelationCompiler:
     """Compiles the relations of all resources together, since each needs the other side."""
 
-    def __init__(self, classes: dict[str, Class], report: Report) -> None:
+    def __init__(self, classes: dict[str, Side], report: Report) -> None:
         self.classes = classes
         self.report = report
         self.owner_of: dict[str, str] = {}
+        self.pairs: dict[str, set[str]] = {}
 
     def compile_all(self, tables: dict[str, str], has_operations: dict[str, bool]) -> dict[str, tuple[RelationPlan, ...]]:
         """The relations of each resource."""
         compiled: dict[str, tuple[RelationPlan, ...]] = {}
-        for name, (_, relations, _) in self.classes.items():
-            plans = [self._relation(name, relation, tables, has_operations) for relation in relations]
+        for name, side in self.classes.items():
+            plans = [self._relation(name, relation, tables, has_operations) for relation in side.relations]
             compiled[name] = tuple(plan for plan in plans if plan is not None)
-        for name, (declaration, _, fields) in self.classes.items():
-            self._check_computed(declaration, fields, compiled[name])
+        for name, side in self.classes.items():
+            self._check_computed(side, compiled[name])
         return compiled
 
     def _relation(self, name: str, relation: Relation, tables: dict[str, str], has_operations: dict[str, bool]) -> RelationPlan | None:
@@ -65,17 +75,18 @@ class RelationCompiler:
 
     def _back(self, name: str, relation: Relation) -> str | None:
         """The foreign key of the target that points at `name`."""
-        candidates = [other for other in self.classes[relation.type.target][1] if other.type.form == "one" and other.type.target == name]
+        candidates = [other for other in self.classes[relation.type.target].relations if other.type.form == "one" and other.type.target == name]
         by = relation.options.get("by")
         names = [candidate.name for candidate in candidates]
         if by is not None:
             if by not in names:
-                self._add(relation, "SP304", f"{relation.type.target} has no One[{name}] named {by!r}", f"name one of {listed(names)}", "by")
+                self._add(relation, "SP304", f"{relation.type.target} has no One[{name}] named {shown(by)}",
+                          f"name one of {listed(names)}" if names else f"add {snake(name)}: One[{name}] to {relation.type.target}", "by")
                 return None
             return f"{by}_id"
         if not names:
             self._add(relation, "SP302", f"{relation.type.target} has nothing that points back to {name}",
-                      f"add {name.lower()}: One[{name}] to {relation.type.target}, or many(through=…) for many-to-many")
+                      f"add {snake(name)}: One[{name}] to {relation.type.target}" + ("" if relation.type.form == "owned" else ", or write many(through=…) for many-to-many"))
             return None
         if len(names) > 1:
             self._add(relation, "SP303", f"{relation.type.target} points back to {name} through {listed(names)}", f'choose one: many(by="{names[0]}")')
@@ -90,18 +101,25 @@ class RelationCompiler:
         previous = self.owner_of.setdefault(target, name)
         if previous != name:
             self._add(relation, "SP306", f"{target} is owned by {previous} already", "own it once, or use Many[…]")
-        fields = self.classes[target][2]
+        fields = self.classes[target].fields
         fields[back] = replace(fields[back], write="never", required=False, hidden=True, on_delete="cascade")
         return self._plan(relation, "owned", "id", back, input_name=camel(relation.name))
 
     def _linked(self, name: str, relation: Relation, tables: dict[str, str]) -> RelationPlan | None:
         through, target = relation.options["through"], relation.type.target
-        if not isinstance(through, str) or not SNAKE.fullmatch(through) or through in tables.values() or relation.type.form == "owned":
-            self._add(relation, "SP312", f"through={through!r} cannot be the table of its pairs",
-                      "use Many[…] and a table name in lower case that no resource has", "through")
+        if relation.type.form == "owned":
+            self._add(relation, "SP312", "what is owned belongs to one row, so it cannot be many-to-many", f"use Many[{target}], or leave through out", "through")
+            return None
+        if not isinstance(through, str) or not SNAKE.fullmatch(through) or through in tables.values():
+            self._add(relation, "SP312", f"through={shown(through)} cannot be the table of its pairs",
+                      f'use a name in lower case that no resource has as its table, such as through="{snake(name)}_{snake(target)}"', "through")
+            return None
+        pair = self.pairs.setdefault(through, {name, target})
+        if pair != {name, target}:
+            self._add(relation, "SP312", f"the table {through!r} holds the pairs of {listed(sorted(pair))} already", "choose another table", "through")
             return None
         if target == name:
-            self._add(relation, "SP312", "a many-to-many relation of a resource with itself is not supported", "declare a resource for the pairs", "through")
+            self._add(relation, "SP312", "a many-to-many relation of a resource with itself is not supported", "declare a resource for the pairs, with two One[…]", "through")
             return None
         plan = self._plan(relation, "linked", "id", "id", nested_route=bool(relation.options.get("route", True)))
         writable = relation.options.get("write", "always") == "always"
@@ -122,23 +140,35 @@ class RelationCompiler:
     def _check_bounds(self, relation: Relation) -> None:
         low, high = relation.options.get("min_length", 0), _most(relation)
         if not 0 <= low <= high or not 1 <= high <= 10_000:
-            self._add(relation, "SP310", f"min_length={low} and max_length={high} do not fit", "keep 0 ≤ min_length ≤ max_length, and max_length from 1 to 10000", "max_length")
+            self._add(relation, "SP310", f"min_length={low} and max_length={high} do not fit", "keep 0 ≤ min_length ≤ max_length, and max_length between 1 and 10000", "max_length" if "max_length" in relation.options and relation.options["max_length"] is not None else "min_length")
 
-    def _check_computed(self, declaration: Declaration, fields: dict[str, FieldPlan], relations: tuple[RelationPlan, ...]) -> None:
-        for field in fields.values():
+    def _check_computed(self, side: Side, relations: tuple[RelationPlan, ...]) -> None:
+        fields = side.fields
+        for field in list(fields.values()):
             if field.computed is None:
                 continue
-            where = attribute_source(declaration.source, declaration.name, field.name)
+            where = side.where(field.name)
             owned = next((relation for relation in relations if relation.name == field.computed.relation and relation.kind == "owned"), None)
             if owned is None or field.kind not in _NUMERIC:
-                self.report.add(where, "SP311", f"{declaration.name}.{field.name}: a total needs an int or Decimal over an owned list, and {field.computed.relation!r} is none",
-                                f"sum over one of {listed(relation.name for relation in relations if relation.kind == 'owned')}")
+                self._wrong_total(side, field, owned, relations)
                 continue
-            items = self.classes[owned.target][2]
+            items = self.classes[owned.target].fields
             wrong = [name for name in field.computed.factors if name not in items or items[name].kind not in _NUMERIC]
             if wrong:
-                self.report.add(where, "SP311", f"{declaration.name}.{field.name}: {owned.target} has no number {listed(wrong)}",
+                self.report.add(where, "SP311", f"{side.name}.{field.name}: {owned.target} has no number {listed(wrong)}",
                                 f"use some of {listed(item.name for item in items.values() if item.kind in _NUMERIC)}")
+            elif field.kind == "decimal":  # exact: a product has as many places as its factors together
+                places = sum(items[name].decimal_places or 0 for name in field.computed.factors)
+                fields[field.name] = replace(field, decimal_places=places)
+
+    def _wrong_total(self, side: Side, field: FieldPlan, owned: RelationPlan | None, relations: tuple[RelationPlan, ...]) -> None:
+        name, computed = f"{side.name}.{field.name}", field.computed
+        if owned is not None or computed is None:
+            self.report.add(side.where(field.name), "SP311", f"{name}: a total is a number, but this is of the kind {field.kind}", "give it the type int or Decimal")
+            return
+        possible = [relation.name for relation in relations if relation.kind == "owned"]
+        self.report.add(side.where(field.name), "SP311", f"{name}: {computed.relation!r} is not an owned list of {side.name}",
+                        f"add up one of {listed(possible)}" if possible else f"declare {computed.relation}: Owned[…] first")
 
     def _add(self, relation: Relation, code: str, message: str, fix: str, keyword: str | None = None) -> None:
         declaration = relation.declaration

@@ -3,58 +3,79 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
 from sternpost.compile.diagnostics import Report
 from sternpost.compile.names import listed
+from sternpost.compile.options import shown
 from sternpost.contract.implements import MARK, Implementation
-from sternpost.contract.source import Source, attribute_source
+from sternpost.contract.source import Source
 from sternpost.plan.model import OperationPlan, Plan, ResourcePlan
 
 Function = Callable[..., Any]
 
+Where = Callable[[str], Source]
+"""Gives the line of an attribute of a resource."""
 
-def find_functions(services: Iterable[ModuleType | Function]) -> list[tuple[Function, Implementation]]:
+
+def find_functions(services: Iterable[ModuleType | Function], where: Source, report: Report) -> list[tuple[Function, Implementation]]:
     """Every function marked with `@implements`, in the given modules or given directly."""
     found: list[tuple[Function, Implementation]] = []
+    if not isinstance(services, Iterable) or isinstance(services, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        report.add(where, "SP422", f"services={shown(services)} is not a list", "write Sternpost(contract, services=[module])")
+        return found
     for service in services:
+        if not isinstance(service, ModuleType) and _mark(service) is None:
+            report.add(where, "SP422", f"{shown(service)} in services is neither a module nor a function with @implements",
+                       "pass the module that holds the functions, or write @implements(…) over this one")
         candidates = list(vars(service).values()) if isinstance(service, ModuleType) else [service]
         for candidate in candidates:
-            mark = getattr(candidate, MARK, None)
-            if isinstance(mark, Implementation) and all(candidate is not known for known, _ in found):
+            mark = _mark(candidate)
+            if mark is not None and all(candidate is not known for known, _ in found):
                 found.append((candidate, mark))
     return found
+
+
+def _mark(candidate: object) -> Implementation | None:
+    # Not getattr: a module may hold lazy objects that do something, or fail, when they are asked for an attribute.
+    mark = inspect.getattr_static(candidate, MARK, None)
+    return mark if isinstance(mark, Implementation) else None
 
 
 def bind(
     plan: Plan,
     services: Iterable[ModuleType | Function],
-    operation_ids: Mapping[int, str],
-    places: Mapping[str, Source],
+    operation_ids: Mapping[int, Sequence[str]],
+    places: Mapping[str, Where],
+    where: Source,
     report: Report,
 ) -> tuple[Plan, dict[str, Function]]:
     """The plan with `has_service` set, and the function of each operation id.
 
     Args:
-        operation_ids: the plan's id of each declared operation object, by its identity.
-        places: where each resource is declared.
+        operation_ids: the plan's ids of each declared operation object, by its identity.
+        places: for each resource, what gives the line of an attribute.
+        where: the contract's line.
     """
     bound: dict[str, Function] = {}
-    for function, mark in find_functions(services):
+    for function, mark in find_functions(services, where, report):
+        name = shown(function)
+        if not mark.operations:
+            report.add(mark.source, "SP415", f"{name}: @implements names no operation", "write @implements(Order.pay)")
         for declared in mark.operations:
-            operation_id = operation_ids.get(id(declared))
-            if operation_id is None:
-                report.add(mark.source, "SP415", f"{function.__name__}: @implements names {declared!r}, which no resource of the contract declares",
+            ids = operation_ids.get(id(declared), ())
+            if not ids:
+                report.add(mark.source, "SP415", f"{name}: @implements names {shown(declared)}, which no resource of the contract declares",
                            "name an operation such as Order.pay, and list its resource in the contract")
-            elif operation_id in bound:
-                report.add(mark.source, "SP416", f"{function.__name__}: {operation_id} is implemented by {bound[operation_id].__name__} already",
-                           "keep one of the two")
-            else:
-                bound[operation_id] = function
-                _check_function(function, mark.source, plan.operations[operation_id][1], report)
+            for operation_id in ids:
+                other = bound.setdefault(operation_id, function)
+                if other is function:
+                    _check_function(function, mark.source, plan.operations[operation_id][1], report)
+                else:
+                    report.add(mark.source, "SP416", f"{name}: {operation_id} is implemented by {shown(other)} already", "keep one of the two")
     for resource in plan.resources:
         _check_missing(plan, resource, bound, places[resource.name], report)
     resources = tuple(
@@ -78,24 +99,27 @@ def parameters(operation: OperationPlan) -> tuple[str, ...]:
 
 
 def _check_function(function: Function, where: Source, operation: OperationPlan, report: Report) -> None:
-    expected = parameters(operation)
+    expected, name = parameters(operation), shown(function)
     if not expected:
-        report.add(where, "SP419", f"{function.__name__}: {operation.id} only reads and takes no implementation",
+        report.add(where, "SP419", f"{name}: {operation.id} only reads and takes no implementation",
                    "declare a Custom operation with method=\"GET\" for a read of your own")
         return
     if not inspect.iscoroutinefunction(function):
-        report.add(where, "SP417", f"{function.__name__} is not a coroutine function", "write async def")
-    signature = inspect.signature(function)
+        report.add(where, "SP417", f"{name} is not a coroutine function", f"write async def {name}({listed(expected)})")
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # nothing written in Python; it is no coroutine function either
+        return
     positional = [p for p in signature.parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     if len(positional) != len(expected) or len(positional) != len(signature.parameters):
-        report.add(where, "SP418", f"{function.__name__} takes ({listed(signature.parameters)}), but {operation.id} passes ({listed(expected)})",
-                   f"write async def {function.__name__}({listed(expected)})")
+        report.add(where, "SP418", f"{name} takes ({listed(signature.parameters)}), but {operation.id} passes ({listed(expected)})",
+                   f"write async def {name}({listed(expected)})")
 
 
-def _check_missing(plan: Plan, resource: ResourcePlan, bound: Mapping[str, Function], where: Source, report: Report) -> None:
+def _check_missing(plan: Plan, resource: ResourcePlan, bound: Mapping[str, Function], where: Where, report: Report) -> None:
     for operation in resource.operations:
         if operation.kind == "custom" and operation.id not in bound:
-            report.add(attribute_source(where, resource.name, operation.name), "SP414", f"{resource.name}.{operation.name}: the custom operation has no implementation",
+            report.add(where(operation.name), "SP414", f"{resource.name}.{operation.name}: the custom operation has no implementation",
                        f"write @implements({resource.name}.{operation.name}) over a coroutine function and pass it in Sternpost(services=[…])")
     makers = [resource] if resource.owned_by is None else [plan.by_name[resource.owned_by]]
     creations = [operation for maker in makers for operation in maker.operations if operation.kind == "create"]
@@ -103,6 +127,6 @@ def _check_missing(plan: Plan, resource: ResourcePlan, bound: Mapping[str, Funct
         return
     for field in resource.fields:
         if field.write == "never" and field.required and field.generated is None and field.computed is None and not field.caller_default:
-            report.add(attribute_source(where, resource.name, field.name), "SP211",
+            report.add(where(field.name), "SP211",
                        f"{resource.name}.{field.name}: no client may write it, it has no default, and no service sets it",
                        f"give it a default, allow | None, or write @implements({makers[0].name}.{creations[0].name})")

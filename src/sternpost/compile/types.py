@@ -13,7 +13,8 @@ from decimal import Decimal
 from typing import Any, ForwardRef, Literal, cast
 
 from sternpost.compile.diagnostics import Report
-from sternpost.compile.names import listed
+from sternpost.compile.options import is_whole, shown
+from sternpost.compile.patterns import wrong_pattern
 from sternpost.contract.relations import Many, One, Owned
 from sternpost.contract.resource import Declaration
 from sternpost.contract.source import attribute_source
@@ -61,13 +62,20 @@ def read_type(
                    "import the name, or correct its spelling")
         return None
     inner, nullable = _without_none(resolved)
-    relation = _relation(inner, nullable, resources)
+    relation = _relation(inner, nullable)
+    if relation is not None and relation.nullable and relation.form != "one":
+        report.add(where, "SP202", f"{declaration.name}.{name}: a list cannot be None", "leave | None out; an empty list stands for nothing")
+        return None
     if relation is not None:
         return relation
     found = _scalar(inner, nullable)
     if found is None:
         report.add(where, "SP202", f"{declaration.name}.{name}: the type {_shown(resolved)} is not supported",
                    f"use one of {SUPPORTED}; each but Many and Owned also with | None")
+        return None
+    wrong = _wrong_format(found)
+    if wrong is not None:
+        report.add(where, "SP220", f"{declaration.name}.{name}: {wrong}", 'write Annotated[str, Format("name", "^[a-z]+$", 100)]')
         return None
     if found.kind == "enum" and not found.choices:
         report.add(where, "SP218", f"{declaration.name}.{name}: the enum {_shown(inner)} is empty or has values that are not strings",
@@ -88,7 +96,7 @@ def _resolve(annotation: Any, declaration: Declaration, resources: dict[str, typ
 
 def _without_none(annotation: Any) -> tuple[Any, bool]:
     if annotation == Json:
-        return annotation, False
+        return annotation, True  # null is one of its values
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         arguments = typing.get_args(annotation)
         rest = [argument for argument in arguments if argument is not type(None)]
@@ -97,7 +105,7 @@ def _without_none(annotation: Any) -> tuple[Any, bool]:
     return annotation, False
 
 
-def _relation(annotation: Any, nullable: bool, resources: dict[str, type]) -> RelationType | None:
+def _relation(annotation: Any, nullable: bool) -> RelationType | None:
     forms: dict[Any, Literal["one", "many", "owned"]] = {One: "one", Many: "many", Owned: "owned"}
     form = forms.get(typing.get_origin(annotation))
     if form is None:
@@ -133,6 +141,19 @@ def _scalar(annotation: Any, nullable: bool) -> FieldType | None:
     return FieldType(kind, nullable) if kind else None
 
 
+def _wrong_format(found: FieldType) -> str | None:
+    """What is wrong with an author's own `Format`, or None."""
+    given = found.format
+    if given is None:
+        return None
+    if found.kind != "string":
+        return f"a Format is for a str, but this is of the kind {found.kind}"
+    if not (isinstance(given.name, str) and is_whole(given.max_length) and given.max_length > 0):  # pyright: ignore[reportUnnecessaryIsInstance]
+        return f"{shown(given)} needs a name in quotes and a max_length of at least 1"
+    reason = wrong_pattern(given.pattern)
+    return f"the pattern of the format {given.name} cannot be used: {reason}" if reason else None
+
+
 def _choices(values: tuple[Any, ...]) -> tuple[str, ...]:
     return tuple(values) if values and all(isinstance(value, str) for value in values) else ()
 
@@ -140,6 +161,3 @@ def _choices(values: tuple[Any, ...]) -> tuple[str, ...]:
 def _shown(annotation: Any) -> str:
     return getattr(annotation, "__name__", None) or str(annotation)
 
-
-def known_resources(resources: dict[str, type]) -> str:
-    return listed(sorted(resources))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sternpost.contract.source import caller_source
@@ -30,7 +30,7 @@ class Contract:
         api_version: str = "v1",
     ) -> None:
         self.name = name
-        self.resources = tuple(resources)
+        self.resources: Sequence[Any] = tuple(resources) if isinstance(resources, Iterable) and not isinstance(resources, str) else resources  # pyright: ignore[reportUnnecessaryIsInstance]
         self.title = title
         self.description = description
         self.version = version

@@ -30,7 +30,8 @@ class FieldDeclaration:
     """The options of one `field(…)` or `computed(…)`, exactly as they were given."""
 
     options: dict[str, Any] = dataclass_field(default_factory=dict[str, Any])
-    computed: SumOf | None = None
+    computed: Any = UNSET
+    """What `computed(…)` was given: a `SumOf`."""
 
 
 def field(

@@ -21,6 +21,9 @@ class Policy:
     kind: Literal["public", "authenticated", "scope", "owner", "compare", "all", "any", "not", "invalid"]
     parts: tuple[Any, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"<policy {self.kind}>"
+
     def __and__(self, other: Policy) -> Policy:
         return Policy("all", (self, _as_policy(other)))
 
@@ -53,17 +56,20 @@ def _as_policy(value: object) -> Policy:
 class PolicyPath:
     """A value of the row (`this.status`) or of a row it refers to (`this.order.user`)."""
 
-    names: tuple[str, ...] = ()
+    _names: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return ".".join(("this", *self._names))
 
     def __getattr__(self, name: str) -> PolicyPath:
         if name.startswith("__"):
             raise AttributeError(name)
-        return PolicyPath((*self.names, name))
+        return PolicyPath((*self._names, name))
 
     @property
     def is_owner(self) -> Policy:
         """The caller owns the row at this path: their id is in its resource's `owner` field."""
-        return Policy("owner", (self.names,))
+        return Policy("owner", (self._names,))
 
     def eq(self, value: object) -> Policy:
         """The value equals a constant."""
@@ -90,7 +96,7 @@ class PolicyPath:
         return self._compare("lte", value)
 
     def _compare(self, operator: CompareOperator, value: object) -> Policy:
-        return Policy("compare", (self.names, operator, value))
+        return Policy("compare", (self._names, operator, value))
 
 
 public = Policy("public")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from sternpost.contract.operations import Operation
 from sternpost.contract.relations import not_loaded
 from sternpost.contract.source import Source
 
@@ -47,6 +49,7 @@ class Declared:
             attributes={name: value for name, value in vars(cls).items() if not name.startswith(_DUNDER) or "sternpost" in name},
             namespace=enclosing,
         )
+        _own_operations(cls)
 
     def __init__(self, **values: Any) -> None:
         self.__dict__.update(values)
@@ -55,6 +58,14 @@ class Declared:
         return type(other) is type(self) and other.__dict__ == self.__dict__
 
     __hash__ = None  # pyright: ignore[reportAssignmentType]  (values can be changed, so it must not be a key)
+
+
+def _own_operations(cls: type) -> None:
+    """Gives the class its own copies of what it inherits, so that `@implements(Order.archive)` means the order's alone."""
+    for ancestor in cls.__mro__[1:]:
+        for name, value in vars(ancestor).items():
+            if isinstance(value, Operation) and name not in vars(cls):
+                setattr(cls, name, copy(value))
 
 
 def _own_annotations(cls: type) -> Mapping[str, Any]:

@@ -61,6 +61,17 @@ def class_keyword_source(owner: Source, class_name: str, keyword: str) -> Source
     return owner
 
 
+def call_keyword_source(call: Source, keyword: str, position: int | None = None) -> Source:
+    """The line of an argument of the call that stands at `call`, given by its keyword or at its position."""
+    for node in (node for node in _nodes(call.file) if isinstance(node, ast.Call) and node.lineno == call.line):
+        for argument in node.keywords:
+            if argument.arg == keyword:
+                return Source(call.file, argument.value.lineno)
+        if position is not None and position < len(node.args):
+            return Source(call.file, node.args[position].lineno)
+    return call
+
+
 def _class_body(owner: Source, class_name: str) -> dict[str, ast.Assign | ast.AnnAssign]:
     node = _class_node(owner, class_name)
     if node is None:
@@ -75,19 +86,19 @@ def _class_body(owner: Source, class_name: str) -> dict[str, ast.Assign | ast.An
 
 
 def _class_node(owner: Source, class_name: str) -> ast.ClassDef | None:
-    candidates = [node for node in _classes(owner.file) if node.name == class_name]
+    candidates = [node for node in _nodes(owner.file) if isinstance(node, ast.ClassDef) and node.name == class_name]
     return min(candidates, key=lambda node: abs(node.lineno - owner.line), default=None)
 
 
 @lru_cache(maxsize=64)
-def _classes_of(file: str, modified_ns: int) -> tuple[ast.ClassDef, ...]:
-    tree = ast.parse(Path(file).read_text(encoding="utf-8"))
-    return tuple(node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+def _nodes_of(file: str, modified_ns: int) -> tuple[ast.ClassDef | ast.Call, ...]:
+    tree = ast.parse(Path(file).read_bytes())
+    return tuple(node for node in ast.walk(tree) if isinstance(node, ast.ClassDef | ast.Call))
 
 
-def _classes(file: str) -> tuple[ast.ClassDef, ...]:
+def _nodes(file: str) -> tuple[ast.ClassDef | ast.Call, ...]:
     path = Path(file)
     try:
-        return _classes_of(file, path.stat().st_mtime_ns)
-    except (OSError, SyntaxError):  # a class typed into a console has no file: its own line must do
+        return _nodes_of(file, path.stat().st_mtime_ns)
+    except (OSError, SyntaxError, ValueError):  # a class typed into a console has no file: its own line must do
         return ()

@@ -15,11 +15,14 @@ class Format:
     max_length: int
 
 
-EMAIL_PATTERN = r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)+$"
-"""The address syntax of the HTML standard (4.10.5.1.5), with at least one dot in the domain."""
+_ATOM = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_LAST_LABEL = "[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+EMAIL_PATTERN = rf"^{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+{_LAST_LABEL}$"
+"""A dot-string before the @ and a host name with at least one dot behind it (RFC 5321, 4.1.2), in ASCII."""
 
 Email = Annotated[str, Format("email", EMAIL_PATTERN, 254)]
-"""An e-mail address, by the HTML standard's syntax; at most 254 characters (RFC 5321)."""
+"""An e-mail address; at most 254 characters (RFC 5321)."""
 
 Url = Annotated[str, Format("uri", r"^https?://[!-~]+$", 2048)]
 """An absolute http or https address in ASCII."""

@@ -16,8 +16,8 @@ from uuid import UUID
 
 from pydantic import (
     AfterValidator,
-    AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -33,7 +33,13 @@ from sternpost.plan.model import FieldPlan, PayloadPlan, Plan, RelationPlan, Res
 from sternpost.plan.values import from_plan
 
 JSON_DEPTH_MAX = 64
+EMAIL_LOCAL_MAX = 64
+"""Characters before the @ (RFC 5321, 4.5.3.1.1)."""
+
 INT64 = range(-(2**63), 2**63)
+
+_is_instant = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,18})?([Zz]|[+-][0-9]{2}:[0-9]{2})", re.ASCII).fullmatch
+_is_day = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII).fullmatch
 
 _CONFIG = ConfigDict(extra="forbid", strict=True, validate_by_alias=True, validate_by_name=False, arbitrary_types_allowed=True)
 
@@ -139,9 +145,10 @@ class Inputs:
                 return _id_type(self.plan.by_name[str(field.references)].prefix)
             case "string":
                 constraints = StringConstraints(min_length=field.min_length, max_length=field.max_length, pattern=field.pattern)
-                return Annotated[str, constraints, AfterValidator(_no_nul)]
+                checks = (AfterValidator(_no_nul), *((AfterValidator(_email_local),) if field.format == "email" else ()))
+                return Annotated[str, constraints, *checks]
             case "integer":
-                return Annotated[int, Field(ge=cast("int", field.minimum), le=cast("int", field.maximum))]
+                return Annotated[int, BeforeValidator(_whole), Field(ge=cast("int", field.minimum), le=cast("int", field.maximum))]
             case "number":
                 return Annotated[float, Field(ge=cast("float | None", field.minimum), le=cast("float | None", field.maximum), allow_inf_nan=False)]
             case "boolean":
@@ -149,9 +156,9 @@ class Inputs:
             case "decimal":
                 return Annotated[str, AfterValidator(_decimal_parser(field))]
             case "datetime":
-                return Annotated[AwareDatetime, AfterValidator(_in_utc), AfterValidator(_bounds(field))]
+                return Annotated[str, AfterValidator(_instant), AfterValidator(_bounds(field))]
             case "date":
-                return Annotated[date, AfterValidator(_bounds(field))]
+                return Annotated[str, AfterValidator(_day), AfterValidator(_bounds(field))]
             case "uuid":
                 return UUID
             case "enum":
@@ -183,11 +190,34 @@ def _no_nul(text: str) -> str:
     return text
 
 
-def _in_utc(value: datetime) -> datetime:
+def _email_local(text: str) -> str:
+    if text.index("@") > EMAIL_LOCAL_MAX:
+        raise PydanticCustomError("email_local", "The part before the @ has more than {most} characters", {"most": EMAIL_LOCAL_MAX})
+    return text
+
+
+def _whole(value: Any) -> Any:
+    """JSON knows one kind of number: 5.0 is the integer 5 (JSON Schema, 6.1.1)."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _instant(text: str) -> datetime:
+    """RFC 3339, with a zone; in UTC from here on."""
+    if not _is_instant(text):
+        raise PydanticCustomError("datetime_format", "Input should be an instant with its zone, such as 2026-01-31T12:30:00Z")
     try:
-        return value.astimezone(UTC)
-    except OverflowError:
-        raise PydanticCustomError("datetime_range", "The instant is outside the years 1 to 9999") from None
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise PydanticCustomError("datetime_range", "There is no such instant in the years 1 to 9999") from None
+
+
+def _day(text: str) -> date:
+    if not _is_day(text):
+        raise PydanticCustomError("date_format", "Input should be a date, such as 2026-01-31")
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise PydanticCustomError("date_range", "There is no such day") from None
 
 
 def _bounds(field: FieldPlan) -> Callable[[Any], Any]:
@@ -259,8 +289,8 @@ def _text_parser(field: FieldPlan, annotation: Any) -> Callable[[str], Any]:
     if field.kind == "decimal":
         return _text_decimal(field)
     # A filter may ask for any value of the type: the field's own bounds would only turn an empty answer into an error.
-    relaxed: dict[str, Any] = {"integer": int, "number": Annotated[float, Field(allow_inf_nan=False)], "string": Annotated[str, AfterValidator(_no_nul)], "date": date,
-                               "datetime": Annotated[AwareDatetime, AfterValidator(_in_utc)]}
+    relaxed: dict[str, Any] = {"integer": int, "number": Annotated[float, Field(allow_inf_nan=False)], "string": Annotated[str, AfterValidator(_no_nul)],
+                               "date": Annotated[str, AfterValidator(_day)], "datetime": Annotated[str, AfterValidator(_instant)]}
     adapter: TypeAdapter[Any] = TypeAdapter(relaxed.get(field.kind, annotation))
 
     def parse(text: str) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sternpost.errors import Conflict, Detail, Forbidden, Invalid, NotFound, Unauthenticated
+from sternpost.errors import Conflict, Detail, Forbidden, NotFound, Unauthenticated, Unprocessable
 from sternpost.ids import decode
 from sternpost.pipeline.authorize import ALLOW, DENY, fold_for
 from sternpost.pipeline.call import Answer, Call
@@ -235,7 +235,8 @@ def _default_to_caller(run: Execution) -> None:
             continue
         digits = decode(run.runtime.plan.by_name[str(field.references)].prefix, run.subject or "")
         if digits is None and not field.nullable:
-            raise Invalid(details=[Detail(field.public_name, "missing", "Field required")])
+            message = "You are not one of those who could be meant: say whose it is"
+            raise Unprocessable(message, details=[Detail(field.public_name, "caller_not_usable", message)])
         run.values[field.name] = digits
 
 

@@ -15,6 +15,7 @@ from sternpost.ports.authenticator import Principal
 from sternpost.ports.storage import Condition
 
 PAGE_MAX = 10_000_000
+SORTS_MAX = 20
 IN_MAX = 100
 """Values that one `in` filter may list."""
 
@@ -112,13 +113,14 @@ class Selector:
 
     def _sort(self, text: str) -> tuple[tuple[str, bool], ...]:
         order: dict[str, bool] = {}
-        for part in text.split(","):
+        parts = text.split(",")
+        if len(parts) > SORTS_MAX:
+            raise ValueError(f"At most {SORTS_MAX} fields can be sorted by")
+        for part in parts:
             name = self.sortable.get(part.removeprefix("-"))
             if name is None:
                 raise ValueError(f"Cannot sort by {part.removeprefix('-')!r}; allowed are {', '.join(self.sortable) or 'none'}")
-            if name in order:
-                raise ValueError(f"{part.removeprefix('-')!r} stands twice")
-            order[name] = part.startswith("-")
+            order.setdefault(name, part.startswith("-"))  # a second time changes nothing in the order
         return tuple(order.items())
 
     def _includes(self, text: str) -> IncludeTree:

@@ -8,7 +8,8 @@ from sternpost.errors import CATALOGUE
 from sternpost.ids import pattern as id_pattern
 from sternpost.pipeline.inputs import decimal_pattern
 from sternpost.pipeline.runtime import BoundOperation, Runtime
-from sternpost.pipeline.selection import IN_MAX, PAGE_MAX
+from sternpost.pipeline.selection import IN_MAX, PAGE_MAX, SORTS_MAX
+from sternpost.pipeline.views import INCLUDES_MAX
 from sternpost.plan.model import FieldPlan, OperationPlan, PayloadPlan, RelationPlan, ResourcePlan
 from sternpost.plan.policy import Public, describe
 
@@ -137,16 +138,16 @@ class _Document:
             parameters.append(_query("pageSize", "Rows in a page", size))
         if selector.sortable:
             names = [sign + name for name in selector.sortable for sign in ("", "-")]
-            parameters.append(_listed("sort", "Fields to sort by; a - before one for descending", {"enum": names}, len(selector.sortable)))
+            parameters.append(_listed("sort", "Fields to sort by; a - before one for descending", {"enum": names}, SORTS_MAX))
         if selector.includes:
             names = [relation.public_name for relation in self.runtime.views.includable(bound.resource)]
-            parameters.append(_listed("include", "Relations to read along; a dot goes on from one to the next", {"enum": names}, len(names)))
+            parameters.append(_listed("include", "Relations to read along; a dot goes on from one to the next", {"enum": names}, INCLUDES_MAX))
         for name, field in selector.filters.items():
             schema = self._filter_schema(field)
             for operator in field.filters:
                 shown = name if operator == "eq" else f"{name}[{operator}]"
                 if operator == "in":
-                    parameters.append(_listed(shown, f"{name} is one of these, separated by commas", schema, IN_MAX, unique=False))
+                    parameters.append(_listed(shown, f"{name} is one of these, separated by commas", schema, IN_MAX))
                 elif operator == "isNull":
                     parameters.append(_query(shown, f"Whether {name} is null", {"type": "boolean"}))
                 else:
@@ -272,11 +273,9 @@ def _query(name: str, description: str, schema: Schema) -> Schema:
     return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
 
 
-def _listed(name: str, description: str, item: Schema, most: int, *, unique: bool = True) -> Schema:
+def _listed(name: str, description: str, item: Schema, most: int) -> Schema:
     items = {"type": "string", **item} if "type" not in item else item
     array: Schema = {"type": "array", "items": items, "minItems": 1, "maxItems": most}
-    if unique:
-        array["uniqueItems"] = True
     return {**_query(name, description, array), "style": "form", "explode": False}
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import orjson
-from sqlalchemy import BindParameter, Column, ColumnElement, func
+from sqlalchemy import BindParameter, Column, ColumnElement, func, literal_column
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.expression import any_, cast
@@ -69,7 +69,7 @@ class PostgresqlDialect:
         return values
 
     def contains(self, column: Column[Any], value: BindParameter[Any]) -> ColumnElement[bool]:
-        return func.strpos(column, value) > 0
+        return func.strpos(column, value) > literal_column("0")
 
     def starts_with(self, column: Column[Any], value: BindParameter[Any]) -> ColumnElement[bool]:
         return func.starts_with(column, value)

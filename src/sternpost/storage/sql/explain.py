@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from sternpost.plan.model import OperationPlan, ResourcePlan
-from sternpost.plan.policy import ALLOW, fold, paths
+from sternpost.plan.policy import ALLOW, DENY, fold, paths, scopes
 from sternpost.ports.storage import Include, ListShape, View
 from sternpost.storage.sql.policy import PolicySql
 from sternpost.storage.sql.statements import Statements
 
 
 def explain_operation(statements: Statements, operation_id: str) -> list[tuple[str, str]]:
-    """Each statement that the operation sends, for a caller who has none of the scopes its policy names."""
+    """Each statement that the operation sends, for a caller who has none of the scopes its policy
+    names, or, where such a caller is always refused, for one who has all of them."""
     resource, operation = statements.plan.operations[operation_id]
     view = _view(statements, resource)
     folded = fold(operation.policy, known=True, scopes=frozenset())
+    if folded == DENY:  # without scopes nothing is left to see: show it for a caller who has them
+        folded = fold(operation.policy, known=True, scopes=frozenset(scopes(operation.policy)))
     rows = None if folded == ALLOW else folded
     texts: list[tuple[str, str]] = []
     if operation.kind == "browse":

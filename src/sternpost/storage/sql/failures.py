@@ -28,7 +28,9 @@ class ConstraintFailed(Exception):
 
 def client_error(failure: ConstraintFailed, resource: ResourcePlan, *, deleting: bool = False) -> SternpostError:
     """The error for the client: which field, in the client's words, and never the database's."""
-    names = [resource.fields_by_name[column].public_name for column in failure.columns if column in resource.fields_by_name]
+    # SQLite names a check by its constraint, whose name ends in the column's
+    columns = [column.removeprefix(f"ck_{resource.table}_") for column in failure.columns]
+    names = [resource.fields_by_name[column].public_name for column in columns if column in resource.fields_by_name]
     log = {"database": failure.text}
     if deleting and failure.kind == "foreign key":
         return StillReferenced(log=log)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import orjson
-from sqlalchemy import BindParameter, Column, ColumnElement, func, select
+from sqlalchemy import BindParameter, Column, ColumnElement, func, literal_column, select
 from sqlalchemy.dialects import sqlite
 
 from sternpost.plan.model import FieldPlan, Kind
@@ -82,10 +82,10 @@ class SqliteDialect:
         return orjson.dumps(values).decode()
 
     def contains(self, column: Column[Any], value: BindParameter[Any]) -> ColumnElement[bool]:
-        return func.instr(column, value) > 0
+        return func.instr(column, value) > literal_column("0")
 
     def starts_with(self, column: Column[Any], value: BindParameter[Any]) -> ColumnElement[bool]:
-        return func.substr(column, 1, func.length(value)) == value
+        return func.substr(column, literal_column("1"), func.length(value)) == value
 
 
 def _instant_text(value: datetime) -> str:

@@ -1,0 +1,1 @@
+"""The music store of the Chinook sample database, served by Sternpost."""

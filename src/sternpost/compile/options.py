@@ -1,0 +1,119 @@
+"""Whether options have the right types, before anything else looks at them: what has not is reported and left out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from sternpost.contract.fields import FieldDeclaration
+from sternpost.contract.operations import Operation
+from sternpost.contract.relations import RelationDeclaration
+
+SHOWN_MAX = 80
+"""Characters of a value in a message."""
+
+Add = Callable[[str, str, str, str], None]
+"""Reports a mistake in an option: its name, the code, the message and the fix."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What an option's value has to be.
+
+    Attributes:
+        must_be: for the message, behind "is not".
+        example: a value that would do, as source text.
+    """
+
+    code: str
+    must_be: str
+    example: str
+    fits: Callable[[Any], bool]
+
+
+def well_typed(options: Mapping[str, Any], shapes: Mapping[str, Shape], add: Add) -> dict[str, Any]:
+    """The options without those of a wrong type; each of these is reported."""
+    kept: dict[str, Any] = {}
+    for name, value in options.items():
+        shape = shapes.get(name)
+        if shape is None or shape.fits(value):
+            kept[name] = value
+        else:
+            add(name, shape.code, f"{name}={shown(value)} is not {shape.must_be}", f"write {name}={shape.example}")
+    return kept
+
+
+def shown(value: object) -> str:
+    """A value in a message: as its author wrote it, and never long."""
+    match value:
+        case type():
+            return value.__name__
+        case Operation():
+            return f"{type(value).__name__}(…)"
+        case FieldDeclaration():
+            return "field(…)"
+        case RelationDeclaration():
+            return f"{value.form}(…)"
+        case _ if callable(value):
+            return str(getattr(value, "__name__", type(value).__name__))
+        case _:
+            return _short(value)
+
+
+def _short(value: object) -> str:
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001  (an author's __repr__; the message about the value matters more)
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= SHOWN_MAX else text[: SHOWN_MAX - 1] + "…"
+
+
+def is_names(value: object) -> bool:
+    """Whether it is a list of texts. A single text is none, although Python would walk through its letters."""
+    if isinstance(value, str | bytes) or not isinstance(value, Sequence):
+        return False
+    return all(isinstance(item, str) for item in cast("Sequence[object]", value))
+
+
+def is_whole(value: object) -> bool:
+    """Whether it is a whole number. True and False are numbers to Python, but not to an author."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_seconds(value: object) -> bool:
+    """Whether it is a time in seconds that can be waited for."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+_TEXT = Shape("SP216", "a text", '"…"', _is_text)
+_FLAG = Shape("SP216", "True or False", "True", _is_flag)
+_FILTER = Shape("SP214", "True, False or a list of operators", '["eq"]', lambda value: _is_flag(value) or is_names(value))
+_SORT = Shape("SP404", "a list of field names", '["name"]', is_names)
+_PAGE = Shape("SP405", "a whole number", "20", is_whole)
+_ITEMS = Shape("SP310", "a whole number", "10", is_whole)
+_SECONDS = Shape("SP412", "a positive number of seconds", "5", lambda value: value is None or is_seconds(value))
+
+FIELD: dict[str, Shape] = {"unique": _FLAG, "sensitive": _FLAG, "filter": _FILTER, "description": _TEXT}
+ONE: dict[str, Shape] = {"unique": _FLAG, "filter": _FILTER, "description": _TEXT}
+MANY: dict[str, Shape] = {
+    "min_length": _ITEMS,
+    "max_length": Shape("SP310", "a whole number", "10", lambda value: value is None or is_whole(value)),
+    "route": _FLAG,
+    "description": _TEXT,
+}
+OPERATION: dict[str, Shape] = {
+    "summary": _TEXT, "timeout": _SECONDS, "page_size": _PAGE, "max_page_size": _PAGE, "sort": _SORT, "default_sort": _SORT,
+}
+CONTRACT: dict[str, Shape] = {
+    name: Shape("SP008", "a text", '"…"', _is_text) for name in ("title", "description", "version")
+}

@@ -1,0 +1,31 @@
+"""Regular expressions that mean one thing everywhere: to Python, to the validator (Rust) and to clients (ECMAScript)."""
+
+from __future__ import annotations
+
+import re
+import warnings
+
+_ESCAPED = re.compile(r"\\.", re.DOTALL)
+_CLASS = re.compile(r"\[\^?\]?[^\]]*\]")
+_UNSHARED: tuple[tuple[str, str], ...] = (
+    (r"\(\?[^:]", "it holds a group with (?…, which not every language has; only (?:…) is shared"),
+    (r"[*+?}]\+", "it holds a possessive repetition, which not every language has"),
+)
+_UNSHARED_ESCAPE = re.compile(r"\\[1-9AZzGQE]")
+
+
+def wrong_pattern(pattern: object) -> str | None:
+    """Why a pattern cannot be used, or None."""
+    if not isinstance(pattern, str):
+        return "it is not a text"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # a warning says that a later Python will read it differently
+            re.compile(pattern)
+    except (re.error, Warning, OverflowError, RecursionError) as error:
+        return str(error)
+    escape = next((found for found in _ESCAPED.findall(pattern) if _UNSHARED_ESCAPE.fullmatch(found)), None)
+    if escape is not None:
+        return f"it holds {escape}, which not every language has"
+    rest = _CLASS.sub("_", _ESCAPED.sub("_", pattern))
+    return next((reason for construct, reason in _UNSHARED if re.search(construct, rest)), None)

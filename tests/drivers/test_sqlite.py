@@ -1,0 +1,80 @@
+"""SQLite passes the storage suite, and keeps its own promises."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from sternpost.errors import StartupError, Unavailable
+from sternpost.ports.storage import Statistics
+from sternpost.storage.sqlite.database import SqliteStorage
+from sternpost.testing.storage import VIEW, StorageSuite, shelf, storage_plan
+
+
+class TestSqlite(StorageSuite):
+    @pytest.fixture
+    def storage(self, tmp_path: Path) -> SqliteStorage:
+        return SqliteStorage(str(tmp_path / "suite.sqlite"))
+
+    async def test_the_file_is_wal_full_strict_and_with_foreign_keys(self, opened: SqliteStorage) -> None:
+        async with opened._begin() as connection:
+            settings = {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous", "foreign_keys")}
+            tables = dict(connection.execute("SELECT name, strict FROM pragma_table_list WHERE schema = 'main' AND name NOT LIKE 'sqlite_%'"))
+        assert settings == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+        assert set(tables.values()) == {1}
+
+    async def test_200_concurrent_writers_lose_nothing(self, opened: SqliteStorage) -> None:
+        async def write(number: int) -> None:
+            async with opened.transaction(Statistics()) as session:
+                await session.insert(VIEW, shelf(f"row {number}"))
+
+        await asyncio.gather(*(write(number) for number in range(200)))
+        assert len(set(await self._labels(opened))) == 200
+
+    async def test_another_process_that_writes_is_waited_for_then_503(self, opened: SqliteStorage) -> None:
+        opened.timeout_seconds = 0.2
+        other = sqlite3.connect(opened.path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Unavailable):
+            await self._add(opened, shelf("late"))
+        other.rollback()
+        other.close()
+        await self._add(opened, shelf("now"))
+        assert await self._labels(opened) == ["now"]
+
+    async def test_a_file_that_is_gone_is_noticed_and_so_is_its_return(self, opened: SqliteStorage) -> None:
+        await self._add(opened, shelf("kept"))
+        away = opened.path.with_suffix(".away")
+        opened.path.rename(away)
+        with pytest.raises(Unavailable):
+            await opened.check()
+        with pytest.raises(Unavailable):
+            await self._add(opened, shelf("lost"))
+        away.rename(opened.path)
+        await opened.check()
+        assert await self._labels(opened) == ["kept"]
+
+
+async def test_a_database_without_schema_is_not_ready(tmp_path: Path) -> None:
+    storage = SqliteStorage(str(tmp_path / "empty.sqlite"))
+    await storage.open(storage_plan())
+    with pytest.raises(Unavailable) as error:
+        await storage.check()
+    assert "sternpost migrate apply" in error.value.log["reason"]
+    await storage.close()
+
+
+async def test_a_folder_that_does_not_exist_is_reported_not_raised(tmp_path: Path) -> None:
+    storage = SqliteStorage(str(tmp_path / "missing" / "x.sqlite"))
+    await storage.open(storage_plan())
+    with pytest.raises(Unavailable):
+        await storage.check()
+    await storage.close()
+
+
+def test_in_memory_databases_are_refused() -> None:
+    with pytest.raises(StartupError, match="Use a file"):
+        SqliteStorage(":memory:")

@@ -1,0 +1,187 @@
+-- users.browse
+-- page
+SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at FROM users WHERE false ORDER BY users.id ASC LIMIT $1 OFFSET $2;
+-- count, where the page does not tell it
+SELECT count(*) AS count_1 FROM users WHERE false;
+-- policy as SQL
+false;
+
+-- users.read
+-- row
+SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, users.id AS fact_id FROM users WHERE users.id = $1;
+-- policy as SQL
+users.id = $1;
+
+-- users.create
+-- insert
+INSERT INTO users (id, name, email, status, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6) RETURNING users.id, users.name, users.email, users.status, users.created_at, users.updated_at;
+
+-- users.replace
+-- row
+SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, users.id AS fact_id FROM users WHERE users.id = $1 FOR UPDATE OF users;
+-- update, of what is sent
+UPDATE users SET name=$1, email=$2, updated_at=$3 WHERE users.id = $4 RETURNING users.id, users.name, users.email, users.status, users.created_at, users.updated_at;
+-- policy as SQL
+users.id = $1;
+
+-- users.update
+-- row
+SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, users.id AS fact_id FROM users WHERE users.id = $1 FOR UPDATE OF users;
+-- update, of what is sent
+UPDATE users SET name=$1, email=$2, updated_at=$3 WHERE users.id = $4 RETURNING users.id, users.name, users.email, users.status, users.created_at, users.updated_at;
+-- policy as SQL
+users.id = $1;
+
+-- users.delete
+-- row
+SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, users.id AS fact_id FROM users WHERE users.id = $1 FOR UPDATE OF users;
+-- delete
+DELETE FROM users WHERE users.id = $1;
+-- policy as SQL
+false;
+
+-- users.activate
+-- row
+SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, users.id AS fact_id FROM users WHERE users.id = $1 FOR UPDATE OF users;
+-- guarded update
+UPDATE users SET status=$1, updated_at=$2 WHERE users.id = $3 AND users.status IN ('pending', 'suspended') RETURNING users.id, users.name, users.email, users.status, users.created_at, users.updated_at;
+-- policy as SQL
+false;
+
+-- users.suspend
+-- row
+SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, users.id AS fact_id FROM users WHERE users.id = $1 FOR UPDATE OF users;
+-- guarded update
+UPDATE users SET status=$1, updated_at=$2 WHERE users.id = $3 AND users.status IN ('pending', 'active') RETURNING users.id, users.name, users.email, users.status, users.created_at, users.updated_at;
+-- policy as SQL
+false;
+
+-- products.browse
+-- page
+SELECT products.id, products.sku, products.name, products.price_cents, products.stock FROM products ORDER BY products.id ASC LIMIT $1 OFFSET $2;
+-- count, where the page does not tell it
+SELECT count(*) AS count_1 FROM products;
+
+-- products.read
+-- row
+SELECT products.id, products.sku, products.name, products.price_cents, products.stock FROM products WHERE products.id = $1;
+
+-- products.create
+-- insert
+INSERT INTO products (id, sku, name, price_cents, stock) VALUES ($1, $2, $3, $4, $5) RETURNING products.id, products.sku, products.name, products.price_cents, products.stock;
+
+-- products.replace
+-- row
+SELECT products.id, products.sku, products.name, products.price_cents, products.stock FROM products WHERE products.id = $1 FOR UPDATE OF products;
+-- update, of what is sent
+UPDATE products SET sku=$1, name=$2, price_cents=$3, stock=$4 WHERE products.id = $5 RETURNING products.id, products.sku, products.name, products.price_cents, products.stock;
+-- policy as SQL
+false;
+
+-- products.update
+-- row
+SELECT products.id, products.sku, products.name, products.price_cents, products.stock FROM products WHERE products.id = $1 FOR UPDATE OF products;
+-- update, of what is sent
+UPDATE products SET sku=$1, name=$2, price_cents=$3, stock=$4 WHERE products.id = $5 RETURNING products.id, products.sku, products.name, products.price_cents, products.stock;
+-- policy as SQL
+false;
+
+-- products.delete
+-- row
+SELECT products.id, products.sku, products.name, products.price_cents, products.stock FROM products WHERE products.id = $1 FOR UPDATE OF products;
+-- delete
+DELETE FROM products WHERE products.id = $1;
+-- policy as SQL
+false;
+
+-- orders.browse
+-- page
+SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.id AS key_id FROM orders WHERE orders.user_id = $1 ORDER BY orders.id ASC LIMIT $2 OFFSET $3;
+-- count, where the page does not tell it
+SELECT count(*) AS count_1 FROM orders WHERE orders.user_id = $1;
+-- items
+SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS parent_key FROM order_items WHERE order_items.order_id = ANY (CAST($1 AS UUID[])) ORDER BY order_items.order_id, order_items.position;
+-- policy as SQL
+orders.user_id = $1;
+
+-- orders.read
+-- row
+SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS fact_user_id, orders.id AS key_id FROM orders WHERE orders.id = $1;
+-- items
+SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS parent_key FROM order_items WHERE order_items.order_id = ANY (CAST($1 AS UUID[])) ORDER BY order_items.order_id, order_items.position;
+-- policy as SQL
+orders.user_id = $1;
+
+-- orders.create
+-- insert
+INSERT INTO orders (id, user_id, status, total_cents, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6) RETURNING orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at;
+-- items
+SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS parent_key FROM order_items WHERE order_items.order_id = ANY (CAST($1 AS UUID[])) ORDER BY order_items.order_id, order_items.position;
+
+-- orders.replace
+-- row
+SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS fact_user_id, orders.id AS key_id FROM orders WHERE orders.id = $1 FOR UPDATE OF orders;
+-- update, of what is sent
+UPDATE orders SET updated_at=$1 WHERE orders.id = $2 RETURNING orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at;
+-- items
+SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS parent_key FROM order_items WHERE order_items.order_id = ANY (CAST($1 AS UUID[])) ORDER BY order_items.order_id, order_items.position;
+-- policy as SQL
+orders.user_id = $1;
+
+-- orders.update
+-- row
+SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS fact_user_id, orders.id AS key_id FROM orders WHERE orders.id = $1 FOR UPDATE OF orders;
+-- update, of what is sent
+UPDATE orders SET updated_at=$1 WHERE orders.id = $2 RETURNING orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at;
+-- items
+SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS parent_key FROM order_items WHERE order_items.order_id = ANY (CAST($1 AS UUID[])) ORDER BY order_items.order_id, order_items.position;
+-- policy as SQL
+orders.user_id = $1;
+
+-- orders.delete
+-- row
+SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS fact_user_id, orders.id AS key_id FROM orders WHERE orders.id = $1 FOR UPDATE OF orders;
+-- delete
+DELETE FROM orders WHERE orders.id = $1;
+-- policy as SQL
+orders.user_id = $1;
+
+-- orders.place
+-- row
+SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS fact_user_id, orders.id AS key_id FROM orders WHERE orders.id = $1 FOR UPDATE OF orders;
+-- guarded update
+UPDATE orders SET status=$1, updated_at=$2 WHERE orders.id = $3 AND orders.status IN ('draft') RETURNING orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at;
+-- items
+SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS parent_key FROM order_items WHERE order_items.order_id = ANY (CAST($1 AS UUID[])) ORDER BY order_items.order_id, order_items.position;
+-- policy as SQL
+orders.user_id = $1;
+
+-- orders.pay
+-- row
+SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS fact_user_id, orders.id AS key_id FROM orders WHERE orders.id = $1 FOR UPDATE OF orders;
+-- guarded update
+UPDATE orders SET status=$1, updated_at=$2 WHERE orders.id = $3 AND orders.status IN ('placed') RETURNING orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at;
+-- items
+SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS parent_key FROM order_items WHERE order_items.order_id = ANY (CAST($1 AS UUID[])) ORDER BY order_items.order_id, order_items.position;
+-- policy as SQL
+orders.user_id = $1;
+
+-- orders.ship
+-- row
+SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS fact_user_id, orders.id AS key_id FROM orders WHERE orders.id = $1 FOR UPDATE OF orders;
+-- guarded update
+UPDATE orders SET status=$1, updated_at=$2 WHERE orders.id = $3 AND orders.status IN ('paid') RETURNING orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at;
+-- items
+SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS parent_key FROM order_items WHERE order_items.order_id = ANY (CAST($1 AS UUID[])) ORDER BY order_items.order_id, order_items.position;
+-- policy as SQL
+false;
+
+-- orders.cancel
+-- row
+SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS fact_user_id, orders.id AS key_id FROM orders WHERE orders.id = $1 FOR UPDATE OF orders;
+-- guarded update
+UPDATE orders SET status=$1, updated_at=$2 WHERE orders.id = $3 AND orders.status IN ('draft', 'placed', 'paid') RETURNING orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at;
+-- items
+SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS parent_key FROM order_items WHERE order_items.order_id = ANY (CAST($1 AS UUID[])) ORDER BY order_items.order_id, order_items.position;
+-- policy as SQL
+orders.user_id = $1;

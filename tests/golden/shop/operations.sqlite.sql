@@ -1,0 +1,187 @@
+-- users.browse
+-- page
+SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at FROM users WHERE 0 = 1 ORDER BY users.id ASC LIMIT ? OFFSET ?;
+-- count, where the page does not tell it
+SELECT count(*) AS count_1 FROM users WHERE 0 = 1;
+-- policy as SQL
+0;
+
+-- users.read
+-- row
+SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, users.id AS fact_id FROM users WHERE users.id = ?;
+-- policy as SQL
+users.id = ?;
+
+-- users.create
+-- insert
+INSERT INTO users (id, name, email, status, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?) RETURNING id, name, email, status, created_at, updated_at;
+
+-- users.replace
+-- row
+SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, users.id AS fact_id FROM users WHERE users.id = ?;
+-- update, of what is sent
+UPDATE users SET name=?, email=?, updated_at=? WHERE users.id = ? RETURNING id, name, email, status, created_at, updated_at;
+-- policy as SQL
+users.id = ?;
+
+-- users.update
+-- row
+SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, users.id AS fact_id FROM users WHERE users.id = ?;
+-- update, of what is sent
+UPDATE users SET name=?, email=?, updated_at=? WHERE users.id = ? RETURNING id, name, email, status, created_at, updated_at;
+-- policy as SQL
+users.id = ?;
+
+-- users.delete
+-- row
+SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, users.id AS fact_id FROM users WHERE users.id = ?;
+-- delete
+DELETE FROM users WHERE users.id = ?;
+-- policy as SQL
+0;
+
+-- users.activate
+-- row
+SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, users.id AS fact_id FROM users WHERE users.id = ?;
+-- guarded update
+UPDATE users SET status=?, updated_at=? WHERE users.id = ? AND users.status IN ('pending', 'suspended') RETURNING id, name, email, status, created_at, updated_at;
+-- policy as SQL
+0;
+
+-- users.suspend
+-- row
+SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, users.id AS fact_id FROM users WHERE users.id = ?;
+-- guarded update
+UPDATE users SET status=?, updated_at=? WHERE users.id = ? AND users.status IN ('pending', 'active') RETURNING id, name, email, status, created_at, updated_at;
+-- policy as SQL
+0;
+
+-- products.browse
+-- page
+SELECT products.id, products.sku, products.name, products.price_cents, products.stock FROM products ORDER BY products.id ASC LIMIT ? OFFSET ?;
+-- count, where the page does not tell it
+SELECT count(*) AS count_1 FROM products;
+
+-- products.read
+-- row
+SELECT products.id, products.sku, products.name, products.price_cents, products.stock FROM products WHERE products.id = ?;
+
+-- products.create
+-- insert
+INSERT INTO products (id, sku, name, price_cents, stock) VALUES (?, ?, ?, ?, ?) RETURNING id, sku, name, price_cents, stock;
+
+-- products.replace
+-- row
+SELECT products.id, products.sku, products.name, products.price_cents, products.stock FROM products WHERE products.id = ?;
+-- update, of what is sent
+UPDATE products SET sku=?, name=?, price_cents=?, stock=? WHERE products.id = ? RETURNING id, sku, name, price_cents, stock;
+-- policy as SQL
+0;
+
+-- products.update
+-- row
+SELECT products.id, products.sku, products.name, products.price_cents, products.stock FROM products WHERE products.id = ?;
+-- update, of what is sent
+UPDATE products SET sku=?, name=?, price_cents=?, stock=? WHERE products.id = ? RETURNING id, sku, name, price_cents, stock;
+-- policy as SQL
+0;
+
+-- products.delete
+-- row
+SELECT products.id, products.sku, products.name, products.price_cents, products.stock FROM products WHERE products.id = ?;
+-- delete
+DELETE FROM products WHERE products.id = ?;
+-- policy as SQL
+0;
+
+-- orders.browse
+-- page
+SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.id AS key_id FROM orders WHERE orders.user_id = ? ORDER BY orders.id ASC LIMIT ? OFFSET ?;
+-- count, where the page does not tell it
+SELECT count(*) AS count_1 FROM orders WHERE orders.user_id = ?;
+-- items
+SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS parent_key FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position;
+-- policy as SQL
+orders.user_id = ?;
+
+-- orders.read
+-- row
+SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS fact_user_id, orders.id AS key_id FROM orders WHERE orders.id = ?;
+-- items
+SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS parent_key FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position;
+-- policy as SQL
+orders.user_id = ?;
+
+-- orders.create
+-- insert
+INSERT INTO orders (id, user_id, status, total_cents, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?) RETURNING id, user_id, status, total_cents, created_at, updated_at;
+-- items
+SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS parent_key FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position;
+
+-- orders.replace
+-- row
+SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS fact_user_id, orders.id AS key_id FROM orders WHERE orders.id = ?;
+-- update, of what is sent
+UPDATE orders SET updated_at=? WHERE orders.id = ? RETURNING id, user_id, status, total_cents, created_at, updated_at;
+-- items
+SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS parent_key FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position;
+-- policy as SQL
+orders.user_id = ?;
+
+-- orders.update
+-- row
+SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS fact_user_id, orders.id AS key_id FROM orders WHERE orders.id = ?;
+-- update, of what is sent
+UPDATE orders SET updated_at=? WHERE orders.id = ? RETURNING id, user_id, status, total_cents, created_at, updated_at;
+-- items
+SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS parent_key FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position;
+-- policy as SQL
+orders.user_id = ?;
+
+-- orders.delete
+-- row
+SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS fact_user_id, orders.id AS key_id FROM orders WHERE orders.id = ?;
+-- delete
+DELETE FROM orders WHERE orders.id = ?;
+-- policy as SQL
+orders.user_id = ?;
+
+-- orders.place
+-- row
+SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS fact_user_id, orders.id AS key_id FROM orders WHERE orders.id = ?;
+-- guarded update
+UPDATE orders SET status=?, updated_at=? WHERE orders.id = ? AND orders.status IN ('draft') RETURNING id, user_id, status, total_cents, created_at, updated_at;
+-- items
+SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS parent_key FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position;
+-- policy as SQL
+orders.user_id = ?;
+
+-- orders.pay
+-- row
+SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS fact_user_id, orders.id AS key_id FROM orders WHERE orders.id = ?;
+-- guarded update
+UPDATE orders SET status=?, updated_at=? WHERE orders.id = ? AND orders.status IN ('placed') RETURNING id, user_id, status, total_cents, created_at, updated_at;
+-- items
+SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS parent_key FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position;
+-- policy as SQL
+orders.user_id = ?;
+
+-- orders.ship
+-- row
+SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS fact_user_id, orders.id AS key_id FROM orders WHERE orders.id = ?;
+-- guarded update
+UPDATE orders SET status=?, updated_at=? WHERE orders.id = ? AND orders.status IN ('paid') RETURNING id, user_id, status, total_cents, created_at, updated_at;
+-- items
+SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS parent_key FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position;
+-- policy as SQL
+0;
+
+-- orders.cancel
+-- row
+SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS fact_user_id, orders.id AS key_id FROM orders WHERE orders.id = ?;
+-- guarded update
+UPDATE orders SET status=?, updated_at=? WHERE orders.id = ? AND orders.status IN ('draft', 'placed', 'paid') RETURNING id, user_id, status, total_cents, created_at, updated_at;
+-- items
+SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS parent_key FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position;
+-- policy as SQL
+orders.user_id = ?;

@@ -1,0 +1,340 @@
+"""`sternpost new`: the project it makes works at once, in real processes that see nothing of this repository."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sternpost import Settings
+from sternpost.cli.scaffold import make_project
+from sternpost.errors import StartupError
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SECONDS = 30
+"""How long anything may take here before the test fails."""
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """What a shell has, and none of this repository's PYTHONPATH, STERNPOST_* and PYTEST_*."""
+    kept = ("PATH", "HOME", "LANG", "TMPDIR", "XDG_CACHE_HOME")
+    return {name: os.environ[name] for name in kept if name in os.environ} | more
+
+
+def python(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return run_in(folder, sys.executable, "-m", *arguments, **environment)
+
+
+def run_in(folder: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, cwd=folder, env=clean_environment(**environment), text=True, capture_output=True, timeout=SECONDS * 2, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project made by the command, for tests that change nothing in it."""
+    return new_project(tmp_path_factory.mktemp("projects"))
+
+
+@pytest.fixture
+def own_project(tmp_path: Path) -> Path:
+    return new_project(tmp_path)
+
+
+def new_project(folder: Path) -> Path:
+    made = python("sternpost", "new", "my-service", folder=folder)
+    assert made.returncode == 0, made.stderr
+    assert "make test" in made.stdout
+    return folder / "my-service"
+
+
+def files_of(project: Path) -> dict[str, str]:
+    """What was generated, by path; not what tools have left since."""
+    paths = (path for path in project.rglob("*") if path.is_file() and "__pycache__" not in path.parts and ".pytest_cache" not in path.parts)
+    return {path.relative_to(project).as_posix(): path.read_text(encoding="utf-8") for path in paths}
+
+
+# -- what is made
+
+
+def test_makes_every_part(project: Path) -> None:
+    assert set(files_of(project)) >= {
+        "pyproject.toml", "src/my_service/__init__.py", "src/my_service/contract.py", "src/my_service/services.py", "src/my_service/app.py",
+        "tests/conftest.py", "tests/test_contract.py", "tests/test_tasks.py", ".env.example", ".gitignore", ".dockerignore", "Dockerfile",
+        "compose.yaml", "Makefile", "README.md", "secrets/README.md",
+    }
+
+
+def test_leaves_no_placeholder_and_no_trace_of_this_machine(project: Path) -> None:
+    for path, text in files_of(project).items():
+        assert "{{" not in text, path
+        assert "}}" not in text, path
+        assert str(REPOSITORY) not in text, path
+        assert not path.endswith(".tmpl"), path
+
+
+def test_its_tests_pass(project: Path) -> None:
+    run = python("pytest", "-q", folder=project)
+    assert run.returncode == 0, run.stdout + run.stderr
+    passed = re.search(r"(\d+) passed", run.stdout)
+    assert passed is not None
+    assert int(passed.group(1)) > 5
+    assert "skipped" not in run.stdout
+    assert "warning" not in (run.stdout + run.stderr).lower()
+
+
+def test_its_types_are_right(project: Path) -> None:
+    run = python("pyright", "--pythonpath", sys.executable, folder=project)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "0 errors, 0 warnings" in run.stdout
+
+
+def test_its_contract_is_right(project: Path) -> None:
+    run = python("sternpost", "contract", "check", folder=project)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith("ok my-service")
+
+
+def test_its_example_settings_name_every_variable(project: Path) -> None:
+    example = (project / ".env.example").read_text(encoding="utf-8")
+    named = set(re.findall(r"^#(STERNPOST_\w+)=", example, re.MULTILINE))
+    assert named == {f"STERNPOST_{name.upper()}" for name in Settings.model_fields}
+
+
+def test_git_ignores_what_is_secret_or_local(own_project: Path) -> None:
+    local = [".env", ".sternpost/development-secret", ".venv/bin/python", "secrets/jwt_secret.txt", "sternpost.sqlite", "sternpost.sqlite-wal"]
+    assert run_in(own_project, "git", "init", "--quiet").returncode == 0
+    assert run_in(own_project, "git", "check-ignore", *local).stdout.split() == local
+    assert run_in(own_project, "git", "check-ignore", *files_of_git(own_project)).stdout == ""
+
+
+def files_of_git(project: Path) -> list[str]:
+    return [path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file() and ".git" not in path.parts]
+
+
+# -- containers
+
+
+def test_compose_file_holds_no_secret_and_starts_in_order(project: Path) -> None:
+    compose = yaml.safe_load((project / "compose.yaml").read_text(encoding="utf-8"))
+    services = compose["services"]
+    assert services["migrate"]["command"] == ["sternpost", "migrate", "apply"]
+    assert services["migrate"]["depends_on"]["database"]["condition"] == "service_healthy"
+    assert services["service"]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
+    assert "pg_isready" in services["database"]["healthcheck"]["test"]
+    for name, service in services.items():
+        for variable, value in service["environment"].items():
+            assert variable.endswith("_FILE") or variable in ("POSTGRES_USER", "POSTGRES_DB"), f"{name}: {variable}"
+            assert not variable.endswith("_FILE") or value.removeprefix("/run/secrets/") in service["secrets"]
+    assert all(secret["file"].startswith("./secrets/") for secret in compose["secrets"].values())
+    if has_docker_compose():
+        checked = run_in(project, "docker", "compose", "-f", "compose.yaml", "config", "-q")
+        assert checked.returncode == 0, checked.stderr
+
+
+def has_docker_compose() -> bool:
+    docker = shutil.which("docker")
+    return docker is not None and subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode == 0
+
+
+def test_image_runs_as_nobody_in_particular_without_build_tools(project: Path) -> None:
+    stages = dockerfile(project)
+    assert len(stages) == 2
+    final = dict(stages[-1])
+    assert final["USER"] == "service"
+    assert json.loads(final["CMD"]) == ["sternpost", "serve"]
+    assert not any("apt" in argument or "pip" in argument for _, argument in stages[-1])
+    environment = image_environment(project)
+    assert environment["STERNPOST_ENV"] == "production"
+    assert environment["STERNPOST_HOST"] == "0.0.0.0"
+
+
+def dockerfile(project: Path) -> list[list[tuple[str, str]]]:
+    """Its stages, each as instructions with their arguments."""
+    text = (project / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    stages: list[list[tuple[str, str]]] = []
+    for line in lines:
+        instruction, _, argument = line.partition(" ")
+        if instruction == "FROM":
+            stages.append([])
+        stages[-1].append((instruction, argument))
+    return stages
+
+
+def image_environment(project: Path) -> dict[str, str]:
+    """The STERNPOST_* variables that the image sets."""
+    return dict(re.findall(r"(STERNPOST_\w+)=(\S+)", dict(dockerfile(project)[-1])["ENV"]))
+
+
+def health_command(project: Path) -> list[str]:
+    """The HEALTHCHECK of the image, to be run with this Python."""
+    command = dict(dockerfile(project)[-1])["HEALTHCHECK"].partition("CMD ")[2]
+    return [sys.executable, *json.loads(command)[1:]]
+
+
+def test_make_secrets_makes_what_compose_mounts(own_project: Path) -> None:
+    made = run_in(own_project, "make", "secrets")
+    assert made.returncode == 0, made.stderr
+    secrets = own_project / "secrets"
+    assert secrets.stat().st_mode & 0o777 == 0o700
+    compose = yaml.safe_load((own_project / "compose.yaml").read_text(encoding="utf-8"))
+    for secret in compose["secrets"].values():
+        assert (own_project / secret["file"]).stat().st_mode & 0o777 == 0o644
+    password = (secrets / "database_password.txt").read_text(encoding="utf-8").strip()
+    assert (secrets / "database_url.txt").read_text(encoding="utf-8").strip() == f"postgresql://my_service:{password}@database/my_service"
+    assert len((secrets / "jwt_secret.txt").read_text(encoding="utf-8").strip()) == 64
+
+
+# -- refusals
+
+
+def test_refuses_a_folder_that_is_in_use(own_project: Path) -> None:
+    before = files_of(own_project)
+    again = python("sternpost", "new", "my-service", folder=own_project.parent)
+    assert again.returncode == 2
+    assert "my-service exists already" in again.stderr
+    assert files_of(own_project) == before
+
+
+def test_takes_an_empty_folder(tmp_path: Path) -> None:
+    (tmp_path / "my-service").mkdir()
+    assert (make_project("my-service", tmp_path) / "pyproject.toml").is_file()
+
+
+def test_says_where_it_cannot_write(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StartupError, match="cannot be written: Not a directory"):
+        make_project("my-service", tmp_path / "file")
+
+
+BAD_NAMES = ["My-Service", "my_service", "-service", "my--service", "9lives", "", "../up", "class", "json", "sternpost", "tests", "uvicorn", "a" * 51]
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_refuses_a_name_that_cannot_work(name: str, tmp_path: Path) -> None:
+    with pytest.raises(StartupError, match="such as"):
+        make_project(name, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bad_name_is_a_wrong_call(tmp_path: Path) -> None:
+    refused = python("sternpost", "new", "My_Service", folder=tmp_path)
+    assert refused.returncode == 2
+    assert "such as my-service" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+# -- running it
+
+
+@contextmanager
+def running(folder: Path, *arguments: str, **environment: str) -> Generator[tuple[subprocess.Popen[bytes], Path]]:
+    """A process of the project, and the file that takes its standard error. It has a session of its own, which ends with it."""
+    output = folder.parent / "stderr.txt"
+    with output.open("wb") as stderr:
+        process = subprocess.Popen([sys.executable, "-m", "sternpost", *arguments], cwd=folder, env=clean_environment(**environment),
+                                   stdout=subprocess.DEVNULL, stderr=stderr, start_new_session=True)
+    try:
+        yield process, output
+        process.terminate()
+        process.wait(SECONDS)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def get(port: int, path: str) -> tuple[int, Any]:
+    """An answer; status 0 where nobody listens."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+    except (OSError, http.client.HTTPException):
+        return 0, {}
+    finally:
+        connection.close()
+
+
+def wait_for(condition: Callable[[], bool], what: str, output: Path) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"{what} did not happen within {SECONDS} s; standard error:\n{output.read_text(encoding='utf-8')}"
+        time.sleep(0.05)
+
+
+def healthy(project: Path, port: int) -> bool:
+    """Whether the image's HEALTHCHECK is content."""
+    environment = clean_environment(STERNPOST_PORT=str(port))
+    return subprocess.run(health_command(project), env=environment, stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def test_dev_restarts_on_change_and_survives_a_mistake(own_project: Path) -> None:
+    port, contract = free_port(), own_project / "src" / "my_service" / "contract.py"
+    good = contract.read_text(encoding="utf-8")
+    create, finish = "create = Create(allow=can_write)", "finish = Transition("
+    wrong = good.replace(create, "create = Create()")
+    better = good.replace(finish, 'reopen = Transition("status", source="done", target="open", allow=this.is_owner)\n    ' + finish)
+    assert len({good, wrong, better}) == 3
+
+    def serves_new_contract() -> bool:
+        return "/api/v1/tasks/{id}/reopen" in get(port, "/openapi.json")[1].get("paths", {})
+
+    with running(own_project, "dev", "--port", str(port)) as (process, output):
+        wait_for(lambda: get(port, "/health/ready")[0] == 200, "the start", output)
+        assert healthy(own_project, port)
+
+        contract.write_text(wrong, encoding="utf-8")
+        wait_for(lambda: "waiting for the next save" in output.read_text(encoding="utf-8"), "the complaint", output)
+        complaint = output.read_text(encoding="utf-8")
+        assert re.search(r"src/my_service/contract\.py:\d+: SP\d{3} ", complaint), complaint
+        assert "fix:" in complaint
+        assert get(port, "/health")[0] == 200
+        assert not serves_new_contract()
+
+        contract.write_text(better, encoding="utf-8")
+        wait_for(serves_new_contract, "the restart", output)
+        assert process.poll() is None
+    assert process.returncode == 0
+    assert get(port, "/health")[0] == 0, "the served process outlived `sternpost dev`"
+    assert not healthy(own_project, port)
+
+
+def test_serves_for_real_with_the_settings_of_the_image(own_project: Path) -> None:
+    port = free_port()
+    secrets = {"STERNPOST_DATABASE_URL": f"sqlite:///{own_project.parent / 'real.sqlite'}", "STERNPOST_JWT_SECRET": os.urandom(32).hex()}
+    environment = image_environment(own_project) | {"STERNPOST_HOST": "127.0.0.1", "STERNPOST_PORT": str(port)}
+    for name, value in secrets.items():
+        file = own_project.parent / f"{name}.txt"
+        file.write_text(value + "\n", encoding="utf-8")
+        environment[f"{name}_FILE"] = str(file)
+    migrated = python("sternpost", "migrate", "apply", folder=own_project, **environment)
+    assert migrated.returncode == 0, migrated.stderr
+    with running(own_project, "serve", **environment) as (process, output):
+        wait_for(lambda: get(port, "/health/ready")[0] == 200, "the start", output)
+        assert healthy(own_project, port)
+        assert get(port, "/api/v1/tasks")[0] == 401
+    assert process.returncode == 0

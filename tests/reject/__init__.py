@@ -1,0 +1,1 @@
+"""Contracts that must not compile, each with the text that says why."""

@@ -1,0 +1,12 @@
+"""A contract that lists nothing."""
+
+from __future__ import annotations
+
+from sternpost import Contract, Resource
+
+
+class User(Resource, prefix="usr"):
+    name: str
+
+
+contract = Contract("shop", resources=[])

@@ -1,0 +1,26 @@
+"""Totals over what is not there."""
+
+from __future__ import annotations
+
+from sternpost import Contract, One, Owned, Resource, computed, sum_of
+
+
+class Order(Resource, prefix="ord"):
+    items: Owned[Item]
+    total: int = computed(sum_of("lines", "quantity"))
+    amount: int = computed(sum_of("items", "quantity", "price"))
+    label: str = computed(sum_of("items", "quantity"))
+    weight: int = computed(5)
+
+
+class Item(Resource, prefix="itm"):
+    order: One[Order]
+    quantity: int
+    name: str
+
+
+class Note(Resource, prefix="not"):
+    length: int = computed(sum_of("words"))
+
+
+contract = Contract("shop", resources=[Order, Item, Note])

@@ -1,0 +1,13 @@
+"""A name where a list of services belongs."""
+
+from __future__ import annotations
+
+from sternpost import Contract, Resource
+
+
+class User(Resource, prefix="usr"):
+    name: str
+
+
+contract = Contract("shop", resources=[User])
+services = "shop.services"

@@ -1,0 +1,109 @@
+"""A real server process for tests, and plain HTTP to it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+SECRET = "process-tests-8c1f0e7d2b6a4953c1e0d7f2"
+START_SECONDS = 30
+STOP_SECONDS = 40
+
+
+@dataclass
+class Process:
+    """`sternpost serve` or another command that serves, with what it printed so far."""
+
+    process: subprocess.Popen[bytes]
+    lines: list[str] = field(default_factory=list)
+    port: int = 0
+
+    def wait_for(self, pattern: str, seconds: float = START_SECONDS) -> re.Match[str]:
+        """Waits until a printed line matches."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for line in list(self.lines):
+                if found := re.search(pattern, line):
+                    return found
+            if self.process.poll() is not None:
+                self.process.wait()
+                time.sleep(0.05)  # the reading thread may still have a last line
+                for line in list(self.lines):
+                    if found := re.search(pattern, line):
+                        return found
+                break
+            time.sleep(0.01)
+        raise AssertionError(f"no line matched {pattern!r} in:\n" + "\n".join(self.lines))
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Ends it by a signal; the exit status."""
+        self.process.send_signal(number)
+        return self.process.wait(STOP_SECONDS)
+
+    def request(self, method: str, path: str, body: Any = None, token: str | None = None) -> tuple[int, Any]:
+        """One request on a connection of its own."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            return send(connection, method, path, body, token)
+        finally:
+            connection.close()
+
+
+def send(connection: http.client.HTTPConnection, method: str, path: str, body: Any = None, token: str | None = None) -> tuple[int, Any]:
+    headers = {"content-type": "application/json"} if body is not None else {}
+    if token:
+        headers["authorization"] = f"Bearer {token}"
+    connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+    response = connection.getresponse()
+    content = response.read()
+    return response.status, json.loads(content) if content else None
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The process's environment without settings of whoever runs the tests, and with these."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("STERNPOST_")}
+    return {**kept, "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("examples/shop", "examples/chinook", ".")), "STERNPOST_JWT_SECRET": SECRET, **more}
+
+
+@contextmanager
+def running(arguments: list[str], env: Mapping[str, str], cwd: Path, ready: str = r'"message":"Ready".*"port":(\d+)') -> Iterator[Process]:
+    """Starts `python <arguments>` and waits until it says that it is ready."""
+    process = subprocess.Popen([sys.executable, *arguments], cwd=cwd, env=dict(env), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    started = Process(process)
+
+    def read() -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            started.lines.append(line.decode(errors="replace").rstrip())
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    try:
+        started.port = int(started.wait_for(ready).group(1))
+        yield started
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait(STOP_SECONDS)
+        thread.join(STOP_SECONDS)
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def serving(app: str, folder: Path, *options: str, **env: str) -> Any:
+    """`sternpost serve` with a SQLite file in `folder`, on a free port."""
+    settings = {"STERNPOST_DATABASE_URL": f"sqlite:///{folder / 'process.sqlite'}", "STERNPOST_PORT": "0", **env}
+    return running(["-m", "sternpost", "serve", app, "--create-schema", *options], environment(**settings), folder)

@@ -1,0 +1,264 @@
+"""Tokens: what is accepted, and every known trick that is not."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from sternpost.auth.jwks import RETRY_SECONDS, KeySet
+from sternpost.auth.jwt import TOKEN_BYTES_MAX, JwtAuthenticator, make_token
+from sternpost.errors import Unauthenticated, Unavailable
+
+SECRET = "unit-tests-7f3a9c1e5b2d4860a1c3e5f7"
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+class FixedClock:
+    """Time that a test moves by hand."""
+
+    def __init__(self) -> None:
+        self.time = NOW
+
+    def now(self) -> datetime:
+        return self.time
+
+    def monotonic(self) -> float:
+        return (self.time - NOW).total_seconds() + 1000
+
+    def forward(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock()
+
+
+def claims(**more: Any) -> dict[str, Any]:
+    return {"sub": "usr_1", "scope": "a:read b:write", "exp": int(NOW.timestamp()) + 60, **more}
+
+
+def signed(payload: dict[str, Any], *, headers: dict[str, Any] | None = None, key: Any = SECRET, algorithm: str = "HS256") -> str:
+    return jwt.encode(payload, key, algorithm=algorithm, headers=headers)
+
+
+def part(data: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(data).encode()).rstrip(b"=").decode()
+
+
+async def refused(authenticator: JwtAuthenticator, token: str) -> str:
+    with pytest.raises(Unauthenticated) as error:
+        await authenticator.authenticate(token)
+    assert error.value.message == "The token is not valid"
+    return error.value.log["reason"]
+
+
+async def test_a_good_token_says_who_and_what(clock: FixedClock) -> None:
+    principal = await JwtAuthenticator(clock, secret=SECRET).authenticate(signed(claims()))
+    assert (principal.subject, principal.scopes) == ("usr_1", {"a:read", "b:write"})
+
+
+@pytest.mark.parametrize("scp", [["a", "b"], "a b"])
+async def test_scopes_may_be_in_scp(clock: FixedClock, scp: Any) -> None:
+    payload = claims(scp=scp)
+    del payload["scope"]
+    principal = await JwtAuthenticator(clock, secret=SECRET).authenticate(signed(payload))
+    assert principal.scopes == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"exp": int(NOW.timestamp())}, "expired"), ({"exp": None}, "no exp"), ({"exp": "tomorrow"}, "not a time"), ({"exp": True}, "not a time"),
+        ({"exp": 1e300}, "not a time"), ({"nbf": int(NOW.timestamp()) + 1}, "not valid yet"), ({"sub": None}, "no usable sub"), ({"sub": ""}, "no usable sub"),
+        ({"sub": 5}, "no usable sub"), ({"sub": "a\nb"}, "no usable sub"), ({"sub": "x" * 300}, "no usable sub"),
+    ],
+)
+async def test_claims_that_do_not_count(clock: FixedClock, change: dict[str, Any], reason: str) -> None:
+    payload = {name: value for name, value in claims(**change).items() if value is not None}
+    token = f"{part({'alg': 'HS256', 'typ': 'JWT'})}.{part(payload)}"
+    signature = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(token.encode(), SECRET.encode())
+    assert reason in await refused(JwtAuthenticator(clock, secret=SECRET), f"{token}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}")
+
+
+async def test_issuer_and_audience_count_when_set(clock: FixedClock) -> None:
+    strict = JwtAuthenticator(clock, secret=SECRET, issuer="me", audience="shop")
+    assert await strict.authenticate(signed(claims(iss="me", aud=["other", "shop"])))
+    assert "issuer" in await refused(strict, signed(claims(aud="shop")))
+    assert "issuer" in await refused(strict, signed(claims(iss="you", aud="shop")))
+    assert "audience" in await refused(strict, signed(claims(iss="me", aud="shops")))
+    assert "audience" in await refused(strict, signed(claims(iss="me")))
+    assert await JwtAuthenticator(clock, secret=SECRET).authenticate(signed(claims(iss="any", aud="any")))
+
+
+@pytest.mark.parametrize("algorithm", ["none", "None", "nOnE", "NONE", "", "HS384", "HS512", "hs256", 5, None])
+async def test_other_algorithms_are_refused(clock: FixedClock, algorithm: Any) -> None:
+    for signature in ("", "AAAA"):
+        await refused(JwtAuthenticator(clock, secret=SECRET), f"{part({'alg': algorithm, 'typ': 'JWT'})}.{part(claims())}.{signature}")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"jku": "http://evil.example/keys"}, {"x5u": "http://evil.example/cert"}, {"jwk": {"kty": "oct", "k": "AAAA"}}, {"x5c": ["AAAA"]},
+        {"crit": ["exp"]}, {"kid": "../../dev/null"}, {"kid": "' OR 1=1 --"}, {"typ": "id+jwt"}, {"typ": "logout+jwt"},
+    ],
+)
+async def test_headers_that_would_change_the_rules_are_refused(clock: FixedClock, header: dict[str, Any]) -> None:
+    await refused(JwtAuthenticator(clock, secret=SECRET), signed(claims(), headers=header))
+
+
+@pytest.mark.parametrize("token", ["", "a", "a.b", "a.b.c", "a.b.c.d", "....", "é.é.é", "x" * (TOKEN_BYTES_MAX + 1), "\x00", "e30.e30."])
+async def test_malformed_and_oversized_tokens_are_refused(clock: FixedClock, token: str) -> None:
+    await refused(JwtAuthenticator(clock, secret=SECRET), token)
+
+
+async def test_a_changed_or_foreign_signature_is_refused(clock: FixedClock) -> None:
+    authenticator = JwtAuthenticator(clock, secret=SECRET)
+    good = signed(claims())
+    await authenticator.authenticate(good)
+    head, body, signature = good.split(".")
+    await refused(authenticator, f"{head}.{part(claims(sub='admin'))}.{signature}")
+    await refused(authenticator, f"{head}.{body}.{signature[:-4]}AAAA")
+    await refused(authenticator, signed(claims(), key="another-secret-0123456789abcdefghij"))
+
+
+async def test_a_token_that_was_accepted_is_refused_once_expired(clock: FixedClock) -> None:
+    authenticator, token = JwtAuthenticator(clock, secret=SECRET), signed(claims())
+    await authenticator.authenticate(token)
+    clock.forward(61)
+    assert "expired" in await refused(authenticator, token)
+
+
+async def test_development_tokens_carry_what_is_enforced(clock: FixedClock) -> None:
+    now = int(NOW.timestamp())
+    token = make_token(SECRET, subject="s", scopes=["a"], issued=now, expires=now + 5, issuer="i", audience="u")
+    assert await JwtAuthenticator(clock, secret=SECRET, issuer="i", audience="u").authenticate(token)
+
+
+# -- public keys
+
+
+class KeyServer:
+    """Serves a JWKS over real HTTP."""
+
+    def __init__(self) -> None:
+        self.keys: list[dict[str, Any]] = []
+        self.fetched = 0
+        self.status = 200
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer.fetched += 1
+                self.send_response(outer.status)
+                self.end_headers()
+                self.wfile.write(json.dumps({"keys": outer.keys}).encode())
+
+            def log_message(self, format: str, *args: Any) -> None:
+                """Prints nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/jwks"
+        self.thread = Thread(target=self.server.serve_forever, daemon=True)
+        self.thread.start()
+
+    def add(self, kid: str, private: Any, algorithm: str) -> None:
+        kind = {"RS256": jwt.algorithms.RSAAlgorithm, "ES256": jwt.algorithms.ECAlgorithm, "EdDSA": jwt.algorithms.OKPAlgorithm}[algorithm]
+        self.keys.append({**json.loads(kind.to_jwk(private.public_key())), "kid": kid, "use": "sig", "alg": algorithm})
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join(5)
+
+
+@pytest.fixture
+def key_server() -> Iterator[KeyServer]:
+    server = KeyServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+async def public(clock: FixedClock, key_server: KeyServer) -> AsyncIterator[JwtAuthenticator]:
+    authenticator = JwtAuthenticator(clock, keys=KeySet(key_server.url, clock))
+    yield authenticator
+    await authenticator.close()
+
+
+PRIVATE: dict[str, Any] = {
+    "RS256": rsa.generate_private_key(65537, 2048), "ES256": ec.generate_private_key(ec.SECP256R1()), "EdDSA": ed25519.Ed25519PrivateKey.generate(),
+}
+
+
+@pytest.mark.parametrize("algorithm", list(PRIVATE))
+async def test_public_keys_verify(public: JwtAuthenticator, key_server: KeyServer, algorithm: str) -> None:
+    for name, private in PRIVATE.items():
+        key_server.add(f"key-{name}", private, name)
+    token = signed(claims(), key=PRIVATE[algorithm], algorithm=algorithm, headers={"kid": f"key-{algorithm}"})
+    assert (await public.authenticate(token)).subject == "usr_1"
+    other = next(name for name in PRIVATE if name != algorithm)
+    await refused(public, signed(claims(sub="x"), key=PRIVATE[algorithm], algorithm=algorithm, headers={"kid": f"key-{other}"}))
+    assert key_server.fetched == 1
+
+
+async def test_a_public_key_is_no_secret(public: JwtAuthenticator, key_server: KeyServer, clock: FixedClock) -> None:
+    """Key confusion: an HS256 token signed with the public key's text."""
+    key_server.add("k", PRIVATE["RS256"], "RS256")
+    pem = PRIVATE["RS256"].public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    unsigned = f"{part({'alg': 'HS256', 'typ': 'JWT', 'kid': 'k'})}.{part(claims())}"
+    signature = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(unsigned.encode(), pem)
+    token = f"{unsigned}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
+    assert "HS256 is not accepted" in await refused(public, token)
+    both = JwtAuthenticator(clock, secret=SECRET, keys=public.keys)
+    await refused(both, token)
+
+
+async def test_rotation_takes_new_keys_and_forgets_old_ones(public: JwtAuthenticator, key_server: KeyServer, clock: FixedClock) -> None:
+    key_server.add("one", PRIVATE["ES256"], "ES256")
+    old = signed(claims(exp=int(NOW.timestamp()) + 10_000), key=PRIVATE["ES256"], algorithm="ES256", headers={"kid": "one"})
+    await public.authenticate(old)
+    key_server.keys.clear()
+    key_server.add("two", PRIVATE["RS256"], "RS256")
+    new = signed(claims(exp=int(NOW.timestamp()) + 10_000), key=PRIVATE["RS256"], algorithm="RS256", headers={"kid": "two"})
+    await refused(public, new)  # fetched a moment ago
+    clock.forward(RETRY_SECONDS + 1)
+    assert await public.authenticate(new)
+    await refused(public, old)
+    fetched = key_server.fetched
+    for number in range(20):
+        await refused(public, signed(claims(), key=PRIVATE["RS256"], algorithm="RS256", headers={"kid": f"unknown-{number}"}))
+    assert key_server.fetched == fetched
+
+
+async def test_keys_that_cannot_be_fetched_are_503_and_known_ones_go_on(public: JwtAuthenticator, key_server: KeyServer, clock: FixedClock) -> None:
+    key_server.add("one", PRIVATE["ES256"], "ES256")
+    token = signed(claims(exp=int(NOW.timestamp()) + 10_000), key=PRIVATE["ES256"], algorithm="ES256", headers={"kid": "one"})
+    key_server.status = 500
+    with pytest.raises(Unavailable):
+        await public.authenticate(token)
+    key_server.status = 200
+    clock.forward(RETRY_SECONDS + 1)
+    await public.authenticate(token)
+    key_server.status = 500
+    clock.forward(1000)
+    assert await public.authenticate(token)
+    assert key_server.fetched == 3
+
+
+async def test_small_rsa_keys_are_refused(public: JwtAuthenticator, key_server: KeyServer) -> None:
+    weak = rsa.generate_private_key(65537, 1024)
+    key_server.add("weak", weak, "RS256")
+    token = jwt.api_jws.PyJWS(options={"enforce_minimum_key_length": False}).encode(json.dumps(claims()).encode(), weak, "RS256", {"kid": "weak"})
+    await refused(public, token)
