@@ -28,20 +28,25 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="STERNPOST_", env_ignore_empty=True, extra="ignore")
 
-    env: Literal["development", "test", "production"] = "development"
+    env: Literal["development", "test", "production"] = Field(
+        default="development", description="production refuses to start with a missing or weak secret"
+    )
     service: str | None = Field(default=None, description="name in log lines; by default the contract's")
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8000, ge=0, le=65535, description="port to listen on; 0 picks a free one")
-    database_url: SecretStr = Field(default=SecretStr("sqlite:///sternpost.sqlite"),
-                                    description="sqlite:///path or postgresql://user:password@host/name")
+    database_url: SecretStr = Field(
+        default=SecretStr("sqlite:///sternpost.sqlite"),
+        description="sqlite:///path or postgresql://user:password@host/name",
+    )
     database_pool_size: int = Field(default=10, ge=1, le=1000, description="connections per process (PostgreSQL)")
     database_timeout_seconds: float = Field(default=5.0, gt=0, description="wait for a connection or the writer")
     jwt_secret: SecretStr | None = Field(default=None, description="HS256 secret, at least 32 bytes")
     jwt_jwks_url: str | None = Field(default=None, description="JWKS address for RS256, ES256 and EdDSA")
     jwt_issuer: str | None = Field(default=None, description="required iss, when set")
     jwt_audience: str | None = Field(default=None, description="required aud, when set")
-    cors_origins: Annotated[list[str], NoDecode] = Field(default_factory=list[str],
-                                                         description="origins allowed by CORS, separated by commas")
+    cors_origins: Annotated[list[str], NoDecode] = Field(
+        default_factory=list[str], description="origins allowed by CORS, separated by commas"
+    )
     max_body_bytes: int = Field(default=1_048_576, ge=1, description="largest request body")
     shutdown_seconds: float = Field(default=30.0, ge=0, description="how long in-flight requests may take at shutdown")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level logged")
@@ -72,7 +77,9 @@ class Settings(BaseSettings):
         return bool(self.cors_origins)
 
 
-def load_settings(environ: Mapping[str, str] | None = None, *, dotenv: Path | None = None, serving: bool = True) -> Settings:
+def load_settings(
+    environ: Mapping[str, str] | None = None, *, dotenv: Path | None = None, serving: bool = True
+) -> Settings:
     """Reads the settings from `environ` (default: the process's), with `dotenv` (a `.env` file) below it.
 
     What serves requests needs a way to verify tokens in production; a command that does not (`serving=False`) needs none.
@@ -85,9 +92,7 @@ def load_settings(environ: Mapping[str, str] | None = None, *, dotenv: Path | No
     for name in SECRETS:
         _read_secret_file(values, name)
     fields = {
-        name: values[variable]
-        for name in Settings.model_fields
-        if values.get(variable := f"STERNPOST_{name.upper()}")
+        name: values[variable] for name in Settings.model_fields if values.get(variable := f"STERNPOST_{name.upper()}")
     }
     try:
         settings = Settings.model_validate(fields)
@@ -147,7 +152,16 @@ def secret_weakness(secret: str) -> str | None:
     if len(set(secret)) < 10:
         return "it repeats a few characters"
     lowered = secret.lower()
-    for word in ("changeme", "change-me", "change_me", "secret-key", "password", "example", "development", "your-secret"):
+    for word in (
+        "changeme",
+        "change-me",
+        "change_me",
+        "secret-key",
+        "password",
+        "example",
+        "development",
+        "your-secret",
+    ):
         if word in lowered:
             return f'it contains "{word}"'
     return None

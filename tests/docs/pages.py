@@ -26,13 +26,17 @@ class Block:
 
 def blocks(page: Path, *languages: str) -> list[Block]:
     """The fenced blocks of a page in these languages (or in all), in order."""
-    return [block for block in _blocks(page.read_text(encoding="utf-8")) if not languages or block.language in languages]
+    return [
+        block for block in _blocks(page.read_text(encoding="utf-8")) if not languages or block.language in languages
+    ]
 
 
 def _blocks(text: str) -> Iterator[Block]:
     for found in _FENCE.finditer(text):
         title = _TITLE.search(found["info"])
-        yield Block(found["language"] or "", title[1] if title else None, found["code"], text.count("\n", 0, found.start()) + 2)
+        yield Block(
+            found["language"] or "", title[1] if title else None, found["code"], text.count("\n", 0, found.start()) + 2
+        )
 
 
 def pages(*folders: str) -> list[Path]:

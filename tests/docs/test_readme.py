@@ -43,7 +43,9 @@ def contract() -> Block:
 
 
 def test_contract_is_short() -> None:
-    declared = [line for line in contract().code.splitlines() if line.strip() and not line.startswith(("from ", "import "))]
+    declared = [
+        line for line in contract().code.splitlines() if line.strip() and not line.startswith(("from ", "import "))
+    ]
     assert 8 <= len(declared) <= 14
 
 
@@ -60,11 +62,15 @@ def test_calls_print_what_is_shown(tmp_path: Path) -> None:
     with running(["-m", "sternpost", "serve", "tickets:app", "--create-schema"], env, tmp_path) as server:
         for command, shown in calls():
             sent = command.replace(SHOWN_PORT, f"127.0.0.1:{server.port}")
-            sent = _ID.sub(lambda found: made[0] if made else found[0], sent)
+            sent = _ID.sub(made[0], sent) if made else sent
             printed = _run(sent, {**env, "TOKEN": token})
             made += [] if made else _ID.findall(printed)
             assert json.loads(printed)
             assert normalised(printed) == normalised(shown)
+        # "Without the token it is 401, without the scope 403, and a second time 409"
+        address = f"/api/v1/tickets/{made[0]}/close"
+        other = _command(env, tmp_path, "token", "--sub", "bob").strip()
+        assert [server.request("POST", address, token=sent)[0] for sent in (None, other, token)] == [401, 403, 409]
         assert server.stop() == 0
 
 
@@ -80,7 +86,9 @@ def test_links_lead_somewhere() -> None:
 
 
 def _command(env: dict[str, str], folder: Path, *arguments: str) -> str:
-    done = subprocess.run([sys.executable, "-m", "sternpost", *arguments], cwd=folder, env=env, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "sternpost", *arguments], cwd=folder, env=env, capture_output=True, text=True, check=True
+    )
     return done.stdout
 
 

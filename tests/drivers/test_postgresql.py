@@ -21,7 +21,9 @@ class TestPostgresql(StorageSuite):
     async def test_connections_that_are_cut_are_replaced(self, opened: PostgresqlStorage) -> None:
         await self._add(opened, shelf("kept"))
         admin = await asyncpg.connect(opened.url)
-        await admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+        await admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
         await admin.close()
         try:
             await opened.check()

@@ -21,8 +21,15 @@ class TestSqlite(StorageSuite):
 
     async def test_the_file_is_wal_full_strict_and_with_foreign_keys(self, opened: SqliteStorage) -> None:
         async with opened._begin() as connection:
-            settings = {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous", "foreign_keys")}
-            tables = dict(connection.execute("SELECT name, strict FROM pragma_table_list WHERE schema = 'main' AND name NOT LIKE 'sqlite_%'"))
+            settings = {
+                name: connection.execute(f"PRAGMA {name}").fetchone()[0]
+                for name in ("journal_mode", "synchronous", "foreign_keys")
+            }
+            tables = dict(
+                connection.execute(
+                    "SELECT name, strict FROM pragma_table_list WHERE schema = 'main' AND name NOT LIKE 'sqlite_%'"
+                )
+            )
         assert settings == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
         assert set(tables.values()) == {1}
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 from pathlib import Path
 
-from sternpost import Contract, Context, Custom, Create, Payload, Resource, Sternpost, field, implements, public
+from sternpost import Context, Contract, Create, Custom, Payload, Resource, Sternpost, field, implements, public
 
 
 class Waited(Payload):

@@ -46,7 +46,9 @@ def test_readiness_falls_and_recovers_by_itself(private_postgres: PrivateServer,
             assert server.stop() == 0
 
 
-def test_it_starts_while_the_database_is_away_and_becomes_ready_with_it(private_postgres: PrivateServer, tmp_path: Path) -> None:
+def test_it_starts_while_the_database_is_away_and_becomes_ready_with_it(
+    private_postgres: PrivateServer, tmp_path: Path
+) -> None:
     with private_postgres as postgres:
         postgres.stop(signal.SIGINT)
         env = environment(STERNPOST_DATABASE_URL=postgres.url, STERNPOST_PORT="0")

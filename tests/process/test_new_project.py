@@ -41,7 +41,13 @@ def python(*arguments: str, folder: Path, **environment: str) -> subprocess.Comp
 
 def run_in(folder: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, cwd=folder, env=clean_environment(**environment), text=True, capture_output=True, timeout=SECONDS * 2, check=False
+        command,
+        cwd=folder,
+        env=clean_environment(**environment),
+        text=True,
+        capture_output=True,
+        timeout=SECONDS * 2,
+        check=False,
     )
 
 
@@ -65,7 +71,11 @@ def new_project(folder: Path) -> Path:
 
 def files_of(project: Path) -> dict[str, str]:
     """What was generated, by path; not what tools have left since."""
-    paths = (path for path in project.rglob("*") if path.is_file() and "__pycache__" not in path.parts and ".pytest_cache" not in path.parts)
+    paths = (
+        path
+        for path in project.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and ".pytest_cache" not in path.parts
+    )
     return {path.relative_to(project).as_posix(): path.read_text(encoding="utf-8") for path in paths}
 
 
@@ -74,9 +84,22 @@ def files_of(project: Path) -> dict[str, str]:
 
 def test_makes_every_part(project: Path) -> None:
     assert set(files_of(project)) >= {
-        "pyproject.toml", "src/my_service/__init__.py", "src/my_service/contract.py", "src/my_service/services.py", "src/my_service/app.py",
-        "tests/conftest.py", "tests/test_contract.py", "tests/test_tasks.py", ".env.example", ".gitignore", ".dockerignore", "Dockerfile",
-        "compose.yaml", "Makefile", "README.md", "secrets/README.md",
+        "pyproject.toml",
+        "src/my_service/__init__.py",
+        "src/my_service/contract.py",
+        "src/my_service/services.py",
+        "src/my_service/app.py",
+        "tests/conftest.py",
+        "tests/test_contract.py",
+        "tests/test_tasks.py",
+        ".env.example",
+        ".gitignore",
+        ".dockerignore",
+        "Dockerfile",
+        "compose.yaml",
+        "Makefile",
+        "README.md",
+        "secrets/README.md",
     }
 
 
@@ -117,14 +140,25 @@ def test_its_example_settings_name_every_variable(project: Path) -> None:
 
 
 def test_git_ignores_what_is_secret_or_local(own_project: Path) -> None:
-    local = [".env", ".sternpost/development-secret", ".venv/bin/python", "secrets/jwt_secret.txt", "sternpost.sqlite", "sternpost.sqlite-wal"]
+    local = [
+        ".env",
+        ".sternpost/development-secret",
+        ".venv/bin/python",
+        "secrets/jwt_secret.txt",
+        "sternpost.sqlite",
+        "sternpost.sqlite-wal",
+    ]
     assert run_in(own_project, "git", "init", "--quiet").returncode == 0
     assert run_in(own_project, "git", "check-ignore", *local).stdout.split() == local
     assert run_in(own_project, "git", "check-ignore", *files_of_git(own_project)).stdout == ""
 
 
 def files_of_git(project: Path) -> list[str]:
-    return [path.relative_to(project).as_posix() for path in project.rglob("*") if path.is_file() and ".git" not in path.parts]
+    return [
+        path.relative_to(project).as_posix()
+        for path in project.rglob("*")
+        if path.is_file() and ".git" not in path.parts
+    ]
 
 
 # -- containers
@@ -149,7 +183,10 @@ def test_compose_file_holds_no_secret_and_starts_in_order(project: Path) -> None
 
 def has_docker_compose() -> bool:
     docker = shutil.which("docker")
-    return docker is not None and subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode == 0
+    return (
+        docker is not None
+        and subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode == 0
+    )
 
 
 def test_image_runs_as_nobody_in_particular_without_build_tools(project: Path) -> None:
@@ -197,7 +234,9 @@ def test_make_secrets_makes_what_compose_mounts(own_project: Path) -> None:
     for secret in compose["secrets"].values():
         assert (own_project / secret["file"]).stat().st_mode & 0o777 == 0o644
     password = (secrets / "database_password.txt").read_text(encoding="utf-8").strip()
-    assert (secrets / "database_url.txt").read_text(encoding="utf-8").strip() == f"postgresql://my_service:{password}@database/my_service"
+    assert (secrets / "database_url.txt").read_text(
+        encoding="utf-8"
+    ).strip() == f"postgresql://my_service:{password}@database/my_service"
     assert len((secrets / "jwt_secret.txt").read_text(encoding="utf-8").strip()) == 64
 
 
@@ -223,7 +262,21 @@ def test_says_where_it_cannot_write(tmp_path: Path) -> None:
         make_project("my-service", tmp_path / "file")
 
 
-BAD_NAMES = ["My-Service", "my_service", "-service", "my--service", "9lives", "", "../up", "class", "json", "sternpost", "tests", "uvicorn", "a" * 51]
+BAD_NAMES = [
+    "My-Service",
+    "my_service",
+    "-service",
+    "my--service",
+    "9lives",
+    "",
+    "../up",
+    "class",
+    "json",
+    "sternpost",
+    "tests",
+    "uvicorn",
+    "a" * 51,
+]
 
 
 @pytest.mark.parametrize("name", BAD_NAMES)
@@ -248,8 +301,14 @@ def running(folder: Path, *arguments: str, **environment: str) -> Generator[tupl
     """A process of the project, and the file that takes its standard error. It has a session of its own, which ends with it."""
     output = folder.parent / "stderr.txt"
     with output.open("wb") as stderr:
-        process = subprocess.Popen([sys.executable, "-m", "sternpost", *arguments], cwd=folder, env=clean_environment(**environment),
-                                   stdout=subprocess.DEVNULL, stderr=stderr, start_new_session=True)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "sternpost", *arguments],
+            cwd=folder,
+            env=clean_environment(**environment),
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            start_new_session=True,
+        )
     try:
         yield process, output
         process.terminate()
@@ -282,14 +341,18 @@ def get(port: int, path: str) -> tuple[int, Any]:
 def wait_for(condition: Callable[[], bool], what: str, output: Path) -> None:
     deadline = time.monotonic() + SECONDS
     while not condition():
-        assert time.monotonic() < deadline, f"{what} did not happen within {SECONDS} s; standard error:\n{output.read_text(encoding='utf-8')}"
+        assert time.monotonic() < deadline, (
+            f"{what} did not happen within {SECONDS} s; standard error:\n{output.read_text(encoding='utf-8')}"
+        )
         time.sleep(0.05)
 
 
 def healthy(project: Path, port: int) -> bool:
     """Whether the image's HEALTHCHECK is content."""
     environment = clean_environment(STERNPOST_PORT=str(port))
-    return subprocess.run(health_command(project), env=environment, stderr=subprocess.DEVNULL, check=False).returncode == 0
+    return (
+        subprocess.run(health_command(project), env=environment, stderr=subprocess.DEVNULL, check=False).returncode == 0
+    )
 
 
 def test_dev_restarts_on_change_and_survives_a_mistake(own_project: Path) -> None:
@@ -297,7 +360,9 @@ def test_dev_restarts_on_change_and_survives_a_mistake(own_project: Path) -> Non
     good = contract.read_text(encoding="utf-8")
     create, finish = "create = Create(allow=can_write)", "finish = Transition("
     wrong = good.replace(create, "create = Create()")
-    better = good.replace(finish, 'reopen = Transition("status", source="done", target="open", allow=this.is_owner)\n    ' + finish)
+    better = good.replace(
+        finish, 'reopen = Transition("status", source="done", target="open", allow=this.is_owner)\n    ' + finish
+    )
     assert len({good, wrong, better}) == 3
 
     def serves_new_contract() -> bool:
@@ -325,7 +390,10 @@ def test_dev_restarts_on_change_and_survives_a_mistake(own_project: Path) -> Non
 
 def test_serves_for_real_with_the_settings_of_the_image(own_project: Path) -> None:
     port = free_port()
-    secrets = {"STERNPOST_DATABASE_URL": f"sqlite:///{own_project.parent / 'real.sqlite'}", "STERNPOST_JWT_SECRET": os.urandom(32).hex()}
+    secrets = {
+        "STERNPOST_DATABASE_URL": f"sqlite:///{own_project.parent / 'real.sqlite'}",
+        "STERNPOST_JWT_SECRET": os.urandom(32).hex(),
+    }
     environment = image_environment(own_project) | {"STERNPOST_HOST": "127.0.0.1", "STERNPOST_PORT": str(port)}
     for name, value in secrets.items():
         file = own_project.parent / f"{name}.txt"

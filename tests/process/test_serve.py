@@ -39,10 +39,17 @@ def test_a_signal_ends_it_with_status_0(tmp_path: Path, number: int) -> None:
 @pytest.mark.parametrize("delay_seconds", [0.0, 0.05, 0.15, 0.3, 0.6])
 def test_a_signal_while_it_starts_ends_it_with_status_0(tmp_path: Path, delay_seconds: float) -> None:
     env = environment(STERNPOST_DATABASE_URL=f"sqlite:///{tmp_path / 'x.sqlite'}", STERNPOST_PORT="0")
-    process = subprocess.Popen([sys.executable, "-m", "sternpost", "serve", "shop.app:app", "--create-schema"], env=env, cwd=tmp_path, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sternpost", "serve", "shop.app:app", "--create-schema"],
+        env=env,
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+    )
     time.sleep(0.25 + delay_seconds)  # the moment is what is tried here
     process.terminate()
-    assert process.wait(20) in ((0, -signal.SIGTERM) if delay_seconds < 0.1 else (0,))  # Python itself starts before our first line
+    assert process.wait(20) in (
+        (0, -signal.SIGTERM) if delay_seconds < 0.1 else (0,)
+    )  # Python itself starts before our first line
 
 
 def test_sigterm_drains(tmp_path: Path) -> None:
@@ -66,7 +73,10 @@ def test_sigterm_drains(tmp_path: Path) -> None:
 
 
 def test_a_request_that_never_ends_is_given_up_after_the_limit(tmp_path: Path) -> None:
-    with serving(SLOW, tmp_path, SLOW_FOLDER=str(tmp_path), STERNPOST_SHUTDOWN_SECONDS="1") as server, ThreadPoolExecutor() as threads:
+    with (
+        serving(SLOW, tmp_path, SLOW_FOLDER=str(tmp_path), STERNPOST_SHUTDOWN_SECONDS="1") as server,
+        ThreadPoolExecutor() as threads,
+    ):
         slow = threads.submit(server.request, "POST", "/api/v1/jobs/wait")
         wait_until((tmp_path / "entered").exists)
         started = time.monotonic()
@@ -109,7 +119,9 @@ def test_200_concurrent_writers_lose_nothing(tmp_path: Path) -> None:
 
         def write(number: int) -> int:
             gate.wait(30)
-            return server.request("POST", "/api/v1/users", {"name": f"U{number}", "email": f"u{number}@shop.example"})[0]
+            return server.request("POST", "/api/v1/users", {"name": f"U{number}", "email": f"u{number}@shop.example"})[
+                0
+            ]
 
         assert set(threads.map(write, range(200))) == {201}
         assert server.stop() == 0
@@ -122,15 +134,24 @@ def test_kill_9_during_writes_leaves_no_half_written_order_and_loses_no_acknowle
     for round_number in range(5):
         with serving("shop.app:app", tmp_path) as server:
             admin = _token("admin", "users:admin", "orders:admin", "products:write")
-            user = server.request("POST", "/api/v1/users", {"name": "A", "email": f"a{round_number}@shop.example"})[1]["data"]["id"]
+            user = server.request("POST", "/api/v1/users", {"name": "A", "email": f"a{round_number}@shop.example"})[1][
+                "data"
+            ]["id"]
             products = [
-                server.request("POST", "/api/v1/products", {"sku": f"S{round_number}-{n}", "name": "P", "priceCents": 10 * n + 1}, admin)[1]["data"]["id"]
+                server.request(
+                    "POST",
+                    "/api/v1/products",
+                    {"sku": f"S{round_number}-{n}", "name": "P", "priceCents": 10 * n + 1},
+                    admin,
+                )[1]["data"]["id"]
                 for n in range(3)
             ]
             body = {"userId": user, "items": [{"productId": product, "quantity": 2} for product in products]}
             stopped = threading.Event()
 
-            def write(server: Any = server, body: Any = body, admin: str = admin, stopped: threading.Event = stopped) -> None:
+            def write(
+                server: Any = server, body: Any = body, admin: str = admin, stopped: threading.Event = stopped
+            ) -> None:
                 while not stopped.is_set():
                     try:
                         status, answer = server.request("POST", "/api/v1/orders", body, admin)
@@ -193,11 +214,15 @@ def test_secrets_come_from_files(tmp_path: Path) -> None:
     env = {"STERNPOST_JWT_SECRET": "", "STERNPOST_JWT_SECRET_FILE": str(secret), "STERNPOST_ENV": "production"}
     token = _sternpost("token", "--sub", "admin", "--scope", "products:write", cwd=tmp_path, **env).stdout
     with serving("shop.app:app", tmp_path, **env) as server:
-        status, _ = server.request("POST", "/api/v1/products", {"sku": "A", "name": "B", "priceCents": 1}, token.strip())
+        status, _ = server.request(
+            "POST", "/api/v1/products", {"sku": "A", "name": "B", "priceCents": 1}, token.strip()
+        )
         assert status == 201
     both = _sternpost("token", "--sub", "x", cwd=tmp_path, STERNPOST_JWT_SECRET_FILE=str(secret))
     assert both.returncode == 2
-    missing = _sternpost("token", "--sub", "x", cwd=tmp_path, STERNPOST_JWT_SECRET="", STERNPOST_JWT_SECRET_FILE="/nowhere")
+    missing = _sternpost(
+        "token", "--sub", "x", cwd=tmp_path, STERNPOST_JWT_SECRET="", STERNPOST_JWT_SECRET_FILE="/nowhere"
+    )
     assert "cannot be read" in missing.stderr
 
 
@@ -230,4 +255,12 @@ def _token(subject: str, *scopes: str) -> str:
 
 
 def _sternpost(*arguments: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "sternpost", *arguments], cwd=cwd, env=environment(**env), capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(
+        [sys.executable, "-m", "sternpost", *arguments],
+        cwd=cwd,
+        env=environment(**env),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )

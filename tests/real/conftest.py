@@ -22,8 +22,16 @@ from tests.conftest import DATABASES, SECRET, LogLines, new_postgres_database, n
 
 FOLDER = Path(__file__).parent
 PREFIXES = {
-    "Artist": "art", "Album": "alb", "Track": "trk", "Genre": "gen", "MediaType": "med", "Playlist": "pla", "Customer": "cus",
-    "Employee": "emp", "Invoice": "inv", "InvoiceLine": "lin",
+    "Artist": "art",
+    "Album": "alb",
+    "Track": "trk",
+    "Genre": "gen",
+    "MediaType": "med",
+    "Playlist": "pla",
+    "Customer": "cus",
+    "Employee": "emp",
+    "Invoice": "inv",
+    "InvoiceLine": "lin",
 }
 
 
@@ -79,7 +87,7 @@ class Store:
         self.token = client.token("reader", "store:read")
 
     async def get(self, path: str, **parameters: Any) -> Page:
-        """A GET that succeeds; parameters are named as in the address, `{"name[in]": …}` through `**`."""
+        """A GET that succeeds; parameters are named as in the address, such as `**{"name[in]": "a,b"}`."""
         query = "?" + urlencode(parameters) if parameters else ""
         answer = await self.client.get(f"/api/v1/{path}{query}", token=self.token)
         assert answer.status == 200, answer.json()
@@ -110,7 +118,9 @@ def original() -> Iterator[Original]:
 
 
 @pytest.fixture(scope="session", params=DATABASES)
-def loaded(request: pytest.FixtureRequest, original: Original, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[str, int]]]:
+def loaded(
+    request: pytest.FixtureRequest, original: Original, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, dict[str, int]]]:
     """The URL of a database that holds the store, and what loading it reported."""
 
     async def fill(url: str) -> dict[str, int]:
@@ -127,15 +137,19 @@ def loaded(request: pytest.FixtureRequest, original: Original, tmp_path_factory:
 
     with asyncio.Runner() as runner:
         url = str(runner.run(following()))
-        yield url, runner.run(fill(url))
-        runner.run(following())
+        try:
+            yield url, runner.run(fill(url))
+        finally:
+            runner.run(following())
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def store(loaded: tuple[str, dict[str, int]]) -> AsyncIterator[Store]:
     """The running application on that database. No test changes a row, so all of them share it."""
     log_lines = LogLines()
-    async with Client(Sternpost(contract, settings=settings_for(loaded[0]), write_log=log_lines), create_schema=False) as client:
+    async with Client(
+        Sternpost(contract, settings=settings_for(loaded[0]), write_log=log_lines), create_schema=False
+    ) as client:
         yield Store(client, log_lines)
 
 

@@ -30,7 +30,9 @@ def test_ids_are_uuids_of_version_7_and_sort_as_keys_do() -> None:
     assert hex_id("Album", 1) != hex_id("Artist", 1)
 
 
-async def test_a_database_with_rows_is_refused(loaded: tuple[str, dict[str, int]], original: Original, store: Store) -> None:
+async def test_a_database_with_rows_is_refused(
+    loaded: tuple[str, dict[str, int]], original: Original, store: Store
+) -> None:
     with pytest.raises(LoadError, match=r"holds rows already \(artists\)"):
         await load(Sternpost(contract, settings=settings_for(loaded[0])), original.path)
     assert (await store.get("artists")).meta["totalCount"] == 275
@@ -68,7 +70,9 @@ async def test_the_command(original: Original, tmp_path: Path) -> None:
 
     async def run(**more: str) -> tuple[int | None, str]:
         environment = {**os.environ, "STERNPOST_DATABASE_URL": url, "CHINOOK_DB": str(original.path), **more}
-        process = await create_subprocess_exec(sys.executable, "-m", "chinook.load", cwd=EXAMPLE, env=environment, stderr=subprocess.PIPE)
+        process = await create_subprocess_exec(
+            sys.executable, "-m", "chinook.load", cwd=EXAMPLE, env=environment, stderr=subprocess.PIPE
+        )
         _, shown = await process.communicate()
         return process.returncode, shown.decode()
 
@@ -99,17 +103,36 @@ async def test_writing_through_the_contract(database_url: str, log_lines: LogLin
         medium = await send("POST", "media-types", 201, 1, {"name": "FLAC"})
         songs: list[str] = []
         for name, price in (("Jóga", "1.99"), ("Bachelorette", "0.10")):
-            body = {"name": name, "albumId": album["id"], "mediaTypeId": medium["id"], "milliseconds": 1, "unitPrice": price}
-            songs.append((await send("POST", "tracks", 201, 2, body))["id"])  # the row, and its links to no playlist
-        playlist = await send("POST", "playlists", 201, 4, {"name": "Iceland", "trackIds": songs})  # the row, no old links, two links
+            body = {
+                "name": name,
+                "albumId": album["id"],
+                "mediaTypeId": medium["id"],
+                "milliseconds": 1,
+                "unitPrice": price,
+            }
+            songs.append((await send("POST", "tracks", 201, 1, body))["id"])
+        playlist = await send(
+            "POST", "playlists", 201, 4, {"name": "Iceland", "trackIds": songs}
+        )  # the row, no old links, two links
         assert [row["id"] for row in await send("GET", f"playlists/{playlist['id']}/tracks", 200, 2)] == songs
         chief = await send("POST", "employees", 201, 1, {"lastName": "Adams", "firstName": "Andrew"})
-        clerk = await send("POST", "employees", 201, 1, {"lastName": "Peacock", "firstName": "Jane", "managerId": chief["id"]})
+        clerk = await send(
+            "POST", "employees", 201, 1, {"lastName": "Peacock", "firstName": "Jane", "managerId": chief["id"]}
+        )
         ada = {"firstName": "Ada", "lastName": "L", "email": "ada@example.com", "supportRepId": clerk["id"]}
         customer = await send("POST", "customers", 201, 1, ada)
 
-        lines = [{"trackId": songs[0], "unitPrice": "1.99", "quantity": 3}, {"trackId": songs[1], "unitPrice": "0.10", "quantity": 7}]
-        invoice = await send("POST", "invoices", 201, 4, {"customerId": customer["id"], "invoiceDate": "2026-01-01T00:00:00Z", "lines": lines})
+        lines = [
+            {"trackId": songs[0], "unitPrice": "1.99", "quantity": 3},
+            {"trackId": songs[1], "unitPrice": "0.10", "quantity": 7},
+        ]
+        invoice = await send(
+            "POST",
+            "invoices",
+            201,
+            4,
+            {"customerId": customer["id"], "invoiceDate": "2026-01-01T00:00:00Z", "lines": lines},
+        )
         assert invoice["total"] == "6.67"
         changed = await send("PATCH", f"invoices/{invoice['id']}", 200, 5, {"lines": [{**lines[1], "quantity": 10}]})
         assert changed["total"] == "1.00"

@@ -88,8 +88,12 @@ async def test_one_row(store: Store, path: str, parameters: dict[str, str], cost
 
 async def test_what_is_refused_costs_nothing(store: Store) -> None:
     refused = [
-        ("invoices", None, 401), ("invoices", store.client.token("stranger"), 403), ("tracks?nonsense=1", None, 400),
-        ("tracks?sort=albumId", None, 400), ("tracks?include=lines", None, 400), ("tracks/nonsense", None, 404),
+        ("invoices", None, 401),
+        ("invoices", store.client.token("stranger"), 403),
+        ("tracks?nonsense=1", None, 400),
+        ("tracks?sort=albumId", None, 400),
+        ("tracks?include=lines", None, 400),
+        ("tracks/nonsense", None, 404),
         ("artists?include=albums.tracks.playlists.tracks.album", None, 400),
     ]
     for path, token, status in refused:

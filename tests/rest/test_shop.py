@@ -27,15 +27,26 @@ async def test_create_a_user_needs_no_token(client: Client) -> None:
 
 
 async def test_every_problem_of_an_input_is_named(client: Client) -> None:
-    body = {"name": "", "email": "no", "status": "active", "id": "usr_1", "createdAt": "2026-01-01T00:00:00Z", "nickname": "Al"}
+    body = {
+        "name": "",
+        "email": "no",
+        "status": "active",
+        "id": "usr_1",
+        "createdAt": "2026-01-01T00:00:00Z",
+        "nickname": "Al",
+    }
     answer = await client.post("/api/v1/users", json=body)
     assert answer.status == 400
     assert answer.error["code"] == "VALIDATION_ERROR"
     assert answer.error["message"] == "Invalid input"
     found = {(detail["path"], detail["code"]) for detail in answer.error["details"]}
     assert found == {
-        ("name", "string_too_short"), ("email", "string_pattern_mismatch"), ("status", "read_only"), ("id", "read_only"),
-        ("createdAt", "read_only"), ("nickname", "unknown_field"),
+        ("name", "string_too_short"),
+        ("email", "string_pattern_mismatch"),
+        ("status", "read_only"),
+        ("id", "read_only"),
+        ("createdAt", "read_only"),
+        ("nickname", "unknown_field"),
     }
 
 
@@ -70,7 +81,9 @@ async def test_put_replaces_and_patch_merges(client: Client, shop: Shop) -> None
     address = f"/api/v1/products/{product['id']}"
     patched = await client.patch(address, json={"name": "New"}, token=shop.admin)
     assert patched.data == {**product, "name": "New"}
-    merged = await client.patch(address, content=b'{"stock": 8}', headers={"content-type": "application/merge-patch+json"}, token=shop.admin)
+    merged = await client.patch(
+        address, content=b'{"stock": 8}', headers={"content-type": "application/merge-patch+json"}, token=shop.admin
+    )
     assert merged.data["stock"] == 8
     assert (await client.patch(address, json={}, token=shop.admin)).data == merged.data
     null = await client.patch(address, json={"name": None}, token=shop.admin)
@@ -116,19 +129,28 @@ async def test_cancelling_gives_the_stock_back(client: Client, shop: Shop) -> No
     user, product = await shop.user(), await shop.product(stock=4)
     order = await shop.order(user, (product, 3))
     await client.post(f"/api/v1/orders/{order['id']}/place", token=shop.token(user))
-    assert (await client.post(f"/api/v1/orders/{order['id']}/cancel", token=shop.token(user))).data["status"] == "cancelled"
+    assert (await client.post(f"/api/v1/orders/{order['id']}/cancel", token=shop.token(user))).data[
+        "status"
+    ] == "cancelled"
     assert (await client.get(f"/api/v1/products/{product['id']}")).data["stock"] == 4
 
 
 async def test_items_are_validated_and_priced_by_the_server(client: Client, shop: Shop) -> None:
     user, product = await shop.user(), await shop.product()
-    body = {"items": [{"productId": product["id"], "quantity": 0}, {"productId": "x", "quantity": 1000, "unitPriceCents": 1}]}
+    body = {
+        "items": [
+            {"productId": product["id"], "quantity": 0},
+            {"productId": "x", "quantity": 1000, "unitPriceCents": 1},
+        ]
+    }
     answer = await client.post("/api/v1/orders", json=body, token=shop.token(user))
     assert answer.status == 400
     found = {(detail["path"], detail["code"]) for detail in answer.error["details"]}
     assert found == {
-        ("items.0.quantity", "greater_than_equal"), ("items.1.productId", "string_pattern_mismatch"),
-        ("items.1.quantity", "less_than_equal"), ("items.1.unitPriceCents", "read_only"),
+        ("items.0.quantity", "greater_than_equal"),
+        ("items.1.productId", "string_pattern_mismatch"),
+        ("items.1.quantity", "less_than_equal"),
+        ("items.1.unitPriceCents", "read_only"),
     }
     missing = {"items": [{"productId": "prd_" + "0" * 32, "quantity": 1}]}
     assert (await client.post("/api/v1/orders", json=missing, token=shop.token(user))).status == 422
@@ -148,7 +170,13 @@ async def test_lists_show_only_own_orders(client: Client, shop: Shop) -> None:
     first, second = await shop.order(alice, (product, 1)), await shop.order(bob, (product, 2))
     listed = await client.get("/api/v1/orders", token=shop.token(alice))
     assert [order["id"] for order in listed.data] == [first["id"]]
-    assert listed.json()["meta"] | {"requestId": ""} == {"page": 1, "pageSize": 20, "totalCount": 1, "totalPages": 1, "requestId": ""}
+    assert listed.json()["meta"] | {"requestId": ""} == {
+        "page": 1,
+        "pageSize": 20,
+        "totalCount": 1,
+        "totalPages": 1,
+        "requestId": "",
+    }
     everything = await client.get("/api/v1/orders?sort=createdAt", token=shop.admin)
     assert [order["id"] for order in everything.data] == [first["id"], second["id"]]
     nested = await client.get(f"/api/v1/users/{alice['id']}/orders", token=shop.token(alice))
@@ -159,13 +187,22 @@ async def test_lists_show_only_own_orders(client: Client, shop: Shop) -> None:
 
 async def test_pages_filters_and_sorts(client: Client, shop: Shop) -> None:
     for number in range(5):
-        await shop.product(sku=f"P{number}", name=f"{'Größe' if number % 2 else 'Size'} {number}", priceCents=number * 100)
+        await shop.product(
+            sku=f"P{number}", name=f"{'Größe' if number % 2 else 'Size'} {number}", priceCents=number * 100
+        )
     page = await client.get("/api/v1/products?page=2&pageSize=2&sort=-priceCents")
     assert [product["priceCents"] for product in page.data] == [200, 100]
     assert (page.json()["meta"]["totalCount"], page.json()["meta"]["totalPages"]) == (5, 3)
-    assert [p["sku"] for p in (await client.get("/api/v1/products?priceCents[gte]=100&priceCents[lt]=300&sort=sku")).data] == ["P1", "P2"]
-    assert [p["sku"] for p in (await client.get("/api/v1/products?name[contains]=%C3%B6%C3%9F&sort=sku")).data] == ["P1", "P3"]
-    assert [p["sku"] for p in (await client.get("/api/v1/products?name[startsWith]=Size&sku[in]=P0,P1,P2&sort=-sku")).data] == ["P2", "P0"]
+    assert [
+        p["sku"] for p in (await client.get("/api/v1/products?priceCents[gte]=100&priceCents[lt]=300&sort=sku")).data
+    ] == ["P1", "P2"]
+    assert [p["sku"] for p in (await client.get("/api/v1/products?name[contains]=%C3%B6%C3%9F&sort=sku")).data] == [
+        "P1",
+        "P3",
+    ]
+    assert [
+        p["sku"] for p in (await client.get("/api/v1/products?name[startsWith]=Size&sku[in]=P0,P1,P2&sort=-sku")).data
+    ] == ["P2", "P0"]
     assert [p["sku"] for p in (await client.get("/api/v1/products?sku[ne]=P0&sort=sku&pageSize=1")).data] == ["P1"]
     beyond = await client.get("/api/v1/products?page=9")
     assert (beyond.data, beyond.json()["meta"]["totalCount"]) == ([], 5)
@@ -174,11 +211,19 @@ async def test_pages_filters_and_sorts(client: Client, shop: Shop) -> None:
 @pytest.mark.parametrize(
     ("query", "path", "code"),
     [
-        ("bogus=1", "bogus", "unknown_parameter"), ("pageSize=101", "pageSize", "invalid_parameter"), ("page=0", "page", "invalid_parameter"),
-        ("page=x", "page", "invalid_parameter"), ("sort=stockk", "sort", "invalid_parameter"), ("include=nothing", "include", "unknown_parameter"),
-        ("priceCents[contains]=1", "priceCents[contains]", "unknown_parameter"), ("priceCents=1e3", "priceCents", "invalid_parameter"),
-        ("page=1&page=2", "page", "repeated_parameter"), ("name=%00", "name", "invalid_parameter"), ("%ff=1", "", "malformed_query"),
-        ("access_token=abc", "access_token", "unknown_parameter"), ("priceCents=" + "9" * 30, "priceCents", "invalid_parameter"),
+        ("bogus=1", "bogus", "unknown_parameter"),
+        ("pageSize=101", "pageSize", "invalid_parameter"),
+        ("page=0", "page", "invalid_parameter"),
+        ("page=x", "page", "invalid_parameter"),
+        ("sort=stockk", "sort", "invalid_parameter"),
+        ("include=nothing", "include", "unknown_parameter"),
+        ("priceCents[contains]=1", "priceCents[contains]", "unknown_parameter"),
+        ("priceCents=1e3", "priceCents", "invalid_parameter"),
+        ("page=1&page=2", "page", "repeated_parameter"),
+        ("name=%00", "name", "invalid_parameter"),
+        ("%ff=1", "", "malformed_query"),
+        ("access_token=abc", "access_token", "unknown_parameter"),
+        ("priceCents=" + "9" * 30, "priceCents", "invalid_parameter"),
     ],
 )
 async def test_wrong_parameters_are_400(client: Client, query: str, path: str, code: str) -> None:
@@ -210,7 +255,11 @@ async def test_head_options_and_methods(client: Client, shop: Shop) -> None:
     options = await client.request("OPTIONS", address)
     assert (options.status, options.headers["allow"]) == (204, "DELETE, GET, HEAD, OPTIONS, PATCH, PUT")
     wrong = await client.post(address, json={})
-    assert (wrong.status, wrong.error["code"], wrong.headers["allow"]) == (405, "METHOD_NOT_ALLOWED", "DELETE, GET, HEAD, OPTIONS, PATCH, PUT")
+    assert (wrong.status, wrong.error["code"], wrong.headers["allow"]) == (
+        405,
+        "METHOD_NOT_ALLOWED",
+        "DELETE, GET, HEAD, OPTIONS, PATCH, PUT",
+    )
     assert (await client.get("/api/v1/nothing")).status == 404
     assert (await client.get("/api/v1/products/")).status == 404
     assert (await client.get("/api/v1/products/..%2fusers")).status == 404
@@ -227,8 +276,10 @@ async def test_media_types_and_sizes(client: Client, shop: Shop) -> None:
     assert (await client.get(address, headers={"accept": "application/json;q=0"})).status == 406
     assert (await client.get(address, headers={"accept": "text/html, application/*;q=0.1"})).status == 200
     large = b'{"sku": "' + b"A" * 1_048_576 + b'"}'
-    assert (await client.post(address, content=large, token=token, headers={"content-type": "application/json"})).status == 413
-    for broken in (b"", b"{", b"[]", b"null", b'{"sku": NaN}', b'\xff', b'{"a": "\\ud800"}', b"[" * 10_000):
+    assert (
+        await client.post(address, content=large, token=token, headers={"content-type": "application/json"})
+    ).status == 413
+    for broken in (b"", b"{", b"[]", b"null", b'{"sku": NaN}', b"\xff", b'{"a": "\\ud800"}', b"[" * 10_000):
         answer = await client.post(address, content=broken, token=token, headers={"content-type": "application/json"})
         assert answer.status == 400, broken[:20]
     charset = {"content-type": 'application/json; charset="UTF-8"'}
@@ -264,7 +315,11 @@ async def test_health_exactly(client: Client) -> None:
 
 async def test_log_lines_exactly(client: Client, log_lines: LogLines) -> None:
     trace = "0af7651916cd43dd8448eb211c80319c"
-    answer = await client.post("/api/v1/users", json={"name": "A", "email": "a@secret.example"}, headers={"traceparent": f"00-{trace}-b7ad6b7169203331-01"})
+    answer = await client.post(
+        "/api/v1/users",
+        json={"name": "A", "email": "a@secret.example"},
+        headers={"traceparent": f"00-{trace}-b7ad6b7169203331-01"},
+    )
     (line,) = log_lines.lines
     assert list(line)[:8] == ["timestamp", "level", "message", "service", "traceId", "spanId", "userId", "duration"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["timestamp"])

@@ -89,7 +89,19 @@ class PrivateServer:
             shutil.chown(self.folder, self.user)
         self.port = _free_port()
         self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
-        command = [initdb, "-D", self.folder / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
+        command = [
+            initdb,
+            "-D",
+            self.folder / "data",
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "-N",
+        ]
         made = subprocess.run(command, user=self.user, cwd="/", capture_output=True, check=False)
         if made.returncode != 0:
             raise NoPostgres(f"initdb failed: {made.stderr.decode(errors='replace')[-300:]}")
@@ -107,7 +119,11 @@ class PrivateServer:
         options = ["-k", self.folder, "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200"]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [self.binary, "-D", self.folder / "data", "-p", str(self.port), *options], user=self.user, cwd="/", stdout=log, stderr=log
+                [self.binary, "-D", self.folder / "data", "-p", str(self.port), *options],
+                user=self.user,
+                cwd="/",
+                stdout=log,
+                stderr=log,
             )
         _wait(self.url, self.close)
 
@@ -134,7 +150,12 @@ def _after_apt() -> tuple[str, Callable[[], None]]:
         raise NoPostgres("apt-get cannot install it here")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     subprocess.run(["apt-get", "update", "-qq"], env=environment, capture_output=True, check=False)
-    done = subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "postgresql"], env=environment, capture_output=True, check=False)
+    done = subprocess.run(
+        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "postgresql"],
+        env=environment,
+        capture_output=True,
+        check=False,
+    )
     if done.returncode != 0:
         raise NoPostgres("apt-get could not install it")
     return _private()
@@ -145,7 +166,12 @@ def _compose() -> tuple[str, Callable[[], None]]:
         raise NoPostgres("docker is not installed")
     command = ["docker", "compose", "-f", str(COMPOSE), "-p", "sternpost-tests"]
     port = _free_port()
-    done = subprocess.run([*command, "up", "-d", "--wait"], env={**os.environ, "POSTGRES_PORT": str(port)}, capture_output=True, check=False)
+    done = subprocess.run(
+        [*command, "up", "-d", "--wait"],
+        env={**os.environ, "POSTGRES_PORT": str(port)},
+        capture_output=True,
+        check=False,
+    )
     if done.returncode != 0:
         raise NoPostgres("docker compose could not start it")
 

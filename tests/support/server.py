@@ -62,7 +62,9 @@ class Process:
             connection.close()
 
 
-def send(connection: http.client.HTTPConnection, method: str, path: str, body: Any = None, token: str | None = None) -> tuple[int, Any]:
+def send(
+    connection: http.client.HTTPConnection, method: str, path: str, body: Any = None, token: str | None = None
+) -> tuple[int, Any]:
     headers = {"content-type": "application/json"} if body is not None else {}
     if token:
         headers["authorization"] = f"Bearer {token}"
@@ -75,13 +77,22 @@ def send(connection: http.client.HTTPConnection, method: str, path: str, body: A
 def environment(**more: str) -> dict[str, str]:
     """The process's environment without settings of whoever runs the tests, and with these."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("STERNPOST_")}
-    return {**kept, "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("examples/shop", "examples/chinook", ".")), "STERNPOST_JWT_SECRET": SECRET, **more}
+    return {
+        **kept,
+        "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("examples/shop", "examples/chinook", ".")),
+        "STERNPOST_JWT_SECRET": SECRET,
+        **more,
+    }
 
 
 @contextmanager
-def running(arguments: list[str], env: Mapping[str, str], cwd: Path, ready: str = r'"message":"Ready".*"port":(\d+)') -> Iterator[Process]:
+def running(
+    arguments: list[str], env: Mapping[str, str], cwd: Path, ready: str = r'"message":"Ready".*"port":(\d+)'
+) -> Iterator[Process]:
     """Starts `python <arguments>` and waits until it says that it is ready."""
-    process = subprocess.Popen([sys.executable, *arguments], cwd=cwd, env=dict(env), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process = subprocess.Popen(
+        [sys.executable, *arguments], cwd=cwd, env=dict(env), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
     started = Process(process)
 
     def read() -> None:

@@ -20,7 +20,9 @@ class Shop:
 
     async def user(self, **values: Any) -> dict[str, Any]:
         number = next(self._numbers)
-        answer = await self.client.post("/api/v1/users", json={"name": f"User {number}", "email": f"user{number}@shop.example", **values})
+        answer = await self.client.post(
+            "/api/v1/users", json={"name": f"User {number}", "email": f"user{number}@shop.example", **values}
+        )
         assert answer.status == 201, answer.content
         return answer.data
 

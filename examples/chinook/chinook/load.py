@@ -93,7 +93,9 @@ async def load(app: Sternpost, source: Path, progress: Report = lambda table, do
         try:
             totals = {name: _count(original, name) for name in _NUMBERS}
         except sqlite3.DatabaseError as error:
-            raise LoadError(f"{source} is not a Chinook database: {error}. Set CHINOOK_DB to the path of chinook.sqlite.") from error
+            raise LoadError(
+                f"{source} is not a Chinook database: {error}. Set CHINOOK_DB to the path of chinook.sqlite."
+            ) from error
         running = await app.start()
         try:
             await running.runtime.storage.create_schema()
@@ -112,13 +114,17 @@ async def _refuse_rows(runtime: Runtime, session: Session) -> None:
     for resource in runtime.plan.resources:
         found = await session.browse(ListShape(runtime.views.bare(resource)), ListValues(limit=1))
         if found.documents:
-            raise LoadError(f"The database holds rows already ({resource.table}). Load into an empty one: set STERNPOST_DATABASE_URL.")
+            raise LoadError(
+                f"The database holds rows already ({resource.table}). Load into an empty one: set STERNPOST_DATABASE_URL."
+            )
 
 
 class _Loading:
     """One load, in its transaction."""
 
-    def __init__(self, runtime: Runtime, session: Session, original: sqlite3.Connection, totals: dict[str, int], progress: Report) -> None:
+    def __init__(
+        self, runtime: Runtime, session: Session, original: sqlite3.Connection, totals: dict[str, int], progress: Report
+    ) -> None:
         self.runtime = runtime
         self.session = session
         self.original = original
@@ -139,16 +145,23 @@ class _Loading:
             self.progress(source.name, done, self.totals[source.name])
 
     def _lines(self, invoice: int) -> list[dict[str, Any]]:
-        rows = self.original.execute("SELECT [UnitPrice], [Quantity] FROM [InvoiceLine] WHERE [InvoiceId] = ?", (invoice,))
+        rows = self.original.execute(
+            "SELECT [UnitPrice], [Quantity] FROM [InvoiceLine] WHERE [InvoiceId] = ?", (invoice,)
+        )
         return [{"unit_price": _money(row["UnitPrice"]), "quantity": row["Quantity"]} for row in rows]
 
     async def playlists(self) -> None:
         """Copies what is in which playlist."""
         total, done = self.totals["PlaylistTrack"], 0
         self.progress("PlaylistTrack", 0, total)
-        keys = [row[0] for row in self.original.execute("SELECT DISTINCT [PlaylistId] FROM [PlaylistTrack] ORDER BY [PlaylistId]")]
+        keys = [
+            row[0]
+            for row in self.original.execute("SELECT DISTINCT [PlaylistId] FROM [PlaylistTrack] ORDER BY [PlaylistId]")
+        ]
         for key in keys:
-            rows = self.original.execute("SELECT [TrackId] FROM [PlaylistTrack] WHERE [PlaylistId] = ? ORDER BY [TrackId]", (key,))
+            rows = self.original.execute(
+                "SELECT [TrackId] FROM [PlaylistTrack] WHERE [PlaylistId] = ? ORDER BY [TrackId]", (key,)
+            )
             tracks = [hex_id("Track", row[0]) for row in rows]
             await self.session.replace_links("Playlist", "tracks", hex_id("Playlist", key), tracks)
             done += len(tracks)
@@ -190,49 +203,80 @@ def _named(table: str) -> Callable[[sqlite3.Row], dict[str, Any]]:
 
 
 def _album(row: sqlite3.Row) -> dict[str, Any]:
-    return {"id": hex_id("Album", row["AlbumId"]), "title": row["Title"], "artist_id": hex_id("Artist", row["ArtistId"])}
+    return {
+        "id": hex_id("Album", row["AlbumId"]),
+        "title": row["Title"],
+        "artist_id": hex_id("Artist", row["ArtistId"]),
+    }
 
 
 def _track(row: sqlite3.Row) -> dict[str, Any]:
     return {
-        "id": hex_id("Track", row["TrackId"]), "name": row["Name"], "composer": row["Composer"], "milliseconds": row["Milliseconds"],
-        "bytes": row["Bytes"], "unit_price": _money(row["UnitPrice"]), "album_id": _reference("Album", row["AlbumId"]),
-        "genre_id": _reference("Genre", row["GenreId"]), "media_type_id": hex_id("MediaType", row["MediaTypeId"]),
+        "id": hex_id("Track", row["TrackId"]),
+        "name": row["Name"],
+        "composer": row["Composer"],
+        "milliseconds": row["Milliseconds"],
+        "bytes": row["Bytes"],
+        "unit_price": _money(row["UnitPrice"]),
+        "album_id": _reference("Album", row["AlbumId"]),
+        "genre_id": _reference("Genre", row["GenreId"]),
+        "media_type_id": hex_id("MediaType", row["MediaTypeId"]),
     }
 
 
 def _person(row: sqlite3.Row) -> dict[str, Any]:
     return {
-        "first_name": row["FirstName"], "last_name": row["LastName"], "address": row["Address"], "city": row["City"], "state": row["State"],
-        "country": row["Country"], "postal_code": row["PostalCode"], "phone": row["Phone"], "fax": row["Fax"], "email": row["Email"],
+        "first_name": row["FirstName"],
+        "last_name": row["LastName"],
+        "address": row["Address"],
+        "city": row["City"],
+        "state": row["State"],
+        "country": row["Country"],
+        "postal_code": row["PostalCode"],
+        "phone": row["Phone"],
+        "fax": row["Fax"],
+        "email": row["Email"],
     }
 
 
 def _employee(row: sqlite3.Row) -> dict[str, Any]:
     return _person(row) | {
-        "id": hex_id("Employee", row["EmployeeId"]), "title": row["Title"], "manager_id": _reference("Employee", row["ReportsTo"]),
-        "birth_date": _day(row["BirthDate"]), "hire_date": _day(row["HireDate"]),
+        "id": hex_id("Employee", row["EmployeeId"]),
+        "title": row["Title"],
+        "manager_id": _reference("Employee", row["ReportsTo"]),
+        "birth_date": _day(row["BirthDate"]),
+        "hire_date": _day(row["HireDate"]),
     }
 
 
 def _customer(row: sqlite3.Row) -> dict[str, Any]:
     return _person(row) | {
-        "id": hex_id("Customer", row["CustomerId"]), "company": row["Company"], "support_rep_id": _reference("Employee", row["SupportRepId"]),
+        "id": hex_id("Customer", row["CustomerId"]),
+        "company": row["Company"],
+        "support_rep_id": _reference("Employee", row["SupportRepId"]),
     }
 
 
 def _invoice(row: sqlite3.Row) -> dict[str, Any]:
     return {
-        "id": hex_id("Invoice", row["InvoiceId"]), "customer_id": hex_id("Customer", row["CustomerId"]),
-        "invoice_date": _instant(row["InvoiceDate"]), "billing_address": row["BillingAddress"], "billing_city": row["BillingCity"],
-        "billing_state": row["BillingState"], "billing_country": row["BillingCountry"], "billing_postal_code": row["BillingPostalCode"],
+        "id": hex_id("Invoice", row["InvoiceId"]),
+        "customer_id": hex_id("Customer", row["CustomerId"]),
+        "invoice_date": _instant(row["InvoiceDate"]),
+        "billing_address": row["BillingAddress"],
+        "billing_city": row["BillingCity"],
+        "billing_state": row["BillingState"],
+        "billing_country": row["BillingCountry"],
+        "billing_postal_code": row["BillingPostalCode"],
     }
 
 
 def _line(row: sqlite3.Row) -> dict[str, Any]:
     return {
-        "id": hex_id("InvoiceLine", row["InvoiceLineId"]), "invoice_id": hex_id("Invoice", row["InvoiceId"]),
-        "track_id": hex_id("Track", row["TrackId"]), "unit_price": _money(row["UnitPrice"]), "quantity": row["Quantity"],
+        "id": hex_id("InvoiceLine", row["InvoiceLineId"]),
+        "invoice_id": hex_id("Invoice", row["InvoiceId"]),
+        "track_id": hex_id("Track", row["TrackId"]),
+        "unit_price": _money(row["UnitPrice"]),
+        "quantity": row["Quantity"],
         "position": row["Position"],
     }
 
@@ -261,7 +305,9 @@ SOURCES = (
     Source("Invoice", "SELECT * FROM [Invoice] ORDER BY [InvoiceId]", _invoice),
     Source("InvoiceLine", _LINES_IN_ORDER, _line),
 )
-_NUMBERS = {name: number for number, name in enumerate((*(source.name for source in SOURCES), "PlaylistTrack"), start=1)}
+_NUMBERS = {
+    name: number for number, name in enumerate((*(source.name for source in SOURCES), "PlaylistTrack"), start=1)
+}
 
 
 # -- the command

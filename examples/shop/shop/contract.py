@@ -104,7 +104,9 @@ class Order(Resource, prefix="ord", owner="user_id"):
     place = Transition("status", source="draft", target="placed", allow=this.is_owner | order_admin)
     pay = Transition("status", source="placed", target="paid", allow=this.is_owner | order_admin)
     ship = Transition("status", source="paid", target="shipped", allow=order_admin)
-    cancel = Transition("status", source=["draft", "placed", "paid"], target="cancelled", allow=this.is_owner | order_admin)
+    cancel = Transition(
+        "status", source=["draft", "placed", "paid"], target="cancelled", allow=this.is_owner | order_admin
+    )
 
 
 contract = Contract(

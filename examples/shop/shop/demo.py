@@ -53,7 +53,9 @@ def announce(settings: Settings, port: int) -> None:
     if settings.jwt_secret is not None:
         subject = f"usr_{seed_id(1, 0)}"
         token = development_token(settings, subject, ["users:read", "orders:read"], 30 * 86_400)
-        print(f"curl -s '{base}/api/v1/users?pageSize=3&sort=-createdAt' -H 'Authorization: Bearer {token}'\n", flush=True)
+        print(
+            f"curl -s '{base}/api/v1/users?pageSize=3&sort=-createdAt' -H 'Authorization: Bearer {token}'\n", flush=True
+        )
     else:
         print(f"curl -s '{base}/api/v1/products?pageSize=3'    # tokens come from STERNPOST_JWT_JWKS_URL\n", flush=True)
 

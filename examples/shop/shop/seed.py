@@ -14,8 +14,38 @@ from sternpost.ports.storage import Statistics
 
 USERS, PRODUCTS, ORDERS = 200, 50, 1000
 START = datetime(2026, 1, 1, tzinfo=UTC)
-FIRST = ("Ada", "Alan", "Barbara", "Edsger", "Frances", "Grace", "Hedy", "Ken", "Leslie", "Margaret", "Niklaus", "Radia", "Tim", "Yukihiro")
-LAST = ("Abiteboul", "Brooks", "Codd", "Dijkstra", "Eich", "Floyd", "Gray", "Hopper", "Iverson", "Knuth", "Lamport", "Perlis", "Ritchie", "Stonebraker")
+FIRST = (
+    "Ada",
+    "Alan",
+    "Barbara",
+    "Edsger",
+    "Frances",
+    "Grace",
+    "Hedy",
+    "Ken",
+    "Leslie",
+    "Margaret",
+    "Niklaus",
+    "Radia",
+    "Tim",
+    "Yukihiro",
+)
+LAST = (
+    "Abiteboul",
+    "Brooks",
+    "Codd",
+    "Dijkstra",
+    "Eich",
+    "Floyd",
+    "Gray",
+    "Hopper",
+    "Iverson",
+    "Knuth",
+    "Lamport",
+    "Perlis",
+    "Ritchie",
+    "Stonebraker",
+)
 THINGS = ("Chair", "Desk", "Lamp", "Shelf", "Stool", "Table", "Bench", "Clock", "Mirror", "Rug")
 STATES = ("draft", "placed", "paid", "shipped", "cancelled")
 
@@ -69,17 +99,30 @@ async def seed(app: Sternpost, progress: Progress | None = None) -> None:
         for number in range(PRODUCTS):
             prices.append(dice.randrange(499, 49_999, 100))
             thing = f"{THINGS[number % len(THINGS)]} No. {number // len(THINGS) + 1}"
-            values = {"id": seed_id(2, number), "sku": f"SKU-{number:04d}", "name": thing, "price_cents": prices[-1], "stock": dice.randrange(0, 500)}
+            values = {
+                "id": seed_id(2, number),
+                "sku": f"SKU-{number:04d}",
+                "name": thing,
+                "price_cents": prices[-1],
+                "stock": dice.randrange(0, 500),
+            }
             await add("Product", values, START)
         for number in range(ORDERS):
             items = [
                 {"product_id": seed_id(2, product), "quantity": dice.randint(1, 5), "unit_price_cents": prices[product]}
                 for product in dice.sample(range(PRODUCTS), dice.randint(1, 4))
             ]
-            values = {"id": seed_id(3, number), "user_id": seed_id(1, dice.randrange(USERS)), "status": dice.choice(STATES),
-                      **computed_values(plan.by_name["Order"], {"items": items})}
+            values = {
+                "id": seed_id(3, number),
+                "user_id": seed_id(1, dice.randrange(USERS)),
+                "status": dice.choice(STATES),
+                **computed_values(plan.by_name["Order"], {"items": items}),
+            }
             made = START + timedelta(days=10, minutes=number)
             await add("Order", values, made)
             target = plan.by_name["OrderItem"]
-            rows = [complete(target, {**item, "id": seed_id(4, number * 10 + index)}, runtime.new_id, Fixed(made)) for index, item in enumerate(items)]
+            rows = [
+                complete(target, {**item, "id": seed_id(4, number * 10 + index)}, runtime.new_id, Fixed(made))
+                for index, item in enumerate(items)
+            ]
             await session.replace_owned("Order", "items", seed_id(3, number), views.bare(target), rows)

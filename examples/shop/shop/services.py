@@ -41,7 +41,9 @@ async def take_from_stock(ctx: Context, order: Order) -> None:
     # In the order of ids: two orders for the same products then wait for each other instead of locking each other out.
     for index, item in sorted(enumerate(order.items), key=lambda pair: pair[1].product.id):
         if not await products.increment(item.product.id, "stock", -item.quantity, at_least=0):
-            short.append(Detail(f"items.{index}.quantity", "not_enough_stock", f"There are fewer than {item.quantity} in stock"))
+            short.append(
+                Detail(f"items.{index}.quantity", "not_enough_stock", f"There are fewer than {item.quantity} in stock")
+            )
     if short:
         raise Unprocessable("There is not enough stock", code="NOT_ENOUGH_STOCK", details=short)
 

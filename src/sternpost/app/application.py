@@ -21,13 +21,25 @@ from sternpost.plan.model import Plan
 from sternpost.ports.authenticator import Authenticator
 from sternpost.ports.storage import Storage
 from sternpost.protocols.rest.docs import Docs
-from sternpost.protocols.rest.http import JSON, SECURITY_HEADERS, Receive, RequestHeaders, Scope, Send, read_headers, send_response
+from sternpost.protocols.rest.http import (
+    JSON,
+    SECURITY_HEADERS,
+    Receive,
+    RequestHeaders,
+    Scope,
+    Send,
+    read_headers,
+    send_response,
+)
 from sternpost.protocols.rest.rest import Rest, encode_error
 from sternpost.settings import Settings, load_settings
 from sternpost.telemetry.log import Log, Write
 from sternpost.telemetry.observation import Observation, new_span_id, trace_context
 
 Asgi = Callable[[Scope, Receive, Send], Any]
+
+_OBSERVED = "sternpost.observed"
+"""Where the middleware's inner application finds the observation of its request."""
 
 
 class Sternpost:
@@ -91,7 +103,9 @@ class Sternpost:
     def running(self) -> Running:
         """What serves requests, between `start` and `stop`."""
         if self._running is None:
-            raise RuntimeError("The application is not started: run it with a server that supports ASGI's lifespan, or call start()")
+            raise RuntimeError(
+                "The application is not started: run it with a server that supports ASGI's lifespan, or call start()"
+            )
         return self._running
 
     async def start(self) -> Running:
@@ -100,10 +114,21 @@ class Sternpost:
         storage = self._storage or make_storage(settings)
         await storage.open(self.plan)
         authenticator = self._authenticator or make_authenticator(settings, self.clock)
-        log = Log(settings.service or self.plan.name, self.clock, level=settings.log_level, sensitive=sensitive_names(self.plan), write=self._write_log)
+        log = Log(
+            settings.service or self.plan.name,
+            self.clock,
+            level=settings.log_level,
+            sensitive=sensitive_names(self.plan),
+            write=self._write_log,
+        )
         runtime = Runtime(
-            self.plan, self.compiled.classes, self.compiled.functions,
-            storage=storage, authenticator=authenticator, clock=self.clock, new_id=self._new_id,
+            self.plan,
+            self.compiled.classes,
+            self.compiled.functions,
+            storage=storage,
+            authenticator=authenticator,
+            clock=self.clock,
+            new_id=self._new_id,
         )
         self._running = Running(self, runtime, settings, log)
         return self._running
@@ -124,7 +149,7 @@ class Sternpost:
             self.in_flight += 1
             try:
                 running = self.running
-                await running.entry(scope, receive, _closing(send) if running.readiness.draining else send)
+                await running.serve(scope, receive, _closing(send) if running.readiness.draining else send)
             finally:
                 self.in_flight -= 1
         elif scope["type"] == "lifespan":
@@ -158,39 +183,69 @@ class Running:
         self.mounts = app.mounts
         self.rest = Rest(runtime, max_body_bytes=settings.max_body_bytes)
         self.docs = Docs(runtime) if settings.docs else None
-        self.readiness = Readiness(runtime.plan.version, runtime.clock, {"database": runtime.storage.check}, self._unhealthy)
-        self.entry: Asgi = self._serve
+        self.readiness = Readiness(
+            runtime.plan.version, runtime.clock, {"database": runtime.storage.check}, self._unhealthy
+        )
+        self._cors: Asgi | None = None
         if settings.cors_enabled:
             from starlette.middleware.cors import CORSMiddleware
 
-            self.entry = CORSMiddleware(
-                self._serve, allow_origins=settings.cors_origins, allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-                allow_headers=["authorization", "content-type", "traceparent", "idempotency-key", "if-match", "if-none-match"],
-                expose_headers=["location", "x-request-id", "retry-after"], max_age=600,
+            self._cors = CORSMiddleware(
+                self._dispatch_observed,
+                allow_origins=settings.cors_origins,
+                allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+                allow_headers=[
+                    "authorization",
+                    "content-type",
+                    "traceparent",
+                    "idempotency-key",
+                    "if-match",
+                    "if-none-match",
+                ],
+                expose_headers=["location", "x-request-id", "retry-after"],
+                max_age=600,
             )
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request: observed from here, answered by the first that knows its address."""
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request: observed from here to its end, whoever answers it."""
         headers = read_headers(scope)
         observation = self._observe(scope, headers)
-        path: str = scope["path"]
         try:
-            if path.startswith(self.rest.router.base):
-                await self.rest(scope, receive, send, headers, observation)
-            elif path in ("/health", "/health/ready"):
-                await self._health(scope, send, headers, observation)
-            elif self.docs is not None and self.docs.knows(path):
-                await self.docs(scope, receive, _watching(send, observation))
-            else:
-                await self._elsewhere(scope, receive, send, headers, observation)
+            if self._cors is None:
+                await self._dispatch(scope, receive, send, headers, observation)
+            else:  # a preflight is answered by the middleware: its status has to be watched
+                await self._cors({**scope, _OBSERVED: (headers, observation)}, receive, _watching(send, observation))
         finally:
             self.log.request(observation)
+
+    async def _dispatch_observed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._dispatch(scope, receive, send, *scope[_OBSERVED])
+
+    async def _dispatch(
+        self, scope: Scope, receive: Receive, send: Send, headers: RequestHeaders, observation: Observation
+    ) -> None:
+        """To the first that knows the address."""
+        path: str = scope["path"]
+        if path.startswith(self.rest.router.base):
+            await self.rest(scope, receive, send, headers, observation)
+        elif path in ("/health", "/health/ready"):
+            await self._health(scope, send, headers, observation)
+        elif self.docs is not None and self.docs.knows(path):
+            await self.docs(scope, receive, _watching(send, observation))
+        else:
+            await self._elsewhere(scope, receive, send, headers, observation)
 
     def _observe(self, scope: Scope, headers: RequestHeaders) -> Observation:
         trace_id, parent = trace_context(headers.traceparent)
         return Observation(
-            log=self.log, request_id=new_request_id(), trace_id=trace_id, span_id=new_span_id(), parent_span_id=parent,
-            started=self.runtime.clock.monotonic(), method=scope["method"], path=scope["path"],
+            log=self.log,
+            request_id=new_request_id(),
+            trace_id=trace_id,
+            span_id=new_span_id(),
+            parent_span_id=parent,
+            started=self.runtime.clock.monotonic(),
+            method=scope["method"],
+            path=scope["path"],
         )
 
     async def _health(self, scope: Scope, send: Send, headers: RequestHeaders, observation: Observation) -> None:
@@ -204,9 +259,13 @@ class Running:
             ready, body = await self.readiness.report()
             observation.success_message = "Readiness checked"
         observation.status = 200 if ready else 503
-        await send_response(send, observation.status, [JSON, *SECURITY_HEADERS], orjson.dumps(body), head=scope["method"] == "HEAD")
+        await send_response(
+            send, observation.status, [JSON, *SECURITY_HEADERS], orjson.dumps(body), head=scope["method"] == "HEAD"
+        )
 
-    async def _elsewhere(self, scope: Scope, receive: Receive, send: Send, headers: RequestHeaders, observation: Observation) -> None:
+    async def _elsewhere(
+        self, scope: Scope, receive: Receive, send: Send, headers: RequestHeaders, observation: Observation
+    ) -> None:
         path: str = scope["path"]
         for prefix, mounted in self.mounts.items():
             if path == prefix or path.startswith(prefix.rstrip("/") + "/"):
@@ -215,7 +274,14 @@ class Running:
                 return
         await self._refuse(NotFound("There is nothing at this address"), scope, send, headers, observation)
 
-    async def _refuse(self, error: NotFound | MethodNotAllowed, scope: Scope, send: Send, headers: RequestHeaders, observation: Observation) -> None:
+    async def _refuse(
+        self,
+        error: NotFound | MethodNotAllowed,
+        scope: Scope,
+        send: Send,
+        headers: RequestHeaders,
+        observation: Observation,
+    ) -> None:
         self.log.error(observation, error)
         observation.status, more, body = encode_error(error, observation, headers)
         await send_response(send, observation.status, [*more, *SECURITY_HEADERS], body, head=scope["method"] == "HEAD")

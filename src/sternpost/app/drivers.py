@@ -27,7 +27,9 @@ def make_storage(settings: Settings) -> Storage:
             from sternpost.storage.postgresql.database import PostgresqlStorage
         except ModuleNotFoundError as error:
             raise StartupError("PostgreSQL needs its driver. Run: pip install 'sternpost[postgresql]'") from error
-        return PostgresqlStorage(url, pool_size=settings.database_pool_size, timeout_seconds=settings.database_timeout_seconds)
+        return PostgresqlStorage(
+            url, pool_size=settings.database_pool_size, timeout_seconds=settings.database_timeout_seconds
+        )
     raise AssertionError("check_database_url has refused every other scheme")
 
 
@@ -35,7 +37,9 @@ def check_database_url(settings: Settings) -> None:
     """Raises `StartupError` for an address that no driver takes, before anything is started."""
     scheme = settings.database_url.get_secret_value().partition("://")[0]
     if scheme not in ("sqlite", "postgresql", "postgres"):
-        raise StartupError(f"STERNPOST_DATABASE_URL has the unknown scheme {scheme!r}. Use sqlite:///path or postgresql://user:password@host/name")
+        raise StartupError(
+            f"STERNPOST_DATABASE_URL has the unknown scheme {scheme!r}. Use sqlite:///path or postgresql://user:password@host/name"
+        )
 
 
 def make_authenticator(settings: Settings, clock: Clock) -> JwtAuthenticator:

@@ -43,7 +43,15 @@ def emitted_files(compiled: Compiled) -> dict[str, bytes]:
 def unserved_runtime(compiled: Compiled) -> Runtime:
     """A runtime to describe, without database and credentials."""
     nothing = cast("Any", None)
-    return Runtime(compiled.plan, compiled.classes, compiled.functions, storage=nothing, authenticator=nothing, clock=SystemClock(), new_id=new_hex)
+    return Runtime(
+        compiled.plan,
+        compiled.classes,
+        compiled.functions,
+        storage=nothing,
+        authenticator=nothing,
+        clock=SystemClock(),
+        new_id=new_hex,
+    )
 
 
 def _operations(statements: Statements) -> str:

@@ -23,7 +23,10 @@ def application_name(given: str | None) -> str:
         configured = tomllib.loads(project.read_text(encoding="utf-8")).get("tool", {}).get("sternpost", {}).get("app")
         if isinstance(configured, str):
             return configured
-    raise StartupError('Which application? Name it (sternpost … my_service.app:app), or set app = "my_service.app:app" under [tool.sternpost] in pyproject.toml.')
+    raise StartupError(
+        "Which application? Name it (sternpost … my_service.app:app), "
+        'or set app = "my_service.app:app" under [tool.sternpost] in pyproject.toml.'
+    )
 
 
 def load_application(name: str) -> Sternpost:
@@ -38,7 +41,9 @@ def load_application(name: str) -> Sternpost:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name and (module_name == error.name or module_name.startswith(error.name + ".")):
-            raise StartupError(f"There is no module {module_name!r} here. Run the command in the project's folder.") from error
+            raise StartupError(
+                f"There is no module {module_name!r} here. Run the command in the project's folder."
+            ) from error
         raise
     app = getattr(module, attribute, None)
     if not isinstance(app, Sternpost):

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from types import FrameType
 
 import uvicorn
@@ -31,7 +31,15 @@ class Server(uvicorn.Server):
         self.settings = settings
         self.on_ready = on_ready
         super().__init__(
-            uvicorn.Config(app, lifespan="on", log_config=None, access_log=False, server_header=False, proxy_headers=False, ws="none")
+            uvicorn.Config(
+                app,
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                ws="none",
+            )
         )
 
     def stop(self, number: int, frame: FrameType | None) -> None:
@@ -43,7 +51,7 @@ class Server(uvicorn.Server):
             self.app.drain()
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
+    def capture_signals(self) -> Generator[None]:
         """Takes SIGINT and SIGTERM for the time of serving. uvicorn's own would raise them again at the end."""
         previous = {number: signal.signal(number, self.stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -115,12 +123,15 @@ def serve(app: Sternpost, settings: Settings, on_ready: Callable[[int], None] = 
 
 def _listen(host: str, port: int) -> socket.socket:
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
     except OSError as error:
-        raise StartupError(f"Cannot listen on {host}:{port}: {error.strerror}. Set STERNPOST_HOST and STERNPOST_PORT to a free address.") from error
+        raise StartupError(
+            f"Cannot listen on {host}:{port}: {error.strerror}. Set STERNPOST_HOST and STERNPOST_PORT to a free address."
+        ) from error
     listener.setblocking(False)
     return listener
-

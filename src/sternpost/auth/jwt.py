@@ -17,7 +17,7 @@ from sternpost.ports.authenticator import Principal
 
 TOKEN_BYTES_MAX = 8192
 CACHE_MAX = 10_000
-SECRET_ALGORITHM = "HS256"
+SYMMETRIC_ALGORITHM = "HS256"
 PUBLIC_ALGORITHMS = ("RS256", "ES256", "EdDSA")
 _TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 _FORBIDDEN_HEADERS = frozenset({"jku", "x5u", "jwk", "x5c", "crit"})
@@ -25,7 +25,16 @@ _FORBIDDEN_HEADERS = frozenset({"jku", "x5u", "jwk", "x5c", "crit"})
 
 _KID = re.compile(r"[A-Za-z0-9+/=._:~-]{1,256}")
 _SECRET_KID = re.compile(r"[A-Za-z0-9_-]{1,128}")
-_NO_CHECKS: Any = {"verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_aud": False, "verify_iss": False, "verify_sub": False, "verify_jti": False, "require": []}
+_NO_CHECKS: Any = {
+    "verify_exp": False,
+    "verify_nbf": False,
+    "verify_iat": False,
+    "verify_aud": False,
+    "verify_iss": False,
+    "verify_sub": False,
+    "verify_jti": False,
+    "require": [],
+}
 
 
 class JwtAuthenticator:
@@ -35,7 +44,13 @@ class JwtAuthenticator:
     """
 
     def __init__(
-        self, clock: Clock, *, secret: str | None = None, keys: KeySet | None = None, issuer: str | None = None, audience: str | None = None
+        self,
+        clock: Clock,
+        *,
+        secret: str | None = None,
+        keys: KeySet | None = None,
+        issuer: str | None = None,
+        audience: str | None = None,
     ) -> None:
         self.clock = clock
         self.secret = secret
@@ -82,7 +97,7 @@ class JwtAuthenticator:
         return self._principal(claims), self._check_claims(claims)
 
     async def _key(self, algorithm: str, kid: Any) -> Any:
-        if algorithm == SECRET_ALGORITHM:
+        if algorithm == SYMMETRIC_ALGORITHM:
             if self.secret is None:
                 raise _refused("HS256 is not accepted here")
             if kid is not None and not (isinstance(kid, str) and _SECRET_KID.fullmatch(kid)):
@@ -132,7 +147,7 @@ class JwtAuthenticator:
 
 def _check_header(header: Mapping[str, Any]) -> str:
     algorithm = header.get("alg")
-    if algorithm != SECRET_ALGORITHM and algorithm not in PUBLIC_ALGORITHMS:
+    if algorithm != SYMMETRIC_ALGORITHM and algorithm not in PUBLIC_ALGORITHMS:
         raise _refused("the token's algorithm is not accepted")
     if not _FORBIDDEN_HEADERS.isdisjoint(header):
         raise _refused("the token's header has a member that is not accepted")
@@ -161,11 +176,20 @@ def _refused(reason: str) -> Unauthenticated:
     return Unauthenticated("The token is not valid", log={"reason": reason})
 
 
-def make_token(secret: str, *, subject: str, scopes: list[str], expires: int, issued: int, issuer: str | None = None, audience: str | None = None) -> str:
+def make_token(
+    secret: str,
+    *,
+    subject: str,
+    scopes: list[str],
+    expires: int,
+    issued: int,
+    issuer: str | None = None,
+    audience: str | None = None,
+) -> str:
     """An HS256 token for development and tests; `expires` and `issued` in seconds since 1970."""
     claims: dict[str, Any] = {"sub": subject, "scope": " ".join(scopes), "iat": issued, "exp": expires}
     if issuer is not None:
         claims["iss"] = issuer
     if audience is not None:
         claims["aud"] = audience
-    return pyjwt.encode(claims, secret, algorithm=SECRET_ALGORITHM)
+    return pyjwt.encode(claims, secret, algorithm=SYMMETRIC_ALGORITHM)

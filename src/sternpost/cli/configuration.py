@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 SECRET_FILE = Path(".sternpost/development-secret")
 
 
-def configure(application: Sternpost, *, host: str | None = None, port: int | None = None, serving: bool = True) -> Settings:
+def configure(
+    application: Sternpost, *, host: str | None = None, port: int | None = None, serving: bool = True
+) -> Settings:
     """The settings in force, given to the application. Options of the command come before the environment."""
     settings = development_settings(serving=serving)
     check_database_url(settings)
@@ -42,10 +44,19 @@ def development_settings(*, serving: bool = True) -> Settings:
 def development_token(settings: Settings, subject: str, scopes: list[str], seconds: int) -> str:
     """A token that a service with these settings accepts. Raises `StartupError` where only others can sign."""
     if settings.jwt_secret is None:
-        raise StartupError("Tokens are signed by whoever holds the keys of STERNPOST_JWT_JWKS_URL. Set STERNPOST_JWT_SECRET to make some here.")
+        raise StartupError(
+            "Tokens are signed by whoever holds the keys of STERNPOST_JWT_JWKS_URL. Set STERNPOST_JWT_SECRET to make some here."
+        )
     now = int(time.time())
-    return make_token(settings.jwt_secret.get_secret_value(), subject=subject, scopes=scopes, issued=now, expires=now + seconds,
-                      issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+    return make_token(
+        settings.jwt_secret.get_secret_value(),
+        subject=subject,
+        scopes=scopes,
+        issued=now,
+        expires=now + seconds,
+        issuer=settings.jwt_issuer,
+        audience=settings.jwt_audience,
+    )
 
 
 def _development_secret(path: Path) -> str:

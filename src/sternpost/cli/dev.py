@@ -41,10 +41,15 @@ def run_dev(app: str, options: list[str]) -> int:
         signal.signal(number, stop)
     child = _start(app, options) if _compiles(app) and _has_schema(app) else None
     try:
-        for _ in watch(Path.cwd(), watch_filter=SourceFilter(), stop_event=stopping, debounce=200, step=50, raise_interrupt=False):
+        for _ in watch(
+            Path.cwd(), watch_filter=SourceFilter(), stop_event=stopping, debounce=200, step=50, raise_interrupt=False
+        ):
             if not _compiles(app):
                 serving = child is not None and child.poll() is None
-                console.print("[yellow]waiting for the next save[/]" + ("; the last good version is still served" if serving else ""))
+                console.print(
+                    "[yellow]waiting for the next save[/]"
+                    + ("; the last good version is still served" if serving else "")
+                )
                 continue
             if child is not None:
                 console.print("[cyan]changed[/]: restarting")
@@ -58,13 +63,17 @@ def run_dev(app: str, options: list[str]) -> int:
 
 def _compiles(app: str) -> bool:
     """Whether the contract compiles; a fresh process, so that nothing of an earlier version is left in memory."""
-    checked = subprocess.run([sys.executable, "-m", "sternpost", "contract", "check", app], stdout=subprocess.DEVNULL, check=False)  # noqa: S603
+    checked = subprocess.run(
+        [sys.executable, "-m", "sternpost", "contract", "check", app], stdout=subprocess.DEVNULL, check=False
+    )
     return checked.returncode == 0
 
 
 def _has_schema(app: str) -> bool:
     """Makes the schema; a SQLite file with that of an earlier contract is kept under another name."""
-    applied = subprocess.run([sys.executable, "-m", "sternpost", "migrate", "apply", app, "--set-aside"], stdout=sys.stderr, check=False)  # noqa: S603
+    applied = subprocess.run(
+        [sys.executable, "-m", "sternpost", "migrate", "apply", app, "--set-aside"], stdout=sys.stderr, check=False
+    )
     return applied.returncode == 0
 
 
@@ -90,7 +99,7 @@ def set_other_schema_aside(settings: Settings, plan: Plan) -> Path | None:
 
 
 def _start(app: str, options: list[str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "sternpost", "serve", app, *options])  # noqa: S603
+    return subprocess.Popen([sys.executable, "-m", "sternpost", "serve", app, *options])
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -14,9 +14,24 @@ from sternpost.plan.policy import describe
 from sternpost.storage.sql.explain import explain_operation
 from sternpost.storage.sql.statements import Statements
 
-_VALUES = {"allow": "policy", "summary": "summary", "timeout": "timeout_seconds", "page_size": "page_size", "max_page_size": "max_page_size",
-           "sort": "sort", "default_sort": "default_sort", "field": "state_field", "source": "sources", "target": "target", "method": "method"}
-_OF_KIND = {"browse": ("page_size", "max_page_size", "sort", "default_sort"), "transition": ("field", "source", "target"), "custom": ("method",)}
+_VALUES = {
+    "allow": "policy",
+    "summary": "summary",
+    "timeout": "timeout_seconds",
+    "page_size": "page_size",
+    "max_page_size": "max_page_size",
+    "sort": "sort",
+    "default_sort": "default_sort",
+    "field": "state_field",
+    "source": "sources",
+    "target": "target",
+    "method": "method",
+}
+_OF_KIND = {
+    "browse": ("page_size", "max_page_size", "sort", "default_sort"),
+    "transition": ("field", "source", "target"),
+    "custom": ("method",),
+}
 
 
 def list_all(compiled: Compiled, console: Console) -> None:
@@ -37,7 +52,10 @@ def explain_one(compiled: Compiled, operation_id: str, database: str, console: C
     console.print(f"[bold]policy[/]  {describe(operation.policy)}", markup=True, soft_wrap=True)
     if operation.has_service:
         function = compiled.functions[operation.id]
-        console.print(f"[bold]service[/] {function.__name__}  {function.__code__.co_filename}:{function.__code__.co_firstlineno}", soft_wrap=True)
+        console.print(
+            f"[bold]service[/] {function.__name__}  {function.__code__.co_filename}:{function.__code__.co_firstlineno}",
+            soft_wrap=True,
+        )
     console.print(f"\n[bold]SQL[/] ({database})")
     for purpose, text in explain_operation(Statements(compiled.plan, dialects()[database]), operation_id):
         console.print(f"  [dim]-- {purpose}[/]", soft_wrap=True)
@@ -57,6 +75,8 @@ def _places(compiled: Compiled, resource: ResourcePlan, operation: OperationPlan
         table.add_row(keyword, shown, str(place) if declared else "default")
     for field in resource.fields:
         if field.name != "id":
-            place = attribute_source(owner, resource.name, field.name.removesuffix("_id") if field.references else field.name)
+            place = attribute_source(
+                owner, resource.name, field.name.removesuffix("_id") if field.references else field.name
+            )
             table.add_row(f"field {field.name}", field.kind, str(place))
     return table

@@ -21,10 +21,18 @@ WRONG = 2
 errors = Console(stderr=True, highlight=False)
 out = Console(highlight=False)
 
-App = Annotated[str | None, typer.Argument(help="The application as module:attribute; by default what pyproject.toml says", show_default=False)]
+App = Annotated[
+    str | None,
+    typer.Argument(help="The application as module:attribute; by default what pyproject.toml says", show_default=False),
+]
 
-cli = typer.Typer(name="sternpost", help="Declare a backend once; serve a hardened one from it.", no_args_is_help=True, pretty_exceptions_enable=False,
-                  context_settings={"help_option_names": ["-h", "--help"]})
+cli = typer.Typer(
+    name="sternpost",
+    help="Declare a backend once; serve a hardened one from it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 contract_cli = typer.Typer(help="Check, emit and explain the contract.", no_args_is_help=True)
 migrate_cli = typer.Typer(help="The database's schema.", no_args_is_help=True)
 cli.add_typer(contract_cli, name="contract")
@@ -65,7 +73,9 @@ def serve(
     app: App = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on (STERNPOST_HOST)")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on (STERNPOST_PORT)")] = None,
-    create_schema: Annotated[bool, typer.Option("--create-schema", help="Create the schema first, as `migrate apply` does")] = False,
+    create_schema: Annotated[
+        bool, typer.Option("--create-schema", help="Create the schema first, as `migrate apply` does")
+    ] = False,
 ) -> None:
     """Serve for real: one process, logs as JSON lines on standard output, a clean end on SIGINT and SIGTERM."""
     from sternpost.app.loading import application_name, load_application
@@ -96,13 +106,18 @@ def dev(
 @cli.command()
 def token(
     sub: Annotated[str, typer.Option(help="Whose token: the id of a user, or any name")],
-    scope: Annotated[list[str] | None, typer.Option(help="A scope; may be given several times, or several in one separated by spaces")] = None,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="A scope; may be given several times, or several in one separated by spaces"),
+    ] = None,
     seconds: Annotated[int, typer.Option(help="How long it is valid", min=1)] = 86_400,
 ) -> None:
     """Print a token for development, and nothing else."""
     from sternpost.cli.configuration import development_settings, development_token
 
-    print(development_token(development_settings(), sub, [part for item in scope or [] for part in item.split()], seconds))
+    print(
+        development_token(development_settings(), sub, [part for item in scope or [] for part in item.split()], seconds)
+    )
 
 
 @cli.command()
@@ -113,7 +128,11 @@ def new(
     from sternpost.cli.scaffold import make_project
 
     folder = make_project(name, Path())
-    out.print(f"[green bold]Made[/] {folder}/\n\n  cd {folder}\n  make test     [dim]# sets up and runs its tests[/]\n  make dev      [dim]# serves it on http://127.0.0.1:8000/docs[/]")
+    out.print(
+        f"[green bold]Made[/] {folder}/\n\n  cd {folder}\n"
+        "  make test     [dim]# sets up and runs its tests[/]\n"
+        "  make dev      [dim]# serves it on http://127.0.0.1:8000/docs[/]"
+    )
 
 
 @contract_cli.command()
@@ -151,9 +170,14 @@ def emit(
 
 @contract_cli.command()
 def explain(
-    operation: Annotated[str | None, typer.Argument(help="An operation, such as orders.pay; without one all are listed", show_default=False)] = None,
+    operation: Annotated[
+        str | None,
+        typer.Argument(help="An operation, such as orders.pay; without one all are listed", show_default=False),
+    ] = None,
     app: Annotated[str | None, typer.Option(help="The application as module:attribute")] = None,
-    database: Annotated[str | None, typer.Option(help="sqlite or postgresql; by default that of STERNPOST_DATABASE_URL")] = None,
+    database: Annotated[
+        str | None, typer.Option(help="sqlite or postgresql; by default that of STERNPOST_DATABASE_URL")
+    ] = None,
 ) -> None:
     """Explain an operation: its address, its SQL, its policy as SQL, and where each value was declared."""
     from sternpost.app.loading import application_name, load_application
@@ -171,7 +195,9 @@ def explain(
 @migrate_cli.command()
 def apply(
     app: App = None,
-    set_aside: Annotated[bool, typer.Option("--set-aside", help="Rename a SQLite file that holds another schema, and start a new one")] = False,
+    set_aside: Annotated[
+        bool, typer.Option("--set-aside", help="Rename a SQLite file that holds another schema, and start a new one")
+    ] = False,
 ) -> None:
     """Create the schema in the database that STERNPOST_DATABASE_URL names; does nothing where it exists."""
     from sternpost.app.loading import application_name, load_application
@@ -185,7 +211,9 @@ def apply(
         if moved is not None:
             out.print(f"[yellow]the schema has changed[/]: the database was kept as {moved}, and a new one is made")
     created = _create_schema(application)
-    out.print("[green bold]created[/] the schema" if created else "[green bold]up to date[/]: the schema exists already")
+    out.print(
+        "[green bold]created[/] the schema" if created else "[green bold]up to date[/]: the schema exists already"
+    )
 
 
 def _create_schema(application: Any) -> bool:

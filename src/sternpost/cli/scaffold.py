@@ -58,7 +58,9 @@ def _refuse_name(name: str) -> None:
     package = _package(name)
     clash = _clash(package)
     if clash:
-        raise StartupError(f"The project cannot be named {name}: its package {package} would be {clash}. Add a word to it, such as {name}-service.")
+        raise StartupError(
+            f"The project cannot be named {name}: its package {package} would be {clash}. Add a word to it, such as {name}-service."
+        )
 
 
 def _clash(package: str) -> str | None:
@@ -86,7 +88,9 @@ def _refuse_folder(folder: Path) -> None:
     if folder.is_dir() and not any(folder.iterdir()):
         return
     if folder.exists() or folder.is_symlink():
-        raise StartupError(f"{folder} exists already, and nothing in it will be overwritten. Choose another name, or move it away.")
+        raise StartupError(
+            f"{folder} exists already, and nothing in it will be overwritten. Choose another name, or move it away."
+        )
 
 
 def _write(folder: Path, values: dict[str, str]) -> None:

@@ -43,22 +43,51 @@ OPERATORS: dict[Kind, tuple[str, ...]] = {
     "enum": ("eq", "ne", "in"),
     "json": (),
 }
-RESERVED = frozenset({
-    "id", "meta", "data", "error", "page", "page_size", "sort", "include", "fields", "cursor",
-    "is_owner", "eq", "ne", "gt", "gte", "lt", "lte",  # what `this` offers in a policy
-})
+RESERVED = frozenset(
+    {
+        "id",
+        "meta",
+        "data",
+        "error",
+        "page",
+        "page_size",
+        "sort",
+        "include",
+        "fields",
+        "cursor",
+        "is_owner",
+        "eq",
+        "ne",
+        "gt",
+        "gte",
+        "lt",
+        "lte",  # what `this` offers in a policy
+    }
+)
+_LENGTHS = {"min_length": 1, "max_length": 100, "decimal_places": 2, "max_digits": 12}
 WRITE_RULES = ("always", "create", "never")
 SCOPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._/-]*")
 _APPLIES: dict[str, tuple[Kind, ...]] = {
-    "min_length": ("string",), "max_length": ("string",), "pattern": ("string",),
-    "ge": ("integer", "number", "decimal", "date", "datetime"), "le": ("integer", "number", "decimal", "date", "datetime"),
-    "decimal_places": ("decimal",), "max_digits": ("decimal",),
+    "min_length": ("string",),
+    "max_length": ("string",),
+    "pattern": ("string",),
+    "ge": ("integer", "number", "decimal", "date", "datetime"),
+    "le": ("integer", "number", "decimal", "date", "datetime"),
+    "decimal_places": ("decimal",),
+    "max_digits": ("decimal",),
 }
 _EXAMPLES: dict[Kind, tuple[str, str]] = {
-    "id": ("an id", "caller"), "string": ("a text", '"…"'), "integer": ("a 64-bit whole number", "1"), "number": ("a finite number", "1.5"),
-    "boolean": ("True or False", "True"), "decimal": ("a decimal number of at most 18 digits", 'Decimal("1.50")'),
-    "datetime": ("a datetime with a time zone", "datetime(2026, 1, 31, tzinfo=UTC)"), "date": ("a date", "date(2026, 1, 31)"),
-    "uuid": ("a UUID", 'UUID("…")'), "enum": ("one of its values", '"…"'), "json": ("JSON data", "{}"),
+    "id": ("an id", "caller"),
+    "string": ("a text", '"…"'),
+    "integer": ("a 64-bit whole number", "1"),
+    "number": ("a finite number", "1.5"),
+    "boolean": ("True or False", "True"),
+    "decimal": ("a decimal number of at most 18 digits", 'Decimal("1.50")'),
+    "datetime": ("a datetime with a time zone", "datetime(2026, 1, 31, tzinfo=UTC)"),
+    "date": ("a date", "date(2026, 1, 31)"),
+    "uuid": ("a UUID", 'UUID("…")'),
+    "enum": ("one of its values", '"…"'),
+    "json": ("JSON data", "{}"),
 }
 _half_characters = re.compile("[\ud800-\udfff]")
 
@@ -73,8 +102,15 @@ class FieldCompiler:
     def scalar(self, name: str, declared: FieldDeclaration, found: FieldType) -> FieldPlan:
         """A field with a value of its own."""
         options: dict[str, Any] = {
-            "default": UNSET, "write": "always", "read": None, "sensitive": False, "filter": False, "unique": False,
-            "auto": None, "description": "", **self.typed(name, declared.options, FIELD),
+            "default": UNSET,
+            "write": "always",
+            "read": None,
+            "sensitive": False,
+            "filter": False,
+            "unique": False,
+            "auto": None,
+            "description": "",
+            **self.typed(name, declared.options, FIELD),
         }
         total = self._computed(name, declared.computed)
         self.check_name(name)
@@ -88,7 +124,9 @@ class FieldCompiler:
             nullable=found.nullable,
             required=options["default"] is UNSET and not found.nullable and options["auto"] is None,
             default=None,
-            write="never" if options["auto"] else cast("WriteRule", self._choice(name, "write", options["write"], WRITE_RULES)),
+            write="never"
+            if options["auto"] is not None
+            else cast("WriteRule", self._choice(name, "write", options["write"], WRITE_RULES)),
             description=options["description"],
             read_scope=self._read_scope(name, options["read"]),
             hidden=False,
@@ -116,30 +154,68 @@ class FieldCompiler:
 
     def typed(self, name: str, options: dict[str, Any], shapes: dict[str, Shape]) -> dict[str, Any]:
         """The options of one declaration without those of a wrong type, which are reported."""
-        return well_typed(options, shapes, lambda option, code, message, fix: self._add(name, code, message, fix, option))
+        return well_typed(
+            options, shapes, lambda option, code, message, fix: self._add(name, code, message, fix, option)
+        )
 
     def reference(self, relation: str, target: str, nullable: bool, options: dict[str, Any]) -> FieldPlan:
         """The foreign key of a `One[…]` relation."""
         name = f"{relation}_id"
         default = options.get("default", UNSET)
         if default is not UNSET and not isinstance(default, Caller) and default is not None:
-            self._add(relation, "SP313", f"the default {shown(default)} of a relation is neither caller nor None",
-                      "write default=caller, or leave it out", "default")
+            self._add(
+                relation,
+                "SP313",
+                f"the default {shown(default)} of a relation is neither caller nor None",
+                "write default=caller, or leave it out",
+                "default",
+            )
         if default is None and not nullable:
-            self._add(relation, "SP313", "the default is None, but the reference may not be null",
-                      f"write {relation}: One[{target}] | None, or leave the default out", "default")
-        on_delete = self._choice(relation, "on_delete", options.get("on_delete", "restrict"), ("restrict", "cascade", "set_null"))
+            self._add(
+                relation,
+                "SP313",
+                "the default is None, but the reference may not be null",
+                f"write {relation}: One[{target}] | None, or leave the default out",
+                "default",
+            )
+        on_delete = self._choice(
+            relation, "on_delete", options.get("on_delete", "restrict"), ("restrict", "cascade", "set_null")
+        )
         if on_delete == "set_null" and not nullable:  # pyright: ignore[reportUnnecessaryComparison]
-            self._add(relation, "SP307", "the reference may not be null, but on_delete=\"set_null\" would make it so",
-                      f"write {relation}: One[{target}] | None, or another on_delete", "on_delete")
+            self._add(
+                relation,
+                "SP307",
+                'the reference may not be null, but on_delete="set_null" would make it so',
+                f"write {relation}: One[{target}] | None, or another on_delete",
+                "on_delete",
+            )
         return FieldPlan(
-            name=name, public_name=camel(name), kind="id", nullable=nullable,
-            required=default is UNSET and not nullable, default=None,
+            name=name,
+            public_name=camel(name),
+            kind="id",
+            nullable=nullable,
+            required=default is UNSET and not nullable,
+            default=None,
             write=cast("WriteRule", self._choice(relation, "write", options.get("write", "always"), WRITE_RULES)),
-            description=options.get("description", ""), read_scope=self._read_scope(relation, options.get("read")),
-            hidden=False, sensitive=False, unique=bool(options.get("unique")), generated=None, caller_default=isinstance(default, Caller),
-            computed=None, min_length=None, max_length=None, pattern=None, format=None, minimum=None, maximum=None,
-            decimal_places=None, max_digits=None, choices=(), references=target, on_delete=cast("OnDelete", on_delete),
+            description=options.get("description", ""),
+            read_scope=self._read_scope(relation, options.get("read")),
+            hidden=False,
+            sensitive=False,
+            unique=bool(options.get("unique")),
+            generated=None,
+            caller_default=isinstance(default, Caller),
+            computed=None,
+            min_length=None,
+            max_length=None,
+            pattern=None,
+            format=None,
+            minimum=None,
+            maximum=None,
+            decimal_places=None,
+            max_digits=None,
+            choices=(),
+            references=target,
+            on_delete=cast("OnDelete", on_delete),
             filters=self.filters(relation, "id", nullable, options.get("filter", False)),
         )
 
@@ -154,8 +230,13 @@ class FieldCompiler:
             return possible
         unknown = [operator for operator in wanted if operator not in possible]
         if unknown:
-            self._add(name, "SP214", f"{a(f'nullable {kind}') if nullable else a(kind)} has no filter {listed(unknown)}",
-                      f"use some of {listed(possible)}", "filter")
+            self._add(
+                name,
+                "SP214",
+                f"{a(f'nullable {kind}') if nullable else a(kind)} has no filter {listed(unknown)}",
+                f"use some of {listed(possible)}",
+                "filter",
+            )
         return tuple(operator for operator in possible if operator in wanted)
 
     def check_name(self, name: str) -> None:
@@ -163,21 +244,38 @@ class FieldCompiler:
         if name in RESERVED or name.startswith("_"):
             self._add(name, "SP209", f"the name {name!r} is reserved", "choose another name")
         elif not SNAKE.fullmatch(name):
-            self._add(name, "SP219", f"the name {name!r} is not in lower case with underscores",
-                      f"rename it, for example to {snake(name)}" if SNAKE.fullmatch(snake(name)) else "use a to z, 0 to 9 and single underscores")
+            self._add(
+                name,
+                "SP219",
+                f"the name {name!r} is not in lower case with underscores",
+                f"rename it, for example to {snake(name)}"
+                if name.isascii() and SNAKE.fullmatch(snake(name))
+                else "use a to z, 0 to 9 and single underscores",
+            )
 
     def _check_constraints(self, name: str, found: FieldType, options: dict[str, Any], *, computed: bool) -> None:
         kind = found.kind
         for option, kinds in _APPLIES.items():
             if options.get(option) is not None and kind not in kinds:
-                self._add(name, "SP204", f"{option} does not apply to {a(kind)}",
-                          f"leave {option} out; it is for {listed(kinds)}", option)
-        for option in ("min_length", "max_length", "decimal_places", "max_digits"):
+                self._add(
+                    name,
+                    "SP204",
+                    f"{option} does not apply to {a(kind)}",
+                    f"leave {option} out; it is for {listed(kinds)}",
+                    option,
+                )
+                options[option] = None
+        for option, example in _LENGTHS.items():
             value = options.get(option)
             least = 1 if option in ("max_length", "max_digits") else 0
             if value is not None and (not is_whole(value) or value < least):
-                self._add(name, "SP217", f"{option}={shown(value)} is not a whole number of at least {least}",
-                          f"write {option}=10", option)
+                self._add(
+                    name,
+                    "SP217",
+                    f"{option}={shown(value)} is not a whole number of at least {least}",
+                    f"write, for example, {option}={example}",
+                    option,
+                )
                 options[option] = None
                 if option == "decimal_places":
                     computed = True  # one mistake, one message: that it is missing is not said as well
@@ -186,8 +284,13 @@ class FieldCompiler:
             most = self._max_length(found, options) or TEXT_MAX
             if (options.get("min_length") or 0) > most:
                 said = "" if options.get("max_length") else ", which holds where nothing else is said"
-                self._add(name, "SP205", f"min_length={options['min_length']} is greater than max_length={most}{said}",
-                          "make min_length smaller or max_length greater", "min_length")
+                self._add(
+                    name,
+                    "SP205",
+                    f"min_length={options['min_length']} is greater than max_length={most}{said}",
+                    "make min_length smaller or max_length greater",
+                    "min_length",
+                )
         if kind == "decimal" and not computed:  # a computed one has the places of what it is computed from
             self._check_decimal(name, options)
 
@@ -195,29 +298,56 @@ class FieldCompiler:
         pattern = options.get("pattern")
         reason = wrong_pattern(pattern) if pattern is not None else None
         if reason is not None:
-            self._add(name, "SP207", f"the pattern {shown(pattern)} cannot be used: {reason}", 'correct it; a plain one is "^[a-z]+$"', "pattern")
+            self._add(
+                name,
+                "SP207",
+                f"the pattern {shown(pattern)} cannot be used: {reason}",
+                'correct it; a plain one is "^[a-z]+$"',
+                "pattern",
+            )
             options["pattern"] = None
 
     def _check_decimal(self, name: str, options: dict[str, Any]) -> None:
         places, digits = options.get("decimal_places"), options.get("max_digits")
         if places is None:
-            self._add(name, "SP208", "a Decimal does not say how many decimal places it keeps",
-                      "write field(decimal_places=2)")
+            self._add(
+                name,
+                "SP208",
+                "a Decimal does not say how many decimal places it keeps",
+                "write field(decimal_places=2)",
+            )
         elif places > (digits or SAFE_DIGITS) or (digits or 0) > SAFE_DIGITS:
-            self._add(name, "SP205", f"decimal_places={places} and max_digits={digits or SAFE_DIGITS} do not fit together",
-                      f"keep decimal_places ≤ max_digits ≤ {SAFE_DIGITS}", "decimal_places")
+            self._add(
+                name,
+                "SP205",
+                f"decimal_places={places} and max_digits={digits or SAFE_DIGITS} do not fit together",
+                f"keep decimal_places ≤ max_digits ≤ {SAFE_DIGITS}",
+                "decimal_places",
+            )
 
     def _check_auto(self, name: str, kind: Kind, auto: Any) -> None:
         if auto is None:
             return
         self._choice(name, "auto", auto, ("created", "updated"))
         if kind != "datetime":
-            self._add(name, "SP215", f"auto={shown(auto)} is for a datetime, but this is {a(kind)}", "give it the type datetime, or leave auto out", "auto")
+            self._add(
+                name,
+                "SP215",
+                f"auto={shown(auto)} is for a datetime, but this is {a(kind)}",
+                "give it the type datetime, or leave auto out",
+                "auto",
+            )
 
     def _bounds(self, name: str, kind: Kind, options: dict[str, Any]) -> tuple[Any, Any]:
         low, high = (self._bound(name, kind, option, options.get(option)) for option in ("ge", "le"))
         if low is not None and high is not None and _ordered(kind, low) > _ordered(kind, high):
-            self._add(name, "SP205", f"ge={options['ge']} is greater than le={options['le']}", "make ge smaller or le greater", "ge")
+            self._add(
+                name,
+                "SP205",
+                f"ge={options['ge']} is greater than le={options['le']}",
+                "make ge smaller or le greater",
+                "ge",
+            )
         if kind == "integer":
             return (INT64_MIN if low is None else low), (INT64_MAX if high is None else high)
         return low, high
@@ -227,7 +357,13 @@ class FieldCompiler:
             return None
         converted = constant(kind, value)
         if converted is None or (kind == "integer" and not INT64_MIN <= value <= INT64_MAX):
-            self._add(name, "SP206", f"{option}={shown(value)} is not {_EXAMPLES[kind][0]}", f"write {option}={_EXAMPLES[kind][1]}", option)
+            self._add(
+                name,
+                "SP206",
+                f"{option}={shown(value)} is not {_EXAMPLES[kind][0]}",
+                f"write, for example, {option}={_EXAMPLES[kind][1]}",
+                option,
+            )
             return None
         return converted
 
@@ -243,7 +379,9 @@ class FieldCompiler:
 
     def _read_scope(self, name: str, scope: Any) -> str | None:
         if scope is not None and not (isinstance(scope, str) and SCOPE.fullmatch(scope)):
-            self._add(name, "SP506", f"read={shown(scope)} is not a scope", 'write a scope such as read="users:read"', "read")
+            self._add(
+                name, "SP506", f"read={shown(scope)} is not a scope", 'write a scope such as read="users:read"', "read"
+            )
             return None
         return scope
 
@@ -257,18 +395,34 @@ class FieldCompiler:
         if default is not UNSET and default is not None:
             converted = constant(plan.kind, default, plan)
             if converted is None:
-                self._add(plan.name, "SP206", f"the default {shown(default)} does not fit the field", _default_fix(plan), "default")
+                self._add(
+                    plan.name,
+                    "SP206",
+                    f"the default {shown(default)} does not fit the field",
+                    _default_fix(plan),
+                    "default",
+                )
             plan = replace(plan, default=converted)
         elif default is None and not plan.nullable:
-            self._add(plan.name, "SP206", "the default is None, but the field may not be null",
-                      "add | None to its type, or choose another default", "default")
+            self._add(
+                plan.name,
+                "SP206",
+                "the default is None, but the field may not be null",
+                "add | None to its type, or choose another default",
+                "default",
+            )
         return plan
 
     def _computed(self, name: str, declared: Any) -> Computed | None:
         if declared is UNSET:
             return None
         if not (isinstance(declared, SumOf) and is_names((declared.relation, *declared.factors))):
-            self._add(name, "SP311", f"computed({shown(declared)}) is not a total", 'write computed(sum_of("items", "quantity"))')
+            self._add(
+                name,
+                "SP311",
+                f"computed({shown(declared)}) is not a total",
+                'write computed(sum_of("items", "quantity"))',
+            )
             return None
         return Computed(declared.relation, declared.factors)
 
@@ -291,7 +445,10 @@ def _ordered(kind: Kind, value: Any) -> Any:
 
 
 def _default_fix(plan: FieldPlan) -> str:
-    return f"use one of {listed(plan.choices)}" if plan.choices else f"use {_EXAMPLES[plan.kind][0]} that the field's constraints allow"
+    if plan.choices:
+        return f"use one of {listed(plan.choices)}"
+    within = "" if plan.kind in ("boolean", "uuid", "json") else " that the field's constraints allow"
+    return f"use {_EXAMPLES[plan.kind][0]}{within}"
 
 
 def constant(kind: Kind, value: Any, plan: FieldPlan | None = None) -> Any:
@@ -310,7 +467,9 @@ def constant(kind: Kind, value: Any, plan: FieldPlan | None = None) -> Any:
         case "decimal" if isinstance(value, Decimal | int | str):
             return _decimal(value, plan)
         case "datetime" if isinstance(value, datetime) and value.tzinfo is not None:
-            return value.isoformat().replace("+00:00", "Z") if plan is None or _in_order(plan, value.isoformat()) else None
+            return (
+                value.isoformat().replace("+00:00", "Z") if plan is None or _in_order(plan, value.isoformat()) else None
+            )
         case "date" if isinstance(value, date) and not isinstance(value, datetime):
             return value.isoformat() if plan is None or _in_order(plan, value.isoformat()) else None
         case "enum" if isinstance(value, str):
@@ -357,7 +516,9 @@ def _decimal(value: Decimal | int | str, plan: FieldPlan | None) -> str | None:
 
 
 def _in_order(plan: FieldPlan, text: str) -> bool:
-    low, high, value = (None if bound is None else _ordered(plan.kind, bound) for bound in (plan.minimum, plan.maximum, text))
+    low, high, value = (
+        None if bound is None else _ordered(plan.kind, bound) for bound in (plan.minimum, plan.maximum, text)
+    )
     return (low is None or low <= value) and (high is None or value <= high)
 
 

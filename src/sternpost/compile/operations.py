@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from sternpost.compile.diagnostics import Report
-from sternpost.compile.names import SNAKE, camel, kebab, listed
+from sternpost.compile.names import SNAKE, camel, kebab, listed, snake
 from sternpost.compile.options import OPERATION, is_names, shown, well_typed
 from sternpost.compile.policies import PolicyCompiler
 from sternpost.contract.fields import UNSET
@@ -18,7 +18,7 @@ from sternpost.contract.source import Source
 from sternpost.plan.model import FieldPlan, OperationKind, OperationPlan, PayloadPlan
 from sternpost.plan.policy import Not, Public
 
-_KINDS: dict[type[Operation], tuple[OperationKind, str, bool, int]] = {
+KINDS: dict[type[Operation], tuple[OperationKind, str, bool, int]] = {
     Browse: ("browse", "GET", False, 200),
     Read: ("read", "GET", True, 200),
     Create: ("create", "POST", False, 201),
@@ -29,12 +29,24 @@ _KINDS: dict[type[Operation], tuple[OperationKind, str, bool, int]] = {
     Custom: ("custom", "POST", True, 200),
 }
 _SUMMARY: dict[str, str] = {
-    "browse": "List {many}", "read": "Read {one}", "create": "Create {one}", "replace": "Replace {one}",
-    "update": "Change {one}", "delete": "Delete {one}", "transition": "Take {one} to {target}", "custom": "{name}",
+    "browse": "List {many}",
+    "read": "Read {one}",
+    "create": "Create {one}",
+    "replace": "Replace {one}",
+    "update": "Change {one}",
+    "delete": "Delete {one}",
+    "transition": "Move {one} to {target}",
+    "custom": "{name}",
 }
 _SUCCESS: dict[str, str] = {
-    "browse": "{Many} listed", "read": "{One} read", "create": "{One} created", "replace": "{One} replaced",
-    "update": "{One} updated", "delete": "{One} deleted", "transition": "{One} is now {target}", "custom": "{One}: {name} done",
+    "browse": "{Many} listed",
+    "read": "{One} read",
+    "create": "{One} created",
+    "replace": "{One} replaced",
+    "update": "{One} updated",
+    "delete": "{One} deleted",
+    "transition": "{One} is now {target}",
+    "custom": "{One}: {name} done",
 }
 
 
@@ -51,6 +63,8 @@ class OperationCompiler:
         payload: Callable[[Any], PayloadPlan | None],
         base_path: str,
         report: Report,
+        *,
+        misused: bool,
     ) -> None:
         self.resource = resource
         self.where = where
@@ -60,6 +74,7 @@ class OperationCompiler:
         self.payload = payload
         self.base_path = base_path
         self.report = report
+        self.misused = misused
 
     def compile_all(self, operations: dict[str, Operation]) -> tuple[OperationPlan, ...]:
         """All operations of the class, in the order of their declaration."""
@@ -71,7 +86,11 @@ class OperationCompiler:
             previous = seen.setdefault((plan.method, plan.path), name)
             same_id = ids.setdefault(plan.id, name)
             if previous != name:
-                code, fix = ("SP413", "rename one of the two") if plan.kind in ("transition", "custom") else ("SP403", "remove one of the two")
+                code, fix = (
+                    ("SP413", "rename one of the two")
+                    if plan.kind in ("transition", "custom")
+                    else ("SP403", "remove one of the two")
+                )
                 self._add(name, code, f"{plan.method} {plan.path} is {previous} already", fix)
             elif same_id != name:
                 self._add(name, "SP413", f"its id {plan.id} is that of {same_id} already", "rename one of the two")
@@ -81,18 +100,22 @@ class OperationCompiler:
     def _typed(self, name: str, operation: Operation) -> Operation:
         """The operation with the defaults where an option has a wrong type, which is reported."""
         options = {option: getattr(operation, option) for option in OPERATION if hasattr(operation, option)}
-        kept = well_typed(options, OPERATION, lambda option, code, message, fix: self._add(name, code, message, fix, option))
+        kept = well_typed(
+            options, OPERATION, lambda option, code, message, fix: self._add(name, code, message, fix, option)
+        )
         defaults = {field.name: field.default for field in fields(operation)}
         return replace(operation, **{option: defaults[option] for option in options if option not in kept})
 
     def _operation(self, name: str, declared: Operation) -> OperationPlan:
-        found = next((_KINDS[base] for base in type(declared).__mro__ if base in _KINDS), None)
-        if found is None:
-            self._add(name, "SP421", f"{shown(declared)} says nothing about what it does", f"use one of {listed(base.__name__ for base in _KINDS)}")
-        kind, method, on_item, status = found or _KINDS[Custom]
+        kind, method, on_item, status = next(KINDS[base] for base in type(declared).__mro__ if base in KINDS)
         operation = self._typed(name, declared)
         if not SNAKE.fullmatch(name):
-            self._add(name, "SP420", f"the name {name!r} is not in lower case with underscores", "rename it, for example to mark_read")
+            self._add(
+                name,
+                "SP420",
+                f"the name {name!r} is not in lower case with underscores",
+                f"rename it, for example to {snake(name) if name.isascii() else 'mark_read'}",
+            )
         page_size = max_page_size = target = state_field = None
         sort: tuple[str, ...] = ()
         default_sort: tuple[str, ...] = ()
@@ -113,46 +136,94 @@ class OperationCompiler:
         suffix = "" if kind not in ("transition", "custom") else f"/{kebab(name)}"
         return OperationPlan(
             id=f"{camel(self.path.replace('-', '_'))}.{camel(name)}",
-            name=name, kind=kind, resource=self.resource, method=method,
+            name=name,
+            kind=kind,
+            resource=self.resource,
+            method=method,
             path=f"{self.base_path}/{self.path}" + ("/{id}" if on_item else "") + suffix,
-            on_item=on_item, policy=self._policy(name, operation, kind),
-            summary=operation.summary or _SUMMARY[kind].format(**words), success_message=_SUCCESS[kind].format(**words),
-            status=status, page_size=page_size, max_page_size=max_page_size, sort=sort, default_sort=default_sort,
-            state_field=state_field, sources=sources, target=target, input=input_plan, output=output_plan,
-            returns_nothing=returns_nothing, timeout_seconds=operation.timeout, has_service=False,
+            on_item=on_item,
+            policy=self._policy(name, operation, kind),
+            summary=operation.summary or _SUMMARY[kind].format(**words),
+            success_message=_SUCCESS[kind].format(**words),
+            status=status,
+            page_size=page_size,
+            max_page_size=max_page_size,
+            sort=sort,
+            default_sort=default_sort,
+            state_field=state_field,
+            sources=sources,
+            target=target,
+            input=input_plan,
+            output=output_plan,
+            returns_nothing=returns_nothing,
+            timeout_seconds=operation.timeout,
+            has_service=False,
         )
 
     def _words(self, name: str, target: str) -> dict[str, str]:
         spaced = self.path.replace("-", " ")
         one = "".join(f" {c.lower()}" if c.isupper() else c for c in self.resource).strip()
-        article = "an" if one[:1] in "aeiou" else "a"
-        return {"many": spaced, "Many": spaced.capitalize(), "one": f"{article} {one}", "One": one.capitalize(),
-                "name": name.replace("_", " "), "target": target}
+        return {
+            "many": spaced,
+            "Many": spaced.capitalize(),
+            "one": one,
+            "One": one.capitalize(),
+            "name": name.replace("_", " "),
+            "target": target,
+        }
 
     def _policy(self, name: str, operation: Operation, kind: OperationKind) -> Any:
         where = self.where(name, "allow")
         if operation.allow is UNSET:  # pyright: ignore[reportUnnecessaryComparison]
-            self._add(name, "SP401", "the operation does not say who may", "add allow=…, for example allow=authenticated, or allow=public to open it")
+            self._add(
+                name,
+                "SP401",
+                "the operation does not say who may",
+                "add allow=…, for example allow=authenticated, or allow=public to open it",
+            )
             return Not(Public())
+        if self.misused and operation.allow in (True, False):
+            return Not(Public())  # what `not` left of a policy, which is reported as that
         if not isinstance(operation.allow, Policy):  # pyright: ignore[reportUnnecessaryIsInstance]
-            self._add(name, "SP402", f"allow={shown(operation.allow)} is not a policy",
-                      'use public, authenticated, scope("…"), this.is_owner or a comparison such as this.status.eq("draft"), joined by &, | and ~', "allow")
+            self._add(
+                name,
+                "SP402",
+                f"allow={shown(operation.allow)} is not a policy",
+                'use public, authenticated, scope("…"), this.is_owner or a comparison such as this.status.eq("draft"), '
+                "joined by &, | and ~",
+                "allow",
+            )
             return Not(Public())
         creates = kind == "create" or (isinstance(operation, Custom) and operation.on == "collection")
         return self.policies.compile(operation.allow, name, where, creates=creates)
 
     def _page_sizes(self, name: str, operation: Browse) -> tuple[int, int]:
         if not 1 <= operation.page_size <= operation.max_page_size <= 1000:
-            self._add(name, "SP405", f"page_size={operation.page_size} and max_page_size={operation.max_page_size} do not fit",
-                      "keep 1 ≤ page_size ≤ max_page_size ≤ 1000", "max_page_size" if operation.page_size == Browse.page_size else "page_size")
+            self._add(
+                name,
+                "SP405",
+                f"page_size={operation.page_size} and max_page_size={operation.max_page_size} do not fit",
+                "keep 1 ≤ page_size ≤ max_page_size ≤ 1000",
+                "max_page_size" if operation.page_size == Browse.page_size else "page_size",
+            )
         return operation.page_size, operation.max_page_size
 
     def _sortable(self, name: str, wanted: Sequence[str], keyword: str, *, signed: bool = False) -> tuple[str, ...]:
-        possible = [field.name for field in self.fields.values() if field.kind not in ("json", "id") and field.read_scope is None]
+        possible = [
+            field.name
+            for field in self.fields.values()
+            if field.kind not in ("json", "id") and field.read_scope is None
+        ]
         names = [item.removeprefix("-") if signed else item for item in wanted]
         unknown = [item for item in names if item not in possible]
         if unknown:
-            self._add(name, "SP404", f"{self.resource} cannot be sorted by {listed(unknown)}", f"use some of {listed(possible)}", keyword)
+            self._add(
+                name,
+                "SP404",
+                f"{self.resource} cannot be sorted by {listed(unknown)}",
+                f"use some of {listed(possible)}",
+                keyword,
+            )
         return tuple(wanted)
 
     def _states(self, name: str, operation: Transition) -> tuple[str, tuple[str, ...], str]:
@@ -161,39 +232,105 @@ class OperationCompiler:
         possible = [field.name for field in self.fields.values() if field.kind == "enum" and not field.nullable]
         field = self.fields.get(operation.field) if operation.field in possible else None
         if field is None:
-            self._add(name, "SP406", f"{shown(operation.field)} is not an enum field that always has a value",
-                      f"name one of {listed(possible)}" if possible else 'declare one, such as status: Literal["draft", "paid"] = field(write="never")', "field")
+            self._add(
+                name,
+                "SP406",
+                f"{shown(operation.field)} is not an enum field that always has a value",
+                f"name one of {listed(possible)}"
+                if possible
+                else 'declare one, such as status: Literal["draft", "paid"] = field(write="never")',
+                "field",
+            )
             return str(operation.field), sources, str(operation.target)
         if not sources:
-            self._add(name, "SP407", f"source={shown(operation.source)} is neither a state nor a list of states", f"use some of {listed(field.choices)}", "source")
+            self._add(
+                name,
+                "SP407",
+                f"source={shown(operation.source)} is neither a state nor a list of states",
+                f"use some of {listed(field.choices)}",
+                "source",
+            )
         for keyword, states in (("source", sources), ("target", (operation.target,))):
             unknown = [state for state in states if state not in field.choices]
             if unknown:
-                self._add(name, "SP407", f"{field.name} has no state {listed(map(shown, unknown))}", f"use one of {listed(field.choices)}", keyword)
+                self._add(
+                    name,
+                    "SP407",
+                    f"{field.name} has no state {listed(map(shown, unknown))}",
+                    f"use one of {listed(field.choices)}",
+                    keyword,
+                )
         if field.write != "never":
-            self._add(field.name, "SP408", f"the transition {name} guards this state, but clients can also write it directly",
-                      'add write="never" to the field', "write")
+            self._add(
+                field.name,
+                "SP408",
+                f"the transition {name} guards this state, but clients can also write it directly",
+                'add write="never" to the field',
+                "write",
+            )
         if operation.target in sources:
-            self._add(name, "SP409", f"it starts from {operation.target!r} and ends there", "leave that state out of source, or choose another target", "target")
+            self._add(
+                name,
+                "SP409",
+                f"it starts from {operation.target!r} and ends there",
+                "leave that state out of source, or choose another target",
+                "target",
+            )
         return field.name, sources, operation.target
 
     def _custom(self, name: str, operation: Custom) -> tuple[str, bool, int, bool]:
         if operation.method not in ("POST", "GET"):  # pyright: ignore[reportUnnecessaryContains]
-            self._add(name, "SP410", f"method={shown(operation.method)} is neither POST nor GET", "use POST for what changes something, GET for what only reads", "method")
+            self._add(
+                name,
+                "SP410",
+                f"method={shown(operation.method)} is neither POST nor GET",
+                "use POST for what changes something, GET for what only reads",
+                "method",
+            )
         if operation.on not in ("item", "collection"):  # pyright: ignore[reportUnnecessaryContains]
-            self._add(name, "SP410", f"on={shown(operation.on)} is neither item nor collection", 'use on="item" or on="collection"', "on")
+            self._add(
+                name,
+                "SP410",
+                f"on={shown(operation.on)} is neither item nor collection",
+                'use on="item" or on="collection"',
+                "on",
+            )
         if operation.method == "GET" and operation.input is not None:
-            self._add(name, "SP410", "a GET has no body, but an input is declared", "use POST, or leave the input out", "input")
+            self._add(
+                name,
+                "SP410",
+                "a GET has no body, but an input is declared",
+                "use POST, or leave the input out",
+                "input",
+            )
         if operation.on == "collection" and operation.output is UNSET:
-            self._add(name, "SP410", "on a collection there is no row to answer with", "declare output=… (a Payload), or output=None", "on")
+            self._add(
+                name,
+                "SP410",
+                "on a collection there is no row to answer with",
+                "declare output=… (a Payload), or output=None",
+                "on",
+            )
         nothing = operation.output is None
-        return "GET" if operation.method == "GET" else "POST", operation.on == "item", 204 if nothing else 200, nothing
+        return (
+            "GET" if operation.method == "GET" else "POST",
+            operation.on != "collection",
+            204 if nothing else 200,
+            nothing,
+        )
 
     def _payload(self, name: str, keyword: str, declared: Any) -> PayloadPlan | None:
         if declared is None:
             return None
+        text = shown(declared)
         if not (isinstance(declared, type) and issubclass(declared, Payload)):
-            self._add(name, "SP411", f"{keyword}={shown(declared)} is not a Payload", f"declare class {name.title().replace('_', '')}(Payload) and write {keyword}={name.title().replace('_', '')}", keyword)
+            self._add(
+                name,
+                "SP411",
+                f"{keyword}={text} is not a Payload",
+                f"declare class {name.title().replace('_', '')}(Payload) and write {keyword}={name.title().replace('_', '')}",
+                keyword,
+            )
             return None
         return self.payload(declared)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -13,6 +12,9 @@ from sternpost.contract.relations import RelationDeclaration
 
 SHOWN_MAX = 80
 """Characters of a value in a message."""
+
+SECONDS_MAX = 86_400 * 365
+"""A longer time limit is none, and waiting for infinity or not-a-number fails."""
 
 Add = Callable[[str, str, str, str], None]
 """Reports a mistake in an option: its name, the code, the message and the fix."""
@@ -84,7 +86,7 @@ def is_whole(value: object) -> bool:
 
 def is_seconds(value: object) -> bool:
     """Whether it is a time in seconds that can be waited for."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= SECONDS_MAX
 
 
 def _is_text(value: object) -> bool:
@@ -97,7 +99,9 @@ def _is_flag(value: object) -> bool:
 
 _TEXT = Shape("SP216", "a text", '"…"', _is_text)
 _FLAG = Shape("SP216", "True or False", "True", _is_flag)
-_FILTER = Shape("SP214", "True, False or a list of operators", '["eq"]', lambda value: _is_flag(value) or is_names(value))
+_FILTER = Shape(
+    "SP214", "True, False or a list of operators", '["eq"]', lambda value: _is_flag(value) or is_names(value)
+)
 _SORT = Shape("SP404", "a list of field names", '["name"]', is_names)
 _PAGE = Shape("SP405", "a whole number", "20", is_whole)
 _ITEMS = Shape("SP310", "a whole number", "10", is_whole)
@@ -108,11 +112,17 @@ ONE: dict[str, Shape] = {"unique": _FLAG, "filter": _FILTER, "description": _TEX
 MANY: dict[str, Shape] = {
     "min_length": _ITEMS,
     "max_length": Shape("SP310", "a whole number", "10", lambda value: value is None or is_whole(value)),
+    "write": Shape("SP216", "always or never", '"always"', lambda value: value in ("always", "never")),
     "route": _FLAG,
     "description": _TEXT,
 }
 OPERATION: dict[str, Shape] = {
-    "summary": _TEXT, "timeout": _SECONDS, "page_size": _PAGE, "max_page_size": _PAGE, "sort": _SORT, "default_sort": _SORT,
+    "summary": _TEXT,
+    "timeout": _SECONDS,
+    "page_size": _PAGE,
+    "max_page_size": _PAGE,
+    "sort": _SORT,
+    "default_sort": _SORT,
 }
 CONTRACT: dict[str, Shape] = {
     name: Shape("SP008", "a text", '"…"', _is_text) for name in ("title", "description", "version")

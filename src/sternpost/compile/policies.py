@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from sternpost.compile.diagnostics import Report
-from sternpost.compile.fields import SCOPE, constant
+from sternpost.compile.fields import SCOPE, a, constant
 from sternpost.compile.names import listed
 from sternpost.compile.options import shown
 from sternpost.contract.policy import Policy
@@ -36,8 +36,13 @@ class PolicyCompiler:
         """The plan's form of `policy`; where it is wrong, after diagnostics, something that denies."""
         node = self._node(policy, operation, where)
         if creates and any(path[0] == "id" for path in paths(node)):
-            self._add(operation, where, "SP508", "the policy needs the row's own id, but a row that is being created has none yet",
-                      "use public, authenticated, a scope, or a field of the input")
+            self._add(
+                operation,
+                where,
+                "SP508",
+                "the policy needs the row's own id, but a row that is being created has none yet",
+                "use public, authenticated, a scope, or a field of the input",
+            )
         return node
 
     def _node(self, policy: Policy, operation: str, where: Source) -> PolicyNode:
@@ -60,19 +65,30 @@ class PolicyCompiler:
             case "not":
                 return Not(self._node(policy.parts[0], operation, where))
             case "invalid":
-                self._add(operation, where, "SP505", f"{shown(policy.parts[0])} is not a policy",
-                          'use public, authenticated, scope("…"), this.is_owner, or a comparison such as this.status.eq("draft")')
+                self._add(
+                    operation,
+                    where,
+                    "SP505",
+                    f"{shown(policy.parts[0])} is not a policy",
+                    'use public, authenticated, scope("…"), this.is_owner, or a comparison such as this.status.eq("draft")',
+                )
                 return Not(Public())
 
     def _parts(self, policy: Policy, kind: str, operation: str, where: Source) -> tuple[PolicyNode, ...]:
         flat: list[PolicyNode] = []
         for part in cast("tuple[Policy, ...]", policy.parts):
-            flat.extend(self._parts(part, kind, operation, where) if part.kind == kind else (self._node(part, operation, where),))
+            flat.extend(
+                self._parts(part, kind, operation, where)
+                if part.kind == kind
+                else (self._node(part, operation, where),)
+            )
         return tuple(flat)
 
     def _scope(self, name: Any, operation: str, where: Source) -> PolicyNode:
         if not isinstance(name, str) or not SCOPE.fullmatch(name):
-            self._add(operation, where, "SP506", f"{shown(name)} is not a scope", 'write one word such as scope("users:read")')
+            self._add(
+                operation, where, "SP506", f"{shown(name)} is not a scope", 'write one word such as scope("users:read")'
+            )
             return Not(Public())
         return Scope(name)
 
@@ -83,15 +99,27 @@ class PolicyCompiler:
         path, resource = followed
         owner_field = self.known[resource].owner_field
         if owner_field is None:
-            self._add(operation, where, "SP503", f"{resource} has no owner field, so this.is_owner cannot hold" if not names else
-                      f"{resource} has no owner field, so this.{'.'.join(names)}.is_owner cannot hold",
-                      f'write class {resource}(Resource, owner="…") with the field that holds the owner\'s id')
+            self._add(
+                operation,
+                where,
+                "SP503",
+                f"{resource} has no owner field, so this.is_owner cannot hold"
+                if not names
+                else f"{resource} has no owner field, so this.{'.'.join(names)}.is_owner cannot hold",
+                f'write class {resource}(Resource, owner="…") with the field that holds the owner\'s id',
+            )
             return Not(Public())
         return Owner((*path, owner_field) if owner_field != "id" or not path else path)
 
     def _compare(self, names: tuple[str, ...], operator: Any, value: Any, operation: str, where: Source) -> PolicyNode:
         if not names:
-            self._add(operation, where, "SP507", f"a row as a whole cannot be compared with {shown(value)}", 'compare one of its fields, such as this.status.eq("draft")')
+            self._add(
+                operation,
+                where,
+                "SP507",
+                f"a row as a whole cannot be compared with {shown(value)}",
+                'compare one of its fields, such as this.status.eq("draft")',
+            )
             return Not(Public())
         followed = self._follow(names[:-1], operation, where)
         if followed is None:
@@ -103,7 +131,13 @@ class PolicyCompiler:
             return Not(Public())
         converted = constant(field.kind, value, field) if field.kind not in ("id", "json", "uuid") else None
         if converted is None or (operator not in ("eq", "ne") and field.kind in ("boolean", "enum", "string")):
-            self._add(operation, where, "SP507", f"{resource}.{field.name} ({field.kind}) cannot be compared by {operator} with {shown(value)}", _comparison_fix(field))
+            self._add(
+                operation,
+                where,
+                "SP507",
+                f"{resource}.{field.name} ({field.kind}) cannot be compared by {operator} with {shown(value)}",
+                _comparison_fix(field),
+            )
             return Not(Public())
         return Compare((*path, field.name), operator, converted)
 
@@ -115,8 +149,15 @@ class PolicyCompiler:
                 return None
             if name not in known.references:
                 if name in known.fields:
-                    self._add(operation, where, "SP504", f"{resource}.{name} is not a One[…] relation, so a policy cannot go through it",
-                              f"go through one of {listed(known.references)}" if known.references else f"compare it, such as this.{name}.eq(…), or declare it as One[…]")
+                    self._add(
+                        operation,
+                        where,
+                        "SP504",
+                        f"{resource}.{name} is not a One[…] relation, so a policy cannot go through it",
+                        f"go through one of {listed(known.references)}"
+                        if known.references
+                        else "compare it instead, for example with .eq(…), or declare it as One[…]",
+                    )
                 else:
                     self._unknown(name, resource, operation, where)
                 return None
@@ -126,7 +167,13 @@ class PolicyCompiler:
 
     def _unknown(self, name: str, resource: str, operation: str, where: Source) -> None:
         known = self.known[resource]
-        self._add(operation, where, "SP502", f"{resource} has no field {name!r}", f"use one of {listed([*known.fields, *known.references])}")
+        self._add(
+            operation,
+            where,
+            "SP502",
+            f"{resource} has no field {name!r}",
+            f"use one of {listed([*known.fields, *known.references])}",
+        )
 
     def _add(self, operation: str, where: Source, code: str, message: str, fix: str) -> None:
         self.report.add(where, code, f"{self.resource}.{operation}: {message}", fix)
@@ -145,4 +192,4 @@ def _comparison_fix(field: FieldPlan) -> str:
         case "uuid" | "json":
             return f"a {field.kind} cannot be compared; choose another field"
         case _:
-            return f"compare it with a {field.kind} that the field's constraints allow"
+            return f"compare it with {a(field.kind)} that the field's constraints allow"

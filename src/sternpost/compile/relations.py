@@ -46,7 +46,9 @@ class RelationCompiler:
         self.owner_of: dict[str, str] = {}
         self.pairs: dict[str, set[str]] = {}
 
-    def compile_all(self, tables: dict[str, str], has_operations: dict[str, bool]) -> dict[str, tuple[RelationPlan, ...]]:
+    def compile_all(
+        self, tables: dict[str, str], has_operations: dict[str, bool]
+    ) -> dict[str, tuple[RelationPlan, ...]]:
         """The relations of each resource."""
         compiled: dict[str, tuple[RelationPlan, ...]] = {}
         for name, side in self.classes.items():
@@ -56,10 +58,16 @@ class RelationCompiler:
             self._check_computed(side, compiled[name])
         return compiled
 
-    def _relation(self, name: str, relation: Relation, tables: dict[str, str], has_operations: dict[str, bool]) -> RelationPlan | None:
+    def _relation(
+        self, name: str, relation: Relation, tables: dict[str, str], has_operations: dict[str, bool]
+    ) -> RelationPlan | None:
         if relation.type.target not in self.classes:
-            self._add(relation, "SP301", f"{relation.type.target} is not a resource of the contract",
-                      f"list it in the contract, or use one of {listed(self.classes)}")
+            self._add(
+                relation,
+                "SP301",
+                f"{relation.type.target} is not a resource of the contract",
+                f"list it in the contract, or use one of {listed(self.classes)}",
+            )
             return None
         if relation.type.form == "one":
             return self._plan(relation, "one", f"{relation.name}_id", "id")
@@ -75,29 +83,54 @@ class RelationCompiler:
 
     def _back(self, name: str, relation: Relation) -> str | None:
         """The foreign key of the target that points at `name`."""
-        candidates = [other for other in self.classes[relation.type.target].relations if other.type.form == "one" and other.type.target == name]
+        candidates = [
+            other
+            for other in self.classes[relation.type.target].relations
+            if other.type.form == "one" and other.type.target == name
+        ]
         by = relation.options.get("by")
         names = [candidate.name for candidate in candidates]
         if by is not None:
             if by not in names:
-                self._add(relation, "SP304", f"{relation.type.target} has no One[{name}] named {shown(by)}",
-                          f"name one of {listed(names)}" if names else f"add {snake(name)}: One[{name}] to {relation.type.target}", "by")
+                self._add(
+                    relation,
+                    "SP304",
+                    f"{relation.type.target} has no One[{name}] named {shown(by)}",
+                    f"name one of {listed(names)}"
+                    if names
+                    else f"add {snake(name)}: One[{name}] to {relation.type.target}",
+                    "by",
+                )
                 return None
             return f"{by}_id"
         if not names:
-            self._add(relation, "SP302", f"{relation.type.target} has nothing that points back to {name}",
-                      f"add {snake(name)}: One[{name}] to {relation.type.target}" + ("" if relation.type.form == "owned" else ", or write many(through=…) for many-to-many"))
+            self._add(
+                relation,
+                "SP302",
+                f"{relation.type.target} has nothing that points back to {name}",
+                f"add {snake(name)}: One[{name}] to {relation.type.target}"
+                + ("" if relation.type.form == "owned" else ", or write many(through=…) for many-to-many"),
+            )
             return None
         if len(names) > 1:
-            self._add(relation, "SP303", f"{relation.type.target} points back to {name} through {listed(names)}", f'choose one: many(by="{names[0]}")')
+            self._add(
+                relation,
+                "SP303",
+                f"{relation.type.target} points back to {name} through {listed(names)}",
+                f'choose one: many(by="{names[0]}")',
+            )
             return None
         return f"{names[0]}_id"
 
     def _owned(self, name: str, relation: Relation, back: str, has_operations: dict[str, bool]) -> RelationPlan:
         target = relation.type.target
         if has_operations[target]:
-            self._add(relation, "SP305", f"{target} is written with its {name}, but has operations of its own",
-                      f"remove the operations of {target}, or use Many[{target}]")
+            self._add(
+                relation,
+                "SP305",
+                f"{target} is written with its {name}, but has operations of its own",
+                f"remove the operations of {target}, or use Many[{target}]",
+            )
         previous = self.owner_of.setdefault(target, name)
         if previous != name:
             self._add(relation, "SP306", f"{target} is owned by {previous} already", "own it once, or use Many[…]")
@@ -108,39 +141,92 @@ class RelationCompiler:
     def _linked(self, name: str, relation: Relation, tables: dict[str, str]) -> RelationPlan | None:
         through, target = relation.options["through"], relation.type.target
         if relation.type.form == "owned":
-            self._add(relation, "SP312", "what is owned belongs to one row, so it cannot be many-to-many", f"use Many[{target}], or leave through out", "through")
+            self._add(
+                relation,
+                "SP312",
+                "what is owned belongs to one row, so it cannot be many-to-many",
+                f"use Many[{target}], or leave through out",
+                "through",
+            )
             return None
         if not isinstance(through, str) or not SNAKE.fullmatch(through) or through in tables.values():
-            self._add(relation, "SP312", f"through={shown(through)} cannot be the table of its pairs",
-                      f'use a name in lower case that no resource has as its table, such as through="{snake(name)}_{snake(target)}"', "through")
+            self._add(
+                relation,
+                "SP312",
+                f"through={shown(through)} cannot be the table of its pairs",
+                f'use a name in lower case that no resource has as its table, such as through="{snake(name)}_{snake(target)}"',
+                "through",
+            )
             return None
         pair = self.pairs.setdefault(through, {name, target})
         if pair != {name, target}:
-            self._add(relation, "SP312", f"the table {through!r} holds the pairs of {listed(sorted(pair))} already", "choose another table", "through")
+            self._add(
+                relation,
+                "SP312",
+                f"the table {through!r} holds the pairs of {listed(sorted(pair))} already",
+                "choose another table",
+                "through",
+            )
             return None
         if target == name:
-            self._add(relation, "SP312", "a many-to-many relation of a resource with itself is not supported", "declare a resource for the pairs, with two One[…]", "through")
+            self._add(
+                relation,
+                "SP312",
+                "a many-to-many relation of a resource with itself is not supported",
+                "declare a resource for the pairs, with two One[…]",
+                "through",
+            )
             return None
         plan = self._plan(relation, "linked", "id", "id", nested_route=bool(relation.options.get("route", True)))
         writable = relation.options.get("write", "always") == "always"
         return replace(
-            plan, link_table=through, link_local=f"{_singular_table(tables[name])}_id", link_remote=f"{_singular_table(tables[target])}_id",
+            plan,
+            link_table=through,
+            link_local=f"{_singular_table(tables[name])}_id",
+            link_remote=f"{_singular_table(tables[target])}_id",
             input_name=f"{camel(singular(relation.name))}Ids" if writable else None,
         )
 
-    def _plan(self, relation: Relation, kind: Any, local: str, remote: str, *, nested_route: bool = False, input_name: str | None = None) -> RelationPlan:
+    def _plan(
+        self,
+        relation: Relation,
+        kind: Any,
+        local: str,
+        remote: str,
+        *,
+        nested_route: bool = False,
+        input_name: str | None = None,
+    ) -> RelationPlan:
         options = relation.options
         return RelationPlan(
-            name=relation.name, public_name=camel(relation.name), kind=kind, target=relation.type.target, local_field=local,
-            remote_field=remote, link_table=None, link_local=None, link_remote=None, input_name=input_name,
-            min_items=options.get("min_length", 0), max_items=_most(relation), nested_route=nested_route,
+            name=relation.name,
+            public_name=camel(relation.name),
+            kind=kind,
+            target=relation.type.target,
+            local_field=local,
+            remote_field=remote,
+            link_table=None,
+            link_local=None,
+            link_remote=None,
+            input_name=input_name,
+            min_items=options.get("min_length", 0),
+            max_items=_most(relation),
+            nested_route=nested_route,
             description=options.get("description", ""),
         )
 
     def _check_bounds(self, relation: Relation) -> None:
         low, high = relation.options.get("min_length", 0), _most(relation)
         if not 0 <= low <= high or not 1 <= high <= 10_000:
-            self._add(relation, "SP310", f"min_length={low} and max_length={high} do not fit", "keep 0 ≤ min_length ≤ max_length, and max_length between 1 and 10000", "max_length" if "max_length" in relation.options and relation.options["max_length"] is not None else "min_length")
+            self._add(
+                relation,
+                "SP310",
+                f"min_length={low} and max_length={high} do not fit",
+                "keep 0 ≤ min_length ≤ max_length, and max_length between 1 and 10000",
+                "max_length"
+                if "max_length" in relation.options and relation.options["max_length"] is not None
+                else "min_length",
+            )
 
     def _check_computed(self, side: Side, relations: tuple[RelationPlan, ...]) -> None:
         fields = side.fields
@@ -148,27 +234,49 @@ class RelationCompiler:
             if field.computed is None:
                 continue
             where = side.where(field.name)
-            owned = next((relation for relation in relations if relation.name == field.computed.relation and relation.kind == "owned"), None)
+            owned = next(
+                (
+                    relation
+                    for relation in relations
+                    if relation.name == field.computed.relation and relation.kind == "owned"
+                ),
+                None,
+            )
             if owned is None or field.kind not in _NUMERIC:
                 self._wrong_total(side, field, owned, relations)
                 continue
             items = self.classes[owned.target].fields
             wrong = [name for name in field.computed.factors if name not in items or items[name].kind not in _NUMERIC]
             if wrong:
-                self.report.add(where, "SP311", f"{side.name}.{field.name}: {owned.target} has no number {listed(wrong)}",
-                                f"use some of {listed(item.name for item in items.values() if item.kind in _NUMERIC)}")
+                self.report.add(
+                    where,
+                    "SP311",
+                    f"{side.name}.{field.name}: {owned.target} has no number {listed(wrong)}",
+                    f"use some of {listed(item.name for item in items.values() if item.kind in _NUMERIC)}",
+                )
             elif field.kind == "decimal":  # exact: a product has as many places as its factors together
                 places = sum(items[name].decimal_places or 0 for name in field.computed.factors)
                 fields[field.name] = replace(field, decimal_places=places)
 
-    def _wrong_total(self, side: Side, field: FieldPlan, owned: RelationPlan | None, relations: tuple[RelationPlan, ...]) -> None:
+    def _wrong_total(
+        self, side: Side, field: FieldPlan, owned: RelationPlan | None, relations: tuple[RelationPlan, ...]
+    ) -> None:
         name, computed = f"{side.name}.{field.name}", field.computed
         if owned is not None or computed is None:
-            self.report.add(side.where(field.name), "SP311", f"{name}: a total is a number, but this is of the kind {field.kind}", "give it the type int or Decimal")
+            self.report.add(
+                side.where(field.name),
+                "SP311",
+                f"{name}: a total is a number, but this is of the kind {field.kind}",
+                "give it the type int or Decimal",
+            )
             return
         possible = [relation.name for relation in relations if relation.kind == "owned"]
-        self.report.add(side.where(field.name), "SP311", f"{name}: {computed.relation!r} is not an owned list of {side.name}",
-                        f"add up one of {listed(possible)}" if possible else f"declare {computed.relation}: Owned[…] first")
+        self.report.add(
+            side.where(field.name),
+            "SP311",
+            f"{name}: {computed.relation!r} is not an owned list of {side.name}",
+            f"add up one of {listed(possible)}" if possible else f"declare {computed.relation}: Owned[…] first",
+        )
 
     def _add(self, relation: Relation, code: str, message: str, fix: str, keyword: str | None = None) -> None:
         declaration = relation.declaration

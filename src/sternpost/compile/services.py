@@ -21,16 +21,24 @@ Where = Callable[[str], Source]
 """Gives the line of an attribute of a resource."""
 
 
-def find_functions(services: Iterable[ModuleType | Function], where: Source, report: Report) -> list[tuple[Function, Implementation]]:
+def find_functions(
+    services: Iterable[ModuleType | Function], where: Source, report: Report
+) -> list[tuple[Function, Implementation]]:
     """Every function marked with `@implements`, in the given modules or given directly."""
     found: list[tuple[Function, Implementation]] = []
     if not isinstance(services, Iterable) or isinstance(services, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        report.add(where, "SP422", f"services={shown(services)} is not a list", "write Sternpost(contract, services=[module])")
+        report.add(
+            where, "SP422", f"services={shown(services)} is not a list", "write Sternpost(contract, services=[module])"
+        )
         return found
     for service in services:
         if not isinstance(service, ModuleType) and _mark(service) is None:
-            report.add(where, "SP422", f"{shown(service)} in services is neither a module nor a function with @implements",
-                       "pass the module that holds the functions, or write @implements(…) over this one")
+            report.add(
+                where,
+                "SP422",
+                f"{shown(service)} in services is neither a module nor a function with @implements",
+                "pass the module that holds the functions, or write @implements(…) over this one",
+            )
         candidates = list(vars(service).values()) if isinstance(service, ModuleType) else [service]
         for candidate in candidates:
             mark = _mark(candidate)
@@ -68,18 +76,32 @@ def bind(
         for declared in mark.operations:
             ids = operation_ids.get(id(declared), ())
             if not ids:
-                report.add(mark.source, "SP415", f"{name}: @implements names {shown(declared)}, which no resource of the contract declares",
-                           "name an operation such as Order.pay, and list its resource in the contract")
+                report.add(
+                    mark.source,
+                    "SP415",
+                    f"{name}: @implements names {shown(declared)}, which no resource of the contract declares",
+                    "name an operation such as Order.pay, and list its resource in the contract",
+                )
             for operation_id in ids:
                 other = bound.setdefault(operation_id, function)
                 if other is function:
                     _check_function(function, mark.source, plan.operations[operation_id][1], report)
                 else:
-                    report.add(mark.source, "SP416", f"{name}: {operation_id} is implemented by {shown(other)} already", "keep one of the two")
+                    report.add(
+                        mark.source,
+                        "SP416",
+                        f"{name}: {operation_id} is implemented by {shown(other)} already",
+                        "keep one of the two",
+                    )
     for resource in plan.resources:
         _check_missing(plan, resource, bound, places[resource.name], report)
     resources = tuple(
-        replace(resource, operations=tuple(replace(operation, has_service=operation.id in bound) for operation in resource.operations))
+        replace(
+            resource,
+            operations=tuple(
+                replace(operation, has_service=operation.id in bound) for operation in resource.operations
+            ),
+        )
         for resource in plan.resources
     )
     return replace(plan, resources=resources), bound
@@ -101,8 +123,12 @@ def parameters(operation: OperationPlan) -> tuple[str, ...]:
 def _check_function(function: Function, where: Source, operation: OperationPlan, report: Report) -> None:
     expected, name = parameters(operation), shown(function)
     if not expected:
-        report.add(where, "SP419", f"{name}: {operation.id} only reads and takes no implementation",
-                   "declare a Custom operation with method=\"GET\" for a read of your own")
+        report.add(
+            where,
+            "SP419",
+            f"{name}: {operation.id} only reads and takes no implementation",
+            'declare a Custom operation with method="GET" for a read of your own',
+        )
         return
     if not inspect.iscoroutinefunction(function):
         report.add(where, "SP417", f"{name} is not a coroutine function", f"write async def {name}({listed(expected)})")
@@ -112,21 +138,40 @@ def _check_function(function: Function, where: Source, operation: OperationPlan,
         return
     positional = [p for p in signature.parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     if len(positional) != len(expected) or len(positional) != len(signature.parameters):
-        report.add(where, "SP418", f"{name} takes ({listed(signature.parameters)}), but {operation.id} passes ({listed(expected)})",
-                   f"write async def {name}({listed(expected)})")
+        report.add(
+            where,
+            "SP418",
+            f"{name} takes ({listed(signature.parameters)}), but {operation.id} passes ({listed(expected)})",
+            f"write async def {name}({listed(expected)})",
+        )
 
 
-def _check_missing(plan: Plan, resource: ResourcePlan, bound: Mapping[str, Function], where: Where, report: Report) -> None:
+def _check_missing(
+    plan: Plan, resource: ResourcePlan, bound: Mapping[str, Function], where: Where, report: Report
+) -> None:
     for operation in resource.operations:
         if operation.kind == "custom" and operation.id not in bound:
-            report.add(where(operation.name), "SP414", f"{resource.name}.{operation.name}: the custom operation has no implementation",
-                       f"write @implements({resource.name}.{operation.name}) over a coroutine function and pass it in Sternpost(services=[…])")
+            report.add(
+                where(operation.name),
+                "SP414",
+                f"{resource.name}.{operation.name}: the custom operation has no implementation",
+                f"write @implements({resource.name}.{operation.name}) over a coroutine function and pass it in Sternpost(services=[…])",
+            )
     makers = [resource] if resource.owned_by is None else [plan.by_name[resource.owned_by]]
     creations = [operation for maker in makers for operation in maker.operations if operation.kind == "create"]
     if not creations or any(operation.id in bound for operation in creations):
         return
     for field in resource.fields:
-        if field.write == "never" and field.required and field.generated is None and field.computed is None and not field.caller_default:
-            report.add(where(field.name), "SP211",
-                       f"{resource.name}.{field.name}: no client may write it, it has no default, and no service sets it",
-                       f"give it a default, allow | None, or write @implements({makers[0].name}.{creations[0].name})")
+        if (
+            field.write == "never"
+            and field.required
+            and field.generated is None
+            and field.computed is None
+            and not field.caller_default
+        ):
+            report.add(
+                where(field.name),
+                "SP211",
+                f"{resource.name}.{field.name}: no client may write it, it has no default, and no service sets it",
+                f"give it a default, allow | None, or write @implements({makers[0].name}.{creations[0].name})",
+            )

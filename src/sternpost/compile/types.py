@@ -22,12 +22,16 @@ from sternpost.contract.types import Format, Json
 from sternpost.plan.model import Kind
 
 SCALARS: dict[Any, Kind] = {
-    str: "string", int: "integer", float: "number", bool: "boolean", Decimal: "decimal",
-    datetime: "datetime", date: "date", uuid.UUID: "uuid",
+    str: "string",
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    Decimal: "decimal",
+    datetime: "datetime",
+    date: "date",
+    uuid.UUID: "uuid",
 }
-SUPPORTED = (
-    "str, int, float, bool, Decimal, datetime, date, UUID, Email, Url, Json, Literal[…], a StrEnum, One[…], Many[…], Owned[…]"
-)
+SUPPORTED = "str, int, float, bool, Decimal, datetime, date, UUID, Email, Url, Json, Literal[…], a StrEnum, One[…], Many[…], Owned[…]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,29 +61,51 @@ def read_type(
     where = attribute_source(declaration.source, declaration.name, name)
     try:
         resolved = _resolve(annotation, declaration, resources)
-    except Exception as error:  # an annotation is the author's code: whatever it raises is one more diagnostic
-        report.add(where, "SP201", f"{declaration.name}.{name}: the type {annotation!r} cannot be resolved ({error})",
-                   "import the name, or correct its spelling")
+    except Exception as error:  # noqa: BLE001 - an annotation is the author's code: whatever it raises is one more diagnostic
+        report.add(
+            where,
+            "SP201",
+            f"{declaration.name}.{name}: the type {annotation!r} cannot be resolved ({error})",
+            "import the name, or correct its spelling",
+        )
         return None
     inner, nullable = _without_none(resolved)
     relation = _relation(inner, nullable)
     if relation is not None and relation.nullable and relation.form != "one":
-        report.add(where, "SP202", f"{declaration.name}.{name}: a list cannot be None", "leave | None out; an empty list stands for nothing")
+        report.add(
+            where,
+            "SP202",
+            f"{declaration.name}.{name}: a list cannot be None",
+            "leave | None out; an empty list stands for nothing",
+        )
         return None
     if relation is not None:
         return relation
     found = _scalar(inner, nullable)
     if found is None:
-        report.add(where, "SP202", f"{declaration.name}.{name}: the type {_shown(resolved)} is not supported",
-                   f"use one of {SUPPORTED}; each but Many and Owned also with | None")
+        report.add(
+            where,
+            "SP202",
+            f"{declaration.name}.{name}: the type {_shown(resolved)} is not supported",
+            f"use one of {SUPPORTED}; each but Many and Owned also with | None",
+        )
         return None
     wrong = _wrong_format(found)
     if wrong is not None:
-        report.add(where, "SP220", f"{declaration.name}.{name}: {wrong}", 'write Annotated[str, Format("name", "^[a-z]+$", 100)]')
+        report.add(
+            where,
+            "SP220",
+            f"{declaration.name}.{name}: {wrong}",
+            'write Annotated[str, Format("name", "^[a-z]+$", 100)]',
+        )
         return None
     if found.kind == "enum" and not found.choices:
-        report.add(where, "SP218", f"{declaration.name}.{name}: the enum {_shown(inner)} is empty or has values that are not strings",
-                   "give every member a string value, such as Literal['draft', 'paid'] or a StrEnum")
+        report.add(
+            where,
+            "SP218",
+            f"{declaration.name}.{name}: the enum {_shown(inner)} is empty or has values that are not strings",
+            "give every member a string value, such as Literal['draft', 'paid'] or a StrEnum",
+        )
         return None
     return found
 
@@ -90,7 +116,7 @@ def _resolve(annotation: Any, declaration: Declaration, resources: dict[str, typ
     if isinstance(annotation, ForwardRef):
         annotation = annotation.__forward_arg__
     if isinstance(annotation, str):
-        return eval(annotation, dict(vars(module)) if module else {}, names)
+        return eval(annotation, dict(vars(module)) if module else {}, names)  # noqa: S307  (the author's own source text)
     return annotation
 
 
@@ -159,5 +185,4 @@ def _choices(values: tuple[Any, ...]) -> tuple[str, ...]:
 
 
 def _shown(annotation: Any) -> str:
-    return getattr(annotation, "__name__", None) or str(annotation)
-
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation).replace("typing.", "")

@@ -30,7 +30,9 @@ class Contract:
         api_version: str = "v1",
     ) -> None:
         self.name = name
-        self.resources: Sequence[Any] = tuple(resources) if isinstance(resources, Iterable) and not isinstance(resources, str) else resources  # pyright: ignore[reportUnnecessaryIsInstance]
+        self.resources: Sequence[Any] = (
+            tuple(resources) if isinstance(resources, Iterable) and not isinstance(resources, str) else resources
+        )  # pyright: ignore[reportUnnecessaryIsInstance]
         self.title = title
         self.description = description
         self.version = version

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field as dataclass_field
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Any, Final, Literal
 
 
@@ -69,9 +70,21 @@ def field(
         description: for the API documentation.
     """
     given = {
-        "default": default, "unique": unique, "min_length": min_length, "max_length": max_length, "pattern": pattern,
-        "ge": ge, "le": le, "decimal_places": decimal_places, "max_digits": max_digits, "write": write, "read": read,
-        "sensitive": sensitive, "filter": filter, "auto": auto, "description": description,
+        "default": default,
+        "unique": unique,
+        "min_length": min_length,
+        "max_length": max_length,
+        "pattern": pattern,
+        "ge": ge,
+        "le": le,
+        "decimal_places": decimal_places,
+        "max_digits": max_digits,
+        "write": write,
+        "read": read,
+        "sensitive": sensitive,
+        "filter": filter,
+        "auto": auto,
+        "description": description,
     }
     return FieldDeclaration(given)
 

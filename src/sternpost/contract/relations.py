@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field as dataclass_field
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Any, Generic, Literal, TypeVar, overload
 
 from sternpost.contract.fields import UNSET
 from sternpost.errors import NotLoaded
 
-T = TypeVar("T", covariant=True)
+T = TypeVar("T", covariant=True)  # noqa: PLC0105  (it shows in every author's editor)
 
 
 class One(Generic[T]):
@@ -77,6 +78,7 @@ class RelationDeclaration:
 
 
 def not_loaded(owner: type, name: str) -> NotLoaded:
+    """What touching a relation raises when its rows were not read."""
     return NotLoaded(
         f"{owner.__name__}.{name} is not loaded. Read the rows with the repository of their own resource: "
         f"await ctx.repository(…).find(…)."
@@ -104,8 +106,15 @@ def one(
     """
     return RelationDeclaration(
         "one",
-        {"on_delete": on_delete, "default": default, "write": write, "read": read, "filter": filter,
-         "unique": unique, "description": description},
+        {
+            "on_delete": on_delete,
+            "default": default,
+            "write": write,
+            "read": read,
+            "filter": filter,
+            "unique": unique,
+            "description": description,
+        },
     )
 
 
@@ -132,6 +141,13 @@ def many(
     """
     return RelationDeclaration(
         "many",
-        {"by": by, "through": through, "min_length": min_length, "max_length": max_length, "write": write,
-         "route": route, "description": description},
+        {
+            "by": by,
+            "through": through,
+            "min_length": min_length,
+            "max_length": max_length,
+            "write": write,
+            "route": route,
+            "description": description,
+        },
     )

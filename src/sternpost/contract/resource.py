@@ -46,7 +46,9 @@ class Declared:
             source=Source(frame.f_code.co_filename, frame.f_lineno),
             keywords=keywords,
             annotations=dict(_own_annotations(cls)),
-            attributes={name: value for name, value in vars(cls).items() if not name.startswith(_DUNDER) or "sternpost" in name},
+            attributes={
+                name: value for name, value in vars(cls).items() if not name.startswith(_DUNDER) or "sternpost" in name
+            },
             namespace=enclosing,
         )
         _own_operations(cls)

@@ -26,7 +26,9 @@ class Readiness:
         on_failure: told of each failed check with its reason, for the log.
     """
 
-    def __init__(self, version: str, clock: Clock, checks: Mapping[str, Check], on_failure: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, version: str, clock: Clock, checks: Mapping[str, Check], on_failure: Callable[[str, str], None]
+    ) -> None:
         self.version = version
         self.clock = clock
         self.checks = checks
@@ -41,7 +43,10 @@ class Readiness:
         checks = dict(zip(self.checks, results, strict=True))
         ready = not self.draining and all(result["status"] == "healthy" for result in results)
         body: dict[str, Any] = {
-            "status": "healthy" if ready else "unhealthy", "checks": checks, "uptime": self._uptime(), "version": self.version,
+            "status": "healthy" if ready else "unhealthy",
+            "checks": checks,
+            "uptime": self._uptime(),
+            "version": self.version,
         }
         if self.draining:
             body["reason"] = "the service is shutting down"
@@ -57,7 +62,7 @@ class Readiness:
             reason = f"no answer within {CHECK_SECONDS:g} s"
         except SternpostError as error:
             reason = str(error.log.get("reason", error.message))
-        except Exception as error:  # whatever a driver raises: the dependency is not usable
+        except Exception as error:  # noqa: BLE001  (whatever a driver raises: the dependency is not usable)
             reason = type(error).__name__
         self._tell(name, reason)
         latency = f"{round((self.clock.monotonic() - started) * 1000)}ms"

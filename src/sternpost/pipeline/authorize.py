@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from sternpost.ids import decode
 from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
@@ -58,6 +59,10 @@ class RowCheck:
         prefix = self.prefixes.get(path)
         if value is None or subject is None or (prefix is not None and decode(prefix, subject) is None):
             return None
+        if self.fields[path].kind == "uuid":
+            # As in SQL: a subject that is no UUID is neither equal nor different, and a UUID has several spellings.
+            asked = _uuid_or_none(subject)
+            return None if asked is None else from_plan(self.fields[path], value) == asked
         return str(value) == subject
 
     def _compares(self, field: FieldPlan, value: Any, operator: str, constant: Any) -> bool | None:
@@ -77,6 +82,13 @@ class RowCheck:
                 return left < right
             case _:
                 return left <= right
+
+
+def _uuid_or_none(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def row_check(plan: Plan, resource: ResourcePlan) -> RowCheck:

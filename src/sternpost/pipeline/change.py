@@ -77,7 +77,9 @@ class Draft(MutableMapping[str, Any]):
     def _field(self, name: str) -> FieldPlan:
         field = self._resource.fields_by_name.get(name)
         if field is None:
-            raise TypeError(f"{self._resource.name} has no field {name!r}; it has {', '.join(self._resource.fields_by_name)}")
+            raise TypeError(
+                f"{self._resource.name} has no field {name!r}; it has {', '.join(self._resource.fields_by_name)}"
+            )
         return field
 
 
@@ -89,7 +91,13 @@ class Change(Draft, Generic[T]):
     """
 
     def __init__(
-        self, runtime: Runtime, session: Session, resource: ResourcePlan, values: dict[str, Any], current: Document | None, id: str | None
+        self,
+        runtime: Runtime,
+        session: Session,
+        resource: ResourcePlan,
+        values: dict[str, Any],
+        current: Document | None,
+        id: str | None,
     ) -> None:
         super().__init__(runtime, resource, values)
         self._session = session
@@ -115,25 +123,31 @@ class Change(Draft, Generic[T]):
         view = self._runtime.views.bare(self._resource)
         lists = {name: self._values[name] for name in self._lists if name in self._values}
         values = {name: value for name, value in self._values.items() if name not in self._lists}
-        owned = {name: self._items(self._lists[name], rows) for name, rows in lists.items() if self._lists[name].kind == "owned"}
+        owned = {
+            name: self._items(self._lists[name], rows)
+            for name, rows in lists.items()
+            if self._lists[name].kind == "owned"
+        }
         values.update(computed_values(self._resource, owned))
         if self._id is None:
             row = complete(self._resource, values, self._runtime.new_id, self._runtime.clock)
-            document, id = await self._session.insert(view, row), cast("str", row["id"])
+            document, key = await self._session.insert(view, row), cast("str", row["id"])
         else:
-            document, id = await self._update(view, values, bool(lists)), self._id
+            document, key = await self._update(view, values, bool(lists)), self._id
         for relation in self._resource.owned_relations:
-            document[relation.public_name] = await self._owned(relation, id, owned.get(relation.name))
+            document[relation.public_name] = await self._owned(relation, key, owned.get(relation.name))
         for name, targets in lists.items():
-            if self._lists[name].kind == "linked":
-                await self._session.replace_links(self._resource.name, name, id, targets)
+            if self._lists[name].kind == "linked" and (targets or self._current_document is not None):
+                await self._session.replace_links(self._resource.name, name, key, targets)
         return document
 
     async def _update(self, view: Any, values: dict[str, Any], lists_change: bool) -> Document:
-        assert self._id is not None and self._current_document is not None
-        if not values and not lists_change:
+        assert self._id is not None
+        assert self._current_document is not None
+        changed = stamp(self._resource, values, self._runtime.clock) if values or lists_change else {}
+        if not changed:
             return dict(self._current_document)
-        document = await self._session.update(view, self._id, stamp(self._resource, values, self._runtime.clock))
+        document = await self._session.update(view, self._id, changed)
         assert document is not None, "the row is locked, so it cannot have gone"
         return document
 

@@ -25,7 +25,9 @@ class Context:
         previous_state: in a transition, the state that the row was in.
     """
 
-    def __init__(self, runtime: Runtime, principal: Principal | None, reader: Reader, log: Any, previous_state: str | None = None) -> None:
+    def __init__(
+        self, runtime: Runtime, principal: Principal | None, reader: Reader, log: Any, previous_state: str | None = None
+    ) -> None:
         self._runtime = runtime
         self._reader = reader
         self.principal = principal

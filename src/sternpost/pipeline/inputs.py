@@ -38,10 +38,14 @@ EMAIL_LOCAL_MAX = 64
 
 INT64 = range(-(2**63), 2**63)
 
-_is_instant = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,18})?([Zz]|[+-][0-9]{2}:[0-9]{2})", re.ASCII).fullmatch
+_is_instant = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,18})?([Zz]|[+-][0-9]{2}:[0-9]{2})", re.ASCII
+).fullmatch
 _is_day = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII).fullmatch
 
-_CONFIG = ConfigDict(extra="forbid", strict=True, validate_by_alias=True, validate_by_name=False, arbitrary_types_allowed=True)
+_CONFIG = ConfigDict(
+    extra="forbid", strict=True, validate_by_alias=True, validate_by_name=False, arbitrary_types_allowed=True
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +63,8 @@ class Input:
             Invalid: with every problem.
         """
         try:
-            if isinstance(body, dict):
-                parsed = self.model.model_validate(body)
-            else:
-                parsed = self.model.model_validate_json(body or b"")
+            is_data = isinstance(body, dict)
+            parsed = self.model.model_validate(body) if is_data else self.model.model_validate_json(body or b"")
         except ValidationError as error:
             raise Invalid(details=self._details(error)) from None
         names = parsed.model_fields_set if self.partial else type(parsed).model_fields
@@ -74,7 +76,11 @@ class Input:
             path = ".".join(str(part) for part in problem["loc"])
             if problem["type"] == "extra_forbidden":
                 known = problem["loc"][-1] in self.read_only
-                code, message = ("read_only", "The server sets this; leave it out") if known else ("unknown_field", "There is no such field")
+                code, message = (
+                    ("read_only", "The server sets this; leave it out")
+                    if known
+                    else ("unknown_field", "There is no such field")
+                )
             else:
                 code, message = problem["type"], problem["msg"].removeprefix("Value error, ")
             details.append(Detail(path, code, message))
@@ -144,13 +150,27 @@ class Inputs:
             case "id":
                 return _id_type(self.plan.by_name[str(field.references)].prefix)
             case "string":
-                constraints = StringConstraints(min_length=field.min_length, max_length=field.max_length, pattern=field.pattern)
-                checks = (AfterValidator(_no_nul), *((AfterValidator(_email_local),) if field.format == "email" else ()))
+                constraints = StringConstraints(
+                    min_length=field.min_length, max_length=field.max_length, pattern=field.pattern
+                )
+                checks = (
+                    AfterValidator(_no_nul),
+                    *((AfterValidator(_email_local),) if field.format == "email" else ()),
+                )
                 return Annotated[str, constraints, *checks]
             case "integer":
-                return Annotated[int, BeforeValidator(_whole), Field(ge=cast("int", field.minimum), le=cast("int", field.maximum))]
+                return Annotated[
+                    int, BeforeValidator(_whole), Field(ge=cast("int", field.minimum), le=cast("int", field.maximum))
+                ]
             case "number":
-                return Annotated[float, Field(ge=cast("float | None", field.minimum), le=cast("float | None", field.maximum), allow_inf_nan=False)]
+                return Annotated[
+                    float,
+                    Field(
+                        ge=cast("float | None", field.minimum),
+                        le=cast("float | None", field.maximum),
+                        allow_inf_nan=False,
+                    ),
+                ]
             case "boolean":
                 return bool
             case "decimal":
@@ -192,7 +212,9 @@ def _no_nul(text: str) -> str:
 
 def _email_local(text: str) -> str:
     if text.index("@") > EMAIL_LOCAL_MAX:
-        raise PydanticCustomError("email_local", "The part before the @ has more than {most} characters", {"most": EMAIL_LOCAL_MAX})
+        raise PydanticCustomError(
+            "email_local", "The part before the @ has more than {most} characters", {"most": EMAIL_LOCAL_MAX}
+        )
     return text
 
 
@@ -204,7 +226,9 @@ def _whole(value: Any) -> Any:
 def _instant(text: str) -> datetime:
     """RFC 3339, with a zone; in UTC from here on."""
     if not _is_instant(text):
-        raise PydanticCustomError("datetime_format", "Input should be an instant with its zone, such as 2026-01-31T12:30:00Z")
+        raise PydanticCustomError(
+            "datetime_format", "Input should be an instant with its zone, such as 2026-01-31T12:30:00Z"
+        )
     try:
         return datetime.fromisoformat(text.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
@@ -225,9 +249,13 @@ def _bounds(field: FieldPlan) -> Callable[[Any], Any]:
 
     def check(value: Any) -> Any:
         if low is not None and value < low:
-            raise PydanticCustomError("greater_than_equal", "Input should not be before {bound}", {"bound": str(field.minimum)})
+            raise PydanticCustomError(
+                "greater_than_equal", "Input should not be before {bound}", {"bound": str(field.minimum)}
+            )
         if high is not None and value > high:
-            raise PydanticCustomError("less_than_equal", "Input should not be after {bound}", {"bound": str(field.maximum)})
+            raise PydanticCustomError(
+                "less_than_equal", "Input should not be after {bound}", {"bound": str(field.maximum)}
+            )
         return value
 
     return check if low is not None or high is not None else lambda value: value
@@ -248,20 +276,35 @@ def _decimal_parser(field: FieldPlan) -> Callable[[str], Decimal]:
 
     def parse(text: str) -> Decimal:
         if not matches(text):
-            raise PydanticCustomError("decimal_format", "Input should be a decimal in text with at most {places} places, such as \"{example}\"",
-                                      {"places": field.decimal_places, "example": str(Decimal(1).scaleb(-(field.decimal_places or 0)))})
+            raise PydanticCustomError(
+                "decimal_format",
+                'Input should be a decimal in text with at most {places} places, such as "{example}"',
+                {
+                    "places": field.decimal_places,
+                    "example": format(Decimal(1).scaleb(-(field.decimal_places or 0)), "f"),
+                },
+            )
         value = Decimal(text)
         if low is not None and value < low:
-            raise PydanticCustomError("greater_than_equal", "Input should be greater than or equal to {bound}", {"bound": str(low)})
+            raise PydanticCustomError(
+                "greater_than_equal", "Input should be greater than or equal to {bound}", {"bound": str(low)}
+            )
         if high is not None and value > high:
-            raise PydanticCustomError("less_than_equal", "Input should be less than or equal to {bound}", {"bound": str(high)})
+            raise PydanticCustomError(
+                "less_than_equal", "Input should be less than or equal to {bound}", {"bound": str(high)}
+            )
         return value
 
     return parse
 
 
-def _checked_json(value: Any, depth: int = 0) -> Any:
+def _checked_json(value: Any) -> Any:
     """Refuses JSON that a database or an encoder could not keep: too deep, too large a number, U+0000."""
+    _check_json(value, 0)
+    return value
+
+
+def _check_json(value: Any, depth: int) -> None:
     if depth > JSON_DEPTH_MAX:
         raise PydanticCustomError("json_too_deep", "The value is nested too deeply")
     if isinstance(value, str):
@@ -269,15 +312,12 @@ def _checked_json(value: Any, depth: int = 0) -> Any:
     elif isinstance(value, dict):
         for key, item in cast("dict[str, Any]", value).items():
             _no_nul(key)
-            _checked_json(item, depth + 1)
+            _check_json(item, depth + 1)
     elif isinstance(value, list):
         for item in cast("list[Any]", value):
-            _checked_json(item, depth + 1)
-    elif isinstance(value, bool):
-        return value
+            _check_json(item, depth + 1)
     elif (isinstance(value, int) and value not in INT64) or (isinstance(value, float) and not math.isfinite(value)):
         raise PydanticCustomError("number_range", "A number is outside the range of 64 bits")
-    return value
 
 
 _BOOLEANS = {"true": True, "false": False}
@@ -289,8 +329,13 @@ def _text_parser(field: FieldPlan, annotation: Any) -> Callable[[str], Any]:
     if field.kind == "decimal":
         return _text_decimal(field)
     # A filter may ask for any value of the type: the field's own bounds would only turn an empty answer into an error.
-    relaxed: dict[str, Any] = {"integer": int, "number": Annotated[float, Field(allow_inf_nan=False)], "string": Annotated[str, AfterValidator(_no_nul)],
-                               "date": Annotated[str, AfterValidator(_day)], "datetime": Annotated[str, AfterValidator(_instant)]}
+    relaxed: dict[str, Any] = {
+        "integer": int,
+        "number": Annotated[float, Field(allow_inf_nan=False)],
+        "string": Annotated[str, AfterValidator(_no_nul)],
+        "date": Annotated[str, AfterValidator(_day)],
+        "datetime": Annotated[str, AfterValidator(_instant)],
+    }
     adapter: TypeAdapter[Any] = TypeAdapter(relaxed.get(field.kind, annotation))
 
     def parse(text: str) -> Any:
@@ -320,5 +365,3 @@ def _text_decimal(field: FieldPlan) -> Callable[[str], Decimal]:
         return Decimal(text)
 
     return parse
-
-

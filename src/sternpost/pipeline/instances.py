@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from sternpost.contract.relations import One, Owned
@@ -42,7 +43,10 @@ class Instances:
 
     def payload_document(self, payload: PayloadPlan, instance: Any) -> Document:
         """A payload as a document: only its declared fields leave."""
-        return {field.public_name: _json_ready(field, getattr(instance, field.name, field.default)) for field in payload.fields}
+        return {
+            field.public_name: _json_ready(field, getattr(instance, field.name, field.default))
+            for field in payload.fields
+        }
 
     def to_author(self, field: FieldPlan, value: Any) -> Any:
         """A value of the pipeline as an author sees it: ids get their prefix."""
@@ -70,4 +74,6 @@ class Instances:
 def _json_ready(field: FieldPlan, value: Any) -> Any:
     if value is None:
         return None
-    return str(value) if field.kind in ("decimal", "uuid", "enum") else value
+    if field.kind == "decimal":
+        return format(Decimal(value), f".{field.decimal_places or 0}f")
+    return str(value) if field.kind in ("uuid", "enum") else value

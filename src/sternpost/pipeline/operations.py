@@ -15,7 +15,7 @@ from sternpost.pipeline.context import Context
 from sternpost.pipeline.runtime import BoundOperation, Runtime
 from sternpost.pipeline.selection import Selection
 from sternpost.plan.model import OperationKind, ResourcePlan
-from sternpost.plan.policy import PolicyNode
+from sternpost.plan.policy import Path, PolicyNode
 from sternpost.ports.authenticator import Principal
 from sternpost.ports.storage import Document, ListShape, ListValues, Reader, Row, Session, Statistics, View
 
@@ -55,11 +55,15 @@ async def browse(run: Execution) -> Answer:
         sort=selection.sort,
     )
     offset = (selection.page - 1) * selection.page_size
-    rows = await reader.browse(shape, ListValues(selection.values, parent, run.subject, selection.page_size, offset), count=True)
+    rows = await reader.browse(
+        shape, ListValues(selection.values, parent, run.subject, selection.page_size, offset), count=True
+    )
     total = rows.total or 0
     meta: dict[str, Any] = {
-        "page": selection.page, "pageSize": selection.page_size,
-        "totalCount": total, "totalPages": -(-total // selection.page_size),
+        "page": selection.page,
+        "pageSize": selection.page_size,
+        "totalCount": total,
+        "totalPages": -(-total // selection.page_size),
     }
     if rows.cut:
         meta["truncated"] = sorted(rows.cut)
@@ -72,7 +76,7 @@ async def read(run: Execution) -> Answer:
         raise _denied(run)
     view = run.runtime.views.of(run.operation.resource, run.principal, run.operation.facts, run.selection.includes)
     row = await _load(run, _reader(run), view)
-    return Answer(document=row.document)
+    return Answer(document=row.document, meta={"truncated": sorted(row.cut)} if row.cut else {})
 
 
 async def create(run: Execution) -> Answer:
@@ -118,8 +122,12 @@ async def transition(run: Execution) -> Answer:
     async with run.runtime.storage.transaction(run.statistics) as session:
         row = await _load(run, session, run.runtime.views.full(resource, run.operation.facts), lock=True)
         values: dict[str, Any] = {str(plan.state_field): plan.target}
-        values.update({field.name: run.runtime.clock.now() for field in resource.fields if field.generated == "updated"})
-        moved = await session.update(run.runtime.views.bare(resource), _digits(run), values, state=(str(plan.state_field), plan.sources))
+        values.update(
+            {field.name: run.runtime.clock.now() for field in resource.fields if field.generated == "updated"}
+        )
+        moved = await session.update(
+            run.runtime.views.bare(resource), _digits(run), values, state=(str(plan.state_field), plan.sources)
+        )
         if moved is None:
             raise _wrong_state(run, row.document)
         document = {**row.document, **moved}
@@ -140,8 +148,14 @@ async def custom(run: Execution) -> Answer:
 
 
 HANDLERS: dict[OperationKind, Callable[[Execution], Awaitable[Answer]]] = {
-    "browse": browse, "read": read, "create": create, "replace": change_row, "update": change_row,
-    "delete": delete, "transition": transition, "custom": custom,
+    "browse": browse,
+    "read": read,
+    "create": create,
+    "replace": change_row,
+    "update": change_row,
+    "delete": delete,
+    "transition": transition,
+    "custom": custom,
 }
 
 
@@ -175,7 +189,9 @@ async def _apply(run: Execution, session: Session, change: Change[Any]) -> Docum
         await run.operation.function(_context(run, session), change)
         if change.document is None:
             name = run.operation.function.__name__
-            raise RuntimeError(f"{name} returned without writing: call `return await change.apply()`, or raise an error to refuse")
+            raise RuntimeError(
+                f"{name} returned without writing: call `return await change.apply()`, or raise an error to refuse"
+            )
     assert change.document is not None
     return change.document
 
@@ -211,7 +227,7 @@ async def _visible_parent(run: Execution, reader: Reader) -> str:
         raise _denied(run)
     digits = decode(parent.prefix, sent)
     check = run.runtime.checks[name]
-    facts = run.runtime.operations[parent.reading.id].facts if parent.reading else frozenset()
+    facts = run.runtime.operations[parent.reading.id].facts if parent.reading else frozenset[Path]()
     row = await reader.get(View(name, ("id",), (), tuple(sorted(facts))), digits) if digits is not None else None
     if digits is None or row is None or not check.allows(policy, row.facts, run.subject):
         raise NotFound
@@ -242,18 +258,24 @@ def _default_to_caller(run: Execution) -> None:
 
 def _visible(run: Execution, document: Document) -> Document:
     """Takes out what the caller may not see; what was read for the service's own use holds every field."""
-    return _only(run.runtime.views.of(run.operation.resource, run.principal), run.operation.resource, document, run.runtime)
+    return _only(
+        run.runtime.views.of(run.operation.resource, run.principal), run.operation.resource, document, run.runtime
+    )
 
 
 def _only(view: View, resource: ResourcePlan, document: Document, runtime: Runtime) -> Document:
-    if len(view.fields) == len(resource.fields) and all(len(include.view.fields) == len(runtime.plan.by_name[include.view.resource].fields) for include in view.includes):
+    if len(view.fields) == len(resource.fields) and all(
+        len(include.view.fields) == len(runtime.plan.by_name[include.view.resource].fields) for include in view.includes
+    ):
         return document
     names = [resource.fields_by_name[name].public_name for name in view.fields]
     kept = {name: document[name] for name in names if name in document}
     for include in view.includes:
         relation = resource.relations_by_name[include.relation]
         target = runtime.plan.by_name[relation.target]
-        kept[relation.public_name] = [_only(include.view, target, item, runtime) for item in document.get(relation.public_name, [])]
+        kept[relation.public_name] = [
+            _only(include.view, target, item, runtime) for item in document.get(relation.public_name, [])
+        ]
     return kept
 
 

@@ -50,7 +50,12 @@ class Repository(Generic[T]):
         return None if row is None else self._instance(row.document)
 
     async def find(
-        self, where: Mapping[str, Any] | None = None, *, order: Sequence[str] = (), limit: int | None = None, offset: int = 0
+        self,
+        where: Mapping[str, Any] | None = None,
+        *,
+        order: Sequence[str] = (),
+        limit: int | None = None,
+        offset: int = 0,
     ) -> list[T]:
         """Rows that fit `where`, in `order` (a `-` before a name for descending), then in order of creation."""
         conditions, values = self._conditions(where or {})
@@ -82,6 +87,8 @@ class Repository(Generic[T]):
     async def update(self, id: str, **values: Any) -> T:
         """Changes some fields of a row. Raises `NotFound`."""
         self._refuse_owned()
+        if not values:
+            return await self.get(id)
         changed = stamp(self._resource, self._from_author(values), self._runtime.clock)
         document = await self._session().update(self._runtime.views.bare(self._resource), self._digits(id), changed)
         if document is None:
@@ -99,7 +106,9 @@ class Repository(Generic[T]):
         Returns:
             False, and nothing changed, where the row does not exist or the result would be below `at_least`.
         """
-        return await self._session().increment(self._resource.name, self._digits(id), self._field(field).name, by, at_least)
+        return await self._session().increment(
+            self._resource.name, self._digits(id), self._field(field).name, by, at_least
+        )
 
     def _instance(self, document: dict[str, Any]) -> T:
         return cast("T", self._runtime.instances.row(self._resource, document))
@@ -109,17 +118,21 @@ class Repository(Generic[T]):
 
     def _session(self) -> Session:
         if not hasattr(self._reader, "insert") or not getattr(self._reader, "writable", True):
-            raise RuntimeError("This operation only reads. Declare it with method=\"POST\" to write.")
+            raise RuntimeError('This operation only reads. Declare it with method="POST" to write.')
         return cast("Session", self._reader)
 
     def _refuse_owned(self) -> None:
         if self._resource.owned_by is not None:
-            raise RuntimeError(f"{self._resource.name} is written with its {self._resource.owned_by}: set the list in the Change of that")
+            raise RuntimeError(
+                f"{self._resource.name} is written with its {self._resource.owned_by}: set the list in the Change of that"
+            )
 
     def _field(self, name: str) -> FieldPlan:
         field = self._resource.fields_by_name.get(name)
         if field is None:
-            raise TypeError(f"{self._resource.name} has no field {name!r}; it has {', '.join(self._resource.fields_by_name)}")
+            raise TypeError(
+                f"{self._resource.name} has no field {name!r}; it has {', '.join(self._resource.fields_by_name)}"
+            )
         return field
 
     def _from_author(self, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,7 +143,9 @@ class Repository(Generic[T]):
         values: list[Any] = []
         for name, wanted in where.items():
             field = self._field(name)
-            tests: Mapping[str, Any] = cast("Mapping[str, Any]", wanted) if isinstance(wanted, Mapping) else {"eq": wanted}
+            tests: Mapping[str, Any] = (
+                cast("Mapping[str, Any]", wanted) if isinstance(wanted, Mapping) else {"eq": wanted}
+            )
             for operator, value in tests.items():
                 if operator not in _OPERATORS:
                     raise TypeError(f"{operator!r} is not an operator; there are {', '.join(_OPERATORS)}")

@@ -41,7 +41,9 @@ class Selector:
         self.views = views
         self.is_list = operation.kind == "browse"
         self.includes = operation.kind in ("browse", "read") and bool(views.includable(resource))
-        self.filters: dict[str, FieldPlan] = {f.public_name: f for f in resource.fields if f.filters} if self.is_list else {}
+        self.filters: dict[str, FieldPlan] = (
+            {f.public_name: f for f in resource.fields if f.filters} if self.is_list else {}
+        )
         self.parsers: dict[str, Callable[[str], Any]] = {name: inputs.text_value(f) for name, f in self.filters.items()}
         self.sortable = {resource.fields_by_name[name].public_name: name for name in operation.sort}
         self.default_sort = tuple((name.removeprefix("-"), name.startswith("-")) for name in operation.default_sort)
@@ -77,7 +79,13 @@ class Selector:
         selection.values = tuple(value for _, value in conditions)
         return selection
 
-    def _apply(self, parameter: ListParameter, selection: Selection, conditions: list[tuple[Condition, Any]], principal: Principal | None) -> None:
+    def _apply(
+        self,
+        parameter: ListParameter,
+        selection: Selection,
+        conditions: list[tuple[Condition, Any]],
+        principal: Principal | None,
+    ) -> None:
         if parameter.operator is None and parameter.name == "include" and self.includes:
             selection.includes = self._includes(parameter.value)
         elif not self.is_list:
@@ -93,7 +101,11 @@ class Selector:
 
     def _condition(self, parameter: ListParameter, principal: Principal | None) -> tuple[Condition, Any]:
         field = self.filters.get(parameter.name)
-        hidden = field is not None and field.read_scope is not None and not (principal and field.read_scope in principal.scopes)
+        hidden = (
+            field is not None
+            and field.read_scope is not None
+            and not (principal and field.read_scope in principal.scopes)
+        )
         if field is None or hidden:
             raise self._unknown()
         operator = parameter.operator or "eq"
@@ -119,7 +131,9 @@ class Selector:
         for part in parts:
             name = self.sortable.get(part.removeprefix("-"))
             if name is None:
-                raise ValueError(f"Cannot sort by {part.removeprefix('-')!r}; allowed are {', '.join(self.sortable) or 'none'}")
+                raise ValueError(
+                    f"Cannot sort by {part.removeprefix('-')!r}; allowed are {', '.join(self.sortable) or 'none'}"
+                )
             order.setdefault(name, part.startswith("-"))  # a second time changes nothing in the order
         return tuple(order.items())
 
@@ -136,7 +150,9 @@ class Selector:
             for name in names:
                 allowed = {relation.public_name: relation for relation in self.views.includable(resource)}
                 if name not in allowed:
-                    raise ValueError(f"{resource.name} has no relation {name!r} to include; allowed are {', '.join(allowed) or 'none'}")
+                    raise ValueError(
+                        f"{resource.name} has no relation {name!r} to include; allowed are {', '.join(allowed) or 'none'}"
+                    )
                 tree = tree.children.setdefault(allowed[name].name, IncludeTree())
                 resource = self.views.plan.by_name[allowed[name].target]
         return root

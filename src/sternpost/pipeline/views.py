@@ -30,11 +30,18 @@ class Views:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self._read_scopes = {
-            resource.name: frozenset(f.read_scope for f in resource.fields if f.read_scope) for resource in plan.resources
+            resource.name: frozenset(f.read_scope for f in resource.fields if f.read_scope)
+            for resource in plan.resources
         }
         self._plain: dict[tuple[str, frozenset[str], frozenset[Path]], View] = {}
 
-    def of(self, resource: ResourcePlan, principal: Principal | None, facts: frozenset[Path] = frozenset(), tree: IncludeTree = EMPTY_TREE) -> View:
+    def of(
+        self,
+        resource: ResourcePlan,
+        principal: Principal | None,
+        facts: frozenset[Path] = frozenset(),
+        tree: IncludeTree = EMPTY_TREE,
+    ) -> View:
         """The view of `resource` for a caller: visible fields, owned lists always, other relations as asked for."""
         if tree.children:
             return self._build(resource, principal, facts, tree)
@@ -51,12 +58,17 @@ class Views:
 
     def full(self, resource: ResourcePlan, facts: frozenset[Path] = frozenset()) -> View:
         """Every field and every owned list, for the service's own use."""
-        owned = tuple(Include(relation.name, self.full(self.plan.by_name[relation.target]), None) for relation in resource.owned_relations)
+        owned = tuple(
+            Include(relation.name, self.full(self.plan.by_name[relation.target]), None)
+            for relation in resource.owned_relations
+        )
         return View(resource.name, tuple(f.name for f in resource.fields), owned, tuple(sorted(facts)))
 
     def includable(self, resource: ResourcePlan) -> tuple[RelationPlan, ...]:
         """The relations that `include=` may name: those whose rows some policy lets somebody see."""
-        return tuple(r for r in resource.relations if r.kind == "owned" or self.plan.by_name[r.target].reading is not None)
+        return tuple(
+            r for r in resource.relations if r.kind == "owned" or self.plan.by_name[r.target].reading is not None
+        )
 
     def _scopes_that_matter(self, resource: ResourcePlan, scopes: frozenset[str]) -> frozenset[str]:
         matter = self._read_scopes[resource.name]
@@ -64,9 +76,13 @@ class Views:
             matter = matter | self._read_scopes[relation.target]
         return scopes & matter
 
-    def _build(self, resource: ResourcePlan, principal: Principal | None, facts: frozenset[Path], tree: IncludeTree) -> View:
+    def _build(
+        self, resource: ResourcePlan, principal: Principal | None, facts: frozenset[Path], tree: IncludeTree
+    ) -> View:
         scopes = principal.scopes if principal else frozenset[str]()
-        visible = tuple(f.name for f in resource.fields if not f.hidden and (f.read_scope is None or f.read_scope in scopes))
+        visible = tuple(
+            f.name for f in resource.fields if not f.hidden and (f.read_scope is None or f.read_scope in scopes)
+        )
         includes: list[Include] = []
         for relation in resource.relations:
             asked = tree.children.get(relation.name)

@@ -236,8 +236,21 @@ class Plan:
         return as_data(self)
 
 
-_SCHEMA_FACTS = ("name", "kind", "nullable", "unique", "min_length", "max_length", "minimum", "maximum",
-                 "decimal_places", "max_digits", "choices", "references", "on_delete")
+_SCHEMA_FACTS = (
+    "name",
+    "kind",
+    "nullable",
+    "unique",
+    "min_length",
+    "max_length",
+    "minimum",
+    "maximum",
+    "decimal_places",
+    "max_digits",
+    "choices",
+    "references",
+    "on_delete",
+)
 
 
 def _schema_facts(field: FieldPlan) -> dict[str, Any]:

@@ -67,9 +67,10 @@ class Not:
     part: PolicyNode
 
 
-PolicyNode = Public | Authenticated | Scope | Owner | Compare | AllOf | AnyOf | Not
-
 Path = tuple[str, ...]
+"""Field names to follow from a row: foreign keys first."""
+
+PolicyNode = Public | Authenticated | Scope | Owner | Compare | AllOf | AnyOf | Not
 
 ALLOW = Public()
 DENY = Not(ALLOW)
@@ -106,7 +107,12 @@ def fold(node: PolicyNode, *, known: bool, scopes: frozenset[str]) -> PolicyNode
 
 
 def _join(
-    parts: tuple[PolicyNode, ...], kind: type[AllOf | AnyOf], neutral: PolicyNode, decisive: PolicyNode, known: bool, scopes: frozenset[str]
+    parts: tuple[PolicyNode, ...],
+    kind: type[AllOf | AnyOf],
+    neutral: PolicyNode,
+    decisive: PolicyNode,
+    known: bool,
+    scopes: frozenset[str],
 ) -> PolicyNode:
     folded = [fold(part, known=known, scopes=scopes) for part in parts]
     if decisive in folded:
@@ -121,11 +127,11 @@ def paths(node: PolicyNode) -> frozenset[Path]:
         case Owner(path) | Compare(path):
             return frozenset((path,))
         case AllOf(parts) | AnyOf(parts):
-            return frozenset().union(*(paths(part) for part in parts))
+            return frozenset[Path]().union(*(paths(part) for part in parts))
         case Not(part):
             return paths(part)
         case _:
-            return frozenset()
+            return frozenset[Path]()
 
 
 def scopes(node: PolicyNode) -> tuple[str, ...]:

@@ -76,10 +76,11 @@ class ListValues:
 
 @dataclass(slots=True)
 class Row:
-    """One row: what the client may get of it, and what a policy has to know."""
+    """One row: what the client may get of it, what a policy has to know, and which includes were cut (see `Rows`)."""
 
     document: Document
     facts: dict[Path, Any]
+    cut: set[str] = field(default_factory=set[str])
 
 
 @dataclass(slots=True)
@@ -138,7 +139,9 @@ class Session(Reader, Protocol):
         """Removes a row; False where there was none."""
         ...
 
-    async def replace_owned(self, resource: str, relation: str, id: str, view: View, rows: Sequence[Values]) -> list[Document]:
+    async def replace_owned(
+        self, resource: str, relation: str, id: str, view: View, rows: Sequence[Values]
+    ) -> list[Document]:
         """Makes `rows` the whole owned list, in this order."""
         ...
 

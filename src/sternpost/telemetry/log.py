@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from datetime import datetime
 from typing import Any
 
@@ -33,7 +33,15 @@ class Log:
         write: takes a line with its newline; by default standard output, unbuffered.
     """
 
-    def __init__(self, service: str, clock: Clock, *, level: str = "info", sensitive: frozenset[str] = frozenset(), write: Write | None = None) -> None:
+    def __init__(
+        self,
+        service: str,
+        clock: Clock,
+        *,
+        level: str = "info",
+        sensitive: frozenset[str] = frozenset(),
+        write: Write | None = None,
+    ) -> None:
         self.service = service
         self.clock = clock
         self.least = LEVELS[level]
@@ -46,8 +54,12 @@ class Log:
         if LEVELS[level] < self.least:
             return
         more = {
-            "requestId": observation.request_id, "method": observation.method, "path": observation.path, "status": observation.status,
-            "operation": observation.operation, "statements": observation.statements,
+            "requestId": observation.request_id,
+            "method": observation.method,
+            "path": observation.path,
+            "status": observation.status,
+            "operation": observation.operation,
+            "statements": observation.statements,
         }
         if observation.error_code:
             more["errorCode"] = observation.error_code
@@ -57,7 +69,12 @@ class Log:
         """The line of an error: what the client was told, and what it was not."""
         if isinstance(error, SternpostError):
             level = "error" if error.http_status >= 500 else "warning"
-            more: dict[str, Any] = {"errorCode": error.code, "details": [detail.as_json() for detail in error.details], "fix": error.fix, **error.log}
+            more: dict[str, Any] = {
+                "errorCode": error.code,
+                "details": [detail.as_json() for detail in error.details],
+                "fix": error.fix,
+                **error.log,
+            }
             message = error.message
         else:
             level, message = "error", f"Unexpected {type(error).__name__}"
@@ -75,7 +92,7 @@ class Log:
     def bound(self, observation: Observation) -> Any:
         """A structlog logger for the author's code; its lines carry the request's ids."""
 
-        def emit(_: Any, level: str, event: dict[str, Any]) -> str:
+        def emit(_: Any, level: str, event: MutableMapping[str, Any]) -> str:
             level = {"warn": "warning", "exception": "error", "critical": "error"}.get(level, level)
             message = str(event.pop("event", ""))
             if event.pop("exc_info", None):
@@ -101,7 +118,9 @@ class Log:
         """The frames and types of an error and its causes. Messages of foreign exceptions are left out: a database
         puts values of rows into them."""
         lines: list[str] = []
-        while error is not None:
+        seen: set[int] = set()
+        while error is not None and id(error) not in seen:
+            seen.add(id(error))
             frames = traceback.extract_tb(error.__traceback__)
             lines += [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
             lines.append(f"{type(error).__module__}.{type(error).__qualname__}{self._own_message(error)}")
@@ -111,7 +130,11 @@ class Log:
         return "\n".join(lines)
 
     def _own_message(self, error: BaseException) -> str:
-        return f": {error}" if isinstance(error, SternpostError | RuntimeError | TypeError | AssertionError | AttributeError | KeyError) else ""
+        return (
+            f": {error}"
+            if isinstance(error, SternpostError | RuntimeError | TypeError | AssertionError | AttributeError | KeyError)
+            else ""
+        )
 
     def _line(self, level: str, message: str, observation: Observation | None, more: Mapping[str, Any]) -> None:
         line = {

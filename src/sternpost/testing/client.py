@@ -67,7 +67,9 @@ class Client:
             await running.runtime.storage.create_schema()
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         await self.app.stop()
 
     def token(self, subject: str, *scopes: str, seconds: int = 3600) -> str:
@@ -76,8 +78,15 @@ class Client:
         if settings.jwt_secret is None:
             raise StartupError("Tokens for tests need STERNPOST_JWT_SECRET")
         now = int(time.time())
-        return make_token(settings.jwt_secret.get_secret_value(), subject=subject, scopes=list(scopes), expires=now + seconds,
-                          issued=now, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+        return make_token(
+            settings.jwt_secret.get_secret_value(),
+            subject=subject,
+            scopes=list(scopes),
+            expires=now + seconds,
+            issued=now,
+            issuer=settings.jwt_issuer,
+            audience=settings.jwt_audience,
+        )
 
     async def get(self, url: str, **options: Any) -> Response:
         return await self.request("GET", url, **options)
@@ -95,7 +104,13 @@ class Client:
         return await self.request("DELETE", url, **options)
 
     async def request(
-        self, method: str, url: str, *, json: Any = None, content: bytes | None = None, token: str | None = None,
+        self,
+        method: str,
+        url: str,
+        *,
+        json: Any = None,
+        content: bytes | None = None,
+        token: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
         """One request. `json` is sent as JSON, `content` as it is; `token` as a bearer token."""
@@ -107,8 +122,17 @@ class Client:
         if token is not None:
             sent.setdefault("authorization", f"Bearer {token}")
         scope: dict[str, Any] = {
-            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http", "path": path,
-            "raw_path": path.encode(), "query_string": query.encode(), "root_path": "", "client": ("127.0.0.1", 1), "server": ("test", 80),
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+            "root_path": "",
+            "client": ("127.0.0.1", 1),
+            "server": ("test", 80),
             "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in sent.items()],
         }
         messages: list[dict[str, Any]] = []

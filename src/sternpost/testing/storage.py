@@ -70,10 +70,24 @@ def storage_plan() -> Plan:
     return compile_contract(Contract("storage-suite", resources=[Shelf, Book, Tag])).plan
 
 
-SHELF = ("id", "label", "keeper", "width", "weight", "price", "fixed", "colour", "made_on", "made_at", "serial", "notes", "parent_id")
+SHELF = (
+    "id",
+    "label",
+    "keeper",
+    "width",
+    "weight",
+    "price",
+    "fixed",
+    "colour",
+    "made_on",
+    "made_at",
+    "serial",
+    "notes",
+    "parent_id",
+)
 VIEW = View("Shelf", SHELF)
 LABELS = View("Shelf", ("label",))
-EMPTY: dict[str, Any] = {name: None for name in SHELF} | {"fixed": False}
+EMPTY: dict[str, Any] = dict.fromkeys(SHELF) | {"fixed": False}
 
 
 def shelf(label: str, **values: Any) -> dict[str, Any]:
@@ -96,8 +110,10 @@ class StorageSuite:
             for row in rows:
                 await session.insert(VIEW, row)
 
-    async def _labels(self, storage: Storage, shape: ListShape = ListShape(LABELS), values: ListValues | None = None) -> list[str]:  # noqa: B008  (frozen)
-        rows = await storage.reader().browse(shape, values or ListValues())
+    async def _labels(
+        self, storage: Storage, shape: ListShape | None = None, values: ListValues | None = None
+    ) -> list[str]:
+        rows = await storage.reader().browse(shape or ListShape(LABELS), values or ListValues())
         return [document["label"] for document in rows.documents]
 
     # -- schema and health
@@ -116,8 +132,18 @@ class StorageSuite:
         parent = shelf("parent")
         instant = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
         full = shelf(
-            'q"uo\'te ß 漢 😀 \\', keeper="k", width=7, weight=1.5, price=Decimal("-12.30"), fixed=True, colour="green", made_on=date(2024, 2, 29),
-            made_at=instant, serial=UUID(int=5), notes={"a": [1, None, "x", 1.25, True]}, parent_id=parent["id"],
+            "q\"uo'te ß 漢 😀 \\",
+            keeper="k",
+            width=7,
+            weight=1.5,
+            price=Decimal("-12.30"),
+            fixed=True,
+            colour="green",
+            made_on=date(2024, 2, 29),
+            made_at=instant,
+            serial=UUID(int=5),
+            notes={"a": [1, None, "x", 1.25, True]},
+            parent_id=parent["id"],
         )
         await self._add(opened, parent, full)
         row = await opened.reader().get(VIEW, full["id"])
@@ -126,8 +152,17 @@ class StorageSuite:
         assert _instant(document.pop("madeAt")) == instant
         assert str(document.pop("madeOn")) == "2024-02-29"
         assert document == {
-            "id": encode("shf", full["id"]), "label": full["label"], "keeper": "k", "width": 7, "weight": 1.5, "price": "-12.30", "fixed": True,
-            "colour": "green", "serial": str(UUID(int=5)), "notes": {"a": [1, None, "x", 1.25, True]}, "parentId": encode("shf", parent["id"]),
+            "id": encode("shf", full["id"]),
+            "label": full["label"],
+            "keeper": "k",
+            "width": 7,
+            "weight": 1.5,
+            "price": "-12.30",
+            "fixed": True,
+            "colour": "green",
+            "serial": str(UUID(int=5)),
+            "notes": {"a": [1, None, "x", 1.25, True]},
+            "parentId": encode("shf", parent["id"]),
         }
         empty = await opened.reader().get(VIEW, parent["id"])
         assert empty is not None
@@ -135,7 +170,12 @@ class StorageSuite:
 
     async def test_instants_keep_their_order_and_zone(self, opened: Storage) -> None:
         start = datetime(2026, 1, 1, tzinfo=UTC)
-        instants = [start, start + timedelta(microseconds=1), start + timedelta(milliseconds=500), start + timedelta(seconds=1)]
+        instants = [
+            start,
+            start + timedelta(microseconds=1),
+            start + timedelta(milliseconds=500),
+            start + timedelta(seconds=1),
+        ]
         await self._add(opened, *(shelf(str(index), made_at=instant) for index, instant in enumerate(instants)))
         assert await self._labels(opened, ListShape(LABELS, sort=(("made_at", True),))) == ["3", "2", "1", "0"]
         after = ListShape(LABELS, conditions=(Condition("made_at", "gt"),), sort=(("made_at", False),))
@@ -151,12 +191,25 @@ class StorageSuite:
     # -- lists
 
     async def test_filters(self, opened: Storage) -> None:
-        await self._add(opened, shelf("a", width=1), shelf("b", width=2), shelf("B_%", width=3), shelf("ab", width=None))
+        await self._add(
+            opened, shelf("a", width=1), shelf("b", width=2), shelf("B_%", width=3), shelf("ab", width=None)
+        )
         cases: list[tuple[str, str, Any, list[str]]] = [
-            ("width", "eq", 2, ["b"]), ("width", "ne", 2, ["B_%", "a", "ab"]), ("width", "gt", 1, ["B_%", "b"]), ("width", "gte", 2, ["B_%", "b"]),
-            ("width", "lt", 2, ["a"]), ("width", "lte", 2, ["a", "b"]), ("width", "in", [1, 3], ["B_%", "a"]), ("width", "isNull", None, ["ab"]),
-            ("width", "isNotNull", None, ["B_%", "a", "b"]), ("label", "contains", "b", ["ab", "b"]), ("label", "contains", "_%", ["B_%"]),
-            ("label", "startsWith", "a", ["a", "ab"]), ("label", "startsWith", "%", []), ("label", "in", ["a", "x"], ["a"]), ("width", "in", [], []),
+            ("width", "eq", 2, ["b"]),
+            ("width", "ne", 2, ["B_%", "a", "ab"]),
+            ("width", "gt", 1, ["B_%", "b"]),
+            ("width", "gte", 2, ["B_%", "b"]),
+            ("width", "lt", 2, ["a"]),
+            ("width", "lte", 2, ["a", "b"]),
+            ("width", "in", [1, 3], ["B_%", "a"]),
+            ("width", "isNull", None, ["ab"]),
+            ("width", "isNotNull", None, ["B_%", "a", "b"]),
+            ("label", "contains", "b", ["ab", "b"]),
+            ("label", "contains", "_%", ["B_%"]),
+            ("label", "startsWith", "a", ["a", "ab"]),
+            ("label", "startsWith", "%", []),
+            ("label", "in", ["a", "x"], ["a"]),
+            ("width", "in", [], []),
         ]
         for name, operator, value, expected in cases:
             shape = ListShape(LABELS, conditions=(Condition(name, operator),), sort=(("label", False),))
@@ -165,8 +218,18 @@ class StorageSuite:
     async def test_order_and_pages(self, opened: Storage) -> None:
         await self._add(opened, shelf("b", width=1), shelf("Z"), shelf("a", width=1), shelf("ä", width=2))
         assert await self._labels(opened, ListShape(LABELS, sort=(("label", False),))) == ["Z", "a", "b", "ä"]
-        assert await self._labels(opened, ListShape(LABELS, sort=(("width", False), ("label", True)))) == ["b", "a", "ä", "Z"]
-        assert await self._labels(opened, ListShape(LABELS, sort=(("width", True), ("label", False)))) == ["Z", "ä", "a", "b"]
+        assert await self._labels(opened, ListShape(LABELS, sort=(("width", False), ("label", True)))) == [
+            "b",
+            "a",
+            "ä",
+            "Z",
+        ]
+        assert await self._labels(opened, ListShape(LABELS, sort=(("width", True), ("label", False)))) == [
+            "Z",
+            "ä",
+            "a",
+            "b",
+        ]
         page = await opened.reader().browse(ListShape(LABELS), ListValues(limit=2, offset=2), count=True)
         assert ([d["label"] for d in page.documents], page.total) == (["a", "ä"], 4)
         beyond = await opened.reader().browse(ListShape(LABELS), ListValues(limit=2, offset=20), count=True)
@@ -174,7 +237,13 @@ class StorageSuite:
 
     async def test_policies_narrow_lists(self, opened: Storage) -> None:
         top = shelf("top", keeper="ann")
-        await self._add(opened, top, shelf("mine", keeper="ann", width=5), shelf("hers", keeper="bea", parent_id=top["id"]), shelf("none"))
+        await self._add(
+            opened,
+            top,
+            shelf("mine", keeper="ann", width=5),
+            shelf("hers", keeper="bea", parent_id=top["id"]),
+            shelf("none"),
+        )
         mine = ListShape(LABELS, policy=Owner(("keeper",)), sort=(("label", False),))
         assert await self._labels(opened, mine, ListValues(subject="ann")) == ["mine", "top"]
         assert await self._labels(opened, mine, ListValues(subject="x' OR 1=1 --")) == []
@@ -190,15 +259,31 @@ class StorageSuite:
         parts = [shelf(f"part {index}", parent_id=top["id"]) for index in range(3)]
         await self._add(opened, top, *parts)
         plain = View("Shelf", ("label",))
-        view = View("Shelf", ("label",), (Include("parts", plain, None), Include("parent", View("Shelf", ("label",), (Include("books", View("Book", ("title",)), None),)), None)))
+        view = View(
+            "Shelf",
+            ("label",),
+            (
+                Include("parts", plain, None),
+                Include("parent", View("Shelf", ("label",), (Include("books", View("Book", ("title",)), None),)), None),
+            ),
+        )
         async with opened.transaction(Statistics()) as session:
-            await session.replace_owned("Shelf", "books", top["id"], View("Book", ("title",)), [{"id": new_hex(), "title": t} for t in ("z", "a")])
+            await session.replace_owned(
+                "Shelf",
+                "books",
+                top["id"],
+                View("Book", ("title",)),
+                [{"id": new_hex(), "title": t} for t in ("z", "a")],
+            )
         reader = opened.reader()
         reader.statistics = Statistics()
         rows = await reader.browse(ListShape(view, sort=(("label", True),)), ListValues())
         assert reader.statistics.statements == 4
         found = {document["label"]: document for document in rows.documents}
-        assert [part["label"] for part in found["top"]["parts"]] == ["part 0", "part 1"]  # no more than the contract allows
+        assert [part["label"] for part in found["top"]["parts"]] == [
+            "part 0",
+            "part 1",
+        ]  # no more than the contract allows
         assert rows.cut == {"parts"}
         assert found["part 2"]["parent"] == {"label": "top", "books": [{"title": "z"}, {"title": "a"}]}
         assert found["top"]["parent"] is None
@@ -206,7 +291,7 @@ class StorageSuite:
     async def test_links(self, opened: Storage) -> None:
         first, second = shelf("first"), shelf("second")
         await self._add(opened, first, second)
-        tags = [{"id": new_hex(), "word": word, "favourite_id": None} for word in ("x", "y")]
+        tags: list[dict[str, Any]] = [{"id": new_hex(), "word": word, "favourite_id": None} for word in ("x", "y")]
         words = View("Tag", ("word",))
         async with opened.transaction(Statistics()) as session:
             for tag in tags:
@@ -227,10 +312,14 @@ class StorageSuite:
     # -- writes
 
     async def test_an_error_rolls_everything_back(self, opened: Storage) -> None:
-        with pytest.raises(ZeroDivisionError):
+
+        async def fail() -> None:
             async with opened.transaction(Statistics()) as session:
                 await session.insert(VIEW, shelf("gone"))
-                _ = 1 / 0
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await fail()
         assert await self._labels(opened) == []
 
     async def test_a_cancelled_transaction_leaves_nothing_and_blocks_nobody(self, opened: Storage) -> None:
@@ -283,7 +372,9 @@ class StorageSuite:
         view = View("Tag", ("word", "favourite_id"))
         async with opened.transaction(Statistics()) as session:
             await session.insert(view, tag)
-            await session.replace_owned("Shelf", "books", row["id"], View("Book", ("title",)), [{"id": new_hex(), "title": "b"}])
+            await session.replace_owned(
+                "Shelf", "books", row["id"], View("Book", ("title",)), [{"id": new_hex(), "title": "b"}]
+            )
             await session.replace_links("Shelf", "tags", row["id"], [tag["id"]])
         async with opened.transaction(Statistics()) as session:
             assert await session.delete("Shelf", row["id"])
@@ -344,7 +435,11 @@ class StorageSuite:
 
         async with opened.transaction(Statistics()) as session:
             found = await facts(session, {"keeper": "bea", "parent_id": top["id"]})
-            assert found == {("keeper",): "bea", ("parent_id",): encode("shf", top["id"]), ("parent_id", "keeper"): "ann"}
+            assert found == {
+                ("keeper",): "bea",
+                ("parent_id",): encode("shf", top["id"]),
+                ("parent_id", "keeper"): "ann",
+            }
             assert await facts(session, {}) == {("keeper",): None, ("parent_id",): None, ("parent_id", "keeper"): None}
 
 

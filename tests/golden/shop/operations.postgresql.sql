@@ -1,10 +1,8 @@
 -- users.browse
 -- page
-SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at FROM users WHERE false ORDER BY users.id ASC LIMIT $1 OFFSET $2;
+SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at FROM users ORDER BY users.id ASC LIMIT $1 OFFSET $2;
 -- count, where the page does not tell it
-SELECT count(*) AS count_1 FROM users WHERE false;
--- policy as SQL
-false;
+SELECT count(*) AS count_1 FROM users;
 
 -- users.read
 -- row
@@ -37,24 +35,18 @@ users.id = $1;
 SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, users.id AS fact_id FROM users WHERE users.id = $1 FOR UPDATE OF users;
 -- delete
 DELETE FROM users WHERE users.id = $1;
--- policy as SQL
-false;
 
 -- users.activate
 -- row
 SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, users.id AS fact_id FROM users WHERE users.id = $1 FOR UPDATE OF users;
 -- guarded update
 UPDATE users SET status=$1, updated_at=$2 WHERE users.id = $3 AND users.status IN ('pending', 'suspended') RETURNING users.id, users.name, users.email, users.status, users.created_at, users.updated_at;
--- policy as SQL
-false;
 
 -- users.suspend
 -- row
 SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, users.id AS fact_id FROM users WHERE users.id = $1 FOR UPDATE OF users;
 -- guarded update
 UPDATE users SET status=$1, updated_at=$2 WHERE users.id = $3 AND users.status IN ('pending', 'active') RETURNING users.id, users.name, users.email, users.status, users.created_at, users.updated_at;
--- policy as SQL
-false;
 
 -- products.browse
 -- page
@@ -75,24 +67,18 @@ INSERT INTO products (id, sku, name, price_cents, stock) VALUES ($1, $2, $3, $4,
 SELECT products.id, products.sku, products.name, products.price_cents, products.stock FROM products WHERE products.id = $1 FOR UPDATE OF products;
 -- update, of what is sent
 UPDATE products SET sku=$1, name=$2, price_cents=$3, stock=$4 WHERE products.id = $5 RETURNING products.id, products.sku, products.name, products.price_cents, products.stock;
--- policy as SQL
-false;
 
 -- products.update
 -- row
 SELECT products.id, products.sku, products.name, products.price_cents, products.stock FROM products WHERE products.id = $1 FOR UPDATE OF products;
 -- update, of what is sent
 UPDATE products SET sku=$1, name=$2, price_cents=$3, stock=$4 WHERE products.id = $5 RETURNING products.id, products.sku, products.name, products.price_cents, products.stock;
--- policy as SQL
-false;
 
 -- products.delete
 -- row
 SELECT products.id, products.sku, products.name, products.price_cents, products.stock FROM products WHERE products.id = $1 FOR UPDATE OF products;
 -- delete
 DELETE FROM products WHERE products.id = $1;
--- policy as SQL
-false;
 
 -- orders.browse
 -- page
@@ -173,8 +159,6 @@ SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.crea
 UPDATE orders SET status=$1, updated_at=$2 WHERE orders.id = $3 AND orders.status IN ('paid') RETURNING orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at;
 -- items
 SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS parent_key FROM order_items WHERE order_items.order_id = ANY (CAST($1 AS UUID[])) ORDER BY order_items.order_id, order_items.position;
--- policy as SQL
-false;
 
 -- orders.cancel
 -- row

@@ -1,10 +1,8 @@
 -- users.browse
 -- page
-SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at FROM users WHERE 0 = 1 ORDER BY users.id ASC LIMIT ? OFFSET ?;
+SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at FROM users ORDER BY users.id ASC LIMIT ? OFFSET ?;
 -- count, where the page does not tell it
-SELECT count(*) AS count_1 FROM users WHERE 0 = 1;
--- policy as SQL
-0;
+SELECT count(*) AS count_1 FROM users;
 
 -- users.read
 -- row
@@ -37,24 +35,18 @@ users.id = ?;
 SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, users.id AS fact_id FROM users WHERE users.id = ?;
 -- delete
 DELETE FROM users WHERE users.id = ?;
--- policy as SQL
-0;
 
 -- users.activate
 -- row
 SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, users.id AS fact_id FROM users WHERE users.id = ?;
 -- guarded update
 UPDATE users SET status=?, updated_at=? WHERE users.id = ? AND users.status IN ('pending', 'suspended') RETURNING id, name, email, status, created_at, updated_at;
--- policy as SQL
-0;
 
 -- users.suspend
 -- row
 SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, users.id AS fact_id FROM users WHERE users.id = ?;
 -- guarded update
 UPDATE users SET status=?, updated_at=? WHERE users.id = ? AND users.status IN ('pending', 'active') RETURNING id, name, email, status, created_at, updated_at;
--- policy as SQL
-0;
 
 -- products.browse
 -- page
@@ -75,24 +67,18 @@ INSERT INTO products (id, sku, name, price_cents, stock) VALUES (?, ?, ?, ?, ?) 
 SELECT products.id, products.sku, products.name, products.price_cents, products.stock FROM products WHERE products.id = ?;
 -- update, of what is sent
 UPDATE products SET sku=?, name=?, price_cents=?, stock=? WHERE products.id = ? RETURNING id, sku, name, price_cents, stock;
--- policy as SQL
-0;
 
 -- products.update
 -- row
 SELECT products.id, products.sku, products.name, products.price_cents, products.stock FROM products WHERE products.id = ?;
 -- update, of what is sent
 UPDATE products SET sku=?, name=?, price_cents=?, stock=? WHERE products.id = ? RETURNING id, sku, name, price_cents, stock;
--- policy as SQL
-0;
 
 -- products.delete
 -- row
 SELECT products.id, products.sku, products.name, products.price_cents, products.stock FROM products WHERE products.id = ?;
 -- delete
 DELETE FROM products WHERE products.id = ?;
--- policy as SQL
-0;
 
 -- orders.browse
 -- page
@@ -173,8 +159,6 @@ SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.crea
 UPDATE orders SET status=?, updated_at=? WHERE orders.id = ? AND orders.status IN ('paid') RETURNING id, user_id, status, total_cents, created_at, updated_at;
 -- items
 SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS parent_key FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position;
--- policy as SQL
-0;
 
 -- orders.cancel
 -- row

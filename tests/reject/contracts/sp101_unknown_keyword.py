@@ -13,4 +13,4 @@ class Order(
     note: str
 
 
-contract = Contract("shop", resources=[])
+contract = Contract("shop", resources=[Order])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from sternpost import Contract, Resource, field
+from sternpost import Contract, Email, Resource, field
 
 
 class Product(Resource, prefix="prd"):

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
-from sternpost import Contract, Resource, field
+from sternpost import Contract, Json, Resource, field
 
 
 class Product(Resource, prefix="prd"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sternpost import Contract, Resource, field
+from sternpost import Contract, Json, Resource, field
 
 
 class Product(Resource, prefix="prd"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sternpost import Browse, Contract, Many, One, Resource, field, many, one, public
+from sternpost import Browse, Contract, Email, Many, One, Resource, field, many, one, public
 
 
 class User(Resource, prefix="usr", abstract="no"):
@@ -12,7 +12,7 @@ class User(Resource, prefix="usr", abstract="no"):
     created_at: datetime = field(auto="now")
     email: Email = field(unique=5)
     phone: str = field(sensitive="yes", description=None)
-    orders: Many[Order] = many(route="no")
+    orders: Many[Order] = many(route="no", write="create")
 
 
 class Order(Resource, prefix="ord"):

@@ -1,36 +1,40 @@
-"""Operations that would have one address or one id."""
+"""Operations that would have one address or one id, or the address of a list."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from sternpost import Contract, Custom, Many, One, Resource, authenticated, field, implements, many
+from sternpost import Contract, Custom, Many, One, Resource, Transition, authenticated, field, implements
 
 
-class User(Resource, prefix="usr"):
+class Named(Resource, abstract=True):
     name: str
-    orders: Many[Order]
-    status: Literal["new", "active"] = field(default="new", write="never")
 
-    orders_of = Custom(method="GET", allow=authenticated)
+    orders = Custom(method="GET", allow=authenticated)
+
+
+class User(Named, prefix="usr"):
+    orders: Many[Order]
+
     step_1 = Custom(allow=authenticated)
     step1 = Custom(allow=authenticated)
 
 
 class Order(Resource, prefix="ord"):
     user: One[User]
-    lines: Many[Line]
-    history: Many[Line] = many(by="order", route=False)
 
 
-class Line(Resource, prefix="lin"):
-    order: One[Order]
+class Note(Resource, prefix="not"):
+    status: Literal["draft", "sent"] = field(default="draft", write="never")
+
+    send_1 = Transition("status", source="draft", target="sent", allow=authenticated)
+    send__1 = Transition("status", source="draft", target="sent", allow=authenticated)
 
 
-@implements(User.orders_of, User.step_1, User.step1)
+@implements(User.step_1, User.step1)
 async def work(ctx, user):
-    """Does all three."""
+    """Does both."""
 
 
-contract = Contract("shop", resources=[User, Order, Line])
+contract = Contract("shop", resources=[User, Order, Note])
 services = [work]

@@ -42,14 +42,22 @@ class Docs:
         if path == "/openapi.json":
             await send_response(send, 200, [JSON, *_headers()], self.description, head=head)
         elif path == "/docs":
-            page = [(b"content-type", b"text/html; charset=utf-8"), (b"content-security-policy", PAGE_POLICY), *_headers()]
+            page = [
+                (b"content-type", b"text/html; charset=utf-8"),
+                (b"content-security-policy", PAGE_POLICY),
+                *_headers(),
+            ]
             await send_response(send, 200, page, self.page, head=head)
         else:
             await self._asset(scope, send, path[len(_PREFIX) :], head=head)
 
     async def _asset(self, scope: Scope, send: Send, name: str, *, head: bool) -> None:
         body, etag = _asset(name)
-        headers = [(b"content-type", _TYPES[name.rpartition(".")[2]]), (b"etag", etag), *_headers(b"public, max-age=3600")]
+        headers = [
+            (b"content-type", _TYPES[name.rpartition(".")[2]]),
+            (b"etag", etag),
+            *_headers(b"public, max-age=3600"),
+        ]
         if any(key == b"if-none-match" and value == etag for key, value in scope["headers"]):
             await send_response(send, 304, headers, b"")
         else:

@@ -73,11 +73,16 @@ def bearer_token(headers: RequestHeaders) -> str | None:
 
 def check_accept(accept: bytes) -> None:
     """Raises `NotAcceptable` where the client takes no JSON."""
-    if not accept or accept == b"*/*" or accept == b"application/json":
+    if accept in (b"", b"*/*", b"application/json"):
         return
     for part in accept.split(b","):
         media, _, parameters = part.strip().lower().partition(b";")
-        if media.strip() in (b"*/*", b"application/*", b"application/json", b"application/problem+json") and not _refused(parameters):
+        if media.strip() in (
+            b"*/*",
+            b"application/*",
+            b"application/json",
+            b"application/problem+json",
+        ) and not _refused(parameters):
             return
     raise NotAcceptable
 
@@ -100,7 +105,11 @@ def check_content_type(headers: RequestHeaders, allowed: Iterable[bytes]) -> Non
     """Raises `UnsupportedMediaType` unless the body is plain JSON in UTF-8."""
     media, _, parameters = headers.content_type.lower().partition(b";")
     charset = parameters.strip().replace(b'"', b"")
-    if media.strip() not in allowed or charset not in (b"", b"charset=utf-8") or headers.content_encoding not in (b"", b"identity"):
+    if (
+        media.strip() not in allowed
+        or charset not in (b"", b"charset=utf-8")
+        or headers.content_encoding not in (b"", b"identity")
+    ):
         raise UnsupportedMediaType
 
 

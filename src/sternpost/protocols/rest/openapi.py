@@ -17,8 +17,16 @@ Schema = dict[str, Any]
 
 NO_NUL = "^[^\\u0000]*$"
 _ERRORS = {
-    400: "VALIDATION_ERROR", 401: "UNAUTHENTICATED", 403: "FORBIDDEN", 404: "NOT_FOUND", 406: "NOT_ACCEPTABLE",
-    409: "STATE_CONFLICT", 413: "PAYLOAD_TOO_LARGE", 415: "UNSUPPORTED_MEDIA_TYPE", 422: "UNPROCESSABLE", 500: "INTERNAL_ERROR",
+    400: "VALIDATION_ERROR",
+    401: "UNAUTHENTICATED",
+    403: "FORBIDDEN",
+    404: "NOT_FOUND",
+    406: "NOT_ACCEPTABLE",
+    409: "STATE_CONFLICT",
+    413: "PAYLOAD_TOO_LARGE",
+    415: "UNSUPPORTED_MEDIA_TYPE",
+    422: "UNPROCESSABLE",
+    500: "INTERNAL_ERROR",
     503: "UNAVAILABLE",
 }
 
@@ -49,11 +57,15 @@ class _Document:
         return {
             "openapi": "3.1.0",
             "info": {
-                "title": self.plan.title, "version": self.plan.version, "description": self.plan.description or self.plan.title,
+                "title": self.plan.title,
+                "version": self.plan.version,
+                "description": self.plan.description or self.plan.title,
                 "license": {"name": "Proprietary", "identifier": "LicenseRef-Proprietary"},
             },
             "servers": [{"url": "/"}],
-            "tags": [{"name": resource.name, "description": resource.description or resource.name} for resource in served],
+            "tags": [
+                {"name": resource.name, "description": resource.description or resource.name} for resource in served
+            ],
             "paths": dict(sorted(paths.items())),
             "components": {
                 "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
@@ -69,25 +81,37 @@ class _Document:
         parameters = [self._id_parameter(resource)] if operation.on_item else []
         parameters += self._list_parameters(bound)
         described: Schema = {
-            "operationId": operation.id.replace(".", "_"), "tags": [resource.name], "summary": operation.summary,
-            "description": f"Allowed for: `{describe(operation.policy)}`.", "security": _security(operation),
+            "operationId": operation.id.replace(".", "_"),
+            "tags": [resource.name],
+            "summary": operation.summary,
+            "description": f"Allowed for: `{describe(operation.policy)}`.",
+            "security": _security(operation),
         }
         if parameters:
             described["parameters"] = parameters
         body = self._body(resource, operation, bound)
         if body is not None:
             described["requestBody"] = body
-        described["responses"] = {str(operation.status): self._success(resource, operation), **_errors(operation, has_body=body is not None)}
+        described["responses"] = {
+            str(operation.status): self._success(resource, operation),
+            **_errors(operation, has_body=body is not None),
+        }
         return described
 
     def _nested(self, resource: ResourcePlan, relation: RelationPlan, bound: BoundOperation) -> Schema:
         operation, target = bound.plan, bound.resource
         return {
-            "operationId": f"{resource.path.replace('-', '_')}_{relation.name}_{operation.name}", "tags": [resource.name],
+            "operationId": f"{resource.path.replace('-', '_')}_{relation.name}_{operation.name}",
+            "tags": [resource.name],
             "summary": f"List the {relation.name.replace('_', ' ')} of one {resource.name}",
-            "description": f"Allowed for: `{describe(operation.policy)}`.", "security": _security(operation),
+            "description": f"Allowed for: `{describe(operation.policy)}`.",
+            "security": _security(operation),
             "parameters": [self._id_parameter(resource), *self._list_parameters(bound)],
-            "responses": {"200": self._many(target), **_errors(operation, has_body=False), "404": {"$ref": "#/components/responses/Error404"}},
+            "responses": {
+                "200": self._many(target),
+                **_errors(operation, has_body=False),
+                "404": {"$ref": "#/components/responses/Error404"},
+            },
         }
 
     def _body(self, resource: ResourcePlan, operation: OperationPlan, bound: BoundOperation) -> Schema | None:
@@ -103,7 +127,9 @@ class _Document:
             case _:
                 assert operation.input is not None
                 schema = self._payload(operation.input)
-        types = ["application/merge-patch+json", "application/json"] if operation.kind == "update" else ["application/json"]
+        types = (
+            ["application/merge-patch+json", "application/json"] if operation.kind == "update" else ["application/json"]
+        )
         return {"required": True, "content": {media: {"schema": schema} for media in types}}
 
     def _success(self, resource: ResourcePlan, operation: OperationPlan) -> Schema:
@@ -112,36 +138,70 @@ class _Document:
         if operation.kind == "browse":
             return self._many(resource)
         data = self._payload(operation.output) if operation.output else self._output(resource)
-        response: Schema = {"description": operation.success_message, "content": {"application/json": {"schema": _envelope(data, _meta({}))}}}
+        response: Schema = {
+            "description": operation.success_message,
+            "content": {"application/json": {"schema": _envelope(data, _meta({}))}},
+        }
         if operation.kind == "create":
-            response["headers"] = {"Location": {"description": "The address of the new resource", "required": True, "schema": {"type": "string"}}}
+            response["headers"] = {
+                "Location": {
+                    "description": "The address of the new resource",
+                    "required": True,
+                    "schema": {"type": "string"},
+                }
+            }
         return response
 
     def _many(self, resource: ResourcePlan) -> Schema:
-        meta = _meta({name: {"type": "integer", "minimum": 0} for name in ("page", "pageSize", "totalCount", "totalPages")})
-        meta["properties"]["truncated"] = {"type": "array", "items": {"type": "string"}, "description": "Included relations of which some row has more than are given"}
+        meta = _meta(
+            {name: {"type": "integer", "minimum": 0} for name in ("page", "pageSize", "totalCount", "totalPages")}
+        )
+        meta["properties"]["truncated"] = {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "Included relations of which some row has more than are given",
+        }
         data = {"type": "array", "items": self._output(resource)}
-        return {"description": f"A page of {resource.path.replace('-', ' ')}", "content": {"application/json": {"schema": _envelope(data, meta)}}}
+        return {
+            "description": f"A page of {resource.path.replace('-', ' ')}",
+            "content": {"application/json": {"schema": _envelope(data, meta)}},
+        }
 
     # -- parameters
 
     def _id_parameter(self, resource: ResourcePlan) -> Schema:
-        return {"name": "id", "in": "path", "required": True, "description": f"The id of a {resource.name}",
-                "schema": {"type": "string", "pattern": id_pattern(resource.prefix)}}
+        return {
+            "name": "id",
+            "in": "path",
+            "required": True,
+            "description": f"The id of a {resource.name}",
+            "schema": {"type": "string", "pattern": id_pattern(resource.prefix)},
+        }
 
     def _list_parameters(self, bound: BoundOperation) -> list[Schema]:
         selector, operation = bound.selector, bound.plan
         parameters: list[Schema] = []
         if selector.is_list:
-            parameters.append(_query("page", "The page, from 1", {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": 1}))
+            parameters.append(
+                _query("page", "The page, from 1", {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": 1})
+            )
             size = {"type": "integer", "minimum": 1, "maximum": operation.max_page_size, "default": operation.page_size}
             parameters.append(_query("pageSize", "Rows in a page", size))
         if selector.sortable:
             names = [sign + name for name in selector.sortable for sign in ("", "-")]
-            parameters.append(_listed("sort", "Fields to sort by; a - before one for descending", {"enum": names}, SORTS_MAX))
+            parameters.append(
+                _listed("sort", "Fields to sort by; a - before one for descending", {"enum": names}, SORTS_MAX)
+            )
         if selector.includes:
             names = [relation.public_name for relation in self.runtime.views.includable(bound.resource)]
-            parameters.append(_listed("include", "Relations to read along; a dot goes on from one to the next", {"enum": names}, INCLUDES_MAX))
+            parameters.append(
+                _listed(
+                    "include",
+                    "Relations to read along; a dot goes on from one to the next",
+                    {"enum": names},
+                    INCLUDES_MAX,
+                )
+            )
         for name, field in selector.filters.items():
             schema = self._filter_schema(field)
             for operator in field.filters:
@@ -182,7 +242,11 @@ class _Document:
             case "boolean":
                 schema = {"type": "boolean"}
             case "decimal":
-                schema = {"type": "string", "pattern": decimal_pattern(field), "description": "A decimal number as text"}
+                schema = {
+                    "type": "string",
+                    "pattern": decimal_pattern(field),
+                    "description": "A decimal number as text",
+                }
             case "datetime":
                 schema = {"type": "string", "format": "date-time"}
             case "date":
@@ -208,19 +272,27 @@ class _Document:
     def _output(self, resource: ResourcePlan) -> Schema:
         if resource.name not in self.schemas:
             self.schemas[resource.name] = {}  # a relation may come back to it
-            properties: Schema = {field.public_name: self._member(field) for field in resource.fields if not field.hidden}
+            properties: Schema = {
+                field.public_name: self._member(field) for field in resource.fields if not field.hidden
+            }
             required = [field.public_name for field in resource.fields if field.read_scope is None and not field.hidden]
             for relation in self.runtime.views.includable(resource):
                 target = self._output(self.plan.by_name[relation.target])
                 if relation.kind == "one":
-                    properties[relation.public_name] = {"oneOf": [target, {"type": "null"}], "description": f"Only with include={relation.public_name}"}
+                    properties[relation.public_name] = {
+                        "oneOf": [target, {"type": "null"}],
+                        "description": f"Only with include={relation.public_name}",
+                    }
                 else:
                     properties[relation.public_name] = {"type": "array", "items": target}
                 if relation.kind == "owned":
                     required.append(relation.public_name)
             self.schemas[resource.name] = {
-                "type": "object", "description": resource.description or resource.name, "properties": properties,
-                "required": required, "additionalProperties": False,
+                "type": "object",
+                "description": resource.description or resource.name,
+                "properties": properties,
+                "required": required,
+                "additionalProperties": False,
             }
         return {"$ref": f"#/components/schemas/{resource.name}"}
 
@@ -237,11 +309,25 @@ class _Document:
             for relation in resource.relations:
                 if relation.input_name is not None:
                     target = self.plan.by_name[relation.target]
-                    item = self._input(target, "Create", ("always", "create"), partial=False) if relation.kind == "owned" else {"type": "string", "pattern": id_pattern(target.prefix)}
-                    properties[relation.input_name] = {"type": "array", "items": item, "minItems": relation.min_items, "maxItems": relation.max_items}
+                    item = (
+                        self._input(target, "Create", ("always", "create"), partial=False)
+                        if relation.kind == "owned"
+                        else {"type": "string", "pattern": id_pattern(target.prefix)}
+                    )
+                    properties[relation.input_name] = {
+                        "type": "array",
+                        "items": item,
+                        "minItems": relation.min_items,
+                        "maxItems": relation.max_items,
+                    }
                     if relation.min_items and not partial:
                         required.append(relation.input_name)
-            self.schemas[name] = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+            self.schemas[name] = {
+                "type": "object",
+                "properties": properties,
+                "required": required,
+                "additionalProperties": False,
+            }
             if not required:
                 del self.schemas[name]["required"]
         return {"$ref": f"#/components/schemas/{name}"}
@@ -250,9 +336,11 @@ class _Document:
         if payload.name not in self.schemas:
             required = [field.public_name for field in payload.fields if field.required]
             self.schemas[payload.name] = {
-                "type": "object", "description": payload.description or payload.name,
+                "type": "object",
+                "description": payload.description or payload.name,
                 "properties": {field.public_name: self._with_default(field, False) for field in payload.fields},
-                **({"required": required} if required else {}), "additionalProperties": False,
+                **({"required": required} if required else {}),
+                "additionalProperties": False,
             }
         return {"$ref": f"#/components/schemas/{payload.name}"}
 
@@ -265,8 +353,16 @@ class _Document:
         return schema
 
 
-_WORDS = {"eq": "is", "ne": "is not", "gt": "is greater than", "gte": "is at least", "lt": "is less than", "lte": "is at most",
-          "contains": "contains", "startsWith": "starts with"}
+_WORDS = {
+    "eq": "is",
+    "ne": "is not",
+    "gt": "is greater than",
+    "gte": "is at least",
+    "lt": "is less than",
+    "lte": "is at most",
+    "contains": "contains",
+    "startsWith": "starts with",
+}
 
 
 def _query(name: str, description: str, schema: Schema) -> Schema:
@@ -321,14 +417,19 @@ def _error_response(status: int) -> Schema:
 
 def _error_schema() -> Schema:
     detail = {
-        "type": "object", "required": ["path", "code", "message"],
+        "type": "object",
+        "required": ["path", "code", "message"],
         "properties": {"path": {"type": "string"}, "code": {"type": "string"}, "message": {"type": "string"}},
     }
     error = {
-        "type": "object", "required": ["code", "message", "details"],
+        "type": "object",
+        "required": ["code", "message", "details"],
         "properties": {
-            "code": {"type": "string", "examples": ["VALIDATION_ERROR"]}, "message": {"type": "string"},
-            "details": {"type": "array", "items": detail}, "fix": {"type": "string"}, "requestId": {"type": "string"},
+            "code": {"type": "string", "examples": ["VALIDATION_ERROR"]},
+            "message": {"type": "string"},
+            "details": {"type": "array", "items": detail},
+            "fix": {"type": "string"},
+            "requestId": {"type": "string"},
         },
     }
     return {"type": "object", "required": ["error"], "properties": {"error": error}}

@@ -49,7 +49,9 @@ class Rest:
         self.router = Router(runtime)
         self.max_body_bytes = max_body_bytes
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send, headers: RequestHeaders, observation: Observation) -> None:
+    async def __call__(
+        self, scope: Scope, receive: Receive, send: Send, headers: RequestHeaders, observation: Observation
+    ) -> None:
         """Answers one request, whatever happens."""
         try:
             status, more, body = await self._answer(scope, receive, headers, observation)
@@ -59,7 +61,7 @@ class Rest:
         except SternpostError as error:
             observation.log.error(observation, error)
             status, more, body = encode_error(error, observation, headers)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (a bug must not end the process; it is logged with its stack)
             observation.log.error(observation, error)
             status, more, body = encode_error(None, observation, headers)
         observation.status = status
@@ -83,7 +85,9 @@ class Rest:
         answer = await execute(self.runtime, call, observation)
         return _encode(endpoint.operation, answer, observation)
 
-    async def _decode(self, endpoint: Endpoint, match: Match, scope: Scope, receive: Receive, headers: RequestHeaders) -> Call:
+    async def _decode(
+        self, endpoint: Endpoint, match: Match, scope: Scope, receive: Receive, headers: RequestHeaders
+    ) -> Call:
         query: bytes = scope["query_string"]
         parent = (*endpoint.parent, match.id or "") if endpoint.parent else None
         return Call(
@@ -112,7 +116,12 @@ def _parameters(query: bytes) -> tuple[ListParameter, ...]:
     try:
         pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=PARAMETERS_MAX)
     except (ValueError, UnicodeError):
-        raise Invalid("Invalid parameters", details=[Detail("", "malformed_query", f"The query is not UTF-8, or has more than {PARAMETERS_MAX} parameters")]) from None
+        raise Invalid(
+            "Invalid parameters",
+            details=[
+                Detail("", "malformed_query", f"The query is not UTF-8, or has more than {PARAMETERS_MAX} parameters")
+            ],
+        ) from None
     return tuple(_parameter(name, value) for name, value in pairs)
 
 
@@ -127,13 +136,15 @@ def _encode(operation: OperationPlan, answer: Answer, observation: Observation) 
         return operation.status, [], b""
     meta = {**answer.meta, "requestId": observation.request_id}
     data: Any = answer.documents if answer.documents is not None else answer.document
-    headers = [JSON]
+    headers: list[Header] = [JSON]
     if operation.kind == "create" and answer.document is not None:
         headers.append((b"location", f"{operation.path}/{answer.document['id']}".encode()))
     return operation.status, headers, orjson.dumps({"data": data, "meta": meta}, option=_ENCODING)
 
 
-def encode_error(error: SternpostError | None, observation: Observation, headers: RequestHeaders) -> tuple[int, list[Header], bytes]:
+def encode_error(
+    error: SternpostError | None, observation: Observation, headers: RequestHeaders
+) -> tuple[int, list[Header], bytes]:
     """What the client gets of an error; None stands for one that was not foreseen."""
     entry = CATALOGUE["INTERNAL_ERROR"]
     status = error.http_status if error else entry.http
@@ -143,9 +154,19 @@ def encode_error(error: SternpostError | None, observation: Observation, headers
     details = [detail.as_json() for detail in error.details] if error else []
     observation.error_code = code
     if prefers_problem(headers.accept):
-        problem = {"type": "about:blank", "title": message, "status": status, "code": code, "details": details, "fix": fix, "requestId": observation.request_id}
+        problem = {
+            "type": "about:blank",
+            "title": message,
+            "status": status,
+            "code": code,
+            "details": details,
+            "fix": fix,
+            "requestId": observation.request_id,
+        }
         return status, [PROBLEM_JSON, *_error_headers(error)], orjson.dumps(problem)
-    body = {"error": {"code": code, "message": message, "details": details, "fix": fix, "requestId": observation.request_id}}
+    body = {
+        "error": {"code": code, "message": message, "details": details, "fix": fix, "requestId": observation.request_id}
+    }
     return status, [JSON, *_error_headers(error)], orjson.dumps(body)
 
 

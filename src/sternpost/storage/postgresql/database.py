@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -30,6 +30,7 @@ _AWAY = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what a connection that was cut while idle may raise when it is used
     asyncpg.InvalidCatalogNameError,
     asyncpg.InvalidAuthorizationSpecificationError,
 )
@@ -50,7 +51,7 @@ class PostgresqlStorage:
         self.dialect = PostgresqlDialect()
         self.statements: Statements = None  # pyright: ignore[reportAttributeAccessIssue]  (set by open, before any use)
         self.constraints: dict[str, tuple[str, ...]] = {}
-        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._pool: Any = None
         self._pool_lock = asyncio.Lock()
 
     async def open(self, plan: Plan) -> None:
@@ -69,10 +70,7 @@ class PostgresqlStorage:
 
     async def check(self) -> None:
         async with self.connection() as connection:
-            try:
-                found = await self.guarded(lambda: connection.fetchval(f"SELECT fingerprint FROM {SCHEMA_TABLE}"))
-            except Unavailable:
-                raise
+            found = await self.guarded(lambda: connection.fetchval(f"SELECT fingerprint FROM {SCHEMA_TABLE}"))
             if found != self.statements.plan.storage_fingerprint:
                 raise Unavailable(log={"reason": SCHEMA_MISSING})
 
@@ -93,7 +91,11 @@ class PostgresqlStorage:
                 return False
             for statement in self.ddl():
                 await connection.execute(statement)
-            await connection.execute(f"INSERT INTO {SCHEMA_TABLE} VALUES ($1, $2)", self.statements.plan.storage_fingerprint, datetime.now(UTC).isoformat())
+            await connection.execute(
+                f"INSERT INTO {SCHEMA_TABLE} VALUES ($1, $2)",
+                self.statements.plan.storage_fingerprint,
+                datetime.now(UTC).isoformat(),
+            )
             return True
 
     def ddl(self) -> list[str]:
@@ -106,7 +108,7 @@ class PostgresqlStorage:
         return SqlSession(_Reads(self), self.statements)
 
     @asynccontextmanager
-    async def transaction(self, statistics: Statistics) -> AsyncIterator[Session]:
+    async def transaction(self, statistics: Statistics) -> AsyncGenerator[Session]:
         async with self.connection() as connection:
             transaction = connection.transaction()
             await self.guarded(transaction.start)
@@ -118,22 +120,33 @@ class PostgresqlStorage:
             await self.guarded(transaction.commit)
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Any]:
+    async def connection(self) -> AsyncGenerator[Any]:
         """A connection of the pool, which is made on first use, so that a database may be away at start."""
         pool = self._pool or await self._make_pool()
-        connection = await self.guarded(lambda: pool.acquire(timeout=self.timeout_seconds))
+        connection: Any = await self.guarded(lambda: pool.acquire(timeout=self.timeout_seconds))
         try:
             yield connection
+        except Unavailable:
+            # What cut this connection has cut the others too: each is replaced before it is used again.
+            connection.terminate()
+            await pool.expire_connections()
+            raise
         finally:
             await self.guarded(lambda: pool.release(connection))
 
-    async def _make_pool(self) -> asyncpg.Pool[asyncpg.Record]:
+    async def _make_pool(self) -> Any:
+        create_pool: Any = getattr(asyncpg, "create_pool")  # noqa: B009  (its own annotations are incomplete)
         async with self._pool_lock:
             if self._pool is None:
                 self._pool = await self.guarded(
-                    lambda: asyncpg.create_pool(
-                        self.url, min_size=0, max_size=self.pool_size, timeout=self.timeout_seconds, reset=_no_reset,
-                        statement_cache_size=1000, max_inactive_connection_lifetime=0,
+                    lambda: create_pool(
+                        self.url,
+                        min_size=0,
+                        max_size=self.pool_size,
+                        timeout=self.timeout_seconds,
+                        reset=_no_reset,
+                        statement_cache_size=1000,
+                        max_inactive_connection_lifetime=0,
                         server_settings={"application_name": self.statements.plan.name},
                     )
                 )

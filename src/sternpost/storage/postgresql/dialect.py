@@ -16,8 +16,16 @@ from sternpost.storage.sql.dialect import Codec, ColumnType
 
 _TYPES: dict[Kind, str] = {
     # Texts compare by code point, as in SQLite: one answer on every database, and indexes serve prefixes.
-    "id": "UUID", "string": 'TEXT COLLATE "C"', "integer": "BIGINT", "number": "DOUBLE PRECISION", "boolean": "BOOLEAN",
-    "datetime": "TIMESTAMPTZ", "date": "DATE", "uuid": "UUID", "enum": 'TEXT COLLATE "C"', "json": "JSONB",
+    "id": "UUID",
+    "string": 'TEXT COLLATE "C"',
+    "integer": "BIGINT",
+    "number": "DOUBLE PRECISION",
+    "boolean": "BOOLEAN",
+    "datetime": "TIMESTAMPTZ",
+    "date": "DATE",
+    "uuid": "UUID",
+    "enum": 'TEXT COLLATE "C"',
+    "json": "JSONB",
 }
 
 
@@ -54,7 +62,9 @@ class PostgresqlDialect:
             case "id":
                 start = f"{prefix}_"
                 return lambda value: start + value.hex
-            case "decimal" | "uuid":
+            case "decimal":
+                return lambda value: format(value, "f")  # str would write 1E-8
+            case "uuid":
                 return str
             case "json":
                 return orjson.loads

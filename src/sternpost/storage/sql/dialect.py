@@ -31,10 +31,14 @@ class ColumnType(UserDefinedType[Any]):
 class Dialect(Protocol):
     """One database's ways."""
 
-    name: str
-    compiler: CompilerDialect
-    table_options: dict[str, Any]
-    locks_rows: bool
+    @property
+    def name(self) -> str: ...
+    @property
+    def compiler(self) -> CompilerDialect: ...
+    @property
+    def table_options(self) -> dict[str, Any]: ...
+    @property
+    def locks_rows(self) -> bool: ...
 
     def column_type(self, field: FieldPlan) -> ColumnType:
         """The column type of a field."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sternpost.plan.model import OperationPlan, ResourcePlan
-from sternpost.plan.policy import ALLOW, DENY, fold, paths, scopes
+from sternpost.plan.policy import ALLOW, DENY, Path, fold, paths, scopes
 from sternpost.ports.storage import Include, ListShape, View
 from sternpost.storage.sql.policy import PolicySql
 from sternpost.storage.sql.statements import Statements
@@ -23,7 +23,9 @@ def explain_operation(statements: Statements, operation_id: str) -> list[tuple[s
         listing = statements.listing(ListShape(view, rows, sort=_default_sort(operation)))
         texts += [("page", listing.page.text), ("count, where the page does not tell it", listing.count.text)]
     elif operation.on_item:
-        looked_at = paths(operation.policy) | (paths(resource.reading.policy) if resource.reading else frozenset())
+        looked_at = paths(operation.policy) | (
+            paths(resource.reading.policy) if resource.reading else frozenset[Path]()
+        )
         one = View(view.resource, view.fields, view.includes, tuple(sorted(looked_at)))
         texts.append(("row", statements.get(one, lock=operation.method != "GET")[0].text))
     texts += _writes(statements, resource, operation)
@@ -44,11 +46,26 @@ def _writes(statements: Statements, resource: ResourcePlan, operation: Operation
         case "create":
             return [("insert", statements.insert(plain, tuple(sorted((*names, "id"))))[0].text)]
         case "replace" | "update":
-            writable = tuple(name for name in names if resource.fields_by_name[name].write == "always" or resource.fields_by_name[name].generated == "updated")
+            writable = tuple(
+                name
+                for name in names
+                if resource.fields_by_name[name].write == "always"
+                or resource.fields_by_name[name].generated == "updated"
+            )
             return [("update, of what is sent", statements.update(plain, writable, None)[0].text)]
         case "transition":
-            changed = tuple(sorted({str(operation.state_field)} | {field.name for field in resource.fields if field.generated == "updated"}))
-            return [("guarded update", statements.update(plain, changed, (str(operation.state_field), operation.sources))[0].text)]
+            changed = tuple(
+                sorted(
+                    {str(operation.state_field)}
+                    | {field.name for field in resource.fields if field.generated == "updated"}
+                )
+            )
+            return [
+                (
+                    "guarded update",
+                    statements.update(plain, changed, (str(operation.state_field), operation.sources))[0].text,
+                )
+            ]
         case "delete":
             return [("delete", statements.delete(resource.name).text)]
         case _:
@@ -57,7 +74,8 @@ def _writes(statements: Statements, resource: ResourcePlan, operation: Operation
 
 def _view(statements: Statements, resource: ResourcePlan) -> View:
     owned = tuple(
-        Include(relation.name, _view(statements, statements.plan.by_name[relation.target]), None) for relation in resource.owned_relations
+        Include(relation.name, _view(statements, statements.plan.by_name[relation.target]), None)
+        for relation in resource.owned_relations
     )
     return View(resource.name, tuple(field.name for field in resource.fields), owned)
 

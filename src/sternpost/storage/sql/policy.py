@@ -63,9 +63,11 @@ class PolicySql:
         field = owner_field(self.schema.plan, resource, path)
         return str(field.references) if field.kind == "id" else field.kind
 
-    def _compare(self, path: Path, operator: str, value: Any, resource: ResourcePlan, table: FromClause) -> ColumnElement[bool]:
+    def _compare(
+        self, path: Path, operator: str, value: Any, resource: ResourcePlan, table: FromClause
+    ) -> ColumnElement[bool]:
         left = self.value(path, resource, table)
-        right = literal_column(self._literal(value, owner_field(self.schema.plan, resource, path)))
+        right: ColumnElement[Any] = literal_column(self._literal(value, owner_field(self.schema.plan, resource, path)))
         match operator:
             case "eq":
                 return left == right

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, MetaData, PrimaryKeyConstraint, Table, UniqueConstraint, text
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
@@ -24,8 +34,13 @@ class Schema:
         self.plan = plan
         self.dialect = dialect
         self.metadata = MetaData()
-        self.version = Table(SCHEMA_TABLE, self.metadata, Column("fingerprint", self._plain("TEXT"), nullable=False),
-                             Column("created_at", self._plain("TEXT"), nullable=False), **dialect.table_options)
+        self.version = Table(
+            SCHEMA_TABLE,
+            self.metadata,
+            Column("fingerprint", self._plain("TEXT"), nullable=False),
+            Column("created_at", self._plain("TEXT"), nullable=False),
+            **dialect.table_options,
+        )
         self.tables = {resource.name: self._table(resource) for resource in plan.resources}
         self.links: dict[str, Table] = {}
         for resource in plan.resources:
@@ -39,15 +54,21 @@ class Schema:
         for table in self.metadata.sorted_tables:
             statements.append(_tidy(str(CreateTable(table).compile(dialect=self.dialect.compiler))))
             indexes = sorted(table.indexes, key=lambda index: str(index.name))
-            statements.extend(_tidy(str(CreateIndex(index).compile(dialect=self.dialect.compiler))) for index in indexes)
+            statements.extend(
+                _tidy(str(CreateIndex(index).compile(dialect=self.dialect.compiler))) for index in indexes
+            )
         return statements
 
     def constraint_columns(self) -> dict[str, tuple[str, ...]]:
         """The columns of each constraint by its name, for drivers whose errors name the constraint alone."""
         found: dict[str, tuple[str, ...]] = {}
         for resource in self.plan.resources:
-            found.update({f"fk_{resource.table}_{field.name}": (field.name,) for field in resource.fields if field.references})
-            found.update({f"uq_{resource.table}_{field.name}": (field.name,) for field in resource.fields if field.unique})
+            found.update(
+                {f"fk_{resource.table}_{field.name}": (field.name,) for field in resource.fields if field.references}
+            )
+            found.update(
+                {f"uq_{resource.table}_{field.name}": (field.name,) for field in resource.fields if field.unique}
+            )
             found.update({f"ck_{resource.table}_{field.name}": (field.name,) for field in resource.fields})
             found.update({f"uq_{resource.table}_{'_'.join(group)}": group for group in resource.unique_together})
         return found
@@ -60,8 +81,15 @@ class Schema:
         if resource.position_column:
             columns.append(Column(resource.position_column, ColumnType("INTEGER"), nullable=False))
         rules: list[Any] = [PrimaryKeyConstraint("id", name=f"pk_{resource.table}")]
-        rules += [UniqueConstraint(field.name, name=f"uq_{resource.table}_{field.name}") for field in resource.fields if field.unique]
-        rules += [UniqueConstraint(*group, name=f"uq_{resource.table}_{'_'.join(group)}") for group in resource.unique_together]
+        rules += [
+            UniqueConstraint(field.name, name=f"uq_{resource.table}_{field.name}")
+            for field in resource.fields
+            if field.unique
+        ]
+        rules += [
+            UniqueConstraint(*group, name=f"uq_{resource.table}_{'_'.join(group)}")
+            for group in resource.unique_together
+        ]
         rules += [
             CheckConstraint(text(condition), name=f"ck_{resource.table}_{field.name}")
             for field in resource.fields
@@ -73,7 +101,10 @@ class Schema:
             if field.name != "id" and indexed and not field.unique:
                 Index(f"ix_{resource.table}_{field.name}", table.c[field.name])
         for name in _sorted_fields(resource):
-            if not any(index.name == f"ix_{resource.table}_{name}" for index in table.indexes) and not resource.fields_by_name[name].unique:
+            if (
+                not any(index.name == f"ix_{resource.table}_{name}" for index in table.indexes)
+                and not resource.fields_by_name[name].unique
+            ):
                 Index(f"ix_{resource.table}_{name}", table.c[name])
         return table
 
@@ -81,7 +112,13 @@ class Schema:
         arguments: list[Any] = []
         if field.references is not None and field.name != "id":
             target = self.plan.by_name[field.references].table
-            arguments.append(ForeignKey(f"{target}.id", ondelete=_ON_DELETE[field.on_delete or "restrict"], name=f"fk_{resource_table}_{field.name}"))
+            arguments.append(
+                ForeignKey(
+                    f"{target}.id",
+                    ondelete=_ON_DELETE[field.on_delete or "restrict"],
+                    name=f"fk_{resource_table}_{field.name}",
+                )
+            )
         return Column(field.name, self.dialect.column_type(field), *arguments, nullable=field.nullable)
 
     def _link_table(self, resource: ResourcePlan, relation: RelationPlan) -> Table:
@@ -89,10 +126,12 @@ class Schema:
         local, remote = str(relation.link_local), str(relation.link_remote)
         id_type = self.dialect.column_type(resource.fields_by_name["id"])
         table = Table(
-            str(relation.link_table), self.metadata,
+            str(relation.link_table),
+            self.metadata,
             Column(local, id_type, ForeignKey(f"{resource.table}.id", ondelete="CASCADE"), nullable=False),
             Column(remote, id_type, ForeignKey(f"{target.table}.id", ondelete="CASCADE"), nullable=False),
-            PrimaryKeyConstraint(local, remote, name=f"pk_{relation.link_table}"), **self.dialect.table_options,
+            PrimaryKeyConstraint(local, remote, name=f"pk_{relation.link_table}"),
+            **self.dialect.table_options,
         )
         Index(f"ix_{relation.link_table}_{remote}", table.c[remote])
         return table
@@ -132,5 +171,9 @@ def _tidy(statement: str) -> str:
 
 
 def _sorted_fields(resource: ResourcePlan) -> tuple[str, ...]:
-    names = (name.removeprefix("-") for operation in resource.operations for name in (*operation.sort, *operation.default_sort))
+    names = (
+        name.removeprefix("-")
+        for operation in resource.operations
+        for name in (*operation.sort, *operation.default_sort)
+    )
     return tuple(dict.fromkeys(names))

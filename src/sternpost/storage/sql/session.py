@@ -45,14 +45,18 @@ class SqlSession:
         rows = await self._fetch(statement, {"id": id}, short=True)
         if not rows:
             return None
-        document = decoder.document(rows[0])
+        row = Row(decoder.document(rows[0]), decoder.facts_of(rows[0]))
         if view.includes:
-            await self._attach(view, decoder, rows, [document], subject, set())
-        return Row(document, decoder.facts_of(rows[0]))
+            await self._attach(view, decoder, rows, [row.document], subject, row.cut)
+        return row
 
     async def browse(self, shape: ListShape, values: ListValues, *, count: bool = False) -> Rows:
         listing = self.statements.listing(shape)
-        bound: dict[str, Any] = {"limit": values.limit if values.limit is not None else 2**31, "offset": values.offset, "parent": values.parent}
+        bound: dict[str, Any] = {
+            "limit": values.limit if values.limit is not None else 2**31,
+            "offset": values.offset,
+            "parent": values.parent,
+        }
         resource = self.plan.by_name[shape.view.resource]
         for index, (condition, value) in enumerate(zip(shape.conditions, values.conditions, strict=True)):
             bound[f"filter_{index}"] = self._filter_value(resource, condition.field, condition.operator, value)
@@ -73,7 +77,11 @@ class SqlSession:
             if len(path) == 1:
                 field = plan.fields_by_name[path[0]]
                 value = values.get(path[0])
-                found[path] = f"{self.plan.by_name[field.references].prefix}_{value}" if field.references and value is not None else value
+                found[path] = (
+                    f"{self.plan.by_name[field.references].prefix}_{value}"
+                    if field.references and value is not None
+                    else value
+                )
         for path, statement, codec in self.statements.facts(resource, tuple(paths)):
             key = values.get(path[0])
             rows = await self._fetch(statement, {"id": key}, short=True) if key is not None else ()
@@ -91,7 +99,9 @@ class SqlSession:
             raise await self._explained(failure, view.resource, values) from failure
         return decoder.document(rows[0])
 
-    async def update(self, view: View, id: str, values: Values, *, state: tuple[str, Sequence[str]] | None = None) -> Document | None:
+    async def update(
+        self, view: View, id: str, values: Values, *, state: tuple[str, Sequence[str]] | None = None
+    ) -> Document | None:
         guard = (state[0], tuple(state[1])) if state else None
         statement, decoder = self.statements.update(view, tuple(sorted(values)), guard)
         try:
@@ -106,7 +116,9 @@ class SqlSession:
         except ConstraintFailed as failure:
             raise client_error(failure, self.plan.by_name[resource], deleting=True) from failure
 
-    async def replace_owned(self, resource: str, relation: str, id: str, view: View, rows: Sequence[Values]) -> list[Document]:
+    async def replace_owned(
+        self, resource: str, relation: str, id: str, view: View, rows: Sequence[Values]
+    ) -> list[Document]:
         plan = self.plan.by_name[resource].relations_by_name[relation]
         await self._execute(self.statements.delete_owned(plan), {"parent": id})
         position = self.plan.by_name[plan.target].position_column
@@ -123,7 +135,9 @@ class SqlSession:
                 await self._execute(self.statements.insert_link(plan), {"parent": id, "target": target})
             except ConstraintFailed as failure:
                 path = f"{plan.input_name or plan.public_name}.{index}"
-                raise ReferenceNotFound(details=[Detail(path, "reference_not_found", "There is no such resource")]) from failure
+                raise ReferenceNotFound(
+                    details=[Detail(path, "reference_not_found", "There is no such resource")]
+                ) from failure
 
     async def increment(self, resource: str, id: str, field: str, by: Any, at_least: Any | None) -> bool:
         statement = self.statements.increment(resource, field, guarded=at_least is not None)
@@ -146,13 +160,20 @@ class SqlSession:
 
     async def _total(self, statement: Statement, bound: dict[str, Any], values: ListValues, found: int) -> int:
         """The count; known without asking where the page is not full and not beyond the end."""
-        if values.limit is not None and 0 < found < values.limit or (found == 0 and values.offset == 0):
+        limit = values.limit
+        if limit is None or (limit > 0 and (0 < found < limit or (found == 0 and values.offset == 0))):
             return values.offset + found
         self._bind_subject(statement, values.subject, bound)
         return (await self._fetch(statement, bound, short=False))[0][0]
 
     async def _attach(
-        self, view: View, decoder: Decoder, rows: Sequence[Any], documents: list[Document], subject: str | None, cut: set[str]
+        self,
+        view: View,
+        decoder: Decoder,
+        rows: Sequence[Any],
+        documents: list[Document],
+        subject: str | None,
+        cut: set[str],
     ) -> None:
         """Reads the included relations, one statement each for all rows together, and puts them into the documents."""
         resource = self.plan.by_name[view.resource]
@@ -168,7 +189,13 @@ class SqlSession:
                 document[relation.public_name] = (found[0] if found else None) if relation.kind == "one" else found
 
     async def _children(
-        self, resource: ResourcePlan, include: Include, relation: RelationPlan, keys: list[str | None], subject: str | None, cut: set[str]
+        self,
+        resource: ResourcePlan,
+        include: Include,
+        relation: RelationPlan,
+        keys: list[str | None],
+        subject: str | None,
+        cut: set[str],
     ) -> dict[str, list[Document]]:
         wanted = [key for key in dict.fromkeys(keys) if key is not None]
         if not wanted:
@@ -187,7 +214,9 @@ class SqlSession:
                     del found[relation.max_items :]
         kept = [pair for found in grouped.values() for pair in found]
         if include.view.includes and kept:
-            await self._attach(include.view, decoder, [row for row, _ in kept], [document for _, document in kept], subject, cut)
+            await self._attach(
+                include.view, decoder, [row for row, _ in kept], [document for _, document in kept], subject, cut
+            )
         return {key: [document for _, document in found] for key, found in grouped.items()}
 
     async def _explained(self, failure: ConstraintFailed, resource: str, values: Values) -> SternpostError:
@@ -198,7 +227,8 @@ class SqlSession:
             missing = [
                 field.name
                 for field in references
-                if field.references and values[field.name] is not None
+                if field.references
+                and values[field.name] is not None
                 and await self.get(View(field.references, ("id",)), values[field.name]) is None
             ]
             failure = ConstraintFailed("foreign key", tuple(missing), failure.text)
@@ -221,7 +251,8 @@ class SqlSession:
     def _encoded(self, resource: str, values: Values) -> dict[str, Any]:
         fields, dialect = self.plan.by_name[resource].fields_by_name, self.statements.dialect
         return {
-            name: _encode(dialect.encode(fields[name]), value) if name in fields else value for name, value in values.items()
+            name: _encode(dialect.encode(fields[name]), value) if name in fields else value
+            for name, value in values.items()
         }
 
     def _filter_value(self, resource: ResourcePlan, name: str, operator: str, value: Any) -> Any:

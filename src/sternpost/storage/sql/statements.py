@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     FromClause,
     Select,
@@ -22,7 +23,7 @@ from sqlalchemy import (
 
 from sternpost.ids import encode
 from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
-from sternpost.plan.policy import Path, PolicyNode
+from sternpost.plan.policy import Path
 from sternpost.ports.storage import Condition, Document, Include, ListShape, View
 from sternpost.storage.sql.dialect import Codec, Dialect, Statement, compile_statement
 from sternpost.storage.sql.policy import PolicySql, owner_field
@@ -98,12 +99,16 @@ class Statements:
     def insert(self, view: View, names: tuple[str, ...]) -> tuple[Statement, Decoder]:
         return self._cached(("insert", view, names), lambda: self._insert(view, names))
 
-    def update(self, view: View, names: tuple[str, ...], state: tuple[str, tuple[str, ...]] | None) -> tuple[Statement, Decoder]:
+    def update(
+        self, view: View, names: tuple[str, ...], state: tuple[str, tuple[str, ...]] | None
+    ) -> tuple[Statement, Decoder]:
         return self._cached(("update", view, names, state), lambda: self._update(view, names, state))
 
     def delete(self, resource: str) -> Statement:
         table = self.schema.tables[resource]
-        return self._cached(("delete", resource), lambda: self._compile(delete(table).where(table.c.id == bindparam("id"))))
+        return self._cached(
+            ("delete", resource), lambda: self._compile(delete(table).where(table.c.id == bindparam("id")))
+        )
 
     def delete_owned(self, relation: RelationPlan) -> Statement:
         table = self.schema.tables[relation.target]
@@ -121,8 +126,14 @@ class Statements:
 
     def insert_link(self, relation: RelationPlan) -> Statement:
         table = self.schema.links[str(relation.link_table)]
-        values = {str(relation.link_local): bindparam("parent"), str(relation.link_remote): bindparam("target")}
-        return self._cached(("insert link", relation.link_table, relation.link_local), lambda: self._compile(insert(table).values(values)))
+        values: dict[str, Any] = {
+            str(relation.link_local): bindparam("parent"),
+            str(relation.link_remote): bindparam("target"),
+        }
+        return self._cached(
+            ("insert link", relation.link_table, relation.link_local),
+            lambda: self._compile(insert(table).values(values)),
+        )
 
     def increment(self, resource: str, name: str, *, guarded: bool) -> Statement:
         return self._cached(("increment", resource, name, guarded), lambda: self._increment(resource, name, guarded))
@@ -149,12 +160,16 @@ class Statements:
 
     def _listing(self, shape: ListShape) -> Listing:
         resource, table = self._of(shape.view.resource)
-        conditions = [self._filter(index, condition, resource, table) for index, condition in enumerate(shape.conditions)]
+        conditions = [
+            self._filter(index, condition, resource, table) for index, condition in enumerate(shape.conditions)
+        ]
         if shape.policy is not None:
             conditions.append(self.policy.condition(shape.policy, resource, table))
         if shape.parent is not None:
             conditions.append(self._under_parent(shape.parent, table))
-        page = self._select(shape.view, resource, table).where(and_(*conditions) if conditions else literal_column("1") == literal_column("1"))
+        page = self._select(shape.view, resource, table).where(
+            and_(*conditions) if conditions else literal_column("1") == literal_column("1")
+        )
         if not conditions:
             page = self._select(shape.view, resource, table)
         for name, descending in shape.sort:
@@ -174,10 +189,13 @@ class Statements:
     def _included(self, resource_name: str, include: Include) -> tuple[Statement, Decoder]:
         relation = self.plan.by_name[resource_name].relations_by_name[include.relation]
         target, table = self._of(relation.target)
-        keys = bindparam("keys")
+        keys: BindParameter[Any] = bindparam("keys")
         if relation.kind == "linked":
             link = self.schema.links[str(relation.link_table)]
-            parent, source = link.c[str(relation.link_local)], table.join(link, table.c.id == link.c[str(relation.link_remote)])
+            parent, source = (
+                link.c[str(relation.link_local)],
+                table.join(link, table.c.id == link.c[str(relation.link_remote)]),
+            )
             key_field = self.plan.by_name[resource_name].fields_by_name["id"]
         else:
             parent, source = table.c[relation.remote_field], table
@@ -186,7 +204,9 @@ class Statements:
         conditions: list[ColumnElement[bool]] = [self.dialect.is_any_of(parent, keys, key_field)]
         if include.policy is not None:
             conditions.append(self.policy.condition(include.policy, target, table))
-        order: Any = table.c[target.position_column] if relation.kind == "owned" and target.position_column else table.c.id
+        order: Any = (
+            table.c[target.position_column] if relation.kind == "owned" and target.position_column else table.c.id
+        )
         query: Select[Any] = select(*columns, parent.label("parent_key")).select_from(source).where(and_(*conditions))
         if relation.kind == "one":
             return self._compile(query), self.decoder(include.view)
@@ -196,7 +216,11 @@ class Statements:
         rank = func.row_number().over(partition_by=parent, order_by=order).label("rank")
         ranked = query.add_columns(rank).subquery("ranked")
         visible = [column for column in ranked.c if column.key != "rank"]
-        limited = select(*visible).where(ranked.c.rank <= literal_column(str(relation.max_items + 1))).order_by(ranked.c.parent_key, ranked.c.rank)
+        limited = (
+            select(*visible)
+            .where(ranked.c.rank <= literal_column(str(relation.max_items + 1)))
+            .order_by(ranked.c.parent_key, ranked.c.rank)
+        )
         return self._compile(limited), self.decoder(include.view)
 
     def _facts(self, resource_name: str, paths: tuple[Path, ...]) -> tuple[tuple[Path, Statement, Codec], ...]:
@@ -211,15 +235,23 @@ class Statements:
 
     def _insert(self, view: View, names: tuple[str, ...]) -> tuple[Statement, Decoder]:
         resource, table = self._of(view.resource)
-        query = insert(table).values({name: bindparam(name) for name in names}).returning(*self._columns(view, resource, table))
+        query = (
+            insert(table)
+            .values({name: bindparam(name) for name in names})
+            .returning(*self._columns(view, resource, table))
+        )
         return self._compile(query), self.decoder(view)
 
-    def _update(self, view: View, names: tuple[str, ...], state: tuple[str, tuple[str, ...]] | None) -> tuple[Statement, Decoder]:
+    def _update(
+        self, view: View, names: tuple[str, ...], state: tuple[str, tuple[str, ...]] | None
+    ) -> tuple[Statement, Decoder]:
         resource, table = self._of(view.resource)
         query = update(table).where(table.c.id == bindparam("key")).values({name: bindparam(name) for name in names})
         if state is not None:
             field, allowed = state
-            query = query.where(table.c[field].in_([literal_column("'" + value.replace("'", "''") + "'") for value in allowed]))
+            query = query.where(
+                table.c[field].in_([literal_column("'" + value.replace("'", "''") + "'") for value in allowed])
+            )
         return self._compile(query.returning(*self._columns(view, resource, table))), self.decoder(view)
 
     def _increment(self, resource_name: str, name: str, guarded: bool) -> Statement:
@@ -246,7 +278,9 @@ class Statements:
     def key_fields(self, view: View) -> tuple[str, ...]:
         """The fields that includes compare with; read behind the facts, because a client may not see them."""
         resource = self.plan.by_name[view.resource]
-        return tuple(dict.fromkeys(resource.relations_by_name[include.relation].local_field for include in view.includes))
+        return tuple(
+            dict.fromkeys(resource.relations_by_name[include.relation].local_field for include in view.includes)
+        )
 
     def decoder(self, view: View) -> Decoder:
         """How rows of this view become documents."""
@@ -266,9 +300,11 @@ class Statements:
     def _prefix(self, field: FieldPlan) -> str | None:
         return self.plan.by_name[field.references].prefix if field.references else None
 
-    def _filter(self, index: int, condition: Condition, resource: ResourcePlan, table: FromClause) -> ColumnElement[bool]:
+    def _filter(
+        self, index: int, condition: Condition, resource: ResourcePlan, table: FromClause
+    ) -> ColumnElement[bool]:
         column: Any = table.c[condition.field]
-        value: Any = bindparam(f"filter_{index}")
+        value: BindParameter[Any] = bindparam(f"filter_{index}")
         field = resource.fields_by_name[condition.field]
         match condition.operator:
             case "eq":
@@ -301,7 +337,9 @@ class Statements:
         if relation.kind != "linked":
             return table.c[relation.remote_field] == bindparam("parent")
         link = self.schema.links[str(relation.link_table)]
-        return table.c.id.in_(select(link.c[str(relation.link_remote)]).where(link.c[str(relation.link_local)] == bindparam("parent")))
+        return table.c.id.in_(
+            select(link.c[str(relation.link_remote)]).where(link.c[str(relation.link_local)] == bindparam("parent"))
+        )
 
 
 def prefixed(prefix: str) -> Codec:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sternpost.errors import StartupError, Unavailable
+from sternpost.errors import Internal, StartupError, Unavailable
 from sternpost.plan.model import Plan
 from sternpost.ports.storage import Reader, Session, Statistics
 from sternpost.storage.sql.explain import explain_operation
@@ -26,7 +26,13 @@ VERSION_MIN = (3, 37, 0)
 """The first with STRICT tables."""
 
 READER_THREADS = 4
-_AWAY = ("unable to open database file", "disk I/O error", "database or disk is full", "readonly database", "file is not a database")
+_AWAY = (
+    "unable to open database file",
+    "disk I/O error",
+    "database or disk is full",
+    "readonly database",
+    "file is not a database",
+)
 _PRAGMAS = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA synchronous = FULL",  # NORMAL loses acknowledged writes when the power fails
@@ -46,9 +52,13 @@ class SqliteStorage:
 
     def __init__(self, path: str, *, timeout_seconds: float = 5.0) -> None:
         if sqlite3.sqlite_version_info < VERSION_MIN:
-            raise StartupError(f"SQLite {sqlite3.sqlite_version} is too old; 3.37 or newer is needed. Use a newer Python build, or PostgreSQL.")
+            raise StartupError(
+                f"SQLite {sqlite3.sqlite_version} is too old; 3.37 or newer is needed. Use a newer Python build, or PostgreSQL."
+            )
         if path in ("", ":memory:"):
-            raise StartupError("An in-memory SQLite database cannot be shared by readers and the writer. Use a file: sqlite:///path.sqlite")
+            raise StartupError(
+                "An in-memory SQLite database cannot be shared by readers and the writer. Use a file: sqlite:///path.sqlite"
+            )
         self.path = Path(path)
         self.timeout_seconds = timeout_seconds
         self.dialect = SqliteDialect()
@@ -92,7 +102,9 @@ class SqliteStorage:
             for statement in self.ddl():
                 connection.execute(statement)
             now = datetime.now(UTC).isoformat()
-            connection.execute(f"INSERT INTO {SCHEMA_TABLE} VALUES (?, ?)", (self.statements.plan.storage_fingerprint, now))
+            connection.execute(
+                f"INSERT INTO {SCHEMA_TABLE} VALUES (?, ?)", (self.statements.plan.storage_fingerprint, now)
+            )
             return True
 
     def ddl(self) -> list[str]:
@@ -105,19 +117,21 @@ class SqliteStorage:
         return SqlSession(_Reads(self), self.statements)
 
     @asynccontextmanager
-    async def transaction(self, statistics: Statistics) -> AsyncIterator[Session]:
+    async def transaction(self, statistics: Statistics) -> AsyncGenerator[Session]:
         async with self._begin() as connection:
             yield SqlSession(_Writes(self, connection), self.statements, statistics)
 
     # -- the writer
 
     @asynccontextmanager
-    async def _begin(self) -> AsyncIterator[sqlite3.Connection]:
+    async def _begin(self) -> AsyncGenerator[sqlite3.Connection]:
         try:
             async with asyncio.timeout(self.timeout_seconds):
                 await self._write_lock.acquire()
         except TimeoutError:
-            raise Unavailable("Too many writes are waiting", log={"reason": "the SQLite writer was busy for too long"}) from None
+            raise Unavailable(
+                "Too many writes are waiting", log={"reason": "the SQLite writer was busy for too long"}
+            ) from None
         try:
             connection = self._connected(self._writer)
             await self._begin_immediate(connection)
@@ -262,7 +276,9 @@ class _Reads:
         self.storage = storage
 
     async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
-        return self.storage.read_inline(text, arguments) if short else await self.storage.read_in_thread(text, arguments)
+        return (
+            self.storage.read_inline(text, arguments) if short else await self.storage.read_in_thread(text, arguments)
+        )
 
     async def execute(self, text: str, arguments: tuple[Any, ...]) -> int:
         raise AssertionError("writes need a transaction")
@@ -291,7 +307,7 @@ async def _in_thread(threads: ThreadPoolExecutor, run: Callable[[], T]) -> T:
 
 
 def translated(error: sqlite3.Error) -> Exception:
-    """SQLite's error as one of the storage port; an unknown one stays itself and becomes a 500 with its cause in the log."""
+    """SQLite's error as one of the storage port; an unknown one becomes a 500 with its cause in the log."""
     text = str(error)
     if isinstance(error, sqlite3.IntegrityError):
         return _constraint(text)
@@ -301,7 +317,7 @@ def translated(error: sqlite3.Error) -> Exception:
         return Unavailable(log={"reason": SCHEMA_MISSING, "database": text})
     if any(sign in text for sign in _AWAY):
         return Unavailable(log={"reason": text})
-    return error
+    return Internal(log={"database": type(error).__name__})
 
 
 def _constraint(text: str) -> ConstraintFailed:

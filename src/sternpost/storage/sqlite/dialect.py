@@ -15,8 +15,17 @@ from sternpost.storage.sql.dialect import Codec, ColumnType
 from sternpost.storage.sql.statements import prefixed
 
 _TYPES: dict[Kind, str] = {
-    "id": "TEXT", "string": "TEXT", "integer": "INTEGER", "number": "REAL", "boolean": "INTEGER", "decimal": "INTEGER",
-    "datetime": "TEXT", "date": "TEXT", "uuid": "TEXT", "enum": "TEXT", "json": "TEXT",
+    "id": "TEXT",
+    "string": "TEXT",
+    "integer": "INTEGER",
+    "number": "REAL",
+    "boolean": "INTEGER",
+    "decimal": "INTEGER",
+    "datetime": "TEXT",
+    "date": "TEXT",
+    "uuid": "TEXT",
+    "enum": "TEXT",
+    "json": "TEXT",
 }
 
 
@@ -64,7 +73,7 @@ class SqliteDialect:
                 return prefixed(str(prefix))
             case "decimal":
                 places = field.decimal_places or 0
-                return lambda value: str(Decimal(value).scaleb(-places)) if places else str(value)
+                return lambda value: format(Decimal(value).scaleb(-places), "f")
             case "datetime":
                 return lambda value: value + "Z"
             case "boolean":

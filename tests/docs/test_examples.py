@@ -1,0 +1,120 @@
+"""The Python of the documentation runs: how-to pages as modules with their tests, the tutorial as the project it builds."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from sternpost import Settings, Sternpost
+from sternpost.testing import Client
+from tests.docs.pages import DOCS, ROOT, blocks, pages
+from tests.support.server import environment
+
+SECRET = "documentation-tests-3f8a1c6d9e2b7045"
+FUTURE = "from __future__ import annotations\n"
+TUTORIAL = DOCS / "tutorial" / "first-service.md"
+OTHER_VARIABLES = {"STERNPOST_APP", "STERNPOST_REQUIREMENT", "STERNPOST_TEST_POSTGRES_URL"}
+"""Variables that are no settings of a service."""
+
+WITH_PYTHON = [page for page in pages("how-to") if blocks(page, "python")]
+
+
+def loaded(page: Path, folder: Path) -> ModuleType:
+    """The page's blocks, one after the other, as a module. Lines are kept, so that an error names the page's own line."""
+    lines = [""] * page.read_text(encoding="utf-8").count("\n")
+    for block in blocks(page, "python"):
+        code = block.code.replace(FUTURE, "\n").splitlines()
+        lines[block.line - 1 : block.line - 1 + len(code)] = code
+    file = folder / f"{page.stem.replace('-', '_')}.py"
+    file.write_text(FUTURE.rstrip() + "; " + "\n".join(lines).lstrip(" ") + "\n", encoding="utf-8")
+    spec = importlib.util.spec_from_file_location(f"docs_{file.stem}", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module.__name__] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: page.stem)
+async def test_how_to(page: Path, tmp_path: Path) -> None:
+    module = loaded(page, tmp_path)
+    assert isinstance(module.app, Sternpost)
+    tests = [function for name, function in vars(module).items() if name.startswith("test_")]
+    assert tests, "a page with Python shows that it works"
+    for number, test in enumerate(tests):
+        if "tmp_path" in inspect.signature(test).parameters:
+            await test(tmp_path)
+            continue
+        module.app.use(
+            Settings.model_validate(
+                {"env": "test", "database_url": f"sqlite:///{tmp_path / f'{number}.sqlite'}", "jwt_secret": SECRET}
+            )
+        )
+        async with Client(module.app) as client:
+            await test(client)
+
+
+def test_tutorial(tmp_path: Path) -> None:
+    """Follows the tutorial: makes the project, writes each file as the page shows it, runs its tests after each step."""
+    env = environment()
+    run = [sys.executable, "-m"]
+    subprocess.run([*run, "sternpost", "new", "helpdesk"], cwd=tmp_path, env=env, check=True, capture_output=True)
+    project = tmp_path / "helpdesk"
+    for removed in re.findall(r"^\$ rm (\S+)$", TUTORIAL.read_text(encoding="utf-8"), re.MULTILINE):
+        (project / removed).unlink()
+    steps = [block for block in blocks(TUTORIAL, "python") if block.title]
+    assert len(steps) >= 5
+    assert all(block.title for block in blocks(TUTORIAL, "python")), "every block says which file it is"
+    for block in steps:
+        file = project / str(block.title)
+        file.write_text(block.code, encoding="utf-8")
+        if file.name.startswith("test_"):
+            done = subprocess.run(
+                [*run, "pytest", "-q"], cwd=project, env=env, capture_output=True, text=True, check=False
+            )
+            assert done.returncode == 0, f"after {block.title} (line {block.line}):\n{done.stdout}{done.stderr}"
+    checked = subprocess.run(
+        [*run, "sternpost", "contract", "check"], cwd=project, env=env, capture_output=True, text=True, check=True
+    )
+    shown = [block.code for block in blocks(TUTORIAL, "console") if "contract check" in block.code]
+    assert checked.stdout.partition(", fingerprint")[0] in "".join(shown)
+
+
+def _json_blocks() -> list[object]:
+    return [
+        pytest.param(block.code, id=f"{page.stem}:{block.line}") for page in pages() for block in blocks(page, "json")
+    ]
+
+
+@pytest.mark.parametrize("code", _json_blocks())
+def test_json_is_json(code: str) -> None:
+    assert isinstance(json.loads(code), dict)
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_page_is_sound(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if not link.startswith("http")]
+    for link in links:
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in _anchors(target), link
+    known = {f"STERNPOST_{name.upper()}" for name in Settings.model_fields} | OTHER_VARIABLES
+    named = {name.removesuffix("_FILE") for name in re.findall(r"\bSTERNPOST_[A-Z_]*[A-Z]", text)}
+    assert named <= known
+    assert re.findall(r"/(?:root|work|home)/", text) == []
+
+
+def _anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

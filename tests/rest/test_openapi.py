@@ -1,0 +1,96 @@
+"""The description is valid, complete, and true: schemathesis finds no answer that contradicts it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from openapi_spec_validator import validate
+from shop.app import app
+
+from sternpost.app.emit import emitted_files
+from sternpost.testing import Client
+from tests.conftest import not_run
+from tests.rest.test_library import CONTRACT, SERVICES
+from tests.support.server import ROOT, SECRET, environment, serving
+
+REDOCLY = "@redocly/cli@2"
+SCOPES = "users:read users:write users:admin orders:read orders:write orders:admin products:write"
+
+
+def test_openapi_is_valid() -> None:
+    from sternpost import Sternpost
+
+    for compiled in (app.compiled, Sternpost(CONTRACT, services=SERVICES).compiled):
+        validate(json.loads(emitted_files(compiled)["openapi.json"]))
+
+
+def test_redocly_finds_nothing(tmp_path: Path) -> None:
+    npx = shutil.which("npx")
+    if npx is None:
+        not_run("Redocly", "npx is not installed")
+    (tmp_path / "openapi.json").write_bytes(emitted_files(app.compiled)["openapi.json"])
+    env = {**os.environ, "REDOCLY_TELEMETRY": "off"}
+    done = subprocess.run(
+        [str(npx), "--yes", REDOCLY, "lint", "openapi.json"],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Your API description is valid" in done.stdout + done.stderr
+    assert "warning" not in done.stdout.lower()
+
+
+async def test_the_docs_load_nothing_from_elsewhere(client: Client) -> None:
+    page = await client.get("/docs")
+    assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert "http" not in page.content.decode()
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    for asset in ("swagger-ui-bundle.js", "swagger-ui.css", "start.js"):
+        answer = await client.get(f"/docs/assets/{asset}")
+        assert answer.status == 200
+        assert (
+            await client.get(f"/docs/assets/{asset}", headers={"if-none-match": answer.headers["etag"]})
+        ).status == 304
+    assert (await client.get("/docs/assets/../docs.py")).status == 404
+    assert (await client.get("/openapi.json")).json()["openapi"] == "3.1.0"
+
+
+def test_schemathesis_finds_no_contradiction(tmp_path: Path) -> None:
+    """Every check of schemathesis, over every operation of the shop, against a real server."""
+    shutil.copy(ROOT / "schemathesis.toml", tmp_path)
+    with serving("shop.app:app", tmp_path) as server:
+        make = [sys.executable, "-m", "sternpost", "token", "--sub", "root", "--scope", SCOPES]
+        token = subprocess.run(
+            make, env=environment(), capture_output=True, text=True, check=True, cwd=tmp_path
+        ).stdout.strip()
+        command = [
+            str(Path(sys.executable).with_name("schemathesis")),
+            "run",
+            f"http://127.0.0.1:{server.port}/openapi.json",
+            "-H",
+            f"Authorization: Bearer {token}",
+            "--checks",
+            "all",
+            "--max-examples",
+            "25",
+            "--seed",
+            "20260101",
+            "--no-color",
+        ]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False, timeout=400
+        )
+        assert done.returncode == 0, done.stdout[-6000:]
+        assert SECRET not in "".join(server.lines)
+        assert not [line for line in server.lines if '"level":"error"' in line]

@@ -1,0 +1,325 @@
+"""Both forms of a policy, the SQL of the storage and the check of one row, allow the same rows: on each database."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sternpost import Contract, One, Resource, field, one
+from sternpost.compile.compiler import compile_contract
+from sternpost.pipeline.authorize import RowCheck, fold_for
+from sternpost.plan.model import FieldPlan, Plan
+from sternpost.plan.policy import (
+    AllOf,
+    AnyOf,
+    Authenticated,
+    Compare,
+    Not,
+    Owner,
+    Path,
+    PolicyNode,
+    Public,
+    Scope,
+    paths,
+)
+from sternpost.ports.authenticator import Principal
+from sternpost.ports.storage import ListShape, ListValues, Statistics, Storage, View
+from sternpost.storage.postgresql.database import PostgresqlStorage
+from sternpost.storage.sqlite.database import SqliteStorage
+
+OPERATORS: tuple[Literal["eq", "ne", "gt", "gte", "lt", "lte"], ...] = ("eq", "ne", "gt", "gte", "lt", "lte")
+LEVELS = ("low", "mid", "high")
+
+
+class User(Resource, prefix="usr", owner="id"):
+    name: str | None
+
+
+class Team(Resource, prefix="tea", owner="lead_id"):
+    lead: One[User] | None
+    budget: Decimal | None = field(decimal_places=2)
+
+
+class Project(Resource, prefix="prj", owner="team_id"):
+    team: One[Team] | None
+    contact: str | None
+    partner: uuid.UUID | None
+    started: datetime | None
+
+
+class Task(Resource, prefix="tsk", owner="user_id"):
+    project: One[Project] | None
+    user: One[User] | None
+    parent: One[Task] | None = one()
+    level: Literal["low", "mid", "high"] | None
+    done: bool | None
+    hours: int | None
+    weight: float | None
+    cost: Decimal | None = field(decimal_places=2)
+    title: str | None
+    due: date | None
+    seen: datetime | None
+
+
+PLAN: Plan = compile_contract(Contract("parity", resources=[User, Team, Project, Task])).plan
+
+
+def key(kind: int, number: int) -> str:
+    """The digits of a fixed row."""
+    return f"{kind:016x}{number:016x}"
+
+
+TEXTS = ("", "a", "b", "B", "ä", "it's", "a%", "z\U0001f600", "\uffee")
+INSTANTS = (
+    datetime(2026, 1, 1, tzinfo=UTC),
+    datetime(2026, 1, 1, 0, 0, 0, 500_000, tzinfo=UTC),
+    datetime(2026, 1, 1, 0, 0, 1, tzinfo=UTC),
+    datetime(1999, 12, 31, tzinfo=UTC),
+)
+DAYS = (date(2026, 1, 1), date(2026, 1, 2), date(1999, 12, 31))
+AMOUNTS = (Decimal(0), Decimal("-0.01"), Decimal("9.99"), Decimal(10), Decimal("100.5"))
+PARTNERS = (uuid.UUID(key(9, 1)), uuid.UUID(key(9, 2)))
+
+
+def pick(choices: tuple[Any, ...], number: int) -> Any:
+    """One of the choices or, in turn, nothing."""
+    return (None, *choices)[number % (len(choices) + 1)]
+
+
+def rows() -> list[tuple[str, dict[str, Any]]]:
+    """About forty rows: every value, and nothing in every place."""
+    made: list[tuple[str, dict[str, Any]]] = [("User", {"id": key(1, n), "name": pick(TEXTS, n)}) for n in range(4)]
+    made += [
+        ("Team", {"id": key(2, n), "lead_id": pick((key(1, 0), key(1, 1)), n), "budget": pick(AMOUNTS, n)})
+        for n in range(4)
+    ]
+    made += [
+        (
+            "Project",
+            {
+                "id": key(3, n),
+                "team_id": pick((key(2, 0), key(2, 1), key(2, 2)), n),
+                "contact": pick((f"usr_{key(1, 0)}", "someone", "tsk"), n),
+                "partner": pick(PARTNERS, n // 2),
+                "started": pick(INSTANTS, n),
+            },
+        )
+        for n in range(8)
+    ]
+    made += [
+        (
+            "Task",
+            {
+                "id": key(4, n),
+                "project_id": pick(tuple(key(3, p) for p in range(8)), n),
+                "user_id": pick((key(1, 0), key(1, 1)), n // 2),
+                "parent_id": pick((key(4, 0), key(4, 1)), n) if n > 1 else None,
+                "level": pick(LEVELS, n),
+                "done": pick((True, False), n // 3),
+                "hours": pick((0, 1, -(2**63), 2**63 - 1, 10), n),
+                "weight": pick((0.0, 0.1, -1.5, 1e300), n),
+                "cost": pick(AMOUNTS, n // 2),
+                "title": pick(TEXTS, n),
+                "due": pick(DAYS, n),
+                "seen": pick(INSTANTS, n),
+            },
+        )
+        for n in range(26)
+    ]
+    return made
+
+
+TASKS = tuple(values["id"] for kind, values in rows() if kind == "Task")
+
+COMPARED: tuple[tuple[Path, tuple[Any, ...]], ...] = (
+    (("level",), LEVELS),
+    (("done",), (True, False)),
+    (("hours",), (0, 1, 10, -(2**63), 2**63 - 1)),
+    (("weight",), (0.0, 0.1, -1.5, 1e300, 5e-324)),
+    (("cost",), ("0", "9.99", "10.00", "-0.01", "100.5")),
+    (("title",), TEXTS),
+    (("due",), ("2026-01-01", "1999-12-31")),
+    (("seen",), ("2026-01-01T00:00:00Z", "2026-01-01T00:00:00.500000Z", "2026-01-01T01:00:00+01:00")),
+    (("project_id", "contact"), ("someone", f"usr_{key(1, 0)}")),
+    (("project_id", "started"), ("2026-01-01T00:00:00Z",)),
+    (("project_id", "team_id", "budget"), ("9.99", "10.00")),
+    (("parent_id", "hours"), (0, 1)),
+    (("parent_id", "parent_id", "title"), ("a",)),
+    (("user_id", "name"), ("a", "b")),
+)
+OWNED: tuple[Path, ...] = (
+    ("id",),
+    ("user_id",),
+    ("project_id",),
+    ("parent_id", "user_id"),
+    ("project_id", "team_id"),
+    ("project_id", "team_id", "lead_id"),
+    ("project_id", "contact"),
+    ("project_id", "partner"),
+    ("title",),
+    ("parent_id", "parent_id", "user_id"),
+    ("parent_id", "project_id", "team_id", "lead_id"),
+)
+SUBJECTS = (
+    f"usr_{key(1, 0)}",
+    f"usr_{key(1, 1)}",
+    f"usr_{key(1, 9)}",
+    f"tea_{key(2, 0)}",
+    f"tsk_{key(4, 3)}",
+    f"prj_{key(3, 1)}",
+    "someone",
+    "a",
+    "",
+    "usr_",
+    f"USR_{key(1, 0)}",
+    str(PARTNERS[0]),
+    PARTNERS[1].hex,
+    str(PARTNERS[1]).upper(),
+    "usr_" + "g" * 32,
+    "\U0001f600",
+)
+SCOPES = ("tasks:read", "tasks:write")
+
+compares = st.sampled_from(COMPARED).flatmap(
+    lambda chosen: st.builds(Compare, st.just(chosen[0]), st.sampled_from(OPERATORS), st.sampled_from(chosen[1]))
+)
+leaves = st.one_of(
+    compares,
+    st.sampled_from(OWNED).map(Owner),
+    compares,
+    st.sampled_from(OWNED).map(Owner),
+    st.sampled_from(SCOPES).map(Scope),
+    st.just(Authenticated()),
+    st.just(Public()),
+)
+trees: st.SearchStrategy[PolicyNode] = st.recursive(
+    leaves,
+    lambda parts: st.one_of(
+        st.lists(parts, min_size=1, max_size=3).map(lambda chosen: AllOf(tuple(chosen))),
+        st.lists(parts, min_size=1, max_size=3).map(lambda chosen: AnyOf(tuple(chosen))),
+        parts.map(Not),
+    ),
+    max_leaves=7,
+)
+callers = st.one_of(st.none(), st.builds(Principal, st.sampled_from(SUBJECTS), st.frozensets(st.sampled_from(SCOPES))))
+
+
+def field_at(path: Path) -> FieldPlan:
+    """The field at the end of a path from a task."""
+    resource = PLAN.by_name["Task"]
+    for name in path[:-1]:
+        resource = PLAN.by_name[str(resource.fields_by_name[name].references)]
+    return resource.fields_by_name[path[-1]]
+
+
+PATHS = tuple(sorted({path for path, _ in COMPARED} | set(OWNED)))
+CHECK = RowCheck(
+    {path: field_at(path) for path in PATHS},
+    {path: PLAN.by_name[target].prefix for path in PATHS if (target := field_at(path).references)},
+)
+
+
+@dataclass
+class Filled:
+    """A database with the rows, and what a policy has to know about each task."""
+
+    storage: Storage
+    facts: dict[str, dict[Path, Any]]
+
+    async def by_sql(self, policy: PolicyNode, subject: str | None) -> set[str]:
+        """The tasks that the database says the caller may see."""
+        shape = ListShape(View("Task", ("id",)), policy=policy)
+        found = await self.storage.reader().browse(shape, ListValues(subject=subject), count=True)
+        assert found.total == len(found.documents)
+        return {document["id"] for document in found.documents}
+
+    def by_check(self, policy: PolicyNode, subject: str | None) -> set[str]:
+        """The tasks that the check of single rows says the caller may see."""
+        return {row for row, facts in self.facts.items() if CHECK.allows(policy, facts, subject)}
+
+
+@pytest.fixture
+async def filled(database: str, database_url: str) -> AsyncIterator[Filled]:
+    storage: Storage = (
+        SqliteStorage(database_url.removeprefix("sqlite:///"))
+        if database == "sqlite"
+        else PostgresqlStorage(database_url, pool_size=1)
+    )
+    await storage.open(PLAN)
+    await storage.create_schema()
+    async with storage.transaction(Statistics()) as session:
+        for kind, values in rows():
+            await session.insert(View(kind, ("id",)), values)
+    facts: dict[str, dict[Path, Any]] = {}
+    for digits in TASKS:
+        row = await storage.reader().get(View("Task", ("id",), facts=PATHS), digits)
+        assert row is not None
+        facts[row.document["id"]] = row.facts
+    yield Filled(storage, facts)
+    await storage.close()
+
+
+async def test_a_policy_allows_the_same_rows_in_sql_and_row_by_row(filled: Filled) -> None:
+    loop = asyncio.get_running_loop()
+    sizes: set[int] = set()
+
+    @settings(max_examples=400, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(policy=trees, caller=callers)
+    def agree(policy: PolicyNode, caller: Principal | None) -> None:
+        folded = fold_for(policy, caller)
+        assert paths(folded) <= set(PATHS)
+        subject = caller.subject if caller else None
+        by_sql = asyncio.run_coroutine_threadsafe(filled.by_sql(folded, subject), loop).result(timeout=30)
+        assert by_sql == filled.by_check(folded, subject)
+        sizes.add(len(by_sql))
+
+    await asyncio.to_thread(agree)
+    assert len(sizes) > 10, "the policies have to tell rows apart"
+
+
+async def test_every_single_node_and_its_negation(filled: Filled) -> None:
+    """Each path with each subject, and each comparison with each operator: none is left to chance."""
+    single: list[tuple[PolicyNode, str | None]] = [
+        (Owner(path), subject) for path in OWNED for subject in (*SUBJECTS, None)
+    ]
+    single += [
+        (Compare(path, operator, constant), None)
+        for path, constants in COMPARED
+        for operator in OPERATORS
+        for constant in constants
+    ]
+    for node, subject in single:
+        for policy in (node, Not(node)):
+            assert await filled.by_sql(policy, subject) == filled.by_check(policy, subject), (policy, subject)
+
+
+async def test_folding_changes_no_answer(filled: Filled) -> None:
+    """What depends on the caller alone is decided before; a row is allowed with it exactly where it would be without."""
+    caller = Principal(SUBJECTS[0], frozenset({"tasks:read"}))
+    cases: dict[PolicyNode, PolicyNode] = {
+        AllOf((Scope("tasks:read"), Owner(("user_id",)))): Owner(("user_id",)),
+        AnyOf((Scope("tasks:write"), Owner(("user_id",)))): Owner(("user_id",)),
+        Not(Not(Owner(("user_id",)))): Owner(("user_id",)),
+    }
+    for policy, plain in cases.items():
+        assert filled.by_check(fold_for(policy, caller), caller.subject) == filled.by_check(plain, caller.subject)
+        assert await filled.by_sql(fold_for(policy, caller), caller.subject) == await filled.by_sql(
+            plain, caller.subject
+        )
+
+
+async def test_an_unknown_value_is_allowed_neither_way(filled: Filled) -> None:
+    """A null is neither equal nor different: negating a policy does not open the rows it could not judge."""
+    for path, constants in COMPARED:
+        policy = Compare(path, "eq", constants[0])
+        either = await filled.by_sql(AnyOf((policy, Not(policy))), None)
+        assert either == {row for row, facts in filled.facts.items() if facts[path] is not None}
