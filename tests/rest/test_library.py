@@ -315,3 +315,15 @@ async def test_two_applications_in_one_process(
 def test_codes_of_the_catalogue_are_unique_and_well_formed() -> None:
     assert all(code == entry.code and code.isupper() for code, entry in CATALOGUE.items())
     assert all(entry.message and entry.fix and 400 <= entry.http < 600 for entry in CATALOGUE.values())
+
+
+async def test_an_include_that_is_cut_says_so_for_one_row_too(client: Client) -> None:
+    ann = await person(client)
+    subject = (await client.post("/api/v1/subjects", json={"word": "all"})).data
+    few = [await volume(client, ann, title=f"V{number}", subjectIds=[subject["id"]]) for number in range(2)]
+    one = await client.get(f"/api/v1/volumes/{few[0]['id']}?include=subjects")
+    assert "truncated" not in one.json()["meta"]
+    words = [(await client.post("/api/v1/subjects", json={"word": f"w{number}"})).data["id"] for number in range(3)]
+    token = client.token(ann["id"])
+    await client.patch(f"/api/v1/volumes/{few[0]['id']}", json={"subjectIds": words}, token=token)
+    assert len((await client.get(f"/api/v1/volumes/{few[0]['id']}?include=subjects")).data["subjects"]) == 3

@@ -30,9 +30,8 @@ class Contract:
         api_version: str = "v1",
     ) -> None:
         self.name = name
-        self.resources: Sequence[Any] = (
-            tuple(resources) if isinstance(resources, Iterable) and not isinstance(resources, str) else resources
-        )  # pyright: ignore[reportUnnecessaryIsInstance]
+        given: Any = resources  # whatever it is: the compile step judges it
+        self.resources = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else given
         self.title = title
         self.description = description
         self.version = version
