@@ -48,6 +48,7 @@ class Person(Resource, prefix="per", owner="id", plural="people"):
 
     name: str
     salary: Decimal | None = field(default=None, decimal_places=2, read="people:salary", filter=True)
+    volumes: Many[Volume] = many(max_length=2)
 
     browse = Browse(allow=public)
     read = Read(allow=public)
@@ -317,13 +318,14 @@ def test_codes_of_the_catalogue_are_unique_and_well_formed() -> None:
     assert all(entry.message and entry.fix and 400 <= entry.http < 600 for entry in CATALOGUE.values())
 
 
-async def test_an_include_that_is_cut_says_so_for_one_row_too(client: Client) -> None:
+async def test_an_include_that_is_cut_says_so(client: Client) -> None:
     ann = await person(client)
-    subject = (await client.post("/api/v1/subjects", json={"word": "all"})).data
-    few = [await volume(client, ann, title=f"V{number}", subjectIds=[subject["id"]]) for number in range(2)]
-    one = await client.get(f"/api/v1/volumes/{few[0]['id']}?include=subjects")
-    assert "truncated" not in one.json()["meta"]
-    words = [(await client.post("/api/v1/subjects", json={"word": f"w{number}"})).data["id"] for number in range(3)]
-    token = client.token(ann["id"])
-    await client.patch(f"/api/v1/volumes/{few[0]['id']}", json={"subjectIds": words}, token=token)
-    assert len((await client.get(f"/api/v1/volumes/{few[0]['id']}?include=subjects")).data["subjects"]) == 3
+    for number in range(2):
+        await volume(client, ann, title=f"V{number}")
+    for address in (f"/api/v1/people/{ann['id']}", "/api/v1/people"):
+        assert "truncated" not in (await client.get(f"{address}?include=volumes")).json()["meta"]
+    await volume(client, ann, title="V2")
+    one = (await client.get(f"/api/v1/people/{ann['id']}?include=volumes")).json()
+    assert (len(one["data"]["volumes"]), one["meta"]["truncated"]) == (2, ["volumes"])
+    many = (await client.get("/api/v1/people?include=volumes")).json()
+    assert (len(many["data"][0]["volumes"]), many["meta"]["truncated"]) == (2, ["volumes"])

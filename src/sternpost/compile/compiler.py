@@ -179,7 +179,7 @@ class _Compiler:
                 "write resources=[User, …]",
             )
             return classes
-        for item in self.contract.resources:
+        for item in cast("tuple[Any, ...]", self.contract.resources):
             text = shown(item)
             if not (isinstance(item, type) and issubclass(item, Resource) and item is not Resource):
                 self._add_to_contract(

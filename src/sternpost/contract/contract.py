@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sternpost.contract.source import caller_source
@@ -30,10 +30,19 @@ class Contract:
         api_version: str = "v1",
     ) -> None:
         self.name = name
-        given: Any = resources  # whatever it is: the compile step judges it
-        self.resources = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else given
+        self.resources: Any = _listed(resources)
         self.title = title
         self.description = description
         self.version = version
         self.api_version = api_version
         self.source = caller_source(1)
+
+
+def _listed(given: Any) -> Any:
+    """A tuple of what was given, or what was given where it is no list: the compile step judges it."""
+    if isinstance(given, str):
+        return given
+    try:
+        return tuple(given)
+    except TypeError:
+        return given
