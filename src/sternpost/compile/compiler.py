@@ -171,15 +171,16 @@ class _Compiler:
 
     def _collect(self) -> dict[str, type[Resource]]:
         classes: dict[str, type[Resource]] = {}
-        if not isinstance(self.contract.resources, tuple):
+        resources: object = self.contract.resources
+        if not isinstance(resources, tuple):
             self._add_to_contract(
                 "resources",
                 "SP004",
-                f"resources={shown(self.contract.resources)} is not a list",
+                f"resources={shown(resources)} is not a list",
                 "write resources=[User, …]",
             )
             return classes
-        for item in cast("tuple[Any, ...]", self.contract.resources):
+        for item in cast("tuple[Any, ...]", resources):
             text = shown(item)
             if not (isinstance(item, type) and issubclass(item, Resource) and item is not Resource):
                 self._add_to_contract(
