@@ -114,5 +114,6 @@ contract = Contract(
     title="Shop",
     description="Users, products and orders.",
     version="1.0.0",
+    license="Apache-2.0",
     resources=[User, Product, Order, OrderItem],
 )

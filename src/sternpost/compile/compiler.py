@@ -125,6 +125,7 @@ class _Compiler:
             title=texts.get("title") or name.replace("-", " ").title(),
             description=texts.get("description", ""),
             version=texts.get("version", ""),
+            license=texts.get("license", ""),
             api_version=str(self.contract.api_version),
             base_path=f"/api/{self.contract.api_version}",
             resources=tuple(resources),

@@ -125,5 +125,5 @@ OPERATION: dict[str, Shape] = {
     "default_sort": _SORT,
 }
 CONTRACT: dict[str, Shape] = {
-    name: Shape("SP008", "a text", '"…"', _is_text) for name in ("title", "description", "version")
+    name: Shape("SP008", "a text", '"…"', _is_text) for name in ("title", "description", "version", "license")
 }

@@ -15,6 +15,7 @@ class Contract:
         name: the service's name, in lower case with dashes; it stands in log lines and events.
         resources: the resource classes. What is not listed is not served.
         title, description: for the API documentation.
+        license: what the API documentation says about it: an SPDX identifier such as `Apache-2.0`.
         version: the service's own version, such as `1.4.2`.
         api_version: the first part of every address after `/api`: `v1` gives `/api/v1`.
     """
@@ -27,6 +28,7 @@ class Contract:
         title: str = "",
         description: str = "",
         version: str = "0.1.0",
+        license: str = "",
         api_version: str = "v1",
     ) -> None:
         self.name = name
@@ -34,6 +36,7 @@ class Contract:
         self.title = title
         self.description = description
         self.version = version
+        self.license = license
         self.api_version = api_version
         self.source = caller_source(1)
 

@@ -200,6 +200,8 @@ class Plan:
     description: str
     version: str
     """The service's own version, for documentation and readiness."""
+    license: str
+    """An SPDX identifier, or nothing."""
     api_version: str
     base_path: str
     resources: tuple[ResourcePlan, ...]

@@ -60,7 +60,7 @@ class _Document:
                 "title": self.plan.title,
                 "version": self.plan.version,
                 "description": self.plan.description or self.plan.title,
-                "license": {"name": "Proprietary", "identifier": "LicenseRef-Proprietary"},
+                **({"license": {"name": licence, "identifier": licence}} if (licence := self.plan.license) else {}),
             },
             "servers": [{"url": "/"}],
             "tags": [
