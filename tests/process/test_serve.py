@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,7 @@ def test_a_bug_is_a_500_that_tells_nothing_and_a_log_line_that_tells_where(tmp_p
         assert "slow_service.py" in line["stack"]
         assert not any("hunter2" in printed for printed in server.lines)
         assert server.request("POST", "/api/v1/jobs/hurry")[0] == 504
-        with sqlite3.connect(tmp_path / "process.sqlite") as database:
+        with closing(sqlite3.connect(tmp_path / "process.sqlite")) as database:
             assert database.execute("SELECT count(*) FROM jobs").fetchone() == (0,)
 
 
@@ -125,7 +126,7 @@ def test_200_concurrent_writers_lose_nothing(tmp_path: Path) -> None:
 
         assert set(threads.map(write, range(200))) == {201}
         assert server.stop() == 0
-    with sqlite3.connect(tmp_path / "process.sqlite") as database:
+    with closing(sqlite3.connect(tmp_path / "process.sqlite")) as database:
         assert database.execute("SELECT count(DISTINCT email) FROM users").fetchone() == (200,)
 
 
@@ -170,7 +171,7 @@ def test_kill_9_during_writes_leaves_no_half_written_order_and_loses_no_acknowle
             for writer in writers:
                 writer.join(30)
     assert len(acknowledged) > 100
-    with sqlite3.connect(tmp_path / "process.sqlite") as database:
+    with closing(sqlite3.connect(tmp_path / "process.sqlite")) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         stored = {row[0] for row in database.execute("SELECT id FROM orders")}
         assert set(acknowledged) <= stored

@@ -224,7 +224,7 @@ class SqliteStorage:
                 connection.close()
         self._writer = self._inline = None
         self._local = threading.local()  # reader threads open new ones
-        self._thread_connections.clear()
+        # One of them may be reading just now: they are closed with the storage.
 
     def _stop_threads(self) -> None:
         self._readers.shutdown(wait=True)
