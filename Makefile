@@ -32,12 +32,14 @@ lock: .venv/.installed
 # What serving needs, with pip alone.
 .venv/.demo-installed: .venv/bin/python pyproject.toml
 	@echo "installing Sternpost into .venv (once)"
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[postgresql]'
 	@touch $@
 
 # Everything that tests and checks need, in the versions of the lock file.
 .venv/.installed: .venv/bin/python pyproject.toml uv.lock
 	@echo "installing the locked development environment into .venv (once)"
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
 	@$(BIN)/uv sync --quiet --locked --all-extras --python $(BIN)/python
 	@touch $@ .venv/.demo-installed

@@ -125,6 +125,45 @@ async def test_placing_takes_all_items_or_nothing(client: Client, shop: Shop) ->
     assert (await client.get(f"/api/v1/orders/{order['id']}", token=shop.token(user))).data["status"] == "draft"
 
 
+async def test_an_order_that_holds_stock_cannot_be_deleted(client: Client, shop: Shop) -> None:
+    user, product = await shop.user(), await shop.product(stock=4)
+    order = await shop.order(user, (product, 3))
+    address, mine = f"/api/v1/orders/{order['id']}", shop.token(user)
+    await client.post(address + "/place", token=mine)
+    assert (await client.delete(address, token=mine)).status == 409
+    await client.post(address + "/cancel", token=mine)
+    assert (await client.delete(address, token=mine)).status == 204
+    assert (await client.get(f"/api/v1/products/{product['id']}")).data["stock"] == 4
+
+
+async def test_what_clients_put_anywhere_does_not_carry_addresses_into_logs(
+    client: Client, shop: Shop, log_lines: LogLines
+) -> None:
+    await client.get("/api/v1/users/eve@leak.example", token=shop.admin)
+    await client.get("/api/v1/users?eve@leak.example=1&sort=eve@leak.example", token=shop.admin)
+    await client.post("/api/v1/users", json={"eve@leak.example": 1})
+    await client.get("/eve@leak.example")
+    assert b"leak.example" not in b"".join(log_lines.raw)
+
+
+async def test_an_answer_has_a_bound_however_relations_lead_back(client: Client, shop: Shop) -> None:
+    user, product = await shop.user(), await shop.product()
+    for _ in range(40):
+        await shop.order(user, (product, 1))
+    small = await client.get("/api/v1/orders?pageSize=2&include=user.orders", token=shop.token(user))
+    assert len(small.data[1]["user"]["orders"]) == 40
+    large = await client.get("/api/v1/orders?pageSize=100&include=user.orders.user.orders", token=shop.token(user))
+    assert (large.status, large.error["details"][0]["code"]) == (400, "answer_too_large")
+
+
+async def test_the_problems_listed_have_a_bound(client: Client) -> None:
+    for keys, shown in ((150, 101), (50_000, 1)):
+        answer = await client.post("/api/v1/users", json={f"k{number}": 1 for number in range(keys)})
+        assert (answer.status, len(answer.error["details"])) == (400, shown)
+    long = await client.post("/api/v1/users", json={"k" * 5000: 1})
+    assert max(len(detail["path"]) for detail in long.error["details"]) == 64
+
+
 async def test_cancelling_gives_the_stock_back(client: Client, shop: Shop) -> None:
     user, product = await shop.user(), await shop.product(stock=4)
     order = await shop.order(user, (product, 3))

@@ -48,6 +48,13 @@ async def take_from_stock(ctx: Context, order: Order) -> None:
         raise Unprocessable("There is not enough stock", code="NOT_ENOUGH_STOCK", details=short)
 
 
+@implements(Order.delete)
+async def keep_what_was_placed(ctx: Context, order: Order) -> None:
+    """Only a draft or a cancelled order can be deleted: the others hold stock, or are records."""
+    if order.status not in ("draft", "cancelled"):
+        raise Conflict(f"The order is {order.status}; cancel it instead")
+
+
 @implements(Order.cancel)
 async def give_back_stock(ctx: Context, order: Order) -> None:
     """Puts the items of an order that had been placed back into stock."""

@@ -231,6 +231,9 @@ class Running:
         elif path in ("/health", "/health/ready"):
             await self._health(scope, send, headers, observation)
         elif self.docs is not None and self.docs.knows(path):
+            if scope["method"] not in ("GET", "HEAD"):
+                await self._refuse(MethodNotAllowed(("GET", "HEAD")), scope, send, headers, observation)
+                return
             await self.docs(scope, receive, _watching(send, observation))
         else:
             await self._elsewhere(scope, receive, send, headers, observation)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from sternpost.auth.jwks import KeySet
 from sternpost.auth.jwt import JwtAuthenticator
@@ -40,6 +40,21 @@ def check_database_url(settings: Settings) -> None:
         raise StartupError(
             f"STERNPOST_DATABASE_URL has the unknown scheme {scheme!r}. Use sqlite:///path or postgresql://user:password@host/name"
         )
+    if scheme != "sqlite":
+        _check_postgresql(settings.database_url.get_secret_value())
+
+
+def _check_postgresql(url: str) -> None:
+    """A part that is missing would be filled in by the client library, with the name of whoever runs the command."""
+    parts = urlsplit(url)
+    if not parts.path.strip("/") or not (parts.hostname or "host=" in parts.query):
+        raise StartupError(
+            "STERNPOST_DATABASE_URL names no host or no database. Write postgresql://user:password@host/name"
+        )
+    try:
+        _ = parts.port
+    except ValueError as error:
+        raise StartupError(f"STERNPOST_DATABASE_URL: {error}") from None
 
 
 def make_authenticator(settings: Settings, clock: Clock) -> JwtAuthenticator:

@@ -39,6 +39,7 @@ class KeySet:
         self._tried: float | None = None
         self._lock = asyncio.Lock()
         self._client: Any = None
+        self._refreshing: asyncio.Task[None] | None = None
 
     async def find(self, algorithm: str, kid: str | None) -> Any | None:
         """The key for a token's algorithm and key id; fetches again, now and then, when the id is unknown.
@@ -54,10 +55,11 @@ class KeySet:
             raise Unavailable(log={"reason": f"no keys could be fetched from {self.url}"})
         return key
 
-    async def refresh_if_old(self) -> None:
-        """Fetches again when the keys are no longer fresh."""
-        if self._keys is not None and self.clock.monotonic() - self._fetched > FRESH_SECONDS:
-            await self._fetch()
+    def refresh_if_old(self) -> None:
+        """Starts to fetch again when the keys are no longer fresh. Nobody waits for it: the known keys stay in use."""
+        stale = self._keys is not None and self.clock.monotonic() - self._fetched > FRESH_SECONDS
+        if stale and not self._lock.locked() and self._may_try():
+            self._refreshing = asyncio.get_running_loop().create_task(self._fetch())
 
     async def close(self) -> None:
         if self._client is not None:
@@ -78,12 +80,14 @@ class KeySet:
         self._usable[algorithm, kid] = key
         return key
 
+    def _may_try(self) -> bool:
+        return self._tried is None or self.clock.monotonic() - self._tried >= RETRY_SECONDS
+
     async def _fetch(self) -> None:
         async with self._lock:
-            now = self.clock.monotonic()
-            if self._tried is not None and now - self._tried < RETRY_SECONDS:
+            if not self._may_try():
                 return
-            self._tried = now
+            self._tried = now = self.clock.monotonic()
             keys = await self._download()
             if keys is None:
                 return

@@ -17,6 +17,7 @@ from sternpost.ports.authenticator import Principal
 
 TOKEN_BYTES_MAX = 8192
 CACHE_MAX = 10_000
+SUBJECT_MAX = 256
 SYMMETRIC_ALGORITHM = "HS256"
 PUBLIC_ALGORITHMS = ("RS256", "ES256", "EdDSA")
 _TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
@@ -62,7 +63,7 @@ class JwtAuthenticator:
 
     async def authenticate(self, token: str) -> Principal:
         if self.keys is not None:
-            await self.keys.refresh_if_old()
+            self.keys.refresh_if_old()
             self._forget_if_keys_changed(self.keys)
         digest = hashlib.sha256(token.encode("latin-1", "replace")).digest()
         found = self._verified.get(digest)
@@ -137,7 +138,7 @@ class JwtAuthenticator:
 
     def _principal(self, claims: Mapping[str, Any]) -> Principal:
         subject = claims.get("sub")
-        if not isinstance(subject, str) or not 1 <= len(subject) <= 256 or not subject.isprintable():
+        if not isinstance(subject, str) or not 1 <= len(subject) <= SUBJECT_MAX or not subject.isprintable():
             raise _refused("the token has no usable sub")
         scopes = claims["scope"].split(" ") if isinstance(claims.get("scope"), str) else _texts(claims.get("scp"))
         if len(scopes) == 1 and " " in scopes[0]:

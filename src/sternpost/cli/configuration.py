@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from sternpost.app.drivers import check_database_url
-from sternpost.auth.jwt import make_token
+from sternpost.auth.jwt import SUBJECT_MAX, make_token
 from sternpost.errors import StartupError
-from sternpost.settings import Settings, load_settings
+from sternpost.settings import Settings, load_settings, secret_weakness
 
 if TYPE_CHECKING:
     from sternpost.app.application import Sternpost
@@ -46,6 +46,13 @@ def development_token(settings: Settings, subject: str, scopes: list[str], secon
     if settings.jwt_secret is None:
         raise StartupError(
             "Tokens are signed by whoever holds the keys of STERNPOST_JWT_JWKS_URL. Set STERNPOST_JWT_SECRET to make some here."
+        )
+    if not 1 <= len(subject) <= SUBJECT_MAX or not subject.isprintable():
+        raise StartupError(f"--sub must have 1 to {SUBJECT_MAX} printable characters")
+    weakness = secret_weakness(settings.jwt_secret.get_secret_value())
+    if weakness is not None and "bytes" in weakness:
+        raise StartupError(
+            f"STERNPOST_JWT_SECRET is weak: {weakness}. Set it, for example, to the output of: openssl rand -hex 32"
         )
     now = int(time.time())
     return make_token(

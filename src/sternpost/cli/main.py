@@ -72,7 +72,7 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
 def serve(
     app: App = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on (STERNPOST_HOST)")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on (STERNPOST_PORT)")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on (STERNPOST_PORT)", min=0, max=65535)] = None,
     create_schema: Annotated[
         bool, typer.Option("--create-schema", help="Create the schema first, as `migrate apply` does")
     ] = False,
@@ -93,7 +93,7 @@ def serve(
 def dev(
     app: App = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on", min=0, max=65535)] = None,
 ) -> None:
     """Serve while developing: restarts on change, shows a wrong contract's mistakes and goes on at the next save."""
     from sternpost.app.loading import application_name
@@ -162,6 +162,8 @@ def emit(
             raise StartupError(f"There is no {only}; there are {', '.join(files)}")
         sys.stdout.buffer.write(files[only])
         return
+    if out_dir.exists() and not out_dir.is_dir():
+        raise StartupError(f"{out_dir} is a file; name a folder")
     out_dir.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (out_dir / name).write_bytes(content)
@@ -188,6 +190,8 @@ def explain(
     if operation is None:
         list_all(compiled, out)
         return
+    if database not in (None, "sqlite", "postgresql"):
+        raise StartupError(f"There is no database {database!r}; there are sqlite and postgresql")
     scheme = database or load_settings(dotenv=Path(".env")).database_url.get_secret_value().partition("://")[0]
     explain_one(compiled, operation, "postgresql" if scheme.startswith("postgres") else "sqlite", out)
 

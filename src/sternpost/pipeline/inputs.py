@@ -25,7 +25,7 @@ from pydantic import (
     ValidationError,
     create_model,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from sternpost.errors import Detail, Invalid
 from sternpost.ids import pattern as id_pattern
@@ -42,6 +42,13 @@ _is_instant = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,18})?([Zz]|[+-][0-9]{2}:[0-9]{2})", re.ASCII
 ).fullmatch
 _is_day = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII).fullmatch
+
+DETAILS_MAX = 100
+"""Problems that an answer lists."""
+
+PROBLEMS_EXAMINED_MAX = 1000
+NAME_SHOWN_MAX = 64
+"""Characters shown of a name that the client chose."""
 
 _CONFIG = ConfigDict(
     extra="forbid", strict=True, validate_by_alias=True, validate_by_name=False, arbitrary_types_allowed=True
@@ -71,20 +78,23 @@ class Input:
         return {name: _plain(getattr(parsed, name)) for name in names}
 
     def _details(self, error: ValidationError) -> list[Detail]:
+        count = error.error_count()
+        if count > PROBLEMS_EXAMINED_MAX:  # even to list them would take a while
+            return [Detail("", "too_many_problems", f"There are {count} problems")]
         details: list[Detail] = []
-        for problem in error.errors(include_url=False, include_context=False, include_input=False):
-            path = ".".join(str(part) for part in problem["loc"])
-            if problem["type"] == "extra_forbidden":
-                known = problem["loc"][-1] in self.read_only
-                code, message = (
-                    ("read_only", "The server sets this; leave it out")
-                    if known
-                    else ("unknown_field", "There is no such field")
-                )
-            else:
-                code, message = problem["type"], problem["msg"].removeprefix("Value error, ")
-            details.append(Detail(path, code, message))
+        for problem in error.errors(include_url=False, include_context=False, include_input=False)[:DETAILS_MAX]:
+            path = ".".join(str(part)[:NAME_SHOWN_MAX] for part in problem["loc"])
+            details.append(Detail(path, *self._explained(problem)))
+        if count > DETAILS_MAX:
+            details.append(Detail("", "more_problems", f"There are {count - DETAILS_MAX} more problems"))
         return details
+
+    def _explained(self, problem: ErrorDetails) -> tuple[str, str]:
+        if problem["type"] != "extra_forbidden":
+            return problem["type"], problem["msg"].removeprefix("Value error, ")
+        if problem["loc"][-1] in self.read_only:
+            return "read_only", "The server sets this; leave it out"
+        return "unknown_field", "There is no such field"
 
 
 class Inputs:
@@ -320,6 +330,7 @@ def _check_json(value: Any, depth: int) -> None:
         raise PydanticCustomError("number_range", "A number is outside the range of 64 bits")
 
 
+is_integer = re.compile(r"-?[0-9]{1,20}", re.ASCII).fullmatch
 _BOOLEANS = {"true": True, "false": False}
 
 
@@ -339,6 +350,8 @@ def _text_parser(field: FieldPlan, annotation: Any) -> Callable[[str], Any]:
     adapter: TypeAdapter[Any] = TypeAdapter(relaxed.get(field.kind, annotation))
 
     def parse(text: str) -> Any:
+        if field.kind == "integer" and not is_integer(text):
+            raise ValueError("Input should be a whole number")
         try:
             value = adapter.validate_strings(text)
         except ValidationError as error:

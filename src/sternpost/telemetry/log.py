@@ -6,6 +6,7 @@ order; more keys may follow. One line for each request, one more for each error.
 
 from __future__ import annotations
 
+import re
 import sys
 import traceback
 from collections.abc import Callable, Mapping, MutableMapping
@@ -21,6 +22,10 @@ from sternpost.telemetry.observation import Observation
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 MASK = "***"
+TEXT_MAX = 8192
+"""Characters of one value in a log line."""
+
+_EMAIL_LIKE = re.compile(r"[^\s/@,;:'\"<>()]+@[^\s/@,;:'\"<>()]+")
 
 Write = Callable[[bytes], Any]
 
@@ -56,7 +61,7 @@ class Log:
         more = {
             "requestId": observation.request_id,
             "method": observation.method,
-            "path": observation.path,
+            "path": _redacted(observation.path),
             "status": observation.status,
             "operation": observation.operation,
             "statements": observation.statements,
@@ -104,7 +109,7 @@ class Log:
         return structlog.wrap_logger(None, processors=[emit], wrapper_class=structlog.BoundLogger)
 
     def masked(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The values with those of sensitive names masked, at any depth."""
+        """The values with those of sensitive names masked, at any depth, and whatever looks like an e-mail address."""
         return {key: MASK if key in self.sensitive else self._masked(value) for key, value in values.items()}
 
     def _masked(self, value: Any) -> Any:
@@ -112,11 +117,11 @@ class Log:
             return self.masked(value)  # pyright: ignore[reportUnknownArgumentType]
         if isinstance(value, list | tuple):
             return [self._masked(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
-        return value
+        return _redacted(value) if isinstance(value, str) else value
 
     def _stack(self, error: BaseException | None) -> str:
-        """The frames and types of an error and its causes. Messages of foreign exceptions are left out: a database
-        puts values of rows into them."""
+        """The frames and types of an error and its causes. Messages stand there only for types whose messages speak of
+        code: a database, or a KeyError, puts values of rows into them."""
         lines: list[str] = []
         seen: set[int] = set()
         while error is not None and id(error) not in seen:
@@ -132,7 +137,7 @@ class Log:
     def _own_message(self, error: BaseException) -> str:
         return (
             f": {error}"
-            if isinstance(error, SternpostError | RuntimeError | TypeError | AssertionError | AttributeError | KeyError)
+            if isinstance(error, SternpostError | RuntimeError | TypeError | AssertionError | AttributeError)
             else ""
         )
 
@@ -140,7 +145,7 @@ class Log:
         line = {
             "timestamp": _instant(self.clock.now()),
             "level": level,
-            "message": message,
+            "message": _redacted(message),
             "service": self.service,
             "traceId": observation.trace_id if observation else None,
             "spanId": observation.span_id if observation else None,
@@ -156,6 +161,12 @@ def _request_message(observation: Observation) -> str:
     if observation.status < 400:
         return observation.success_message or what
     return f"{observation.operation or what} failed with {observation.status}"
+
+
+def _redacted(text: str) -> str:
+    """Clients put addresses where no field is, such as into paths: what looks like one is masked, and length is bounded."""
+    short = text if len(text) <= TEXT_MAX else text[:TEXT_MAX] + "…"
+    return _EMAIL_LIKE.sub(MASK, short) if "@" in short else short
 
 
 def _instant(now: datetime) -> str:

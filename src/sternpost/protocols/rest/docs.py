@@ -35,9 +35,6 @@ class Docs:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
-        if scope["method"] not in ("GET", "HEAD"):
-            await send_response(send, 405, [(b"allow", b"GET, HEAD")], b"")
-            return
         head = scope["method"] == "HEAD"
         if path == "/openapi.json":
             await send_response(send, 200, [JSON, *_headers()], self.description, head=head)

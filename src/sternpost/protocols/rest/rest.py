@@ -8,7 +8,16 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from sternpost.errors import CATALOGUE, Detail, Invalid, MethodNotAllowed, NotFound, SternpostError, Unauthenticated
+from sternpost.errors import (
+    CATALOGUE,
+    Detail,
+    Invalid,
+    MethodNotAllowed,
+    NotFound,
+    PayloadTooLarge,
+    SternpostError,
+    Unauthenticated,
+)
 from sternpost.pipeline.call import Answer, Call, ListParameter
 from sternpost.pipeline.execute import execute
 from sternpost.pipeline.runtime import Runtime
@@ -72,7 +81,8 @@ class Rest:
         self, scope: Scope, receive: Receive, headers: RequestHeaders, observation: Observation
     ) -> tuple[int, list[Header], bytes]:
         match = self.router.match(scope["path"])
-        if match is None:
+        # An encoded slash is part of a name, and no name here has one: else a proxy would see another path than this.
+        if match is None or b"%2f" in scope.get("raw_path", b"").lower():
             raise NotFound("There is nothing at this address")
         method: str = scope["method"]
         if method == "OPTIONS":
@@ -177,6 +187,8 @@ def _error_headers(error: SternpostError | None) -> list[Header]:
         found.append((b"www-authenticate", challenge))
     if isinstance(error, MethodNotAllowed):
         found.append((b"allow", ", ".join(error.allowed).encode()))
+    if isinstance(error, PayloadTooLarge):
+        found.append((b"connection", b"close"))  # the rest of the body is not read
     if error is not None and error.retry_after_seconds is not None:
         found.append((b"retry-after", str(error.retry_after_seconds).encode()))
     return found

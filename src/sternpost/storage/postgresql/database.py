@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -36,6 +37,10 @@ _AWAY = (
 )
 _SCHEMA = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError)
 _LOCK_SCHEMA = "SELECT pg_advisory_xact_lock(hashtext('sternpost schema'))"
+
+
+class ConnectionLost(Unavailable):
+    """The server is away, or has cut a connection."""
 
 
 class PostgresqlStorage:
@@ -126,13 +131,15 @@ class PostgresqlStorage:
         connection: Any = await self.guarded(lambda: pool.acquire(timeout=self.timeout_seconds))
         try:
             yield connection
-        except Unavailable:
+        except ConnectionLost:
             # What cut this connection has cut the others too: each is replaced before it is used again.
-            connection.terminate()
+            with contextlib.suppress(*_AWAY):  # it may be gone already
+                connection.terminate()
             await pool.expire_connections()
             raise
         finally:
-            await self.guarded(lambda: pool.release(connection))
+            with contextlib.suppress(*_AWAY):
+                await pool.release(connection)
 
     async def _make_pool(self) -> Any:
         create_pool: Any = getattr(asyncpg, "create_pool")  # noqa: B009  (its own annotations are incomplete)
@@ -174,7 +181,7 @@ class PostgresqlStorage:
         except asyncpg.QueryCanceledError as error:
             raise Timeout(log={"database": str(error)}) from error
         except _AWAY as error:
-            raise Unavailable(log={"reason": f"the database is away: {type(error).__name__}: {error}"}) from error
+            raise ConnectionLost(log={"reason": f"the database is away: {type(error).__name__}"}) from error
 
     def _constraint(self, error: asyncpg.IntegrityConstraintViolationError) -> ConstraintFailed:
         name = getattr(error, "constraint_name", None) or ""

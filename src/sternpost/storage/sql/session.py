@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from sternpost.errors import Detail, ReferenceNotFound, SternpostError
+from sternpost.errors import Detail, Invalid, ReferenceNotFound, SternpostError
 from sternpost.ids import decode
 from sternpost.plan.model import RelationPlan, ResourcePlan
 from sternpost.plan.policy import Path
@@ -29,6 +30,26 @@ class Connection(Protocol):
         ...
 
 
+ANSWER_ROWS_MAX = 50_000
+"""Rows that the includes of one answer may hold, each counted as often as it stands there."""
+
+
+@dataclass(slots=True)
+class _Along:
+    """What goes along while includes are read: whose view it is, what was cut, and how large the answer becomes."""
+
+    subject: str | None
+    cut: set[str]
+    rows: int = 0
+
+    def count(self, rows: int, relation: str) -> None:
+        """Raises `Invalid` once the answer would hold more than `ANSWER_ROWS_MAX` rows."""
+        self.rows += rows
+        if self.rows > ANSWER_ROWS_MAX:
+            message = f"The answer would hold more than {ANSWER_ROWS_MAX} rows at {relation!r}: include less, or ask for smaller pages"
+            raise Invalid("Invalid parameters", details=[Detail("include", "answer_too_large", message)])
+
+
 class SqlSession:
     """The storage port's `Reader` and `Session` over one connection (or pool of connections, for reads)."""
 
@@ -47,7 +68,7 @@ class SqlSession:
             return None
         row = Row(decoder.document(rows[0]), decoder.facts_of(rows[0]))
         if view.includes:
-            await self._attach(view, decoder, rows, [row.document], subject, row.cut)
+            await self._attach(view, decoder, rows, [row.document], _Along(subject, row.cut), (1,))
         return row
 
     async def browse(self, shape: ListShape, values: ListValues, *, count: bool = False) -> Rows:
@@ -67,7 +88,8 @@ class SqlSession:
         if count:
             result.total = await self._total(listing.count, bound, values, len(rows))
         if shape.view.includes:
-            await self._attach(shape.view, listing.decoder, rows, documents, values.subject, result.cut)
+            along = _Along(values.subject, result.cut)
+            await self._attach(shape.view, listing.decoder, rows, documents, along, (1,) * len(rows))
         return result
 
     async def facts(self, resource: str, values: Values, paths: Sequence[Path]) -> dict[Path, Any]:
@@ -172,10 +194,14 @@ class SqlSession:
         decoder: Decoder,
         rows: Sequence[Any],
         documents: list[Document],
-        subject: str | None,
-        cut: set[str],
+        along: _Along,
+        weights: Sequence[int],
     ) -> None:
-        """Reads the included relations, one statement each for all rows together, and puts them into the documents."""
+        """Reads the included relations, one statement each for all rows together, and puts them into the documents.
+
+        `weights` says how often each document will stand in the answer: a row that many refer to is read once, but
+        written for each of them.
+        """
         resource = self.plan.by_name[view.resource]
         key_fields = self.statements.key_fields(view)
         first_key = len(decoder.names) + len(decoder.facts)
@@ -183,7 +209,11 @@ class SqlSession:
             relation = resource.relations_by_name[include.relation]
             column = first_key + key_fields.index(relation.local_field)
             keys = [_hex(row[column]) for row in rows]
-            children = await self._children(resource, include, relation, keys, subject, cut)
+            weight_of: dict[str, int] = {}
+            for key, weight in zip(keys, weights, strict=True):
+                if key is not None:
+                    weight_of[key] = weight_of.get(key, 0) + weight
+            children = await self._children(resource, include, relation, weight_of, along)
             for document, key in zip(documents, keys, strict=True):
                 found = children.get(key or "", [])
                 document[relation.public_name] = (found[0] if found else None) if relation.kind == "one" else found
@@ -193,16 +223,15 @@ class SqlSession:
         resource: ResourcePlan,
         include: Include,
         relation: RelationPlan,
-        keys: list[str | None],
-        subject: str | None,
-        cut: set[str],
+        weight_of: dict[str, int],
+        along: _Along,
     ) -> dict[str, list[Document]]:
-        wanted = [key for key in dict.fromkeys(keys) if key is not None]
-        if not wanted:
+        """The rows of a relation by the key of the row they belong to."""
+        if not weight_of:
             return {}
         statement, decoder = self.statements.included(resource.name, include)
-        bound: dict[str, Any] = {"keys": self.statements.dialect.bind_array(wanted)}
-        self._bind_subject(statement, subject, bound)
+        bound: dict[str, Any] = {"keys": self.statements.dialect.bind_array(list(weight_of))}
+        self._bind_subject(statement, along.subject, bound)
         rows = await self._fetch(statement, bound, short=False)
         grouped: dict[str, list[tuple[Any, Document]]] = {}
         for row in rows:
@@ -210,13 +239,13 @@ class SqlSession:
         if relation.kind in ("many", "linked"):
             for found in grouped.values():
                 if len(found) > relation.max_items:
-                    cut.add(relation.public_name)
+                    along.cut.add(relation.public_name)
                     del found[relation.max_items :]
-        kept = [pair for found in grouped.values() for pair in found]
-        if include.view.includes and kept:
-            await self._attach(
-                include.view, decoder, [row for row, _ in kept], [document for _, document in kept], subject, cut
-            )
+        along.count(sum(len(found) * weight_of[key] for key, found in grouped.items()), relation.public_name)
+        if include.view.includes and grouped:
+            kept = [(row, document, weight_of[key]) for key, found in grouped.items() for row, document in found]
+            kept_rows, kept_documents, weights = zip(*kept, strict=True)
+            await self._attach(include.view, decoder, kept_rows, list(kept_documents), along, weights)
         return {key: [document for _, document in found] for key, found in grouped.items()}
 
     async def _explained(self, failure: ConstraintFailed, resource: str, values: Values) -> SternpostError:

@@ -76,7 +76,7 @@ class SqliteStorage:
         self.statements = Statements(plan, self.dialect)
         try:
             self._connect_all()
-        except sqlite3.OperationalError:  # reported by check(), and tried again by each use
+        except sqlite3.DatabaseError:  # reported by check(), and tried again by each use
             self._disconnect()
 
     async def close(self) -> None:
