@@ -50,3 +50,8 @@ def listed(names: object) -> str:
     """Names for a message: `a, b, c`, or `none`."""
     texts = [str(name) for name in names]  # pyright: ignore
     return ", ".join(texts) if texts else "none"
+
+
+def matches(pattern: re.Pattern[str], value: object) -> bool:
+    """Whether a value is a text of the pattern's form, whatever an author gave."""
+    return isinstance(value, str) and pattern.fullmatch(value) is not None

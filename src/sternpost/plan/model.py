@@ -25,43 +25,43 @@ OperationKind = Literal["browse", "read", "create", "replace", "update", "delete
 OnDelete = Literal["restrict", "cascade", "set_null"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FieldPlan:
     """One value of a resource, from its column to its name in JSON."""
 
     name: str
     public_name: str
     kind: Kind
-    nullable: bool
-    required: bool
+    nullable: bool = False
+    required: bool = False
     """Whether a creation must send it."""
-    default: Any
-    write: WriteRule
-    description: str
-    read_scope: str | None
+    default: Any = None
+    write: WriteRule = "always"
+    description: str = ""
+    read_scope: str | None = None
     """The scope a token needs to see the field; None where everyone who sees the row does."""
-    hidden: bool
+    hidden: bool = False
     """Never leaves: the key by which an owned row points at the one it is part of."""
-    sensitive: bool
+    sensitive: bool = False
     """Masked in logs, traces and dead letters."""
-    unique: bool
-    generated: Generated | None
-    caller_default: bool
+    unique: bool = False
+    generated: Generated | None = None
+    caller_default: bool = False
     """The caller's own id is the default."""
-    computed: Computed | None
-    min_length: int | None
-    max_length: int | None
-    pattern: str | None
-    format: str | None
-    minimum: int | float | str | None
-    maximum: int | float | str | None
-    decimal_places: int | None
-    max_digits: int | None
-    choices: tuple[str, ...]
-    references: str | None
+    computed: Computed | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    pattern: str | None = None
+    format: str | None = None
+    minimum: int | float | str | None = None
+    maximum: int | float | str | None = None
+    decimal_places: int | None = None
+    max_digits: int | None = None
+    choices: tuple[str, ...] = ()
+    references: str | None = None
     """For an id: the resource whose key it is."""
-    on_delete: OnDelete | None
-    filters: tuple[str, ...]
+    on_delete: OnDelete | None = None
+    filters: tuple[str, ...] = ()
     """Filter operators that lists allow on it."""
 
     @property

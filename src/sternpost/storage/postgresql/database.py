@@ -16,7 +16,7 @@ from sternpost.plan.model import Plan
 from sternpost.ports.storage import Reader, Session, Statistics
 from sternpost.storage.postgresql.dialect import PostgresqlDialect
 from sternpost.storage.sql.explain import explain_operation
-from sternpost.storage.sql.failures import SCHEMA_MISSING, ConstraintFailed
+from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed
 from sternpost.storage.sql.schema import SCHEMA_TABLE
 from sternpost.storage.sql.session import SqlSession
 from sternpost.storage.sql.statements import Statements
@@ -89,10 +89,7 @@ class PostgresqlStorage:
             if await connection.fetchval("SELECT to_regclass($1)", SCHEMA_TABLE) is not None:
                 found = await connection.fetchval(f"SELECT fingerprint FROM {SCHEMA_TABLE}")
                 if found != self.statements.plan.storage_fingerprint:
-                    raise StartupError(
-                        "The database holds the schema of another contract or of an earlier version of this one. "
-                        "Use a new database; versioned migrations are not part of this release."
-                    )
+                    raise StartupError(OTHER_SCHEMA.format(where="The database"))
                 return False
             for statement in self.ddl():
                 await connection.execute(statement)

@@ -10,6 +10,11 @@ from sternpost.plan.model import ResourcePlan
 
 SCHEMA_MISSING = "The database's schema is missing or not that of the contract. Run: sternpost migrate apply"
 
+OTHER_SCHEMA = (
+    "{where} holds the schema of another contract or of an earlier version of this one. "
+    "Use a new database; versioned migrations are not part of this release."
+)
+
 
 @dataclass
 class ConstraintFailed(Exception):

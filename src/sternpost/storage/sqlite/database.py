@@ -16,7 +16,7 @@ from sternpost.errors import Internal, StartupError, Unavailable
 from sternpost.plan.model import Plan
 from sternpost.ports.storage import Reader, Session, Statistics
 from sternpost.storage.sql.explain import explain_operation
-from sternpost.storage.sql.failures import SCHEMA_MISSING, ConstraintFailed
+from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed
 from sternpost.storage.sql.schema import SCHEMA_TABLE
 from sternpost.storage.sql.session import SqlSession
 from sternpost.storage.sql.statements import Statements
@@ -263,10 +263,7 @@ class SqliteStorage:
 
     def _refuse_other_schema(self, found: list[Any]) -> None:
         if not found or found[0][0] != self.statements.plan.storage_fingerprint:
-            raise StartupError(
-                f"{self.path} holds the schema of another contract or of an earlier version of this one. "
-                "Use a new database; versioned migrations are not part of this release."
-            )
+            raise StartupError(OTHER_SCHEMA.format(where=self.path))
 
 
 class _Reads:

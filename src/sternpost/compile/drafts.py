@@ -1,0 +1,335 @@
+"""Reads the classes of a contract: what each declares, with every field checked and every mistake reported."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, cast
+
+from sternpost.compile.diagnostics import Report
+from sternpost.compile.fields import FieldCompiler, a
+from sternpost.compile.names import PASCAL, SNAKE, kebab, listed, matches, plural, snake
+from sternpost.compile.operations import KINDS
+from sternpost.compile.options import MANY, ONE, is_names, shown
+from sternpost.compile.relations import Relation
+from sternpost.compile.types import FieldType, RelationType, read_type
+from sternpost.contract.fields import FieldDeclaration
+from sternpost.contract.operations import Operation
+from sternpost.contract.policy import BOOLEAN_MISUSE
+from sternpost.contract.relations import RelationDeclaration
+from sternpost.contract.resource import Declaration, Resource, declarations
+from sternpost.contract.source import Source, attribute_source, class_keyword_source
+from sternpost.plan.model import FieldPlan
+
+_KEYWORDS = {"prefix", "owner", "plural", "table", "unique", "abstract"}
+_PREFIX = re.compile(r"[a-z]{2,8}")
+_PLURAL = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
+
+
+@dataclass
+class Draft:
+    """A resource while it is being compiled."""
+
+    cls: type[Resource]
+    declaration: Declaration
+    table: str
+    path: str
+    types: dict[str, FieldType | RelationType]
+    declared: dict[str, Any]
+    owners: dict[str, Declaration]
+    fields: dict[str, FieldPlan]
+    relations: list[Relation]
+    operations: dict[str, Operation]
+
+    @property
+    def name(self) -> str:
+        return self.declaration.name
+
+    def where(self, name: str, keyword: str | None = None) -> Source:
+        """The line of one of its attributes, which may stand in an abstract base; a key has the line of its relation."""
+        relation = name.removesuffix("_id")
+        owner, shown_name = (
+            (self.owners[relation], relation)
+            if name not in self.owners and relation in self.owners
+            else (self.owners.get(name, self.declaration), name)
+        )
+        return attribute_source(owner.source, owner.name, shown_name, keyword)
+
+    def keyword(self, keyword: str) -> Source:
+        """The line of one of its class keywords."""
+        return class_keyword_source(self.declaration.source, self.name, keyword)
+
+
+class DraftReader:
+    """Reads one class after another; `report` gets what is wrong."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+
+    def read(self, cls: type[Resource], classes: dict[str, type[Resource]]) -> Draft:
+        own = cls.__declaration__
+        self._check_keywords(own)
+        words = self._name(own, "plural", plural(snake(own.name)) or "things").replace("-", "_")
+        draft = Draft(cls, own, self._name(own, "table", words), kebab(words), {}, {}, {}, {}, [], {})
+        for declaration in declarations(cls, Resource):
+            self._read_declaration(declaration, draft, classes)
+        self._compile_fields(draft)
+        if not draft.types and not any(
+            declaration.annotations.keys() - {"id"} for declaration in declarations(cls, Resource)
+        ):
+            self.report.add(own.source, "SP106", f"{own.name} has no field", "declare at least one, such as name: str")
+        self._check_owner(draft)
+        self._check_unique_groups(draft)
+        return draft
+
+    def _name(self, declaration: Declaration, keyword: str, otherwise: str) -> str:
+        """The plural or the table that a class gives itself."""
+        given = declaration.keywords.get(keyword, otherwise)
+        if matches(SNAKE if keyword == "table" else _PLURAL, given):
+            return given
+        if keyword in declaration.keywords:
+            self.report.add(
+                class_keyword_source(declaration.source, declaration.name, keyword),
+                "SP108",
+                f"{declaration.name}: {keyword}={shown(given)} is malformed",
+                f'use lower case and underscores, such as {keyword}="order_items"',
+            )
+        return otherwise
+
+    def _check_keywords(self, declaration: Declaration) -> None:
+        name, keywords = declaration.name, declaration.keywords
+        self.check_class(declaration, _KEYWORDS)
+        abstract = keywords.get("abstract", False)
+        if not isinstance(abstract, bool):
+            self.report.add(
+                class_keyword_source(declaration.source, name, "abstract"),
+                "SP216",
+                f"{name}: abstract={shown(abstract)} is not True or False",
+                "write abstract=True",
+            )
+        prefix = keywords.get("prefix")
+        if prefix is None:
+            self.report.add(
+                declaration.source,
+                "SP102",
+                f"{name} has no id prefix",
+                f'write class {name}(Resource, prefix="{name[:3].lower()}")',
+            )
+        elif not matches(_PREFIX, prefix):
+            self.report.add(
+                class_keyword_source(declaration.source, name, "prefix"),
+                "SP103",
+                f"{name}: the id prefix {shown(prefix)} is malformed",
+                "use 2 to 8 lower-case letters",
+            )
+
+    def check_class(self, declaration: Declaration, known: set[str]) -> None:
+        """The name of a class, and its keywords."""
+        name = declaration.name
+        if not PASCAL.fullmatch(name):
+            self.report.add(
+                declaration.source,
+                "SP109",
+                f"the class's name {name!r} is malformed",
+                "use a capital letter, then letters and digits of ASCII, such as OrderItem",
+            )
+        for keyword in declaration.keywords:
+            where = class_keyword_source(declaration.source, name, keyword)
+            if keyword in known:
+                continue
+            if keyword in _KEYWORDS and known:
+                self.report.add(
+                    where,
+                    "SP101",
+                    f"{name} is abstract and takes no {keyword}",
+                    f"leave it out here, and write it in each class that derives from {name}",
+                )
+            else:
+                self.report.add(
+                    where,
+                    "SP101",
+                    f"{name}: the class keyword {keyword!r} is unknown",
+                    f"use one of {listed(sorted(known))}" if known else "leave it out",
+                )
+
+    def _read_declaration(self, declaration: Declaration, draft: Draft, classes: dict[str, type[Resource]]) -> None:
+        for place in declaration.attributes.get(BOOLEAN_MISUSE, ()):
+            self.report.add(
+                place,
+                "SP501",
+                f"{declaration.name}: a policy stands under and, or, not or if, where Python would drop a part of it",
+                "use & instead of and, | instead of or, ~ instead of not",
+            )
+        if declaration.cls is not draft.cls and declaration.keywords.get("abstract") is True:
+            self.check_class(declaration, {"abstract"})
+        for name in declaration.annotations:
+            if name == "id" or name.startswith("__"):
+                continue
+            found = read_type(declaration, name, cast("dict[str, type]", classes), self.report)
+            if found is not None:
+                draft.types[name] = found
+                draft.declared[name] = declaration.attributes.get(name)
+                draft.owners[name] = declaration
+        for name, value in declaration.attributes.items():
+            if isinstance(value, Operation) and not isinstance(value, tuple(KINDS)):
+                self.report.add(
+                    attribute_source(declaration.source, declaration.name, name),
+                    "SP421",
+                    f"{declaration.name}.{name}: {shown(value)} does not say what it does",
+                    f"use one of {listed(kind.__name__ for kind in KINDS)}",
+                )
+            elif isinstance(value, Operation):
+                draft.operations[name] = value
+                draft.owners[name] = declaration
+            elif name in draft.operations:
+                del draft.operations[name]  # browse = None takes away what an abstract base offers
+            elif isinstance(value, FieldDeclaration | RelationDeclaration) and name not in declaration.annotations:
+                self.report.add(
+                    attribute_source(declaration.source, declaration.name, name),
+                    "SP203",
+                    f"{declaration.name}.{name}: the field has no type",
+                    f"write {name}: str = field(…)"
+                    if isinstance(value, FieldDeclaration)
+                    else f"write {name}: {'One' if value.form == 'one' else 'Many'}[…] = {value.form}(…)",
+                )
+
+    def _compile_fields(self, draft: Draft) -> None:
+        draft.fields["id"] = _id_field(draft.declaration.name)
+        for name, found in draft.types.items():
+            declared = draft.declared[name]
+            compiler = FieldCompiler(draft.owners[name], self.report)
+            if isinstance(found, RelationType):
+                self._compile_relation(name, found, declared, compiler, draft)
+            else:
+                field = self.scalar(compiler, name, found, declared)
+                if field is not None:
+                    self._add_field(draft, field, compiler)
+
+    def scalar(self, compiler: FieldCompiler, name: str, found: FieldType, declared: Any) -> FieldPlan | None:
+        """A value of a resource or of a payload; None after a diagnostic."""
+        if declared is None or isinstance(declared, FieldDeclaration):
+            return compiler.scalar(name, declared or FieldDeclaration(), found)
+        path = f"{compiler.declaration.name}.{name}"
+        if isinstance(declared, RelationDeclaration):
+            self._mismatch(name, compiler)
+        elif isinstance(declared, Operation):
+            self.report.add(
+                compiler.where(name),
+                "SP212",
+                f"{path}: an operation stands where field() belongs",
+                f"remove the type: {name} = {shown(declared)}",
+            )
+        else:
+            self.report.add(
+                compiler.where(name),
+                "SP212",
+                f"{path}: the value {shown(declared)} stands where field() belongs",
+                f"write field(default={shown(declared)})",
+            )
+        return None
+
+    def _compile_relation(
+        self, name: str, found: RelationType, declared: Any, compiler: FieldCompiler, draft: Draft
+    ) -> None:
+        form = "one" if found.form == "one" else "many"
+        if declared is not None and not (isinstance(declared, RelationDeclaration) and declared.form == form):
+            self._mismatch(name, compiler)
+            return
+        compiler.check_name(name)
+        options = compiler.typed(name, declared.options if declared else {}, ONE if form == "one" else MANY)
+        draft.relations.append(Relation(name, found, options, draft.owners[name]))
+        if form == "one":
+            key = compiler.reference(name, found.target, found.nullable, options)
+            if key.name in draft.types:
+                self.report.add(
+                    compiler.where(key.name),
+                    "SP309",
+                    f"{draft.declaration.name}.{key.name}: the relation {name} makes this field already",
+                    f"remove {key.name}; {name}: One[{found.target}] is enough",
+                )
+            else:
+                self._add_field(draft, key, compiler)
+
+    def _add_field(self, draft: Draft, field: FieldPlan, compiler: FieldCompiler) -> None:
+        for other in draft.fields.values():
+            if other.public_name == field.public_name and other.name != field.name:
+                self.report.add(
+                    compiler.where(field.name),
+                    "SP210",
+                    f"{draft.declaration.name}.{field.name}: its name in JSON, {field.public_name}, is that of {other.name} already",
+                    "rename one of the two",
+                )
+        draft.fields[field.name] = field
+
+    def _mismatch(self, name: str, compiler: FieldCompiler) -> None:
+        self.report.add(
+            compiler.where(name),
+            "SP308",
+            f"{compiler.declaration.name}.{name}: its value does not match its type",
+            "use one() with One[…], many() with Many[…] or Owned[…], and field() with plain types",
+        )
+
+    def _check_owner(self, draft: Draft) -> None:
+        owner = draft.declaration.keywords.get("owner")
+        if owner is None:
+            return
+        field = draft.fields.get(owner) if isinstance(owner, str) else None
+        if field is None:
+            self.report.add(
+                draft.keyword("owner"),
+                "SP104",
+                f"{draft.name}: the owner field {shown(owner)} does not exist",
+                f"name one of {listed(draft.fields)}",
+            )
+        elif field.kind not in ("id", "string", "uuid"):
+            self.report.add(
+                draft.keyword("owner"),
+                "SP105",
+                f"{draft.name}: the owner field {owner!r} is {a(field.kind)} and cannot hold a caller's id",
+                'use "id", a reference such as "user_id", or a str',
+            )
+
+    def _check_unique_groups(self, draft: Draft) -> None:
+        given: Any = draft.declaration.keywords.get("unique", ())
+        text = shown(given)
+        groups = [*cast("list[Any]", given)] if isinstance(given, list | tuple) else None
+        fix = f'write unique=[("a", "b")] with some of {listed(draft.fields)}'
+        if groups is None or (groups and is_names(groups)):
+            self.report.add(
+                draft.keyword("unique"), "SP107", f"{draft.name}: unique={text} is not a list of tuples", fix
+            )
+            return
+        for group in groups:
+            if not _is_group(group, draft):
+                self.report.add(
+                    draft.keyword("unique"),
+                    "SP107",
+                    f"{draft.name}: the unique group {shown(group)} is not a tuple of its fields, each once",
+                    fix,
+                )
+            elif any(draft.fields[name].kind == "json" for name in group):
+                self.report.add(
+                    draft.keyword("unique"),
+                    "SP213",
+                    f"{draft.name}: the unique group {shown(group)} holds a json, which cannot be unique",
+                    "leave it out of the group",
+                )
+
+    def unique_groups(self, draft: Draft) -> tuple[tuple[str, ...], ...]:
+        given: Any = draft.declaration.keywords.get("unique", ())
+        if not isinstance(given, list | tuple):
+            return ()
+        return tuple(tuple(group) for group in cast("list[Any]", given) if _is_group(group, draft))
+
+
+def _is_group(group: Any, draft: Draft) -> bool:
+    return (
+        is_names(group)
+        and len(group) > 0
+        and len(set(group)) == len(group)
+        and all(name in draft.fields for name in group)
+    )
+
+
+def _id_field(resource: str) -> FieldPlan:
+    return FieldPlan(name="id", public_name="id", kind="id", write="never", generated="id", references=resource)
