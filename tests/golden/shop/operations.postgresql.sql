@@ -16,7 +16,7 @@ INSERT INTO users (id, name, email, status, created_at, updated_at) VALUES ($1, 
 
 -- users.replace
 -- row
-SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, users.id AS fact_id FROM users WHERE users.id = $1 FOR UPDATE OF users;
+SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, users.id AS fact_id FROM users WHERE users.id = $1 FOR NO KEY UPDATE OF users;
 -- update, of what is sent
 UPDATE users SET name=$1, email=$2, updated_at=$3 WHERE users.id = $4 RETURNING users.id, users.name, users.email, users.status, users.created_at, users.updated_at;
 -- policy as SQL
@@ -24,7 +24,7 @@ users.id = $1;
 
 -- users.update
 -- row
-SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, users.id AS fact_id FROM users WHERE users.id = $1 FOR UPDATE OF users;
+SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, users.id AS fact_id FROM users WHERE users.id = $1 FOR NO KEY UPDATE OF users;
 -- update, of what is sent
 UPDATE users SET name=$1, email=$2, updated_at=$3 WHERE users.id = $4 RETURNING users.id, users.name, users.email, users.status, users.created_at, users.updated_at;
 -- policy as SQL
@@ -32,19 +32,19 @@ users.id = $1;
 
 -- users.delete
 -- row
-SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, users.id AS fact_id FROM users WHERE users.id = $1 FOR UPDATE OF users;
+SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, users.id AS fact_id FROM users WHERE users.id = $1 FOR NO KEY UPDATE OF users;
 -- delete
 DELETE FROM users WHERE users.id = $1;
 
 -- users.activate
 -- row
-SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, users.id AS fact_id FROM users WHERE users.id = $1 FOR UPDATE OF users;
+SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, users.id AS fact_id FROM users WHERE users.id = $1 FOR NO KEY UPDATE OF users;
 -- guarded update
 UPDATE users SET status=$1, updated_at=$2 WHERE users.id = $3 AND users.status IN ('pending', 'suspended') RETURNING users.id, users.name, users.email, users.status, users.created_at, users.updated_at;
 
 -- users.suspend
 -- row
-SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, users.id AS fact_id FROM users WHERE users.id = $1 FOR UPDATE OF users;
+SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, users.id AS fact_id FROM users WHERE users.id = $1 FOR NO KEY UPDATE OF users;
 -- guarded update
 UPDATE users SET status=$1, updated_at=$2 WHERE users.id = $3 AND users.status IN ('pending', 'active') RETURNING users.id, users.name, users.email, users.status, users.created_at, users.updated_at;
 
@@ -64,19 +64,19 @@ INSERT INTO products (id, sku, name, price_cents, stock) VALUES ($1, $2, $3, $4,
 
 -- products.replace
 -- row
-SELECT products.id, products.sku, products.name, products.price_cents, products.stock FROM products WHERE products.id = $1 FOR UPDATE OF products;
+SELECT products.id, products.sku, products.name, products.price_cents, products.stock FROM products WHERE products.id = $1 FOR NO KEY UPDATE OF products;
 -- update, of what is sent
 UPDATE products SET sku=$1, name=$2, price_cents=$3, stock=$4 WHERE products.id = $5 RETURNING products.id, products.sku, products.name, products.price_cents, products.stock;
 
 -- products.update
 -- row
-SELECT products.id, products.sku, products.name, products.price_cents, products.stock FROM products WHERE products.id = $1 FOR UPDATE OF products;
+SELECT products.id, products.sku, products.name, products.price_cents, products.stock FROM products WHERE products.id = $1 FOR NO KEY UPDATE OF products;
 -- update, of what is sent
 UPDATE products SET sku=$1, name=$2, price_cents=$3, stock=$4 WHERE products.id = $5 RETURNING products.id, products.sku, products.name, products.price_cents, products.stock;
 
 -- products.delete
 -- row
-SELECT products.id, products.sku, products.name, products.price_cents, products.stock FROM products WHERE products.id = $1 FOR UPDATE OF products;
+SELECT products.id, products.sku, products.name, products.price_cents, products.stock FROM products WHERE products.id = $1 FOR NO KEY UPDATE OF products;
 -- delete
 DELETE FROM products WHERE products.id = $1;
 
@@ -106,7 +106,7 @@ SELECT order_items.id, order_items.order_id, order_items.product_id, order_items
 
 -- orders.replace
 -- row
-SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS fact_user_id, orders.id AS key_id FROM orders WHERE orders.id = $1 FOR UPDATE OF orders;
+SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS fact_user_id, orders.id AS key_id FROM orders WHERE orders.id = $1 FOR NO KEY UPDATE OF orders;
 -- update, of what is sent
 UPDATE orders SET updated_at=$1 WHERE orders.id = $2 RETURNING orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at;
 -- items
@@ -116,7 +116,7 @@ orders.user_id = $1;
 
 -- orders.update
 -- row
-SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS fact_user_id, orders.id AS key_id FROM orders WHERE orders.id = $1 FOR UPDATE OF orders;
+SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS fact_user_id, orders.id AS key_id FROM orders WHERE orders.id = $1 FOR NO KEY UPDATE OF orders;
 -- update, of what is sent
 UPDATE orders SET updated_at=$1 WHERE orders.id = $2 RETURNING orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at;
 -- items
@@ -126,7 +126,7 @@ orders.user_id = $1;
 
 -- orders.delete
 -- row
-SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS fact_user_id, orders.id AS key_id FROM orders WHERE orders.id = $1 FOR UPDATE OF orders;
+SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS fact_user_id, orders.id AS key_id FROM orders WHERE orders.id = $1 FOR NO KEY UPDATE OF orders;
 -- delete
 DELETE FROM orders WHERE orders.id = $1;
 -- policy as SQL
@@ -134,7 +134,7 @@ orders.user_id = $1;
 
 -- orders.place
 -- row
-SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS fact_user_id, orders.id AS key_id FROM orders WHERE orders.id = $1 FOR UPDATE OF orders;
+SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS fact_user_id, orders.id AS key_id FROM orders WHERE orders.id = $1 FOR NO KEY UPDATE OF orders;
 -- guarded update
 UPDATE orders SET status=$1, updated_at=$2 WHERE orders.id = $3 AND orders.status IN ('draft') RETURNING orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at;
 -- items
@@ -144,7 +144,7 @@ orders.user_id = $1;
 
 -- orders.pay
 -- row
-SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS fact_user_id, orders.id AS key_id FROM orders WHERE orders.id = $1 FOR UPDATE OF orders;
+SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS fact_user_id, orders.id AS key_id FROM orders WHERE orders.id = $1 FOR NO KEY UPDATE OF orders;
 -- guarded update
 UPDATE orders SET status=$1, updated_at=$2 WHERE orders.id = $3 AND orders.status IN ('placed') RETURNING orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at;
 -- items
@@ -154,7 +154,7 @@ orders.user_id = $1;
 
 -- orders.ship
 -- row
-SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS fact_user_id, orders.id AS key_id FROM orders WHERE orders.id = $1 FOR UPDATE OF orders;
+SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS fact_user_id, orders.id AS key_id FROM orders WHERE orders.id = $1 FOR NO KEY UPDATE OF orders;
 -- guarded update
 UPDATE orders SET status=$1, updated_at=$2 WHERE orders.id = $3 AND orders.status IN ('paid') RETURNING orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at;
 -- items
@@ -162,7 +162,7 @@ SELECT order_items.id, order_items.order_id, order_items.product_id, order_items
 
 -- orders.cancel
 -- row
-SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS fact_user_id, orders.id AS key_id FROM orders WHERE orders.id = $1 FOR UPDATE OF orders;
+SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS fact_user_id, orders.id AS key_id FROM orders WHERE orders.id = $1 FOR NO KEY UPDATE OF orders;
 -- guarded update
 UPDATE orders SET status=$1, updated_at=$2 WHERE orders.id = $3 AND orders.status IN ('draft', 'placed', 'paid') RETURNING orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at;
 -- items

@@ -155,7 +155,8 @@ class Statements:
         resource, table = self._of(view.resource)
         query = self._select(view, resource, table).where(table.c.id == bindparam("id"))
         if lock and self.dialect.locks_rows:
-            query = query.with_for_update(of=table)
+            # FOR NO KEY UPDATE: a row that is being changed can still be referred to by new ones
+            query = query.with_for_update(of=table, key_share=True)
         return self._compile(query), self.decoder(view)
 
     def _listing(self, shape: ListShape) -> Listing:
