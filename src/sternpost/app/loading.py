@@ -7,6 +7,7 @@ import os
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from sternpost.app.application import Sternpost
 from sternpost.errors import StartupError
@@ -18,15 +19,24 @@ def application_name(given: str | None) -> str:
         return given
     if os.environ.get("STERNPOST_APP"):
         return os.environ["STERNPOST_APP"]
-    project = Path("pyproject.toml")
-    if project.is_file():
-        configured = tomllib.loads(project.read_text(encoding="utf-8")).get("tool", {}).get("sternpost", {}).get("app")
-        if isinstance(configured, str):
-            return configured
+    configured = _project().get("app")
+    if isinstance(configured, str):
+        return configured
     raise StartupError(
         "Which application? Name it (sternpost … my_service.app:app), "
         'or set app = "my_service.app:app" under [tool.sternpost] in pyproject.toml.'
     )
+
+
+def _project() -> dict[str, Any]:
+    """What pyproject.toml says under [tool.sternpost]: `app`, and `paths`, the folders that modules are imported from."""
+    project = Path("pyproject.toml")
+    if not project.is_file():
+        return {}
+    try:
+        return tomllib.loads(project.read_text(encoding="utf-8")).get("tool", {}).get("sternpost", {})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise StartupError(f"pyproject.toml cannot be read: {error}") from error
 
 
 def load_application(name: str) -> Sternpost:
@@ -34,7 +44,7 @@ def load_application(name: str) -> Sternpost:
     module_name, separator, attribute = name.partition(":")
     if not separator or not attribute:
         raise StartupError(f"{name!r} is not module:attribute, such as my_service.app:app")
-    for folder in (Path("src"), Path()):
+    for folder in (*map(Path, _project().get("paths", ())), Path("src"), Path()):
         if folder.is_dir() and str(folder.resolve()) not in sys.path:
             sys.path.insert(0, str(folder.resolve()))
     try:
