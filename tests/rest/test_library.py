@@ -93,6 +93,7 @@ class Volume(Resource, prefix="vol", owner="keeper_id", unique=[("title", "editi
     lend = Custom(input=Lend, allow=authenticated)
     report = Custom(method="GET", on="collection", output=Report, allow=public)
     forget = Custom(output=None, allow=this.is_owner)
+    peek = Custom(method="GET", output=None, allow=public)
     lose = Transition("state", source=["in", "out"], target="lost", allow=scope("library:write"))
 
 
@@ -135,8 +136,13 @@ async def trim(ctx: Context, change: Change[Volume]) -> Volume:
     return await change.apply()
 
 
+@implements(Volume.peek)
+async def peek(ctx: Context, volume: Volume) -> None:
+    await ctx.repository(Volume).update(volume.id, title="written by a read")
+
+
 CONTRACT = Contract("library", resources=[Person, Volume, Subject])
-SERVICES = [lend, report, forget, trim]
+SERVICES = [lend, report, forget, peek, trim]
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
@@ -329,3 +335,12 @@ async def test_an_include_that_is_cut_says_so(client: Client) -> None:
     assert (len(one["data"]["volumes"]), one["meta"]["truncated"]) == (2, ["volumes"])
     many = (await client.get("/api/v1/people?include=volumes")).json()
     assert (len(many["data"][0]["volumes"]), many["meta"]["truncated"]) == (2, ["volumes"])
+
+
+async def test_a_get_operation_cannot_write(client: Client, log_lines: LogLines) -> None:
+    item = await volume(client, await person(client))
+    address = f"/api/v1/volumes/{item['id']}"
+    assert (await client.get(address + "/peek")).status == 500
+    assert (await client.get(address)).data["title"] == "T"
+    (line,) = [line for line in log_lines.lines if "stack" in line]
+    assert 'Declare it with method="POST" to write' in line["stack"]

@@ -300,9 +300,7 @@ def _digits(run: Execution) -> str:
 
 
 def _reader(run: Execution) -> Reader:
-    reader = run.runtime.storage.reader()
-    reader.statistics = run.statistics
-    return reader
+    return run.runtime.storage.reader(run.statistics)
 
 
 def _context(run: Execution, reader: Reader, *, previous_state: str | None = None) -> Context:

@@ -117,7 +117,7 @@ class Repository(Generic[T]):
         return self._runtime.instances.digits(self._resource.name, id)
 
     def _session(self) -> Session:
-        if not hasattr(self._reader, "insert") or not getattr(self._reader, "writable", True):
+        if not hasattr(self._reader, "insert"):
             raise RuntimeError('This operation only reads. Declare it with method="POST" to write.')
         return cast("Session", self._reader)
 

@@ -173,7 +173,7 @@ class Storage(Protocol):
         """Creates tables, indexes and constraints; False where they are there already."""
         ...
 
-    def reader(self) -> Reader:
+    def reader(self, statistics: Statistics | None = None) -> Reader:
         """Reads outside a transaction."""
         ...
 

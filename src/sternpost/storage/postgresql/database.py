@@ -18,7 +18,7 @@ from sternpost.storage.postgresql.dialect import PostgresqlDialect
 from sternpost.storage.sql.explain import explain_operation
 from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed
 from sternpost.storage.sql.schema import SCHEMA_TABLE
-from sternpost.storage.sql.session import SqlSession
+from sternpost.storage.sql.session import SqlReader, SqlSession
 from sternpost.storage.sql.statements import Statements
 
 T = TypeVar("T")
@@ -106,8 +106,8 @@ class PostgresqlStorage:
     def explain(self, operation_id: str) -> list[tuple[str, str]]:
         return explain_operation(self.statements, operation_id)
 
-    def reader(self) -> Reader:
-        return SqlSession(_Reads(self), self.statements)
+    def reader(self, statistics: Statistics | None = None) -> Reader:
+        return SqlReader(_Reads(self), self.statements, statistics)
 
     @asynccontextmanager
     async def transaction(self, statistics: Statistics) -> AsyncGenerator[Session]:
@@ -202,9 +202,6 @@ class _Reads:
     async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
         async with self.storage.connection() as connection:
             return await self.storage.guarded(lambda: connection.fetch(text, *arguments))
-
-    async def execute(self, text: str, arguments: tuple[Any, ...]) -> int:
-        raise AssertionError("writes need a transaction")
 
 
 class _Statements:

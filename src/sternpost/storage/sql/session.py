@@ -18,12 +18,16 @@ from sternpost.storage.sql.policy import SUBJECT
 from sternpost.storage.sql.statements import Decoder, Statements
 
 
-class Connection(Protocol):
-    """Runs SQL text; a driver translates its own errors into those of `sternpost.errors`."""
+class Queries(Protocol):
+    """Runs SQL text that reads; a driver translates its own errors into those of `sternpost.errors`."""
 
     async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
         """The rows of a statement. `short` says that it touches a few rows by their key."""
         ...
+
+
+class Connection(Queries, Protocol):
+    """Runs SQL text inside a transaction."""
 
     async def execute(self, text: str, arguments: tuple[Any, ...]) -> int:
         """Runs a statement; how many rows it changed."""
@@ -50,11 +54,11 @@ class _Along:
             raise Invalid("Invalid parameters", details=[Detail("include", "answer_too_large", message)])
 
 
-class SqlSession:
-    """The storage port's `Reader` and `Session` over one connection (or pool of connections, for reads)."""
+class SqlReader:
+    """The storage port's `Reader` over one connection, or a pool of them."""
 
-    def __init__(self, connection: Connection, statements: Statements, statistics: Statistics | None = None) -> None:
-        self.connection = connection
+    def __init__(self, queries: Queries, statements: Statements, statistics: Statistics | None = None) -> None:
+        self.queries = queries
         self.statements = statements
         self.plan = statements.plan
         self.statistics = statistics or Statistics()
@@ -111,74 +115,11 @@ class SqlSession:
             found[path] = value if codec is None or value is None else codec(value)
         return found
 
-    # -- writing
-
-    async def insert(self, view: View, values: Values) -> Document:
-        statement, decoder = self.statements.insert(view, tuple(sorted(values)))
-        try:
-            rows = await self._fetch(statement, self._encoded(view.resource, values), short=True)
-        except ConstraintFailed as failure:
-            raise await self._explained(failure, view.resource, values) from failure
-        return decoder.document(rows[0])
-
-    async def update(
-        self, view: View, id: str, values: Values, *, state: tuple[str, Sequence[str]] | None = None
-    ) -> Document | None:
-        guard = (state[0], tuple(state[1])) if state else None
-        statement, decoder = self.statements.update(view, tuple(sorted(values)), guard)
-        try:
-            rows = await self._fetch(statement, {**self._encoded(view.resource, values), "key": id}, short=True)
-        except ConstraintFailed as failure:
-            raise await self._explained(failure, view.resource, values) from failure
-        return decoder.document(rows[0]) if rows else None
-
-    async def delete(self, resource: str, id: str) -> bool:
-        try:
-            return await self._execute(self.statements.delete(resource), {"id": id}) > 0
-        except ConstraintFailed as failure:
-            raise client_error(failure, self.plan.by_name[resource], deleting=True) from failure
-
-    async def replace_owned(
-        self, resource: str, relation: str, id: str, view: View, rows: Sequence[Values]
-    ) -> list[Document]:
-        plan = self.plan.by_name[resource].relations_by_name[relation]
-        await self._execute(self.statements.delete_owned(plan), {"parent": id})
-        position = self.plan.by_name[plan.target].position_column
-        return [
-            await self.insert(view, {**row, plan.remote_field: id, **({position: index} if position else {})})
-            for index, row in enumerate(rows)
-        ]
-
-    async def replace_links(self, resource: str, relation: str, id: str, targets: Sequence[str]) -> None:
-        plan = self.plan.by_name[resource].relations_by_name[relation]
-        await self._execute(self.statements.delete_links(plan), {"parent": id})
-        for index, target in enumerate(dict.fromkeys(targets)):
-            try:
-                await self._execute(self.statements.insert_link(plan), {"parent": id, "target": target})
-            except ConstraintFailed as failure:
-                path = f"{plan.input_name or plan.public_name}.{index}"
-                raise ReferenceNotFound(
-                    details=[Detail(path, "reference_not_found", "There is no such resource")]
-                ) from failure
-
-    async def increment(self, resource: str, id: str, field: str, by: Any, at_least: Any | None) -> bool:
-        statement = self.statements.increment(resource, field, guarded=at_least is not None)
-        encode = self.statements.dialect.encode(self.plan.by_name[resource].fields_by_name[field])
-        values = {"id": id, "by": _encode(encode, by), "at_least": _encode(encode, at_least)}
-        try:
-            return bool(await self._fetch(statement, values, short=True))
-        except ConstraintFailed as failure:
-            raise client_error(failure, self.plan.by_name[resource]) from failure
-
     # -- parts
 
     async def _fetch(self, statement: Statement, values: dict[str, Any], *, short: bool) -> Sequence[Any]:
         self.statistics.statements += 1
-        return await self.connection.fetch(statement.text, statement.bind(values), short=short)
-
-    async def _execute(self, statement: Statement, values: dict[str, Any]) -> int:
-        self.statistics.statements += 1
-        return await self.connection.execute(statement.text, statement.bind(values))
+        return await self.queries.fetch(statement.text, statement.bind(values), short=short)
 
     async def _total(self, statement: Statement, bound: dict[str, Any], values: ListValues, found: int) -> int:
         """The count; known without asking where the page is not full and not beyond the end."""
@@ -248,6 +189,97 @@ class SqlSession:
             await self._attach(include.view, decoder, kept_rows, list(kept_documents), along, weights)
         return {key: [document for _, document in found] for key, found in grouped.items()}
 
+    def _bind_subject(self, statement: Statement, subject: str | None, bound: dict[str, Any]) -> None:
+        """The caller's id in each form that a policy of the statement compares it with."""
+        for name in statement.parameters:
+            if name.startswith(f"{SUBJECT}_") and name not in bound:
+                kind = name.removeprefix(f"{SUBJECT}_")
+                bound[name] = self._subject_as(kind, subject)
+
+    def _subject_as(self, kind: str, subject: str | None) -> Any:
+        if subject is None or kind == "string":
+            return subject
+        if kind == "uuid":
+            return _uuid_or_none(subject)
+        return decode(self.plan.by_name[kind].prefix, subject)
+
+    def _filter_value(self, resource: ResourcePlan, name: str, operator: str, value: Any) -> Any:
+        encode = self.statements.dialect.encode(resource.fields_by_name[name])
+        if operator == "in":
+            return self.statements.dialect.bind_array([_encode(encode, item) for item in value])
+        return _encode(encode, value)
+
+
+class SqlSession(SqlReader):
+    """The storage port's `Session`: what a transaction can do besides reading."""
+
+    def __init__(self, connection: Connection, statements: Statements, statistics: Statistics) -> None:
+        super().__init__(connection, statements, statistics)
+        self.connection = connection
+
+    async def insert(self, view: View, values: Values) -> Document:
+        statement, decoder = self.statements.insert(view, tuple(sorted(values)))
+        try:
+            rows = await self._fetch(statement, self._encoded(view.resource, values), short=True)
+        except ConstraintFailed as failure:
+            raise await self._explained(failure, view.resource, values) from failure
+        return decoder.document(rows[0])
+
+    async def update(
+        self, view: View, id: str, values: Values, *, state: tuple[str, Sequence[str]] | None = None
+    ) -> Document | None:
+        guard = (state[0], tuple(state[1])) if state else None
+        statement, decoder = self.statements.update(view, tuple(sorted(values)), guard)
+        try:
+            rows = await self._fetch(statement, {**self._encoded(view.resource, values), "key": id}, short=True)
+        except ConstraintFailed as failure:
+            raise await self._explained(failure, view.resource, values) from failure
+        return decoder.document(rows[0]) if rows else None
+
+    async def delete(self, resource: str, id: str) -> bool:
+        try:
+            return await self._execute(self.statements.delete(resource), {"id": id}) > 0
+        except ConstraintFailed as failure:
+            raise client_error(failure, self.plan.by_name[resource], deleting=True) from failure
+
+    async def replace_owned(
+        self, resource: str, relation: str, id: str, view: View, rows: Sequence[Values]
+    ) -> list[Document]:
+        plan = self.plan.by_name[resource].relations_by_name[relation]
+        await self._execute(self.statements.delete_owned(plan), {"parent": id})
+        position = self.plan.by_name[plan.target].position_column
+        return [
+            await self.insert(view, {**row, plan.remote_field: id, **({position: index} if position else {})})
+            for index, row in enumerate(rows)
+        ]
+
+    async def replace_links(self, resource: str, relation: str, id: str, targets: Sequence[str]) -> None:
+        plan = self.plan.by_name[resource].relations_by_name[relation]
+        await self._execute(self.statements.delete_links(plan), {"parent": id})
+        for index, target in enumerate(dict.fromkeys(targets)):
+            try:
+                await self._execute(self.statements.insert_link(plan), {"parent": id, "target": target})
+            except ConstraintFailed as failure:
+                path = f"{plan.input_name or plan.public_name}.{index}"
+                raise ReferenceNotFound(
+                    details=[Detail(path, "reference_not_found", "There is no such resource")]
+                ) from failure
+
+    async def increment(self, resource: str, id: str, field: str, by: Any, at_least: Any | None) -> bool:
+        statement = self.statements.increment(resource, field, guarded=at_least is not None)
+        encode = self.statements.dialect.encode(self.plan.by_name[resource].fields_by_name[field])
+        values = {"id": id, "by": _encode(encode, by), "at_least": _encode(encode, at_least)}
+        try:
+            return bool(await self._fetch(statement, values, short=True))
+        except ConstraintFailed as failure:
+            raise client_error(failure, self.plan.by_name[resource]) from failure
+
+    # -- parts
+
+    async def _execute(self, statement: Statement, values: dict[str, Any]) -> int:
+        self.statistics.statements += 1
+        return await self.connection.execute(statement.text, statement.bind(values))
+
     async def _explained(self, failure: ConstraintFailed, resource: str, values: Values) -> SternpostError:
         """The client's error. SQLite does not say which reference is missing, so it is looked up."""
         plan = self.plan.by_name[resource]
@@ -263,32 +295,12 @@ class SqlSession:
             failure = ConstraintFailed("foreign key", tuple(missing), failure.text)
         return client_error(failure, plan)
 
-    def _bind_subject(self, statement: Statement, subject: str | None, bound: dict[str, Any]) -> None:
-        """The caller's id in each form that a policy of the statement compares it with."""
-        for name in statement.parameters:
-            if name.startswith(f"{SUBJECT}_") and name not in bound:
-                kind = name.removeprefix(f"{SUBJECT}_")
-                bound[name] = self._subject_as(kind, subject)
-
-    def _subject_as(self, kind: str, subject: str | None) -> Any:
-        if subject is None or kind == "string":
-            return subject
-        if kind == "uuid":
-            return _uuid_or_none(subject)
-        return decode(self.plan.by_name[kind].prefix, subject)
-
     def _encoded(self, resource: str, values: Values) -> dict[str, Any]:
         fields, dialect = self.plan.by_name[resource].fields_by_name, self.statements.dialect
         return {
             name: _encode(dialect.encode(fields[name]), value) if name in fields else value
             for name, value in values.items()
         }
-
-    def _filter_value(self, resource: ResourcePlan, name: str, operator: str, value: Any) -> Any:
-        encode = self.statements.dialect.encode(resource.fields_by_name[name])
-        if operator == "in":
-            return self.statements.dialect.bind_array([_encode(encode, item) for item in value])
-        return _encode(encode, value)
 
 
 def _encode(encode: Codec, value: Any) -> Any:

@@ -18,7 +18,7 @@ from sternpost.ports.storage import Reader, Session, Statistics
 from sternpost.storage.sql.explain import explain_operation
 from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed
 from sternpost.storage.sql.schema import SCHEMA_TABLE
-from sternpost.storage.sql.session import SqlSession
+from sternpost.storage.sql.session import SqlReader, SqlSession
 from sternpost.storage.sql.statements import Statements
 from sternpost.storage.sqlite.dialect import SqliteDialect
 
@@ -113,8 +113,8 @@ class SqliteStorage:
     def explain(self, operation_id: str) -> list[tuple[str, str]]:
         return explain_operation(self.statements, operation_id)
 
-    def reader(self) -> Reader:
-        return SqlSession(_Reads(self), self.statements)
+    def reader(self, statistics: Statistics | None = None) -> Reader:
+        return SqlReader(_Reads(self), self.statements, statistics)
 
     @asynccontextmanager
     async def transaction(self, statistics: Statistics) -> AsyncGenerator[Session]:
@@ -181,16 +181,17 @@ class SqliteStorage:
     def _connect_all(self) -> None:
         self._writer = self._connect(busy_ms=0)
         self._writer.execute("PRAGMA journal_mode = WAL")
-        self._inline = self._connect(busy_ms=0)
+        self._inline = self._connect(busy_ms=0, reads_only=True)
         self._file = self._identity()
 
-    def _connect(self, *, busy_ms: int) -> sqlite3.Connection:
+    def _connect(self, *, busy_ms: int, reads_only: bool = False) -> sqlite3.Connection:
         if not self.path.parent.is_dir():
             raise sqlite3.OperationalError("unable to open database file")
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=512)
         connection.execute(f"PRAGMA busy_timeout = {busy_ms}")
         for pragma in _PRAGMAS:
             connection.execute(pragma)
+        connection.execute(f"PRAGMA query_only = {int(reads_only)}")
         return connection
 
     def _connected(self, connection: sqlite3.Connection | None) -> sqlite3.Connection:
@@ -237,7 +238,9 @@ class SqliteStorage:
         if connection is None:
             if self._file is None:
                 raise Unavailable(log={"reason": f"the SQLite file cannot be opened: {self.path}"})
-            connection = self._local.connection = self._connect(busy_ms=int(self.timeout_seconds * 1000))
+            connection = self._local.connection = self._connect(
+                busy_ms=int(self.timeout_seconds * 1000), reads_only=True
+            )
             self._thread_connections.append(connection)
         return connection
 
@@ -276,9 +279,6 @@ class _Reads:
         return (
             self.storage.read_inline(text, arguments) if short else await self.storage.read_in_thread(text, arguments)
         )
-
-    async def execute(self, text: str, arguments: tuple[Any, ...]) -> int:
-        raise AssertionError("writes need a transaction")
 
 
 class _Writes:
