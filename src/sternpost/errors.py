@@ -185,6 +185,10 @@ class Unauthenticated(SternpostError):
     catalogue_code = "UNAUTHENTICATED"
 
 
+class InvalidCredentials(Unauthenticated):
+    """Credentials were sent, and are not valid (401)."""
+
+
 class Forbidden(SternpostError):
     """The caller is known, sees the row, and may not do this (403)."""
 

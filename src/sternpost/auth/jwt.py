@@ -12,7 +12,7 @@ import jwt as pyjwt
 
 from sternpost.auth.jwks import KeySet
 from sternpost.clock import Clock
-from sternpost.errors import Unauthenticated
+from sternpost.errors import InvalidCredentials
 from sternpost.ports.authenticator import Principal
 
 TOKEN_BYTES_MAX = 8192
@@ -172,9 +172,9 @@ def _texts(value: Any) -> list[str]:
     return [item for item in values if isinstance(item, str)]
 
 
-def _refused(reason: str) -> Unauthenticated:
+def _refused(reason: str) -> InvalidCredentials:
     """The client learns that the token is not valid; why stands in the log."""
-    return Unauthenticated("The token is not valid", log={"reason": reason})
+    return InvalidCredentials("The token is not valid", log={"reason": reason})
 
 
 def make_token(

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from sternpost.compile.diagnostics import ContractError
 from sternpost.errors import StartupError
 from sternpost.version import __version__
 
@@ -49,9 +50,7 @@ def main() -> None:
     except StartupError as error:
         errors.print(f"[red bold]error:[/] {_escaped(str(error))}", soft_wrap=True)
         sys.exit(WRONG)
-    except Exception as error:
-        if type(error).__name__ != "ContractError":
-            raise
+    except ContractError as error:
         print_diagnostics(error)
         sys.exit(FAILED)
 
@@ -242,13 +241,13 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def print_diagnostics(error: Any) -> None:
+def print_diagnostics(error: ContractError) -> None:
     """The mistakes of a contract, for a terminal."""
     count = len(error.diagnostics)
     errors.print(f"[red bold]The contract has {count} mistake{'s' if count > 1 else ''}[/]")
     for diagnostic in error.diagnostics:
-        first, _, fix = str(diagnostic).partition("\n    fix: ")
-        errors.print(f"  [bold]{_escaped(first)}[/]\n      [green]fix:[/] {_escaped(fix)}", soft_wrap=True)
+        what = f"{diagnostic.place}: {diagnostic.code} {diagnostic.message}"
+        errors.print(f"  [bold]{_escaped(what)}[/]\n      [green]fix:[/] {_escaped(diagnostic.fix)}", soft_wrap=True)
 
 
 def _escaped(text: str) -> str:

@@ -102,7 +102,12 @@ class Diagnostic:
     fix: str
 
     def __str__(self) -> str:
-        return f"{_shown(self.source)}: {self.code} {self.message}\n    fix: {self.fix}"
+        return f"{self.place}: {self.code} {self.message}\n    fix: {self.fix}"
+
+    @property
+    def place(self) -> str:
+        """File and line, with a path as short as can be."""
+        return _shown(self.source)
 
 
 class ContractError(Exception):

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sternpost.contract.source import Source, caller_source
+from sternpost.contract.source import Source
 
 BOOLEAN_MISUSE = "__sternpost_boolean_misuse__"
 """Class-body name under which uses of `and`, `or` and `not` are kept until the compile step reports them."""
@@ -120,8 +120,3 @@ class Caller:
 
 
 caller = Caller()
-
-
-def declared_here(depth: int = 1) -> Source:
-    """The author's line, seen from a declaration function."""
-    return caller_source(depth + 1)

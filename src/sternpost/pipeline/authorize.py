@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sternpost.ids import decode
 from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
-from sternpost.plan.policy import ALLOW, DENY, AllOf, AnyOf, Compare, Not, Owner, Path, PolicyNode, fold, paths
+from sternpost.plan.policy import ALLOW, COMPARE, DENY, AllOf, AnyOf, Compare, Not, Owner, Path, PolicyNode, fold, paths
 from sternpost.plan.values import from_plan
 from sternpost.ports.authenticator import Principal
 
@@ -69,19 +69,7 @@ class RowCheck:
         if value is None:
             return None
         left, right = from_plan(field, value), from_plan(field, constant)
-        match operator:
-            case "eq":
-                return left == right
-            case "ne":
-                return left != right
-            case "gt":
-                return left > right
-            case "gte":
-                return left >= right
-            case "lt":
-                return left < right
-            case _:
-                return left <= right
+        return COMPARE[operator](left, right)
 
 
 def _uuid_or_none(text: str) -> UUID | None:
@@ -94,16 +82,9 @@ def _uuid_or_none(text: str) -> UUID | None:
 def row_check(plan: Plan, resource: ResourcePlan) -> RowCheck:
     """The check for all policies of a resource, prepared once."""
     every = frozenset[Path]().union(*(paths(operation.policy) for operation in resource.operations))
-    fields = {path: _field_at(plan, resource, path) for path in every}
+    fields = {path: plan.field_at(resource, path) for path in every}
     prefixes = {path: plan.by_name[field.references].prefix for path, field in fields.items() if field.references}
     return RowCheck(fields, prefixes)
-
-
-def _field_at(plan: Plan, resource: ResourcePlan, path: Path) -> FieldPlan:
-    field = resource.fields_by_name[path[0]]
-    for name in path[1:]:
-        field = plan.by_name[str(field.references)].fields_by_name[name]
-    return field
 
 
 __all__ = ["ALLOW", "DENY", "Facts", "RowCheck", "fold_for", "row_check"]

@@ -32,7 +32,7 @@ async def execute(runtime: Runtime, call: Call, observation: Observation) -> Ans
     policy = fold_for(operation.plan.policy, principal)
 
     statistics = Statistics()
-    run = Execution(runtime, operation, call, principal, policy, values, selection, statistics, observation.logger())
+    run = Execution(runtime, operation, call, principal, policy, values, selection, statistics, observation)
     try:
         async with asyncio.timeout(operation.plan.timeout_seconds) if operation.plan.timeout_seconds else nullcontext():
             return await HANDLERS[operation.plan.kind](run)

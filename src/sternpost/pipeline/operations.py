@@ -18,6 +18,7 @@ from sternpost.plan.model import OperationKind, ResourcePlan
 from sternpost.plan.policy import Path, PolicyNode
 from sternpost.ports.authenticator import Principal
 from sternpost.ports.storage import Document, ListShape, ListValues, Reader, Row, Session, Statistics, View
+from sternpost.telemetry.observation import Observation
 
 
 @dataclass(slots=True)
@@ -33,7 +34,7 @@ class Execution:
     values: dict[str, Any]
     selection: Selection
     statistics: Statistics
-    log: Any
+    observation: Observation
 
     @property
     def subject(self) -> str | None:
@@ -304,4 +305,4 @@ def _reader(run: Execution) -> Reader:
 
 
 def _context(run: Execution, reader: Reader, *, previous_state: str | None = None) -> Context:
-    return Context(run.runtime, run.principal, reader, run.log, previous_state)
+    return Context(run.runtime, run.principal, reader, run.observation.logger(), previous_state)

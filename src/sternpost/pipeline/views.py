@@ -29,10 +29,8 @@ class Views:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._read_scopes = {
-            resource.name: frozenset(f.read_scope for f in resource.fields if f.read_scope)
-            for resource in plan.resources
-        }
+        self._read_scopes = {resource.name: self._scopes_that_matter(resource) for resource in plan.resources}
+        self._own: dict[tuple[str, bool, frozenset[Path]], View] = {}
         self._plain: dict[tuple[str, frozenset[str], frozenset[Path]], View] = {}
 
     def of(
@@ -46,23 +44,31 @@ class Views:
         if tree.children:
             return self._build(resource, principal, facts, tree)
         scopes = principal.scopes if principal else frozenset[str]()
-        key = (resource.name, self._scopes_that_matter(resource, scopes), facts)
+        key = (resource.name, scopes & self._read_scopes[resource.name], facts)
         found = self._plain.get(key)
         if found is None:
             found = self._plain[key] = self._build(resource, principal, facts, tree)
         return found
 
-    def bare(self, resource: ResourcePlan, facts: frozenset[Path] = frozenset()) -> View:
+    def bare(self, resource: ResourcePlan) -> View:
         """Every field without relations, for the service's own use."""
-        return View(resource.name, tuple(f.name for f in resource.fields), (), tuple(sorted(facts)))
+        return self._for_service(resource, frozenset(), owned=False)
 
     def full(self, resource: ResourcePlan, facts: frozenset[Path] = frozenset()) -> View:
         """Every field and every owned list, for the service's own use."""
-        owned = tuple(
-            Include(relation.name, self.full(self.plan.by_name[relation.target]), None)
-            for relation in resource.owned_relations
-        )
-        return View(resource.name, tuple(f.name for f in resource.fields), owned, tuple(sorted(facts)))
+        return self._for_service(resource, facts, owned=True)
+
+    def _for_service(self, resource: ResourcePlan, facts: frozenset[Path], *, owned: bool) -> View:
+        key = (resource.name, owned, facts)
+        found = self._own.get(key)
+        if found is None:
+            lists = tuple(
+                Include(relation.name, self.full(self.plan.by_name[relation.target]), None)
+                for relation in (resource.owned_relations if owned else ())
+            )
+            names = tuple(f.name for f in resource.fields)
+            found = self._own[key] = View(resource.name, names, lists, tuple(sorted(facts)))
+        return found
 
     def includable(self, resource: ResourcePlan) -> tuple[RelationPlan, ...]:
         """The relations that `include=` may name: those whose rows some policy lets somebody see."""
@@ -70,11 +76,10 @@ class Views:
             r for r in resource.relations if r.kind == "owned" or self.plan.by_name[r.target].reading is not None
         )
 
-    def _scopes_that_matter(self, resource: ResourcePlan, scopes: frozenset[str]) -> frozenset[str]:
-        matter = self._read_scopes[resource.name]
-        for relation in resource.owned_relations:
-            matter = matter | self._read_scopes[relation.target]
-        return scopes & matter
+    def _scopes_that_matter(self, resource: ResourcePlan) -> frozenset[str]:
+        """The scopes that show some field of the resource or of what it owns."""
+        shown_with = (resource, *(self.plan.by_name[relation.target] for relation in resource.owned_relations))
+        return frozenset(f.read_scope for part in shown_with for f in part.fields if f.read_scope)
 
     def _build(
         self, resource: ResourcePlan, principal: Principal | None, facts: frozenset[Path], tree: IncludeTree

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import orjson
 
-from sternpost.plan.policy import PolicyNode
+from sternpost.plan.policy import Path, PolicyNode
 
 Kind = Literal["id", "string", "integer", "number", "boolean", "decimal", "datetime", "date", "uuid", "enum", "json"]
 """The kind of a field's value. `id` is a row's own key or a reference to another row's."""
@@ -63,10 +63,6 @@ class FieldPlan:
     on_delete: OnDelete | None = None
     filters: tuple[str, ...] = ()
     """Filter operators that lists allow on it."""
-
-    @property
-    def is_text(self) -> bool:
-        return self.kind == "string"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,16 +161,8 @@ class ResourcePlan:
         return {field.name: field for field in self.fields}
 
     @cached_property
-    def fields_by_public_name(self) -> dict[str, FieldPlan]:
-        return {field.public_name: field for field in self.fields}
-
-    @cached_property
     def relations_by_name(self) -> dict[str, RelationPlan]:
         return {relation.name: relation for relation in self.relations}
-
-    @cached_property
-    def relations_by_public_name(self) -> dict[str, RelationPlan]:
-        return {relation.public_name: relation for relation in self.relations}
 
     @cached_property
     def operations_by_name(self) -> dict[str, OperationPlan]:
@@ -213,6 +201,13 @@ class Plan:
     @cached_property
     def operations(self) -> dict[str, tuple[ResourcePlan, OperationPlan]]:
         return {operation.id: (resource, operation) for resource in self.resources for operation in resource.operations}
+
+    def field_at(self, resource: ResourcePlan, path: Path) -> FieldPlan:
+        """The field at the end of a policy's path: foreign keys are followed, the last name is the field."""
+        field = resource.fields_by_name[path[0]]
+        for name in path[1:]:
+            field = self.by_name[str(field.references)].fields_by_name[name]
+        return field
 
     @cached_property
     def fingerprint(self) -> str:

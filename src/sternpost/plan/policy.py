@@ -6,8 +6,10 @@ A policy is a tree of these nodes. `sternpost.contract.policy` writes it, the pi
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,16 @@ Path = tuple[str, ...]
 """Field names to follow from a row: foreign keys first."""
 
 PolicyNode = Public | Authenticated | Scope | Owner | Compare | AllOf | AnyOf | Not
+
+COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    "eq": operator.eq,
+    "ne": operator.ne,
+    "gt": operator.gt,
+    "gte": operator.ge,
+    "lt": operator.lt,
+    "lte": operator.le,
+}
+"""What each operator does, to Python's values as well as to SQL expressions."""
 
 ALLOW = Public()
 DENY = Not(ALLOW)
@@ -158,8 +170,8 @@ def describe(node: PolicyNode) -> str:
             return f'scope("{name}")'
         case Owner(path):
             return f"this.{'.'.join(path)} == caller"
-        case Compare(path, operator, value):
-            symbol = {"eq": "==", "ne": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}[operator]
+        case Compare(path, name, value):
+            symbol = {"eq": "==", "ne": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}[name]
             return f"this.{'.'.join(path)} {symbol} {value!r}"
         case AllOf(parts):
             return " & ".join(_grouped(part) for part in parts)

@@ -181,10 +181,6 @@ class Storage(Protocol):
         """A transaction: committed when the block ends, rolled back when it raises or is cancelled."""
         ...
 
-    def explain(self, operation_id: str) -> list[tuple[str, str]]:
-        """The statements of an operation, each with what it is for."""
-        ...
-
     def ddl(self) -> list[str]:
         """The statements that create the schema."""
         ...

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from sternpost.errors import NotAcceptable, PayloadTooLarge, Unauthenticated, UnsupportedMediaType
+from sternpost.errors import InvalidCredentials, NotAcceptable, PayloadTooLarge, UnsupportedMediaType
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -62,12 +62,14 @@ def read_headers(scope: Scope) -> RequestHeaders:
 
 
 def bearer_token(headers: RequestHeaders) -> str | None:
-    """The token of `Authorization: Bearer …`, or None without the header. Raises `Unauthenticated` for anything else."""
+    """The token of `Authorization: Bearer …`, or None without the header. Raises `InvalidCredentials` for anything else."""
     if headers.authorization is None:
         return None
     scheme, _, token = headers.authorization.partition(b" ")
     if headers.authorizations > 1 or scheme.lower() != b"bearer" or not token.strip():
-        raise Unauthenticated("The Authorization header is not usable", log={"reason": "not exactly one Bearer token"})
+        raise InvalidCredentials(
+            "The Authorization header is not usable", log={"reason": "not exactly one Bearer token"}
+        )
     return token.strip().decode("latin-1")
 
 

@@ -12,6 +12,7 @@ from sternpost.errors import (
     CATALOGUE,
     Detail,
     Invalid,
+    InvalidCredentials,
     MethodNotAllowed,
     NotFound,
     PayloadTooLarge,
@@ -183,7 +184,8 @@ def encode_error(
 def _error_headers(error: SternpostError | None) -> list[Header]:
     found: list[Header] = []
     if isinstance(error, Unauthenticated):
-        challenge = b"Bearer" if error.log == {} else b'Bearer error="invalid_token"'
+        refused = isinstance(error, InvalidCredentials)
+        challenge = b'Bearer error="invalid_token"' if refused else b"Bearer"
         found.append((b"www-authenticate", challenge))
     if isinstance(error, MethodNotAllowed):
         found.append((b"allow", ", ".join(error.allowed).encode()))

@@ -15,7 +15,6 @@ from sternpost.errors import StartupError, Timeout, Unavailable, WriteConflict
 from sternpost.plan.model import Plan
 from sternpost.ports.storage import Reader, Session, Statistics
 from sternpost.storage.postgresql.dialect import PostgresqlDialect
-from sternpost.storage.sql.explain import explain_operation
 from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed
 from sternpost.storage.sql.schema import SCHEMA_TABLE
 from sternpost.storage.sql.session import SqlReader, SqlSession
@@ -102,9 +101,6 @@ class PostgresqlStorage:
 
     def ddl(self) -> list[str]:
         return self.statements.schema.ddl()
-
-    def explain(self, operation_id: str) -> list[tuple[str, str]]:
-        return explain_operation(self.statements, operation_id)
 
     def reader(self, statistics: Statistics | None = None) -> Reader:
         return SqlReader(_Reads(self), self.statements, statistics)

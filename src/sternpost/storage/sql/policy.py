@@ -6,20 +6,24 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, and_, bindparam, false, literal_column, not_, or_, select, true
 
-from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
-from sternpost.plan.policy import AllOf, AnyOf, Authenticated, Compare, Not, Owner, Path, PolicyNode, Public, Scope
+from sternpost.plan.model import FieldPlan, ResourcePlan
+from sternpost.plan.policy import (
+    COMPARE,
+    AllOf,
+    AnyOf,
+    Authenticated,
+    Compare,
+    Not,
+    Owner,
+    Path,
+    PolicyNode,
+    Public,
+    Scope,
+)
 from sternpost.storage.sql.dialect import Dialect
 from sternpost.storage.sql.schema import Schema
 
 SUBJECT = "subject"
-
-
-def owner_field(plan: Plan, resource: ResourcePlan, path: Path) -> FieldPlan:
-    """The field at the end of a path."""
-    field = resource.fields_by_name[path[0]]
-    for name in path[1:]:
-        field = plan.by_name[str(field.references)].fields_by_name[name]
-    return field
 
 
 class PolicySql:
@@ -60,27 +64,15 @@ class PolicySql:
         return select(inner).where(other.c.id == column).scalar_subquery()
 
     def _subject_kind(self, resource: ResourcePlan, path: Path) -> str:
-        field = owner_field(self.schema.plan, resource, path)
+        field = self.schema.plan.field_at(resource, path)
         return str(field.references) if field.kind == "id" else field.kind
 
     def _compare(
         self, path: Path, operator: str, value: Any, resource: ResourcePlan, table: FromClause
     ) -> ColumnElement[bool]:
         left = self.value(path, resource, table)
-        right: ColumnElement[Any] = literal_column(self._literal(value, owner_field(self.schema.plan, resource, path)))
-        match operator:
-            case "eq":
-                return left == right
-            case "ne":
-                return left != right
-            case "gt":
-                return left > right
-            case "gte":
-                return left >= right
-            case "lt":
-                return left < right
-            case _:
-                return left <= right
+        right: ColumnElement[Any] = literal_column(self._literal(value, self.schema.plan.field_at(resource, path)))
+        return COMPARE[operator](left, right)
 
     def _literal(self, value: Any, field: FieldPlan) -> str:
         """A constant of the contract as SQL. It comes from the author, never from a client."""

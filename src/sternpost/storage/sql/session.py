@@ -204,7 +204,7 @@ class SqlReader:
         return decode(self.plan.by_name[kind].prefix, subject)
 
     def _filter_value(self, resource: ResourcePlan, name: str, operator: str, value: Any) -> Any:
-        encode = self.statements.dialect.encode(resource.fields_by_name[name])
+        encode = self.statements.encoders[resource.name][name]
         if operator == "in":
             return self.statements.dialect.bind_array([_encode(encode, item) for item in value])
         return _encode(encode, value)
@@ -267,7 +267,7 @@ class SqlSession(SqlReader):
 
     async def increment(self, resource: str, id: str, field: str, by: Any, at_least: Any | None) -> bool:
         statement = self.statements.increment(resource, field, guarded=at_least is not None)
-        encode = self.statements.dialect.encode(self.plan.by_name[resource].fields_by_name[field])
+        encode = self.statements.encoders[resource][field]
         values = {"id": id, "by": _encode(encode, by), "at_least": _encode(encode, at_least)}
         try:
             return bool(await self._fetch(statement, values, short=True))
@@ -296,11 +296,8 @@ class SqlSession(SqlReader):
         return client_error(failure, plan)
 
     def _encoded(self, resource: str, values: Values) -> dict[str, Any]:
-        fields, dialect = self.plan.by_name[resource].fields_by_name, self.statements.dialect
-        return {
-            name: _encode(dialect.encode(fields[name]), value) if name in fields else value
-            for name, value in values.items()
-        }
+        encoders = self.statements.encoders[resource]
+        return {name: _encode(encoders.get(name), value) for name, value in values.items()}
 
 
 def _encode(encode: Codec, value: Any) -> Any:

@@ -23,10 +23,10 @@ from sqlalchemy import (
 
 from sternpost.ids import encode
 from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
-from sternpost.plan.policy import Path
+from sternpost.plan.policy import COMPARE, Path
 from sternpost.ports.storage import Condition, Document, Include, ListShape, View
 from sternpost.storage.sql.dialect import Codec, Dialect, Statement, compile_statement
-from sternpost.storage.sql.policy import PolicySql, owner_field
+from sternpost.storage.sql.policy import PolicySql
 from sternpost.storage.sql.schema import Schema
 
 CACHE_MAX = 2048
@@ -74,6 +74,10 @@ class Statements:
         self.dialect = dialect
         self.schema = Schema(plan, dialect)
         self.policy = PolicySql(self.schema, dialect)
+        self.encoders: dict[str, dict[str, Codec]] = {
+            resource.name: {field.name: dialect.encode(field) for field in resource.fields}
+            for resource in plan.resources
+        }
         self._cache: dict[Hashable, Any] = {}
 
     # -- reading
@@ -295,7 +299,7 @@ class Statements:
         )
 
     def _fact_codec(self, resource: ResourcePlan, path: Path) -> Codec:
-        field = owner_field(self.plan, resource, path)
+        field = self.plan.field_at(resource, path)
         return self.dialect.decode(field, self._prefix(field))
 
     def _prefix(self, field: FieldPlan) -> str | None:
@@ -312,14 +316,8 @@ class Statements:
                 return column == value
             case "ne":
                 return column.is_distinct_from(value) if field.nullable else column != value
-            case "gt":
-                return column > value
-            case "gte":
-                return column >= value
-            case "lt":
-                return column < value
-            case "lte":
-                return column <= value
+            case "gt" | "gte" | "lt" | "lte":
+                return COMPARE[condition.operator](column, value)
             case "in":
                 return self.dialect.is_any_of(column, value, field)
             case "contains":

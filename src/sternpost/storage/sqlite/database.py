@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 from sternpost.errors import Internal, StartupError, Unavailable
 from sternpost.plan.model import Plan
 from sternpost.ports.storage import Reader, Session, Statistics
-from sternpost.storage.sql.explain import explain_operation
 from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed
 from sternpost.storage.sql.schema import SCHEMA_TABLE
 from sternpost.storage.sql.session import SqlReader, SqlSession
@@ -85,10 +84,7 @@ class SqliteStorage:
 
     async def check(self) -> None:
         self._reconnect_if_replaced()
-        rows = await _in_thread(self._readers, lambda: self._read(self._thread_connection(), _HAS_SCHEMA, ()))
-        if not rows:
-            raise Unavailable(log={"reason": SCHEMA_MISSING})
-        found = await _in_thread(self._readers, lambda: self._read(self._thread_connection(), _FINGERPRINT, ()))
+        found = await self.read_in_thread(_FINGERPRINT, ())
         if not found or found[0][0] != self.statements.plan.storage_fingerprint:
             raise Unavailable(log={"reason": SCHEMA_MISSING})
 
@@ -109,9 +105,6 @@ class SqliteStorage:
 
     def ddl(self) -> list[str]:
         return self.statements.schema.ddl()
-
-    def explain(self, operation_id: str) -> list[tuple[str, str]]:
-        return explain_operation(self.statements, operation_id)
 
     def reader(self, statistics: Statistics | None = None) -> Reader:
         return SqlReader(_Reads(self), self.statements, statistics)
