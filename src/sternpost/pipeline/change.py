@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from sternpost.pipeline.writing import complete, computed_values, stamp
@@ -104,7 +105,13 @@ class Change(Draft, Generic[T]):
         self._id = id
         self.document: Document | None = None
         self._current_document = current
-        self.current: T | None = cast("T", runtime.instances.row(resource, current)) if current is not None else None
+
+    @cached_property
+    def current(self) -> T | None:
+        """The row as it is, or None when one is being created. It is locked until the transaction ends."""
+        if self._current_document is None:
+            return None
+        return cast("T", self._runtime.instances.row(self._resource, self._current_document))
 
     def __setitem__(self, name: str, value: Any) -> None:
         if self.document is not None:
@@ -113,9 +120,13 @@ class Change(Draft, Generic[T]):
 
     async def apply(self) -> T:
         """Writes the change, once, and gives the row as it now is."""
+        return cast("T", self._runtime.instances.row(self._resource, await self.write()))
+
+    async def write(self) -> Document:
+        """The same without making an instance: for changes that no author's function looks at."""
         if self.document is None:
             self.document = await self._write()
-        return cast("T", self._runtime.instances.row(self._resource, self.document))
+        return self.document
 
     # -- writing
 

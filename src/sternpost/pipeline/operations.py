@@ -185,15 +185,13 @@ async def _custom(run: Execution, reader: Reader) -> Answer:
 
 async def _apply(run: Execution, session: Session, change: Change[Any]) -> Document:
     if run.operation.function is None:
-        await change.apply()
-    else:
-        await run.operation.function(_context(run, session), change)
-        if change.document is None:
-            name = run.operation.function.__name__
-            raise RuntimeError(
-                f"{name} returned without writing: call `return await change.apply()`, or raise an error to refuse"
-            )
-    assert change.document is not None
+        return await change.write()
+    await run.operation.function(_context(run, session), change)
+    if change.document is None:
+        name = run.operation.function.__name__
+        raise RuntimeError(
+            f"{name} returned without writing: call `return await change.apply()`, or raise an error to refuse"
+        )
     return change.document
 
 
