@@ -5,18 +5,21 @@ Each secret has a `*_FILE` variant that names a file holding it, as container pl
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import os
+import secrets
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from sternpost.errors import StartupError
 
-SECRETS = ("STERNPOST_JWT_SECRET", "STERNPOST_DATABASE_URL")
+SECRETS = ("STERNPOST_JWT_SECRET", "STERNPOST_SECRET_KEY", "STERNPOST_DATABASE_URL")
 """Variables that may come from a file instead: `<NAME>_FILE`."""
 
 SECRET_BYTES_MIN = 32
@@ -41,6 +44,10 @@ class Settings(BaseSettings):
     database_pool_size: int = Field(default=10, ge=1, le=1000, description="connections per process (PostgreSQL)")
     database_timeout_seconds: float = Field(default=5.0, gt=0, description="wait for a connection or the writer")
     jwt_secret: SecretStr | None = Field(default=None, description="HS256 secret, at least 32 bytes")
+    secret_key: SecretStr | None = Field(
+        default=None,
+        description="signs cursors and hides integer keys, at least 32 bytes; by default made from the JWT secret",
+    )
     jwt_jwks_url: str | None = Field(default=None, description="JWKS address for RS256, ES256 and EdDSA")
     jwt_issuer: str | None = Field(default=None, description="required iss, when set")
     jwt_audience: str | None = Field(default=None, description="required aud, when set")
@@ -51,6 +58,8 @@ class Settings(BaseSettings):
     shutdown_seconds: float = Field(default=30.0, ge=0, description="how long in-flight requests may take at shutdown")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level logged")
     docs: bool = Field(default=True, description="serve /docs and /openapi.json")
+
+    _random_key: bytes = PrivateAttr(default_factory=lambda: secrets.token_bytes(32))
 
     @field_validator("cors_origins", mode="before")
     @classmethod
@@ -71,6 +80,15 @@ class Settings(BaseSettings):
     @property
     def production(self) -> bool:
         return self.env == "production"
+
+    def derived_key(self, purpose: str) -> bytes:
+        """32 bytes for one purpose (HMAC-SHA256 of the secret key, RFC 2104), so that no two uses share a key.
+
+        Without a secret key and a JWT secret it is random: what it signs is worth nothing to another process.
+        """
+        secret = self.secret_key or self.jwt_secret
+        root = secret.get_secret_value().encode() if secret else self._random_key
+        return hmac.new(root, f"sternpost {purpose}".encode(), hashlib.sha256).digest()
 
     @cached_property
     def cors_enabled(self) -> bool:
@@ -129,19 +147,17 @@ def _explain(error: ValidationError) -> str:
 
 
 def _refuse_unsafe(settings: Settings, *, serving: bool) -> None:
-    secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else None
-    if serving and settings.production and secret is None and settings.jwt_jwks_url is None:
+    for name, value in (("STERNPOST_JWT_SECRET", settings.jwt_secret), ("STERNPOST_SECRET_KEY", settings.secret_key)):
+        weakness = secret_weakness(value.get_secret_value()) if value and settings.production else None
+        if weakness:
+            raise StartupError(
+                f"{name} is weak: {weakness}. Set it to at least 32 random bytes, "
+                "for example the output of: openssl rand -hex 32"
+            )
+    if serving and settings.production and settings.jwt_secret is None and settings.jwt_jwks_url is None:
         raise StartupError(
             "STERNPOST_ENV=production needs a way to verify tokens. Set STERNPOST_JWT_SECRET to at least 32 random "
             "bytes (for example the output of: openssl rand -hex 32), or STERNPOST_JWT_JWKS_URL."
-        )
-    if secret is None:
-        return
-    weakness = secret_weakness(secret)
-    if weakness and settings.production:
-        raise StartupError(
-            f"STERNPOST_JWT_SECRET is weak: {weakness}. Set it to at least 32 random bytes, "
-            "for example the output of: openssl rand -hex 32"
         )
 
 

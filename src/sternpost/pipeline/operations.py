@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,17 @@ class Execution:
     selection: Selection
     statistics: Statistics
     observation: Observation
+    session: Session | None = None
+    """The transaction that the call is part of, where it is one of several that are carried out together."""
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[Session]:
+        """The transaction to work in: the one it is part of, or its own."""
+        if self.session is not None:
+            yield self.session
+            return
+        async with self.runtime.storage.transaction(self.statistics) as session:
+            yield session
 
     @property
     def subject(self) -> str | None:
@@ -86,7 +98,7 @@ async def create(run: Execution) -> Answer:
     _default_to_caller(run)
     if run.policy == DENY:
         raise _denied(run)
-    async with run.runtime.storage.transaction(run.statistics) as session:
+    async with run.transaction() as session:
         if run.policy != ALLOW:
             facts = await session.facts(resource.name, run.values, tuple(run.operation.facts))
             if not run.operation.check.allows(run.policy, facts, run.subject):
@@ -100,7 +112,7 @@ async def change_row(run: Execution) -> Answer:
     resource = run.operation.resource
     if run.operation.plan.kind == "replace":
         _default_to_caller(run)
-    async with run.runtime.storage.transaction(run.statistics) as session:
+    async with run.transaction() as session:
         row = await _load(run, session, run.runtime.views.full(resource, run.operation.facts), lock=True)
         change: Change[Any] = Change(run.runtime, session, resource, run.values, row.document, _digits(run))
         return Answer(document=_visible(run, await _apply(run, session, change)))
@@ -109,7 +121,7 @@ async def change_row(run: Execution) -> Answer:
 async def delete(run: Execution) -> Answer:
     """Removes one row, and what it owns."""
     resource = run.operation.resource
-    async with run.runtime.storage.transaction(run.statistics) as session:
+    async with run.transaction() as session:
         row = await _load(run, session, run.runtime.views.full(resource, run.operation.facts), lock=True)
         if run.operation.function is not None:
             await run.operation.function(_context(run, session), run.runtime.instances.row(resource, row.document))
@@ -120,7 +132,7 @@ async def delete(run: Execution) -> Answer:
 async def transition(run: Execution) -> Answer:
     """Moves one row from a state to another, by an update that only matches the states it may start from."""
     resource, plan = run.operation.resource, run.operation.plan
-    async with run.runtime.storage.transaction(run.statistics) as session:
+    async with run.transaction() as session:
         row = await _load(run, session, run.runtime.views.full(resource, run.operation.facts), lock=True)
         values: dict[str, Any] = {str(plan.state_field): plan.target}
         values.update(
@@ -144,7 +156,7 @@ async def custom(run: Execution) -> Answer:
     """An author's own operation: a POST in a transaction, a GET as a read."""
     if run.operation.plan.method == "GET":
         return await _custom(run, _reader(run))
-    async with run.runtime.storage.transaction(run.statistics) as session:
+    async with run.transaction() as session:
         return await _custom(run, session)
 
 
@@ -299,7 +311,7 @@ def _digits(run: Execution) -> str:
 
 
 def _reader(run: Execution) -> Reader:
-    return run.runtime.storage.reader(run.statistics)
+    return run.session or run.runtime.storage.reader(run.statistics)
 
 
 def _context(run: Execution, reader: Reader, *, previous_state: str | None = None) -> Context:

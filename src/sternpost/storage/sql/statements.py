@@ -331,6 +331,13 @@ class Statements:
             case other:
                 raise AssertionError(f"the contract allows no operator {other!r}")
 
+    def standing(self, resource: ResourcePlan, table: FromClause) -> list[ColumnElement[bool]]:
+        """The conditions that hold for every statement on a table, whoever asks and whatever for.
+
+        Each statement that reads, changes or joins a table of the contract adds them, so that no path can forget one.
+        """
+        return []
+
     def _under_parent(self, parent: tuple[str, str], table: FromClause) -> ColumnElement[bool]:
         relation = self.plan.by_name[parent[0]].relations_by_name[parent[1]]
         if relation.kind != "linked":
