@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -15,10 +14,12 @@ from sternpost.errors import StartupError, Timeout, Unavailable, WriteConflict
 from sternpost.plan.model import Plan
 from sternpost.ports.storage import Reader, Session, Statistics
 from sternpost.storage.postgresql.dialect import PostgresqlDialect
+from sternpost.storage.postgresql.point_reads import PointReads
+from sternpost.storage.postgresql.pool import Pool
 from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed
 from sternpost.storage.sql.schema import SCHEMA_TABLE
 from sternpost.storage.sql.session import SqlReader, SqlSession
-from sternpost.storage.sql.statements import Statements
+from sternpost.storage.sql.statements import PointStatement, Statements
 
 T = TypeVar("T")
 
@@ -34,7 +35,6 @@ _AWAY = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.InvalidAuthorizationSpecificationError,
 )
-_SCHEMA = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError)
 _LOCK_SCHEMA = "SELECT pg_advisory_xact_lock(hashtext('sternpost schema'))"
 
 
@@ -55,22 +55,16 @@ class PostgresqlStorage:
         self.dialect = PostgresqlDialect()
         self.statements: Statements = None  # pyright: ignore[reportAttributeAccessIssue]  (set by open, before any use)
         self.constraints: dict[str, tuple[str, ...]] = {}
-        self._pool: Any = None
-        self._pool_lock = asyncio.Lock()
+        self.pool = Pool(self._connect, size=pool_size, timeout_seconds=timeout_seconds)
+        self._reads = _Reads(self)
 
     async def open(self, plan: Plan) -> None:
         self.statements = Statements(plan, self.dialect)
         self.constraints = self.statements.schema.constraint_columns()
 
     async def close(self) -> None:
-        pool, self._pool = self._pool, None
-        if pool is None:
-            return
-        try:
-            async with asyncio.timeout(self.timeout_seconds):
-                await pool.close()
-        except (TimeoutError, *_AWAY):
-            pool.terminate()
+        self._reads.points.close()
+        await self.pool.close()
 
     async def check(self) -> None:
         async with self.connection() as connection:
@@ -103,78 +97,105 @@ class PostgresqlStorage:
         return self.statements.schema.ddl()
 
     def reader(self, statistics: Statistics | None = None) -> Reader:
-        return SqlReader(_Reads(self), self.statements, statistics)
+        return SqlReader(self._reads, self.statements, statistics)
 
     @asynccontextmanager
     async def transaction(self, statistics: Statistics) -> AsyncGenerator[Session]:
         async with self.connection() as connection:
-            transaction = connection.transaction()
-            await self.guarded(transaction.start)
+            await self.guarded(lambda: connection.execute("BEGIN"))
             try:
                 yield SqlSession(_Statements(self, connection), self.statements, statistics)
-            except BaseException:
-                await self._roll_back(transaction)
+            except Exception:  # a cancellation is different: the connection is given back as one whose work was cut off
+                await self._roll_back(connection)
                 raise
-            await self.guarded(transaction.commit)
+            await self.guarded(lambda: connection.execute("COMMIT"))
 
     @asynccontextmanager
     async def connection(self) -> AsyncGenerator[Any]:
-        """A connection of the pool, which is made on first use, so that a database may be away at start."""
-        pool = self._pool or await self._make_pool()
-        connection: Any = await self.guarded(lambda: pool.acquire(timeout=self.timeout_seconds))
+        """A connection for the caller alone. They are made on first use, so that a database may be away at start."""
+        connection = await self._acquire()
         try:
             yield connection
-        except ConnectionLost:
-            # What cut this connection has cut the others too: each is replaced before it is used again.
-            with contextlib.suppress(*_AWAY):  # it may be gone already
-                connection.terminate()
-            await pool.expire_connections()
+        except Exception as error:
+            self._after_error(connection, error)
             raise
-        finally:
-            with contextlib.suppress(*_AWAY):
-                await pool.release(connection)
+        except BaseException:
+            self.pool.settle(connection)
+            raise
+        self.pool.release(connection)
 
-    async def _make_pool(self) -> Any:
-        create_pool: Any = getattr(asyncpg, "create_pool")  # noqa: B009  (its own annotations are incomplete)
-        async with self._pool_lock:
-            if self._pool is None:
-                self._pool = await self.guarded(
-                    lambda: create_pool(
-                        self.url,
-                        min_size=0,
-                        max_size=self.pool_size,
-                        timeout=self.timeout_seconds,
-                        reset=_no_reset,
-                        statement_cache_size=1000,
-                        max_inactive_connection_lifetime=0,
-                        server_settings={"application_name": self.statements.plan.name},
-                    )
-                )
-            return self._pool
-
-    async def _roll_back(self, transaction: Any) -> None:
-        """Rolls back; a connection that is gone has done so itself."""
+    async def fetch(self, text: str, arguments: tuple[Any, ...]) -> Sequence[Any]:
+        """One statement on a connection of its own: no BEGIN, no reset, so one round trip."""
+        connection = await self._acquire()
         try:
-            await transaction.rollback()
-        except _AWAY:
-            return
+            rows = await connection.fetch(text, *arguments)
+        except Exception as error:
+            known = self.translated(error)
+            self._after_error(connection, known)
+            raise known from error
+        except BaseException:
+            self.pool.settle(connection)
+            raise
+        self.pool.release(connection)
+        return rows
+
+    async def _acquire(self) -> Any:
+        try:
+            return await self.pool.acquire()
+        except Exception as error:
+            raise self.translated(error) from error
+
+    def _after_error(self, connection: Any, error: Exception) -> None:
+        if isinstance(error, ConnectionLost):
+            self.pool.discard(connection)
+            self.pool.expire()
+        elif connection.is_in_transaction():
+            self.pool.settle(connection)
+        else:
+            self.pool.release(connection)
+
+    async def _connect(self) -> Any:
+        connect: Any = getattr(asyncpg, "connect")  # noqa: B009  (its own annotations are incomplete)
+        return await connect(
+            self.url,
+            timeout=self.timeout_seconds,
+            statement_cache_size=1000,
+            max_cached_statement_lifetime=0,
+            server_settings={"application_name": self.statements.plan.name},
+        )
+
+    async def _roll_back(self, connection: Any) -> None:
+        """Rolls back; a connection that is gone has done so itself."""
+        with contextlib.suppress(*_AWAY):
+            await connection.execute("ROLLBACK")
 
     async def guarded(self, run: Callable[[], Awaitable[T]]) -> T:
         """Runs something on a connection; PostgreSQL's errors come out as those of the storage port."""
         try:
             return await run()
-        except TimeoutError as error:
-            raise Unavailable(log={"reason": "no database connection within the time limit"}) from error
-        except _SCHEMA as error:
-            raise Unavailable(log={"reason": SCHEMA_MISSING, "database": str(error)}) from error
-        except asyncpg.IntegrityConstraintViolationError as error:
-            raise self._constraint(error) from error
-        except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as error:
-            raise WriteConflict(log={"database": str(error)}) from error
-        except asyncpg.QueryCanceledError as error:
-            raise Timeout(log={"database": str(error)}) from error
-        except _AWAY as error:
-            raise ConnectionLost(log={"reason": f"the database is away: {type(error).__name__}"}) from error
+        except Exception as error:
+            known = self.translated(error)
+            if known is error:
+                raise
+            raise known from error
+
+    def translated(self, error: Exception) -> Exception:
+        """PostgreSQL's error as one of the storage port; what is none of PostgreSQL's stays as it is."""
+        match error:
+            case TimeoutError():
+                return Unavailable(log={"reason": "no database connection within the time limit"})
+            case asyncpg.UndefinedTableError() | asyncpg.UndefinedColumnError():
+                return Unavailable(log={"reason": SCHEMA_MISSING, "database": str(error)})
+            case asyncpg.IntegrityConstraintViolationError():
+                return self._constraint(error)
+            case asyncpg.SerializationError() | asyncpg.DeadlockDetectedError():
+                return WriteConflict(log={"database": str(error)})
+            case asyncpg.QueryCanceledError():
+                return Timeout(log={"database": str(error)})
+            case _ if isinstance(error, _AWAY):
+                return ConnectionLost(log={"reason": f"the database is away: {type(error).__name__}"})
+            case _:
+                return error
 
     def _constraint(self, error: asyncpg.IntegrityConstraintViolationError) -> ConstraintFailed:
         name = getattr(error, "constraint_name", None) or ""
@@ -190,14 +211,17 @@ class PostgresqlStorage:
 
 
 class _Reads:
-    """Reads outside a transaction: each takes a connection for one statement."""
+    """Reads outside a transaction: each takes a connection for one statement, those by key together."""
 
     def __init__(self, storage: PostgresqlStorage) -> None:
         self.storage = storage
+        self.points = PointReads(storage.fetch)
 
     async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
-        async with self.storage.connection() as connection:
-            return await self.storage.guarded(lambda: connection.fetch(text, *arguments))
+        return await self.storage.fetch(text, arguments)
+
+    async def fetch_one(self, statement: PointStatement, values: dict[str, Any]) -> Any:
+        return await self.points.read(statement, values["id"], statement.others(values))
 
 
 class _Statements:
@@ -210,10 +234,10 @@ class _Statements:
     async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
         return await self.storage.guarded(lambda: self.connection.fetch(text, *arguments))
 
+    async def fetch_one(self, statement: PointStatement, values: dict[str, Any]) -> Any:
+        rows = await self.fetch(statement.one.text, statement.one.bind(values), short=True)
+        return rows[0] if rows else None
+
     async def execute(self, text: str, arguments: tuple[Any, ...]) -> int:
         status: str = await self.storage.guarded(lambda: self.connection.execute(text, *arguments))
         return int(status.rpartition(" ")[2])
-
-
-async def _no_reset(connection: Any) -> None:
-    """Nothing in Sternpost changes a session's state, so there is nothing to reset: it would cost a round trip a request."""

@@ -27,7 +27,7 @@ def explain_operation(statements: Statements, operation_id: str) -> list[tuple[s
             paths(resource.reading.policy) if resource.reading else frozenset[Path]()
         )
         one = View(view.resource, view.fields, view.includes, tuple(sorted(looked_at)))
-        texts.append(("row", statements.get(one, lock=operation.method != "GET")[0].text))
+        texts.append(("row", statements.get(one, lock=operation.method != "GET").one.text))
     texts += _writes(statements, resource, operation)
     if operation.kind != "delete":
         for include in view.includes:

@@ -15,7 +15,7 @@ from sternpost.ports.storage import Document, Include, ListShape, ListValues, Ro
 from sternpost.storage.sql.dialect import Codec, Statement
 from sternpost.storage.sql.failures import ConstraintFailed, client_error
 from sternpost.storage.sql.policy import SUBJECT
-from sternpost.storage.sql.statements import Decoder, Statements
+from sternpost.storage.sql.statements import Decoder, PointStatement, Statements
 
 
 class Queries(Protocol):
@@ -23,6 +23,10 @@ class Queries(Protocol):
 
     async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
         """The rows of a statement. `short` says that it touches a few rows by their key."""
+        ...
+
+    async def fetch_one(self, statement: PointStatement, values: dict[str, Any]) -> Any:
+        """The row of a read by key (`values["id"]`), or None; such reads may be sent together with others."""
         ...
 
 
@@ -66,13 +70,15 @@ class SqlReader:
     # -- reading
 
     async def get(self, view: View, id: str, *, subject: str | None = None, lock: bool = False) -> Row | None:
-        statement, decoder = self.statements.get(view, lock=lock)
-        rows = await self._fetch(statement, {"id": id}, short=True)
-        if not rows:
+        statement = self.statements.get(view, lock=lock)
+        self.statistics.statements += 1
+        found = await self.queries.fetch_one(statement, {"id": id})
+        if found is None:
             return None
-        row = Row(decoder.document(rows[0]), decoder.facts_of(rows[0]))
+        decoder = statement.decoder
+        row = Row(decoder.document(found), decoder.facts_of(found))
         if view.includes:
-            await self._attach(view, decoder, rows, [row.document], _Along(subject, row.cut), (1,))
+            await self._attach(view, decoder, [found], [row.document], _Along(subject, row.cut), (1,))
         return row
 
     async def browse(self, shape: ListShape, values: ListValues, *, count: bool = False) -> Rows:

@@ -58,6 +58,25 @@ class Decoder:
 
 
 @dataclass(frozen=True, slots=True)
+class PointStatement:
+    """A read by key, in two forms: for one key (`id`), and for an array of them (`ids`), with the key as the last column."""
+
+    one: Statement
+    many: Statement
+    decoder: Decoder
+
+    def others(self, values: dict[str, Any]) -> tuple[Any, ...]:
+        """The values of the parameters of `many` beside the keys: reads that agree in them can be sent together."""
+        names = self.many.parameters
+        return () if len(names) == 1 else tuple([values[name] for name in names if name != "ids"])
+
+    def bind_many(self, keys: Any, others: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The parameters of `many`."""
+        at = self.many.parameters.index("ids")
+        return (*others[:at], keys, *others[at:])
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """The statements of one list shape."""
 
@@ -82,7 +101,7 @@ class Statements:
 
     # -- reading
 
-    def get(self, view: View, *, lock: bool) -> tuple[Statement, Decoder]:
+    def get(self, view: View, *, lock: bool) -> PointStatement:
         """One row by its id."""
         return self._cached(("get", view, lock), lambda: self._get(view, lock))
 
@@ -155,13 +174,18 @@ class Statements:
     def _compile(self, element: Any) -> Statement:
         return compile_statement(element, self.dialect)
 
-    def _get(self, view: View, lock: bool) -> tuple[Statement, Decoder]:
+    def _get(self, view: View, lock: bool) -> PointStatement:
         resource, table = self._of(view.resource)
-        query = self._select(view, resource, table).where(table.c.id == bindparam("id"))
+        one = self._select(view, resource, table).where(table.c.id == bindparam("id"))
         if lock and self.dialect.locks_rows:
             # FOR NO KEY UPDATE: a row that is being changed can still be referred to by new ones
-            query = query.with_for_update(of=table, key_share=True)
-        return self._compile(query), self.decoder(view)
+            one = one.with_for_update(of=table, key_share=True)
+        many = (
+            select(*self._columns(view, resource, table), table.c.id.label("key_id"))
+            .select_from(table)
+            .where(self.dialect.is_any_of(table.c.id, bindparam("ids"), resource.fields_by_name["id"]))
+        )
+        return PointStatement(self._compile(one), self._compile(many), self.decoder(view))
 
     def _listing(self, shape: ListShape) -> Listing:
         resource, table = self._of(shape.view.resource)

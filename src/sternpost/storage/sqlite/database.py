@@ -18,7 +18,7 @@ from sternpost.ports.storage import Reader, Session, Statistics
 from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed
 from sternpost.storage.sql.schema import SCHEMA_TABLE
 from sternpost.storage.sql.session import SqlReader, SqlSession
-from sternpost.storage.sql.statements import Statements
+from sternpost.storage.sql.statements import PointStatement, Statements
 from sternpost.storage.sqlite.dialect import SqliteDialect
 
 VERSION_MIN = (3, 37, 0)
@@ -273,6 +273,10 @@ class _Reads:
             self.storage.read_inline(text, arguments) if short else await self.storage.read_in_thread(text, arguments)
         )
 
+    async def fetch_one(self, statement: PointStatement, values: dict[str, Any]) -> Any:
+        rows = self.storage.read_inline(statement.one.text, statement.one.bind(values))
+        return rows[0] if rows else None
+
 
 class _Writes:
     """Statements of one transaction."""
@@ -283,6 +287,10 @@ class _Writes:
 
     async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
         return self.storage.guarded(lambda: self.connection.execute(text, arguments).fetchall())
+
+    async def fetch_one(self, statement: PointStatement, values: dict[str, Any]) -> Any:
+        rows = await self.fetch(statement.one.text, statement.one.bind(values), short=True)
+        return rows[0] if rows else None
 
     async def execute(self, text: str, arguments: tuple[Any, ...]) -> int:
         return self.storage.guarded(lambda: self.connection.execute(text, arguments).rowcount)
