@@ -22,6 +22,7 @@ from sternpost.ports.authenticator import Authenticator
 from sternpost.ports.storage import Storage
 from sternpost.protocols.rest.docs import Docs
 from sternpost.protocols.rest.http import (
+    ANSWER,
     JSON,
     SECURITY_HEADERS,
     Receive,
@@ -149,7 +150,9 @@ class Sternpost:
             self.in_flight += 1
             try:
                 running = self.running
-                await running.serve(scope, receive, _closing(send) if running.readiness.draining else send)
+                if running.readiness.draining:
+                    send = _closing(scope, send)
+                await running.serve(scope, receive, send)
             finally:
                 self.in_flight -= 1
         elif scope["type"] == "lifespan":
@@ -214,7 +217,8 @@ class Running:
             if self._cors is None:
                 await self._dispatch(scope, receive, send, headers, observation)
             else:  # a preflight is answered by the middleware: its status has to be watched
-                await self._cors({**scope, _OBSERVED: (headers, observation)}, receive, _watching(send, observation))
+                observed = {**scope, _OBSERVED: (headers, observation)}
+                await self._cors(observed, receive, _watching(observed, send, observation))
         finally:
             self.log.request(observation)
 
@@ -234,7 +238,7 @@ class Running:
             if scope["method"] not in ("GET", "HEAD"):
                 await self._refuse(MethodNotAllowed(("GET", "HEAD")), scope, send, headers, observation)
                 return
-            await self.docs(scope, receive, _watching(send, observation))
+            await self.docs(scope, receive, _watching(scope, send, observation))
         else:
             await self._elsewhere(scope, receive, send, headers, observation)
 
@@ -262,9 +266,7 @@ class Running:
             ready, body = await self.readiness.report()
             observation.success_message = "Readiness checked"
         observation.status = 200 if ready else 503
-        await send_response(
-            send, observation.status, [JSON, *SECURITY_HEADERS], orjson.dumps(body), head=scope["method"] == "HEAD"
-        )
+        await send_response(scope, send, observation.status, [JSON, *SECURITY_HEADERS], orjson.dumps(body))
 
     async def _elsewhere(
         self, scope: Scope, receive: Receive, send: Send, headers: RequestHeaders, observation: Observation
@@ -273,7 +275,7 @@ class Running:
         for prefix, mounted in self.mounts.items():
             if path == prefix or path.startswith(prefix.rstrip("/") + "/"):
                 below = {**scope, "root_path": scope.get("root_path", "") + prefix.rstrip("/")}
-                await mounted(below, receive, _watching(send, observation))
+                await mounted(below, receive, _watching(below, send, observation))
                 return
         await self._refuse(NotFound("There is nothing at this address"), scope, send, headers, observation)
 
@@ -287,14 +289,15 @@ class Running:
     ) -> None:
         self.log.error(observation, error)
         observation.status, more, body = encode_error(error, observation, headers)
-        await send_response(send, observation.status, [*more, *SECURITY_HEADERS], body, head=scope["method"] == "HEAD")
+        await send_response(scope, send, observation.status, [*more, *SECURITY_HEADERS], body)
 
     def _unhealthy(self, name: str, reason: str) -> None:
         self.log.event("warning", f"{name} is unhealthy", check=name, reason=reason)
 
 
-def _watching(send: Send, observation: Observation) -> Send:
+def _watching(scope: Scope, send: Send, observation: Observation) -> Send:
     """Notes the status of an answer that something else writes."""
+    scope[ANSWER] = None
 
     async def watched(message: Any) -> None:
         if message["type"] == "http.response.start":
@@ -304,8 +307,9 @@ def _watching(send: Send, observation: Observation) -> Send:
     return watched
 
 
-def _closing(send: Send) -> Send:
+def _closing(scope: Scope, send: Send) -> Send:
     """Tells clients of a service that is going away to open their next connection elsewhere."""
+    scope[ANSWER] = None
 
     async def closing(message: Any) -> None:
         if message["type"] == "http.response.start":

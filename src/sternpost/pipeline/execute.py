@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import nullcontext
 
 from sternpost.errors import Timeout, Unauthenticated
-from sternpost.pipeline.authorize import fold_for
 from sternpost.pipeline.call import Answer, Call
 from sternpost.pipeline.operations import HANDLERS, Execution
 from sternpost.pipeline.runtime import BoundOperation, Runtime
@@ -28,13 +26,15 @@ async def execute(runtime: Runtime, call: Call, observation: Observation) -> Ans
     observation.user_id = principal.subject if principal else None
 
     values = operation.input.parse(call.body) if operation.input is not None else {}
-    selection = operation.selector.select(call.parameters, principal)
-    policy = fold_for(operation.plan.policy, principal)
+    access = operation.access(principal)
+    selection = operation.selector.select(call.parameters, principal, access.selections)
 
     statistics = Statistics()
-    run = Execution(runtime, operation, call, principal, policy, values, selection, statistics, observation)
+    run = Execution(runtime, operation, call, principal, access, values, selection, statistics, observation)
     try:
-        async with asyncio.timeout(operation.plan.timeout_seconds) if operation.plan.timeout_seconds else nullcontext():
+        if operation.plan.timeout_seconds is None:
+            return await HANDLERS[operation.plan.kind](run)
+        async with asyncio.timeout(operation.plan.timeout_seconds):
             return await HANDLERS[operation.plan.kind](run)
     except TimeoutError as error:
         raise Timeout(log={"timeoutSeconds": operation.plan.timeout_seconds}) from error

@@ -13,8 +13,8 @@ from sternpost.pipeline.authorize import ALLOW, DENY, fold_for
 from sternpost.pipeline.call import Answer, Call
 from sternpost.pipeline.change import Change
 from sternpost.pipeline.context import Context
-from sternpost.pipeline.runtime import BoundOperation, Runtime
-from sternpost.pipeline.selection import Selection
+from sternpost.pipeline.runtime import Access, BoundOperation, Runtime
+from sternpost.pipeline.selection import KEPT_MAX, Selection
 from sternpost.plan.model import OperationKind, ResourcePlan
 from sternpost.plan.policy import Path, PolicyNode
 from sternpost.ports.authenticator import Principal
@@ -30,8 +30,7 @@ class Execution:
     operation: BoundOperation
     call: Call
     principal: Principal | None
-    policy: PolicyNode
-    """The operation's policy as far as it depends on the row."""
+    access: Access
     values: dict[str, Any]
     selection: Selection
     statistics: Statistics
@@ -49,24 +48,23 @@ class Execution:
             yield session
 
     @property
+    def policy(self) -> PolicyNode:
+        """The operation's policy as far as it depends on the row."""
+        return self.access.policy
+
+    @property
     def subject(self) -> str | None:
         return self.principal.subject if self.principal else None
 
 
 async def browse(run: Execution) -> Answer:
     """A page of the rows that the policy lets the caller see."""
-    resource, selection = run.operation.resource, run.selection
-    if run.policy == DENY:
+    selection = run.selection
+    if run.policy is DENY:
         raise _denied(run)
     reader = _reader(run)
     parent = await _visible_parent(run, reader) if run.call.parent is not None else None
-    shape = ListShape(
-        view=run.runtime.views.of(resource, run.principal, tree=selection.includes),
-        policy=None if run.policy == ALLOW else run.policy,
-        parent=run.call.parent[:2] if run.call.parent else None,
-        conditions=selection.conditions,
-        sort=selection.sort,
-    )
+    shape = _list_shape(run)
     offset = (selection.page - 1) * selection.page_size
     rows = await reader.browse(
         shape, ListValues(selection.values, parent, run.subject, selection.page_size, offset), count=True
@@ -85,9 +83,12 @@ async def browse(run: Execution) -> Answer:
 
 async def read(run: Execution) -> Answer:
     """One row."""
-    if run.policy == DENY:
+    if run.policy is DENY:
         raise _denied(run)
-    view = run.runtime.views.of(run.operation.resource, run.principal, run.operation.facts, run.selection.includes)
+    access, includes = run.access, run.selection.includes
+    view = access.view
+    if includes.children:
+        view = run.runtime.views.of(run.operation.resource, run.principal, access.facts, includes)
     row = await _load(run, _reader(run), view)
     return Answer(document=row.document, meta={"truncated": sorted(row.cut)} if row.cut else {})
 
@@ -96,11 +97,11 @@ async def create(run: Execution) -> Answer:
     """A new row, in a transaction with all that belongs to it."""
     resource = run.operation.resource
     _default_to_caller(run)
-    if run.policy == DENY:
+    if run.policy is DENY:
         raise _denied(run)
     async with run.transaction() as session:
-        if run.policy != ALLOW:
-            facts = await session.facts(resource.name, run.values, tuple(run.operation.facts))
+        if run.policy is not ALLOW:
+            facts = await session.facts(resource.name, run.values, tuple(run.access.facts))
             if not run.operation.check.allows(run.policy, facts, run.subject):
                 raise _denied(run)
         change: Change[Any] = Change(run.runtime, session, resource, run.values, None, None)
@@ -113,7 +114,7 @@ async def change_row(run: Execution) -> Answer:
     if run.operation.plan.kind == "replace":
         _default_to_caller(run)
     async with run.transaction() as session:
-        row = await _load(run, session, run.runtime.views.full(resource, run.operation.facts), lock=True)
+        row = await _load(run, session, run.runtime.views.full(resource, run.access.facts), lock=True)
         change: Change[Any] = Change(run.runtime, session, resource, run.values, row.document, _digits(run))
         return Answer(document=_visible(run, await _apply(run, session, change)))
 
@@ -122,7 +123,7 @@ async def delete(run: Execution) -> Answer:
     """Removes one row, and what it owns."""
     resource = run.operation.resource
     async with run.transaction() as session:
-        row = await _load(run, session, run.runtime.views.full(resource, run.operation.facts), lock=True)
+        row = await _load(run, session, run.runtime.views.full(resource, run.access.facts), lock=True)
         if run.operation.function is not None:
             await run.operation.function(_context(run, session), run.runtime.instances.row(resource, row.document))
         await session.delete(resource.name, _digits(run))
@@ -133,7 +134,7 @@ async def transition(run: Execution) -> Answer:
     """Moves one row from a state to another, by an update that only matches the states it may start from."""
     resource, plan = run.operation.resource, run.operation.plan
     async with run.transaction() as session:
-        row = await _load(run, session, run.runtime.views.full(resource, run.operation.facts), lock=True)
+        row = await _load(run, session, run.runtime.views.full(resource, run.access.facts), lock=True)
         values: dict[str, Any] = {str(plan.state_field): plan.target}
         values.update(
             {field.name: run.runtime.clock.now() for field in resource.fields if field.generated == "updated"}
@@ -179,10 +180,12 @@ async def _custom(run: Execution, reader: Reader) -> Answer:
     plan, resource = run.operation.plan, run.operation.resource
     arguments: list[Any] = [_context(run, reader)]
     if plan.on_item:
-        view = run.runtime.views.full(resource, run.operation.facts)
+        view = run.runtime.views.full(resource, run.access.facts)
         row = await _load(run, reader, view, lock=plan.method != "GET")
         arguments.append(run.runtime.instances.row(resource, row.document))
-    elif run.policy == DENY or (run.policy != ALLOW and not run.operation.check.allows(run.policy, {}, run.subject)):
+    elif run.policy is DENY or (
+        run.policy is not ALLOW and not run.operation.check.allows(run.policy, {}, run.subject)
+    ):
         raise _denied(run)
     if plan.input is not None:
         arguments.append(run.runtime.instances.payload(plan.input, run.values))
@@ -215,17 +218,41 @@ async def _load(run: Execution, reader: Reader, view: View, *, lock: bool = Fals
         Forbidden, Unauthenticated: the caller sees it, but may not do this with it.
     """
     resource = run.operation.resource
-    seeing = fold_for(resource.reading.policy, run.principal) if resource.reading else DENY
-    if run.policy == DENY and seeing == DENY:
+    policy, seeing = run.access.policy, run.access.seeing
+    if policy is DENY and seeing is DENY:
         raise _denied(run)  # whatever the row: so this tells nothing about it
     digits = decode(resource.prefix, run.call.id or "")
     row = await reader.get(view, digits, subject=run.subject, lock=lock) if digits is not None else None
     if row is None:
         raise NotFound
     check = run.operation.check
-    if not check.allows(run.policy, row.facts, run.subject):
+    if policy is not ALLOW and not check.allows(policy, row.facts, run.subject):
         raise _denied(run) if check.allows(seeing, row.facts, run.subject) else NotFound()
     return row
+
+
+def _list_shape(run: Execution) -> ListShape:
+    """Which list is asked for. Lists that come again are the same object, so that their statement is found at once."""
+    selection, access = run.selection, run.access
+    parent = run.call.parent[:2] if run.call.parent else None
+    key = None
+    if not selection.includes.children:
+        key = (selection.conditions, selection.sort, parent)
+        found = access.shapes.get(key)
+        if found is not None:
+            return found
+    shape = ListShape(
+        view=run.runtime.views.of(run.operation.resource, run.principal, tree=selection.includes),
+        policy=None if access.policy is ALLOW else access.policy,
+        parent=parent,
+        conditions=selection.conditions,
+        sort=selection.sort,
+    )
+    if key is not None:
+        if len(access.shapes) >= KEPT_MAX:
+            access.shapes.clear()
+        access.shapes[key] = shape
+    return shape
 
 
 async def _visible_parent(run: Execution, reader: Reader) -> str:
@@ -234,7 +261,7 @@ async def _visible_parent(run: Execution, reader: Reader) -> str:
     name, _, sent = run.call.parent
     parent = run.runtime.plan.by_name[name]
     policy = fold_for(parent.reading.policy, run.principal) if parent.reading else DENY
-    if policy == DENY:
+    if policy is DENY:
         raise _denied(run)
     digits = decode(parent.prefix, sent)
     check = run.runtime.checks[name]

@@ -2,23 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from sternpost.clock import Clock
 from sternpost.ids import NewId
-from sternpost.pipeline.authorize import RowCheck, row_check
+from sternpost.pipeline.authorize import RowCheck, fold_for, row_check
+from sternpost.pipeline.call import ListParameter
 from sternpost.pipeline.inputs import Input, Inputs
 from sternpost.pipeline.instances import Instances
-from sternpost.pipeline.selection import Selector
+from sternpost.pipeline.selection import Selection, Selector
 from sternpost.pipeline.views import Views
 from sternpost.plan.model import OperationPlan, Plan, RelationPlan, ResourcePlan
-from sternpost.plan.policy import DENY, Path, fold, paths
-from sternpost.ports.authenticator import Authenticator
-from sternpost.ports.storage import Storage
+from sternpost.plan.policy import DENY, Path, PolicyNode, fold, paths
+from sternpost.ports.authenticator import Authenticator, Principal
+from sternpost.ports.storage import ListShape, Storage, View
 
 Function = Callable[..., Awaitable[Any]]
+
+
+ACCESS_MAX = 1000
+"""Sets of scopes whose access is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What an operation is for all callers with the same scopes.
+
+    Attributes:
+        policy: the operation's policy, as far as it depends on the row. `ALLOW` and `DENY` are the very constants.
+        seeing: the same for whether a row exists for the caller at all.
+        facts: what the two look at.
+        view: what the caller gets to see, without relations.
+        selections: checked parameters that came before, by what was sent.
+        shapes: lists that came before.
+    """
+
+    policy: PolicyNode
+    seeing: PolicyNode
+    facts: frozenset[Path]
+    view: View
+    selections: dict[tuple[ListParameter, ...], Selection]
+    shapes: dict[Hashable, ListShape]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +66,24 @@ class BoundOperation:
     selector: Selector
     input: Input | None
     function: Function | None
+    views: Views
+    _access: dict[frozenset[str] | None, Access] = field(default_factory=dict[frozenset[str] | None, Access])
+
+    def access(self, principal: Principal | None) -> Access:
+        """What the operation is for this caller; decided for the first with these scopes."""
+        scopes = None if principal is None else principal.scopes
+        found = self._access.get(scopes)
+        if found is None:
+            if len(self._access) >= ACCESS_MAX:
+                self._access.clear()
+            found = self._access[scopes] = self._decide(principal)
+        return found
+
+    def _decide(self, principal: Principal | None) -> Access:
+        policy = fold_for(self.plan.policy, principal)
+        seeing = fold_for(self.resource.reading.policy, principal) if self.resource.reading else DENY
+        facts = paths(policy) | paths(seeing)
+        return Access(policy, seeing, facts, self.views.of(self.resource, principal, facts), {}, {})
 
 
 class Runtime:
@@ -81,6 +125,7 @@ class Runtime:
             selector=Selector(resource, operation, self.inputs, self.views),
             input=self._input(resource, operation),
             function=function,
+            views=self.views,
         )
 
     def _input(self, resource: ResourcePlan, operation: OperationPlan) -> Input | None:

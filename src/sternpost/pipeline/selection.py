@@ -16,6 +16,10 @@ from sternpost.ports.storage import Condition
 
 PAGE_MAX = 10_000_000
 SORTS_MAX = 20
+KEPT_MAX = 1000
+KEPT_CHARACTERS_MAX = 300
+"""Parameters that are kept once they are checked: so many of one operation, and no longer ones."""
+
 IN_MAX = 100
 """Values that one `in` filter may list."""
 
@@ -49,15 +53,28 @@ class Selector:
         self.default_sort = tuple((name.removeprefix("-"), name.startswith("-")) for name in operation.default_sort)
         self.allowed = self._allowed()
 
-    def select(self, parameters: tuple[ListParameter, ...], principal: Principal | None) -> Selection:
-        """The checked parameters.
+    def select(
+        self,
+        parameters: tuple[ListParameter, ...],
+        principal: Principal | None,
+        kept: dict[tuple[ListParameter, ...], Selection],
+    ) -> Selection:
+        """The checked parameters; `kept` holds those that callers with the same scopes sent before.
 
         Raises:
             Invalid: with every problem; an unknown parameter names the allowed ones.
         """
+        found = kept.get(parameters)
+        if found is None:
+            found = self._select(parameters, principal)
+            if sum(len(parameter.value) for parameter in parameters) <= KEPT_CHARACTERS_MAX:
+                if len(kept) >= KEPT_MAX:
+                    kept.clear()
+                kept[parameters] = found
+        return found
+
+    def _select(self, parameters: tuple[ListParameter, ...], principal: Principal | None) -> Selection:
         selection = Selection(EMPTY_TREE, page_size=self.operation.page_size or 0, sort=self.default_sort)
-        if not parameters:
-            return selection
         details: list[Detail] = []
         conditions: list[tuple[Condition, Any]] = []
         seen: set[tuple[str, str]] = set()

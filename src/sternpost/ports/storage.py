@@ -36,6 +36,14 @@ class View:
     fields: tuple[str, ...]
     includes: tuple[Include, ...] = ()
     facts: tuple[Path, ...] = ()
+    _hash: int = field(init=False, repr=False, compare=False, default=0)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.resource, self.fields, self.includes, self.facts)))
+
+    def __hash__(self) -> int:
+        """Statements are found by views at every request, and views are deep: the hash is computed once."""
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,14 @@ class ListShape:
     parent: tuple[str, str] | None = None
     conditions: tuple[Condition, ...] = ()
     sort: tuple[tuple[str, bool], ...] = ()
+    _hash: int = field(init=False, repr=False, compare=False, default=0)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.view, self.policy, self.parent, self.conditions, self.sort)))
+
+    def __hash__(self) -> int:
+        """As with views, computed once."""
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)

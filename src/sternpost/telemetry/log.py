@@ -6,12 +6,13 @@ order; more keys may follow. One line for each request, one more for each error.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sys
 import traceback
 from collections.abc import Callable, Mapping, MutableMapping
 from datetime import datetime
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 import structlog
@@ -51,7 +52,7 @@ class Log:
         self.clock = clock
         self.least = LEVELS[level]
         self.sensitive = sensitive
-        self.write = write or _to_stdout
+        self.write = write or Output(sys.stdout.buffer).write
 
     def request(self, observation: Observation) -> None:
         """The line of a finished request."""
@@ -142,17 +143,21 @@ class Log:
         )
 
     def _line(self, level: str, message: str, observation: Observation | None, more: Mapping[str, Any]) -> None:
-        line = {
+        line: dict[str, Any] = {
             "timestamp": _instant(self.clock.now()),
             "level": level,
             "message": _redacted(message),
             "service": self.service,
-            "traceId": observation.trace_id if observation else None,
-            "spanId": observation.span_id if observation else None,
-            "userId": observation.user_id if observation else None,
-            "duration": round((self.clock.monotonic() - observation.started) * 1000, 3) if observation else 0,
         }
-        line.update((key, value) for key, value in more.items() if key not in line)
+        if observation is None:
+            line.update(traceId=None, spanId=None, userId=None, duration=0)
+        else:
+            line["traceId"] = observation.trace_id
+            line["spanId"] = observation.span_id
+            line["userId"] = observation.user_id
+            line["duration"] = round((self.clock.monotonic() - observation.started) * 1000, 3)
+        for key, value in more.items():
+            line.setdefault(key, value)
         self.write(orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS))
 
 
@@ -170,9 +175,31 @@ def _redacted(text: str) -> str:
 
 
 def _instant(now: datetime) -> str:
-    return f"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03d}Z"
+    return now.isoformat(timespec="milliseconds")[:23] + "Z"
 
 
-def _to_stdout(line: bytes) -> None:
-    sys.stdout.buffer.write(line)
-    sys.stdout.buffer.flush()
+class Output:
+    """Writes lines to a stream: those of one turn of the event loop at once, at its end. Outside a loop each at once."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.stream = stream
+        self._lines: list[bytes] = []
+        self._flushing: asyncio.AbstractEventLoop | None = None
+        """The loop that will write what is there."""
+
+    def write(self, line: bytes) -> None:
+        """Takes a line with its newline."""
+        self._lines.append(line)
+        loop = asyncio._get_running_loop()  # pyright: ignore[reportPrivateUsage]  (documented: None where none runs)
+        if loop is None:
+            self.flush()
+        elif loop is not self._flushing:
+            self._flushing = loop
+            loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Writes what is there."""
+        lines, self._lines, self._flushing = self._lines, [], None
+        if lines:
+            self.stream.write(b"".join(lines))
+            self.stream.flush()

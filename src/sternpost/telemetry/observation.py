@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from sternpost.ids import random_hex
 
 if TYPE_CHECKING:
     from sternpost.telemetry.log import Log
@@ -39,12 +40,14 @@ class Observation:
 
 def trace_context(traceparent: str | None) -> tuple[str, str | None]:
     """The trace id and the caller's span id, from a W3C `traceparent` (version 00 or later), or a new trace."""
-    found = _TRACEPARENT.fullmatch(traceparent) if traceparent is not None and len(traceparent) <= 256 else None
-    if found is None or (traceparent and traceparent.startswith("00") and found.group(3)):
-        return secrets.token_hex(16), None
+    if traceparent is None:
+        return random_hex(32), None
+    found = _TRACEPARENT.fullmatch(traceparent) if len(traceparent) <= 256 else None
+    if found is None or (traceparent.startswith("00") and found.group(3)):
+        return random_hex(32), None
     return found.group(1), found.group(2)
 
 
 def new_span_id() -> str:
     """16 random hexadecimal digits."""
-    return secrets.token_hex(8)
+    return random_hex(16)

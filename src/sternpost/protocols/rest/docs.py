@@ -35,20 +35,19 @@ class Docs:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
-        head = scope["method"] == "HEAD"
         if path == "/openapi.json":
-            await send_response(send, 200, [JSON, *_headers()], self.description, head=head)
+            await send_response(scope, send, 200, [JSON, *_headers()], self.description)
         elif path == "/docs":
             page = [
                 (b"content-type", b"text/html; charset=utf-8"),
                 (b"content-security-policy", PAGE_POLICY),
                 *_headers(),
             ]
-            await send_response(send, 200, page, self.page, head=head)
+            await send_response(scope, send, 200, page, self.page)
         else:
-            await self._asset(scope, send, path[len(_PREFIX) :], head=head)
+            await self._asset(scope, send, path[len(_PREFIX) :])
 
-    async def _asset(self, scope: Scope, send: Send, name: str, *, head: bool) -> None:
+    async def _asset(self, scope: Scope, send: Send, name: str) -> None:
         body, etag = _asset(name)
         headers = [
             (b"content-type", _TYPES[name.rpartition(".")[2]]),
@@ -56,9 +55,9 @@ class Docs:
             *_headers(b"public, max-age=3600"),
         ]
         if any(key == b"if-none-match" and value == etag for key, value in scope["headers"]):
-            await send_response(send, 304, headers, b"")
+            await send_response(scope, send, 304, headers, b"")
         else:
-            await send_response(send, 200, headers, body, head=head)
+            await send_response(scope, send, 200, headers, body)
 
 
 def _headers(cache: bytes = b"no-cache") -> list[Header]:

@@ -24,6 +24,11 @@ JSON = (b"content-type", b"application/json")
 PROBLEM_JSON = (b"content-type", b"application/problem+json")
 
 
+ANSWER = "sternpost.answer"
+"""Where a scope may offer a short way to send a whole answer: `(status, headers, body) -> bool`, False for "not now".
+Whoever wraps `send` takes it out."""
+
+
 class ClientDisconnected(Exception):
     """The client went away before its request was complete; there is nobody to answer."""
 
@@ -134,9 +139,14 @@ async def read_body(receive: Receive, headers: RequestHeaders, limit: int) -> by
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-async def send_response(send: Send, status: int, headers: list[Header], body: bytes, *, head: bool = False) -> None:
+async def send_response(scope: Scope, send: Send, status: int, headers: list[Header], body: bytes) -> None:
     """Sends a whole answer; for HEAD without its body, but with the length it would have."""
     if status != 204:
-        headers.append((b"content-length", str(len(body)).encode()))
+        headers.append((b"content-length", b"%d" % len(body)))
+    if scope["method"] == "HEAD":
+        body = b""
+    answer = scope.get(ANSWER)
+    if answer is not None and answer(status, headers, body):
+        return
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if head else body})
+    await send({"type": "http.response.body", "body": body})

@@ -76,7 +76,7 @@ class Rest:
             status, more, body = encode_error(None, observation, headers)
         observation.status = status
         response_headers = [*more, *SECURITY_HEADERS, (b"x-request-id", observation.request_id.encode())]
-        await send_response(send, status, response_headers, body, head=scope["method"] == "HEAD")
+        await send_response(scope, send, status, response_headers, body)
 
     async def _answer(
         self, scope: Scope, receive: Receive, headers: RequestHeaders, observation: Observation
