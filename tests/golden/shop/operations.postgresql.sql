@@ -1,7 +1,7 @@
 -- users.browse
 -- page
-SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at FROM users ORDER BY users.id ASC LIMIT $1 OFFSET $2;
--- count, where the page does not tell it
+SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, (SELECT count(*) AS count_1 FROM users) AS total FROM users ORDER BY users.id ASC LIMIT $1 OFFSET $2;
+-- count, for a page without rows
 SELECT count(*) AS count_1 FROM users;
 
 -- users.read
@@ -50,8 +50,8 @@ UPDATE users SET status=$1, updated_at=$2 WHERE users.id = $3 AND users.status I
 
 -- products.browse
 -- page
-SELECT products.id, products.sku, products.name, products.price_cents, products.stock FROM products ORDER BY products.id ASC LIMIT $1 OFFSET $2;
--- count, where the page does not tell it
+SELECT products.id, products.sku, products.name, products.price_cents, products.stock, (SELECT count(*) AS count_1 FROM products) AS total FROM products ORDER BY products.id ASC LIMIT $1 OFFSET $2;
+-- count, for a page without rows
 SELECT count(*) AS count_1 FROM products;
 
 -- products.read
@@ -82,8 +82,8 @@ DELETE FROM products WHERE products.id = $1;
 
 -- orders.browse
 -- page
-SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.id AS key_id FROM orders WHERE orders.user_id = $1 ORDER BY orders.id ASC LIMIT $2 OFFSET $3;
--- count, where the page does not tell it
+SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.id AS key_id, (SELECT count(*) AS count_1 FROM orders WHERE orders.user_id = $1) AS total FROM orders WHERE orders.user_id = $1 ORDER BY orders.id ASC LIMIT $2 OFFSET $3;
+-- count, for a page without rows
 SELECT count(*) AS count_1 FROM orders WHERE orders.user_id = $1;
 -- items
 SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS parent_key FROM order_items WHERE order_items.order_id = ANY (CAST($1 AS UUID[])) ORDER BY order_items.order_id, order_items.position;

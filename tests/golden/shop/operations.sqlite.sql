@@ -1,7 +1,7 @@
 -- users.browse
 -- page
-SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at FROM users ORDER BY users.id ASC LIMIT ? OFFSET ?;
--- count, where the page does not tell it
+SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, (SELECT count(*) AS count_1 FROM users) AS total FROM users ORDER BY users.id ASC LIMIT ? OFFSET ?;
+-- count, for a page without rows
 SELECT count(*) AS count_1 FROM users;
 
 -- users.read
@@ -50,8 +50,8 @@ UPDATE users SET status=?, updated_at=? WHERE users.id = ? AND users.status IN (
 
 -- products.browse
 -- page
-SELECT products.id, products.sku, products.name, products.price_cents, products.stock FROM products ORDER BY products.id ASC LIMIT ? OFFSET ?;
--- count, where the page does not tell it
+SELECT products.id, products.sku, products.name, products.price_cents, products.stock, (SELECT count(*) AS count_1 FROM products) AS total FROM products ORDER BY products.id ASC LIMIT ? OFFSET ?;
+-- count, for a page without rows
 SELECT count(*) AS count_1 FROM products;
 
 -- products.read
@@ -82,8 +82,8 @@ DELETE FROM products WHERE products.id = ?;
 
 -- orders.browse
 -- page
-SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.id AS key_id FROM orders WHERE orders.user_id = ? ORDER BY orders.id ASC LIMIT ? OFFSET ?;
--- count, where the page does not tell it
+SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.id AS key_id, (SELECT count(*) AS count_1 FROM orders WHERE orders.user_id = ?) AS total FROM orders WHERE orders.user_id = ? ORDER BY orders.id ASC LIMIT ? OFFSET ?;
+-- count, for a page without rows
 SELECT count(*) AS count_1 FROM orders WHERE orders.user_id = ?;
 -- items
 SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS parent_key FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position;

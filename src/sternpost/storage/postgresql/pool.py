@@ -31,6 +31,8 @@ class Pool:
         """Every open connection with the generation it belongs to."""
         self._connecting = 0
         self._waiters: deque[asyncio.Future[Any]] = deque()
+        self._deadlines: dict[asyncio.Future[Any], float] = {}
+        self._alarm: asyncio.TimerHandle | None = None
         self._generation = 0
         self._settling: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -84,6 +86,8 @@ class Pool:
     async def close(self) -> None:
         """Ends every connection; those still in use are cut off after the time limit."""
         self._closed = True
+        if self._alarm is not None:
+            self._alarm.cancel()
         for waiter in self._waiters:
             waiter.cancel()
         for task in self._settling:
@@ -117,20 +121,37 @@ class Pool:
         return connection
 
     async def _wait(self) -> Any:
-        waiter: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[Any] = loop.create_future()
         self._waiters.append(waiter)
+        self._deadlines[waiter] = loop.time() + self.timeout_seconds
+        if self._alarm is None:
+            self._alarm = loop.call_later(self.timeout_seconds, self._expire_waiters, loop)
         try:
-            async with asyncio.timeout(self.timeout_seconds):
-                found = await waiter
-        except BaseException:
-            if waiter.done() and not waiter.cancelled() and waiter.exception() is None and waiter.result() is not None:
-                self.release(waiter.result())  # it came in the same turn as the cancellation
-            else:
+            found = await waiter
+        except asyncio.CancelledError:
+            if waiter.cancelled() or waiter.exception() is not None:
                 with contextlib.suppress(ValueError):
                     self._waiters.remove(waiter)
+            elif waiter.result() is not None:
+                self.release(waiter.result())  # it came in the same turn as the cancellation
+            else:
                 self._make_one_for_waiter()
             raise
+        finally:
+            del self._deadlines[waiter]
         return found if found is not None else await self.acquire()
+
+    def _expire_waiters(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Ends the wait of those whose time is up. One alarm serves all: a timer for each would cost every one of them."""
+        self._alarm = None
+        now = loop.time()
+        for waiter, deadline in self._deadlines.items():
+            if deadline <= now and not waiter.done():
+                waiter.set_exception(TimeoutError("no connection became free"))
+        rest = [deadline for deadline in self._deadlines.values() if deadline > now]
+        if rest:
+            self._alarm = loop.call_at(min(rest), self._expire_waiters, loop)
 
     def _hand_on(self, connection: Any) -> None:
         while self._waiters:

@@ -21,7 +21,7 @@ def explain_operation(statements: Statements, operation_id: str) -> list[tuple[s
     texts: list[tuple[str, str]] = []
     if operation.kind == "browse":
         listing = statements.listing(ListShape(view, rows, sort=_default_sort(operation)))
-        texts += [("page", listing.page.text), ("count, where the page does not tell it", listing.count.text)]
+        texts += [("page", listing.counted.text), ("count, for a page without rows", listing.count.text)]
     elif operation.on_item:
         looked_at = paths(operation.policy) | (
             paths(resource.reading.policy) if resource.reading else frozenset[Path]()

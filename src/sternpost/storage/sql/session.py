@@ -91,12 +91,13 @@ class SqlReader:
         resource = self.plan.by_name[shape.view.resource]
         for index, (condition, value) in enumerate(zip(shape.conditions, values.conditions, strict=True)):
             bound[f"filter_{index}"] = self._filter_value(resource, condition.field, condition.operator, value)
-        self._bind_subject(listing.page, values.subject, bound)
-        rows = await self._fetch(listing.page, bound, short=False)
+        statement = listing.counted if count else listing.page
+        self._bind_subject(statement, values.subject, bound)
+        rows = await self._fetch(statement, bound, short=False)
         documents = [listing.decoder.document(row) for row in rows]
         result = Rows(documents)
         if count:
-            result.total = await self._total(listing.count, bound, values, len(rows))
+            result.total = rows[0][-1] if rows else await self._total(listing.count, bound, values)
         if shape.view.includes:
             along = _Along(values.subject, result.cut)
             await self._attach(shape.view, listing.decoder, rows, documents, along, (1,) * len(rows))
@@ -127,11 +128,10 @@ class SqlReader:
         self.statistics.statements += 1
         return await self.queries.fetch(statement.text, statement.bind(values), short=short)
 
-    async def _total(self, statement: Statement, bound: dict[str, Any], values: ListValues, found: int) -> int:
-        """The count; known without asking where the page is not full and not beyond the end."""
-        limit = values.limit
-        if limit is None or (limit > 0 and (0 < found < limit or (found == 0 and values.offset == 0))):
-            return values.offset + found
+    async def _total(self, statement: Statement, bound: dict[str, Any], values: ListValues) -> int:
+        """The count for a page without rows; known without asking where that page is the first."""
+        if values.offset == 0 and values.limit != 0:
+            return 0
         self._bind_subject(statement, values.subject, bound)
         return (await self._fetch(statement, bound, short=False))[0][0]
 

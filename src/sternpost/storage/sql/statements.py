@@ -78,8 +78,15 @@ class PointStatement:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The statements of one list shape."""
+    """The statements of one list shape.
 
+    Attributes:
+        counted: a page whose last column is the number of rows in all: one statement sees one state of the data.
+        page: the same without it.
+        count: that number alone, for a page that has no row.
+    """
+
+    counted: Statement
     page: Statement
     count: Statement
     decoder: Decoder
@@ -213,7 +220,8 @@ class Statements:
         count = select(func.count()).select_from(table)
         if conditions:
             count = count.where(and_(*conditions))
-        return Listing(self._compile(page), self._compile(count), self.decoder(shape.view))
+        counted = page.add_columns(count.scalar_subquery().label("total"))
+        return Listing(self._compile(counted), self._compile(page), self._compile(count), self.decoder(shape.view))
 
     def _included(self, resource_name: str, include: Include) -> tuple[Statement, Decoder]:
         relation = self.plan.by_name[resource_name].relations_by_name[include.relation]
