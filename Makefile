@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PYTHONPATH := examples/shop:examples/chinook
 
-.PHONY: demo test check lock clean
+.PHONY: demo test check bench lock clean
 
 ## demo: the shop with sample data on http://127.0.0.1:8000 (PORT, DEMO_DIR and STERNPOST_* are respected)
 demo: .venv/.demo-installed
@@ -20,6 +20,10 @@ check: .venv/.installed
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 	$(BIN)/uv lock --check
+
+## bench: what a request costs, against other frameworks (ARGS="--quick" for a short look)
+bench: .venv/.installed
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 ## lock: after a change of dependencies
 lock: .venv/.installed
@@ -45,4 +49,4 @@ lock: .venv/.installed
 	@touch $@ .venv/.demo-installed
 
 clean:
-	rm -rf .venv .demo .pytest_cache .ruff_cache
+	rm -rf .venv .demo .bench .pytest_cache .ruff_cache

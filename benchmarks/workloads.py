@@ -1,0 +1,167 @@
+"""What is asked: the data, and the requests of each workload. Standard library only: the load generator imports it."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+USERS, ORDERS = 100_000, 300_000
+PENDING_EVERY = 100
+"""One user in a hundred is pending: 1,000 rows, so that an exact count reads an index range and not the whole table,
+and there are 50 pages of 20. A status that half the table has would measure PostgreSQL's scan and nothing else."""
+
+PAGE_SIZE = 20
+START = datetime(2026, 1, 1, tzinfo=UTC)
+FIRST = (
+    "Ada",
+    "Alan",
+    "Barbara",
+    "Edsger",
+    "Frances",
+    "Grace",
+    "Hedy",
+    "Ken",
+    "Leslie",
+    "Margaret",
+    "Niklaus",
+    "Radia",
+)
+LAST = ("Abiteboul", "Brooks", "Codd", "Dijkstra", "Eich", "Floyd", "Gray", "Hopper", "Iverson", "Knuth", "Lamport")
+STATES = ("draft", "placed", "paid", "shipped", "cancelled")
+
+
+def row_id(kind: int, number: int) -> str:
+    """The 32 digits of a UUIDv7 (RFC 9562, 5.7) whose random part is the number: the same each time, sorted by number."""
+    milliseconds = int(START.timestamp() * 1000) + number
+    return f"{milliseconds:012x}7{kind:03x}8{number * 2_654_435_761 % 2**60:015x}"
+
+
+def uuid_text(digits: str) -> str:
+    """32 hexadecimal digits as RFC 9562 writes them."""
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def user_row(number: int) -> tuple[str, str, str, str, datetime, datetime]:
+    """id (32 digits), name, email, status, created_at, updated_at."""
+    name = f"{FIRST[number % len(FIRST)]} {LAST[number % len(LAST)]} {number}"
+    status = "pending" if number % PENDING_EVERY == 0 else "suspended" if number % PENDING_EVERY < 5 else "active"
+    made = START + timedelta(seconds=number)
+    return row_id(1, number), name, f"user{number}@shop.example", status, made, made
+
+
+def order_row(number: int, users: int) -> tuple[str, str, str, int, datetime, datetime]:
+    """id (32 digits), user_id, status, total_cents, created_at, updated_at."""
+    made = START + timedelta(days=10, seconds=number)
+    owner = row_id(1, number * 7919 % users)
+    return row_id(3, number), owner, STATES[number % len(STATES)], number * 37 % 100_000, made, made
+
+
+@dataclass(frozen=True)
+class Target:
+    """Whom the requests are for, and what they may contain.
+
+    Attributes:
+        id_style: `usr_` and 32 digits, or a UUID with dashes: each stack's own ids.
+        tokens: one is sent with every request, in turn.
+        run: makes e-mail addresses of this run unlike those of any other.
+    """
+
+    host: str
+    port: int
+    id_style: str
+    tokens: Sequence[str]
+    users: int
+    run: str
+    seed: int = 1
+
+    def user_id(self, number: int) -> str:
+        digits = row_id(1, number)
+        return f"usr_{digits}" if self.id_style == "prefixed" else uuid_text(digits)
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One kind of request.
+
+    Attributes:
+        status: the only status that counts as answered.
+        requests: from a target, a function that gives the next path and body.
+    """
+
+    name: str
+    title: str
+    method: str
+    status: int
+    requests: Callable[[Target], Callable[[], tuple[str, dict[str, Any] | None]]]
+
+
+Next = Callable[[], tuple[str, dict[str, Any] | None]]
+
+
+def _read(target: Target) -> Next:
+    dice = random.Random(target.seed).random
+    users, user_id = target.users, target.user_id
+    return lambda: (f"/api/v1/users/{user_id(int(dice() * users))}", None)
+
+
+def _first_page(target: Target) -> Next:
+    path = f"/api/v1/users?status=pending&page=1&pageSize={PAGE_SIZE}"
+    return lambda: (path, None)
+
+
+def _any_page(target: Target) -> Next:
+    dice = random.Random(target.seed).random
+    pages = -(-(target.users // PENDING_EVERY) // PAGE_SIZE)
+    return lambda: (f"/api/v1/users?status=pending&page={1 + int(dice() * pages)}&pageSize={PAGE_SIZE}", None)
+
+
+def _create(target: Target) -> Next:
+    number = 0
+
+    def request() -> tuple[str, dict[str, Any]]:
+        nonlocal number
+        number += 1
+        return "/api/v1/users", {"name": f"Bench {number}", "email": f"{target.run}-{number}@bench.example"}
+
+    return request
+
+
+WORKLOADS = {
+    workload.name: workload
+    for workload in (
+        Workload("W1", "GET /api/v1/users/{id}, random ids", "GET", 200, _read),
+        Workload(
+            "W2", "GET /api/v1/users?status=pending&page=1&pageSize=20, exact totalCount", "GET", 200, _first_page
+        ),
+        Workload("W2p", "the same, random pages", "GET", 200, _any_page),
+        Workload("W3", "POST /api/v1/users, unique e-mails", "POST", 201, _create),
+    )
+}
+
+
+def encoder(workload: Workload, target: Target) -> Callable[[], bytes]:
+    """A function that gives the bytes of one HTTP/1.1 request after the other, with a token in each."""
+    following = workload.requests(target)
+    heads = [
+        f" HTTP/1.1\r\nHost: {target.host}:{target.port}\r\nAuthorization: Bearer {token}\r\n"
+        for token in target.tokens
+    ]
+    turn = 0
+
+    def encode() -> bytes:
+        nonlocal turn
+        turn = turn + 1 if turn + 1 < len(heads) else 0
+        path, body = following()
+        if body is None:
+            return f"{workload.method} {path}{heads[turn]}\r\n".encode()
+        content = json.dumps(body)
+        return (
+            f"{workload.method} {path}{heads[turn]}"
+            f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n{content}"
+        ).encode()
+
+    return encode
