@@ -15,6 +15,7 @@ from sternpost.pipeline.change import Change
 from sternpost.pipeline.context import Context
 from sternpost.pipeline.runtime import Access, BoundOperation, Runtime
 from sternpost.pipeline.selection import KEPT_MAX, Selection
+from sternpost.pipeline.writing import complete
 from sternpost.plan.model import OperationKind, ResourcePlan
 from sternpost.plan.policy import Path, PolicyNode
 from sternpost.ports.authenticator import Principal
@@ -99,6 +100,10 @@ async def create(run: Execution) -> Answer:
     _default_to_caller(run)
     if run.policy is DENY:
         raise _denied(run)
+    if run.operation.writes_one_row and run.policy is ALLOW and run.session is None:
+        row = complete(resource, run.values, run.runtime.new_id, run.runtime.clock)
+        document = await run.runtime.storage.insert(run.runtime.views.bare(resource), row, run.statistics)
+        return Answer(document=_visible(run, document))
     async with run.transaction() as session:
         if run.policy is not ALLOW:
             facts = await session.facts(resource.name, run.values, tuple(run.access.facts))

@@ -56,6 +56,8 @@ class BoundOperation:
         facts: what its policy, and that for seeing a row, look at.
         input: None where it takes no body.
         function: the author's, or None.
+        writes_one_row: a creation that is one row and nothing else, so that it needs no transaction around it. With a
+            timeout it has one: what is given up must be rolled back.
     """
 
     plan: OperationPlan
@@ -66,6 +68,7 @@ class BoundOperation:
     selector: Selector
     input: Input | None
     function: Function | None
+    writes_one_row: bool
     views: Views
     _access: dict[frozenset[str] | None, Access] = field(default_factory=dict[frozenset[str] | None, Access])
 
@@ -125,6 +128,10 @@ class Runtime:
             selector=Selector(resource, operation, self.inputs, self.views),
             input=self._input(resource, operation),
             function=function,
+            writes_one_row=operation.kind == "create"
+            and function is None
+            and operation.timeout_seconds is None
+            and all(relation.input_name is None for relation in resource.relations),
             views=self.views,
         )
 

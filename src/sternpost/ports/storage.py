@@ -193,6 +193,10 @@ class Storage(Protocol):
         """Reads outside a transaction."""
         ...
 
+    async def insert(self, view: View, values: Values, statistics: Statistics) -> Document:
+        """Adds one row in a transaction of its own, and gives it back; it may share that transaction with others like it."""
+        ...
+
     def transaction(self, statistics: Statistics) -> AbstractAsyncContextManager[Session]:
         """A transaction: committed when the block ends, rolled back when it raises or is cancelled."""
         ...

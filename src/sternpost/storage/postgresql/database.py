@@ -12,9 +12,9 @@ import asyncpg
 
 from sternpost.errors import StartupError, Timeout, Unavailable, WriteConflict
 from sternpost.plan.model import Plan
-from sternpost.ports.storage import Reader, Session, Statistics
+from sternpost.ports.storage import Document, Reader, Session, Statistics, Values, View
 from sternpost.storage.postgresql.dialect import PostgresqlDialect
-from sternpost.storage.postgresql.point_reads import PointReads
+from sternpost.storage.postgresql.grouped import EqualReads, GroupedInserts, PointReads
 from sternpost.storage.postgresql.pool import Pool
 from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed
 from sternpost.storage.sql.schema import SCHEMA_TABLE
@@ -57,13 +57,16 @@ class PostgresqlStorage:
         self.constraints: dict[str, tuple[str, ...]] = {}
         self.pool = Pool(self._connect, size=pool_size, timeout_seconds=timeout_seconds)
         self._reads = _Reads(self)
+        self._inserts: GroupedInserts = None  # pyright: ignore[reportAttributeAccessIssue]  (set by open)
 
     async def open(self, plan: Plan) -> None:
         self.statements = Statements(plan, self.dialect)
         self.constraints = self.statements.schema.constraint_columns()
+        self._inserts = GroupedInserts(self.statements, self.fetch, self._insert_one)
 
     async def close(self) -> None:
-        self._reads.points.close()
+        for grouping in (self._reads.points.grouping, self._reads.equal.grouping, self._inserts.grouping):
+            grouping.close()
         await self.pool.close()
 
     async def check(self) -> None:
@@ -98,6 +101,13 @@ class PostgresqlStorage:
 
     def reader(self, statistics: Statistics | None = None) -> Reader:
         return SqlReader(self._reads, self.statements, statistics)
+
+    async def insert(self, view: View, values: Values, statistics: Statistics) -> Document:
+        statistics.statements += 1
+        return await self._inserts.insert(view, values)
+
+    async def _insert_one(self, view: View, values: Values) -> Document:
+        return await SqlSession(_Single(self), self.statements, Statistics()).insert(view, values)
 
     @asynccontextmanager
     async def transaction(self, statistics: Statistics) -> AsyncGenerator[Session]:
@@ -211,17 +221,36 @@ class PostgresqlStorage:
 
 
 class _Reads:
-    """Reads outside a transaction: each takes a connection for one statement, those by key together."""
+    """Reads outside a transaction: each takes a connection for one statement; those that can go together do."""
 
     def __init__(self, storage: PostgresqlStorage) -> None:
         self.storage = storage
         self.points = PointReads(storage.fetch)
+        self.equal = EqualReads(storage.fetch)
+
+    async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
+        return await self.equal.read(text, arguments)
+
+    async def fetch_one(self, statement: PointStatement, values: dict[str, Any]) -> Any:
+        return await self.points.read(statement, values["id"], statement.others(values))
+
+
+class _Single:
+    """Statements that are a transaction each."""
+
+    def __init__(self, storage: PostgresqlStorage) -> None:
+        self.storage = storage
 
     async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
         return await self.storage.fetch(text, arguments)
 
     async def fetch_one(self, statement: PointStatement, values: dict[str, Any]) -> Any:
-        return await self.points.read(statement, values["id"], statement.others(values))
+        rows = await self.storage.fetch(statement.one.text, statement.one.bind(values))
+        return rows[0] if rows else None
+
+    async def execute(self, text: str, arguments: tuple[Any, ...]) -> int:
+        async with self.storage.connection() as connection:
+            return await _Statements(self.storage, connection).execute(text, arguments)
 
 
 class _Statements:

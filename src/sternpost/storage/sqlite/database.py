@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from sternpost.errors import Internal, StartupError, Unavailable
 from sternpost.plan.model import Plan
-from sternpost.ports.storage import Reader, Session, Statistics
+from sternpost.ports.storage import Document, Reader, Session, Statistics, Values, View
 from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed
 from sternpost.storage.sql.schema import SCHEMA_TABLE
 from sternpost.storage.sql.session import SqlReader, SqlSession
@@ -108,6 +108,10 @@ class SqliteStorage:
 
     def reader(self, statistics: Statistics | None = None) -> Reader:
         return SqlReader(_Reads(self), self.statements, statistics)
+
+    async def insert(self, view: View, values: Values, statistics: Statistics) -> Document:
+        async with self.transaction(statistics) as session:
+            return await session.insert(view, values)
 
     @asynccontextmanager
     async def transaction(self, statistics: Statistics) -> AsyncGenerator[Session]:
