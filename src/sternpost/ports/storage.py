@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from sternpost.plan.model import Plan
@@ -17,6 +17,9 @@ from sternpost.plan.policy import Path, PolicyNode
 
 Document = dict[str, Any]
 Values = Mapping[str, Any]
+
+Position = tuple[Any, ...]
+"""A place in a list: the values of `ListShape.order` in the row it is behind, JSON-ready, in a form only the driver reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,9 @@ class ListShape:
     Attributes:
         policy: which rows the caller may see; None for all.
         parent: `(resource, relation)` for the list under one row, such as a user's orders.
-        sort: `(field, descending)`, most significant first; the id is always added as the last.
+        sort: `(field, descending)`, most significant first; the id is always added as the last. Nulls count as greater
+            than every value.
+        after: for the rows behind a position of the list (see `ListValues.after`): which of its values are null.
     """
 
     view: View
@@ -69,25 +74,44 @@ class ListShape:
     parent: tuple[str, str] | None = None
     conditions: tuple[Condition, ...] = ()
     sort: tuple[tuple[str, bool], ...] = ()
+    after: tuple[bool, ...] | None = None
     _hash: int = field(init=False, repr=False, compare=False, default=0)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_hash", hash((self.view, self.policy, self.parent, self.conditions, self.sort)))
+        key = (self.view, self.policy, self.parent, self.conditions, self.sort, self.after)
+        object.__setattr__(self, "_hash", hash(key))
 
     def __hash__(self) -> int:
         """As with views, computed once."""
         return self._hash
 
+    @property
+    def order(self) -> tuple[tuple[str, bool], ...]:
+        """The whole order: `sort`, and the id that decides between equals."""
+        return self.sort if any(name == "id" for name, _ in self.sort) else (*self.sort, ("id", False))
+
+    def behind(self, position: Position) -> ListShape:
+        """The same list from behind a position on; the position itself goes into `ListValues.after`."""
+        return replace(self, after=tuple(value is None for value in position))
+
 
 @dataclass(frozen=True, slots=True)
 class ListValues:
-    """The values that go with a `ListShape`."""
+    """The values that go with a `ListShape`.
+
+    Attributes:
+        after: the position behind which the rows begin, as `Rows.next` told it; for a shape with `after`. There is no
+            offset then.
+        resume: whether `Rows.next` is wanted.
+    """
 
     conditions: tuple[Any, ...] = ()
     parent: str | None = None
     subject: str | None = None
     limit: int | None = None
     offset: int = 0
+    after: Position | None = None
+    resume: bool = False
 
 
 @dataclass(slots=True)
@@ -106,11 +130,13 @@ class Rows:
     Attributes:
         total: how many rows there are in all, where it was asked for.
         cut: relations of which an include gave only the first rows, because there are more than the contract allows.
+        next: where the list goes on, where that was asked for; None at its end.
     """
 
     documents: list[Document]
     total: int | None = None
     cut: set[str] = field(default_factory=set[str])
+    next: Position | None = None
 
 
 @dataclass(slots=True)
@@ -130,7 +156,7 @@ class Reader(Protocol):
         ...
 
     async def browse(self, shape: ListShape, values: ListValues, *, count: bool = False) -> Rows:
-        """Rows of a list; with `count` also how many there are without limit and offset."""
+        """Rows of a list; with `count` also how many there are without limit, offset and position."""
         ...
 
     async def facts(self, resource: str, values: Values, paths: Sequence[Path]) -> dict[Path, Any]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID
 
+import orjson
 import pytest
 
 from sternpost.compile.compiler import compile_contract
@@ -23,7 +25,17 @@ from sternpost.errors import ConstraintViolated, Duplicate, ReferenceNotFound, S
 from sternpost.ids import encode, new_hex
 from sternpost.plan.model import Plan
 from sternpost.plan.policy import AllOf, Compare, Not, Owner
-from sternpost.ports.storage import Condition, Include, ListShape, ListValues, Session, Statistics, Storage, View
+from sternpost.ports.storage import (
+    Condition,
+    Include,
+    ListShape,
+    ListValues,
+    Position,
+    Session,
+    Statistics,
+    Storage,
+    View,
+)
 
 
 class Shelf(Resource, prefix="shf", owner="keeper"):
@@ -93,6 +105,23 @@ EMPTY: dict[str, Any] = dict.fromkeys(SHELF) | {"fixed": False}
 def shelf(label: str, **values: Any) -> dict[str, Any]:
     """A whole row, in the form in which values go in."""
     return {**EMPTY, "id": new_hex(), "label": label, **values}
+
+
+def _drawn(draw: random.Random, number: int) -> dict[str, Any]:
+    """A row of few different values, so that many are equal in some of them, and of nulls."""
+    instant = datetime(2026, 3, 1, 12, 0, 0, draw.choice((0, 1, 999_999)), tzinfo=UTC)
+    return shelf(
+        f"row {number}",
+        keeper=draw.choice((None, "ann", "bob")),
+        width=draw.choice((None, 0, 1, 2)),
+        weight=draw.choice((None, -0.1, 0.1, 1e300)),
+        price=draw.choice((None, Decimal("-1.10"), Decimal("2.00"))),
+        fixed=draw.random() < 0.5,
+        colour=draw.choice((None, "red", "green")),
+        made_on=draw.choice((None, date(2026, 1, 1), date(2026, 1, 2))),
+        made_at=draw.choice((None, instant)),
+        serial=draw.choice((None, UUID(int=1), UUID(int=2))),
+    )
 
 
 class StorageSuite:
@@ -234,6 +263,74 @@ class StorageSuite:
         assert ([d["label"] for d in page.documents], page.total) == (["a", "ä"], 4)
         beyond = await opened.reader().browse(ListShape(LABELS), ListValues(limit=2, offset=20), count=True)
         assert (beyond.documents, beyond.total) == ([], 4)
+
+    async def test_going_on_from_a_position_gives_the_list_that_a_page_gives(self, opened: Storage) -> None:
+        draw = random.Random(7)  # noqa: S311  (a seed, so that a failure can be repeated)
+        await self._add(opened, *(_drawn(draw, number) for number in range(60)))
+        names = [name for name in SHELF if name not in ("notes", "parent_id")]
+        orders: list[tuple[tuple[str, bool], ...]] = [
+            ((name, descending),) for name in names for descending in (False, True)
+        ]
+        for _ in range(40):
+            chosen = draw.sample(names, draw.choice((2, 3)))
+            orders.append(tuple((name, draw.random() < 0.5) for name in chosen))
+        for order in orders:
+            for conditions, filtered in (((), ()), ((Condition("fixed", "eq"),), (False,))):
+                shape = ListShape(LABELS, conditions=conditions, sort=order)
+                whole = await self._labels(opened, shape, ListValues(filtered))
+                walked, totals = await self._walk(opened, shape, filtered, limit=draw.choice((1, 7)))
+                assert walked == whole, order
+                assert totals == {len(whole)}
+
+    async def test_going_on_sees_each_row_once_whatever_comes_and_goes(self, opened: Storage) -> None:
+        draw = random.Random(11)  # noqa: S311  (a seed, so that a failure can be repeated)
+        for order in ((), (("width", False),), (("width", True), ("colour", False)), (("made_at", True),)):
+            stay = [_drawn(draw, number) for number in range(40)]
+            brief = [_drawn(draw, number) for number in range(40, 60)]
+            await self._add(opened, *stay, *brief)
+            added = [_drawn(draw, number) for number in range(60, 90)]
+            everyone = [*stay, *brief, *added]
+
+            async def disturb(coming: list[dict[str, Any]] = added, going: list[dict[str, Any]] = brief) -> None:
+                async with opened.transaction(Statistics()) as session:
+                    if coming:
+                        await session.insert(VIEW, coming.pop())
+                    if going:
+                        await session.delete("Shelf", going.pop()["id"])
+
+            walked, _ = await self._walk(opened, ListShape(LABELS, sort=order), (), limit=3, between=disturb)
+            assert len(walked) == len(set(walked)), order
+            assert {row["label"] for row in stay} <= set(walked), order
+            async with opened.transaction(Statistics()) as session:
+                for row in everyone:
+                    await session.delete("Shelf", row["id"])
+
+    async def _walk(
+        self,
+        storage: Storage,
+        shape: ListShape,
+        filtered: tuple[Any, ...],
+        *,
+        limit: int,
+        between: Callable[[], Awaitable[None]] | None = None,
+    ) -> tuple[list[str], set[int | None]]:
+        """A whole list from position to position: its labels, and the totals that were told on the way."""
+        walked: list[str] = []
+        totals: set[int | None] = set()
+        position: Position | None = None
+        while True:
+            part = shape if position is None else shape.behind(position)
+            values = ListValues(filtered, limit=limit, after=position, resume=True)
+            counting = position is None or len(walked) % 2 == 0
+            rows = await storage.reader().browse(part, values, count=counting)
+            walked += [document["label"] for document in rows.documents]
+            if counting:
+                totals.add(rows.total)
+            if rows.next is None:
+                return walked, totals
+            position = tuple(orjson.loads(orjson.dumps(rows.next)))
+            if between is not None:
+                await between()
 
     async def test_policies_narrow_lists(self, opened: Storage) -> None:
         top = shelf("top", keeper="ann")

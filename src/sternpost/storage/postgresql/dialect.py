@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -71,6 +72,34 @@ class PostgresqlDialect:
             case _:
                 return None
 
+    def mark(self, field: FieldPlan) -> Codec:
+        match field.kind:
+            case "id":
+                return _hex
+            case "uuid" | "decimal":
+                return str
+            case "number":
+                return repr  # JSON knows no infinity
+            case "datetime":
+                return datetime.isoformat
+            case "date":
+                return date.isoformat
+            case _:
+                return None
+
+    def unmark(self, field: FieldPlan) -> Codec:
+        match field.kind:
+            case "decimal":
+                return Decimal
+            case "number":
+                return float
+            case "datetime":
+                return datetime.fromisoformat
+            case "date":
+                return date.fromisoformat
+            case _:
+                return None
+
     def is_any_of(self, column: Column[Any], values: BindParameter[Any], field: FieldPlan) -> ColumnElement[bool]:
         base = self.column_type(field).name.removesuffix(' COLLATE "C"')
         return column.operate(operators.eq, any_(cast(values, ColumnType(f"{base}[]"))))
@@ -83,3 +112,7 @@ class PostgresqlDialect:
 
     def starts_with(self, column: Column[Any], value: BindParameter[Any]) -> ColumnElement[bool]:
         return func.starts_with(column, value)
+
+
+def _hex(value: Any) -> str:
+    return value.hex

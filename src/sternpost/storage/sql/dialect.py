@@ -52,6 +52,14 @@ class Dialect(Protocol):
         """From what the driver returns to what a JSON encoder writes; `prefix` for ids."""
         ...
 
+    def mark(self, field: FieldPlan) -> Codec:
+        """From what the driver returns to plain JSON, without loss: part of a position in a list."""
+        ...
+
+    def unmark(self, field: FieldPlan) -> Codec:
+        """The way back: from that JSON to what the driver binds."""
+        ...
+
     def is_any_of(self, column: Column[Any], values: BindParameter[Any], field: FieldPlan) -> ColumnElement[bool]:
         """The column is one of the values of an array that is bound as one parameter."""
         ...

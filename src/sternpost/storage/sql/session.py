@@ -83,21 +83,30 @@ class SqlReader:
 
     async def browse(self, shape: ListShape, values: ListValues, *, count: bool = False) -> Rows:
         listing = self.statements.listing(shape)
+        # Whether the list goes on is told by the number of its rows; where they are not counted, by one row more.
+        ahead = values.resume and values.limit is not None and (shape.after is not None or not count)
         bound: dict[str, Any] = {
-            "limit": values.limit if values.limit is not None else 2**31,
+            "limit": values.limit + ahead if values.limit is not None else 2**31,
             "offset": values.offset,
             "parent": values.parent,
         }
         resource = self.plan.by_name[shape.view.resource]
         for index, (condition, value) in enumerate(zip(shape.conditions, values.conditions, strict=True)):
             bound[f"filter_{index}"] = self._filter_value(resource, condition.field, condition.operator, value)
+        if values.after is not None:
+            for (name, codec), value in zip(listing.after, values.after, strict=True):
+                bound[name] = value if codec is None or value is None else codec(value)
         statement = listing.counted if count else listing.page
         self._bind_subject(statement, values.subject, bound)
         rows = await self._fetch(statement, bound, short=False)
-        documents = [listing.decoder.document(row) for row in rows]
-        result = Rows(documents)
+        result = Rows([])
         if count:
             result.total = rows[0][-1] if rows else await self._total(listing.count, bound, values)
+        if values.resume and rows and values.limit is not None:
+            more = len(rows) > values.limit if ahead else values.offset + len(rows) < (result.total or 0)
+            rows = rows[: values.limit]
+            result.next = listing.position(rows[-1]) if more else None
+        result.documents = documents = [listing.decoder.document(row) for row in rows]
         if shape.view.includes:
             along = _Along(values.subject, result.cut)
             await self._attach(shape.view, listing.decoder, rows, documents, along, (1,) * len(rows))
@@ -130,7 +139,7 @@ class SqlReader:
 
     async def _total(self, statement: Statement, bound: dict[str, Any], values: ListValues) -> int:
         """The count for a page without rows; known without asking where that page is the first."""
-        if values.offset == 0 and values.limit != 0:
+        if values.offset == 0 and values.limit != 0 and values.after is None:
             return 0
         self._bind_subject(statement, values.subject, bound)
         return (await self._fetch(statement, bound, short=False))[0][0]

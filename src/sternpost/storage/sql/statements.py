@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import operator
+from collections.abc import Generator, Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,19 +19,24 @@ from sqlalchemy import (
     insert,
     literal_column,
     select,
+    tuple_,
+    union_all,
     update,
 )
 
 from sternpost.ids import encode
 from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.policy import COMPARE, Path
-from sternpost.ports.storage import Condition, Document, Include, ListShape, View
+from sternpost.ports.storage import Condition, Document, Include, ListShape, Position, View
 from sternpost.storage.sql.dialect import Codec, Dialect, Statement, compile_statement
 from sternpost.storage.sql.policy import PolicySql
 from sternpost.storage.sql.schema import Schema
 
 CACHE_MAX = 2048
 """Shapes kept; a client can choose combinations of filters and sorts, so there must be a bound."""
+
+_START: ColumnElement[int] = literal_column("0")
+"""Written out where there is no offset: SQLAlchemy would bind one for SQLite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +90,22 @@ class Listing:
         counted: a page whose last column is the number of rows in all: one statement sees one state of the data.
         page: the same without it.
         count: that number alone, for a page that has no row.
+        places: for each column of the order its place in a row, and how its value becomes part of a position.
+        after: for each column of the order the parameter for its value in a position, and how that is bound.
     """
 
     counted: Statement
     page: Statement
     count: Statement
     decoder: Decoder
+    places: tuple[tuple[int, Codec], ...]
+    after: tuple[tuple[str, Codec], ...]
+
+    def position(self, row: Any) -> Position:
+        """The place in the list behind a row."""
+        return tuple(
+            [row[place] if codec is None or row[place] is None else codec(row[place]) for place, codec in self.places]
+        )
 
 
 class Statements:
@@ -196,32 +212,124 @@ class Statements:
 
     def _listing(self, shape: ListShape) -> Listing:
         resource, table = self._of(shape.view.resource)
-        conditions = [
+        conditions = self._list_conditions(shape, resource, table)
+        columns = self._columns(shape.view, resource, table)
+        places: list[int] = []
+        for name, _ in shape.order:
+            if name in shape.view.fields:
+                places.append(shape.view.fields.index(name))
+            else:  # read behind the rest, because a client may not see it, or has not asked for it
+                places.append(len(columns))
+                columns.append(table.c[name].label(f"order_{name}"))
+        if shape.after is None:
+            page = select(*columns).select_from(table).order_by(*self._order(shape.order, resource, table.c))
+            page = (
+                (page.where(*conditions) if conditions else page).limit(bindparam("limit")).offset(bindparam("offset"))
+            )
+        else:
+            page = self._behind(shape, shape.after, columns, places, conditions)
+        count = select(func.count()).select_from(table)
+        if conditions:
+            count = count.where(and_(*conditions))
+        counted = page.add_columns(count.scalar_subquery().label("total"))
+        fields = [resource.fields_by_name[name] for name, _ in shape.order]
+        return Listing(
+            self._compile(counted),
+            self._compile(page),
+            self._compile(count),
+            self.decoder(shape.view),
+            tuple(zip(places, (self.dialect.mark(field) for field in fields), strict=True)),
+            tuple((f"after_{name}", self.dialect.unmark(resource.fields_by_name[name])) for name, _ in shape.order),
+        )
+
+    def _list_conditions(
+        self, shape: ListShape, resource: ResourcePlan, table: FromClause
+    ) -> list[ColumnElement[bool]]:
+        conditions = self.standing(resource, table)
+        conditions += [
             self._filter(index, condition, resource, table) for index, condition in enumerate(shape.conditions)
         ]
         if shape.policy is not None:
             conditions.append(self.policy.condition(shape.policy, resource, table))
         if shape.parent is not None:
             conditions.append(self._under_parent(shape.parent, table))
-        page = self._select(shape.view, resource, table).where(
-            and_(*conditions) if conditions else literal_column("1") == literal_column("1")
-        )
-        if not conditions:
-            page = self._select(shape.view, resource, table)
-        for name, descending in shape.sort:
-            column = table.c[name]
-            ordered = column.desc() if descending else column.asc()
+        return conditions
+
+    def _order(self, order: tuple[tuple[str, bool], ...], resource: ResourcePlan, columns: Any) -> list[Any]:
+        """ORDER BY. Nulls count as greater than every value."""
+        terms: list[Any] = []
+        for name, descending in order:
+            term = columns[name].desc() if descending else columns[name].asc()
             if resource.fields_by_name[name].nullable:
-                ordered = ordered.nulls_first() if descending else ordered.nulls_last()
-            page = page.order_by(ordered)
-        if "id" not in dict(shape.sort):
-            page = page.order_by(table.c.id.asc())
-        page = page.limit(bindparam("limit")).offset(bindparam("offset"))
-        count = select(func.count()).select_from(table)
-        if conditions:
-            count = count.where(and_(*conditions))
-        counted = page.add_columns(count.scalar_subquery().label("total"))
-        return Listing(self._compile(counted), self._compile(page), self._compile(count), self.decoder(shape.view))
+                term = term.nulls_first() if descending else term.nulls_last()
+            terms.append(term)
+        return terms
+
+    def _behind(
+        self,
+        shape: ListShape,
+        nulls: tuple[bool, ...],
+        columns: list[ColumnElement[Any]],
+        places: list[int],
+        conditions: list[ColumnElement[bool]],
+    ) -> Select[Any]:
+        """The rows behind a position.
+
+        Where all of the order points in one direction and no column may be null, this is one comparison of rows, which is
+        one range of an index. Else the rest of the list is taken apart into stretches that are each one range: the rows
+        that are equal in all but the last column, then those equal in all but the last two, and so on. One `OR` over them
+        would be read from the first row on.
+        """
+        resource, table = self._of(shape.view.resource)
+        order, limit = shape.order, _parameter("limit")
+        simple = len({descending for _, descending in order}) == 1 and not any(
+            resource.fields_by_name[name].nullable for name, _ in order
+        )
+        if simple:
+            left, right = [table.c[name] for name, _ in order], [_parameter(f"after_{name}") for name, _ in order]
+            compare = operator.lt if order[0][1] else operator.gt
+            behind = compare(left[0], right[0]) if len(order) == 1 else compare(tuple_(*left), tuple_(*right))
+            page = select(*columns).select_from(table).where(*conditions, behind)
+            return page.order_by(*self._order(order, resource, table.c)).limit(limit).offset(_START)
+        ordering = dict(zip((name for name, _ in order), places, strict=True))
+        stretches: list[Select[Any]] = []
+        for at, stretch in self._stretches(order, nulls, resource, table):
+            # in the column where a stretch begins it holds nulls alone, or none: so that index order is its order
+            first = table.c[order[at][0]].desc() if order[at][1] else table.c[order[at][0]].asc()
+            part = select(*columns).select_from(table).where(*conditions, *stretch)
+            stretches.append(
+                part.order_by(first, *self._order(order[at + 1 :], resource, table.c)).limit(limit).offset(_START)
+            )
+        if len(stretches) == 1:
+            return stretches[0]
+        parts = [select(*stretch.subquery(f"part_{index}").c) for index, stretch in enumerate(stretches)]
+        rest = union_all(*parts).subquery("rest")
+        found = list(rest.c)
+        return (
+            select(*found)
+            .order_by(*self._order(order, resource, {name: found[place] for name, place in ordering.items()}))
+            .limit(limit)
+            .offset(_START)
+        )
+
+    def _stretches(
+        self, order: tuple[tuple[str, bool], ...], nulls: tuple[bool, ...], resource: ResourcePlan, table: FromClause
+    ) -> Generator[tuple[int, list[ColumnElement[bool]]]]:
+        """The stretches behind a position, nearest first, each with the place of the column where it begins."""
+        for at in reversed(range(len(order))):
+            name, descending = order[at]
+            equal: list[ColumnElement[bool]] = [
+                table.c[before].is_(None) if null else table.c[before] == bindparam(f"after_{before}")
+                for (before, _), null in zip(order[:at], nulls[:at], strict=True)
+            ]
+            column, value = table.c[name], _parameter(f"after_{name}")
+            if nulls[at]:
+                if descending:
+                    yield at, [*equal, column.is_not(None)]
+                continue
+            yield at, [*equal, column < value if descending else column > value]
+            if resource.fields_by_name[name].nullable and not descending:
+                yield at, [*equal, column.is_(None)]
 
     def _included(self, resource_name: str, include: Include) -> tuple[Statement, Decoder]:
         relation = self.plan.by_name[resource_name].relations_by_name[include.relation]
@@ -383,3 +491,7 @@ class Statements:
 def prefixed(prefix: str) -> Codec:
     """Puts an id's prefix before its digits."""
     return lambda digits: encode(prefix, digits)
+
+
+def _parameter(name: str) -> BindParameter[Any]:
+    return bindparam(name)

@@ -83,6 +83,12 @@ class SqliteDialect:
             case _:
                 return None
 
+    def mark(self, field: FieldPlan) -> Codec:
+        return repr if field.kind == "number" else None  # JSON knows no infinity
+
+    def unmark(self, field: FieldPlan) -> Codec:
+        return float if field.kind == "number" else None
+
     def is_any_of(self, column: Column[Any], values: BindParameter[Any], field: FieldPlan) -> ColumnElement[bool]:
         array = func.json_each(values).table_valued("value")
         return column.in_(select(array.c.value))
