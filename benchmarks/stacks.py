@@ -112,6 +112,10 @@ STACKS = (
         hardened=True,
     ),
     Stack("fastify-bare", "Fastify, bare", "uuid", BOTH, node_command, NODE, "fastify", baseline=True),
+    Stack("fastify-hardened", "Fastify, hardened", "uuid", BOTH, node_command, NODE, "fastify", hardened=True),
+    Stack("fastapi-bare", "FastAPI, bare", "uuid", BOTH, uvicorn_command, {}, "fastapi"),
+    Stack("fastapi-hardened", "FastAPI, hardened", "uuid", BOTH, uvicorn_command, {}, "fastapi", hardened=True),
+    Stack("litestar-hardened", "Litestar, hardened", "uuid", BOTH, uvicorn_command, {}, "litestar", hardened=True),
 )
 
 
