@@ -59,17 +59,16 @@ class Log:
         level = "error" if observation.status >= 500 else "warning" if observation.status >= 400 else "info"
         if LEVELS[level] < self.least:
             return
-        more = {
-            "requestId": observation.request_id,
-            "method": observation.method,
-            "path": _redacted(observation.path),
-            "status": observation.status,
-            "operation": observation.operation,
-            "statements": observation.statements,
-        }
+        line = self._first_keys(level, _request_message(observation), observation)
+        line["requestId"] = observation.request_id
+        line["method"] = observation.method
+        line["path"] = _redacted(observation.path)
+        line["status"] = observation.status
+        line["operation"] = observation.operation
+        line["statements"] = observation.statements
         if observation.error_code:
-            more["errorCode"] = observation.error_code
-        self._line(level, _request_message(observation), observation, more)
+            line["errorCode"] = observation.error_code
+        self._write(line)
 
     def error(self, observation: Observation, error: BaseException) -> None:
         """The line of an error: what the client was told, and what it was not."""
@@ -143,6 +142,12 @@ class Log:
         )
 
     def _line(self, level: str, message: str, observation: Observation | None, more: Mapping[str, Any]) -> None:
+        line = self._first_keys(level, message, observation)
+        for key, value in more.items():
+            line.setdefault(key, value)
+        self._write(line)
+
+    def _first_keys(self, level: str, message: str, observation: Observation | None) -> dict[str, Any]:
         line: dict[str, Any] = {
             "timestamp": _instant(self.clock.now()),
             "level": level,
@@ -156,8 +161,9 @@ class Log:
             line["spanId"] = observation.span_id
             line["userId"] = observation.user_id
             line["duration"] = round((self.clock.monotonic() - observation.started) * 1000, 3)
-        for key, value in more.items():
-            line.setdefault(key, value)
+        return line
+
+    def _write(self, line: dict[str, Any]) -> None:
         self.write(orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS))
 
 

@@ -10,8 +10,8 @@ from sqlalchemy.sql.expression import cast
 
 from sternpost.errors import Timeout, Unavailable
 from sternpost.ports.storage import Document, Values, View
-from sternpost.storage.postgresql.grouping import Grouping
 from sternpost.storage.sql.dialect import ColumnType, Statement, compile_statement
+from sternpost.storage.sql.grouping import Grouping
 from sternpost.storage.sql.statements import Decoder, PointStatement, Statements
 
 Fetch = Callable[[str, tuple[Any, ...]], Awaitable[Sequence[Any]]]

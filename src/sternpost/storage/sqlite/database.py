@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sternpost.errors import Internal, StartupError, Unavailable
+from sternpost.errors import Internal, StartupError, SternpostError, Unavailable
 from sternpost.plan.model import Plan
 from sternpost.ports.storage import Document, Reader, Session, Statistics, Values, View
 from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed
+from sternpost.storage.sql.grouping import Grouping
 from sternpost.storage.sql.schema import SCHEMA_TABLE
 from sternpost.storage.sql.session import SqlReader, SqlSession
 from sternpost.storage.sql.statements import PointStatement, Statements
@@ -25,6 +26,14 @@ VERSION_MIN = (3, 37, 0)
 """The first with STRICT tables."""
 
 READER_THREADS = 4
+INSERTS_MAX = 64
+"""New rows in one transaction."""
+
+LONG_MAX = 1000
+INLINE_STEPS = 5_000
+INLINE_TURNS = 8
+"""A list is read in the event loop as long as that takes SQLite fewer than about 40,000 steps: a millisecond or two."""
+
 _AWAY = (
     "unable to open database file",
     "disk I/O error",
@@ -65,11 +74,19 @@ class SqliteStorage:
         self._writer: sqlite3.Connection | None = None
         self._inline: sqlite3.Connection | None = None
         self._file: tuple[int, int] | None = None
+        self._snapshot: dict[tuple[str, tuple[Any, ...]], list[Any]] = {}
+        """What equal lists have found in this turn of the event loop: in one state of the file they find the same."""
+        self._long: set[str] = set()
+        """Statements that took too long for the event loop."""
         self._local = threading.local()
         self._thread_connections: list[sqlite3.Connection] = []
         self._readers = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="sqlite-reader")
         self._writer_thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
         self._write_lock = asyncio.Lock()
+        self._inserts: Grouping[View, Values, Document] = Grouping(
+            self._insert_all, size_max=INSERTS_MAX, in_flight_max=1
+        )
+        self._budget = _Budget()
 
     async def open(self, plan: Plan) -> None:
         self.statements = Statements(plan, self.dialect)
@@ -110,8 +127,21 @@ class SqliteStorage:
         return SqlReader(_Reads(self), self.statements, statistics)
 
     async def insert(self, view: View, values: Values, statistics: Statistics) -> Document:
-        async with self.transaction(statistics) as session:
-            return await session.insert(view, values)
+        statistics.statements += 1
+        return await self._inserts.join(view, values)
+
+    async def _insert_all(self, view: View, rows: list[Values]) -> Sequence[Document | Exception]:
+        """Rows of many requests with one commit, which is what a write costs. A refused row leaves the others alone."""
+        results: list[Document | Exception] = []
+        async with self.transaction(Statistics()) as session:
+            for row in rows:
+                try:
+                    results.append(await session.insert(view, row))
+                except SternpostError as error:
+                    if error.http_status >= 500:
+                        raise
+                    results.append(error)
+        return results
 
     @asynccontextmanager
     async def transaction(self, statistics: Statistics) -> AsyncGenerator[Session]:
@@ -179,6 +209,7 @@ class SqliteStorage:
         self._writer = self._connect(busy_ms=0)
         self._writer.execute("PRAGMA journal_mode = WAL")
         self._inline = self._connect(busy_ms=0, reads_only=True)
+        self._inline.set_progress_handler(self._budget.spent, INLINE_STEPS)
         self._file = self._identity()
 
     def _connect(self, *, busy_ms: int, reads_only: bool = False) -> sqlite3.Connection:
@@ -248,7 +279,51 @@ class SqliteStorage:
 
     def read_inline(self, text: str, arguments: tuple[Any, ...]) -> list[Any]:
         """A read by key, in the event loop."""
-        return self._read(self._connected(self._inline), text, arguments)
+        connection = self._connected(self._inline)
+        self._budget.turns = -1
+        try:
+            self._share_snapshot(connection)
+            return connection.execute(text, arguments).fetchall()
+        except sqlite3.Error as error:
+            raise translated(error) from error
+
+    def _share_snapshot(self, connection: sqlite3.Connection) -> None:
+        """The reads of one turn of the event loop lock the file once, and see one state of it.
+
+        What was committed before a request arrived was committed before the turn that reads for it began.
+        """
+        if not connection.in_transaction:
+            connection.execute("BEGIN")
+            asyncio.get_running_loop().call_soon(self._end_snapshot, connection)
+
+    def _end_snapshot(self, connection: sqlite3.Connection) -> None:
+        self._snapshot.clear()
+        if connection is self._inline and connection.in_transaction:
+            connection.execute("COMMIT")
+
+    async def read_list(self, text: str, arguments: tuple[Any, ...]) -> list[Any]:
+        """A read of unknown length: in the event loop while it is short, else once more in a reader thread.
+
+        Handing a read to a thread costs more than most lists take; a long one must not hold up everybody else.
+        """
+        if text in self._long or self._inline is None:
+            return await self.read_in_thread(text, arguments)
+        try:
+            self._share_snapshot(self._inline)
+            rows = self._snapshot.get((text, arguments))
+            if rows is None:
+                self._budget.turns = INLINE_TURNS
+                rows = self._snapshot[text, arguments] = self._inline.execute(text, arguments).fetchall()
+            return rows
+        except sqlite3.OperationalError as error:
+            if str(error) != "interrupted":
+                raise translated(error) from error
+        except sqlite3.Error as error:
+            raise translated(error) from error
+        if len(self._long) >= LONG_MAX:
+            self._long.clear()
+        self._long.add(text)
+        return await self.read_in_thread(text, arguments)
 
     async def read_in_thread(self, text: str, arguments: tuple[Any, ...]) -> list[Any]:
         """A longer read, in a reader thread."""
@@ -266,6 +341,21 @@ class SqliteStorage:
             raise StartupError(OTHER_SCHEMA.format(where=self.path))
 
 
+class _Budget:
+    """How long a statement may hold the event loop; SQLite asks now and then."""
+
+    __slots__ = ("turns",)
+
+    def __init__(self) -> None:
+        self.turns = -1
+        """How often it may ask; a negative number sets no limit."""
+
+    def spent(self) -> bool:
+        """Whether to interrupt the statement."""
+        self.turns -= 1
+        return self.turns == 0
+
+
 class _Reads:
     """Reads outside a transaction."""
 
@@ -273,9 +363,7 @@ class _Reads:
         self.storage = storage
 
     async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
-        return (
-            self.storage.read_inline(text, arguments) if short else await self.storage.read_in_thread(text, arguments)
-        )
+        return self.storage.read_inline(text, arguments) if short else await self.storage.read_list(text, arguments)
 
     async def fetch_one(self, statement: PointStatement, values: dict[str, Any]) -> Any:
         rows = self.storage.read_inline(statement.one.text, statement.one.bind(values))

@@ -11,10 +11,7 @@ from copy import copy
 from typing import Any, Generic, TypeVar
 
 SIZE_MAX = 256
-"""Parts of one statement."""
-
 IN_FLIGHT_MAX = 2
-"""Statements of one kind under way at a time; what arrives meanwhile goes with the next one."""
 
 Key = TypeVar("Key", bound=Hashable)
 Part = TypeVar("Part")
@@ -40,10 +37,20 @@ class Grouping(Generic[Key, Part, Result]):
 
     Args:
         run: carries parts of one kind out, and gives for each its result or the exception to raise.
+        size_max: parts that go together.
+        in_flight_max: how many of one kind are under way at a time; what arrives meanwhile goes with the next.
     """
 
-    def __init__(self, run: Callable[[Key, list[Part]], Awaitable[Sequence[Result | Exception]]]) -> None:
+    def __init__(
+        self,
+        run: Callable[[Key, list[Part]], Awaitable[Sequence[Result | Exception]]],
+        *,
+        size_max: int = SIZE_MAX,
+        in_flight_max: int = IN_FLIGHT_MAX,
+    ) -> None:
         self._run = run
+        self._size_max = size_max
+        self._in_flight_max = in_flight_max
         self._groups: dict[Key, _Group[Part, Result]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -55,7 +62,7 @@ class Grouping(Generic[Key, Part, Result]):
             group = self._groups[key] = _Group()
         future: asyncio.Future[Result] = loop.create_future()
         group.waiting.append((part, future))
-        if not group.scheduled and group.in_flight < IN_FLIGHT_MAX:
+        if not group.scheduled and group.in_flight < self._in_flight_max:
             group.scheduled = True
             loop.call_soon(self._start, key, group)
         return future
@@ -68,10 +75,10 @@ class Grouping(Generic[Key, Part, Result]):
     def _start(self, key: Key, group: _Group[Part, Result]) -> None:
         group.scheduled = False
         wanted = [pair for pair in group.waiting if not pair[1].done()]
-        group.waiting = wanted[SIZE_MAX:]
+        group.waiting = wanted[self._size_max :]
         if wanted:
             group.in_flight += 1
-            task = asyncio.get_running_loop().create_task(self._carry_out(key, group, wanted[:SIZE_MAX]))
+            task = asyncio.get_running_loop().create_task(self._carry_out(key, group, wanted[: self._size_max]))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         elif not group.in_flight:
