@@ -81,6 +81,11 @@ class Settings(BaseSettings):
     def production(self) -> bool:
         return self.env == "production"
 
+    @property
+    def keeps_secrets(self) -> bool:
+        """Whether what is derived from the secret is the same after a restart, and in another process."""
+        return self.secret_key is not None or self.jwt_secret is not None
+
     def derived_key(self, purpose: str) -> bytes:
         """32 bytes for one purpose (HMAC-SHA256 of the secret key, RFC 2104), so that no two uses share a key.
 

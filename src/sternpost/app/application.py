@@ -13,7 +13,7 @@ from sternpost.app.sensitive import sensitive_names
 from sternpost.clock import Clock, SystemClock
 from sternpost.compile.compiler import Compiled, compile_contract
 from sternpost.contract.contract import Contract
-from sternpost.errors import MethodNotAllowed, NotFound
+from sternpost.errors import MethodNotAllowed, NotFound, StartupError
 from sternpost.health.readiness import HEALTHY, Readiness
 from sternpost.ids import NewId, new_hex, new_request_id
 from sternpost.pipeline.runtime import Runtime
@@ -38,6 +38,11 @@ from sternpost.telemetry.log import Log, Write
 from sternpost.telemetry.observation import Observation, new_span_id, trace_context
 
 Asgi = Callable[[Scope, Receive, Send], Any]
+
+IDS_WOULD_CHANGE = (
+    "The contract hides keys of the database, and ids have to stay what they are. Set STERNPOST_SECRET_KEY to at least "
+    "32 random bytes (for example the output of: openssl rand -hex 32), and keep it: with another one every id changes."
+)
 
 _OBSERVED = "sternpost.observed"
 """Where the middleware's inner application finds the observation of its request."""
@@ -112,6 +117,8 @@ class Sternpost:
     async def start(self) -> Running:
         """Opens the database and builds everything that requests need. A database that is away is no error."""
         settings = self.settings
+        if self.plan.hides_keys and not settings.keeps_secrets and settings.production:
+            raise StartupError(IDS_WOULD_CHANGE)
         storage = self._storage or make_storage(settings)
         await storage.open(self.plan)
         authenticator = self._authenticator or make_authenticator(settings, self.clock)
@@ -122,6 +129,8 @@ class Sternpost:
             sensitive=sensitive_names(self.plan),
             write=self._write_log,
         )
+        if self.plan.hides_keys and not settings.keeps_secrets:
+            log.event("warning", "Ids change with every start", reason=IDS_WOULD_CHANGE)
         runtime = Runtime(
             self.plan,
             self.compiled.classes,

@@ -16,19 +16,25 @@ def make_storage(settings: Settings) -> Storage:
     """The database that `STERNPOST_DATABASE_URL` names. Raises `StartupError` for an address that is none."""
     check_database_url(settings)
     url = settings.database_url.get_secret_value()
+    key_secret = settings.derived_key("integer keys")
     scheme, _, rest = url.partition("://")
     if scheme == "sqlite":
         from sternpost.storage.sqlite.database import SqliteStorage
 
         # sqlite:///relative.sqlite and sqlite:////absolute.sqlite, as SQLAlchemy writes them
-        return SqliteStorage(unquote(rest.removeprefix("/")), timeout_seconds=settings.database_timeout_seconds)
+        return SqliteStorage(
+            unquote(rest.removeprefix("/")), timeout_seconds=settings.database_timeout_seconds, key_secret=key_secret
+        )
     if scheme in ("postgresql", "postgres"):
         try:
             from sternpost.storage.postgresql.database import PostgresqlStorage
         except ModuleNotFoundError as error:
             raise StartupError("PostgreSQL needs its driver. Run: pip install 'sternpost[postgresql]'") from error
         return PostgresqlStorage(
-            url, pool_size=settings.database_pool_size, timeout_seconds=settings.database_timeout_seconds
+            url,
+            pool_size=settings.database_pool_size,
+            timeout_seconds=settings.database_timeout_seconds,
+            key_secret=key_secret,
         )
     raise AssertionError("check_database_url has refused every other scheme")
 

@@ -224,6 +224,9 @@ def _create_schema(application: Any) -> bool:
 
     from sternpost.errors import SternpostError
 
+    if application.plan.external:
+        return False
+
     async def create() -> bool:
         running = await application.start()
         try:

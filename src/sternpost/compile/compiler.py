@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any, cast
 
@@ -51,7 +51,7 @@ class _Compiler:
     def __init__(self, contract: Contract) -> None:
         self.contract = contract
         self.report = Report()
-        self.reader = DraftReader(self.report)
+        self.reader = DraftReader(self.report, external=contract.schema == "external")
         self.payloads: dict[type, PayloadPlan] = {}
         self.resources: dict[str, type[Resource]] = {}
 
@@ -60,9 +60,11 @@ class _Compiler:
         classes = self.resources = self._collect()
         drafts = {name: self.reader.read(cls, classes) for name, cls in classes.items()}
         self._check_collisions(drafts)
+        _share_key_storage(drafts)
         relations = RelationCompiler(
             {name: Side(draft.name, draft.where, draft.relations, draft.fields) for name, draft in drafts.items()},
             self.report,
+            external=self.reader.external,
         )
         relation_plans = relations.compile_all(
             {name: draft.table for name, draft in drafts.items()},
@@ -91,6 +93,7 @@ class _Compiler:
             api_version=str(self.contract.api_version),
             base_path=f"/api/{self.contract.api_version}",
             resources=tuple(resources),
+            schema="external" if self.contract.schema == "external" else "own",
         )
         places = {name: draft.declaration.source for name, draft in drafts.items()}
         bound, functions = bind(
@@ -126,6 +129,14 @@ class _Compiler:
         if contract.resources in ((), []):
             self._add_to_contract(
                 "resources", "SP002", "the contract lists no resource", "write Contract(…, resources=[User, …])"
+            )
+
+        if contract.schema not in ("own", "external"):  # pyright: ignore[reportUnnecessaryContains]
+            self._add_to_contract(
+                "schema",
+                "SP009",
+                f"schema={shown(contract.schema)} is neither own nor external",
+                'write schema="external" for a database that was there before, or leave it out',
             )
 
     def _add_to_contract(self, keyword: str, code: str, message: str, fix: str) -> None:
@@ -183,7 +194,7 @@ class _Compiler:
             prefix = draft.declaration.keywords.get("prefix")
             for code, what, value in (
                 ("SP006", "address", draft.path),
-                ("SP006", "table", draft.table),
+                ("SP006", "table", f"{draft.schema}.{draft.table}" if draft.schema else draft.table),
                 ("SP007", "id prefix", str(prefix)),
             ):
                 other = seen.setdefault((what, value), name)
@@ -298,12 +309,21 @@ class _Compiler:
             description=_doc(draft.cls),
             owner_field=keywords.get("owner"),
             owned_by=owned_by,
-            position_column="position" if owned_by else None,
+            position_column="position" if owned_by and not self.reader.external else None,
             fields=tuple(draft.fields.values()),
             relations=relations,
             operations=operations,
             unique_together=groups,
+            schema=draft.schema,
         )
+
+
+def _share_key_storage(drafts: dict[str, Draft]) -> None:
+    """A reference is kept as the key that it refers to."""
+    for draft in drafts.values():
+        for name, field in draft.fields.items():
+            if field.references in drafts and field.storage is None and field.name != "id":
+                draft.fields[name] = replace(field, storage=drafts[field.references].fields["id"].storage)
 
 
 def _doc(cls: type) -> str:

@@ -10,7 +10,7 @@ from sternpost.compile.diagnostics import Report
 from sternpost.compile.fields import FieldCompiler, a
 from sternpost.compile.names import PASCAL, SNAKE, kebab, listed, matches, plural, snake
 from sternpost.compile.operations import KINDS
-from sternpost.compile.options import MANY, ONE, is_names, shown
+from sternpost.compile.options import MANY, ONE, is_database_name, is_names, shown
 from sternpost.compile.relations import Relation
 from sternpost.compile.types import FieldType, RelationType, read_type
 from sternpost.contract.fields import FieldDeclaration
@@ -21,7 +21,7 @@ from sternpost.contract.resource import Declaration, Resource, declarations
 from sternpost.contract.source import Source, attribute_source, class_keyword_source
 from sternpost.plan.model import FieldPlan
 
-_KEYWORDS = {"prefix", "owner", "plural", "table", "unique", "abstract"}
+_KEYWORDS = {"prefix", "owner", "plural", "table", "schema", "unique", "abstract"}
 _PREFIX = re.compile(r"[a-z]{2,8}")
 _PLURAL = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 
@@ -40,6 +40,7 @@ class Draft:
     fields: dict[str, FieldPlan]
     relations: list[Relation]
     operations: dict[str, Operation]
+    schema: str | None = None
 
     @property
     def name(self) -> str:
@@ -63,14 +64,16 @@ class Draft:
 class DraftReader:
     """Reads one class after another; `report` gets what is wrong."""
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: Report, *, external: bool = False) -> None:
         self.report = report
+        self.external = external
 
     def read(self, cls: type[Resource], classes: dict[str, type[Resource]]) -> Draft:
         own = cls.__declaration__
         self._check_keywords(own)
         words = self._name(own, "plural", plural(snake(own.name)) or "things").replace("-", "_")
         draft = Draft(cls, own, self._name(own, "table", words), kebab(words), {}, {}, {}, {}, [], {})
+        draft.schema = self._schema(own)
         for declaration in declarations(cls, Resource):
             self._read_declaration(declaration, draft, classes)
         self._compile_fields(draft)
@@ -80,11 +83,41 @@ class DraftReader:
             self.report.add(own.source, "SP106", f"{own.name} has no field", "declare at least one, such as name: str")
         self._check_owner(draft)
         self._check_unique_groups(draft)
+        self._check_columns(draft)
         return draft
+
+    def _check_columns(self, draft: Draft) -> None:
+        """In a database of one's own columns are named as everything is; two fields never share one that is written."""
+        seen: dict[str, str] = {}
+        for field in draft.fields.values():
+            other = seen.setdefault(field.column_name, field.name)
+            if not self.external and field.column is not None and not SNAKE.fullmatch(field.column):
+                problem, fix = "is malformed", "use lower case and underscores"
+            elif other != field.name and not (other == "id" and field.write == "never"):
+                problem = f"is that of {other} already"
+                fix = 'choose another column; a reference that is the key as well needs write="never"'
+            else:
+                problem, fix = None, ""
+            if problem is not None:
+                self.report.add(
+                    draft.where(field.name, "column"),
+                    "SP221",
+                    f"{draft.name}.{field.name}: its column {field.column_name!r} {problem}",
+                    fix,
+                )
+            if field.storage is not None and not self.external:
+                self.report.add(
+                    draft.where(field.name, "storage"),
+                    "SP222",
+                    f"{draft.name}.{field.name}: storage is for tables that were there before",
+                    'leave it out, or write Contract(…, schema="external")',
+                )
 
     def _name(self, declaration: Declaration, keyword: str, otherwise: str) -> str:
         """The plural or the table that a class gives itself."""
         given = declaration.keywords.get(keyword, otherwise)
+        if keyword == "table" and self.external and is_database_name(given):
+            return given
         if matches(SNAKE if keyword == "table" else _PLURAL, given):
             return given
         if keyword in declaration.keywords:
@@ -95,6 +128,20 @@ class DraftReader:
                 f'use lower case and underscores, such as {keyword}="order_items"',
             )
         return otherwise
+
+    def _schema(self, declaration: Declaration) -> str | None:
+        schema = declaration.keywords.get("schema")
+        if schema is None or (self.external and is_database_name(schema)):
+            return schema
+        self.report.add(
+            class_keyword_source(declaration.source, declaration.name, "schema"),
+            "SP110",
+            f"{declaration.name}: schema={shown(schema)} is not the name of a schema"
+            if self.external
+            else f"{declaration.name}: a schema of its own is for tables that were there before",
+            'write schema="sales"' if self.external else 'leave it out, or write Contract(…, schema="external")',
+        )
+        return None
 
     def _check_keywords(self, declaration: Declaration) -> None:
         name, keywords = declaration.name, declaration.keywords
@@ -194,7 +241,8 @@ class DraftReader:
                 )
 
     def _compile_fields(self, draft: Draft) -> None:
-        draft.fields["id"] = _id_field(draft.declaration.name)
+        compiler = FieldCompiler(draft.declaration, self.report)
+        draft.fields["id"] = compiler.key(draft.declaration.attributes.get("id"), external=self.external)
         for name, found in draft.types.items():
             declared = draft.declared[name]
             compiler = FieldCompiler(draft.owners[name], self.report)
@@ -329,7 +377,3 @@ def _is_group(group: Any, draft: Draft) -> bool:
         and len(set(group)) == len(group)
         and all(name in draft.fields for name in group)
     )
-
-
-def _id_field(resource: str) -> FieldPlan:
-    return FieldPlan(name="id", public_name="id", kind="id", write="never", generated="id", references=resource)

@@ -17,11 +17,11 @@ from sternpost.compile.names import SNAKE, camel, listed, snake
 from sternpost.compile.options import FIELD, Shape, is_names, is_whole, shown, well_typed
 from sternpost.compile.patterns import wrong_pattern
 from sternpost.compile.types import FieldType
-from sternpost.contract.fields import UNSET, FieldDeclaration, SumOf
+from sternpost.contract.fields import UNSET, FieldDeclaration, SumOf, field
 from sternpost.contract.policy import Caller
 from sternpost.contract.resource import Declaration
 from sternpost.contract.source import Source, attribute_source
-from sternpost.plan.model import Computed, FieldPlan, Generated, Kind, OnDelete, WriteRule
+from sternpost.plan.model import STORAGE, Computed, FieldPlan, Generated, Kind, OnDelete, WriteRule
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 SAFE_DIGITS = 18
@@ -65,6 +65,7 @@ RESERVED = frozenset(
     }
 )
 _LENGTHS = {"min_length": 1, "max_length": 100, "decimal_places": 2, "max_digits": 12}
+AUTO = ("created", "updated", "database")
 WRITE_RULES = ("always", "create", "never")
 SCOPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._/-]*")
 _APPLIES: dict[str, tuple[Kind, ...]] = {
@@ -89,6 +90,9 @@ _EXAMPLES: dict[Kind, tuple[str, str]] = {
     "enum": ("one of its values", '"…"'),
     "json": ("JSON data", "{}"),
 }
+_USUAL: dict[str, Any] = field().options
+"""The options of a field that says nothing."""
+
 _half_characters = re.compile("[\ud800-\udfff]")
 
 
@@ -132,7 +136,7 @@ class FieldCompiler:
             hidden=False,
             sensitive=bool(options["sensitive"]),
             unique=self._unique(name, found.kind, options["unique"]),
-            generated=cast("Generated | None", options["auto"] if options["auto"] in ("created", "updated") else None),
+            generated=cast("Generated | None", options["auto"] if options["auto"] in AUTO else None),
             caller_default=False,
             computed=None,
             min_length=options.get("min_length"),
@@ -147,6 +151,8 @@ class FieldCompiler:
             references=None,
             on_delete=None,
             filters=self.filters(name, found.kind, found.nullable, options["filter"]),
+            column=_column(name, options.get("column")),
+            storage=self.storage(name, found.kind, options.get("storage")),
         )
         if total is not None and found.kind not in ("integer", "decimal"):
             return replace(plan, computed=total)  # reported with the list that it adds up
@@ -203,7 +209,61 @@ class FieldCompiler:
             references=target,
             on_delete=cast("OnDelete", on_delete),
             filters=self.filters(relation, "id", nullable, options.get("filter", False)),
+            column=_column(name, options.get("column")),
+            storage=self.storage(relation, "id", options.get("storage")),
         )
+
+    def key(self, declared: Any, *, external: bool) -> FieldPlan:
+        """The id. In an external database it is what `id: str = field(column=…, storage=…)` says, else a whole number."""
+        plan = FieldPlan(
+            name="id",
+            public_name="id",
+            kind="id",
+            write="never",
+            generated="id",
+            references=self.declaration.name,
+        )
+        options = {} if declared is None else self._key_options(declared, external=external)
+        if not external:
+            return plan
+        storage = self.storage("id", "id", options.get("storage")) or "integer"
+        return replace(
+            plan,
+            column=_column("id", options.get("column")),
+            storage=storage,
+            generated="id" if storage == "uuid" and options.get("auto") != "database" else "database",
+            description=options.get("description", ""),
+        )
+
+    def _key_options(self, declared: Any, *, external: bool) -> dict[str, Any]:
+        given = declared.options if isinstance(declared, FieldDeclaration) else None
+        said = {} if given is None else {name: value for name, value in given.items() if value != _USUAL.get(name)}
+        unknown = sorted(said.keys() - {"column", "storage", "auto"})
+        if given is None or unknown or not external:
+            self._add(
+                "id",
+                "SP110",
+                "the id of a database of one's own is Sternpost's"
+                if not external
+                else f"the id takes column, storage and auto, but not {listed(unknown) if unknown else shown(declared)}",
+                'leave it out; with Contract(…, schema="external") write id: str = field(column="AlbumId")',
+            )
+            return {}
+        return self.typed("id", said, FIELD)
+
+    def storage(self, name: str, kind: Kind, wanted: Any) -> str | None:
+        """How an external database keeps the value; None for the usual way."""
+        if wanted is None or wanted in STORAGE.get(kind, ()):
+            return wanted
+        possible = STORAGE.get(kind, ())
+        self._add(
+            name,
+            "SP222",
+            f"storage={shown(wanted)} is unknown for {a(kind)}",
+            f"use one of {listed(possible)}" if possible else "leave it out: there is one way to keep it",
+            "storage",
+        )
+        return None
 
     def filters(self, name: str, kind: Kind, nullable: bool, wanted: Any) -> tuple[str, ...]:
         """The filter operators that lists allow on a field."""
@@ -314,8 +374,8 @@ class FieldCompiler:
     def _check_auto(self, name: str, kind: Kind, auto: Any) -> None:
         if auto is None:
             return
-        self._choice(name, "auto", auto, ("created", "updated"))
-        if kind != "datetime":
+        self._choice(name, "auto", auto, AUTO)
+        if kind != "datetime" and auto != "database":
             self._add(
                 name,
                 "SP215",
@@ -417,6 +477,10 @@ class FieldCompiler:
 
     def _add(self, name: str, code: str, message: str, fix: str, keyword: str | None = None) -> None:
         self.report.add(self.where(name, keyword), code, f"{self.declaration.name}.{name}: {message}", fix)
+
+
+def _column(name: str, column: Any) -> str | None:
+    return None if column == name else column
 
 
 def _ordered(kind: Kind, value: Any) -> Any:

@@ -13,6 +13,9 @@ from sternpost.contract.relations import RelationDeclaration
 SHOWN_MAX = 80
 """Characters of a value in a message."""
 
+DATABASE_NAME_MAX = 128
+"""Characters of the name of a table or column."""
+
 SECONDS_MAX = 86_400 * 365
 """A longer time limit is none, and waiting for infinity or not-a-number fails."""
 
@@ -79,6 +82,11 @@ def is_names(value: object) -> bool:
     return all(isinstance(item, str) for item in cast("Sequence[object]", value))
 
 
+def is_database_name(value: object) -> bool:
+    """Whether an external database may have a table or column of this name."""
+    return isinstance(value, str) and 0 < len(value) <= DATABASE_NAME_MAX and value.isprintable()
+
+
 def is_whole(value: object) -> bool:
     """Whether it is a whole number. True and False are numbers to Python, but not to an author."""
     return isinstance(value, int) and not isinstance(value, bool)
@@ -107,14 +115,28 @@ _PAGE = Shape("SP405", "a whole number", "20", is_whole)
 _ITEMS = Shape("SP310", "a whole number", "10", is_whole)
 _SECONDS = Shape("SP412", "a positive number of seconds", "5", lambda value: value is None or is_seconds(value))
 
-FIELD: dict[str, Shape] = {"unique": _FLAG, "sensitive": _FLAG, "filter": _FILTER, "description": _TEXT}
-ONE: dict[str, Shape] = {"unique": _FLAG, "filter": _FILTER, "description": _TEXT}
+_COLUMN = Shape("SP221", "the name of a column", '"AlbumId"', lambda value: value is None or is_database_name(value))
+
+FIELD: dict[str, Shape] = {
+    "unique": _FLAG,
+    "sensitive": _FLAG,
+    "filter": _FILTER,
+    "description": _TEXT,
+    "column": _COLUMN,
+}
+ONE: dict[str, Shape] = {"unique": _FLAG, "filter": _FILTER, "description": _TEXT, "column": _COLUMN}
 MANY: dict[str, Shape] = {
     "min_length": _ITEMS,
     "max_length": Shape("SP310", "a whole number", "10", lambda value: value is None or is_whole(value)),
     "write": Shape("SP216", "always or never", '"always"', lambda value: value in ("always", "never")),
     "route": _FLAG,
     "description": _TEXT,
+    "columns": Shape(
+        "SP312",
+        "a list of two columns",
+        '["PlaylistId", "TrackId"]',
+        lambda value: value is None or (is_names(value) and len(value) == 2 and all(map(is_database_name, value))),
+    ),
 }
 OPERATION: dict[str, Shape] = {
     "summary": _TEXT,

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sternpost.compile.diagnostics import Report
-from sternpost.compile.names import SNAKE, camel, listed, singular, snake
-from sternpost.compile.options import shown
+from sternpost.compile.names import SNAKE, camel, listed, matches, singular, snake
+from sternpost.compile.options import is_database_name, shown
 from sternpost.compile.types import RelationType
 from sternpost.contract.resource import Declaration
 from sternpost.contract.source import Source, attribute_source
@@ -40,11 +40,12 @@ class Side:
 class RelationCompiler:
     """Compiles the relations of all resources together, since each needs the other side."""
 
-    def __init__(self, classes: dict[str, Side], report: Report) -> None:
+    def __init__(self, classes: dict[str, Side], report: Report, *, external: bool = False) -> None:
         self.classes = classes
         self.report = report
         self.owner_of: dict[str, str] = {}
         self.pairs: dict[str, set[str]] = {}
+        self.external = external
 
     def compile_all(
         self, tables: dict[str, str], has_operations: dict[str, bool]
@@ -149,7 +150,8 @@ class RelationCompiler:
                 "through",
             )
             return None
-        if not isinstance(through, str) or not SNAKE.fullmatch(through) or through in tables.values():
+        named = is_database_name(through) if self.external else matches(SNAKE, through)
+        if not named or through in tables.values():
             self._add(
                 relation,
                 "SP312",
@@ -179,11 +181,15 @@ class RelationCompiler:
             return None
         plan = self._plan(relation, "linked", "id", "id", nested_route=bool(relation.options.get("route", True)))
         writable = relation.options.get("write", "always") == "always"
+        local, remote = relation.options.get("columns") or (
+            f"{_singular_table(tables[name])}_id",
+            f"{_singular_table(tables[target])}_id",
+        )
         return replace(
             plan,
             link_table=through,
-            link_local=f"{_singular_table(tables[name])}_id",
-            link_remote=f"{_singular_table(tables[target])}_id",
+            link_local=local,
+            link_remote=remote,
             input_name=f"{camel(singular(relation.name))}Ids" if writable else None,
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from sternpost.contract.source import caller_source
 
@@ -18,6 +18,8 @@ class Contract:
         license: what the API documentation says about it: an SPDX identifier such as `Apache-2.0`.
         version: the service's own version, such as `1.4.2`.
         api_version: the first part of every address after `/api`: `v1` gives `/api/v1`.
+        schema: `external` for a database that was there before: Sternpost adds no table, column or index to it, and
+            changes nothing but the rows it is asked to change.
     """
 
     def __init__(
@@ -30,6 +32,7 @@ class Contract:
         version: str = "0.1.0",
         license: str = "",
         api_version: str = "v1",
+        schema: Literal["own", "external"] = "own",
     ) -> None:
         self.name = name
         self.resources: Any = _listed(resources)
@@ -38,6 +41,7 @@ class Contract:
         self.version = version
         self.license = license
         self.api_version = api_version
+        self.schema = schema
         self.source = caller_source(1)
 
 

@@ -50,8 +50,10 @@ def field(
     read: str | None = None,
     sensitive: bool = False,
     filter: bool | Sequence[str] = False,
-    auto: Literal["created", "updated"] | None = None,
+    auto: Literal["created", "updated", "database"] | None = None,
     description: str = "",
+    column: str | None = None,
+    storage: str | None = None,
 ) -> Any:
     """Declares one value.
 
@@ -66,8 +68,11 @@ def field(
         read: the scope a token needs to see the field at all.
         sensitive: masked in logs.
         filter: allows it as a filter in lists; a list of operators narrows which.
-        auto: the server sets it to the time of creation, or of the last change.
+        auto: the server sets it to the time of creation, or of the last change; or the database fills it in itself.
         description: for the API documentation.
+        column: its column, where that has another name.
+        storage: how an external database keeps it, where there are several ways, such as `timestamp` for instants in
+            UTC without their zone. On `id`: `integer`, `uuid` or `text`.
     """
     given = {
         "default": default,
@@ -85,6 +90,8 @@ def field(
         "filter": filter,
         "auto": auto,
         "description": description,
+        "column": column,
+        "storage": storage,
     }
     return FieldDeclaration(given)
 

@@ -94,6 +94,8 @@ def one(
     filter: bool | Sequence[str] = False,
     unique: bool = False,
     description: str = "",
+    column: str | None = None,
+    storage: str | None = None,
 ) -> Any:
     """Declares a reference to one row: `user: One[User] = one(…)` gives the field `user_id`.
 
@@ -103,6 +105,8 @@ def one(
         default: `caller` for the id of whoever makes the call.
         write, read, filter, description: as for `field`.
         unique: at most one row refers to each (one to one).
+        column: the column of the key, where that is not the relation's name with `_id`.
+        storage: how an external database keeps the key, where that is not as the other table does.
     """
     return RelationDeclaration(
         "one",
@@ -114,6 +118,8 @@ def one(
             "filter": filter,
             "unique": unique,
             "description": description,
+            "column": column,
+            "storage": storage,
         },
     )
 
@@ -127,6 +133,7 @@ def many(
     write: Literal["always", "never"] = "always",
     route: bool = True,
     description: str = "",
+    columns: Sequence[str] | None = None,
 ) -> Any:
     """Declares a list of rows: `Many[…]` for rows that stand by themselves, `Owned[…]` for parts of this one.
 
@@ -138,6 +145,7 @@ def many(
         write: whether an input may send the ids of a many-to-many relation.
         route: whether the list has an address of its own, `…/:id/orders`.
         description: for the API documentation.
+        columns: with `through`, the column that points here and the one that points there, where they have other names.
     """
     return RelationDeclaration(
         "many",
@@ -149,5 +157,6 @@ def many(
             "write": write,
             "route": route,
             "description": description,
+            "columns": columns,
         },
     )

@@ -86,6 +86,7 @@ class Resource(Declared):
         owner: the field that holds the id of the caller who owns a row; `this.is_owner` looks there.
         plural: its name in addresses and tables, where adding an s would be wrong.
         table: its table, where that is not the plural.
+        schema: in an external PostgreSQL database, the schema that holds the table.
         unique: tuples of fields whose values together may not repeat.
         abstract: True for a base class that only lends its fields and operations.
     """

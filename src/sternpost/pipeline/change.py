@@ -142,7 +142,12 @@ class Change(Draft, Generic[T]):
         values.update(computed_values(self._resource, owned))
         if self._id is None:
             row = complete(self._resource, values, self._runtime.new_id, self._runtime.clock)
-            document, key = await self._session.insert(view, row), cast("str", row["id"])
+            document = await self._session.insert(view, row)
+            key = (
+                cast("str", row["id"])
+                if "id" in row
+                else self._runtime.instances.digits(self._resource.name, document["id"])
+            )
         else:
             document, key = await self._update(view, values, bool(lists)), self._id
         for relation in self._resource.owned_relations:

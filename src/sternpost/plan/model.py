@@ -17,8 +17,8 @@ Kind = Literal["id", "string", "integer", "number", "boolean", "decimal", "datet
 WriteRule = Literal["always", "create", "never"]
 """Whether a client may set the field: always, when creating only, or never (the server does)."""
 
-Generated = Literal["id", "created", "updated"]
-"""What the server fills in by itself: the key, the time of creation, the time of the last change."""
+Generated = Literal["id", "created", "updated", "database"]
+"""Who fills it in: the server the key, the time of creation, the time of the last change; or the database itself."""
 
 OperationKind = Literal["browse", "read", "create", "replace", "update", "delete", "transition", "custom"]
 
@@ -63,6 +63,24 @@ class FieldPlan:
     on_delete: OnDelete | None = None
     filters: tuple[str, ...] = ()
     """Filter operators that lists allow on it."""
+    column: str | None = None
+    """Its column, where that has another name."""
+    storage: str | None = None
+    """How an external database keeps it, where there are several ways; see `STORAGE`."""
+
+    @property
+    def column_name(self) -> str:
+        """Its column."""
+        return self.column or self.name
+
+
+STORAGE: dict[Kind, tuple[str, ...]] = {
+    "id": ("integer", "uuid", "text"),
+    "string": ("char",),
+    "datetime": ("timestamp", "iso text", "date text", "unix seconds", "unix milliseconds"),
+    "json": ("array",),
+}
+"""The ways in which an external database may keep a kind, beside the usual one. An id has no usual one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +113,8 @@ class RelationPlan:
     max_items: int
     nested_route: bool
     description: str
+    link_schema: str | None = None
+    """The schema of an external database that holds the table of pairs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +175,21 @@ class ResourcePlan:
     relations: tuple[RelationPlan, ...]
     operations: tuple[OperationPlan, ...]
     unique_together: tuple[tuple[str, ...], ...]
+    schema: str | None = None
+    """The schema of an external database that holds the table; None for the one that is searched first."""
 
     @cached_property
     def fields_by_name(self) -> dict[str, FieldPlan]:
         return {field.name: field for field in self.fields}
+
+    @cached_property
+    def fields_by_column(self) -> dict[str, FieldPlan]:
+        return {field.column_name: field for field in self.fields}
+
+    @cached_property
+    def key_storage(self) -> str | None:
+        """How an external database keeps the key; None for Sternpost's own ids."""
+        return self.fields_by_name["id"].storage
 
     @cached_property
     def relations_by_name(self) -> dict[str, RelationPlan]:
@@ -193,6 +224,23 @@ class Plan:
     api_version: str
     base_path: str
     resources: tuple[ResourcePlan, ...]
+    schema: Literal["own", "external"] = "own"
+    """Whose the database's schema is: Sternpost's, or that of a database that was there before."""
+
+    @property
+    def external(self) -> bool:
+        """Whether the tables are somebody else's: nothing but rows is ever changed in them."""
+        return self.schema == "external"
+
+    @property
+    def hides_keys(self) -> bool:
+        """Whether keys of the database are kept from clients by encrypting them."""
+        return any(resource.key_storage in ("integer", "text") for resource in self.resources)
+
+    @property
+    def only_reads(self) -> bool:
+        """Whether no operation can change a row."""
+        return all(operation.method == "GET" for resource in self.resources for operation in resource.operations)
 
     @cached_property
     def by_name(self) -> dict[str, ResourcePlan]:
@@ -251,7 +299,8 @@ _SCHEMA_FACTS = (
 
 
 def _schema_facts(field: FieldPlan) -> dict[str, Any]:
-    return {fact: as_data(getattr(field, fact)) for fact in _SCHEMA_FACTS}
+    facts = {fact: as_data(getattr(field, fact)) for fact in _SCHEMA_FACTS}
+    return {**facts, "column": field.column} if field.column else facts
 
 
 def as_data(value: Any) -> Any:

@@ -63,7 +63,7 @@ class Client:
 
     async def __aenter__(self) -> Self:
         running = await self.app.start()
-        if self.create_schema:
+        if self.create_schema and not self.app.plan.external:
             await running.runtime.storage.create_schema()
         return self
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -16,6 +17,8 @@ from sternpost.ports.storage import Document, Reader, Session, Statistics, Value
 from sternpost.storage.postgresql.dialect import PostgresqlDialect
 from sternpost.storage.postgresql.grouped import EqualReads, GroupedInserts, PointReads
 from sternpost.storage.postgresql.pool import Pool
+from sternpost.storage.postgresql.tables import found_columns
+from sternpost.storage.sql.external import refuse_external, refuse_misfit
 from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed
 from sternpost.storage.sql.schema import SCHEMA_TABLE
 from sternpost.storage.sql.session import SqlReader, SqlSession
@@ -35,6 +38,7 @@ _AWAY = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.InvalidAuthorizationSpecificationError,
 )
+_KEY = re.compile(r"Key \((.*?)\)=\(")
 _LOCK_SCHEMA = "SELECT pg_advisory_xact_lock(hashtext('sternpost schema'))"
 
 
@@ -48,19 +52,23 @@ class PostgresqlStorage:
     A single read takes a connection, sends one prepared statement and gives it back: there is no BEGIN and no reset.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 10, timeout_seconds: float = 5.0) -> None:
+    def __init__(
+        self, url: str, *, pool_size: int = 10, timeout_seconds: float = 5.0, key_secret: bytes | None = None
+    ) -> None:
         self.url = url
         self.pool_size = pool_size
         self.timeout_seconds = timeout_seconds
+        self.key_secret = key_secret
         self.dialect = PostgresqlDialect()
         self.statements: Statements = None  # pyright: ignore[reportAttributeAccessIssue]  (set by open, before any use)
         self.constraints: dict[str, tuple[str, ...]] = {}
         self.pool = Pool(self._connect, size=pool_size, timeout_seconds=timeout_seconds)
         self._reads = _Reads(self)
+        self._fits = False
         self._inserts: GroupedInserts = None  # pyright: ignore[reportAttributeAccessIssue]  (set by open)
 
     async def open(self, plan: Plan) -> None:
-        self.statements = Statements(plan, self.dialect)
+        self.statements = Statements(plan, self.dialect, self.key_secret)
         self.constraints = self.statements.schema.constraint_columns()
         self._inserts = GroupedInserts(self.statements, self.fetch, self._insert_one)
 
@@ -70,12 +78,26 @@ class PostgresqlStorage:
         await self.pool.close()
 
     async def check(self) -> None:
+        if self.statements.plan.external:
+            await self._check_tables()
+            return
         async with self.connection() as connection:
             found = await self.guarded(lambda: connection.fetchval(f"SELECT fingerprint FROM {SCHEMA_TABLE}"))
             if found != self.statements.plan.storage_fingerprint:
                 raise Unavailable(log={"reason": SCHEMA_MISSING})
 
+    async def _check_tables(self) -> None:
+        """The tables of a database that was there before: looked at until they fit, then only whether it answers."""
+        async with self.connection() as connection:
+            if self._fits:
+                await self.guarded(lambda: connection.fetchval("SELECT 1"))
+                return
+            found = await self.guarded(lambda: found_columns(connection, self.statements.plan))
+            refuse_misfit(self.statements.plan, self.statements.dialect, found)
+            self._fits = True
+
     async def create_schema(self) -> bool:
+        refuse_external(self.statements.plan)
         async with self.connection() as connection:
             return await self.guarded(lambda: self._create_schema(connection))
 
@@ -104,6 +126,10 @@ class PostgresqlStorage:
 
     async def insert(self, view: View, values: Values, statistics: Statistics) -> Document:
         statistics.statements += 1
+        if (
+            self.statements.plan.external
+        ):  # the database makes the keys, so rows of one statement could not be told apart
+            return await self._insert_one(view, values)
         return await self._inserts.insert(view, values)
 
     async def _insert_one(self, view: View, values: Values) -> Document:
@@ -198,6 +224,8 @@ class PostgresqlStorage:
                 return Unavailable(log={"reason": SCHEMA_MISSING, "database": str(error)})
             case asyncpg.IntegrityConstraintViolationError():
                 return self._constraint(error)
+            case asyncpg.DataError() if self.statements.plan.external:  # what a column of another type does not take
+                return ConstraintFailed("check", (), type(error).__name__)
             case asyncpg.SerializationError() | asyncpg.DeadlockDetectedError():
                 return WriteConflict(log={"database": str(error)})
             case asyncpg.QueryCanceledError():
@@ -210,7 +238,7 @@ class PostgresqlStorage:
     def _constraint(self, error: asyncpg.IntegrityConstraintViolationError) -> ConstraintFailed:
         name = getattr(error, "constraint_name", None) or ""
         text = f"{type(error).__name__} {name}"  # its own text would quote values of the row
-        columns = self.constraints.get(name, ())
+        columns = self.constraints.get(name, ()) or _columns_named(error)
         if isinstance(error, asyncpg.UniqueViolationError):
             return ConstraintFailed("unique", columns, text)
         if isinstance(error, asyncpg.ForeignKeyViolationError | asyncpg.RestrictViolationError):
@@ -218,6 +246,12 @@ class PostgresqlStorage:
         if isinstance(error, asyncpg.NotNullViolationError):
             return ConstraintFailed("not null", (str(getattr(error, "column_name", "")),), text)
         return ConstraintFailed("check", columns, text)
+
+
+def _columns_named(error: asyncpg.IntegrityConstraintViolationError) -> tuple[str, ...]:
+    """The columns of a key, as PostgreSQL names them: `Key (artist_id)=(7) is not present…`."""
+    match = _KEY.match(str(getattr(error, "detail", None) or ""))
+    return tuple(name.strip().strip('"') for name in match[1].split(",")) if match else ()
 
 
 class _Reads:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +13,8 @@ from sqlalchemy.sql import operators
 from sqlalchemy.sql.expression import any_, cast
 
 from sternpost.plan.model import FieldPlan, Kind
-from sternpost.storage.sql.dialect import Codec, ColumnType
+from sternpost.storage.sql.dialect import Codec, ColumnType, Dialect
+from sternpost.storage.sql.external import checked, utc
 
 _TYPES: dict[Kind, str] = {
     # Texts compare by code point, as in SQLite: one answer on every database, and indexes serve prefixes.
@@ -39,6 +40,10 @@ class PostgresqlDialect:
 
     def __init__(self) -> None:
         self.compiler = postgresql.dialect(paramstyle="numeric_dollar")
+
+    @property
+    def external(self) -> Dialect:
+        return ExternalPostgresqlDialect()
 
     def column_type(self, field: FieldPlan) -> ColumnType:
         if field.kind == "decimal":
@@ -104,6 +109,12 @@ class PostgresqlDialect:
         base = self.column_type(field).name.removesuffix(' COLLATE "C"')
         return column.operate(operators.eq, any_(cast(values, ColumnType(f"{base}[]"))))
 
+    def fits(self, field: FieldPlan, column_type: str) -> bool:
+        return True
+
+    def compared(self, value: BindParameter[Any], field: FieldPlan) -> ColumnElement[Any]:
+        return value
+
     def bind_array(self, values: list[Any]) -> Any:
         return values
 
@@ -116,3 +127,77 @@ class PostgresqlDialect:
 
 def _hex(value: Any) -> str:
     return value.hex
+
+
+class ExternalPostgresqlDialect(PostgresqlDialect):
+    """Values as the columns of another program take and give them: PostgreSQL tells the driver the type of each."""
+
+    @property
+    def external(self) -> Dialect:
+        return self
+
+    def encode(self, field: FieldPlan) -> Codec:
+        match field.kind, field.storage:
+            case "datetime", "timestamp":
+                return utc
+            case "json", "array":
+                return None
+            case _:
+                return super().encode(field)
+
+    def decode(self, field: FieldPlan, prefix: str | None) -> Codec:
+        match field.kind, field.storage:
+            case "datetime", "timestamp":
+                return lambda value: value.replace(tzinfo=UTC)
+            case "string", "char":
+                return lambda value: value.rstrip(" ")
+            case "decimal", _:
+                return checked(field, lambda value: _exact(value, field.decimal_places or 0))
+            case "json", "array":
+                return None
+            case _:
+                return super().decode(field, prefix)
+
+    def fits(self, field: FieldPlan, column_type: str) -> bool:
+        return column_type in _FITTING.get((field.kind, field.storage), ())
+
+    def compared(self, value: BindParameter[Any], field: FieldPlan) -> ColumnElement[Any]:
+        # A smaller column is compared with any 64-bit number; without the cast the driver would refuse one that is too large.
+        return cast(value, ColumnType("BIGINT")) if _is_whole(field) else value
+
+    def is_any_of(self, column: Column[Any], values: BindParameter[Any], field: FieldPlan) -> ColumnElement[bool]:
+        array = cast(values, ColumnType("BIGINT[]")) if _is_whole(field) else values
+        return column.operate(operators.eq, any_(array))
+
+
+_WHOLE = {"smallint", "integer", "bigint"}
+_TEXTS = {"text", "character varying", "character", "citext", "name"}
+_FITTING: dict[tuple[Kind, str | None], set[str]] = {
+    ("id", "integer"): _WHOLE,
+    ("id", "uuid"): {"uuid"},
+    ("id", "text"): _TEXTS,
+    ("string", None): _TEXTS,
+    ("string", "char"): {"character"},
+    ("integer", None): _WHOLE,
+    ("number", None): {"real", "double precision"},
+    ("boolean", None): {"boolean"},
+    ("decimal", None): {"numeric"},
+    ("datetime", None): {"timestamp with time zone"},
+    ("datetime", "timestamp"): {"timestamp without time zone"},
+    ("date", None): {"date"},
+    ("uuid", None): {"uuid"},
+    ("enum", None): {"enum", *_TEXTS},
+    ("json", None): {"json", "jsonb"},
+    ("json", "array"): {"array"},
+}
+"""The types of columns that hold a kind as it is said to be kept; a domain counts as what it is made of."""
+
+
+def _is_whole(field: FieldPlan) -> bool:
+    return field.kind == "integer" or (field.kind == "id" and field.storage == "integer")
+
+
+def _exact(value: Decimal, places: int) -> str:
+    if not value.is_finite():
+        raise ValueError
+    return format(round(value, places), "f")

@@ -23,16 +23,16 @@ class PointReads:
 
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
-        self.grouping: Grouping[tuple[PointStatement, tuple[Any, ...]], str, Any] = Grouping(self._run)
+        self.grouping: Grouping[tuple[PointStatement, tuple[Any, ...]], Any, Any] = Grouping(self._run)
 
-    async def read(self, statement: PointStatement, key: str, others: tuple[Any, ...]) -> Any:
-        """The row with this key (32 hexadecimal digits), or None; `others` are the statement's other parameters."""
+    async def read(self, statement: PointStatement, key: Any, others: tuple[Any, ...]) -> Any:
+        """The row with this key (a UUID as 32 hexadecimal digits), or None; `others` are the statement's other parameters."""
         return await self.grouping.join((statement, others), key)
 
-    async def _run(self, kind: tuple[PointStatement, tuple[Any, ...]], keys: list[str]) -> Sequence[Any]:
+    async def _run(self, kind: tuple[PointStatement, tuple[Any, ...]], keys: list[Any]) -> Sequence[Any]:
         statement, others = kind
         rows = await self._fetch(statement.many.text, statement.bind_many(keys, others))
-        found = {row[-1].hex: row for row in rows}
+        found = {row[-1].hex: row for row in rows} if statement.uuid_keys else {row[-1]: row for row in rows}
         return [found.get(key) for key in keys]
 
 

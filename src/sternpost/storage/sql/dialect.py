@@ -40,6 +40,11 @@ class Dialect(Protocol):
     @property
     def locks_rows(self) -> bool: ...
 
+    @property
+    def external(self) -> Dialect:
+        """The same for a database that was there before, with columns of other types."""
+        ...
+
     def column_type(self, field: FieldPlan) -> ColumnType:
         """The column type of a field."""
         ...
@@ -62,6 +67,14 @@ class Dialect(Protocol):
 
     def is_any_of(self, column: Column[Any], values: BindParameter[Any], field: FieldPlan) -> ColumnElement[bool]:
         """The column is one of the values of an array that is bound as one parameter."""
+        ...
+
+    def fits(self, field: FieldPlan, column_type: str) -> bool:
+        """Whether a column of this type, of a database that was there before, can hold the field."""
+        ...
+
+    def compared(self, value: BindParameter[Any], field: FieldPlan) -> ColumnElement[Any]:
+        """A parameter that the field's column is compared with."""
         ...
 
     def bind_array(self, values: list[Any]) -> Any:

@@ -35,7 +35,8 @@ def client_error(failure: ConstraintFailed, resource: ResourcePlan, *, deleting:
     """The error for the client: which field, in the client's words, and never the database's."""
     # SQLite names a check by its constraint, whose name ends in the column's
     columns = [column.removeprefix(f"ck_{resource.table}_") for column in failure.columns]
-    names = [resource.fields_by_name[column].public_name for column in columns if column in resource.fields_by_name]
+    fields = [resource.fields_by_name.get(column) or resource.fields_by_column.get(column) for column in columns]
+    names = [field.public_name for field in fields if field is not None]
     log = {"database": failure.text}
     if deleting and failure.kind == "foreign key":
         return StillReferenced(log=log)

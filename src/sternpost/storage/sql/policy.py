@@ -38,7 +38,9 @@ class PolicySql:
             case Public():
                 return true()
             case Owner(path):
-                return self.value(path, resource, table) == bindparam(f"{SUBJECT}_{self._subject_kind(resource, path)}")
+                field = self.schema.plan.field_at(resource, path)
+                kind = str(field.references) if field.kind == "id" else field.kind
+                return self.value(path, resource, table) == self.dialect.compared(bindparam(f"{SUBJECT}_{kind}"), field)
             case Compare(path, operator, value):
                 return self._compare(path, operator, value, resource, table)
             case AllOf(parts):
@@ -62,10 +64,6 @@ class PolicySql:
         other = self.schema.tables[target.name].alias(f"{target.table}_{len(path)}")
         inner = self.value(path[1:], target, other)
         return select(inner).where(other.c.id == column).scalar_subquery()
-
-    def _subject_kind(self, resource: ResourcePlan, path: Path) -> str:
-        field = self.schema.plan.field_at(resource, path)
-        return str(field.references) if field.kind == "id" else field.kind
 
     def _compare(
         self, path: Path, operator: str, value: Any, resource: ResourcePlan, table: FromClause

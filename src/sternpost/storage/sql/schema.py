@@ -95,6 +95,8 @@ class Schema:
             for field in resource.fields
             if (condition := self._check(field))
         ]
+        if self.plan.external:  # its keys and rules are known to the database, which is all that they are needed for
+            return Table(resource.table, self.metadata, *columns, schema=resource.schema)
         table = Table(resource.table, self.metadata, *columns, *rules, **self.dialect.table_options)
         for field in resource.fields:
             indexed = field.references is not None or bool(field.filters)
@@ -110,7 +112,7 @@ class Schema:
 
     def _column(self, resource_table: str, field: FieldPlan) -> Column[Any]:
         arguments: list[Any] = []
-        if field.references is not None and field.name != "id":
+        if field.references is not None and field.name != "id" and not self.plan.external:
             target = self.plan.by_name[field.references].table
             arguments.append(
                 ForeignKey(
@@ -119,12 +121,21 @@ class Schema:
                     name=f"fk_{resource_table}_{field.name}",
                 )
             )
-        return Column(field.name, self.dialect.column_type(field), *arguments, nullable=field.nullable)
+        column_type = self.dialect.column_type(field)
+        return Column(field.column_name, column_type, *arguments, key=field.name, nullable=field.nullable)
 
     def _link_table(self, resource: ResourcePlan, relation: RelationPlan) -> Table:
         target = self.plan.by_name[relation.target]
         local, remote = str(relation.link_local), str(relation.link_remote)
         id_type = self.dialect.column_type(resource.fields_by_name["id"])
+        if self.plan.external:
+            return Table(
+                str(relation.link_table),
+                self.metadata,
+                Column(local, id_type),
+                Column(remote, id_type),
+                schema=relation.link_schema,
+            )
         table = Table(
             str(relation.link_table),
             self.metadata,
@@ -137,7 +148,7 @@ class Schema:
         return table
 
     def _check(self, field: FieldPlan) -> str | None:
-        name = f'"{field.name}"'
+        name = f'"{field.column_name}"'
         parts: list[str] = []
         if field.choices:
             parts.append(f"{name} IN ({', '.join(_literal(choice) for choice in field.choices)})")

@@ -72,7 +72,8 @@ class SqlReader:
     async def get(self, view: View, id: str, *, subject: str | None = None, lock: bool = False) -> Row | None:
         statement = self.statements.get(view, lock=lock)
         self.statistics.statements += 1
-        found = await self.queries.fetch_one(statement, {"id": id})
+        key = id if statement.key is None else statement.key(id)
+        found = await self.queries.fetch_one(statement, {"id": key})
         if found is None:
             return None
         decoder = statement.decoder
@@ -88,7 +89,7 @@ class SqlReader:
         bound: dict[str, Any] = {
             "limit": values.limit + ahead if values.limit is not None else 2**31,
             "offset": values.offset,
-            "parent": values.parent,
+            "parent": self._key(shape.parent[0], values.parent) if shape.parent and values.parent else None,
         }
         resource = self.plan.by_name[shape.view.resource]
         for index, (condition, value) in enumerate(zip(shape.conditions, values.conditions, strict=True)):
@@ -126,6 +127,7 @@ class SqlReader:
                 )
         for path, statement, codec in self.statements.facts(resource, tuple(paths)):
             key = values.get(path[0])
+            key = _encode(self.statements.encoders[resource][path[0]], key)
             rows = await self._fetch(statement, {"id": key}, short=True) if key is not None else ()
             value = rows[0][0] if rows else None
             found[path] = value if codec is None or value is None else codec(value)
@@ -165,13 +167,13 @@ class SqlReader:
             relation = resource.relations_by_name[include.relation]
             column = first_key + key_fields.index(relation.local_field)
             keys = [_hex(row[column]) for row in rows]
-            weight_of: dict[str, int] = {}
+            weight_of: dict[Any, int] = {}
             for key, weight in zip(keys, weights, strict=True):
                 if key is not None:
                     weight_of[key] = weight_of.get(key, 0) + weight
             children = await self._children(resource, include, relation, weight_of, along)
             for document, key in zip(documents, keys, strict=True):
-                found = children.get(key or "", [])
+                found: list[Document] = [] if key is None else children.get(key, [])
                 document[relation.public_name] = (found[0] if found else None) if relation.kind == "one" else found
 
     async def _children(
@@ -179,9 +181,9 @@ class SqlReader:
         resource: ResourcePlan,
         include: Include,
         relation: RelationPlan,
-        weight_of: dict[str, int],
+        weight_of: dict[Any, int],
         along: _Along,
-    ) -> dict[str, list[Document]]:
+    ) -> dict[Any, list[Document]]:
         """The rows of a relation by the key of the row they belong to."""
         if not weight_of:
             return {}
@@ -189,9 +191,9 @@ class SqlReader:
         bound: dict[str, Any] = {"keys": self.statements.dialect.bind_array(list(weight_of))}
         self._bind_subject(statement, along.subject, bound)
         rows = await self._fetch(statement, bound, short=False)
-        grouped: dict[str, list[tuple[Any, Document]]] = {}
+        grouped: dict[Any, list[tuple[Any, Document]]] = {}
         for row in rows:
-            grouped.setdefault(_hex(row[-1]) or "", []).append((row, decoder.document(row)))
+            grouped.setdefault(_hex(row[-1]), []).append((row, decoder.document(row)))
         if relation.kind in ("many", "linked"):
             for found in grouped.values():
                 if len(found) > relation.max_items:
@@ -216,7 +218,12 @@ class SqlReader:
             return subject
         if kind == "uuid":
             return _uuid_or_none(subject)
-        return decode(self.plan.by_name[kind].prefix, subject)
+        digits = decode(self.plan.by_name[kind].prefix, subject)
+        return None if digits is None else self._key(kind, digits)
+
+    def _key(self, resource: str, digits: str) -> Any:
+        """What the key's column is compared with."""
+        return _encode(self.statements.encoders[resource]["id"], digits)
 
     def _filter_value(self, resource: ResourcePlan, name: str, operator: str, value: Any) -> Any:
         encode = self.statements.encoders[resource.name][name]
@@ -246,14 +253,16 @@ class SqlSession(SqlReader):
         guard = (state[0], tuple(state[1])) if state else None
         statement, decoder = self.statements.update(view, tuple(sorted(values)), guard)
         try:
-            rows = await self._fetch(statement, {**self._encoded(view.resource, values), "key": id}, short=True)
+            rows = await self._fetch(
+                statement, {**self._encoded(view.resource, values), "key": self._key(view.resource, id)}, short=True
+            )
         except ConstraintFailed as failure:
             raise await self._explained(failure, view.resource, values) from failure
         return decoder.document(rows[0]) if rows else None
 
     async def delete(self, resource: str, id: str) -> bool:
         try:
-            return await self._execute(self.statements.delete(resource), {"id": id}) > 0
+            return await self._execute(self.statements.delete(resource), {"id": self._key(resource, id)}) > 0
         except ConstraintFailed as failure:
             raise client_error(failure, self.plan.by_name[resource], deleting=True) from failure
 
@@ -261,7 +270,7 @@ class SqlSession(SqlReader):
         self, resource: str, relation: str, id: str, view: View, rows: Sequence[Values]
     ) -> list[Document]:
         plan = self.plan.by_name[resource].relations_by_name[relation]
-        await self._execute(self.statements.delete_owned(plan), {"parent": id})
+        await self._execute(self.statements.delete_owned(plan), {"parent": self._key(resource, id)})
         position = self.plan.by_name[plan.target].position_column
         return [
             await self.insert(view, {**row, plan.remote_field: id, **({position: index} if position else {})})
@@ -270,10 +279,13 @@ class SqlSession(SqlReader):
 
     async def replace_links(self, resource: str, relation: str, id: str, targets: Sequence[str]) -> None:
         plan = self.plan.by_name[resource].relations_by_name[relation]
-        await self._execute(self.statements.delete_links(plan), {"parent": id})
+        parent = self._key(resource, id)
+        await self._execute(self.statements.delete_links(plan), {"parent": parent})
         for index, target in enumerate(dict.fromkeys(targets)):
             try:
-                await self._execute(self.statements.insert_link(plan), {"parent": id, "target": target})
+                await self._execute(
+                    self.statements.insert_link(plan), {"parent": parent, "target": self._key(plan.target, target)}
+                )
             except ConstraintFailed as failure:
                 path = f"{plan.input_name or plan.public_name}.{index}"
                 raise ReferenceNotFound(
@@ -283,7 +295,7 @@ class SqlSession(SqlReader):
     async def increment(self, resource: str, id: str, field: str, by: Any, at_least: Any | None) -> bool:
         statement = self.statements.increment(resource, field, guarded=at_least is not None)
         encode = self.statements.encoders[resource][field]
-        values = {"id": id, "by": _encode(encode, by), "at_least": _encode(encode, at_least)}
+        values = {"id": self._key(resource, id), "by": _encode(encode, by), "at_least": _encode(encode, at_least)}
         try:
             return bool(await self._fetch(statement, values, short=True))
         except ConstraintFailed as failure:
@@ -312,14 +324,19 @@ class SqlSession(SqlReader):
 
     def _encoded(self, resource: str, values: Values) -> dict[str, Any]:
         encoders = self.statements.encoders[resource]
-        return {name: _encode(encoders.get(name), value) for name, value in values.items()}
+        encoded = {name: _encode(encoders.get(name), value) for name, value in values.items()}
+        for name, nowhere in self.statements.hidden_keys[resource].items():
+            if name in encoded and encoded[name] == nowhere:  # an id that was not made here refers to nothing
+                raise client_error(ConstraintFailed("foreign key", (name,)), self.plan.by_name[resource])
+        return encoded
 
 
 def _encode(encode: Codec, value: Any) -> Any:
     return value if encode is None or value is None else encode(value)
 
 
-def _hex(key: Any) -> str | None:
+def _hex(key: Any) -> Any:
+    """A key as it is bound: UUIDs as their digits, others as they are."""
     return key.hex if isinstance(key, uuid.UUID) else key
 
 

@@ -29,6 +29,7 @@ from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.policy import COMPARE, Path
 from sternpost.ports.storage import Condition, Document, Include, ListShape, Position, View
 from sternpost.storage.sql.dialect import Codec, Dialect, Statement, compile_statement
+from sternpost.storage.sql.keys import Keys
 from sternpost.storage.sql.policy import PolicySql
 from sternpost.storage.sql.schema import Schema
 
@@ -70,6 +71,9 @@ class PointStatement:
     one: Statement
     many: Statement
     decoder: Decoder
+    key: Codec = None
+    """From the digits of an id to the key, where a database that was there before has others."""
+    uuid_keys: bool = True
 
     def others(self, values: dict[str, Any]) -> tuple[Any, ...]:
         """The values of the parameters of `many` beside the keys: reads that agree in them can be sent together."""
@@ -111,13 +115,22 @@ class Listing:
 class Statements:
     """All statements of a plan in one dialect, built on first use and kept."""
 
-    def __init__(self, plan: Plan, dialect: Dialect) -> None:
+    def __init__(self, plan: Plan, dialect: Dialect, key_secret: bytes | None = None) -> None:
         self.plan = plan
-        self.dialect = dialect
+        self.dialect = dialect = dialect.external if plan.external else dialect
         self.schema = Schema(plan, dialect)
         self.policy = PolicySql(self.schema, dialect)
+        self.keys = Keys(plan, key_secret)
         self.encoders: dict[str, dict[str, Codec]] = {
-            resource.name: {field.name: dialect.encode(field) for field in resource.fields}
+            resource.name: {field.name: self._encoder(field) for field in resource.fields}
+            for resource in plan.resources
+        }
+        self.hidden_keys = {
+            resource.name: {
+                field.name: self.keys.by_resource[field.references].nowhere
+                for field in resource.fields
+                if field.references in self.keys.by_resource
+            }
             for resource in plan.resources
         }
         self._cache: dict[Hashable, Any] = {}
@@ -153,14 +166,18 @@ class Statements:
     def delete(self, resource: str) -> Statement:
         table = self.schema.tables[resource]
         return self._cached(
-            ("delete", resource), lambda: self._compile(delete(table).where(table.c.id == bindparam("id")))
+            ("delete", resource), lambda: self._compile(delete(table).where(self._is(resource, table, "id")))
         )
 
     def delete_owned(self, relation: RelationPlan) -> Statement:
         table = self.schema.tables[relation.target]
         return self._cached(
             ("delete owned", relation.target, relation.remote_field),
-            lambda: self._compile(delete(table).where(table.c[relation.remote_field] == bindparam("parent"))),
+            lambda: self._compile(
+                delete(table).where(
+                    table.c[relation.remote_field] == self._parameter("parent", relation.target, relation.remote_field)
+                )
+            ),
         )
 
     def delete_links(self, relation: RelationPlan) -> Statement:
@@ -199,7 +216,7 @@ class Statements:
 
     def _get(self, view: View, lock: bool) -> PointStatement:
         resource, table = self._of(view.resource)
-        one = self._select(view, resource, table).where(table.c.id == bindparam("id"))
+        one = self._select(view, resource, table).where(self._is(resource.name, table, "id"))
         if lock and self.dialect.locks_rows:
             # FOR NO KEY UPDATE: a row that is being changed can still be referred to by new ones
             one = one.with_for_update(of=table, key_share=True)
@@ -208,7 +225,13 @@ class Statements:
             .select_from(table)
             .where(self.dialect.is_any_of(table.c.id, bindparam("ids"), resource.fields_by_name["id"]))
         )
-        return PointStatement(self._compile(one), self._compile(many), self.decoder(view))
+        return PointStatement(
+            self._compile(one),
+            self._compile(many),
+            self.decoder(view),
+            self.encoders[resource.name]["id"],
+            resource.key_storage in (None, "uuid"),
+        )
 
     def _listing(self, shape: ListShape) -> Listing:
         resource, table = self._of(shape.view.resource)
@@ -238,8 +261,8 @@ class Statements:
             self._compile(page),
             self._compile(count),
             self.decoder(shape.view),
-            tuple(zip(places, (self.dialect.mark(field) for field in fields), strict=True)),
-            tuple((f"after_{name}", self.dialect.unmark(resource.fields_by_name[name])) for name, _ in shape.order),
+            tuple(zip(places, (self._mark(field) for field in fields), strict=True)),
+            tuple((f"after_{name}", self._unmark(resource.fields_by_name[name])) for name, _ in shape.order),
         )
 
     def _list_conditions(
@@ -374,7 +397,7 @@ class Statements:
         for path in paths:
             if len(path) > 1:
                 target, table = self._of(str(resource.fields_by_name[path[0]].references))
-                query = select(self.policy.value(path[1:], target, table)).where(table.c.id == bindparam("id"))
+                query = select(self.policy.value(path[1:], target, table)).where(self._is(target.name, table, "id"))
                 found.append((path, self._compile(query), self._fact_codec(resource, path)))
         return tuple(found)
 
@@ -391,7 +414,9 @@ class Statements:
         self, view: View, names: tuple[str, ...], state: tuple[str, tuple[str, ...]] | None
     ) -> tuple[Statement, Decoder]:
         resource, table = self._of(view.resource)
-        query = update(table).where(table.c.id == bindparam("key")).values({name: bindparam(name) for name in names})
+        query = (
+            update(table).where(self._is(resource.name, table, "key")).values({name: bindparam(name) for name in names})
+        )
         if state is not None:
             field, allowed = state
             query = query.where(
@@ -402,12 +427,24 @@ class Statements:
     def _increment(self, resource_name: str, name: str, guarded: bool) -> Statement:
         _, table = self._of(resource_name)
         column: Any = table.c[name]
-        query = update(table).where(table.c.id == bindparam("id")).values({name: column + bindparam("by")})
+        query = update(table).where(self._is(resource_name, table, "id")).values({name: column + bindparam("by")})
         if guarded:
             query = query.where(column + bindparam("by") >= bindparam("at_least"))
         return self._compile(query.returning(table.c.id))
 
     # -- parts
+
+    def _encoder(self, field: FieldPlan) -> Codec:
+        hidden = self.keys.by_resource.get(field.references or "")
+        return self.dialect.encode(field) if hidden is None else hidden.key
+
+    def _is(self, resource: str, table: FromClause, parameter: str) -> ColumnElement[bool]:
+        """The row has the key of this parameter."""
+        return table.c.id == self._parameter(parameter, resource, "id")
+
+    def _parameter(self, name: str, resource: str, field: str) -> ColumnElement[Any]:
+        """A parameter that a field's column is compared with."""
+        return self.dialect.compared(bindparam(name), self.plan.by_name[resource].fields_by_name[field])
 
     def _of(self, name: str) -> tuple[ResourcePlan, Any]:
         return self.plan.by_name[name], self.schema.tables[name]
@@ -433,24 +470,37 @@ class Statements:
         fields = [resource.fields_by_name[name] for name in view.fields]
         return Decoder(
             names=tuple(field.public_name for field in fields),
-            codecs=tuple(self.dialect.decode(field, self._prefix(field)) for field in fields),
+            codecs=tuple(self._codec(field) for field in fields),
             facts=view.facts,
             fact_codecs=tuple(self._fact_codec(resource, path) for path in view.facts),
         )
 
     def _fact_codec(self, resource: ResourcePlan, path: Path) -> Codec:
-        field = self.plan.field_at(resource, path)
-        return self.dialect.decode(field, self._prefix(field))
+        return self._codec(self.plan.field_at(resource, path))
 
-    def _prefix(self, field: FieldPlan) -> str | None:
-        return self.plan.by_name[field.references].prefix if field.references else None
+    def _mark(self, field: FieldPlan) -> Codec:
+        hidden = self.keys.by_resource.get(field.references or "")
+        return self.dialect.mark(field) if hidden is None else hidden.digits
+
+    def _unmark(self, field: FieldPlan) -> Codec:
+        hidden = self.keys.by_resource.get(field.references or "")
+        return self.dialect.unmark(field) if hidden is None else hidden.key
+
+    def _codec(self, field: FieldPlan) -> Codec:
+        prefix = self.plan.by_name[field.references].prefix if field.references else None
+        hidden = self.keys.by_resource.get(field.references or "")
+        if hidden is None:
+            return self.dialect.decode(field, prefix)
+        start, digits = f"{prefix}_", hidden.digits
+        return lambda key: start + digits(key)
 
     def _filter(
         self, index: int, condition: Condition, resource: ResourcePlan, table: FromClause
     ) -> ColumnElement[bool]:
         column: Any = table.c[condition.field]
-        value: BindParameter[Any] = bindparam(f"filter_{index}")
         field = resource.fields_by_name[condition.field]
+        array: BindParameter[Any] = bindparam(f"filter_{index}")
+        value: Any = self.dialect.compared(array, field)
         match condition.operator:
             case "eq":
                 return column == value
@@ -459,7 +509,7 @@ class Statements:
             case "gt" | "gte" | "lt" | "lte":
                 return COMPARE[condition.operator](column, value)
             case "in":
-                return self.dialect.is_any_of(column, value, field)
+                return self.dialect.is_any_of(column, array, field)
             case "contains":
                 return self.dialect.contains(column, value)
             case "startsWith":
@@ -481,10 +531,12 @@ class Statements:
     def _under_parent(self, parent: tuple[str, str], table: FromClause) -> ColumnElement[bool]:
         relation = self.plan.by_name[parent[0]].relations_by_name[parent[1]]
         if relation.kind != "linked":
-            return table.c[relation.remote_field] == bindparam("parent")
+            return table.c[relation.remote_field] == self._parameter("parent", relation.target, relation.remote_field)
         link = self.schema.links[str(relation.link_table)]
         return table.c.id.in_(
-            select(link.c[str(relation.link_remote)]).where(link.c[str(relation.link_local)] == bindparam("parent"))
+            select(link.c[str(relation.link_remote)]).where(
+                link.c[str(relation.link_local)] == self._parameter("parent", parent[0], "id")
+            )
         )
 
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from sternpost.errors import Internal, StartupError, SternpostError, Unavailable
 from sternpost.plan.model import Plan
 from sternpost.ports.storage import Document, Reader, Session, Statistics, Values, View
+from sternpost.storage.sql.external import Columns, named_tables, refuse_external, refuse_misfit
 from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed
 from sternpost.storage.sql.grouping import Grouping
 from sternpost.storage.sql.schema import SCHEMA_TABLE
@@ -51,6 +52,10 @@ _PRAGMAS = (
 T = TypeVar("T")
 
 
+class FileLocked(Unavailable):
+    """Another connection holds the file just now."""
+
+
 class SqliteStorage:
     """A SQLite file.
 
@@ -58,7 +63,7 @@ class SqliteStorage:
     transaction at a time, its statements in the loop, its commit (which waits for the disk) in the writer's thread.
     """
 
-    def __init__(self, path: str, *, timeout_seconds: float = 5.0) -> None:
+    def __init__(self, path: str, *, timeout_seconds: float = 5.0, key_secret: bytes | None = None) -> None:
         if sqlite3.sqlite_version_info < VERSION_MIN:
             raise StartupError(
                 f"SQLite {sqlite3.sqlite_version} is too old; 3.37 or newer is needed. Use a newer Python build, or PostgreSQL."
@@ -69,6 +74,7 @@ class SqliteStorage:
             )
         self.path = Path(path)
         self.timeout_seconds = timeout_seconds
+        self.key_secret = key_secret
         self.dialect = SqliteDialect()
         self.statements: Statements = None  # pyright: ignore[reportAttributeAccessIssue]  (set by open, before any use)
         self._writer: sqlite3.Connection | None = None
@@ -78,6 +84,7 @@ class SqliteStorage:
         """What equal lists have found in this turn of the event loop: in one state of the file they find the same."""
         self._long: set[str] = set()
         """Statements that took too long for the event loop."""
+        self._fits: tuple[int, int] | None = None
         self._local = threading.local()
         self._thread_connections: list[sqlite3.Connection] = []
         self._readers = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="sqlite-reader")
@@ -89,7 +96,7 @@ class SqliteStorage:
         self._budget = _Budget()
 
     async def open(self, plan: Plan) -> None:
-        self.statements = Statements(plan, self.dialect)
+        self.statements = Statements(plan, self.dialect, self.key_secret)
         try:
             self._connect_all()
         except sqlite3.DatabaseError:  # reported by check(), and tried again by each use
@@ -101,11 +108,28 @@ class SqliteStorage:
 
     async def check(self) -> None:
         self._reconnect_if_replaced()
+        if self.statements.plan.external:
+            await self._check_tables()
+            return
         found = await self.read_in_thread(_FINGERPRINT, ())
         if not found or found[0][0] != self.statements.plan.storage_fingerprint:
             raise Unavailable(log={"reason": SCHEMA_MISSING})
 
+    async def _check_tables(self) -> None:
+        """The tables of a database that was there before: looked at again only after the file was replaced."""
+        if self._fits == self._file:
+            await self.read_in_thread("SELECT 1", ())
+            return
+        found: Columns = {}
+        for schema, table, _ in named_tables(self.statements.plan):
+            columns = await self.read_in_thread("SELECT name, type FROM pragma_table_xinfo(?)", (table,))
+            if columns:
+                found[schema, table] = dict(columns)
+        refuse_misfit(self.statements.plan, self.statements.dialect, found)
+        self._fits = self._file
+
     async def create_schema(self) -> bool:
+        refuse_external(self.statements.plan)
         self._reconnect_if_replaced()
         async with self._begin() as connection:
             existing = connection.execute(_HAS_SCHEMA).fetchall()
@@ -124,7 +148,8 @@ class SqliteStorage:
         return self.statements.schema.ddl()
 
     def reader(self, statistics: Statistics | None = None) -> Reader:
-        return SqlReader(_Reads(self), self.statements, statistics)
+        reads = _PatientReads(self) if self.statements.plan.external else _Reads(self)
+        return SqlReader(reads, self.statements, statistics)
 
     async def insert(self, view: View, values: Values, statistics: Statistics) -> Document:
         statistics.statements += 1
@@ -187,7 +212,8 @@ class SqliteStorage:
 
     async def _commit(self, connection: sqlite3.Connection) -> None:
         """Commits to the end, even when the caller is cancelled meanwhile: half a commit is not a state to leave."""
-        future = asyncio.get_running_loop().run_in_executor(self._writer_thread, connection.commit)
+        commit = connection.commit if not self.statements.plan.external else lambda: self._commit_patiently(connection)
+        future = asyncio.get_running_loop().run_in_executor(self._writer_thread, commit)
         cancelled: asyncio.CancelledError | None = None
         while not future.done():
             try:
@@ -203,11 +229,22 @@ class SqliteStorage:
         if cancelled is not None:
             raise cancelled
 
+    def _commit_patiently(self, connection: sqlite3.Connection) -> None:
+        """Without a write-ahead log a commit has to wait until nobody reads."""
+        connection.execute(f"PRAGMA busy_timeout = {int(self.timeout_seconds * 1000)}")
+        try:
+            connection.commit()
+        finally:
+            connection.execute("PRAGMA busy_timeout = 0")
+
     # -- connections
 
     def _connect_all(self) -> None:
-        self._writer = self._connect(busy_ms=0)
-        self._writer.execute("PRAGMA journal_mode = WAL")
+        if self.statements.plan.external:  # how its journal is kept is a matter of whoever made the file
+            self._writer = None if self.statements.plan.only_reads else self._connect(busy_ms=0)
+        else:
+            self._writer = self._connect(busy_ms=0)
+            self._writer.execute("PRAGMA journal_mode = WAL")
         self._inline = self._connect(busy_ms=0, reads_only=True)
         self._inline.set_progress_handler(self._budget.spent, INLINE_STEPS)
         self._file = self._identity()
@@ -215,12 +252,23 @@ class SqliteStorage:
     def _connect(self, *, busy_ms: int, reads_only: bool = False) -> sqlite3.Connection:
         if not self.path.parent.is_dir():
             raise sqlite3.OperationalError("unable to open database file")
-        connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, cached_statements=512)
+        connection = self._open(reads_only=reads_only)
         connection.execute(f"PRAGMA busy_timeout = {busy_ms}")
         for pragma in _PRAGMAS:
             connection.execute(pragma)
         connection.execute(f"PRAGMA query_only = {int(reads_only)}")
         return connection
+
+    def _open(self, *, reads_only: bool) -> sqlite3.Connection:
+        external = self.statements.plan.external
+        mode = "?mode=ro" if external and reads_only else "?mode=rw" if external else ""
+        return sqlite3.connect(
+            self.path.absolute().as_uri() + mode if external else self.path,
+            uri=external,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=512,
+        )
 
     def _connected(self, connection: sqlite3.Connection | None) -> sqlite3.Connection:
         if connection is None:
@@ -370,6 +418,23 @@ class _Reads:
         return rows[0] if rows else None
 
 
+class _PatientReads(_Reads):
+    """Reads of a file that was there before: without a write-ahead log a commit, or another program, may hold it.
+
+    Such a read is done once more in a thread, which can wait.
+    """
+
+    async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
+        try:
+            return await super().fetch(text, arguments, short=short)
+        except FileLocked:
+            return await self.storage.read_in_thread(text, arguments)
+
+    async def fetch_one(self, statement: PointStatement, values: dict[str, Any]) -> Any:
+        rows = await self.fetch(statement.one.text, statement.one.bind(values), short=True)
+        return rows[0] if rows else None
+
+
 class _Writes:
     """Statements of one transaction."""
 
@@ -402,7 +467,7 @@ def translated(error: sqlite3.Error) -> Exception:
     if isinstance(error, sqlite3.IntegrityError):
         return _constraint(text)
     if "locked" in text or "busy" in text:
-        return Unavailable(log={"reason": text})
+        return FileLocked(log={"reason": text})
     if "no such table" in text or "no such column" in text:
         return Unavailable(log={"reason": SCHEMA_MISSING, "database": text})
     if any(sign in text for sign in _AWAY):

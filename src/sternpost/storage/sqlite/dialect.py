@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import orjson
 from sqlalchemy import BindParameter, Column, ColumnElement, func, literal_column, select
 from sqlalchemy.dialects import sqlite
 
 from sternpost.plan.model import FieldPlan, Kind
-from sternpost.storage.sql.dialect import Codec, ColumnType
+from sternpost.storage.sql.dialect import Codec, ColumnType, Dialect
+from sternpost.storage.sql.external import checked, utc
 from sternpost.storage.sql.statements import prefixed
 
 _TYPES: dict[Kind, str] = {
@@ -43,6 +45,10 @@ class SqliteDialect:
 
     def __init__(self) -> None:
         self.compiler = sqlite.dialect(paramstyle="qmark")
+
+    @property
+    def external(self) -> Dialect:
+        return ExternalSqliteDialect()
 
     def column_type(self, field: FieldPlan) -> ColumnType:
         return ColumnType(_TYPES[field.kind])
@@ -93,6 +99,12 @@ class SqliteDialect:
         array = func.json_each(values).table_valued("value")
         return column.in_(select(array.c.value))
 
+    def fits(self, field: FieldPlan, column_type: str) -> bool:
+        return True
+
+    def compared(self, value: BindParameter[Any], field: FieldPlan) -> ColumnElement[Any]:
+        return value
+
     def bind_array(self, values: list[Any]) -> Any:
         return orjson.dumps(values).decode()
 
@@ -105,3 +117,114 @@ class SqliteDialect:
 
 def _instant_text(value: datetime) -> str:
     return value.astimezone(UTC).replace(tzinfo=None).isoformat()
+
+
+class ExternalSqliteDialect(SqliteDialect):
+    """Values as other programs keep them in SQLite, whose columns take whatever they are given.
+
+    Money is a REAL or an INTEGER, an instant a text with a blank and without a zone, which is taken for UTC.
+    """
+
+    table_options: dict[str, Any] = {}  # noqa: RUF012  (part of the Dialect protocol)
+
+    @property
+    def external(self) -> Dialect:
+        return self
+
+    def encode(self, field: FieldPlan) -> Codec:
+        match field.kind:
+            case "id" if field.storage == "uuid":
+                return lambda digits: str(UUID(digits))
+            case "decimal":
+                return float
+            case "datetime":
+                return _INSTANTS[field.storage or "timestamp"]
+            case _:
+                return super().encode(field)
+
+    def decode(self, field: FieldPlan, prefix: str | None) -> Codec:
+        match field.kind:
+            case "id":
+                start = f"{prefix}_"
+                return checked(field, lambda value: start + UUID(value).hex)
+            case "string" | "enum":
+                return checked(field, _text)
+            case "integer":
+                return checked(field, _whole)
+            case "number":
+                return checked(field, _number)
+            case "decimal":
+                unit = Decimal(1).scaleb(-(field.decimal_places or 0))
+                return checked(field, lambda value: format(Decimal(str(value)).quantize(unit), "f"))
+            case "boolean":
+                return checked(field, lambda value: _BOOLEANS[value])
+            case "datetime":
+                per_second = 1000 if field.storage == "unix milliseconds" else 1
+                return checked(field, lambda value: _instant(value, per_second))
+            case "date":
+                return checked(field, lambda value: date.fromisoformat(value[:10]).isoformat())
+            case "uuid":
+                return checked(field, lambda value: str(UUID(value)))
+            case "json":
+                return checked(field, orjson.loads)
+
+    def fits(self, field: FieldPlan, column_type: str) -> bool:
+        # A column takes whatever it is given, but one for texts would make a text of a number and never find it again.
+        return (
+            field.kind != "id" or field.storage != "integer" or affinity(column_type) in ("INTEGER", "NUMERIC", "BLOB")
+        )
+
+
+def affinity(declared: str) -> str:
+    """What SQLite makes of a declared type (https://www.sqlite.org/datatype3.html, 3.1)."""
+    name = declared.upper()
+    for affinity, signs in (
+        ("INTEGER", ("INT",)),
+        ("TEXT", ("CHAR", "CLOB", "TEXT")),
+        ("BLOB", ("BLOB",)),
+        ("REAL", ("REAL", "FLOA", "DOUB")),
+    ):
+        if any(sign in name for sign in signs):
+            return affinity
+    return "NUMERIC" if name else "BLOB"
+
+
+_BOOLEANS: dict[Any, bool] = {0: False, 1: True, "0": False, "1": True, "false": False, "true": True}
+
+_INSTANTS: dict[str, Codec] = {
+    "timestamp": lambda value: utc(value).isoformat(sep=" "),
+    "iso text": lambda value: utc(value).isoformat(),
+    "date text": lambda value: utc(value).date().isoformat(),
+    "unix seconds": lambda value: int(value.timestamp()),
+    "unix milliseconds": lambda value: int(value.timestamp() * 1000),
+}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float):  # a column of another type: SQLite made a number of the text
+        return str(value)
+    raise ValueError
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, int):
+        return value
+    raise ValueError
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, int | float):
+        return float(value)
+    raise ValueError
+
+
+def _instant(value: Any, per_second: int) -> str:
+    """A text of ISO 8601, where a zone may be missing; or a number of seconds since 1970."""
+    instant = (
+        datetime.fromisoformat(value) if isinstance(value, str) else datetime.fromtimestamp(value / per_second, UTC)
+    )
+    if instant.tzinfo is not None:
+        instant = utc(instant)
+    return instant.isoformat() + "Z"

@@ -1,0 +1,81 @@
+"""What databases that were there before have in common: values that other programs have written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import InvalidOperation
+from typing import Any
+
+from sternpost.errors import Internal, StartupError, Unavailable
+from sternpost.plan.model import FieldPlan, Plan
+from sternpost.storage.sql.dialect import Dialect
+
+Columns = dict[tuple[str | None, str], dict[str, str]]
+"""What a database has: by schema and table, the type of each column by its name."""
+
+
+def checked(field: FieldPlan, convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Converts a stored value; one that is not of the field's kind becomes a 500 whose cause is in the log, not the value."""
+
+    def run(value: Any) -> Any:
+        try:
+            return convert(value)
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError, OSError, InvalidOperation) as error:
+            reason = f"the column {field.column_name} holds a value that is no {field.kind}"
+            raise Internal(log={"reason": reason}) from error
+
+    return run
+
+
+def utc(value: datetime) -> datetime:
+    """The instant in UTC, without its zone."""
+    return value.astimezone(UTC).replace(tzinfo=None)
+
+
+def named_tables(plan: Plan) -> list[tuple[str | None, str, tuple[str, ...]]]:
+    """Each table that a contract names, with its schema and the columns that the contract names."""
+    found = [(resource.schema, resource.table, tuple(resource.fields_by_column)) for resource in plan.resources]
+    links = {
+        (relation.link_schema, relation.link_table): (str(relation.link_local), str(relation.link_remote))
+        for resource in plan.resources
+        for relation in resource.relations
+        if relation.link_table is not None
+    }
+    return found + [(schema, str(table), columns) for (schema, table), columns in links.items()]
+
+
+def refuse_misfit(plan: Plan, dialect: Dialect, found: Columns) -> None:
+    """Raises `Unavailable` that names every table and column of the contract that the database does not have."""
+    problems: list[str] = []
+    for schema, table, columns in named_tables(plan):
+        shown = f"{schema}.{table}" if schema else table
+        existing = found.get((schema, table))
+        if existing is None:
+            problems.append(f"there is no table {shown}")
+        else:
+            problems += [f"{shown} has no column {column}" for column in columns if column not in existing]
+    for resource in plan.resources:
+        existing = found.get((resource.schema, resource.table), {})
+        for field in resource.fields:
+            fits = existing.get(field.column_name)
+            if fits and not dialect.fits(field, fits):
+                problems.append(
+                    f"{resource.table}.{field.column_name} is {fits}, which does not fit {_described(field)}"
+                )
+    if problems:
+        raise Unavailable(log={"reason": "The database is not as the contract says: " + "; ".join(problems)})
+
+
+def refuse_external(plan: Plan) -> None:
+    """Raises `StartupError` where the schema is not Sternpost's to make."""
+    if plan.external:
+        raise StartupError(
+            'The contract says schema="external": its tables were there before, and Sternpost makes and changes none. '
+            "Whoever owns the database does that."
+        )
+
+
+def _described(field: FieldPlan) -> str:
+    kept = f", kept as {field.storage}" if field.storage else ""
+    return f"the field {field.name} ({field.kind}{kept})"
