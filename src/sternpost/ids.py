@@ -47,15 +47,9 @@ def pattern(prefix: str) -> str:
     return f"^{prefix}_{HEX_PATTERN}$"
 
 
-_random = random.Random(secrets.randbits(256))  # noqa: S311  (names of requests are no secrets)
-_random_bits = _random.getrandbits
+_random_bits = random.Random(secrets.randbits(256)).getrandbits  # noqa: S311
 
 
 def random_hex(digits: int) -> str:
-    """Random hexadecimal digits that are no secret, such as those of a trace. A system call for each would cost more."""
+    """Random hexadecimal digits for what is a name and no secret: requests, traces. A system call for each would cost more."""
     return f"{_random_bits(digits * 4):0{digits}x}"
-
-
-def new_request_id() -> str:
-    """`req_` and 16 random hexadecimal digits."""
-    return f"req_{_random_bits(64):016x}"

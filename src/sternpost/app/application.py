@@ -15,7 +15,7 @@ from sternpost.compile.compiler import Compiled, compile_contract
 from sternpost.contract.contract import Contract
 from sternpost.errors import MethodNotAllowed, NotFound, StartupError
 from sternpost.health.readiness import HEALTHY, Readiness
-from sternpost.ids import NewId, new_hex, new_request_id
+from sternpost.ids import NewId, new_hex, random_hex
 from sternpost.pipeline.runtime import Runtime
 from sternpost.plan.model import Plan
 from sternpost.ports.authenticator import Authenticator
@@ -35,7 +35,7 @@ from sternpost.protocols.rest.http import (
 from sternpost.protocols.rest.rest import Rest, encode_error
 from sternpost.settings import Settings, load_settings
 from sternpost.telemetry.log import Log, Write
-from sternpost.telemetry.observation import Observation, new_span_id, trace_context
+from sternpost.telemetry.observation import Observation, trace_context
 
 Asgi = Callable[[Scope, Receive, Send], Any]
 
@@ -252,12 +252,15 @@ class Running:
             await self._elsewhere(scope, receive, send, headers, observation)
 
     def _observe(self, scope: Scope, headers: RequestHeaders) -> Observation:
-        trace_id, parent = trace_context(headers.traceparent)
+        bits = random_hex(64)
+        trace_id, parent = bits[:32], None
+        if headers.traceparent is not None:
+            trace_id, parent = trace_context(headers.traceparent) or (trace_id, None)
         return Observation(
             log=self.log,
-            request_id=new_request_id(),
+            request_id="req_" + bits[32:48],
             trace_id=trace_id,
-            span_id=new_span_id(),
+            span_id=bits[48:],
             parent_span_id=parent,
             started=self.runtime.clock.monotonic(),
             method=scope["method"],

@@ -6,8 +6,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sternpost.ids import random_hex
-
 if TYPE_CHECKING:
     from sternpost.telemetry.log import Log
 
@@ -38,16 +36,9 @@ class Observation:
         return self.log.bound(self)
 
 
-def trace_context(traceparent: str | None) -> tuple[str, str | None]:
-    """The trace id and the caller's span id, from a W3C `traceparent` (version 00 or later), or a new trace."""
-    if traceparent is None:
-        return random_hex(32), None
+def trace_context(traceparent: str) -> tuple[str, str] | None:
+    """The trace id and the caller's span id, from a W3C `traceparent` (version 00 or later); None where it is none."""
     found = _TRACEPARENT.fullmatch(traceparent) if len(traceparent) <= 256 else None
     if found is None or (traceparent.startswith("00") and found.group(3)):
-        return random_hex(32), None
+        return None
     return found.group(1), found.group(2)
-
-
-def new_span_id() -> str:
-    """16 random hexadecimal digits."""
-    return random_hex(16)
