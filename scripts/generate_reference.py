@@ -252,6 +252,8 @@ def commands() -> str:
 
 def _commands(command: Any, name: str) -> Iterable[tuple[str, Any]]:
     for key, inner in command.commands.items():
+        if inner.hidden:
+            continue
         if hasattr(inner, "commands"):
             yield from _commands(inner, f"{name} {key}")
         else:

@@ -37,6 +37,8 @@ class Settings(BaseSettings):
     service: str | None = Field(default=None, description="name in log lines; by default the contract's")
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8000, ge=0, le=65535, description="port to listen on; 0 picks a free one")
+    workers: int = Field(default=1, ge=1, le=512, description="processes that serve; more than one have a supervisor")
+    worker_start_seconds: float = Field(default=60.0, gt=0, description="how long a worker may take to start")
     database_url: SecretStr = Field(
         default=SecretStr("sqlite:///sternpost.sqlite"),
         description="sqlite:///path or postgresql://user:password@host/name",

@@ -152,14 +152,18 @@ class Sternpost:
 
     def drain(self) -> None:
         """Readiness says no from now on; requests are still answered."""
-        self.running.readiness.draining = True
+        self.running.readiness.draining = self.running.closing = True
+
+    def retire(self) -> None:
+        """Another process serves from here on: answers ask to connect anew. Readiness stays: the service is there."""
+        self.running.closing = True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             self.in_flight += 1
             try:
                 running = self.running
-                if running.readiness.draining:
+                if running.closing:
                     send = _closing(scope, send)
                 await running.serve(scope, receive, send)
             finally:
@@ -192,6 +196,8 @@ class Running:
         self.runtime = runtime
         self.settings = settings
         self.log = log
+        self.closing = False
+        """Whether answers end their connection."""
         self.mounts = app.mounts
         self.rest = Rest(runtime, max_body_bytes=settings.max_body_bytes)
         self.docs = Docs(runtime) if settings.docs else None

@@ -15,10 +15,13 @@ import uvicorn
 
 from sternpost.app.application import Sternpost
 from sternpost.app.protocol import HttpProtocol
+from sternpost.app.worker import Link
 from sternpost.errors import StartupError
 from sternpost.settings import Settings
 
 POLL_SECONDS = 0.02
+KEEP_ALIVE_SECONDS = 5
+"""How long a connection may be idle before it is closed."""
 
 
 class Server(uvicorn.Server):
@@ -32,6 +35,9 @@ class Server(uvicorn.Server):
         self.app = app
         self.settings = settings
         self.on_ready = on_ready
+        self.retiring = False
+        """Another process has taken the place of this one, on the same address."""
+        self.stopping = False
         super().__init__(
             uvicorn.Config(
                 app,
@@ -42,16 +48,22 @@ class Server(uvicorn.Server):
                 proxy_headers=False,
                 ws="none",
                 http=HttpProtocol,
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
             )
         )
 
     def stop(self, number: int, frame: FrameType | None) -> None:
         """The signal handler: the first signal drains, a second one gives up what is in flight."""
-        if self.should_exit:
+        if self.stopping:
             self.force_exit = True
-        self.should_exit = True
+        self.stopping = self.should_exit = True
         if self.started:
             self.app.drain()
+
+    def retire(self) -> None:
+        """Ends it when its last connection has ended; may be called from another thread."""
+        self.retiring = self.should_exit = True
+        self.app.retire()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -72,13 +84,17 @@ class Server(uvicorn.Server):
             self.on_ready(port)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        deadline = asyncio.get_running_loop().time() + self.settings.shutdown_seconds
-        self.app.drain()
-        self.app.running.log.event("info", "Shutting down", inFlight=self.app.in_flight)
+        self.app.running.log.event(
+            "info", "Retiring" if self.retiring else "Shutting down", inFlight=self.app.in_flight
+        )
         for server in self.servers:
             server.close()
         for opened in sockets or []:
             opened.close()
+        if self.retiring:
+            await self._outlast_connections()
+        deadline = asyncio.get_running_loop().time() + self.settings.shutdown_seconds
+        self.app.drain()
         # Idle connections stay open until the last request in flight is answered: a probe on one of them gets its 503.
         while self.app.in_flight and not self.force_exit and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(POLL_SECONDS)
@@ -89,6 +105,20 @@ class Server(uvicorn.Server):
         running = self.app.running
         await super().shutdown(sockets=None)
         running.log.event("info", "Stopped")
+
+    async def _outlast_connections(self) -> None:
+        """Waits until each connection has got an answer that closes it, or was idle for as long as it may be.
+
+        None is closed that would not have been closed anyway: a request that arrives at that moment would fail.
+        """
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        while self.server_state.connections and not self.stopping:
+            if loop.time() > started + KEEP_ALIVE_SECONDS + self.settings.shutdown_seconds:
+                return
+            if loop.time() > started + KEEP_ALIVE_SECONDS and not self.app.in_flight:
+                return  # what is left never sent a request, or sends one too slowly
+            await asyncio.sleep(POLL_SECONDS)
 
 
 def _spare_the_collector() -> None:
@@ -112,8 +142,19 @@ class LogHandler(logging.Handler):
             self.app.running.log.event(level, record.getMessage(), logger=record.name)
 
 
-def serve(app: Sternpost, settings: Settings, on_ready: Callable[[int], None] = lambda port: None) -> int:
+def serve(
+    app: Sternpost,
+    settings: Settings,
+    on_ready: Callable[[int], None] = lambda port: None,
+    *,
+    listener: socket.socket | None = None,
+    link: Link | None = None,
+) -> int:
     """Serves until SIGINT or SIGTERM.
+
+    Args:
+        listener: a bound socket to accept from; by default one is made as the settings say.
+        link: the supervisor's, in a worker.
 
     Returns:
         The exit status: 0 after a shutdown, also one that had to give requests up after the time limit.
@@ -121,8 +162,10 @@ def serve(app: Sternpost, settings: Settings, on_ready: Callable[[int], None] = 
     Raises:
         StartupError: the address is taken, or the application does not start.
     """
-    listener = _listen(settings.host, settings.port)
+    listener = listener or listen(settings.host, settings.port)
     server = Server(app, settings, on_ready)
+    if link is not None:
+        link.on_retire = server.retire
     logging.basicConfig(handlers=[LogHandler(app)], level=logging.WARNING, force=True)
     try:
         server.run(sockets=[listener])
@@ -133,13 +176,20 @@ def serve(app: Sternpost, settings: Settings, on_ready: Callable[[int], None] = 
     return 0
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A bound socket. Others may be bound to the same address where all of them are `shared` (SO_REUSEPORT).
+
+    Raises:
+        StartupError: the address is taken, or none of this machine's.
+    """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(address)
     except OSError as error:
         raise StartupError(

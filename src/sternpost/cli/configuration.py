@@ -22,12 +22,18 @@ SECRET_FILE = Path(".sternpost/development-secret")
 
 
 def configure(
-    application: Sternpost, *, host: str | None = None, port: int | None = None, serving: bool = True
+    application: Sternpost,
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    workers: int | None = None,
+    serving: bool = True,
 ) -> Settings:
     """The settings in force, given to the application. Options of the command come before the environment."""
     settings = development_settings(serving=serving)
     check_database_url(settings)
-    given = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    options = {"host": host, "port": port, "workers": workers}
+    given = {name: value for name, value in options.items() if value is not None}
     settings = settings.model_copy(update=given)
     application.use(settings)
     return settings

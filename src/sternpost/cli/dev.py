@@ -99,7 +99,7 @@ def set_other_schema_aside(settings: Settings, plan: Plan) -> Path | None:
 
 
 def _start(app: str, options: list[str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "sternpost", "serve", app, *options])
+    return subprocess.Popen([sys.executable, "-m", "sternpost", "serve", app, "--workers", "1", *options])
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -42,7 +42,7 @@ cli.add_typer(migrate_cli, name="migrate")
 
 def main() -> None:
     """Runs a command; what a user can correct is said without a traceback."""
-    if len(sys.argv) > 1 and sys.argv[1] == "serve":
+    if len(sys.argv) > 1 and sys.argv[1] in ("serve", "worker"):
         for number in (signal.SIGINT, signal.SIGTERM):  # until the server takes them: a stop while starting is a stop
             signal.signal(number, _stop_before_serving)
     try:
@@ -72,20 +72,60 @@ def serve(
     app: App = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on (STERNPOST_HOST)")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on (STERNPOST_PORT)", min=0, max=65535)] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that serve (STERNPOST_WORKERS)", min=1, max=512)
+    ] = None,
     create_schema: Annotated[
         bool, typer.Option("--create-schema", help="Create the schema first, as `migrate apply` does")
     ] = False,
 ) -> None:
-    """Serve for real: one process, logs as JSON lines on standard output, a clean end on SIGINT and SIGTERM."""
+    """Serve for real: logs as JSON lines on standard output, a clean end on SIGINT and SIGTERM.
+
+    With more than one worker, a supervisor restarts those that die, and SIGHUP replaces them one by one.
+    """
     from sternpost.app.loading import application_name, load_application
+    from sternpost.app.server import serve as run
+    from sternpost.app.supervisor import supervise
+    from sternpost.cli.configuration import configure
+
+    name = application_name(app)
+    application = load_application(name)
+    settings = configure(application, host=host, port=port, workers=workers)
+    if create_schema:
+        _create_schema(application)
+    if settings.workers == 1:
+        sys.exit(run(application, settings))
+    sys.exit(supervise(settings, name, settings.service or application.plan.name))
+
+
+@cli.command(hidden=True)
+def worker(
+    app: Annotated[str, typer.Argument()],
+    host: Annotated[str, typer.Option()],
+    port: Annotated[int, typer.Option()],
+    listener: Annotated[int, typer.Option(help="File descriptor of the socket to accept from")],
+    link: Annotated[int, typer.Option(help="File descriptor of the connection to the supervisor")],
+) -> None:
+    """One of `serve --workers`; started by the supervisor only."""
+    from sternpost.app.worker import Link, inherited
+
+    supervisor = Link(link)
+
+    from sternpost.app.loading import load_application
     from sternpost.app.server import serve as run
     from sternpost.cli.configuration import configure
 
-    application = load_application(application_name(app))
+    application = load_application(app)
     settings = configure(application, host=host, port=port)
-    if create_schema:
-        _create_schema(application)
-    sys.exit(run(application, settings))
+    sys.exit(
+        run(
+            application,
+            settings,
+            lambda port: supervisor.ready(),
+            listener=inherited(listener),
+            link=supervisor,
+        )
+    )
 
 
 @cli.command()

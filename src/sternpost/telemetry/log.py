@@ -26,6 +26,9 @@ MASK = "***"
 TEXT_MAX = 8192
 """Characters of one value in a log line."""
 
+PIPE_BYTES = 4096
+"""What Linux writes to a pipe as a whole (PIPE_BUF in pipe(7)): lines of several processes do not run into each other."""
+
 _EMAIL_LIKE = re.compile(r"[^\s/@,;:'\"<>()]+@[^\s/@,;:'\"<>()]+")
 
 Write = Callable[[bytes], Any]
@@ -206,6 +209,19 @@ class Output:
     def flush(self) -> None:
         """Writes what is there."""
         lines, self._lines, self._flushing = self._lines, [], None
-        if lines:
-            self.stream.write(b"".join(lines))
+        joined = b"".join(lines)
+        if len(joined) <= PIPE_BYTES:
+            self._at_once(joined)
+            return
+        while lines:  # several processes may share the pipe
+            count = size = 0
+            while count < len(lines) and (count == 0 or size + len(lines[count]) <= PIPE_BYTES):
+                size += len(lines[count])
+                count += 1
+            self._at_once(b"".join(lines[:count]))
+            del lines[:count]
+
+    def _at_once(self, chunk: bytes) -> None:
+        if chunk:
+            self.stream.write(chunk)
             self.stream.flush()

@@ -1,0 +1,356 @@
+"""`sternpost serve --workers N`: starts the workers, restarts those that die, replaces them one by one on SIGHUP.
+
+The supervisor holds the sockets and serves no request. Each worker accepts from a socket of its own (SO_REUSEPORT), and
+that socket outlives it: connections that wait there are served by whoever comes next. Where the system does not spread
+connections over such sockets (macOS), all workers accept from one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass, field
+
+from sternpost.app.server import KEEP_ALIVE_SECONDS, listen
+from sternpost.app.worker import READY, RETIRE
+from sternpost.clock import SystemClock
+from sternpost.errors import StartupError
+from sternpost.settings import Settings
+from sternpost.telemetry.log import Log
+
+GRACE_SECONDS = 5.0
+"""What a worker may take beyond its own time limit before it is killed."""
+
+HURRY_SECONDS = 2.0
+"""The same after a second signal."""
+
+RESTART_SECONDS = 0.5
+RESTART_SECONDS_MAX = 30.0
+"""The pause before a worker that died early is restarted; it doubles each time."""
+
+STEADY_SECONDS = 10.0
+"""Who lived that long did not die of its start."""
+
+
+@dataclass(eq=False, slots=True)
+class Worker:
+    """A process, and the supervisor's end of the link to it."""
+
+    process: asyncio.subprocess.Process
+    link: socket.socket
+    started: float
+
+    async def ready(self) -> bool:
+        """Waits until it accepts requests; False when it ends before."""
+        try:
+            return await asyncio.get_running_loop().sock_recv(self.link, 1) == READY
+        except ConnectionError:
+            return False
+
+    def send(self, number: int) -> None:
+        if self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):  # it ended a moment ago
+                self.process.send_signal(number)
+
+    def retire(self) -> None:
+        try:
+            self.link.send(RETIRE)
+        except OSError:  # it is gone already
+            self.send(signal.SIGTERM)
+
+
+@dataclass(eq=False, slots=True)
+class Slot:
+    """The place of one worker: its socket, and who serves there now."""
+
+    number: int
+    listener: socket.socket
+    worker: Worker | None = None
+    deaths: int = 0
+    """Early ones in a row."""
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Supervisor:
+    """Keeps `settings.workers` workers running.
+
+    Args:
+        app: the application as module:attribute.
+        service: its name in log lines.
+    """
+
+    def __init__(self, settings: Settings, app: str, service: str) -> None:
+        self.settings = settings
+        self.app = app
+        self.log = Log(service, SystemClock(), level=settings.log_level, write=_write_line)
+        self.slots = [Slot(number, listener) for number, listener in enumerate(_listeners(settings), 1)]
+        self.port: int = self.slots[0].listener.getsockname()[1]
+        self.environment = _environment(settings)
+        self.stopping = asyncio.Event()
+        self._alive: set[Worker] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._reload = asyncio.Event()
+        self._failed = False
+
+    async def run(self) -> int:
+        """Serves until SIGINT or SIGTERM. Raises `StartupError` when the first workers do not start."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop)
+        loop.add_signal_handler(signal.SIGHUP, self._reload.set)
+        try:
+            await self._start_all()
+            if not self.stopping.is_set():
+                self._go(self._roll())
+                await self.stopping.wait()
+        finally:
+            await self._end()
+        self.log.event("info", "Supervisor stopped")
+        return 1 if self._failed else 0
+
+    # -- starting
+
+    async def _start_all(self) -> None:
+        starts = asyncio.gather(*(self._start_first(slot) for slot in self.slots))
+        stopping = asyncio.ensure_future(self.stopping.wait())
+        await asyncio.wait([starts, stopping], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if self.stopping.is_set():
+            starts.cancel()
+            await asyncio.gather(starts, return_exceptions=True)
+            return
+        await starts
+        self.log.event("info", "Workers are ready", workers=len(self.slots), host=self.settings.host, port=self.port)
+
+    async def _start_first(self, slot: Slot) -> None:
+        problem = await self._start(slot)
+        if problem is not None and not self.stopping.is_set():
+            raise StartupError(f"Worker {slot.number} did not start: {problem}. What it said itself stands above.")
+
+    async def _start(self, slot: Slot) -> str | None:
+        """Puts a new worker into the slot; what was wrong where it did not start. The one before stays untouched."""
+        try:
+            worker = await self._launch(slot)
+        except OSError as error:
+            return f"no process could be made: {error.strerror}"
+        try:
+            async with asyncio.timeout(self.settings.worker_start_seconds):
+                if not await worker.ready():
+                    return _how(await worker.process.wait())
+        except TimeoutError:
+            return f"it was not ready within {self.settings.worker_start_seconds:g} s (STERNPOST_WORKER_START_SECONDS)"
+        else:
+            slot.worker = worker
+            self.log.event("info", "Worker started", worker=slot.number, pid=worker.process.pid)
+            self._go(self._watch(slot, worker))
+            return None
+        finally:
+            if slot.worker is not worker:
+                worker.link.close()
+                if not self.stopping.is_set():
+                    worker.send(signal.SIGKILL)
+
+    async def _launch(self, slot: Slot) -> Worker:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        descriptors = (slot.listener.fileno(), theirs.fileno())
+        options = zip(("--listener", "--link"), map(str, descriptors), strict=True)
+        address = ("--host", self.settings.host, "--port", str(self.port))
+        command = ("-m", "sternpost", "worker", self.app, *address, *(part for option in options for part in option))
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                env=self.environment,
+                pass_fds=descriptors,
+                start_new_session=True,  # a terminal's signals reach the supervisor, which passes them on in its own way
+            )
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        worker = Worker(process, ours, asyncio.get_running_loop().time())
+        self._alive.add(worker)
+        self._go(self._reap(worker))
+        if self.stopping.is_set():
+            worker.send(signal.SIGTERM)
+        return worker
+
+    async def _reap(self, worker: Worker) -> None:
+        await worker.process.wait()
+        self._alive.discard(worker)
+
+    # -- keeping
+
+    async def _watch(self, slot: Slot, worker: Worker) -> None:
+        """Restarts a worker that ended although nobody said so."""
+        status = await worker.process.wait()
+        worker.link.close()
+        if slot.worker is not worker or self.stopping.is_set():
+            return
+        lived = asyncio.get_running_loop().time() - worker.started
+        slot.deaths = 0 if lived > STEADY_SECONDS else slot.deaths + 1
+        self.log.event("error", "Worker died", worker=slot.number, pid=worker.process.pid, reason=_how(status))
+        while slot.worker is worker and not self.stopping.is_set():
+            if slot.deaths > 1:
+                await asyncio.sleep(min(RESTART_SECONDS * 2 ** (slot.deaths - 2), RESTART_SECONDS_MAX))
+            async with slot.changing:
+                if slot.worker is not worker or self.stopping.is_set():  # a rolling restart was here
+                    return
+                problem = await self._start(slot)
+            if problem is None or self.stopping.is_set():
+                return
+            slot.deaths += 1
+            self.log.event("error", "Worker did not start", worker=slot.number, reason=problem)
+            self._free(slot)
+
+    def _free(self, slot: Slot) -> None:
+        """Takes the socket away from under a slot that has nobody: connections go to the other workers."""
+        if _spreads() and any(other.worker in self._alive for other in self.slots if other is not slot):
+            slot.listener.close()
+            slot.listener = listen(self.settings.host, self.port, shared=True)
+
+    async def _roll(self) -> None:
+        """Replaces the workers one by one, whenever SIGHUP asks for it; once more when it comes while this is going on."""
+        while True:
+            await self._reload.wait()
+            self._reload.clear()
+            self.log.event("info", "Rolling restart started", workers=len(self.slots))
+            for slot in self.slots:
+                problem = await self._replace(slot)
+                if self.stopping.is_set():
+                    return
+                if problem is not None:
+                    self.log.event("error", "Rolling restart given up", worker=slot.number, reason=problem)
+                    break
+            else:
+                self.log.event("info", "Rolling restart finished", workers=len(self.slots))
+
+    async def _replace(self, slot: Slot) -> str | None:
+        """A new worker for a slot, on the same socket; the old one goes once the new one is ready."""
+        async with slot.changing:
+            old = slot.worker
+            problem = await self._start(slot)
+        if problem is not None or old is None:
+            return problem
+        slot.deaths = 0
+        old.retire()
+        try:
+            async with asyncio.timeout(2 * self.settings.shutdown_seconds + KEEP_ALIVE_SECONDS + GRACE_SECONDS):
+                await old.process.wait()
+        except TimeoutError:
+            self.log.event(
+                "warning", "Worker was killed", worker=slot.number, pid=old.process.pid, reason="it did not end in time"
+            )
+            old.send(signal.SIGKILL)
+        return None
+
+    # -- ending
+
+    def _stop(self) -> None:
+        """The first signal drains every worker at once, a second one gives up what is in flight."""
+        if self.stopping.is_set():
+            asyncio.get_running_loop().call_later(HURRY_SECONDS, self._kill)
+        else:
+            self.log.event("info", "Supervisor is stopping", workers=len(self._alive))
+        self.stopping.set()
+        for worker in self._alive:
+            worker.send(signal.SIGTERM)
+
+    def _kill(self) -> None:
+        for worker in self._alive:
+            self.log.event("warning", "Worker was killed", pid=worker.process.pid, reason="it did not end in time")
+            worker.send(signal.SIGKILL)
+
+    async def _end(self) -> None:
+        """Waits for every worker; who takes too long is killed."""
+        for slot in self.slots:
+            slot.listener.close()
+        if not self.stopping.is_set():  # the start has failed
+            self._stop()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.settings.shutdown_seconds + GRACE_SECONDS):
+                await self._all_ended()
+        self._kill()
+        await self._all_ended()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _all_ended(self) -> None:
+        while self._alive:
+            await asyncio.gather(*(worker.process.wait() for worker in self._alive))
+            await asyncio.sleep(0)
+
+    def _go(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A supervisor with a bug must not go on as if nothing had happened: it stops, and says why."""
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.log.event("error", "Supervisor failed", reason=repr(error))
+            self._failed = True
+            self._stop()
+
+
+def supervise(settings: Settings, app: str, service: str) -> int:
+    """Runs the supervisor in this process.
+
+    Returns:
+        The exit status: 0 after SIGINT or SIGTERM, 1 after a failure of the supervisor itself.
+
+    Raises:
+        StartupError: the address is taken, or the workers do not start.
+    """
+    if os.name != "posix":
+        raise StartupError("--workers needs a POSIX system. Start one process and run several behind a load balancer.")
+
+    async def run() -> int:
+        return await Supervisor(settings, app, service).run()
+
+    return asyncio.run(run())
+
+
+def _listeners(settings: Settings) -> list[socket.socket]:
+    """A socket for each worker; the first finds the port. Each begins to listen when its worker does."""
+    if not _spreads():
+        return [listen(settings.host, settings.port)] * settings.workers
+    if settings.port != 0:
+        listen(settings.host, settings.port).close()  # SO_REUSEPORT alone would share it with another service of ours
+    first = listen(settings.host, settings.port, shared=True)
+    port = first.getsockname()[1]
+    return [first, *(listen(settings.host, port, shared=True) for _ in range(settings.workers - 1))]
+
+
+def _spreads() -> bool:
+    """Whether the system spreads connections over the sockets of one address."""
+    return sys.platform == "linux"
+
+
+def _environment(settings: Settings) -> Mapping[str, str]:
+    """The workers'. What one of them signs has to be worth something to the others."""
+    if settings.secret_key or settings.jwt_secret:
+        return dict(os.environ)
+    return {**os.environ, "STERNPOST_SECRET_KEY": secrets.token_hex(32)}
+
+
+def _how(status: int) -> str:
+    if status < 0:
+        return f"it was ended by {signal.Signals(-status).name}"
+    return f"it ended with status {status}"
+
+
+def _write_line(line: bytes) -> None:
+    sys.stdout.buffer.write(line)
+    sys.stdout.buffer.flush()
