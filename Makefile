@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PYTHONPATH := examples/shop:examples/chinook
 
-.PHONY: demo test check bench lock clean
+.PHONY: demo test check bench bench-scale lock clean
 
 ## demo: the shop with sample data on http://127.0.0.1:8000 (PORT, DEMO_DIR and STERNPOST_* are respected)
 demo: .venv/.demo-installed
@@ -21,9 +21,13 @@ check: .venv/.installed
 	$(BIN)/lint-imports
 	$(BIN)/uv lock --check
 
-## bench: what a request costs, against other frameworks (ARGS="--quick" for a short look)
+## bench: what a request costs, against other frameworks; writes docs/explanation/performance.md (ARGS="--quick": a short look)
 bench: .venv/.installed
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+## bench-scale: how that changes with rows, resources and connections (ARGS="--quick": a short look)
+bench-scale: .venv/.installed
+	@$(BIN)/python -m benchmarks scale $(ARGS)
 
 ## lock: after a change of dependencies
 lock: .venv/.installed

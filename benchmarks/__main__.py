@@ -1,55 +1,260 @@
-"""`python -m benchmarks`: the harness's commands."""
+"""`python -m benchmarks`: the comparison; its subcommands measure one thing each. See `--help`."""
 
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from benchmarks.databases import Size, open_database
+from benchmarks.check import Unequal, check
+from benchmarks.databases import Database, open_database
+from benchmarks.latency import measure_latency
+from benchmarks.load import LoadError
 from benchmarks.measure import Course, Sample, measure
-from benchmarks.stacks import HOME, STACKS, tokens
+from benchmarks.report import BASELINE, OWN, goals, section, write_pages
+from benchmarks.results import RESULTS, Report, newest
+from benchmarks.rows import Size
+from benchmarks.stacks import HOME, STACKS, Stack, StackError, tokens
+from benchmarks.summary import summarise
+from benchmarks.workers import measure_workers
+from benchmarks.workloads import PENDING, WORKLOADS
+from tests.support.postgres import NoPostgres
 
-console = Console(highlight=False)
-cli = typer.Typer(add_completion=False, no_args_is_help=True)
+console = Console(highlight=False, soft_wrap=True)
+cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+Databases = Annotated[str, typer.Option(help="postgresql, sqlite, or both with a comma between")]
+Stacks = Annotated[str, typer.Option(help="names with commas between; by default all")]
+Users = Annotated[int, typer.Option(help="how many users there are; three times as many orders", min=1000)]
+Quick = Annotated[bool, typer.Option("--quick", help="a short look: one round, small data, nothing in docs/ changes")]
+
+
+@cli.callback(invoke_without_command=True)
+def compare(
+    context: typer.Context,
+    quick: Quick = False,
+    databases: Databases = "postgresql,sqlite",
+    stacks: Stacks = "",
+    workloads: Annotated[str, typer.Option(help="of W1, W2, W2p, W3")] = "W1,W2,W2p,W3",
+    connections: Annotated[str, typer.Option(help="how many at a time, with commas between")] = "32,128",
+    rounds: Annotated[int, typer.Option(help="how often the stacks take turns", min=1)] = 5,
+    seconds: Annotated[float, typer.Option(help="of each measurement")] = 3.0,
+    warmup: Annotated[float, typer.Option(help="seconds before each workload that do not count")] = 2.0,
+    users: Users = 100_000,
+    latency: Annotated[bool, typer.Option(help="also measure latency at half load")] = True,
+    out: Annotated[
+        Path | None, typer.Option(help="folder for the result file; docs/ then stay as they are", show_default=False)
+    ] = None,
+) -> None:
+    """CPU per request of Sternpost and its peers, in turns; a result file; the tables and the plot in docs/."""
+    if context.invoked_subcommand is not None:
+        return
+    if quick:
+        rounds, seconds, warmup, users, connections = 1, min(seconds, 1.0), min(warmup, 1.0), min(users, 20_000), "32"
+        out = out or HOME / "results"
+    chosen = choose(stacks)
+    course = Course(
+        chosen,
+        split(workloads, WORKLOADS),
+        [int(part) for part in connections.split(",")],
+        rounds,
+        seconds,
+        warmup,
+        size(users),
+    )
+    install(chosen)
+    report = Report.begin("bench", chosen)
+    report.course = {
+        "users": users,
+        "orders": users * 3,
+        "pending users": course.size.pending,
+        "rounds": rounds,
+        "seconds a measurement": seconds,
+        "warm-up seconds": warmup,
+    }
+    for kind in databases.split(","):
+        with loaded(kind, course.size) as database:
+            report.versions[kind] = database.version
+            run_course(course, database, report)
+            if latency and kind == "postgresql":
+                add_latency(course, database, report)
+    finish(report, out)
 
 
 @cli.command()
-def run(
-    databases: Annotated[str, typer.Option(help="postgresql, sqlite, or both with a comma")] = "postgresql,sqlite",
-    stacks: Annotated[str, typer.Option(help="Names with commas; by default all")] = "",
-    workloads: Annotated[str, typer.Option()] = "W1,W2,W2p,W3",
-    connections: Annotated[str, typer.Option()] = "32,128",
-    rounds: Annotated[int, typer.Option()] = 5,
-    seconds: Annotated[float, typer.Option()] = 4.0,
-    warmup: Annotated[float, typer.Option()] = 1.5,
-    users: Annotated[int, typer.Option()] = 100_000,
+def workers(
+    databases: Databases = "sqlite,postgresql",
+    rounds: int = 3,
+    seconds: float = 3.0,
+    users: Users = 100_000,
+    out: Path | None = None,
 ) -> None:
-    """Measures."""
-    chosen = [stack for stack in STACKS if not stacks or stack.name in stacks.split(",")]
-    for stack in chosen:
-        console.print(f"installing {stack.title}")
-        stack.install()
-    course = Course(
-        chosen, workloads.split(","), [int(part) for part in connections.split(",")], rounds, seconds, warmup, users
+    """One worker of Sternpost against two."""
+    stack = next(stack for stack in STACKS if stack.name == OWN)
+    report = Report.begin("workers", [stack])
+    rows = report.sections.setdefault("workers", [])
+    for kind in databases.split(","):
+        with loaded(kind, size(users)) as database:
+            report.versions[kind] = database.version
+            measure_workers(stack, database, size(users), tokens(), ["W1", "W2p"], rounds, seconds, rows.append)
+    finish(report, out)
+
+
+@cli.command("check")
+def check_command(databases: Databases = "postgresql,sqlite", stacks: Stacks = "", users: Users = 2000) -> None:
+    """Only compares what the stacks answer."""
+    chosen = choose(stacks)
+    install(chosen)
+    for kind in databases.split(","):
+        with loaded(kind, size(users)) as database:
+            compare_answers(chosen, database, size(users))
+
+
+@cli.command("report")
+def report_command(
+    files: Annotated[list[Path] | None, typer.Argument(help="by default the newest of each kind")] = None,
+) -> None:
+    """Writes the tables and the plot in docs/ from result files."""
+    found = files or [path for kind in ("bench", "workers", "scale") if (path := newest(kind)) is not None]
+    for path in found:
+        write_pages(Report.read(path))
+        console.print(f"docs/explanation/performance.md from {path.name}")
+
+
+def size(users: int) -> Size:
+    """A hundredth of the users is pending, as in the full size."""
+    return Size(users, users * 3, max(users * PENDING // 100_000, 1))
+
+
+def choose(names: str) -> list[Stack]:
+    """The stacks of these names, or all."""
+    known = {stack.name: stack for stack in STACKS}
+    return [known[name] for name in split(names, known)] if names else list(STACKS)
+
+
+def split(names: str, known: Any) -> list[str]:
+    """Names with commas between; one that is not known ends the program."""
+    found = names.split(",")
+    unknown = [name for name in found if name not in known]
+    if unknown:
+        raise typer.BadParameter(f"{', '.join(unknown)} is none of {', '.join(known)}")
+    return found
+
+
+def install(stacks: Sequence[Stack]) -> None:
+    """Everything that the stacks need, once."""
+    with console.status("") as status:
+        for stack in stacks:
+            status.update(f"installing {stack.title} (once)")
+            stack.install()
+
+
+@dataclass
+class loaded:  # noqa: N801  (a context manager)
+    """A kind of database with the data in it, and a bar while it is loaded."""
+
+    kind: str
+    size: Size
+
+    def __enter__(self) -> Database:
+        self.opened = open_database(self.kind, HOME)
+        database = self.opened.__enter__()
+        try:
+            with bar() as progress:
+                task = progress.add_task(f"loading {self.kind} {database.version}", total=None)
+                database.load(self.size, told(progress, task))
+        except BaseException:
+            self.opened.__exit__(*sys.exc_info())
+            raise
+        return database
+
+    def __exit__(self, *exception: Any) -> None:
+        self.opened.__exit__(*exception)
+
+
+def bar() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
     )
 
-    def show(sample: Sample) -> None:
-        used = sample.result.cpu_us("database")
-        console.print(
-            f"{sample.round} {sample.database} {sample.stack:18} {sample.workload:4} {sample.connections:4} "
-            f"server {sample.result.cpu_us('server'):7.0f} µs  database {used or 0:6.0f} µs  "
-            f"{sample.result.per_second:7.0f}/s  client busy {sample.result.cpu_seconds['client'] / sample.result.seconds:4.0%}"
+
+def told(progress: Progress, task: TaskID) -> Callable[[int, int], None]:
+    return lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def compare_answers(stacks: Sequence[Stack], database: Database, size: Size) -> None:
+    with console.status(f"comparing answers on {database.name}"):
+        check([stack for stack in stacks if database.name in stack.databases], database, size, tokens())
+    console.print(f"[green]the same answers[/] from all stacks on {database.name}")
+
+
+def run_course(course: Course, database: Database, report: Report) -> None:
+    """Checks, then measures; each figure is shown when it is known."""
+    compare_answers(course.stacks, database, course.size)
+    stacks = [stack for stack in course.stacks if database.name in stack.databases]
+    total = len(stacks) * len(course.workloads) * len(course.connections) * course.rounds
+    with bar() as progress:
+        task = progress.add_task(f"measuring on {database.name}", total=total)
+
+        def on_sample(sample: Sample) -> None:
+            report.samples.append(sample)
+            progress.console.print(line(sample))
+            progress.advance(task)
+
+        measure(course, database, tokens(), on_sample)
+
+
+def line(sample: Sample) -> str:
+    result = sample.result
+    database = result.cpu_us("database")
+    return (
+        f"[dim]round {sample.round + 1} {sample.database}[/] {sample.stack:18}{sample.workload:>4}"
+        f"{sample.connections:>5}{result.cpu_us('server') or 0:>8.0f} µs server"
+        f"{f'{database:>8.0f} µs database' if database is not None else ''}"
+        f"{result.per_second:>8.0f}/s  p99 {result.latencies[2] * 1000:.1f} ms"
+        f"  [dim]generator {result.cpu_seconds['client'] / result.seconds:.0%}[/]"
+    )
+
+
+def add_latency(course: Course, database: Database, report: Report) -> None:
+    """Of Sternpost and the baseline, where they are measured at all."""
+    stacks = [stack for stack in course.stacks if stack.name in (OWN, BASELINE)]
+    workloads = [name for name in course.workloads if name != "W2p"]
+    rows = report.sections.setdefault("latency", [])
+    with console.status(f"latency at half load on {database.name}"):
+        measure_latency(
+            stacks, database, course.size, tokens(), workloads, min(course.rounds, 3), course.seconds, rows.append
         )
 
-    for kind in databases.split(","):
-        with open_database(kind, HOME) as database:
-            console.print(f"loading {kind} {database.version}")
-            database.load(Size(users, users * 3), lambda done, total: None)
-            measure(course, database, tokens(), show)
+
+def finish(report: Report, out: Path | None) -> None:
+    """Writes the file, shows the tables, and puts them into docs/ unless the result went to a folder of its own."""
+    path = report.write(out or RESULTS)
+    for name, rows in report.sections.items():
+        console.print(f"\n{section(name, rows)}", markup=False)
+    if any(sample.stack == OWN for sample in report.samples):
+        console.print(f"\n{goals(report, summarise(report.samples, BASELINE))}", markup=False)
+    console.print(f"\nwritten: {path}")
+    if out is None:
+        write_pages(report)
+        console.print("written: docs/explanation/performance.md")
+
+
+def main() -> int:
+    """Runs a command; what makes a run void is said without a traceback."""
+    try:
+        cli()
+    except (StackError, LoadError, Unequal, NoPostgres) as error:
+        console.print(f"[red bold]error:[/] the run is void: {error}", markup=True)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(cli())
+    sys.exit(main())

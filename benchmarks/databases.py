@@ -8,36 +8,36 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
-from uuid import UUID
 
 import asyncpg
 
 from benchmarks.cpu import parent_of
-from benchmarks.workloads import order_row, user_row
+from benchmarks.rows import Progress, Size, fill, inserts
 from tests.support.postgres import NoPostgres, PrivateServer, postgres_server
 
 ROOT = Path(__file__).parents[1]
 TEMPLATE = "sternpost_bench_template"
-CHUNK = 10_000
-USER_COLUMNS = ("id", "name", "email", "status", "created_at", "updated_at")
-ORDER_COLUMNS = ("id", "user_id", "status", "total_cents", "created_at", "updated_at")
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Size:
-    """How many rows there are."""
+class Application:
+    """Whose tables are made.
 
-    users: int
-    orders: int
+    Attributes:
+        name: as `module:attribute`.
+        folder: where its module is found.
+    """
+
+    name: str
+    folder: Path
+
+
+SHOP = Application("shop.app:app", ROOT / "examples/shop")
 
 
 class Database(Protocol):
@@ -53,8 +53,8 @@ class Database(Protocol):
     version: str
     pid: int | None
 
-    def load(self, size: Size, progress: Progress) -> None:
-        """Makes the template. Takes a while."""
+    def load(self, size: Size, progress: Progress, application: Application = SHOP) -> str:
+        """Makes the template; its URL. Takes a while."""
         ...
 
     def fresh(self, stack: str) -> str:
@@ -65,44 +65,15 @@ class Database(Protocol):
         """Writes out what is pending, so that it does not fall into the next measurement."""
         ...
 
-    def close(self) -> None:
-        """Removes what was made."""
-        ...
 
+def create_schema(url: str, application: Application) -> None:
+    """The tables, as Sternpost derives them from a contract: every stack gets those of the shop.
 
-def rows(size: Size, key: Callable[[str], Any], moment: Callable[[datetime], Any]) -> Iterator[tuple[str, Any, Any]]:
-    """(table, columns, chunk of rows), users first. `key` and `moment` give a database's form of ids and times."""
-
-    def users() -> Iterator[tuple[Any, ...]]:
-        for number in range(size.users):
-            digits, name, email, status, made, changed = user_row(number)
-            yield key(digits), name, email, status, moment(made), moment(changed)
-
-    def orders() -> Iterator[tuple[Any, ...]]:
-        for number in range(size.orders):
-            digits, user, status, cents, made, changed = order_row(number, size.users)
-            yield key(digits), key(user), status, cents, moment(made), moment(changed)
-
-    for table, columns, source in (("users", USER_COLUMNS, users()), ("orders", ORDER_COLUMNS, orders())):
-        for chunk in chunks(source):
-            yield table, columns, chunk
-
-
-def chunks(source: Iterable[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]:
-    """A few thousand rows at a time."""
-    iterator = iter(source)
-    while chunk := list(islice(iterator, CHUNK)):
-        yield chunk
-
-
-def create_schema(url: str) -> None:
-    """The tables, as Sternpost derives them from the shop's contract: every stack gets these."""
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT / "examples/shop"),
-        "STERNPOST_DATABASE_URL": url,
-    }
-    command = [sys.executable, "-m", "sternpost", "migrate", "apply", "shop.app:app"]
+    Raises:
+        RuntimeError: it could not; with what the command said.
+    """
+    environment = {**os.environ, "PYTHONPATH": str(application.folder), "STERNPOST_DATABASE_URL": url}
+    command = [sys.executable, "-m", "sternpost", "migrate", "apply", application.name]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"the schema was not created: {done.stderr or done.stdout}")
@@ -120,7 +91,7 @@ class Postgresql:
         self.version, self.pid = asyncio.run(self._describe())
 
     async def _describe(self) -> tuple[str, int | None]:
-        connection = await asyncpg.connect(self.maintenance)
+        connection = await connect(self.maintenance)
         try:
             backend = await connection.fetchval("SELECT pg_backend_pid()")
             version = await connection.fetchval("SHOW server_version")
@@ -131,37 +102,34 @@ class Postgresql:
     def url(self, database: str) -> str:
         return f"{self.server}/{database}"
 
-    def run(self, *statements: str) -> None:
-        """Runs statements on the maintenance database, one by one."""
-        asyncio.run(self._run(statements))
+    def run(self, statements: Iterable[str], database: str | None = None) -> None:
+        """Runs statements one by one, on the maintenance database or another."""
 
-    async def _run(self, statements: Iterable[str]) -> None:
-        connection = await asyncpg.connect(self.maintenance)
-        try:
-            for statement in statements:
-                await connection.execute(statement)
-        finally:
-            await connection.close()
+        async def run() -> None:
+            connection = await connect(self.url(database) if database else self.maintenance)
+            try:
+                for statement in statements:
+                    await connection.execute(statement)
+            finally:
+                await connection.close()
 
-    def load(self, size: Size, progress: Progress) -> None:
+        asyncio.run(run())
+
+    def load(self, size: Size, progress: Progress, application: Application = SHOP) -> str:
         self._make(TEMPLATE, "")
-        create_schema(self.url(TEMPLATE))
-        asyncio.run(self._fill(size, progress))
+        create_schema(self.url(TEMPLATE), application)
+        insert = inserts(size, self.name)
 
-    async def _fill(self, size: Size, progress: Progress) -> None:
-        connection = await asyncpg.connect(self.url(TEMPLATE))
-        done = 0
-        try:
-            for table, columns, chunk in rows(size, lambda digits: UUID(hex=digits), lambda moment: moment):
-                await connection.copy_records_to_table(table, columns=columns, records=chunk)
-                done += len(chunk)
-                progress(done, size.users + size.orders)
-            for table in ("users", "orders"):
-                # nothing starts by itself in the middle of a measurement
-                await connection.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = false)")
-                await connection.execute(f"VACUUM (FREEZE, ANALYZE) {table}")
-        finally:
-            await connection.close()
+        def execute(table: str, first: int, end: int) -> None:
+            numbers = f"generate_series({first}::bigint, {end - 1}::bigint) AS numbers(n)"
+            self.run([f"{insert[table]} FROM {numbers}"], TEMPLATE)
+
+        fill(size, execute, progress)
+        for table in ("users", "orders"):
+            # nothing starts by itself in the middle of a measurement
+            quiet = f"ALTER TABLE {table} SET (autovacuum_enabled = false)"
+            self.run([quiet, f"VACUUM (FREEZE, ANALYZE) {table}"], TEMPLATE)
+        return self.url(TEMPLATE)
 
     def fresh(self, stack: str) -> str:
         name = f"sternpost_bench_{stack.replace('-', '_')}"
@@ -170,21 +138,22 @@ class Postgresql:
         return self.url(name)
 
     def _make(self, name: str, how: str) -> None:
-        self.run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)', f'CREATE DATABASE "{name}"{how}')
+        self.run([f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)', f'CREATE DATABASE "{name}"{how}'])
         self.made.add(name)
 
     def settle(self) -> None:
-        self.run("CHECKPOINT")
+        self.run(["CHECKPOINT"])
 
     def close(self) -> None:
-        self.run(*(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)' for name in sorted(self.made)))
+        """Removes what was made."""
+        self.run(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)' for name in sorted(self.made))
 
 
 class Sqlite:
     """Files, each opened by one server process: the database's CPU is the server's."""
 
     name = "sqlite"
-    pid = None
+    pid: int | None = None
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -196,23 +165,23 @@ class Sqlite:
     def template(self) -> Path:
         return self.folder / f"{TEMPLATE}.sqlite"
 
-    def load(self, size: Size, progress: Progress) -> None:
-        create_schema(f"sqlite:///{self.template}")
-        connection = sqlite3.connect(self.template)
-        done = 0
-        try:
-            for table, columns, chunk in rows(size, str, instant_text):
-                marks = ", ".join("?" for _ in columns)
-                statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608  (our own names)
-                with connection:
-                    connection.executemany(statement, chunk)
-                done += len(chunk)
-                progress(done, size.users + size.orders)
+    def load(self, size: Size, progress: Progress, application: Application = SHOP) -> str:
+        for old in self.folder.glob(f"{self.template.name}*"):
+            old.unlink()
+        url = f"sqlite:///{self.template}"
+        create_schema(url, application)
+        insert = inserts(size, self.name)
+        with closing(sqlite3.connect(self.template, isolation_level=None)) as connection:
+
+            def execute(table: str, first: int, end: int) -> None:
+                into, _, select = insert[table].partition("SELECT ")
+                numbers = "WITH RECURSIVE numbers(n) AS (SELECT ? UNION ALL SELECT n + 1 FROM numbers WHERE n < ?)"
+                connection.execute(f"{into}{numbers} SELECT {select} FROM numbers", (first, end - 1))  # noqa: S608
+
+            fill(size, execute, progress)
             connection.execute("ANALYZE")
-            connection.commit()
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        finally:
-            connection.close()
+        return url
 
     def fresh(self, stack: str) -> str:
         path = self.folder / f"{stack}.sqlite"
@@ -225,6 +194,7 @@ class Sqlite:
         return
 
     def close(self) -> None:
+        """Removes what was made."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -239,18 +209,11 @@ def open_database(kind: str, folder: Path) -> Generator[Database]:
         NoPostgres: there is none.
     """
     if kind == "sqlite":
-        database: Database = Sqlite(folder / "sqlite")
-        try:
-            yield database
-        finally:
-            database.close()
+        with closing(Sqlite(folder / "sqlite")) as files:
+            yield files
         return
-    with _postgres() as url:
-        database = Postgresql(url)
-        try:
-            yield database
-        finally:
-            database.close()
+    with _postgres() as url, closing(Postgresql(url)) as server:
+        yield server
 
 
 @contextmanager
@@ -269,6 +232,6 @@ def _postgres() -> Generator[str]:
         yield server.url
 
 
-def instant_text(moment: datetime) -> str:
-    """An instant as Sternpost keeps it in SQLite: see docs/decisions/instants-in-sqlite.md."""
-    return moment.replace(tzinfo=None).isoformat()
+async def connect(url: str) -> Any:
+    """A connection (asyncpg's own annotations are incomplete)."""
+    return await getattr(asyncpg, "connect")(url)  # noqa: B009

@@ -52,7 +52,8 @@ class Job:
     @classmethod
     def from_json(cls, text: str) -> Job:
         values: dict[str, Any] = json.loads(text)
-        return cls(**{**values, "target": Target(**values["target"])})
+        target = Target(**values.pop("target"))
+        return cls(target=target, **values)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -76,6 +77,15 @@ class Result:
         """Microseconds of CPU a request."""
         used = self.cpu_seconds.get(name)
         return None if used is None else used / self.answered * 1e6
+
+    @classmethod
+    def from_json(cls, text: bytes) -> Result:
+        """Raises `LoadError` where the job was void."""
+        values: dict[str, Any] = json.loads(text)
+        if "error" in values:
+            raise LoadError(values["error"])
+        p50, p90, p99, longest = values.pop("latencies")
+        return cls(latencies=(p50, p90, p99, longest), **values)
 
     @property
     def per_second(self) -> float:
@@ -172,20 +182,22 @@ class Generator:
         end = now + seconds
         due = now + dice.expovariate(rate)
         waiting: deque[float] = deque()
-        while now < end:
-            while due <= now:
+        while now < end or waiting:
+            while due <= min(now, end):
                 waiting.append(due)
                 due += dice.expovariate(rate)
+            if now >= end and len(waiting) > rate * max(0.25, seconds / 4):
+                raise LoadError(f"{rate:.0f} requests a second are more than the server answers")
             while waiting and self.idle:
                 self.send(self.idle.popleft(), waiting.popleft())
-            ready = self._ready_until(min(due, end))
+            ready = self._ready_until(min(due, end) if now < end else now + 1.0)
+            if now >= end:
+                self._stalled(ready, now)
             now = time.perf_counter()
             for number, _ in ready:
                 connection = self.connections[number]
                 if self.receive(connection, now):
                     self.idle.append(connection)
-        if len(waiting) > rate * max(1.0, seconds / 4):
-            raise LoadError(f"{rate:.0f} requests a second are more than the server answers")
 
     def _ready_until(self, moment: float) -> list[tuple[int, int]]:
         # epoll_wait counts in milliseconds; select on the epoll itself in microseconds

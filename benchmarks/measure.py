@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import orjson
-
+from benchmarks.cpu import resident_bytes
 from benchmarks.databases import Database
 from benchmarks.load import Job, LoadError, Result
+from benchmarks.rows import Size
 from benchmarks.stacks import LOCALHOST, Server, Stack, serving
 from benchmarks.workloads import Target
 
@@ -23,7 +23,12 @@ WORKLOAD_ORDER = ("W1", "W2", "W2p", "W3")
 
 @dataclass(frozen=True)
 class Sample:
-    """One measurement of one stack."""
+    """One measurement of one stack.
+
+    Attributes:
+        start_seconds: from starting its process until it answered; the same for all samples of a turn.
+        resident_bytes: memory of its largest process after this measurement.
+    """
 
     round: int
     stack: str
@@ -31,6 +36,8 @@ class Sample:
     workload: str
     connections: int
     result: Result
+    start_seconds: float
+    resident_bytes: int
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ class Course:
     rounds: int
     seconds: float
     warmup_seconds: float
-    users: int
+    size: Size
 
 
 def generate(job: Job) -> Result:
@@ -61,16 +68,13 @@ def generate(job: Job) -> Result:
     )
     if not done.stdout:
         raise LoadError(done.stderr.decode(errors="replace")[-2000:])
-    values = orjson.loads(done.stdout)
-    if "error" in values:
-        raise LoadError(values["error"])
-    return Result(**{**values, "latencies": tuple(values["latencies"])})
+    return Result.from_json(done.stdout)
 
 
-def target_of(server: Server, tokens: Sequence[str], users: int) -> Target:
+def target_of(server: Server, tokens: Sequence[str], size: Size) -> Target:
     """Requests for a running server, of a run of its own."""
     seed = secrets.randbits(32)
-    return Target(LOCALHOST, server.port, server.stack.id_style, tokens, users, f"r{seed:08x}", seed)
+    return Target(LOCALHOST, server.port, server.stack.id_style, tokens, size.users, size.pending, f"r{seed:08x}", seed)
 
 
 def observed(server: Server, database: Database) -> dict[str, int]:
@@ -79,35 +83,39 @@ def observed(server: Server, database: Database) -> dict[str, int]:
     return found if database.pid is None else {**found, "database": database.pid}
 
 
-def measure(
-    course: Course, database: Database, tokens: Sequence[str], on_sample: Callable[[Sample], None]
-) -> list[Sample]:
+def measure(course: Course, database: Database, tokens: Sequence[str], on_sample: Callable[[Sample], None]) -> None:
     """All rounds on one kind of database. Within a round each stack has its turn; every second round goes backwards."""
-    samples: list[Sample] = []
     stacks = [stack for stack in course.stacks if database.name in stack.databases]
     for number in range(course.rounds):
         for stack in stacks if number % 2 == 0 else reversed(stacks):
-            for sample in turn(course, database, stack, tokens, number):
-                samples.append(sample)
-                on_sample(sample)
-    return samples
+            turn(course, database, stack, tokens, number, on_sample)
 
 
-def turn(course: Course, database: Database, stack: Stack, tokens: Sequence[str], number: int) -> list[Sample]:
+def turn(
+    course: Course,
+    database: Database,
+    stack: Stack,
+    tokens: Sequence[str],
+    number: int,
+    on_sample: Callable[[Sample], None],
+) -> None:
     """One stack's turn: started anew, on a fresh copy of the data."""
-    samples: list[Sample] = []
     with serving(stack, database.fresh(stack.name)) as server:
         database.settle()
         for workload in sorted(course.workloads, key=WORKLOAD_ORDER.index):
-            for connections in course.connections:
+            for index, connections in enumerate(course.connections):
                 job = Job(
-                    target_of(server, tokens, course.users),
+                    target_of(server, tokens, course.size),
                     workload,
                     connections,
                     course.seconds,
-                    course.warmup_seconds,
+                    course.warmup_seconds / (1 if index == 0 else 4),  # its code is warm already
                     observe=observed(server, database),
                 )
                 result = generate(job)
-                samples.append(Sample(number, stack.name, database.name, workload, connections, result))
-    return samples
+                memory = max(resident_bytes(server.pid))
+                on_sample(
+                    Sample(
+                        number, stack.name, database.name, workload, connections, result, server.start_seconds, memory
+                    )
+                )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import os
 import shutil
 import signal
@@ -14,8 +15,6 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-import httpx2
 
 from sternpost.auth.jwt import make_token
 
@@ -128,7 +127,7 @@ def tokens() -> list[str]:
     ]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Server:
     """A running stack."""
 
@@ -136,6 +135,7 @@ class Server:
     process: subprocess.Popen[bytes]
     port: int
     start_seconds: float
+    log: Path
 
     @property
     def pid(self) -> int:
@@ -157,7 +157,7 @@ def serving(stack: Stack, url: str, *, workers: int = 1) -> Generator[Server]:
         )
     try:
         await_answer(process, port, log_path)
-        yield Server(stack, process, port, time.perf_counter() - started)
+        yield Server(stack, process, port, time.perf_counter() - started, log_path)
     finally:
         stop(process)
 
@@ -170,14 +170,16 @@ def await_answer(process: subprocess.Popen[bytes], port: int, log_path: Path) ->
     """
     deadline = time.perf_counter() + START_SECONDS_MAX
     while time.perf_counter() < deadline and process.poll() is None:
+        connection = http.client.HTTPConnection(LOCALHOST, port, timeout=5)
         try:
-            with socket.create_connection((LOCALHOST, port), timeout=1):
-                httpx2.get(f"http://{LOCALHOST}:{port}/", timeout=5)
-                return
-        except (OSError, httpx2.TransportError):
-            time.sleep(0.01)
-    tail = log_path.read_text(errors="replace")[-2000:]
-    raise StackError(f"{' '.join(process.args if isinstance(process.args, list) else [])} did not start:\n{tail}")  # pyright: ignore
+            connection.request("GET", "/")
+            connection.getresponse().read()
+            return
+        except (OSError, http.client.HTTPException):
+            time.sleep(0.005)
+        finally:
+            connection.close()
+    raise StackError(f"{process.args} did not start:\n{log_path.read_text(errors='replace')[-2000:]}")
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

@@ -6,58 +6,28 @@ import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
-USERS, ORDERS = 100_000, 300_000
-PENDING_EVERY = 100
-"""One user in a hundred is pending: 1,000 rows, so that an exact count reads an index range and not the whole table,
-and there are 50 pages of 20. A status that half the table has would measure PostgreSQL's scan and nothing else."""
+USERS, ORDERS, PENDING = 100_000, 300_000, 1_000
+"""One user in a hundred is pending: an exact count then reads a range of an index, not the whole table, and there are 50 pages
+of 20. A status that half the table has would measure how fast PostgreSQL counts, and nothing else."""
 
 PAGE_SIZE = 20
-START = datetime(2026, 1, 1, tzinfo=UTC)
-FIRST = (
-    "Ada",
-    "Alan",
-    "Barbara",
-    "Edsger",
-    "Frances",
-    "Grace",
-    "Hedy",
-    "Ken",
-    "Leslie",
-    "Margaret",
-    "Niklaus",
-    "Radia",
-)
-LAST = ("Abiteboul", "Brooks", "Codd", "Dijkstra", "Eich", "Floyd", "Gray", "Hopper", "Iverson", "Knuth", "Lamport")
-STATES = ("draft", "placed", "paid", "shipped", "cancelled")
+FIRST_MILLISECOND = 1_767_225_600_000
+"""The beginning of 2026: when the first row was made, one more every millisecond."""
+
+SPREAD = 2_654_435_761
+"""Makes the last digits of ids look random (Knuth's multiplicative hash), and the same each time."""
 
 
 def row_id(kind: int, number: int) -> str:
-    """The 32 digits of a UUIDv7 (RFC 9562, 5.7) whose random part is the number: the same each time, sorted by number."""
-    milliseconds = int(START.timestamp() * 1000) + number
-    return f"{milliseconds:012x}7{kind:03x}8{number * 2_654_435_761 % 2**60:015x}"
+    """The 32 digits of a row's id: a UUIDv7 (RFC 9562, 5.7), sorted by number. Databases make the same in SQL when they are filled."""
+    return f"{FIRST_MILLISECOND + number:012x}7{kind:03x}8{number * SPREAD:015x}"
 
 
 def uuid_text(digits: str) -> str:
     """32 hexadecimal digits as RFC 9562 writes them."""
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
-
-
-def user_row(number: int) -> tuple[str, str, str, str, datetime, datetime]:
-    """id (32 digits), name, email, status, created_at, updated_at."""
-    name = f"{FIRST[number % len(FIRST)]} {LAST[number % len(LAST)]} {number}"
-    status = "pending" if number % PENDING_EVERY == 0 else "suspended" if number % PENDING_EVERY < 5 else "active"
-    made = START + timedelta(seconds=number)
-    return row_id(1, number), name, f"user{number}@shop.example", status, made, made
-
-
-def order_row(number: int, users: int) -> tuple[str, str, str, int, datetime, datetime]:
-    """id (32 digits), user_id, status, total_cents, created_at, updated_at."""
-    made = START + timedelta(days=10, seconds=number)
-    owner = row_id(1, number * 7919 % users)
-    return row_id(3, number), owner, STATES[number % len(STATES)], number * 37 % 100_000, made, made
 
 
 @dataclass(frozen=True)
@@ -67,6 +37,7 @@ class Target:
     Attributes:
         id_style: `usr_` and 32 digits, or a UUID with dashes: each stack's own ids.
         tokens: one is sent with every request, in turn.
+        users, pending: how many users there are, and how many of them are pending.
         run: makes e-mail addresses of this run unlike those of any other.
     """
 
@@ -75,6 +46,7 @@ class Target:
     id_style: str
     tokens: Sequence[str]
     users: int
+    pending: int
     run: str
     seed: int = 1
 
@@ -115,7 +87,7 @@ def _first_page(target: Target) -> Next:
 
 def _any_page(target: Target) -> Next:
     dice = random.Random(target.seed).random
-    pages = -(-(target.users // PENDING_EVERY) // PAGE_SIZE)
+    pages = -(-target.pending // PAGE_SIZE)
     return lambda: (f"/api/v1/users?status=pending&page={1 + int(dice() * pages)}&pageSize={PAGE_SIZE}", None)
 
 

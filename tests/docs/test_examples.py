@@ -21,7 +21,12 @@ from tests.support.server import environment
 SECRET = "documentation-tests-3f8a1c6d9e2b7045"
 FUTURE = "from __future__ import annotations\n"
 TUTORIAL = DOCS / "tutorial" / "first-service.md"
-OTHER_VARIABLES = {"STERNPOST_APP", "STERNPOST_REQUIREMENT", "STERNPOST_TEST_POSTGRES_URL"}
+OTHER_VARIABLES = {
+    "STERNPOST_APP",
+    "STERNPOST_BENCH_POSTGRES_URL",
+    "STERNPOST_REQUIREMENT",
+    "STERNPOST_TEST_POSTGRES_URL",
+}
 """Variables that are no settings of a service."""
 
 WITH_PYTHON = [page for page in pages("how-to") if blocks(page, "python")]
