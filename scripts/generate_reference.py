@@ -28,7 +28,7 @@ from sternpost.pipeline.change import Change
 from sternpost.pipeline.context import Context
 from sternpost.pipeline.repository import Repository
 from sternpost.pipeline.selection import IN_MAX, PAGE_MAX, SORTS_MAX
-from sternpost.pipeline.views import INCLUDE_DEPTH_MAX, INCLUDES_MAX
+from sternpost.pipeline.views import FIELDS_MAX, INCLUDE_DEPTH_MAX, INCLUDES_MAX
 from sternpost.settings import SECRETS, Settings
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
@@ -222,6 +222,20 @@ A row whose value is null fits no operator but `isNull`.
                     f"relations to read along, separated by commas, at most {INCLUDES_MAX}; "
                     f"a dot goes deeper, up to {INCLUDE_DEPTH_MAX} levels",
                 ),
+                (
+                    "`orders.status=…`, `orders.sort`, `orders.limit`",
+                    "filter, order and length of an included list: what its own list takes, with the relation's path before it",
+                ),
+                (
+                    "`fields`",
+                    f"the only fields to give, separated by commas, at most {FIELDS_MAX}; a relation that is named is "
+                    "included, and a dot names a field of it: `fields=name,orders.status`",
+                ),
+                (
+                    "`cursor`",
+                    "the `meta.nextCursor` of a page, to go on behind it; empty to begin; not together with `page`",
+                ),
+                ("`count`", "`true`: with a cursor, `meta.totalCount` is told too"),
             ],
         )
     }

@@ -88,9 +88,8 @@ def test_schemathesis_finds_no_contradiction(tmp_path: Path) -> None:
             "20260101",
             "--no-color",
         ]
-        done = subprocess.run(
-            command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False, timeout=400
-        )
+        env = environment(SCHEMATHESIS_HOOKS="tests.support.schemathesis_hooks")
+        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=400)
         assert done.returncode == 0, done.stdout[-6000:]
         assert SECRET not in "".join(server.lines)
         assert not [line for line in server.lines if '"level":"error"' in line]

@@ -139,6 +139,7 @@ class Sternpost:
             authenticator=authenticator,
             clock=self.clock,
             new_id=self._new_id,
+            cursor_key=settings.derived_key("cursor"),
         )
         self._running = Running(self, runtime, settings, log)
         return self._running
@@ -220,7 +221,7 @@ class Running:
                     "if-match",
                     "if-none-match",
                 ],
-                expose_headers=["location", "x-request-id", "retry-after"],
+                expose_headers=["link", "location", "x-request-id", "retry-after"],
                 max_age=600,
             )
 

@@ -51,6 +51,7 @@ def unserved_runtime(compiled: Compiled) -> Runtime:
         authenticator=nothing,
         clock=SystemClock(),
         new_id=new_hex,
+        cursor_key=bytes(32),  # nothing is served: no cursor is ever made with it
     )
 
 

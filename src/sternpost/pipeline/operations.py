@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sternpost.errors import Conflict, Detail, Forbidden, NotFound, Unauthenticated, Unprocessable
+from sternpost.errors import Conflict, Detail, Forbidden, Invalid, NotFound, Unauthenticated, Unprocessable
 from sternpost.ids import decode
 from sternpost.pipeline.authorize import ALLOW, DENY, fold_for
 from sternpost.pipeline.call import Answer, Call
@@ -15,11 +15,12 @@ from sternpost.pipeline.change import Change
 from sternpost.pipeline.context import Context
 from sternpost.pipeline.runtime import Access, BoundOperation, Runtime
 from sternpost.pipeline.selection import KEPT_MAX, Selection
+from sternpost.pipeline.views import EMPTY_TREE
 from sternpost.pipeline.writing import complete
 from sternpost.plan.model import OperationKind, ResourcePlan
 from sternpost.plan.policy import Path, PolicyNode
 from sternpost.ports.authenticator import Principal
-from sternpost.ports.storage import Document, ListShape, ListValues, Reader, Row, Session, Statistics, View
+from sternpost.ports.storage import Document, ListShape, ListValues, Position, Reader, Row, Session, Statistics, View
 from sternpost.telemetry.observation import Observation
 
 
@@ -59,24 +60,44 @@ class Execution:
 
 
 async def browse(run: Execution) -> Answer:
-    """A page of the rows that the policy lets the caller see."""
+    """A page of the rows that the policy lets the caller see; by number, or from where a cursor stands."""
     selection = run.selection
     if run.policy is DENY:
         raise _denied(run)
     reader = _reader(run)
     parent = await _visible_parent(run, reader) if run.call.parent is not None else None
     shape = _list_shape(run)
-    offset = (selection.page - 1) * selection.page_size
-    rows = await reader.browse(
-        shape, ListValues(selection.values, parent, run.subject, selection.page_size, offset), count=True
+    bound_to = selection.bound_to if parent is None else selection.bound_to + parent.encode()
+    by_cursor = selection.cursor is not None
+    position = _position(run, selection.cursor, bound_to) if selection.cursor else None
+    values = ListValues(
+        selection.values,
+        parent,
+        run.subject,
+        selection.page_size,
+        0 if by_cursor else (selection.page - 1) * selection.page_size,
+        position,
+        resume=True,
+        included=selection.included,
     )
-    total = rows.total or 0
-    meta: dict[str, Any] = {
-        "page": selection.page,
-        "pageSize": selection.page_size,
-        "totalCount": total,
-        "totalPages": -(-total // selection.page_size),
-    }
+    rows = await reader.browse(
+        shape if position is None else shape.behind(position), values, count=selection.count or not by_cursor
+    )
+    meta: dict[str, Any]
+    if by_cursor:
+        meta = {"pageSize": selection.page_size, "nextCursor": None}
+        if rows.total is not None:
+            meta["totalCount"] = rows.total
+    else:
+        total = rows.total or 0
+        meta = {
+            "page": selection.page,
+            "pageSize": selection.page_size,
+            "totalCount": total,
+            "totalPages": -(-total // selection.page_size),
+        }
+    if rows.next is not None:
+        meta["nextCursor"] = run.runtime.cursors.write(bound_to, rows.next)
     if rows.cut:
         meta["truncated"] = sorted(rows.cut)
     return Answer(documents=rows.documents, meta=meta)
@@ -86,10 +107,10 @@ async def read(run: Execution) -> Answer:
     """One row."""
     if run.policy is DENY:
         raise _denied(run)
-    access, includes = run.access, run.selection.includes
+    access, tree = run.access, run.selection.tree
     view = access.view
-    if includes.children:
-        view = run.runtime.views.of(run.operation.resource, run.principal, access.facts, includes)
+    if tree is not EMPTY_TREE:
+        view = run.runtime.views.of(run.operation.resource, run.principal, access.facts, tree)
     row = await _load(run, _reader(run), view)
     return Answer(document=row.document, meta={"truncated": sorted(row.cut)} if row.cut else {})
 
@@ -227,7 +248,11 @@ async def _load(run: Execution, reader: Reader, view: View, *, lock: bool = Fals
     if policy is DENY and seeing is DENY:
         raise _denied(run)  # whatever the row: so this tells nothing about it
     digits = decode(resource.prefix, run.call.id or "")
-    row = await reader.get(view, digits, subject=run.subject, lock=lock) if digits is not None else None
+    row = (
+        await reader.get(view, digits, subject=run.subject, lock=lock, included=run.selection.included)
+        if digits is not None
+        else None
+    )
     if row is None:
         raise NotFound
     check = run.operation.check
@@ -240,24 +265,32 @@ def _list_shape(run: Execution) -> ListShape:
     """Which list is asked for. Lists that come again are the same object, so that their statement is found at once."""
     selection, access = run.selection, run.access
     parent = run.call.parent[:2] if run.call.parent else None
-    key = None
-    if not selection.includes.children:
-        key = (selection.conditions, selection.sort, parent)
-        found = access.shapes.get(key)
-        if found is not None:
-            return found
+    key = (selection.conditions, selection.sort, parent, selection.tree)
+    found = access.shapes.get(key)
+    if found is not None:
+        return found
     shape = ListShape(
-        view=run.runtime.views.of(run.operation.resource, run.principal, tree=selection.includes),
+        view=run.runtime.views.of(run.operation.resource, run.principal, tree=selection.tree),
         policy=None if access.policy is ALLOW else access.policy,
         parent=parent,
         conditions=selection.conditions,
         sort=selection.sort,
     )
-    if key is not None:
-        if len(access.shapes) >= KEPT_MAX:
-            access.shapes.clear()
-        access.shapes[key] = shape
+    if len(access.shapes) >= KEPT_MAX:
+        access.shapes.clear()
+    access.shapes[key] = shape
     return shape
+
+
+def _position(run: Execution, cursor: str, bound_to: bytes) -> Position:
+    try:
+        return run.runtime.cursors.read(bound_to, cursor)
+    except ValueError:
+        message = (
+            "This is no cursor of this list: send meta.nextCursor as it came, with the same sort and filters, "
+            "or begin again with an empty cursor"
+        )
+        raise Invalid("Invalid parameters", details=[Detail("cursor", "invalid_cursor", message)]) from None
 
 
 async def _visible_parent(run: Execution, reader: Reader) -> str:

@@ -10,6 +10,7 @@ from sternpost.clock import Clock
 from sternpost.ids import NewId
 from sternpost.pipeline.authorize import RowCheck, fold_for, row_check
 from sternpost.pipeline.call import ListParameter
+from sternpost.pipeline.cursors import Cursors
 from sternpost.pipeline.inputs import Input, Inputs
 from sternpost.pipeline.instances import Instances
 from sternpost.pipeline.selection import Selection, Selector
@@ -102,12 +103,14 @@ class Runtime:
         authenticator: Authenticator,
         clock: Clock,
         new_id: NewId,
+        cursor_key: bytes,
     ) -> None:
         self.plan = plan
         self.storage = storage
         self.authenticator = authenticator
         self.clock = clock
         self.new_id = new_id
+        self.cursors = Cursors(cursor_key)
         self.views = Views(plan)
         self.inputs = Inputs(plan)
         self.instances = Instances(plan, classes)

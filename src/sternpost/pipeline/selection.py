@@ -1,21 +1,33 @@
-"""The parameters of reads: page, order, filters, includes. Checked against what the contract allows."""
+"""The parameters of reads: page, order, filters, fields, includes. Checked against what the contract allows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
+
+import orjson
 
 from sternpost.errors import Detail, Invalid
 from sternpost.pipeline.call import ListParameter
 from sternpost.pipeline.inputs import Inputs
-from sternpost.pipeline.views import EMPTY_TREE, INCLUDE_DEPTH_MAX, INCLUDES_MAX, IncludeTree, Views
-from sternpost.plan.model import FieldPlan, OperationPlan, ResourcePlan
+from sternpost.pipeline.views import (
+    EMPTY_TREE,
+    FIELDS_MAX,
+    INCLUDE_DEPTH_MAX,
+    INCLUDES_MAX,
+    RELATIONS_MAX,
+    IncludeTree,
+    Views,
+    can_see,
+)
+from sternpost.plan.model import FieldPlan, OperationPlan, RelationPlan, ResourcePlan
 from sternpost.ports.authenticator import Principal
-from sternpost.ports.storage import Condition
+from sternpost.ports.storage import Condition, IncludeValues, whole_order
 
 PAGE_MAX = 10_000_000
 SORTS_MAX = 20
+_PARTS = ("page", "pageSize", "cursor", "count")
 KEPT_MAX = 1000
 KEPT_CHARACTERS_MAX = 300
 """Parameters that are kept once they are checked: so many of one operation, and no longer ones."""
@@ -26,14 +38,72 @@ IN_MAX = 100
 
 @dataclass(slots=True)
 class Selection:
-    """Checked parameters."""
+    """Checked parameters.
 
-    includes: IncludeTree
+    Attributes:
+        tree: the fields and relations that are asked for.
+        included: values for the relations of `tree`, by their path.
+        cursor: where the list goes on; empty for its beginning, None where pages are asked for by number.
+        count: whether the total is wanted with a cursor; pages by number always tell it.
+        bound_to: what a cursor of this list is bound to: the same text stands for the same rows in the same order.
+        paging: the parameters given that divide the list into parts.
+    """
+
+    tree: IncludeTree
     page: int = 1
     page_size: int = 0
     sort: tuple[tuple[str, bool], ...] = ()
     conditions: tuple[Condition, ...] = ()
     values: tuple[Any, ...] = ()
+    included: dict[str, IncludeValues] = field(default_factory=dict[str, IncludeValues])
+    cursor: str | None = None
+    count: bool = False
+    bound_to: bytes = b""
+    paging: tuple[str, ...] = ()
+
+
+class Rules:
+    """What the lists of a resource can be filtered and sorted by, prepared at start."""
+
+    def __init__(self, resource: ResourcePlan, operation: OperationPlan | None, inputs: Inputs) -> None:
+        self.filters: dict[str, FieldPlan] = (
+            {} if operation is None else {f.public_name: f for f in resource.fields if f.filters}
+        )
+        self.parsers: dict[str, Callable[[str], Any]] = {name: inputs.text_value(f) for name, f in self.filters.items()}
+        sort = operation.sort if operation else ()
+        self.sortable = {resource.fields_by_name[name].public_name: name for name in sort}
+
+    def names(self, prefix: str = "") -> list[str]:
+        """The parameters that filter, of fields that everyone may see."""
+        return [
+            prefix + (name if operator == "eq" else f"{name}[{operator}]")
+            for name, field in self.filters.items()
+            if field.read_scope is None
+            for operator in field.filters
+        ]
+
+
+@dataclass(slots=True)
+class _Asked:
+    """What was asked of one relation, as it is put together from several parameters."""
+
+    tree: IncludeTree
+    resource: ResourcePlan
+    relation: RelationPlan | None = None
+    whole: bool = False
+    fields: set[str] | None = None
+    values: list[Any] = field(default_factory=list[Any])
+    limit: int | None = None
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One reading of parameters: who sent them, and what came of them by now."""
+
+    selection: Selection
+    scopes: frozenset[str]
+    conditions: list[tuple[Condition, Any]] = field(default_factory=list[tuple[Condition, Any]])
+    asked: dict[tuple[str, ...], _Asked] = field(default_factory=dict[tuple[str, ...], _Asked])
 
 
 class Selector:
@@ -43,15 +113,14 @@ class Selector:
         self.resource = resource
         self.operation = operation
         self.views = views
+        self.inputs = inputs
         self.is_list = operation.kind == "browse"
-        self.includes = operation.kind in ("browse", "read") and bool(views.includable(resource))
-        self.filters: dict[str, FieldPlan] = (
-            {f.public_name: f for f in resource.fields if f.filters} if self.is_list else {}
-        )
-        self.parsers: dict[str, Callable[[str], Any]] = {name: inputs.text_value(f) for name, f in self.filters.items()}
-        self.sortable = {resource.fields_by_name[name].public_name: name for name in operation.sort}
+        self.chooses = operation.kind in ("browse", "read")
+        self.includes = self.chooses and bool(views.includable(resource))
+        self.rules = Rules(resource, operation if self.is_list else None, inputs)
         self.default_sort = tuple((name.removeprefix("-"), name.startswith("-")) for name in operation.default_sort)
         self.allowed = self._allowed()
+        self._rules_of: dict[str, Rules] = {}
 
     def select(
         self,
@@ -67,16 +136,25 @@ class Selector:
         found = kept.get(parameters)
         if found is None:
             found = self._select(parameters, principal)
-            if sum(len(parameter.value) for parameter in parameters) <= KEPT_CHARACTERS_MAX:
+            comes_again = not found.cursor and sum(len(p.value) for p in parameters) <= KEPT_CHARACTERS_MAX
+            if comes_again:
                 if len(kept) >= KEPT_MAX:
                     kept.clear()
                 kept[parameters] = found
         return found
 
+    def rules_of(self, resource: ResourcePlan) -> Rules:
+        """What a relation's rows can be filtered and sorted by: the same as in their own list."""
+        found = self._rules_of.get(resource.name)
+        if found is None:
+            browse = next((operation for operation in resource.operations if operation.kind == "browse"), None)
+            found = self._rules_of[resource.name] = Rules(resource, browse, self.inputs)
+        return found
+
     def _select(self, parameters: tuple[ListParameter, ...], principal: Principal | None) -> Selection:
         selection = Selection(EMPTY_TREE, page_size=self.operation.page_size or 0, sort=self.default_sort)
+        reading = _Reading(selection, principal.scopes if principal else frozenset[str]())
         details: list[Detail] = []
-        conditions: list[tuple[Condition, Any]] = []
         seen: set[tuple[str, str]] = set()
         for parameter in parameters:
             shown = parameter.name if parameter.operator is None else f"{parameter.name}[{parameter.operator}]"
@@ -86,53 +164,86 @@ class Selector:
                 continue
             seen.add(key)
             try:
-                self._apply(parameter, selection, conditions, principal)
+                self._apply(parameter, reading)
             except ValueError as error:
                 code = "unknown_parameter" if isinstance(error, _Unknown) else "invalid_parameter"
                 details.append(Detail(shown, code, str(error)))
+        if selection.cursor is not None and "page" in selection.paging:
+            message = "A list goes on by cursor or by page: leave one of the two out"
+            details.append(Detail("page", "invalid_parameter", message))
         if details:
             raise Invalid("Invalid parameters", details=details)
-        selection.conditions = tuple(condition for condition, _ in conditions)
-        selection.values = tuple(value for _, value in conditions)
+        selection.conditions = tuple(condition for condition, _ in reading.conditions)
+        selection.values = tuple(value for _, value in reading.conditions)
+        if reading.asked:
+            selection.tree = _tree(reading)
+        if self.is_list:
+            selection.bound_to = self._bound_to(selection)
         return selection
 
-    def _apply(
-        self,
-        parameter: ListParameter,
-        selection: Selection,
-        conditions: list[tuple[Condition, Any]],
-        principal: Principal | None,
-    ) -> None:
-        if parameter.operator is None and parameter.name == "include" and self.includes:
-            selection.includes = self._includes(parameter.value)
-        elif not self.is_list:
+    def _apply(self, parameter: ListParameter, reading: _Reading) -> None:
+        selection, name = reading.selection, parameter.name
+        if parameter.operator is None and self._choose(parameter, reading):
+            return
+        if self.includes and "." in name:
+            self._of_relation(parameter, reading)
+            return
+        if not self.is_list:
             raise self._unknown()
-        elif parameter.operator is None and parameter.name == "page":
-            selection.page = _whole(parameter.value, 1, PAGE_MAX)
-        elif parameter.operator is None and parameter.name == "pageSize":
-            selection.page_size = _whole(parameter.value, 1, self.operation.max_page_size or 1)
-        elif parameter.operator is None and parameter.name == "sort":
-            selection.sort = self._sort(parameter.value)
+        if parameter.operator is None and name in _PARTS:
+            selection.paging += (name,)
+            if name == "page":
+                selection.page = _whole(parameter.value, 1, PAGE_MAX)
+            elif name == "pageSize":
+                selection.page_size = _whole(parameter.value, 1, self.operation.max_page_size or 1)
+            elif name == "cursor":
+                selection.cursor = parameter.value
+            else:
+                if parameter.value != "true":
+                    raise ValueError("Input should be true; leave count out where the total is not wanted")
+                selection.count = True
+        elif parameter.operator is None and name == "sort":
+            selection.sort = _sort(parameter.value, self.rules)
         else:
-            conditions.append(self._condition(parameter, principal))
+            reading.conditions.append(
+                self._condition(name, parameter, self.rules, reading.scopes, lambda: self.allowed)
+            )
 
-    def _condition(self, parameter: ListParameter, principal: Principal | None) -> tuple[Condition, Any]:
-        field = self.filters.get(parameter.name)
-        hidden = (
-            field is not None
-            and field.read_scope is not None
-            and not (principal and field.read_scope in principal.scopes)
-        )
-        if field is None or hidden:
-            raise self._unknown()
+    def _choose(self, parameter: ListParameter, reading: _Reading) -> bool:
+        """What of the rows is asked for: `include` and `fields`."""
+        if parameter.name == "include" and self.includes:
+            paths = parameter.value.split(",")
+            if len(paths) > INCLUDES_MAX:
+                raise ValueError(f"At most {INCLUDES_MAX} relations can be included")
+            for path in paths:
+                self._relation(path, reading)
+        elif parameter.name == "fields" and self.chooses:
+            paths = parameter.value.split(",")
+            if len(paths) > FIELDS_MAX:
+                raise ValueError(f"At most {FIELDS_MAX} fields can be listed")
+            for path in paths:
+                self._field(path, reading)
+        else:
+            return False
+        return True
+
+    def _condition(
+        self,
+        name: str,
+        parameter: ListParameter,
+        rules: Rules,
+        scopes: frozenset[str],
+        allowed: Callable[[], Sequence[str]],
+    ) -> tuple[Condition, Any]:
+        field = rules.filters.get(name)
+        if field is None or not can_see(field, scopes):
+            raise self._unknown(allowed())
         operator = parameter.operator or "eq"
         if operator not in field.filters:
             raise _Unknown(f"{field.public_name} has no filter {operator!r}; allowed are {', '.join(field.filters)}")
-        parse = self.parsers[parameter.name]
+        parse = rules.parsers[name]
         if operator == "isNull":
-            if parameter.value not in ("true", "false"):
-                raise ValueError("Input should be true or false")
-            return Condition(field.name, "isNull" if parameter.value == "true" else "isNotNull"), None
+            return Condition(field.name, "isNull" if _flag(parameter.value) else "isNotNull"), None
         if operator == "in":
             parts = parameter.value.split(",")
             if len(parts) > IN_MAX:
@@ -140,50 +251,106 @@ class Selector:
             return Condition(field.name, operator), [parse(part) for part in parts]
         return Condition(field.name, operator), parse(parameter.value)
 
-    def _sort(self, text: str) -> tuple[tuple[str, bool], ...]:
-        order: dict[str, bool] = {}
-        parts = text.split(",")
-        if len(parts) > SORTS_MAX:
-            raise ValueError(f"At most {SORTS_MAX} fields can be sorted by")
-        for part in parts:
-            name = self.sortable.get(part.removeprefix("-"))
-            if name is None:
+    # -- relations
+
+    def _root(self, reading: _Reading) -> _Asked:
+        return reading.asked.setdefault((), _Asked(IncludeTree(), self.resource))
+
+    def _relation(self, path: str, reading: _Reading) -> _Asked:
+        """The relation at a path, which is included by being named."""
+        names = path.split(".")
+        if len(names) > INCLUDE_DEPTH_MAX:
+            raise ValueError(f"Relations can be included {INCLUDE_DEPTH_MAX} levels deep")
+        found = self._root(reading)
+        at: tuple[str, ...] = ()
+        for name in names:
+            allowed = {relation.public_name: relation for relation in self.views.includable(found.resource)}
+            if name not in allowed:
                 raise ValueError(
-                    f"Cannot sort by {part.removeprefix('-')!r}; allowed are {', '.join(self.sortable) or 'none'}"
+                    f"{found.resource.name} has no relation {name!r} to include; allowed are {', '.join(allowed) or 'none'}"
                 )
-            order.setdefault(name, part.startswith("-"))  # a second time changes nothing in the order
-        return tuple(order.items())
+            relation = allowed[name]
+            at = (*at, relation.name)
+            below = reading.asked.get(at)
+            if below is None:
+                if len(reading.asked) > RELATIONS_MAX:
+                    raise ValueError(f"At most {RELATIONS_MAX} relations can be asked for")
+                tree = found.tree.children.setdefault(relation.name, IncludeTree(".".join(at)))
+                below = reading.asked[at] = _Asked(tree, self.views.plan.by_name[relation.target], relation)
+            found = below
+        return found
 
-    def _includes(self, text: str) -> IncludeTree:
-        paths = text.split(",")
-        if len(paths) > INCLUDES_MAX:
-            raise ValueError(f"At most {INCLUDES_MAX} relations can be included")
-        root = IncludeTree()
-        for path in paths:
-            names = path.split(".")
-            if len(names) > INCLUDE_DEPTH_MAX:
-                raise ValueError(f"Relations can be included {INCLUDE_DEPTH_MAX} levels deep")
-            resource, tree = self.resource, root
-            for name in names:
-                allowed = {relation.public_name: relation for relation in self.views.includable(resource)}
-                if name not in allowed:
-                    raise ValueError(
-                        f"{resource.name} has no relation {name!r} to include; allowed are {', '.join(allowed) or 'none'}"
-                    )
-                tree = tree.children.setdefault(allowed[name].name, IncludeTree())
-                resource = self.views.plan.by_name[allowed[name].target]
-        return root
+    def _field(self, path: str, reading: _Reading) -> None:
+        """One name of `fields`: a field, or a relation as a whole; with dots, of a relation."""
+        before, dot, name = path.rpartition(".")
+        found = self._relation(before, reading) if dot else self._root(reading)
+        visible = {f.public_name: f.name for f in found.resource.fields if can_see(f, reading.scopes)}
+        relations = {relation.public_name for relation in self.views.includable(found.resource)}
+        if name not in visible and name not in relations:
+            allowed = ", ".join([*visible, *sorted(relations)])
+            raise ValueError(f"{found.resource.name} has no field {name!r}; allowed are {allowed}")
+        self._narrow(before, reading)
+        if name in visible:
+            assert found.fields is not None, "it was narrowed just now"
+            found.fields.add(visible[name])
+        else:
+            self._relation(path, reading).whole = True
 
-    def _unknown(self) -> _Unknown:
-        return _Unknown(f"There is no such parameter; allowed are {', '.join(self.allowed) or 'none'}")
+    def _narrow(self, path: str, reading: _Reading) -> None:
+        """From now on, only what is named comes of the resources along a path."""
+        parts = path.split(".") if path else []
+        for length in range(len(parts) + 1):
+            asked = self._relation(".".join(parts[:length]), reading) if length else self._root(reading)
+            if asked.fields is None:
+                asked.fields = set()
+
+    def _of_relation(self, parameter: ListParameter, reading: _Reading) -> None:
+        """A parameter of an included list: the same as that of a list, with the relation's path before it."""
+        path, _, name = parameter.name.rpartition(".")
+        asked = self._relation(path, reading)
+        rules, relation = self.rules_of(asked.resource), asked.relation
+        assert relation is not None, "the path is not empty"
+        if relation.kind == "one":
+            raise _Unknown(f"{path} is one row, not a list: it takes no parameters")
+        if parameter.operator is None and name == "limit":
+            asked.limit = _whole(parameter.value, 1, relation.max_items)
+            asked.tree.limited = True
+        elif parameter.operator is None and name == "sort" and rules.sortable:
+            asked.tree.sort = _sort(parameter.value, rules)
+        else:
+
+            def allowed() -> list[str]:
+                sort = [f"{path}.sort"] if rules.sortable else []
+                return [f"{path}.limit", *sort, *rules.names(f"{path}.")]
+
+            condition, value = self._condition(name, parameter, rules, reading.scopes, allowed)
+            asked.tree.conditions += (condition,)
+            asked.values.append(value)
+
+    # -- parts
+
+    def _bound_to(self, selection: Selection) -> bytes:
+        order = [
+            (name, descending, self.resource.fields_by_name[name].kind)
+            for name, descending in whole_order(selection.sort)
+        ]
+        filters = sorted(
+            (condition.field, condition.operator, str(value))
+            for condition, value in zip(selection.conditions, selection.values, strict=True)
+        )
+        return orjson.dumps([self.views.plan.base_path, self.operation.id, order, filters])
+
+    def _unknown(self, allowed: Sequence[str] | None = None) -> _Unknown:
+        names = self.allowed if allowed is None else allowed
+        return _Unknown(f"There is no such parameter; allowed are {', '.join(names) or 'none'}")
 
     def _allowed(self) -> tuple[str, ...]:
         names: list[str] = ["page", "pageSize"] if self.is_list else []
-        names += ["sort"] if self.sortable else []
+        names += ["sort"] if self.rules.sortable else []
         names += ["include"] if self.includes else []
-        for name, field in self.filters.items():
-            if field.read_scope is None:
-                names += [name if operator == "eq" else f"{name}[{operator}]" for operator in field.filters]
+        names += self.rules.names()
+        names += ["cursor", "count"] if self.is_list else []
+        names += ["fields"] if self.chooses else []
         return tuple(names)
 
 
@@ -195,3 +362,34 @@ def _whole(text: str, low: int, high: int) -> int:
     if not (text.isascii() and text.isdigit()) or len(text) > 12 or not low <= int(text) <= high:
         raise ValueError(f"Input should be a whole number from {low} to {high}")
     return int(text)
+
+
+def _flag(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError("Input should be true or false")
+    return text == "true"
+
+
+def _sort(text: str, rules: Rules) -> tuple[tuple[str, bool], ...]:
+    order: dict[str, bool] = {}
+    parts = text.split(",")
+    if len(parts) > SORTS_MAX:
+        raise ValueError(f"At most {SORTS_MAX} fields can be sorted by")
+    for part in parts:
+        name = rules.sortable.get(part.removeprefix("-"))
+        if name is None:
+            raise ValueError(
+                f"Cannot sort by {part.removeprefix('-')!r}; allowed are {', '.join(rules.sortable) or 'none'}"
+            )
+        order.setdefault(name, part.startswith("-"))  # a second time changes nothing in the order
+    return tuple(order.items())
+
+
+def _tree(reading: _Reading) -> IncludeTree:
+    """What was asked for, as a tree; values go apart from it."""
+    for asked in reading.asked.values():
+        tree = asked.tree
+        tree.fields = None if asked.whole or asked.fields is None else frozenset(asked.fields)
+        if tree.conditions or tree.limited:
+            reading.selection.included[tree.path] = IncludeValues(tuple(asked.values), asked.limit)
+    return reading.asked[()].tree

@@ -5,20 +5,37 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sternpost.pipeline.authorize import fold_for
-from sternpost.plan.model import Plan, RelationPlan, ResourcePlan
+from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.policy import ALLOW, Path
 from sternpost.ports.authenticator import Principal
-from sternpost.ports.storage import Include, View
+from sternpost.ports.storage import Condition, Include, View
 
 INCLUDE_DEPTH_MAX = 4
 INCLUDES_MAX = 20
+RELATIONS_MAX = INCLUDES_MAX * INCLUDE_DEPTH_MAX
+"""Relations of one answer, however they are asked for."""
+
+FIELDS_MAX = 200
+"""Names that `fields=` may list."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class IncludeTree:
-    """What `include=` asks for: relations by name, each with what is asked of it in turn."""
+    """What is asked of a resource, or of a relation: its fields, and further relations with what is asked of them.
 
+    Attributes:
+        path: the relations from the list's own resource to this one, joined by dots.
+        fields: the fields that are wanted, by name; None for all that the caller may see, and the lists it owns.
+        conditions, sort: which rows of the relation, and in which order.
+        limited: whether a limit of its own is asked for.
+    """
+
+    path: str = ""
     children: dict[str, IncludeTree] = field(default_factory=dict[str, "IncludeTree"])
+    fields: frozenset[str] | None = None
+    conditions: tuple[Condition, ...] = ()
+    sort: tuple[tuple[str, bool], ...] = ()
+    limited: bool = False
 
 
 EMPTY_TREE = IncludeTree()
@@ -41,7 +58,7 @@ class Views:
         tree: IncludeTree = EMPTY_TREE,
     ) -> View:
         """The view of `resource` for a caller: visible fields, owned lists always, other relations as asked for."""
-        if tree.children:
+        if tree.children or tree.fields is not None:
             return self._build(resource, principal, facts, tree)
         scopes = principal.scopes if principal else frozenset[str]()
         key = (resource.name, scopes & self._read_scopes[resource.name], facts)
@@ -86,17 +103,25 @@ class Views:
     ) -> View:
         scopes = principal.scopes if principal else frozenset[str]()
         visible = tuple(
-            f.name for f in resource.fields if not f.hidden and (f.read_scope is None or f.read_scope in scopes)
+            f.name for f in resource.fields if can_see(f, scopes) and (tree.fields is None or f.name in tree.fields)
         )
         includes: list[Include] = []
         for relation in resource.relations:
             asked = tree.children.get(relation.name)
-            if asked is None and relation.kind != "owned":
+            if asked is None and (relation.kind != "owned" or tree.fields is not None):
                 continue
+            asked = asked or EMPTY_TREE
             target = self.plan.by_name[relation.target]
             policy = None
             if relation.kind != "owned" and target.reading is not None:
                 folded = fold_for(target.reading.policy, principal)
                 policy = None if folded == ALLOW else folded
-            includes.append(Include(relation.name, self.of(target, principal, tree=asked or EMPTY_TREE), policy))
+            view = self.of(target, principal, tree=asked)
+            key = asked.path if asked.conditions or asked.limited else ""
+            includes.append(Include(relation.name, view, policy, key, asked.conditions, asked.sort, asked.limited))
         return View(resource.name, visible, tuple(includes), tuple(sorted(facts)))
+
+
+def can_see(field: FieldPlan, scopes: frozenset[str]) -> bool:
+    """Whether a caller with these scopes may see a field of a row that they may see."""
+    return not field.hidden and (field.read_scope is None or field.read_scope in scopes)

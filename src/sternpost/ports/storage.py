@@ -24,11 +24,29 @@ Position = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Include:
-    """A relation to read along, and which of its rows the caller may see."""
+    """A relation to read along, and which of its rows the caller may see.
+
+    Attributes:
+        key: where `IncludeValues` are found for it; empty where it has none.
+        sort: `(field, descending)`; without it the order of the list it is.
+        limited: whether `IncludeValues.limit` says how many rows each parent gets; else the contract's maximum does.
+    """
 
     relation: str
     view: View
     policy: PolicyNode | None
+    key: str = ""
+    conditions: tuple[Condition, ...] = ()
+    sort: tuple[tuple[str, bool], ...] = ()
+    limited: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IncludeValues:
+    """The values that go with an `Include`."""
+
+    conditions: tuple[Any, ...] = ()
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +73,14 @@ class Condition:
 
     field: str
     operator: str
+
+
+def whole_order(sort: tuple[tuple[str, bool], ...]) -> tuple[tuple[str, bool], ...]:
+    """An order in which no two rows are equal: the id is the last to decide."""
+    return sort if any(name == "id" for name, _ in sort) else (*sort, ("id", False))
+
+
+NOTHING_INCLUDED: Mapping[str, IncludeValues] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +114,7 @@ class ListShape:
     @property
     def order(self) -> tuple[tuple[str, bool], ...]:
         """The whole order: `sort`, and the id that decides between equals."""
-        return self.sort if any(name == "id" for name, _ in self.sort) else (*self.sort, ("id", False))
+        return whole_order(self.sort)
 
     def behind(self, position: Position) -> ListShape:
         """The same list from behind a position on; the position itself goes into `ListValues.after`."""
@@ -103,6 +129,7 @@ class ListValues:
         after: the position behind which the rows begin, as `Rows.next` told it; for a shape with `after`. There is no
             offset then.
         resume: whether `Rows.next` is wanted.
+        included: values for includes of the view, by `Include.key`.
     """
 
     conditions: tuple[Any, ...] = ()
@@ -112,6 +139,7 @@ class ListValues:
     offset: int = 0
     after: Position | None = None
     resume: bool = False
+    included: Mapping[str, IncludeValues] | None = None
 
 
 @dataclass(slots=True)
@@ -129,7 +157,8 @@ class Rows:
 
     Attributes:
         total: how many rows there are in all, where it was asked for.
-        cut: relations of which an include gave only the first rows, because there are more than the contract allows.
+        cut: relations of which an include gave only the first rows, because there are more than the contract, or the
+            client, allows.
         next: where the list goes on, where that was asked for; None at its end.
     """
 
@@ -151,7 +180,15 @@ class Reader(Protocol):
 
     statistics: Statistics
 
-    async def get(self, view: View, id: str, *, subject: str | None = None, lock: bool = False) -> Row | None:
+    async def get(
+        self,
+        view: View,
+        id: str,
+        *,
+        subject: str | None = None,
+        lock: bool = False,
+        included: Mapping[str, IncludeValues] = NOTHING_INCLUDED,
+    ) -> Row | None:
         """One row by id, or None. `lock` keeps it unchanged until the transaction ends."""
         ...
 

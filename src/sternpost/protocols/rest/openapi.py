@@ -8,8 +8,8 @@ from sternpost.errors import CATALOGUE
 from sternpost.ids import pattern as id_pattern
 from sternpost.pipeline.inputs import decimal_pattern
 from sternpost.pipeline.runtime import BoundOperation, Runtime
-from sternpost.pipeline.selection import IN_MAX, PAGE_MAX, SORTS_MAX
-from sternpost.pipeline.views import INCLUDES_MAX
+from sternpost.pipeline.selection import IN_MAX, PAGE_MAX, SORTS_MAX, Rules, Selector
+from sternpost.pipeline.views import FIELDS_MAX, INCLUDES_MAX
 from sternpost.plan.model import FieldPlan, OperationPlan, PayloadPlan, RelationPlan, ResourcePlan
 from sternpost.plan.policy import Public, describe
 
@@ -137,10 +137,15 @@ class _Document:
             return {"description": "Done; nothing to say"}
         if operation.kind == "browse":
             return self._many(resource)
-        data = self._payload(operation.output) if operation.output else self._output(resource)
+        if operation.kind == "read":
+            data, meta = self._chosen(resource), _meta({})
+            meta["properties"]["truncated"] = _TRUNCATED
+        else:
+            data = self._payload(operation.output) if operation.output else self._output(resource)
+            meta = _meta({})
         response: Schema = {
             "description": operation.success_message,
-            "content": {"application/json": {"schema": _envelope(data, _meta({}))}},
+            "content": {"application/json": {"schema": _envelope(data, meta)}},
         }
         if operation.kind == "create":
             response["headers"] = {
@@ -153,18 +158,29 @@ class _Document:
         return response
 
     def _many(self, resource: ResourcePlan) -> Schema:
-        meta = _meta(
-            {name: {"type": "integer", "minimum": 0} for name in ("page", "pageSize", "totalCount", "totalPages")}
-        )
-        meta["properties"]["truncated"] = {
-            "type": "array",
-            "items": {"type": "string"},
-            "description": "Included relations of which some row has more than are given",
+        counts: Schema = {
+            name: {"type": "integer", "minimum": 0} for name in ("page", "pageSize", "totalCount", "totalPages")
         }
-        data = {"type": "array", "items": self._output(resource)}
+        more: Schema = {
+            "nextCursor": {"type": ["string", "null"], "description": "Where the list goes on, as `cursor`"},
+            "truncated": _TRUNCATED,
+        }
+        by_page = _meta(counts)
+        by_page["properties"].update(more)
+        by_cursor = _meta({name: counts[name] for name in ("pageSize",)} | {"nextCursor": more["nextCursor"]})
+        by_cursor["properties"].update(totalCount=counts["totalCount"], truncated=_TRUNCATED)
+        data = {"type": "array", "items": self._chosen(resource)}
         return {
             "description": f"A page of {resource.path.replace('-', ' ')}",
-            "content": {"application/json": {"schema": _envelope(data, meta)}},
+            "headers": {
+                "Link": {
+                    "description": 'The address of the next page, with rel="next" (RFC 8288); left out at the end',
+                    "schema": {"type": "string"},
+                }
+            },
+            "content": {
+                "application/json": {"schema": _envelope(data, {"anyOf": [by_page, by_cursor]})},
+            },
         }
 
     # -- parameters
@@ -187,8 +203,19 @@ class _Document:
             )
             size = {"type": "integer", "minimum": 1, "maximum": operation.max_page_size, "default": operation.page_size}
             parameters.append(_query("pageSize", "Rows in a page", size))
-        if selector.sortable:
-            names = [sign + name for name in selector.sortable for sign in ("", "-")]
+            parameters.append(
+                _query(
+                    "cursor",
+                    "Goes on behind a page: its meta.nextCursor, with the same sort and filters; empty to begin. Not together "
+                    "with page",
+                    {"type": "string"},
+                )
+            )
+            parameters.append(
+                _query("count", "With a cursor: counts the whole list too", {"type": "boolean", "enum": [True]})
+            )
+        if selector.rules.sortable:
+            names = [sign + name for name in selector.rules.sortable for sign in ("", "-")]
             parameters.append(
                 _listed("sort", "Fields to sort by; a - before one for descending", {"enum": names}, SORTS_MAX)
             )
@@ -202,10 +229,39 @@ class _Document:
                     INCLUDES_MAX,
                 )
             )
-        for name, field in selector.filters.items():
+        if selector.chooses:
+            parameters.append(self._fields_parameter(bound))
+        parameters += self._filters(selector.rules, "")
+        if selector.includes:
+            for relation in self.runtime.views.includable(bound.resource):
+                parameters += self._of_relation(selector, relation)
+        return parameters
+
+    def _fields_parameter(self, bound: BoundOperation) -> Schema:
+        relations = [relation.public_name for relation in self.runtime.views.includable(bound.resource)]
+        names = [field.public_name for field in bound.resource.fields if not field.hidden] + relations
+        text = "The only fields to give; a relation that is named is included, and a dot names a field of it"
+        return _listed("fields", text, {"enum": names}, FIELDS_MAX)
+
+    def _of_relation(self, selector: Selector, relation: RelationPlan) -> list[Schema]:
+        """The parameters of an included list. They go on with further dots, which is not shown here."""
+        if relation.kind == "one":
+            return []
+        name = relation.public_name
+        rules = selector.rules_of(self.plan.by_name[relation.target])
+        limit = {"type": "integer", "minimum": 1, "maximum": relation.max_items}
+        parameters = [_query(f"{name}.limit", f"Includes {name}: so many at most", limit)]
+        if rules.sortable:
+            names = [sign + field for field in rules.sortable for sign in ("", "-")]
+            parameters.append(_listed(f"{name}.sort", f"Includes {name}, in this order", {"enum": names}, SORTS_MAX))
+        return parameters + self._filters(rules, f"{name}.")
+
+    def _filters(self, rules: Rules, prefix: str) -> list[Schema]:
+        parameters: list[Schema] = []
+        for name, field in rules.filters.items():
             schema = self._filter_schema(field)
             for operator in field.filters:
-                shown = name if operator == "eq" else f"{name}[{operator}]"
+                shown = prefix + (name if operator == "eq" else f"{name}[{operator}]")
                 if operator == "in":
                     parameters.append(_listed(shown, f"{name} is one of these, separated by commas", schema, IN_MAX))
                 elif operator == "isNull":
@@ -296,6 +352,34 @@ class _Document:
             }
         return {"$ref": f"#/components/schemas/{resource.name}"}
 
+    def _chosen(self, resource: ResourcePlan) -> Schema:
+        """A resource of which a client may have chosen the fields."""
+        return {"anyOf": [self._output(resource), self._part(resource)]}
+
+    def _part(self, resource: ResourcePlan) -> Schema:
+        name = f"{resource.name}Part"
+        if name not in self.schemas:
+            self.schemas[name] = {}  # a relation may come back to it
+            self._output(resource)
+            whole = self.schemas[resource.name]
+            properties: Schema = {
+                field.public_name: self._member(field) for field in resource.fields if not field.hidden
+            }
+            for relation in self.runtime.views.includable(resource):
+                target = self._part(self.plan.by_name[relation.target])
+                properties[relation.public_name] = (
+                    {"oneOf": [target, {"type": "null"}]}
+                    if relation.kind == "one"
+                    else {"type": "array", "items": target}
+                )
+            self.schemas[name] = {
+                "type": "object",
+                "description": f"What `fields` chose of: {whole.get('description', resource.name)}",
+                "properties": properties,
+                "additionalProperties": False,
+            }
+        return {"$ref": f"#/components/schemas/{name}"}
+
     def _input(self, resource: ResourcePlan, suffix: str, writable: tuple[str, ...], *, partial: bool) -> Schema:
         name = f"{resource.name}{suffix}"
         if name not in self.schemas:
@@ -353,6 +437,11 @@ class _Document:
         return schema
 
 
+_TRUNCATED: Schema = {
+    "type": "array",
+    "items": {"type": "string"},
+    "description": "Included relations of which some row has more than are given",
+}
 _WORDS = {
     "eq": "is",
     "ne": "is not",

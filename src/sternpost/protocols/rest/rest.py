@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote_from_bytes
 
 import orjson
 
@@ -47,7 +47,9 @@ PARAMETERS_MAX = 100
 CLIENT_CLOSED = 499
 """Logged, never sent: the client went away."""
 
-_PARAMETER = re.compile(r"([A-Za-z0-9_]{1,64})(?:\[([A-Za-z]{1,16})\])?")
+_PARAMETER = re.compile(r"([A-Za-z0-9_.]{1,200})(?:\[([A-Za-z]{1,16})\])?")
+_KEPT = "%!$&'()*+,;=:@/?-._~[]"
+_PLAIN = re.compile(rb"[A-Za-z0-9%!$&'()*+,;=:@/?._~\[\]-]*")
 _ENCODING = orjson.OPT_UTC_Z
 
 
@@ -94,7 +96,7 @@ class Rest:
         check_accept(headers.accept)
         call = await self._decode(endpoint, match, scope, receive, headers)
         answer = await execute(self.runtime, call, observation)
-        return _encode(endpoint.operation, answer, observation)
+        return _encode(endpoint.operation, answer, observation, scope)
 
     async def _decode(
         self, endpoint: Endpoint, match: Match, scope: Scope, receive: Receive, headers: RequestHeaders
@@ -142,15 +144,32 @@ def _parameter(text: str, value: str) -> ListParameter:
     return ListParameter(found.group(1), found.group(2), value) if found else ListParameter(text[:100], None, value)
 
 
-def _encode(operation: OperationPlan, answer: Answer, observation: Observation) -> tuple[int, list[Header], bytes]:
+def _encode(
+    operation: OperationPlan, answer: Answer, observation: Observation, scope: Scope
+) -> tuple[int, list[Header], bytes]:
     if operation.returns_nothing:
         return operation.status, [], b""
     meta = {**answer.meta, "requestId": observation.request_id}
     data: Any = answer.documents if answer.documents is not None else answer.document
     headers: list[Header] = [JSON]
+    if following := answer.meta.get("nextCursor"):
+        headers.append(_link(scope, following))
     if operation.kind == "create" and answer.document is not None:
         headers.append((b"location", f"{operation.path}/{answer.document['id']}".encode()))
     return operation.status, headers, orjson.dumps({"data": data, "meta": meta}, option=_ENCODING)
+
+
+def _link(scope: Scope, cursor: str) -> Header:
+    """The address of the next page (RFC 8288): the same list from behind this one."""
+    query: bytes = scope["query_string"]
+    parts = [part for part in query.split(b"&") if part and not part.startswith((b"page=", b"cursor="))]
+    target = b"&".join([*parts, b"cursor=" + cursor.encode()])
+    return b"link", b'<%s?%s>; rel="next"' % (scope["raw_path"], _quoted(target))
+
+
+def _quoted(query: bytes) -> bytes:
+    """A query as it may stand in a header between `<` and `>`: what a URL has to encode, and clients do not always, is."""
+    return query if _PLAIN.fullmatch(query) else quote_from_bytes(query, _KEPT).encode()
 
 
 def encode_error(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,7 +11,20 @@ from sternpost.errors import Detail, Invalid, ReferenceNotFound, SternpostError
 from sternpost.ids import decode
 from sternpost.plan.model import RelationPlan, ResourcePlan
 from sternpost.plan.policy import Path
-from sternpost.ports.storage import Document, Include, ListShape, ListValues, Row, Rows, Statistics, Values, View
+from sternpost.ports.storage import (
+    NOTHING_INCLUDED,
+    Condition,
+    Document,
+    Include,
+    IncludeValues,
+    ListShape,
+    ListValues,
+    Row,
+    Rows,
+    Statistics,
+    Values,
+    View,
+)
 from sternpost.storage.sql.dialect import Codec, Statement
 from sternpost.storage.sql.failures import ConstraintFailed, client_error
 from sternpost.storage.sql.policy import SUBJECT
@@ -48,6 +61,7 @@ class _Along:
 
     subject: str | None
     cut: set[str]
+    values: Mapping[str, IncludeValues]
     rows: int = 0
 
     def count(self, rows: int, relation: str) -> None:
@@ -69,7 +83,15 @@ class SqlReader:
 
     # -- reading
 
-    async def get(self, view: View, id: str, *, subject: str | None = None, lock: bool = False) -> Row | None:
+    async def get(
+        self,
+        view: View,
+        id: str,
+        *,
+        subject: str | None = None,
+        lock: bool = False,
+        included: Mapping[str, IncludeValues] = NOTHING_INCLUDED,
+    ) -> Row | None:
         statement = self.statements.get(view, lock=lock)
         self.statistics.statements += 1
         key = id if statement.key is None else statement.key(id)
@@ -79,7 +101,7 @@ class SqlReader:
         decoder = statement.decoder
         row = Row(decoder.document(found), decoder.facts_of(found))
         if view.includes:
-            await self._attach(view, decoder, [found], [row.document], _Along(subject, row.cut), (1,))
+            await self._attach(view, decoder, [found], [row.document], _Along(subject, row.cut, included), (1,))
         return row
 
     async def browse(self, shape: ListShape, values: ListValues, *, count: bool = False) -> Rows:
@@ -91,9 +113,7 @@ class SqlReader:
             "offset": values.offset,
             "parent": self._key(shape.parent[0], values.parent) if shape.parent and values.parent else None,
         }
-        resource = self.plan.by_name[shape.view.resource]
-        for index, (condition, value) in enumerate(zip(shape.conditions, values.conditions, strict=True)):
-            bound[f"filter_{index}"] = self._filter_value(resource, condition.field, condition.operator, value)
+        self._bind_filters(self.plan.by_name[shape.view.resource], shape.conditions, values.conditions, bound)
         if values.after is not None:
             for (name, codec), value in zip(listing.after, values.after, strict=True):
                 bound[name] = value if codec is None or value is None else codec(value)
@@ -109,7 +129,7 @@ class SqlReader:
             result.next = listing.position(rows[-1]) if more else None
         result.documents = documents = [listing.decoder.document(row) for row in rows]
         if shape.view.includes:
-            along = _Along(values.subject, result.cut)
+            along = _Along(values.subject, result.cut, values.included or NOTHING_INCLUDED)
             await self._attach(shape.view, listing.decoder, rows, documents, along, (1,) * len(rows))
         return result
 
@@ -189,22 +209,35 @@ class SqlReader:
             return {}
         statement, decoder = self.statements.included(resource.name, include)
         bound: dict[str, Any] = {"keys": self.statements.dialect.bind_array(list(weight_of))}
+        most = relation.max_items
+        if include.key:
+            values = along.values[include.key]
+            self._bind_filters(self.plan.by_name[relation.target], include.conditions, values.conditions, bound)
+            if values.limit is not None:
+                most = values.limit
+                bound["most"] = most + 1
         self._bind_subject(statement, along.subject, bound)
         rows = await self._fetch(statement, bound, short=False)
         grouped: dict[Any, list[tuple[Any, Document]]] = {}
         for row in rows:
             grouped.setdefault(_hex(row[-1]), []).append((row, decoder.document(row)))
-        if relation.kind in ("many", "linked"):
+        if relation.kind in ("many", "linked") or include.limited:
             for found in grouped.values():
-                if len(found) > relation.max_items:
+                if len(found) > most:
                     along.cut.add(relation.public_name)
-                    del found[relation.max_items :]
+                    del found[most:]
         along.count(sum(len(found) * weight_of[key] for key, found in grouped.items()), relation.public_name)
         if include.view.includes and grouped:
             kept = [(row, document, weight_of[key]) for key, found in grouped.items() for row, document in found]
             kept_rows, kept_documents, weights = zip(*kept, strict=True)
             await self._attach(include.view, decoder, kept_rows, list(kept_documents), along, weights)
         return {key: [document for _, document in found] for key, found in grouped.items()}
+
+    def _bind_filters(
+        self, resource: ResourcePlan, conditions: Sequence[Condition], values: Sequence[Any], bound: dict[str, Any]
+    ) -> None:
+        for index, (condition, value) in enumerate(zip(conditions, values, strict=True)):
+            bound[f"filter_{index}"] = self._filter_value(resource, condition.field, condition.operator, value)
 
     def _bind_subject(self, statement: Statement, subject: str | None, bound: dict[str, Any]) -> None:
         """The caller's id in each form that a policy of the statement compares it with."""

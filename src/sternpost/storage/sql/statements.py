@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sternpost.ids import encode
 from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.policy import COMPARE, Path
-from sternpost.ports.storage import Condition, Document, Include, ListShape, Position, View
+from sternpost.ports.storage import Condition, Document, Include, ListShape, Position, View, whole_order
 from sternpost.storage.sql.dialect import Codec, Dialect, Statement, compile_statement
 from sternpost.storage.sql.keys import Keys
 from sternpost.storage.sql.policy import PolicySql
@@ -370,25 +370,31 @@ class Statements:
             key_field = target.fields_by_name[relation.remote_field]
         columns = self._columns(include.view, target, table)
         conditions: list[ColumnElement[bool]] = [self.dialect.is_any_of(parent, keys, key_field)]
+        conditions += self.standing(target, table)
+        conditions += [
+            self._filter(index, condition, target, table) for index, condition in enumerate(include.conditions)
+        ]
         if include.policy is not None:
             conditions.append(self.policy.condition(include.policy, target, table))
-        order: Any = (
-            table.c[target.position_column] if relation.kind == "owned" and target.position_column else table.c.id
-        )
+        order: list[Any]
+        if include.sort:
+            order = self._order(whole_order(include.sort), target, table.c)
+        elif relation.kind == "owned" and target.position_column:
+            order = [table.c[target.position_column]]
+        else:
+            order = [table.c.id]
         query: Select[Any] = select(*columns, parent.label("parent_key")).select_from(source).where(and_(*conditions))
         if relation.kind == "one":
             return self._compile(query), self.decoder(include.view)
-        if relation.kind == "owned":
-            return self._compile(query.order_by(parent, order)), self.decoder(include.view)
-        # No parent gets more rows than the contract allows; one more is read to know that there are more.
-        rank = func.row_number().over(partition_by=parent, order_by=order).label("rank")
-        ranked = query.add_columns(rank).subquery("ranked")
-        visible = [column for column in ranked.c if column.key != "rank"]
-        limited = (
-            select(*visible)
-            .where(ranked.c.rank <= literal_column(str(relation.max_items + 1)))
-            .order_by(ranked.c.parent_key, ranked.c.rank)
+        if relation.kind == "owned" and not include.limited:
+            return self._compile(query.order_by(parent, *order)), self.decoder(include.view)
+        # No parent gets more rows than the contract, or the client, allows; one more is read to know that there are more.
+        most: ColumnElement[Any] = (
+            _parameter("most") if include.limited else literal_column(str(relation.max_items + 1))
         )
+        ranked = query.add_columns(func.row_number().over(partition_by=parent, order_by=order).label("rank"))
+        *visible, rank = ranked.subquery("ranked").c
+        limited = select(*visible).where(rank <= most).order_by(visible[-1], rank)
         return self._compile(limited), self.decoder(include.view)
 
     def _facts(self, resource_name: str, paths: tuple[Path, ...]) -> tuple[tuple[Path, Statement, Codec], ...]:
