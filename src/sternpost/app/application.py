@@ -10,6 +10,7 @@ import orjson
 
 from sternpost.app.drivers import make_authenticator, make_storage
 from sternpost.app.sensitive import sensitive_names
+from sternpost.auth.api_keys import ApiKeyAuthenticator
 from sternpost.clock import Clock, SystemClock
 from sternpost.compile.compiler import Compiled, compile_contract
 from sternpost.contract.contract import Contract
@@ -121,7 +122,7 @@ class Sternpost:
             raise StartupError(IDS_WOULD_CHANGE)
         storage = self._storage or make_storage(settings)
         await storage.open(self.plan)
-        authenticator = self._authenticator or make_authenticator(settings, self.clock)
+        authenticator: Authenticator = self._authenticator or make_authenticator(settings, self.clock)
         log = Log(
             settings.service or self.plan.name,
             self.clock,
@@ -129,6 +130,13 @@ class Sternpost:
             sensitive=sensitive_names(self.plan),
             write=self._write_log,
         )
+        if self.plan.api_keys:
+            authenticator = ApiKeyAuthenticator(
+                storage.keys(),
+                self.clock,
+                authenticator,
+                lambda reason: log.event("warning", "The use of an API key could not be noted", reason=reason),
+            )
         if self.plan.hides_keys and not settings.keeps_secrets:
             log.event("warning", "Ids change with every start", reason=IDS_WOULD_CHANGE)
         runtime = Runtime(

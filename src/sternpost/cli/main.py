@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from sternpost.cli.apikey import apikey_cli
 from sternpost.compile.diagnostics import ContractError
 from sternpost.errors import StartupError
 from sternpost.version import __version__
@@ -38,6 +39,7 @@ contract_cli = typer.Typer(help="Check, emit and explain the contract.", no_args
 migrate_cli = typer.Typer(help="The database's schema.", no_args_is_help=True)
 cli.add_typer(contract_cli, name="contract")
 cli.add_typer(migrate_cli, name="migrate")
+cli.add_typer(apikey_cli, name="apikey")
 
 
 def main() -> None:

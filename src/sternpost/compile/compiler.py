@@ -94,6 +94,8 @@ class _Compiler:
             base_path=f"/api/{self.contract.api_version}",
             resources=tuple(resources),
             schema="external" if self.contract.schema == "external" else "own",
+            batch_max=texts.get("batch_max", 0),
+            api_keys=texts.get("api_keys", False),
         )
         places = {name: draft.declaration.source for name, draft in drafts.items()}
         bound, functions = bind(
@@ -131,6 +133,13 @@ class _Compiler:
                 "resources", "SP002", "the contract lists no resource", "write Contract(…, resources=[User, …])"
             )
 
+        if contract.api_keys is True and contract.schema == "external":
+            self._add_to_contract(
+                "api_keys",
+                "SP021",
+                "API keys need a table, and nothing is added to an external database",
+                "leave api_keys out, and use tokens",
+            )
         if contract.schema not in ("own", "external"):  # pyright: ignore[reportUnnecessaryContains]
             self._add_to_contract(
                 "schema",

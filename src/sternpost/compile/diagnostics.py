@@ -17,6 +17,8 @@ CODES: dict[str, str] = {
     "SP007": "two resources have one id prefix",
     "SP008": "an option of the contract is not a text",
     "SP009": "whose schema it is, is unknown",
+    "SP020": "an option of the contract has a wrong value",
+    "SP021": "API keys are declared for an external database",
     "SP101": "a class keyword is unknown",
     "SP102": "a resource has no id prefix",
     "SP103": "an id prefix is malformed",

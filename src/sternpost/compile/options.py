@@ -147,5 +147,9 @@ OPERATION: dict[str, Shape] = {
     "default_sort": _SORT,
 }
 CONTRACT: dict[str, Shape] = {
-    name: Shape("SP008", "a text", '"…"', _is_text) for name in ("title", "description", "version", "license")
+    **{name: Shape("SP008", "a text", '"…"', _is_text) for name in ("title", "description", "version", "license")},
+    "batch_max": Shape(
+        "SP020", "a whole number from 0 to 1000", "50", lambda value: is_whole(value) and 0 <= value <= 1000
+    ),
+    "api_keys": Shape("SP020", "True or False", "True", _is_flag),
 }

@@ -20,6 +20,9 @@ class Contract:
         api_version: the first part of every address after `/api`: `v1` gives `/api/v1`.
         schema: `external` for a database that was there before: Sternpost adds no table, column or index to it, and
             changes nothing but the rows it is asked to change.
+        batch_max: how many operations `POST /api/v1/$batch` takes at once, each under its own policy; 0 for no batches.
+        api_keys: whether API keys are taken beside tokens. They are made with `sternpost apikey create` and kept, as
+            digests, in the table `sternpost_api_keys`.
     """
 
     def __init__(
@@ -33,6 +36,8 @@ class Contract:
         license: str = "",
         api_version: str = "v1",
         schema: Literal["own", "external"] = "own",
+        batch_max: int = 50,
+        api_keys: bool = False,
     ) -> None:
         self.name = name
         self.resources: Any = _listed(resources)
@@ -42,6 +47,8 @@ class Contract:
         self.license = license
         self.api_version = api_version
         self.schema = schema
+        self.batch_max = batch_max
+        self.api_keys = api_keys
         self.source = caller_source(1)
 
 

@@ -9,15 +9,16 @@ from sternpost.pipeline.call import Answer, Call
 from sternpost.pipeline.operations import HANDLERS, Execution
 from sternpost.pipeline.runtime import BoundOperation, Runtime
 from sternpost.ports.authenticator import Principal
-from sternpost.ports.storage import Statistics
+from sternpost.ports.storage import Session, Statistics
 from sternpost.telemetry.observation import Observation
 
 
-async def execute(runtime: Runtime, call: Call, observation: Observation) -> Answer:
+async def execute(runtime: Runtime, call: Call, observation: Observation, session: Session | None = None) -> Answer:
     """Carries a call out. What is raised is a `SternpostError`, or a bug.
 
     The order is fixed and the same for every protocol: limits by address come first and limits by principal after
     authentication; the transaction, with its idempotency claim and its outbox rows, is opened by the operation.
+    With `session` the call is part of a transaction that is open already.
     """
     operation = runtime.operations[call.operation]
     observation.operation, observation.success_message = operation.plan.id, operation.plan.success_message
@@ -30,7 +31,7 @@ async def execute(runtime: Runtime, call: Call, observation: Observation) -> Ans
     selection = operation.selector.select(call.parameters, principal, access.selections)
 
     statistics = Statistics()
-    run = Execution(runtime, operation, call, principal, access, values, selection, statistics, observation)
+    run = Execution(runtime, operation, call, principal, access, values, selection, statistics, observation, session)
     try:
         if operation.plan.timeout_seconds is None:
             return await HANDLERS[operation.plan.kind](run)

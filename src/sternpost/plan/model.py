@@ -226,6 +226,10 @@ class Plan:
     resources: tuple[ResourcePlan, ...]
     schema: Literal["own", "external"] = "own"
     """Whose the database's schema is: Sternpost's, or that of a database that was there before."""
+    batch_max: int = 50
+    """How many operations one batch may hold; 0 where there are no batches."""
+    api_keys: bool = False
+    """Whether API keys are taken beside tokens, and kept in the database."""
 
     @property
     def external(self) -> bool:
@@ -274,6 +278,8 @@ class Plan:
             }
             for resource in self.resources
         ]
+        if self.api_keys:
+            schema.append({"table": "sternpost_api_keys"})
         return hashlib.sha256(orjson.dumps(schema, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
     def as_data(self) -> dict[str, Any]:

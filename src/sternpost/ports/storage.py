@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from sternpost.plan.model import Plan
 from sternpost.plan.policy import Path, PolicyNode
+from sternpost.ports.keys import KeyStore
 
 Document = dict[str, Any]
 Values = Mapping[str, Any]
@@ -262,6 +263,10 @@ class Storage(Protocol):
 
     def transaction(self, statistics: Statistics) -> AbstractAsyncContextManager[Session]:
         """A transaction: committed when the block ends, rolled back when it raises or is cancelled."""
+        ...
+
+    def keys(self) -> KeyStore:
+        """The API keys, where the plan has them."""
         ...
 
     def ddl(self) -> list[str]:

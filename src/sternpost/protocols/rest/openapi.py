@@ -6,12 +6,14 @@ from typing import Any
 
 from sternpost.errors import CATALOGUE
 from sternpost.ids import pattern as id_pattern
+from sternpost.pipeline.batch import NAME as BATCH
 from sternpost.pipeline.inputs import decimal_pattern
 from sternpost.pipeline.runtime import BoundOperation, Runtime
 from sternpost.pipeline.selection import IN_MAX, PAGE_MAX, SORTS_MAX, Rules, Selector
 from sternpost.pipeline.views import FIELDS_MAX, INCLUDES_MAX
 from sternpost.plan.model import FieldPlan, OperationPlan, PayloadPlan, RelationPlan, ResourcePlan
 from sternpost.plan.policy import Public, describe
+from sternpost.protocols.rest.batch import describe_batch
 
 Schema = dict[str, Any]
 
@@ -52,6 +54,9 @@ class _Document:
                 if nested is not None:
                     path = f"{self.plan.base_path}/{resource.path}/{{id}}/{relation.public_name}"
                     paths.setdefault(path, {})["get"] = self._nested(resource, relation, nested)
+        if self.plan.batch_max:
+            batch = [o.id for r in self.plan.resources for o in r.operations if o.kind != "custom" or o.method != "GET"]
+            paths[f"{self.plan.base_path}/{BATCH}"] = describe_batch(self.plan, batch)
         self.schemas["Error"] = _error_schema()
         served = [resource for resource in self.plan.resources if resource.operations]
         return {

@@ -19,10 +19,13 @@ from sternpost.errors import (
     SternpostError,
     Unauthenticated,
 )
+from sternpost.pipeline.batch import NAME as BATCH
+from sternpost.pipeline.batch import execute_batch
 from sternpost.pipeline.call import Answer, Call, ListParameter
 from sternpost.pipeline.execute import execute
 from sternpost.pipeline.runtime import Runtime
 from sternpost.plan.model import OperationPlan
+from sternpost.protocols.rest.batch import encode_results, read_steps
 from sternpost.protocols.rest.http import (
     JSON,
     PROBLEM_JSON,
@@ -60,6 +63,8 @@ class Rest:
         self.runtime = runtime
         self.router = Router(runtime)
         self.max_body_bytes = max_body_bytes
+        plan = runtime.plan
+        self.batch_path = f"{plan.base_path}/{BATCH}" if plan.batch_max else None
 
     async def __call__(
         self, scope: Scope, receive: Receive, send: Send, headers: RequestHeaders, observation: Observation
@@ -83,6 +88,8 @@ class Rest:
     async def _answer(
         self, scope: Scope, receive: Receive, headers: RequestHeaders, observation: Observation
     ) -> tuple[int, list[Header], bytes]:
+        if scope["path"] == self.batch_path:
+            return await self._batch(scope, receive, headers, observation)
         match = self.router.match(scope["path"])
         # An encoded slash is part of a name, and no name here has one: else a proxy would see another path than this.
         if match is None or b"%2f" in scope.get("raw_path", b"").lower():
@@ -97,6 +104,20 @@ class Rest:
         call = await self._decode(endpoint, match, scope, receive, headers)
         answer = await execute(self.runtime, call, observation)
         return _encode(endpoint.operation, answer, observation, scope)
+
+    async def _batch(
+        self, scope: Scope, receive: Receive, headers: RequestHeaders, observation: Observation
+    ) -> tuple[int, list[Header], bytes]:
+        if scope["method"] == "OPTIONS":
+            return 204, [(b"allow", b"OPTIONS, POST")], b""
+        if scope["method"] != "POST":
+            raise MethodNotAllowed(("OPTIONS", "POST"))
+        check_accept(headers.accept)
+        body = await read_body(receive, headers, self.max_body_bytes)
+        check_content_type(headers, (b"application/json",))
+        steps = read_steps(body, self.runtime.plan.batch_max, _parameter)
+        results = await execute_batch(self.runtime, steps, bearer_token(headers), observation)
+        return 200, [JSON], encode_results(results, observation.request_id)
 
     async def _decode(
         self, endpoint: Endpoint, match: Match, scope: Scope, receive: Receive, headers: RequestHeaders

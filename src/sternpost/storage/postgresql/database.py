@@ -13,11 +13,13 @@ import asyncpg
 
 from sternpost.errors import StartupError, Timeout, Unavailable, WriteConflict
 from sternpost.plan.model import Plan
+from sternpost.ports.keys import KeyStore
 from sternpost.ports.storage import Document, Reader, Session, Statistics, Values, View
 from sternpost.storage.postgresql.dialect import PostgresqlDialect
 from sternpost.storage.postgresql.grouped import EqualReads, GroupedInserts, PointReads
 from sternpost.storage.postgresql.pool import Pool
 from sternpost.storage.postgresql.tables import found_columns
+from sternpost.storage.sql.api_keys import SqlKeys
 from sternpost.storage.sql.external import refuse_external, refuse_misfit
 from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed
 from sternpost.storage.sql.schema import SCHEMA_TABLE
@@ -120,6 +122,9 @@ class PostgresqlStorage:
 
     def ddl(self) -> list[str]:
         return self.statements.schema.ddl()
+
+    def keys(self) -> KeyStore:
+        return SqlKeys(self.dialect, self.fetch, self.fetch)
 
     def reader(self, statistics: Statistics | None = None) -> Reader:
         return SqlReader(self._reads, self.statements, statistics)

@@ -18,6 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
+from sternpost.storage.sql.api_keys import api_keys_table
 from sternpost.storage.sql.dialect import ColumnType, Dialect
 
 SCHEMA_TABLE = "sternpost_schema"
@@ -42,6 +43,8 @@ class Schema:
             **dialect.table_options,
         )
         self.tables = {resource.name: self._table(resource) for resource in plan.resources}
+        if plan.api_keys:
+            api_keys_table(self.metadata, dialect)
         self.links: dict[str, Table] = {}
         for resource in plan.resources:
             for relation in resource.relations:

@@ -14,7 +14,9 @@ from typing import Any, TypeVar
 
 from sternpost.errors import Internal, StartupError, SternpostError, Unavailable
 from sternpost.plan.model import Plan
+from sternpost.ports.keys import KeyStore
 from sternpost.ports.storage import Document, Reader, Session, Statistics, Values, View
+from sternpost.storage.sql.api_keys import SqlKeys
 from sternpost.storage.sql.external import Columns, named_tables, refuse_external, refuse_misfit
 from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed
 from sternpost.storage.sql.grouping import Grouping
@@ -146,6 +148,16 @@ class SqliteStorage:
 
     def ddl(self) -> list[str]:
         return self.statements.schema.ddl()
+
+    def keys(self) -> KeyStore:
+        return SqlKeys(self.dialect, self._read_once, self._write_once)
+
+    async def _read_once(self, text: str, arguments: tuple[Any, ...]) -> Sequence[Any]:
+        return self.read_inline(text, arguments)
+
+    async def _write_once(self, text: str, arguments: tuple[Any, ...]) -> Sequence[Any]:
+        async with self._begin() as connection:
+            return self.guarded(lambda: connection.execute(text, arguments).fetchall())
 
     def reader(self, statistics: Statistics | None = None) -> Reader:
         reads = _PatientReads(self) if self.statements.plan.external else _Reads(self)

@@ -1,0 +1,175 @@
+"""`POST /api/v1/$batch`: several operations in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sternpost.errors import Detail, Invalid
+from sternpost.pipeline.batch import Result, Step
+from sternpost.pipeline.call import ListParameter
+from sternpost.pipeline.inputs import DETAILS_MAX
+from sternpost.plan.model import Plan
+
+STEP_NAME = r"^[A-Za-z][A-Za-z0-9_]{0,31}$"
+QUERY_MAX = 30
+
+
+class _Step(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    operation: Annotated[str, Field(max_length=200)]
+    name: Annotated[str, Field(pattern=STEP_NAME)] | None = Field(default=None, alias="as")
+    id: str | dict[str, Any] | None = None
+    query: Annotated[dict[str, str], Field(max_length=QUERY_MAX)] | None = None
+    body: dict[str, Any] | None = None
+
+
+class _Batch(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    operations: Annotated[list[_Step], Field(min_length=1)]
+
+
+def read_steps(body: bytes, most: int, parameter: Callable[[str, str], ListParameter]) -> list[Step]:
+    """The steps in a body. Raises `Invalid`."""
+    try:
+        batch = _Batch.model_validate_json(body)
+    except ValidationError as error:
+        raise Invalid("Invalid batch", details=_details(error)) from None
+    if len(batch.operations) > most:
+        message = f"A batch holds at most {most} operations"
+        raise Invalid("Invalid batch", details=[Detail("operations", "too_long", message)])
+    return [
+        Step(
+            operation=step.operation,
+            name=step.name,
+            id=step.id,
+            body=step.body,
+            parameters=tuple(parameter(name, value) for name, value in (step.query or {}).items()),
+        )
+        for step in batch.operations
+    ]
+
+
+def _details(error: ValidationError) -> list[Detail]:
+    problems = error.errors(include_url=False, include_context=False, include_input=False)[:DETAILS_MAX]
+    return [
+        Detail(".".join(str(part)[:64] for part in problem["loc"]), problem["type"], problem["msg"])
+        for problem in problems
+    ]
+
+
+def encode_results(results: list[Result], request_id: str) -> bytes:
+    """The answer: for each operation its status, and what it would have answered alone."""
+    data: list[dict[str, Any]] = []
+    for result in results:
+        entry: dict[str, Any] = {"operation": result.step.operation, "status": result.status}
+        if result.step.name is not None:
+            entry["as"] = result.step.name
+        answer = result.answer
+        if answer.documents is not None or answer.document is not None:
+            entry["data"] = answer.documents if answer.documents is not None else answer.document
+        if answer.meta:
+            entry["meta"] = answer.meta
+        data.append(entry)
+    return orjson.dumps({"data": data, "meta": {"requestId": request_id}}, option=orjson.OPT_UTC_Z)
+
+
+def describe_batch(plan: Plan, operations: list[str]) -> dict[str, Any]:
+    """The path item for OpenAPI."""
+    reference = {
+        "type": "object",
+        "required": ["$ref"],
+        "properties": {
+            "$ref": {"type": "string", "description": "A name and a path into its result: `order.items.0.id`"}
+        },
+        "additionalProperties": False,
+    }
+    step = {
+        "type": "object",
+        "required": ["operation"],
+        "additionalProperties": False,
+        "properties": {
+            "operation": {"type": "string", "enum": operations},
+            "as": {"type": "string", "pattern": STEP_NAME, "description": "A name for later operations to refer to"},
+            "id": {"oneOf": [{"type": "string"}, reference], "description": "The row it is about"},
+            "query": {
+                "type": "object",
+                "additionalProperties": {"type": "string"},
+                "maxProperties": QUERY_MAX,
+                "description": "Parameters of a read",
+            },
+            "body": {
+                "type": "object",
+                "description": 'The input; `{"$ref": "name.member"}` stands for a value of an earlier result',
+            },
+        },
+    }
+    result = {
+        "type": "object",
+        "required": ["operation", "status"],
+        "properties": {
+            "operation": {"type": "string"},
+            "as": {"type": "string"},
+            "status": {"type": "integer"},
+            "data": {"description": "What the operation would have answered alone"},
+            "meta": {"type": "object"},
+        },
+    }
+    statuses = (400, 401, 403, 404, 406, 409, 413, 415, 422, 500, 503)
+    errors = {str(status): {"$ref": f"#/components/responses/Error{status}"} for status in statuses}
+    return {
+        "post": {
+            "operationId": "$batch",
+            "summary": "Several operations in one transaction: all of them, or none",
+            "description": "Each operation is under its own policy. The first that fails ends the batch; its index stands in the details.",
+            "tags": ["Batch"],
+            "security": [{}, {"bearer": []}],
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "application/json": {
+                        "schema": {
+                            "type": "object",
+                            "required": ["operations"],
+                            "additionalProperties": False,
+                            "properties": {
+                                "operations": {
+                                    "type": "array",
+                                    "minItems": 1,
+                                    "maxItems": plan.batch_max,
+                                    "items": step,
+                                }
+                            },
+                        }
+                    }
+                },
+            },
+            "responses": {
+                "200": {
+                    "description": "The results, in order",
+                    "content": {
+                        "application/json": {
+                            "schema": {
+                                "type": "object",
+                                "required": ["data", "meta"],
+                                "properties": {
+                                    "data": {"type": "array", "items": result},
+                                    "meta": {
+                                        "type": "object",
+                                        "required": ["requestId"],
+                                        "properties": {"requestId": {"type": "string"}},
+                                    },
+                                },
+                            }
+                        }
+                    },
+                },
+                **errors,
+            },
+        }
+    }
