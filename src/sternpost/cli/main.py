@@ -237,6 +237,44 @@ def explain(
     explain_one(compiled, operation, "postgresql" if scheme.startswith("postgres") else "sqlite", out)
 
 
+@contract_cli.command()
+def infer(
+    url: Annotated[
+        str,
+        typer.Argument(help="The database: sqlite:///path or postgresql://user:password@host/name. It is only read"),
+    ],
+    schema: Annotated[
+        list[str] | None, typer.Option(help="A schema of PostgreSQL; may be given several times", show_default=False)
+    ] = None,
+    tables: Annotated[
+        str | None, typer.Option(help="Only these tables, separated by commas", show_default=False)
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The contract's name; by default the database's", show_default=False)
+    ] = None,
+    out_file: Annotated[
+        Path | None, typer.Option("--out", help="The file to write; by default it is printed", show_default=False)
+    ] = None,
+    write: Annotated[
+        bool, typer.Option("--write", help="Offer to create, update and delete rows, not to read them alone")
+    ] = False,
+) -> None:
+    """Write a contract from the tables of a database that is there already."""
+    from sternpost.app.infer import infer_contract
+    from sternpost.cli.infer import report
+
+    only = [part.strip() for part in (tables or "").split(",") if part.strip()]
+    if out_file is not None and out_file.exists():
+        raise StartupError(f"{out_file} exists already; name another file, or remove it")
+    text, inferred = infer_contract(url, schemas=schema or (), tables=only, name=name, write=write)
+    if out_file is None:
+        sys.stdout.write(text)
+    else:
+        out_file.parent.mkdir(parents=True, exist_ok=True)
+        out_file.write_text(text, encoding="utf-8")
+    report(inferred, out_file, errors if out_file is None else out)
+
+
 @migrate_cli.command()
 def apply(
     app: App = None,

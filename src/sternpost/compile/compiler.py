@@ -65,6 +65,7 @@ class _Compiler:
             {name: Side(draft.name, draft.where, draft.relations, draft.fields) for name, draft in drafts.items()},
             self.report,
             external=self.reader.external,
+            schemas={name: draft.schema for name, draft in drafts.items()},
         )
         relation_plans = relations.compile_all(
             {name: draft.table for name, draft in drafts.items()},

@@ -40,12 +40,20 @@ class Side:
 class RelationCompiler:
     """Compiles the relations of all resources together, since each needs the other side."""
 
-    def __init__(self, classes: dict[str, Side], report: Report, *, external: bool = False) -> None:
+    def __init__(
+        self,
+        classes: dict[str, Side],
+        report: Report,
+        *,
+        external: bool = False,
+        schemas: dict[str, str | None] | None = None,
+    ) -> None:
         self.classes = classes
         self.report = report
         self.owner_of: dict[str, str] = {}
         self.pairs: dict[str, set[str]] = {}
         self.external = external
+        self.schemas = schemas or {}
 
     def compile_all(
         self, tables: dict[str, str], has_operations: dict[str, bool]
@@ -190,6 +198,7 @@ class RelationCompiler:
             link_table=through,
             link_local=local,
             link_remote=remote,
+            link_schema=self.schemas.get(name),
             input_name=f"{camel(singular(relation.name))}Ids" if writable else None,
         )
 

@@ -77,6 +77,7 @@ class FieldPlan:
 STORAGE: dict[Kind, tuple[str, ...]] = {
     "id": ("integer", "uuid", "text"),
     "string": ("char",),
+    "enum": ("char",),
     "datetime": ("timestamp", "iso text", "date text", "unix seconds", "unix milliseconds"),
     "json": ("array",),
 }

@@ -149,7 +149,7 @@ class ExternalPostgresqlDialect(PostgresqlDialect):
         match field.kind, field.storage:
             case "datetime", "timestamp":
                 return lambda value: value.replace(tzinfo=UTC)
-            case "string", "char":
+            case "string" | "enum", "char":
                 return lambda value: value.rstrip(" ")
             case "decimal", _:
                 return checked(field, lambda value: _exact(value, field.decimal_places or 0))
@@ -187,6 +187,7 @@ _FITTING: dict[tuple[Kind, str | None], set[str]] = {
     ("date", None): {"date"},
     ("uuid", None): {"uuid"},
     ("enum", None): {"enum", *_TEXTS},
+    ("enum", "char"): {"character"},
     ("json", None): {"json", "jsonb"},
     ("json", "array"): {"array"},
 }

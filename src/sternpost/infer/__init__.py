@@ -1,0 +1,1 @@
+"""Writes a contract from the tables of a database that was there before."""
