@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import orjson
 
@@ -17,6 +19,7 @@ from sternpost.contract.contract import Contract
 from sternpost.errors import MethodNotAllowed, NotFound, StartupError
 from sternpost.health.readiness import HEALTHY, Readiness
 from sternpost.ids import NewId, new_hex, random_hex
+from sternpost.pipeline.data.client import Access, Database
 from sternpost.pipeline.runtime import Runtime
 from sternpost.plan.model import Plan
 from sternpost.ports.authenticator import Authenticator
@@ -44,6 +47,8 @@ IDS_WOULD_CHANGE = (
     "The contract hides keys of the database, and ids have to stay what they are. Set STERNPOST_SECRET_KEY to at least "
     "32 random bytes (for example the output of: openssl rand -hex 32), and keep it: with another one every id changes."
 )
+
+D = TypeVar("D", bound=Database)
 
 _OBSERVED = "sternpost.observed"
 """Where the middleware's inner application finds the observation of its request."""
@@ -139,7 +144,12 @@ class Sternpost:
             )
         if self.plan.hides_keys and not settings.keeps_secrets:
             log.event("warning", "Ids change with every start", reason=IDS_WOULD_CHANGE)
-        runtime = Runtime(
+        runtime = self._runtime(settings, storage, authenticator)
+        self._running = Running(self, runtime, settings, log)
+        return self._running
+
+    def _runtime(self, settings: Settings, storage: Storage, authenticator: Authenticator) -> Runtime:
+        return Runtime(
             self.plan,
             self.compiled.classes,
             self.compiled.functions,
@@ -149,8 +159,6 @@ class Sternpost:
             new_id=self._new_id,
             cursor_key=settings.derived_key("cursor"),
         )
-        self._running = Running(self, runtime, settings, log)
-        return self._running
 
     async def stop(self) -> None:
         """Closes what `start` opened."""
@@ -158,6 +166,27 @@ class Sternpost:
         if running is not None:
             await running.runtime.authenticator.close()
             await running.runtime.storage.close()
+
+    @asynccontextmanager
+    async def data(self, cls: type[D] = Database) -> AsyncGenerator[D]:
+        """The contract's rows for a script or a test: `async with app.data(Data) as db:`. No server has to run.
+
+        Args:
+            cls: the generated class with the contract's types; by default the one without.
+        """
+        if self._running is not None:
+            yield cls(Access(self._running.runtime))
+            return
+        settings = self._settings or load_settings(dotenv=Path(".env"), serving=False)
+        if self.plan.hides_keys and not settings.keeps_secrets and settings.production:
+            raise StartupError(IDS_WOULD_CHANGE)
+        storage = self._storage or make_storage(settings)
+        await storage.open(self.plan)
+        runtime = self._runtime(settings, storage, cast("Authenticator", None))  # nobody calls
+        try:
+            yield cls(Access(runtime))
+        finally:
+            await storage.close()
 
     def drain(self) -> None:
         """Readiness says no from now on; requests are still answered."""

@@ -14,12 +14,22 @@ T = TypeVar("T", covariant=True)  # noqa: PLC0105  (it shows in every author's e
 
 
 class One(Generic[T]):
-    """A reference to one row. In an author's code it knows the id; the row itself is read with a repository."""
+    """A reference to one row. In an author's code it knows the id, and the row where it was included."""
 
-    __slots__ = ("id",)
+    __slots__ = ("_row", "id")
 
-    def __init__(self, id: str) -> None:
+    def __init__(self, id: str, row: T | None = None) -> None:
         self.id = id
+        self._row = row
+
+    @property
+    def row(self) -> T:
+        """The row itself. Raises `NotLoaded` where it was not read: `include={"user": True}` reads it along."""
+        if self._row is None:
+            raise NotLoaded(
+                f"The row {self.id} is not loaded. Read it along: find(…, include={{…: True}}), or get it by its id."
+            )
+        return self._row
 
     def __repr__(self) -> str:
         return f"One({self.id!r})"
@@ -31,12 +41,8 @@ class One(Generic[T]):
         return hash(self.id)
 
 
-class Many(Generic[T]):
-    """The rows of another resource that refer to this one, or that are linked with it. Read with a repository."""
-
-
-class Owned(Sequence[T]):
-    """Rows that are part of this one: written with it in one transaction, read with it, deleted with it."""
+class _Rows(Sequence[T]):
+    """Rows that were read; they cannot be changed here."""
 
     __slots__ = ("_rows",)
 
@@ -57,7 +63,19 @@ class Owned(Sequence[T]):
         return iter(self._rows)
 
     def __repr__(self) -> str:
-        return f"Owned({list(self._rows)!r})"
+        return f"{type(self).__name__}({list(self._rows)!r})"
+
+
+class Many(_Rows[T]):
+    """The rows of another resource that refer to this one, or that are linked with it. Read with `include`."""
+
+    __slots__ = ()
+
+
+class Owned(_Rows[T]):
+    """Rows that are part of this one: written with it in one transaction, read with it, deleted with it."""
+
+    __slots__ = ()
 
 
 @dataclass(slots=True)
@@ -78,10 +96,10 @@ class RelationDeclaration:
 
 
 def not_loaded(owner: type, name: str) -> NotLoaded:
-    """What touching a relation raises when its rows were not read."""
+    """What touching a field or a relation raises that was not read."""
     return NotLoaded(
-        f"{owner.__name__}.{name} is not loaded. Read the rows with the repository of their own resource: "
-        f"await ctx.repository(…).find(…)."
+        f"{owner.__name__}.{name} is not loaded. Read it along: name a relation in include={{{name!r}: True}}, "
+        f"or a field in fields=[…, {name!r}]."
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from sternpost.contract.operations import Operation
-from sternpost.contract.relations import not_loaded
+from sternpost.contract.relations import RelationDeclaration, not_loaded
 from sternpost.contract.source import Source
 
 _DUNDER = "__"
@@ -93,8 +93,16 @@ class Resource(Declared):
 
     id: str
 
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        # The declaration keeps defaults and options. On the class they would stand for values that were not read.
+        for name in cls.__declaration__.annotations:
+            if name in vars(cls) and not isinstance(vars(cls)[name], RelationDeclaration | Operation):
+                delattr(cls, name)
+
     def __getattr__(self, name: str) -> Any:
-        if name in self.__declaration__.annotations:
+        declared = (vars(ancestor).get("__declaration__") for ancestor in type(self).__mro__)
+        if any(declaration is not None and name in declaration.annotations for declaration in declared):
             raise not_loaded(type(self), name)
         raise AttributeError(f"{type(self).__name__} has no field {name!r}")
 

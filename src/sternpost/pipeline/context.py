@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sternpost.errors import Unauthenticated
+from sternpost.pipeline.data.client import Access, Database
 from sternpost.pipeline.repository import Repository
 from sternpost.ports.authenticator import Principal
 from sternpost.ports.storage import Reader
@@ -44,6 +46,16 @@ class Context:
     def now(self) -> datetime:
         """The present instant, in UTC."""
         return self._runtime.clock.now()
+
+    @cached_property
+    def access(self) -> Access:
+        """How the data client works here: `Data(ctx)` takes it."""
+        return Access(self._runtime, self._reader)
+
+    @property
+    def data(self) -> Database:
+        """The contract's rows, in this call's transaction; a GET operation only reads. With types: `Data(ctx)`."""
+        return Database(self.access)
 
     def repository(self, cls: type[T]) -> Repository[T]:
         """The rows of a resource, in this call's transaction."""

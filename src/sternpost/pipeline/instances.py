@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from sternpost.contract.relations import One, Owned
+from sternpost.contract.relations import Many, One, Owned
 from sternpost.errors import Invalid
 from sternpost.ids import decode, encode
-from sternpost.plan.model import FieldPlan, PayloadPlan, Plan, ResourcePlan
+from sternpost.plan.model import FieldPlan, PayloadPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.values import from_plan
 from sternpost.ports.storage import Document
 
@@ -31,11 +31,20 @@ class Instances:
         for relation in resource.relations:
             if relation.kind == "one" and relation.local_field in values:
                 key = values[relation.local_field]
-                values[relation.name] = None if key is None else One(key)
+                values[relation.name] = None if key is None else self._one(relation, key, document)
             elif relation.kind == "owned" and relation.public_name in document:
                 target = self.plan.by_name[relation.target]
                 values[relation.name] = Owned([self.row(target, item) for item in document[relation.public_name]])
+            elif relation.public_name in document:
+                target = self.plan.by_name[relation.target]
+                values[relation.name] = Many([self.row(target, item) for item in document[relation.public_name]])
         return self.classes[resource.name](**values)
+
+    def _one(self, relation: RelationPlan, key: str, document: Document) -> One[Any]:
+        if relation.public_name not in document:
+            return One(key)
+        found = document[relation.public_name]
+        return One(key, None if found is None else self.row(self.plan.by_name[relation.target], found))
 
     def payload(self, payload: PayloadPlan, values: Mapping[str, Any]) -> Any:
         """An instance of a payload's class."""

@@ -11,6 +11,7 @@ from sternpost.ids import NewId
 from sternpost.pipeline.authorize import RowCheck, fold_for, row_check
 from sternpost.pipeline.call import ListParameter
 from sternpost.pipeline.cursors import Cursors
+from sternpost.pipeline.data.values import Values
 from sternpost.pipeline.inputs import Input, Inputs
 from sternpost.pipeline.instances import Instances
 from sternpost.pipeline.selection import Selection, Selector
@@ -114,6 +115,7 @@ class Runtime:
         self.views = Views(plan)
         self.inputs = Inputs(plan)
         self.instances = Instances(plan, classes)
+        self.data_values = Values(self.instances)
         self.checks = {resource.name: row_check(plan, resource) for resource in plan.resources}
         self.operations = {
             operation_id: self._bind(resource, operation, functions.get(operation_id))

@@ -10,11 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from sternpost.plan.model import Plan
 from sternpost.plan.policy import Path, PolicyNode
 from sternpost.ports.keys import KeyStore
+
+if TYPE_CHECKING:
+    from sternpost.ports.data import DataReader, DataSession
+
+Isolation = Literal["read committed", "repeatable read", "serializable"]
 
 Document = dict[str, Any]
 Values = Mapping[str, Any]
@@ -176,10 +181,27 @@ class Statistics:
     statements: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class TransactionOptions:
+    """What a transaction may ask for.
+
+    Attributes:
+        isolation: None for the database's own; SQLite is always serializable.
+        timeout_seconds: how long its statements may take, told to the server too. Raises `Timeout`.
+    """
+
+    isolation: Isolation | None = None
+    timeout_seconds: float | None = None
+
+
 class Reader(Protocol):
     """Reads, each on its own or inside a transaction."""
 
     statistics: Statistics
+
+    def data(self) -> DataReader:
+        """What the data client reads with, on the same connection."""
+        ...
 
     async def get(
         self,
@@ -204,6 +226,10 @@ class Reader(Protocol):
 
 class Session(Reader, Protocol):
     """Reads and writes of one transaction."""
+
+    def data(self) -> DataSession:
+        """What the data client reads and writes with, in the same transaction."""
+        ...
 
     async def insert(self, view: View, values: Values) -> Document:
         """Adds a row and gives it back."""
@@ -261,7 +287,9 @@ class Storage(Protocol):
         """Adds one row in a transaction of its own, and gives it back; it may share that transaction with others like it."""
         ...
 
-    def transaction(self, statistics: Statistics) -> AbstractAsyncContextManager[Session]:
+    def transaction(
+        self, statistics: Statistics, options: TransactionOptions | None = None
+    ) -> AbstractAsyncContextManager[Session]:
         """A transaction: committed when the block ends, rolled back when it raises or is cancelled."""
         ...
 

@@ -14,14 +14,14 @@ import asyncpg
 from sternpost.errors import StartupError, Timeout, Unavailable, WriteConflict
 from sternpost.plan.model import Plan
 from sternpost.ports.keys import KeyStore
-from sternpost.ports.storage import Document, Reader, Session, Statistics, Values, View
+from sternpost.ports.storage import Document, Reader, Session, Statistics, TransactionOptions, Values, View
 from sternpost.storage.postgresql.dialect import PostgresqlDialect
 from sternpost.storage.postgresql.grouped import EqualReads, GroupedInserts, PointReads
 from sternpost.storage.postgresql.pool import Pool
 from sternpost.storage.postgresql.tables import found_columns
 from sternpost.storage.sql.api_keys import SqlKeys
 from sternpost.storage.sql.external import refuse_external, refuse_misfit
-from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed
+from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed, OnlyReads
 from sternpost.storage.sql.schema import SCHEMA_TABLE
 from sternpost.storage.sql.session import SqlReader, SqlSession
 from sternpost.storage.sql.statements import PointStatement, Statements
@@ -141,9 +141,11 @@ class PostgresqlStorage:
         return await SqlSession(_Single(self), self.statements, Statistics()).insert(view, values)
 
     @asynccontextmanager
-    async def transaction(self, statistics: Statistics) -> AsyncGenerator[Session]:
+    async def transaction(
+        self, statistics: Statistics, options: TransactionOptions | None = None
+    ) -> AsyncGenerator[Session]:
         async with self.connection() as connection:
-            await self.guarded(lambda: connection.execute("BEGIN"))
+            await self.guarded(lambda: connection.execute(_begin(options) if options else "BEGIN"))
             try:
                 yield SqlSession(_Statements(self, connection), self.statements, statistics)
             except Exception:  # a cancellation is different: the connection is given back as one whose work was cut off
@@ -179,6 +181,18 @@ class PostgresqlStorage:
             raise
         self.pool.release(connection)
         return rows
+
+    async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
+        """An author's own statement, in a transaction that can only read."""
+        async with self.connection() as connection:
+            await self.guarded(lambda: connection.execute("BEGIN READ ONLY"))
+            try:
+                rows = await self.guarded(lambda: connection.fetch(text, *arguments))
+            except asyncpg.ReadOnlySQLTransactionError as error:
+                raise OnlyReads from error
+            # after an error the connection is given back with its transaction, which the pool then ends
+            await self.guarded(lambda: connection.execute("ROLLBACK"))
+            return [dict(row) for row in rows]
 
     async def _acquire(self) -> Any:
         try:
@@ -259,6 +273,15 @@ def _columns_named(error: asyncpg.IntegrityConstraintViolationError) -> tuple[st
     return tuple(name.strip().strip('"') for name in match[1].split(",")) if match else ()
 
 
+def _begin(options: TransactionOptions) -> str:
+    """The start of a transaction; the server ends what takes too long, whatever becomes of this process."""
+    begin = f"BEGIN ISOLATION LEVEL {options.isolation.upper()}" if options.isolation else "BEGIN"
+    if options.timeout_seconds is None:
+        return begin
+    limit = max(1, round(options.timeout_seconds * 1000))
+    return f"{begin}; SET LOCAL statement_timeout = {limit}; SET LOCAL idle_in_transaction_session_timeout = {limit}"
+
+
 class _Reads:
     """Reads outside a transaction: each takes a connection for one statement; those that can go together do."""
 
@@ -269,6 +292,9 @@ class _Reads:
 
     async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
         return await self.equal.read(text, arguments)
+
+    async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
+        return await self.storage.records(text, arguments)
 
     async def fetch_one(self, statement: PointStatement, values: dict[str, Any]) -> Any:
         return await self.points.read(statement, values["id"], statement.others(values))
@@ -283,6 +309,9 @@ class _Single:
     async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
         return await self.storage.fetch(text, arguments)
 
+    async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
+        return await self.storage.records(text, arguments)
+
     async def fetch_one(self, statement: PointStatement, values: dict[str, Any]) -> Any:
         rows = await self.storage.fetch(statement.one.text, statement.one.bind(values))
         return rows[0] if rows else None
@@ -290,6 +319,14 @@ class _Single:
     async def execute(self, text: str, arguments: tuple[Any, ...]) -> int:
         async with self.storage.connection() as connection:
             return await _Statements(self.storage, connection).execute(text, arguments)
+
+    async def changed(self, text: str, arguments: tuple[Any, ...]) -> int:
+        async with self.storage.connection() as connection:
+            return await _Statements(self.storage, connection).changed(text, arguments)
+
+    async def command(self, text: str) -> None:
+        async with self.storage.connection() as connection:
+            await _Statements(self.storage, connection).command(text)
 
 
 class _Statements:
@@ -306,6 +343,19 @@ class _Statements:
         rows = await self.fetch(statement.one.text, statement.one.bind(values), short=True)
         return rows[0] if rows else None
 
+    async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
+        return [dict(row) for row in await self.fetch(text, arguments, short=False)]
+
     async def execute(self, text: str, arguments: tuple[Any, ...]) -> int:
         status: str = await self.storage.guarded(lambda: self.connection.execute(text, *arguments))
         return int(status.rpartition(" ")[2])
+
+    async def changed(self, text: str, arguments: tuple[Any, ...]) -> int:
+        # prepared, so that it is one statement and nothing behind it
+        prepared = await self.storage.guarded(lambda: self.connection.prepare(text))
+        await self.storage.guarded(lambda: prepared.fetch(*arguments))
+        count = str(prepared.get_statusmsg() or "").rpartition(" ")[2]
+        return int(count) if count.isdigit() else 0
+
+    async def command(self, text: str) -> None:
+        await self.storage.guarded(lambda: self.connection.execute(text))

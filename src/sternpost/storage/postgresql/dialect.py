@@ -118,6 +118,9 @@ class PostgresqlDialect:
     def bind_array(self, values: list[Any]) -> Any:
         return values
 
+    def raw(self, value: Any) -> Any:
+        return value
+
     def contains(self, column: Column[Any], value: BindParameter[Any]) -> ColumnElement[bool]:
         return func.strpos(column, value) > literal_column("0")
 

@@ -81,6 +81,10 @@ class Dialect(Protocol):
         """An array as the driver binds it."""
         ...
 
+    def raw(self, value: Any) -> Any:
+        """A value for the author's own SQL as the driver binds it. Raises `TypeError` for what has no one form."""
+        ...
+
     def contains(self, column: Column[Any], value: BindParameter[Any]) -> ColumnElement[bool]:
         """The text holds another one; upper and lower case differ."""
         ...

@@ -31,6 +31,26 @@ class ConstraintFailed(Exception):
     text: str = field(default="")
 
 
+class OnlyReads(RuntimeError):
+    """A statement wanted to write where only reading is allowed; the database refused it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This statement writes, but only reading is allowed here: use db.execute(…) or a transaction in a script, "
+            'and method="POST" for an operation'
+        )
+
+
+def unnamed_error(failure: ConstraintFailed) -> SternpostError:
+    """The error of a statement of which only the author knows what it is about."""
+    log = {"database": failure.text}
+    if failure.kind == "unique":
+        return Duplicate(log=log)
+    if failure.kind == "foreign key":
+        return ReferenceNotFound(log=log)
+    return ConstraintViolated(log=log)
+
+
 def client_error(failure: ConstraintFailed, resource: ResourcePlan, *, deleting: bool = False) -> SternpostError:
     """The error for the client: which field, in the client's words, and never the database's."""
     # SQLite names a check by its constraint, whose name ends in the column's

@@ -11,6 +11,7 @@ from sternpost.errors import Detail, Invalid, ReferenceNotFound, SternpostError
 from sternpost.ids import decode
 from sternpost.plan.model import RelationPlan, ResourcePlan
 from sternpost.plan.policy import Path
+from sternpost.ports.data import DataReader, DataSession
 from sternpost.ports.storage import (
     NOTHING_INCLUDED,
     Condition,
@@ -25,6 +26,7 @@ from sternpost.ports.storage import (
     Values,
     View,
 )
+from sternpost.storage.sql.data_session import SqlDataReader, SqlDataSession
 from sternpost.storage.sql.dialect import Codec, Statement
 from sternpost.storage.sql.failures import ConstraintFailed, client_error
 from sternpost.storage.sql.policy import SUBJECT
@@ -38,6 +40,14 @@ class Queries(Protocol):
         """The rows of a statement. `short` says that it touches a few rows by their key."""
         ...
 
+    async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
+        """The rows of an author's own statement by the names of its columns. Outside a transaction it can only read.
+
+        Raises:
+            OnlyReads: it wanted to write.
+        """
+        ...
+
     async def fetch_one(self, statement: PointStatement, values: dict[str, Any]) -> Any:
         """The row of a read by key (`values["id"]`), or None; such reads may be sent together with others."""
         ...
@@ -48,6 +58,14 @@ class Connection(Queries, Protocol):
 
     async def execute(self, text: str, arguments: tuple[Any, ...]) -> int:
         """Runs a statement; how many rows it changed."""
+        ...
+
+    async def changed(self, text: str, arguments: tuple[Any, ...]) -> int:
+        """The same for an author's own statement, of any kind; 0 for one that changes no rows."""
+        ...
+
+    async def command(self, text: str) -> None:
+        """Runs a statement about the transaction itself."""
         ...
 
 
@@ -82,6 +100,10 @@ class SqlReader:
         self.statistics = statistics or Statistics()
 
     # -- reading
+
+    def data(self) -> DataReader:
+        """What the data client reads with."""
+        return SqlDataReader(self)
 
     async def get(
         self,
@@ -271,6 +293,13 @@ class SqlSession(SqlReader):
     def __init__(self, connection: Connection, statements: Statements, statistics: Statistics) -> None:
         super().__init__(connection, statements, statistics)
         self.connection = connection
+        self._data: SqlDataSession | None = None
+
+    def data(self) -> DataSession:
+        """What the data client reads and writes with."""
+        if self._data is None:
+            self._data = SqlDataSession(self)
+        return self._data
 
     async def insert(self, view: View, values: Values) -> Document:
         statement, decoder = self.statements.insert(view, tuple(sorted(values)))

@@ -201,6 +201,16 @@ class Statements:
     def increment(self, resource: str, name: str, *, guarded: bool) -> Statement:
         return self._cached(("increment", resource, name, guarded), lambda: self._increment(resource, name, guarded))
 
+    # -- for the data client, whose statements are built in a file of their own
+
+    def cached(self, key: Hashable, build: Any) -> Any:
+        """What was kept under a key, or what `build` makes now."""
+        return self._cached(key, build)
+
+    def compile(self, element: Any) -> Statement:
+        """A SQLAlchemy element as text."""
+        return self._compile(element)
+
     # -- how each is made
 
     def _cached(self, key: Hashable, build: Any) -> Any:

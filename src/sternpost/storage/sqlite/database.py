@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -12,13 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sternpost.errors import Internal, StartupError, SternpostError, Unavailable
+from sternpost.errors import Internal, StartupError, SternpostError, Timeout, Unavailable
 from sternpost.plan.model import Plan
 from sternpost.ports.keys import KeyStore
-from sternpost.ports.storage import Document, Reader, Session, Statistics, Values, View
+from sternpost.ports.storage import Document, Reader, Session, Statistics, TransactionOptions, Values, View
 from sternpost.storage.sql.api_keys import SqlKeys
 from sternpost.storage.sql.external import Columns, named_tables, refuse_external, refuse_misfit
-from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed
+from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed, OnlyReads
 from sternpost.storage.sql.grouping import Grouping
 from sternpost.storage.sql.schema import SCHEMA_TABLE
 from sternpost.storage.sql.session import SqlReader, SqlSession
@@ -181,9 +182,18 @@ class SqliteStorage:
         return results
 
     @asynccontextmanager
-    async def transaction(self, statistics: Statistics) -> AsyncGenerator[Session]:
+    async def transaction(
+        self, statistics: Statistics, options: TransactionOptions | None = None
+    ) -> AsyncGenerator[Session]:
         async with self._begin() as connection:
-            yield SqlSession(_Writes(self, connection), self.statements, statistics)
+            deadline = options.timeout_seconds if options else None
+            if deadline is not None:
+                _end_after(connection, deadline)
+            try:
+                yield SqlSession(_Writes(self, connection), self.statements, statistics)
+            finally:
+                if deadline is not None:
+                    connection.set_progress_handler(None, 0)
 
     # -- the writer
 
@@ -389,6 +399,21 @@ class SqliteStorage:
         """A longer read, in a reader thread."""
         return await _in_thread(self._readers, lambda: self._read(self._thread_connection(), text, arguments))
 
+    async def records_in_thread(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
+        """An author's own statement, on a connection that cannot write."""
+
+        def run() -> list[dict[str, Any]]:
+            try:
+                return _records(self._thread_connection().execute(text, arguments))
+            except sqlite3.OperationalError as error:
+                if "readonly" in str(error):
+                    raise OnlyReads from error
+                raise translated(error) from error
+            except sqlite3.Error as error:
+                raise translated(error) from error
+
+        return await _in_thread(self._readers, run)
+
     def guarded(self, run: Callable[[], T]) -> T:
         """Runs something on a connection; SQLite's errors come out as those of the storage port."""
         try:
@@ -416,6 +441,22 @@ class _Budget:
         return self.turns == 0
 
 
+def _records(cursor: sqlite3.Cursor) -> list[dict[str, Any]]:
+    names = [column[0] for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _changed(cursor: sqlite3.Cursor) -> int:
+    cursor.fetchall()  # with RETURNING the count is known at the end
+    return max(cursor.rowcount, 0)
+
+
+def _end_after(connection: sqlite3.Connection, seconds: float) -> None:
+    """Ends a statement that goes on beyond the time limit. It runs in the event loop, whose own timers then wait too."""
+    end = time.monotonic() + seconds
+    connection.set_progress_handler(lambda: time.monotonic() > end, 10_000)
+
+
 class _Reads:
     """Reads outside a transaction."""
 
@@ -424,6 +465,9 @@ class _Reads:
 
     async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
         return self.storage.read_inline(text, arguments) if short else await self.storage.read_list(text, arguments)
+
+    async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
+        return await self.storage.records_in_thread(text, arguments)
 
     async def fetch_one(self, statement: PointStatement, values: dict[str, Any]) -> Any:
         rows = self.storage.read_inline(statement.one.text, statement.one.bind(values))
@@ -461,8 +505,17 @@ class _Writes:
         rows = await self.fetch(statement.one.text, statement.one.bind(values), short=True)
         return rows[0] if rows else None
 
+    async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
+        return self.storage.guarded(lambda: _records(self.connection.execute(text, arguments)))
+
     async def execute(self, text: str, arguments: tuple[Any, ...]) -> int:
         return self.storage.guarded(lambda: self.connection.execute(text, arguments).rowcount)
+
+    async def changed(self, text: str, arguments: tuple[Any, ...]) -> int:
+        return self.storage.guarded(lambda: _changed(self.connection.execute(text, arguments)))
+
+    async def command(self, text: str) -> None:
+        self.storage.guarded(lambda: self.connection.execute(text))
 
 
 _HAS_SCHEMA = f"SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '{SCHEMA_TABLE}'"
@@ -478,6 +531,8 @@ def translated(error: sqlite3.Error) -> Exception:
     text = str(error)
     if isinstance(error, sqlite3.IntegrityError):
         return _constraint(text)
+    if text == "interrupted":
+        return Timeout(log={"reason": "the transaction's time limit ran out during a statement"})
     if "locked" in text or "busy" in text:
         return FileLocked(log={"reason": text})
     if "no such table" in text or "no such column" in text:

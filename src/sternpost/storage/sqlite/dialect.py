@@ -108,6 +108,23 @@ class SqliteDialect:
     def bind_array(self, values: list[Any]) -> Any:
         return orjson.dumps(values).decode()
 
+    def raw(self, value: Any) -> Any:
+        match value:
+            case datetime():
+                return _instant_text(value)
+            case date():
+                return value.isoformat()
+            case UUID():
+                return str(value)
+            case Decimal():
+                raise TypeError(
+                    "SQLite keeps a decimal as a whole number of its smallest unit: bind that number, such as 1050 for 10.50"
+                )
+            case None | str() | int() | float() | bytes():
+                return value
+            case _:
+                raise TypeError(f"A {type(value).__name__} cannot be bound; bind text, numbers, dates or bytes")
+
     def contains(self, column: Column[Any], value: BindParameter[Any]) -> ColumnElement[bool]:
         return func.instr(column, value) > literal_column("0")
 

@@ -1,0 +1,239 @@
+"""The data client: where its tables work (an operation's transaction, or a script's own), transactions, and raw SQL."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, LiteralString, Protocol, Self, TypeVar, cast, overload
+
+from sternpost.errors import Timeout, WriteConflict
+from sternpost.ids import decode
+from sternpost.pipeline.data.rows import instance_of_columns, model_of
+from sternpost.pipeline.data.table import Table
+from sternpost.ports.storage import Isolation, Reader, Session, Statistics, TransactionOptions
+
+if TYPE_CHECKING:
+    from sternpost.pipeline.runtime import Runtime
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+BACKOFF_SECONDS = 0.02
+BACKOFF_SECONDS_MAX = 1.0
+READS_ONLY = 'This operation only reads. Declare it with method="POST" to write.'
+
+
+_open: ContextVar[Mapping[Access, Session]] = ContextVar("sternpost_transactions", default=MappingProxyType({}))
+"""The transactions that are open where the code runs, by the access that opened them."""
+
+
+class Access:
+    """How one holder of the data client gets to the database: in a given reader or session, or by own transactions.
+
+    Args:
+        reader: an operation's; None for scripts, which open what they need.
+        sleep, random: replaced in tests; between two tries of a transaction it waits for a random part of the backoff.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        reader: Reader | None = None,
+        *,
+        statistics: Statistics | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        random: Callable[[], float] = random.random,
+    ) -> None:
+        self.runtime = runtime
+        self.statistics = reader.statistics if reader is not None else statistics or Statistics()
+        self.sleep = sleep
+        self.random = random
+        self._reader = reader
+
+    @property
+    def session(self) -> Session | None:
+        """The transaction that is open here, or None."""
+        current = _open.get().get(self)
+        if current is not None or self._reader is None:
+            return current
+        return cast("Session", self._reader) if hasattr(self._reader, "insert") else None
+
+    @property
+    def reader(self) -> Reader:
+        """What to read with."""
+        return self.session or self._reader or self.runtime.storage.reader(self.statistics)
+
+    @asynccontextmanager
+    async def writing(self, *, whole: bool = False) -> AsyncGenerator[Session]:
+        """The transaction to write in. With `whole` it is a part of its own, which is undone alone when the block raises.
+
+        Raises:
+            RuntimeError: the operation only reads.
+        """
+        session = self.session
+        if session is None:
+            async with self.begin(None) as begun:
+                yield begun
+        elif whole:
+            async with session.data().savepoint():
+                yield session
+        else:
+            yield session
+
+    @asynccontextmanager
+    async def begin(self, options: TransactionOptions | None) -> AsyncGenerator[Session]:
+        """A transaction of its own; until it ends, everything here works in it."""
+        if self._reader is not None:
+            raise RuntimeError(READS_ONLY)
+        async with self.runtime.storage.transaction(self.statistics, options) as session:
+            outside = _open.get()
+            _open.set({**outside, self: session})
+            try:
+                yield session
+            finally:
+                _open.set(outside)
+
+
+class HasAccess(Protocol):
+    """A `Context`, or another `Database`."""
+
+    @property
+    def access(self) -> Access: ...
+
+
+class Database:
+    """Reads and writes the contract's rows.
+
+    In a service (`ctx.data`, or the generated `Data(ctx)`) it works in the operation's own transaction; a GET operation
+    only reads. In a script or a test (`async with app.data(Data) as db`) each call is a transaction of its own, unless it
+    is made inside `async with db.transaction():`.
+
+    No policy is asked: a service runs after the operation's, and a script is its author's. The contract's rules hold all
+    the same, because the database keeps them.
+    """
+
+    def __init__(self, source: HasAccess | Access) -> None:
+        self.access = source if isinstance(source, Access) else source.access
+
+    @property
+    def statements(self) -> int:
+        """How many statements have been sent so far."""
+        return self.access.statistics.statements
+
+    def table(self, cls: type[T]) -> Table[T, Any, Any, Any, Any, Any, Any, Any, Any, Any, Any, Any]:
+        """The rows of a resource by its class, where no generated file gives it a name."""
+        return Table(self, cls)
+
+    @asynccontextmanager
+    async def transaction(
+        self, *, isolation: Isolation | None = None, timeout: float | None = None
+    ) -> AsyncGenerator[Self]:
+        """Everything in the block happens, or nothing. Inside another transaction it is a savepoint: what is outside stays.
+
+        Args:
+            isolation: of PostgreSQL, by default "read committed"; SQLite is always serializable. Not for savepoints.
+            timeout: seconds until the whole block is ended and undone; PostgreSQL ends a running statement, too.
+
+        Raises:
+            Timeout: the time limit ran out.
+            WriteConflict: the database gave this transaction up in favour of another; `run` tries again.
+        """
+        if timeout is not None and timeout <= 0:
+            raise ValueError(f"timeout is a number of seconds above 0, not {timeout}")
+        limit = asyncio.timeout(timeout)
+        try:
+            async with limit:
+                if self.access.session is not None:
+                    if isolation is not None:
+                        raise TypeError(
+                            "The isolation is set where the outermost transaction begins, not for a savepoint"
+                        )
+                    async with self.access.session.data().savepoint():
+                        yield self
+                else:
+                    async with self.access.begin(TransactionOptions(isolation, timeout)):
+                        yield self
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise Timeout("The transaction took too long and was undone", log={"timeoutSeconds": timeout}) from error
+
+    async def run(
+        self,
+        function: Callable[[Self], Awaitable[R]],
+        *,
+        isolation: Isolation | None = None,
+        timeout: float | None = None,
+        retries: int = 3,
+    ) -> R:
+        """Runs a function in a transaction, again from its start where another transaction came in between.
+
+        Waits a random time of up to 20 ms before the second try, of up to twice as long before each further one.
+
+        Args:
+            retries: how many more times it is tried.
+            timeout: seconds for each try.
+
+        Raises:
+            WriteConflict: it failed in the last try, too.
+            RuntimeError: a transaction is open already: a part of one cannot be tried again.
+        """
+        if self.access.session is not None:
+            raise RuntimeError(
+                "A transaction is open here, and a part of one cannot be tried again: call run outside it"
+            )
+        for number in range(retries + 1):
+            try:
+                async with self.transaction(isolation=isolation, timeout=timeout):
+                    return await function(self)
+            except WriteConflict:
+                if number == retries:
+                    raise
+            longest = min(BACKOFF_SECONDS * 2**number, BACKOFF_SECONDS_MAX)
+            await self.access.sleep(longest * self.access.random())
+        raise ValueError(f"retries is 0 or more, not {retries}")
+
+    # -- raw SQL
+
+    @overload
+    async def sql(self, text: LiteralString, *, into: None = None, **values: Any) -> list[dict[str, Any]]: ...
+    @overload
+    async def sql(self, text: LiteralString, *, into: type[T], **values: Any) -> list[T]: ...
+    async def sql(self, text: str, *, into: type[Any] | None = None, **values: Any) -> Any:
+        """Rows of an own statement: `await db.sql("select id from orders where total_cents > :total", total=10)`.
+
+        Values are bound, never put into the text; a type checker refuses a text that is not written in the program.
+        Outside a transaction, and in a GET operation, the database refuses statements that write.
+
+        Args:
+            into: a resource (its columns come back as in `find`), a dataclass or a Pydantic model.
+
+        Raises:
+            TypeError: a parameter has no value, or a value no parameter.
+            OnlyReads: the statement writes where only reading is allowed (a `RuntimeError`).
+        """
+        data = self.access.reader.data()
+        rows = await data.sql(text, values)
+        if into is None:
+            return rows
+        resource = self.access.runtime.instances.by_class.get(into)
+        if resource is not None:
+            return [instance_of_columns(self.access.runtime, data, resource, row) for row in rows]
+        return [model_of(into, row) for row in rows]
+
+    async def execute(self, text: LiteralString, **values: Any) -> int:
+        """Runs an own statement that writes, such as `update … where id = :id`; how many rows it changed."""
+        async with self.access.writing() as session:
+            return await session.data().execute(text, values)
+
+    def key(self, id: str) -> Any:
+        """An id (`usr_…`) as its column holds it, for raw SQL. Raises `ValueError` for text that is no id."""
+        for resource in self.access.runtime.plan.resources:
+            digits = decode(resource.prefix, id)
+            if digits is not None:
+                return self.access.reader.data().key(resource.name, digits)
+        raise ValueError(f"{id!r} is no id of the contract {self.access.runtime.plan.name!r}")

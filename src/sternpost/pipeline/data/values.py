@@ -1,0 +1,111 @@
+"""Values that an author hands in: of the right type for their field, and in the pipeline's form."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import date, datetime
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Any, cast
+from uuid import UUID
+
+from sternpost.pipeline.instances import Instances
+from sternpost.plan.model import FieldPlan, Kind, ResourcePlan
+
+INT64 = (-(2**63), 2**63 - 1)
+
+_TYPES: dict[Kind, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "decimal": (Decimal, int),
+    "datetime": (datetime,),
+    "date": (date,),
+    "uuid": (UUID,),
+    "enum": (str,),
+}
+
+
+class Values:
+    """Checks values against the fields of a plan. What does not fit is the author's mistake: `TypeError` or `ValueError`."""
+
+    def __init__(self, instances: Instances) -> None:
+        self.instances = instances
+
+    def stored(self, resource: ResourcePlan, field: FieldPlan, value: Any) -> Any:
+        """A value to be written."""
+        if value is None:
+            return None
+        found = self.checked(resource, field, value)
+        if isinstance(found, Decimal) and found != shortened(field, found, ROUND_FLOOR):
+            raise ValueError(f"{resource.name}.{field.name} has {field.decimal_places} decimal places, not {value}")
+        return found
+
+    def checked(self, resource: ResourcePlan, field: FieldPlan, value: Any) -> Any:
+        """A value in the pipeline's form, of its field's type."""
+        name = f"{resource.name}.{field.name}"
+        if field.kind == "id" or field.references is not None:
+            return self.instances.from_author(field, value)
+        if field.kind == "json":
+            return value
+        wanted = _TYPES[field.kind]
+        wrong_bool = isinstance(value, bool) and field.kind != "boolean"
+        wrong_date = isinstance(value, datetime) and field.kind == "date"
+        if not isinstance(value, wanted) or wrong_bool or wrong_date:
+            raise TypeError(f"{name} takes {_named(wanted)}, not {type(value).__name__} ({value!r})")
+        problem = _PROBLEMS.get(field.kind)
+        wrong = problem(field, value) if problem else None
+        if wrong:
+            raise ValueError(f"{name}: {value!r} {wrong}")
+        return Decimal(cast("Any", value)) if field.kind == "decimal" else value
+
+
+def _named(types: tuple[type, ...]) -> str:
+    return " or ".join(kind.__name__ for kind in types)
+
+
+def _text(field: FieldPlan, value: Any) -> str | None:
+    return "holds a NUL character, which databases do not keep" if "\0" in value else None
+
+
+def _integer(field: FieldPlan, value: Any) -> str | None:
+    return None if INT64[0] <= value <= INT64[1] else "does not fit into 64 bits"
+
+
+def _number(field: FieldPlan, value: Any) -> str | None:
+    return None if math.isfinite(value) else "is not finite"
+
+
+def _decimal(field: FieldPlan, value: Any) -> str | None:
+    if not Decimal(value).is_finite():
+        return "is not finite"
+    limit = Decimal(10) ** ((field.max_digits or 18) - (field.decimal_places or 0))
+    return None if abs(Decimal(value)) < limit else f"has more than {field.max_digits} digits"
+
+
+def _instant(field: FieldPlan, value: Any) -> str | None:
+    return "has no time zone: give it tzinfo=UTC" if value.utcoffset() is None else None
+
+
+def _choice(field: FieldPlan, value: Any) -> str | None:
+    return None if value in field.choices else f"is none of {', '.join(field.choices)}"
+
+
+_PROBLEMS: dict[Kind, Callable[[FieldPlan, Any], str | None]] = {
+    "string": _text,
+    "integer": _integer,
+    "number": _number,
+    "decimal": _decimal,
+    "datetime": _instant,
+    "enum": _choice,
+}
+
+
+def shortened(field: FieldPlan, value: Decimal, rounding: str) -> Decimal:
+    """A decimal with as many places as the field has."""
+    return value.quantize(Decimal(1).scaleb(-(field.decimal_places or 0)), rounding=rounding)
+
+
+ROUNDING = {"lt": ROUND_CEILING, "gte": ROUND_CEILING, "lte": ROUND_FLOOR, "gt": ROUND_FLOOR}
+"""To which side a bound with more places than its field goes, so that the same rows are found."""

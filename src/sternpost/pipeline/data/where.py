@@ -1,0 +1,306 @@
+"""What an author writes as `where`, `order` and `include`, as the shapes and slots of the port."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, cast
+
+from sternpost.pipeline.data.values import ROUNDING, Values, shortened
+from sternpost.plan.model import FieldPlan, Kind, Plan, RelationPlan, ResourcePlan
+from sternpost.ports.data import (
+    Either,
+    Every,
+    Inclusion,
+    Negated,
+    Node,
+    Operator,
+    OrderBy,
+    Quantifier,
+    Query,
+    Related,
+    Slot,
+    Test,
+)
+
+ORDERED = ("eq", "ne", "in", "notIn", "gt", "gte", "lt", "lte", "isNull")
+TEXT = (*ORDERED, "contains", "startsWith", "endsWith", "mode")
+OPERATORS: dict[Kind, tuple[str, ...]] = {
+    "id": ("eq", "ne", "in", "notIn", "isNull"),
+    "uuid": ("eq", "ne", "in", "notIn", "isNull"),
+    "boolean": ("eq", "ne", "isNull"),
+    "enum": ("eq", "ne", "in", "notIn", "isNull"),
+    "string": TEXT,
+    "integer": ORDERED,
+    "number": ORDERED,
+    "decimal": ORDERED,
+    "datetime": ORDERED,
+    "date": ORDERED,
+    "json": ("isNull",),
+}
+"""The operators on each kind of field."""
+
+LIST_RELATION = ("some", "every", "none")
+ONE_RELATION = ("is", "isNot")
+_LOWER = {ord(letter): ord(letter.lower()) for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+
+
+class Reading:
+    """Turns an author's dictionaries into one shape; the values go into its slots, in the order in which they are met."""
+
+    def __init__(self, plan: Plan, values: Values) -> None:
+        self.plan = plan
+        self.values = values
+        self.slots: list[Slot] = []
+
+    def slot(self, slot: Slot) -> int:
+        """Keeps a value; its number."""
+        self.slots.append(slot)
+        return len(self.slots) - 1
+
+    # -- conditions
+
+    def where(self, resource: ResourcePlan, where: Mapping[str, Any] | None) -> Node:
+        """All entries of a mapping together. Raises `TypeError`, `ValueError` or `Invalid` for what does not fit."""
+        if where is None:
+            return Every()
+        if not isinstance(where, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f'A where is a mapping such as {{"id": "…"}}, not {type(where).__name__}')
+        return _joined([self._entry(resource, name, wanted) for name, wanted in where.items()])
+
+    def _entry(self, resource: ResourcePlan, name: str, wanted: Any) -> Node:
+        if name == "NOT":
+            return Negated(self._all(resource, wanted))
+        if name == "AND":
+            return self._all(resource, wanted)
+        if name == "OR":
+            return Either(tuple(self.where(resource, part) for part in _parts(name, wanted)))
+        if name in resource.fields_by_name:
+            return self._field(resource, resource.fields_by_name[name], wanted)
+        if name in resource.relations_by_name:
+            return self._relation(resource, resource.relations_by_name[name], wanted)
+        raise TypeError(
+            f"{resource.name} has no field or relation {name!r}; it has "
+            f"{', '.join((*resource.fields_by_name, *resource.relations_by_name))}, and AND, OR, NOT"
+        )
+
+    def _all(self, resource: ResourcePlan, wanted: Any) -> Node:
+        parts: list[Any] = [wanted] if isinstance(wanted, Mapping) else _parts("AND and NOT", wanted)
+        return _joined([self.where(resource, part) for part in parts])
+
+    def _relation(self, resource: ResourcePlan, relation: RelationPlan, wanted: Any) -> Node:
+        target = self.plan.by_name[relation.target]
+        known = ONE_RELATION if relation.kind == "one" else LIST_RELATION
+        if relation.kind == "one" and wanted is None:
+            return Test(relation.local_field, "isNull")
+        if not isinstance(wanted, Mapping):
+            raise TypeError(f"{resource.name}.{relation.name} takes a mapping, not {type(wanted).__name__}")
+        tests = cast("Mapping[str, Any]", wanted)
+        if relation.kind == "one" and not any(name in known for name in tests):
+            return Related(relation.name, "is", self.where(target, tests))
+        parts: list[Node] = []
+        for quantifier, where in tests.items():
+            if quantifier not in known:
+                raise TypeError(
+                    f"{resource.name}.{relation.name} takes {', '.join(known)}, not {quantifier!r}: "
+                    f'{{"{relation.name}": {{"{known[0]}": {{…}}}}}}'
+                )
+            if where is None and relation.kind == "one":
+                parts.append(Test(relation.local_field, "isNull" if quantifier == "is" else "isNotNull"))
+            else:
+                parts.append(Related(relation.name, cast("Quantifier", quantifier), self.where(target, where)))
+        return _joined(parts)
+
+    def _field(self, resource: ResourcePlan, field: FieldPlan, wanted: Any) -> Node:
+        if field.kind == "json" and not (isinstance(wanted, Mapping) and "isNull" in wanted):
+            raise TypeError(
+                f'{resource.name}.{field.name} is JSON: only {{"isNull": True}} compares it; use db.sql for more'
+            )
+        tests: Mapping[str, Any] = cast("Mapping[str, Any]", wanted) if isinstance(wanted, Mapping) else {"eq": wanted}
+        allowed = OPERATORS[field.kind]
+        unknown = [name for name in tests if name not in allowed]
+        if unknown:
+            raise TypeError(f"{resource.name}.{field.name} has no operator {unknown[0]!r}; it has {', '.join(allowed)}")
+        mode = tests.get("mode", "sensitive")
+        if mode not in ("sensitive", "insensitive"):
+            raise ValueError(f'mode is "sensitive" or "insensitive", not {mode!r}')
+        return _joined(
+            [
+                self._test(resource, field, cast("Operator", operator), value, insensitive=mode == "insensitive")
+                for operator, value in tests.items()
+                if operator != "mode"
+            ]
+        )
+
+    def _test(
+        self, resource: ResourcePlan, field: FieldPlan, operator: Operator, value: Any, *, insensitive: bool
+    ) -> Node:
+        if operator == "isNull":
+            return Test(field.name, "isNull" if value else "isNotNull")
+        if operator in ("in", "notIn"):
+            return self._one_of(resource, field, operator, value, insensitive=insensitive)
+        if value is None:
+            if operator not in ("eq", "ne"):
+                raise TypeError(
+                    f'{resource.name}.{field.name}: {operator!r} needs a value; for null use {{"isNull": True}}'
+                )
+            return Test(field.name, "isNull" if operator == "eq" else "isNotNull")
+        found: Any = self.values.checked(resource, field, value)
+        if isinstance(found, Decimal):
+            short = shortened(field, found, ROUNDING.get(operator, "ROUND_FLOOR"))
+            if short != found and operator in ("eq", "ne"):  # no value has that many places
+                return Either() if operator == "eq" else Every()
+            found = short
+        if insensitive and isinstance(found, str):
+            found = found.translate(_LOWER)
+        return Test(field.name, operator, self.slot(Slot(found, resource.name, field.name)), insensitive)
+
+    def _one_of(
+        self, resource: ResourcePlan, field: FieldPlan, operator: Operator, value: Any, *, insensitive: bool
+    ) -> Node:
+        items = _parts(operator, value)
+        if any(item is None for item in items):
+            raise TypeError(
+                f'{resource.name}.{field.name}: {operator!r} takes no None; write {{"OR": [{{…}}, {{"{field.name}": None}}]}}'
+            )
+        found = [self.values.checked(resource, field, item) for item in items]
+        if field.kind == "decimal":
+            found = [item for item in found if item == shortened(field, item, "ROUND_FLOOR")]
+        if insensitive:
+            found = [item.translate(_LOWER) for item in found]
+        return Test(field.name, operator, self.slot(Slot(found, resource.name, field.name, "list")), insensitive)
+
+    # -- order
+
+    def order(self, resource: ResourcePlan, order: Sequence[Any]) -> tuple[OrderBy, ...]:
+        """`"name"`, `"-total"`, `"user.name"`, or `{"by": "-total", "nulls": "last"}`."""
+        if isinstance(order, str):
+            raise TypeError(f'order is a list: order=["{order}"]')
+        found = [self._order(resource, entry) for entry in order]
+        return tuple({entry.path: entry for entry in reversed(found)}[path] for path in _unique(found))
+
+    def _order(self, resource: ResourcePlan, entry: Any) -> OrderBy:
+        nulls = None
+        if isinstance(entry, Mapping):
+            given = cast("Mapping[str, Any]", entry)
+            entry, nulls = given.get("by"), given.get("nulls")
+            if set(given) - {"by", "nulls"} or nulls not in (None, "first", "last"):
+                raise TypeError('An order is "name", "-name" or {"by": "-name", "nulls": "first"}')
+        if not isinstance(entry, str):
+            raise TypeError('An order is "name", "-name" or {"by": "-name", "nulls": "first"}')
+        descending, path = entry.startswith("-"), tuple(entry.removeprefix("-").split("."))
+        at = resource
+        for name in path[:-1]:
+            relation = at.relations_by_name.get(name)
+            if relation is None or relation.kind != "one":
+                raise TypeError(f"{at.name} has no reference {name!r} to order by")
+            at = self.plan.by_name[relation.target]
+        field = self.field(at, path[-1])
+        if field.kind == "json":
+            raise TypeError(f"{at.name}.{field.name} is JSON, which has no order")
+        return OrderBy(path, descending, nulls == "first" if nulls else descending)
+
+    def field(self, resource: ResourcePlan, name: str) -> FieldPlan:
+        """A field by its name. Raises `TypeError`."""
+        found = resource.fields_by_name.get(name)
+        if found is None:
+            raise TypeError(f"{resource.name} has no field {name!r}; it has {', '.join(resource.fields_by_name)}")
+        return found
+
+    # -- rows with what they include
+
+    def query(
+        self,
+        resource: ResourcePlan,
+        *,
+        where: Mapping[str, Any] | None = None,
+        order: Sequence[Any] = (),
+        include: Mapping[str, Any] | None = None,
+        fields: Sequence[str] | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        distinct: Sequence[str] = (),
+        lock: bool = False,
+    ) -> Query:
+        """A whole query. Without `fields` every field and every owned list is read."""
+        condition = self.where(resource, where)
+        sort = self.order(resource, order)
+        wanted = dict(include or {})
+        if fields is None:
+            for relation in resource.owned_relations:
+                wanted.setdefault(relation.name, True)
+        includes = tuple(
+            self._inclusion(resource, name, options) for name, options in wanted.items() if options is not False
+        )
+        return Query(
+            resource.name,
+            self._fields(resource, fields, includes),
+            condition,
+            sort,
+            includes,
+            tuple(self.field(resource, name).name for name in _listed("distinct", distinct)),
+            None,
+            self.number("limit", limit),
+            self.number("offset", offset or None),
+            lock,
+        )
+
+    def number(self, what: str, value: int | None) -> int | None:
+        """A slot for a limit or an offset."""
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"{what} is a whole number, not {value!r}")
+        if not 0 <= value < 2**62:
+            raise ValueError(f"{what} is 0 or more, not {value}")
+        return self.slot(Slot(value))
+
+    def _fields(
+        self, resource: ResourcePlan, fields: Sequence[str] | None, includes: tuple[Inclusion, ...]
+    ) -> tuple[str, ...]:
+        if fields is None:
+            return tuple(resource.fields_by_name)
+        asked = [self.field(resource, name).name for name in _listed("fields", fields)]
+        keys = [resource.relations_by_name[entry.relation].local_field for entry in includes]
+        return tuple(dict.fromkeys([*asked, *keys]))
+
+    def _inclusion(self, resource: ResourcePlan, name: str, options: Any) -> Inclusion:
+        relation = resource.relations_by_name.get(name)
+        if relation is None:
+            raise TypeError(
+                f"{resource.name} has no relation {name!r} to include; it has {', '.join(resource.relations_by_name) or 'none'}"
+            )
+        given: dict[str, Any] = {} if options is True else {**options}
+        known = (
+            ("fields", "include")
+            if relation.kind == "one"
+            else ("where", "order", "limit", "offset", "fields", "include")
+        )
+        unknown = [key for key in given if key not in known]
+        if unknown:
+            raise TypeError(f"include {name!r} takes {', '.join(known)}, not {unknown[0]!r}")
+        return Inclusion(name, self.query(self.plan.by_name[relation.target], **given))
+
+
+def _joined(parts: list[Node]) -> Node:
+    return parts[0] if len(parts) == 1 else Every(tuple(parts))
+
+
+def _parts(name: str, wanted: Any) -> list[Any]:
+    if isinstance(wanted, str | Mapping) or not isinstance(wanted, Sequence | set | frozenset):
+        raise TypeError(f"{name} takes a list, not {_kind(wanted)}")
+    return [*cast("Sequence[Any]", wanted)]
+
+
+def _kind(value: Any) -> str:
+    return type(value).__name__
+
+
+def _listed(what: str, names: Sequence[str]) -> Sequence[str]:
+    if isinstance(names, str):
+        raise TypeError(f'{what} is a list: {what}=["{names}"]')
+    return names
+
+
+def _unique(found: Sequence[OrderBy]) -> list[tuple[str, ...]]:
+    return list(dict.fromkeys(entry.path for entry in found))

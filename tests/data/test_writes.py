@@ -1,0 +1,423 @@
+"""Writes of the data client, its transactions and its raw SQL, on each database."""
+
+# ruff: noqa: PT012, SIM117  (what raises is the whole transaction)
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from sternpost import Conflict, Duplicate, NotFound, Timeout
+from sternpost.errors import ConstraintViolated, ReferenceNotFound, StillReferenced, WriteConflict
+from sternpost.pipeline.data.client import Access, Database
+from sternpost.testing import Client
+from tests.data.conftest import filled
+from tests.data.library import Book, Label, Page, Person, app
+
+
+async def test_create_gives_defaults_and_what_was_nested(db: Database) -> None:
+    book = await db.table(Book).create(
+        {
+            "title": "New",
+            "owner": {"create": {"name": "Zoe", "email": "zoe@example.com"}},
+            "labels": {"create": [{"word": "a"}, {"word": "b"}]},
+            "pages": {"create": {"text": "only", "words": 3}},
+        },
+        include={"owner": True, "labels": {"order": ["word"]}},
+    )
+    assert (book.edition, book.rare, book.state, book.words) == (1, False, "in", 3)
+    assert book.owner is not None
+    assert book.owner.row.name == "Zoe"
+    assert [label.word for label in book.labels] == ["a", "b"]
+    person = await db.table(Person).create(
+        {"name": "P", "email": "p", "books": {"create": [{"title": "x"}, {"title": "y"}], "connect": [book.id]}}
+    )
+    assert await db.table(Book).count({"owner": {"email": "p"}}) == 3
+    assert await db.table(Person).count() == 2
+    assert person.age is None
+
+
+async def test_a_nested_write_is_undone_as_a_whole(db: Database) -> None:
+    await filled(db)
+    before = [await db.table(cls).count() for cls in (Person, Book, Label, Page)]
+    wrong: dict[str, Any] = {
+        "title": "Half",
+        "owner": {"create": {"name": "H", "email": "h"}},
+        "pages": {"create": [{"text": "p"}]},
+        "labels": {"create": [{"word": "fresh"}, {"word": "old"}]},
+    }
+    with pytest.raises(Duplicate) as error:
+        await db.table(Book).create(wrong)
+    assert [detail.path for detail in error.value.details] == ["word"]
+    async with db.transaction():
+        with pytest.raises(Duplicate):
+            await db.table(Book).create(wrong)
+        await db.table(Label).create({"word": "after"})
+    assert [await db.table(cls).count() for cls in (Person, Book, Label, Page)] == [
+        *before[:2],
+        before[2] + 1,
+        before[3],
+    ]
+
+
+async def test_update_one_with_arithmetic_and_nesting(db: Database) -> None:
+    made = await filled(db)
+    books, people = db.table(Book), db.table(Person)
+    book = await books.update(
+        made["one"].id,
+        {
+            "edition": {"increment": 2},
+            "price": {"multiply": Decimal("1.1")},
+            "pages": {"create": [{"text": "c", "words": 5}]},
+        },
+        include={"labels": True},
+    )
+    assert (book.edition, book.price, book.words) == (3, Decimal("11.55"), 15)
+    assert [page.text for page in book.pages] == ["a", "b", "c"]
+    assert book.updated_at > made["one"].updated_at
+    assert book.pages[0].id == made["one"].pages[0].id
+    book = await books.update(made["one"].id, {"pages": {"set": [{"text": "z"}]}, "owner": {"disconnect": True}})
+    assert ([page.text for page in book.pages], book.words, book.owner) == (["z"], 1, None)
+    book = await books.update(book.id, {"owner": {"connect": {"email": "bob@example.com"}}})
+    assert book.owner is not None
+    assert book.owner.id == made["bob"].id
+    await people.update({"email": "ada@example.com"}, {"books": {"set": [book.id]}, "age": None})
+    assert [row.title for row in await books.find({"owner": {"name": "Ada"}})] == ["One"]
+    await people.update(made["ada"].id, {"books": {"disconnect": [book.id], "connect": [made["three"].id]}})
+    assert [row.title for row in await books.find({"owner": {"name": "Ada"}})] == ["Three"]
+    with pytest.raises(NotFound):
+        await people.update({"email": "nobody"}, {"age": 1})
+    with pytest.raises(NotFound):
+        await people.update("per_" + "0" * 32, {"age": 1})
+    with pytest.raises(ReferenceNotFound):
+        await people.update(made["ada"].id, {"books": {"connect": ["bok_" + "0" * 32]}})
+
+
+@pytest.mark.parametrize(
+    ("start", "change", "result"),
+    [
+        ("10.50", {"increment": Decimal("0.25")}, "10.75"),
+        ("10.50", {"decrement": 1}, "9.50"),
+        ("10.50", {"divide": 4}, "2.63"),
+        ("10.50", {"divide": -4}, "-2.63"),
+        ("-10.50", {"divide": 4}, "-2.63"),
+        ("10.00", {"divide": 3}, "3.33"),
+        ("1.05", {"multiply": Decimal("0.5")}, "0.53"),
+        ("-1.05", {"multiply": Decimal("0.5")}, "-0.53"),
+        ("1.05", {"set": Decimal(2)}, "2.00"),
+    ],
+)
+async def test_decimal_arithmetic_is_exact(db: Database, start: str, change: dict[str, Any], result: str) -> None:
+    book = await db.table(Book).create({"title": "x", "price": Decimal(start)})
+    assert (await db.table(Book).update(book.id, {"price": change})).price == Decimal(result)
+
+
+async def test_many_to_many(db: Database) -> None:
+    made = await filled(db)
+    books = db.table(Book)
+
+    async def words() -> list[str]:
+        book = await books.get(made["one"].id, include={"labels": {"order": ["word"]}})
+        return [label.word for label in book.labels]
+
+    await books.update(made["one"].id, {"labels": {"disconnect": [made["old"].id]}})
+    assert await words() == ["new"]
+    await books.update(made["one"].id, {"labels": {"connect": [{"word": "old"}, made["new"]], "create": {"word": "x"}}})
+    assert await words() == ["new", "old", "x"]
+    await books.update(made["one"].id, {"labels": {"set": [made["old"].id]}})
+    assert await words() == ["old"]
+
+
+async def test_create_many(db: Database) -> None:
+    people = db.table(Person)
+    rows: list[dict[str, Any]] = [{"name": "n", "email": str(index), "age": index} for index in range(1201)]
+    before = db.statements
+    assert await people.create_many(rows) == 1201
+    assert db.statements - before == 3
+    assert await people.count() == 1201
+    with pytest.raises(Duplicate):
+        await people.create_many([{"name": "n", "email": "fresh"}, *rows])
+    assert await people.create_many([{"name": "n", "email": "fresh"}, *rows], on_conflict="skip") == 1
+    [made] = await people.create_many([{"name": "m", "email": "made"}], returning=True)
+    assert (await people.get(made.id)).email == "made"
+    assert await people.create_many([]) == 0
+    with pytest.raises(TypeError, match="cannot be nested here"):
+        await people.create_many([{"name": "n", "email": "e", "books": {"create": []}}])
+
+
+async def test_update_many_and_delete_many_count(db: Database) -> None:
+    made = await filled(db)
+    people, books = db.table(Person), db.table(Book)
+    assert await people.update_many({"age": {"ne": None}}, {"age": {"increment": 1}}) == 2
+    assert await people.update_many({"books": {"some": {}}}, {"name": "Owner"}) == 1
+    with pytest.raises(Conflict, match="3 rows fit, and 1 were expected"):
+        await people.update_many({}, {"age": 0}, expect=1)
+    with pytest.raises(Conflict):
+        await people.delete_many({"age": {"ne": None}}, expect=1)
+    assert [row.age for row in await people.find(order=["email"])] == [37, None, 21]
+    assert (await books.update_many({"title": "Two"}, {"edition": 5}, expect=1)) == 1
+    assert (await books.get(made["two"].id)).updated_at > made["two"].updated_at
+    assert await people.delete_many({"name": "eve"}) == 1
+    with pytest.raises(StillReferenced):
+        await people.delete_many({})
+    assert await books.delete_many({}) == 3
+    assert await db.table(Page).count() == 0
+    for call in (people.update_many(None, {"age": 1}), people.delete_many(None)):  # pyright: ignore[reportArgumentType]
+        with pytest.raises(TypeError, match="needs a where"):
+            await call
+
+
+async def test_delete_by_key(db: Database) -> None:
+    made = await filled(db)
+    people = db.table(Person)
+    assert await people.delete({"email": "bob@example.com"})
+    assert not await people.delete({"email": "bob@example.com"})
+    assert not await people.delete("per_" + "0" * 32)
+    with pytest.raises(StillReferenced):
+        await people.delete(made["ada"].id)
+    with pytest.raises(RuntimeError, match="Page is written with its Book"):
+        await db.table(Page).delete_many({})
+
+
+async def test_upsert_is_one_statement(db: Database) -> None:
+    books = db.table(Book)
+    for edition in (1, 1, 2):
+        row = await books.upsert(
+            {"title": "T", "edition": edition},
+            create={"rating": 1.0},
+            update={"rating": {"increment": 1}, "rare": True},
+        )
+    assert [(b.edition, b.rating, b.rare) for b in await books.find(order=["edition"])] == [
+        (1, 2.0, True),
+        (2, 1.0, False),
+    ]
+    assert row.edition == 2
+    found = await asyncio.gather(*(db.table(Label).upsert({"word": "w"}, create={}, update={}) for _ in range(10)))
+    assert len({label.id for label in found}) == 1
+    with pytest.raises(TypeError, match=r"no unique key of title; it has id or title \+ edition"):
+        await books.upsert({"title": "T"}, create={}, update={})
+
+
+async def test_increments_add_up(db: Database) -> None:
+    person = await db.table(Person).create({"name": "n", "email": "e", "age": 0})
+    await asyncio.gather(*(db.table(Person).update(person.id, {"age": {"increment": 1}}) for _ in range(50)))
+    taken = await asyncio.gather(
+        *(
+            db.table(Person).update_many({"id": person.id, "age": {"gte": 20}}, {"age": {"decrement": 20}})
+            for _ in range(5)
+        )
+    )
+    assert (sum(taken), (await db.table(Person).get(person.id)).age) == (2, 10)
+
+
+async def test_errors_are_the_clients_own(db: Database) -> None:
+    await filled(db)
+    with pytest.raises(Duplicate) as duplicate:
+        await db.table(Person).create({"name": "x", "email": "ada@example.com"})
+    assert [detail.path for detail in duplicate.value.details] == ["email"]
+    with pytest.raises(ReferenceNotFound) as missing:
+        await db.table(Book).create({"title": "x", "owner_id": "per_" + "0" * 32})
+    assert [detail.path for detail in missing.value.details] == ["ownerId"]
+    with pytest.raises(ConstraintViolated):
+        await db.table(Book).update_many({}, {"edition": -1})
+    with pytest.raises(ReferenceNotFound, match="There is no Person with this email"):
+        await db.table(Book).create({"title": "x", "owner": {"connect": {"email": "nobody"}}})
+
+
+async def test_mistakes_in_data(db: Database) -> None:
+    made = await filled(db)
+    books, people = db.table(Book), db.table(Person)
+    for attempt, message in (
+        (people.create({"nam": 1}), "Person has no field or relation 'nam'"),
+        (people.create({"name": 1, "email": "x"}), "Person.name takes str, not int"),
+        (people.create({"name": "x", "email": "x", "age": {"increment": 1}}), "cannot be computed"),
+        (people.update(made["ada"].id, {"name": {"increment": 1}}), "is no number"),
+        (people.update(made["ada"].id, {"age": {"add": 1}}), "takes a value, or one of set, increment"),
+        (
+            books.update(made["one"].id, {"labels": {"delete": []}}),
+            "takes connect, create, disconnect, set, not 'delete'",
+        ),
+        (books.update(made["one"].id, {"labels": [1]}), "is a relation"),
+        (people.update_many({}, {"books": {"set": []}}), "cannot be nested here"),
+        (people.update_many({}, {}), "nothing to change"),
+        (people.create([1]), "written from a mapping"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            await attempt
+    with pytest.raises(ValueError, match="cannot be divided by 0"):
+        await people.update(made["ada"].id, {"age": {"divide": 0}})
+    with pytest.raises(ValueError, match="has 2 decimal places"):
+        await books.create({"title": "x", "price": Decimal("1.001")})
+
+
+async def test_transactions_and_savepoints(db: Database, other: Database) -> None:
+    labels = db.table(Label)
+    with pytest.raises(LookupError):
+        async with db.transaction():
+            await labels.create({"word": "undone"})
+            raise LookupError
+    assert await labels.count() == 0
+    async with db.transaction():
+        await labels.create({"word": "outer"})
+        with pytest.raises(Duplicate):
+            async with db.transaction():
+                await labels.create({"word": "inner"})
+                await labels.create({"word": "outer"})
+        async with db.transaction():
+            await labels.create({"word": "second"})
+        assert await labels.count() == 2
+        assert await other.table(Label).count() == 0
+    assert [label.word for label in await labels.find(order=["word"])] == ["outer", "second"]
+    with pytest.raises(TypeError, match="not for a savepoint"):
+        async with db.transaction():
+            async with db.transaction(isolation="serializable"):
+                pass
+
+
+async def test_what_is_cancelled_is_undone_and_gives_its_connection_back(db: Database) -> None:
+    started = asyncio.Event()
+
+    async def work() -> None:
+        async with db.transaction():
+            await db.table(Label).create({"word": "x"})
+            started.set()
+            await asyncio.Event().wait()
+
+    for _ in range(12):  # more than the pool has
+        started.clear()
+        task = asyncio.create_task(work())
+        await started.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert await db.table(Label).count() == 0
+    await db.table(Label).create({"word": "x"})
+
+
+async def test_a_transaction_that_takes_too_long_is_undone(db: Database) -> None:
+    with pytest.raises(Timeout):
+        async with db.transaction(timeout=0.05):
+            await db.table(Label).create({"word": "late"})
+            await asyncio.Event().wait()
+    endless = "with recursive n(i) as (select 1 union all select i + 1 from n) select max(i) as i from n where i < 0"
+    with pytest.raises(Timeout):
+        async with db.transaction(timeout=0.2):
+            await db.table(Label).create({"word": "late"})
+            await db.sql(endless)
+    assert await db.table(Label).count() == 0
+
+
+async def test_locks_need_a_transaction(db: Database) -> None:
+    made = await filled(db)
+    with pytest.raises(RuntimeError, match="A lock ends with its transaction"):
+        await db.table(Person).get(made["ada"].id, lock=True)
+    async with db.transaction():
+        assert (await db.table(Person).get(made["ada"].id, lock=True)).name == "Ada"
+
+
+async def test_run_tries_again_after_a_conflict(db: Database) -> None:
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    patient = Database(Access(db.access.runtime, sleep=sleep, random=lambda: 0.5))
+    tries = 0
+
+    async def work(tx: Database) -> int:
+        nonlocal tries
+        tries += 1
+        await tx.table(Label).create({"word": f"w{tries}"})
+        if tries < 3:
+            raise WriteConflict
+        return tries
+
+    assert await patient.run(work) == 3
+    assert waits == [0.01, 0.02]
+    assert [label.word for label in await db.table(Label).find()] == ["w3"]
+    with pytest.raises(WriteConflict):
+        tries = -10
+        await patient.run(work, retries=1)
+    with pytest.raises(RuntimeError, match="call run outside it"):
+        async with patient.transaction():
+            await patient.run(work)
+
+
+@pytest.mark.parametrize("database", ["postgresql"])
+async def test_two_serializable_transactions_both_happen(db: Database, other: Database) -> None:
+    person = await db.table(Person).create({"name": "n", "email": "e", "age": 0})
+    both = asyncio.Barrier(2)
+    tries = 0
+
+    async def add(tx: Database) -> None:
+        nonlocal tries
+        tries += 1
+        found = await tx.table(Person).get(person.id)
+        if tries <= 2:
+            await both.wait()
+        await tx.table(Person).update(person.id, {"age": (found.age or 0) + 1})
+
+    await asyncio.gather(db.run(add, isolation="serializable"), other.run(add, isolation="serializable"))
+    assert (await db.table(Person).get(person.id)).age == 2
+    assert tries == 3
+
+
+async def test_raw_sql(db: Database) -> None:
+    await filled(db)
+
+    @dataclass
+    class Line:
+        title: str
+        bought_on: date | None
+
+    await db.table(Book).update_many({"title": "One"}, {"bought_on": date(2024, 2, 29)})
+    rows = await db.sql(
+        """select title /* :no, 'it''s */, ':text' as t, "edition" as e from books -- :comment
+        where edition >= :edition and title <> :title and (:edition > 0 or title = ':title') order by title""",
+        edition=1,
+        title="Two",
+    )
+    assert rows == [{"title": "One", "t": ":text", "e": 1}, {"title": "Three", "t": ":text", "e": 1}]
+    found = await db.sql("select title, bought_on from books where title = :t", into=Line, t="One")
+    assert found == [Line("One", date(2024, 2, 29))]
+    [book] = await db.sql("select id, price, created_at from books where title = 'One'", into=Book)
+    assert (book.price, book.created_at.tzinfo is not None) == (Decimal("10.50"), True)
+    assert (await db.table(Book).get(book.id)).title == "One"
+    assert await db.execute("update books set edition = 2 where id = :id", id=db.key(book.id)) == 1
+    assert await db.execute("update books set edition = 2 where title = '''; drop table books'") == 0
+    with pytest.raises(Duplicate):
+        await db.execute("update labels set word = :word", word="same")
+    with pytest.raises(RuntimeError, match="only reading is allowed"):
+        await db.sql("delete from books returning id")
+    assert await db.table(Book).count() == 3
+    async with db.transaction():
+        assert len(await db.sql("delete from book_labels returning book_id")) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "message"),
+    [
+        ("select :a", {}, "names :a, but no value was given"),
+        ("select 1", {"a": 1}, "does not name :a"),
+        ("select %s", {}, "is no parameter here"),
+        ("select $1", {}, "is no parameter here"),
+        ("select {total}", {"total": 1}, "is no parameter here"),
+        ("select %(a)s", {"a": 1}, "is no parameter here"),
+    ],
+)
+async def test_mistakes_in_raw_sql(db: Database, text: Any, values: dict[str, Any], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        await db.sql(text, **values)
+
+
+async def test_in_services(db: Database) -> None:
+    async with Client(app) as client:
+        answer = await client.get("/api/v1/books/look")
+        assert answer.data["said"] == "RuntimeError RuntimeError OnlyReads 0"
+        assert (await client.post("/api/v1/books/write", json={})).data["said"] == "kept"
+        async with app.data() as shared:
+            assert await shared.table(Label).count() == 1
