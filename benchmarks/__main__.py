@@ -20,6 +20,7 @@ from benchmarks.measure import Course, Sample, measure
 from benchmarks.report import BASELINE, OWN, goals, section, write_pages
 from benchmarks.results import RESULTS, Report, newest
 from benchmarks.rows import Size
+from benchmarks.scale import Scale
 from benchmarks.stacks import HOME, STACKS, Stack, StackError, tokens
 from benchmarks.summary import summarise
 from benchmarks.workers import measure_workers
@@ -104,6 +105,51 @@ def workers(
             report.versions[kind] = database.version
             measure_workers(stack, database, size(users), tokens(), ["W1", "W2p"], rounds, seconds, rows.append)
     finish(report, out)
+
+
+@cli.command()
+def scale(
+    quick: Quick = False,
+    databases: Databases = "sqlite,postgresql",
+    rows: Annotated[str, typer.Option(help="how many users, with commas between")] = "10000,100000,1000000,10000000",
+    resources: Annotated[str, typer.Option(help="how many resources")] = "1,10,30,100",
+    connections: Annotated[str, typer.Option(help="how many connections")] = "1,10,100,1000",
+    seconds: float = 3.0,
+    out: Path | None = None,
+) -> None:
+    """What a request costs with more rows, more resources, more connections. Sternpost alone."""
+    if quick:
+        rows, seconds, out = "10000,100000", min(seconds, 1.0), out or HOME / "results"
+    stack = next(stack for stack in STACKS if stack.name == OWN)
+    report = Report.begin("scale", [stack])
+    report.course = {"seconds a measurement": seconds}
+    for kind in databases.split(","):
+        with open_database(kind, HOME) as database, bar() as progress:
+            report.versions[kind] = database.version
+            task = progress.add_task(f"rows, {kind}", total=None)
+            measured = Scale(stack, tokens(), seconds, told(progress, task))
+            measured.rows(database, numbers(rows), shown_row(report, "rows", progress))
+            if kind == databases.rpartition(",")[2]:
+                progress.update(task, description=f"resources, {kind}")
+                measured.resources(database, numbers(resources), shown_row(report, "resources", progress))
+                progress.update(task, description=f"connections, {kind}")
+                measured.connections(database, numbers(connections), shown_row(report, "connections", progress))
+    finish(report, out)
+
+
+def numbers(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
+
+
+def shown_row(report: Report, name: str, progress: Progress) -> Callable[[dict[str, Any]], None]:
+    """Takes a row of a section, and shows it at once."""
+    rows = report.sections.setdefault(name, [])
+
+    def on_row(row: dict[str, Any]) -> None:
+        rows.append(row)
+        progress.console.print(", ".join(f"{column} {value}" for column, value in row.items()))
+
+    return on_row
 
 
 @cli.command("check")
@@ -218,7 +264,7 @@ def line(sample: Sample) -> str:
         f"{sample.connections:>5}{result.cpu_us('server') or 0:>8.0f} µs server"
         f"{f'{database:>8.0f} µs database' if database is not None else ''}"
         f"{result.per_second:>8.0f}/s  p99 {result.latencies[2] * 1000:.1f} ms"
-        f"  [dim]generator {result.cpu_seconds['client'] / result.seconds:.0%}[/]"
+        f"  [dim]generator {result.cpu_seconds['client'] / result.seconds:.0%}, others {result.others_cores:.1f} cores[/]"
     )
 
 

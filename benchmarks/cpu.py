@@ -62,6 +62,13 @@ def cpu_seconds(root: int, among: dict[int, Usage] | None = None) -> float:
     return sum(usage.own + usage.reaped for usage in usages) / TICKS_PER_SECOND
 
 
+def machine_busy_seconds(proc: Path = PROC) -> float:
+    """CPU time that all programs of this machine used together, and what its host took away (steal)."""
+    fields = (proc / "stat").read_text().split("\n", 1)[0].split()[1:]
+    user, nice, system, _idle, _waiting, interrupts, soft, stolen = (int(value) for value in fields[:8])
+    return (user + nice + system + interrupts + soft + stolen) / TICKS_PER_SECOND
+
+
 def resident_bytes(root: int) -> list[int]:
     """Resident memory of each process of a tree, the root first."""
     return [usage.resident * os.sysconf("SC_PAGE_SIZE") for usage in tree(root, processes())]

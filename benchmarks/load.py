@@ -21,7 +21,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from benchmarks.cpu import cpu_seconds, processes
+from benchmarks.cpu import cpu_seconds, machine_busy_seconds, processes
 from benchmarks.workloads import WORKLOADS, Target, encoder
 
 RECEIVE_BYTES = 262_144
@@ -64,7 +64,7 @@ class Result:
     """What came of a job.
 
     Attributes:
-        cpu_seconds: of each observed tree, and of the generator itself as `client`.
+        cpu_seconds: of each observed tree, of the generator itself as `client`, and of everything that runs as `machine`.
         latencies: seconds, as (p50, p90, p99, max).
     """
 
@@ -90,6 +90,12 @@ class Result:
     @property
     def per_second(self) -> float:
         return self.answered / self.seconds
+
+    @property
+    def others_cores(self) -> float:
+        """How many cores were busy with what is not part of the measurement: on a free machine next to none."""
+        ours = sum(used for name, used in self.cpu_seconds.items() if name != "machine")
+        return max(0.0, (self.cpu_seconds["machine"] - ours) / self.seconds)
 
 
 def percentile(ordered: list[float], share: float) -> float:
@@ -250,7 +256,9 @@ class Generator:
 
     def _cpu(self) -> dict[str, float]:
         among = processes()
-        return {name: cpu_seconds(pid, among) for name, pid in self.job.observe.items()}
+        return {name: cpu_seconds(pid, among) for name, pid in self.job.observe.items()} | {
+            "machine": machine_busy_seconds()
+        }
 
 
 def content_length(head: bytes) -> int:

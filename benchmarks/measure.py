@@ -26,7 +26,7 @@ class Sample:
     """One measurement of one stack.
 
     Attributes:
-        start_seconds: from starting its process until it answered; the same for all samples of a turn.
+        start_seconds, start_cpu_seconds: what starting took; the same for all samples of a turn.
         resident_bytes: memory of its largest process after this measurement.
     """
 
@@ -37,6 +37,7 @@ class Sample:
     connections: int
     result: Result
     start_seconds: float
+    start_cpu_seconds: float
     resident_bytes: int
 
 
@@ -116,6 +117,14 @@ def turn(
                 memory = max(resident_bytes(server.pid))
                 on_sample(
                     Sample(
-                        number, stack.name, database.name, workload, connections, result, server.start_seconds, memory
+                        round=number,
+                        stack=stack.name,
+                        database=database.name,
+                        workload=workload,
+                        connections=connections,
+                        result=result,
+                        start_seconds=server.start_seconds,
+                        start_cpu_seconds=server.start_cpu_seconds,
+                        resident_bytes=memory,
                     )
                 )

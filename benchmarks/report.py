@@ -134,14 +134,11 @@ def start(report: Report) -> str:
     """Start and memory of each stack."""
     begun = per_stack(report.samples, lambda sample: sample.start_seconds)
     memory = per_stack(report.samples, lambda sample: sample.resident_bytes / 1e6)
-    lines = [table_line("", "start, s", "memory after load, MB"), table_line("---", "---", "---")]
+    used = per_stack(report.samples, lambda sample: sample.start_cpu_seconds)
+    lines = [table_line("", "start, s", "CPU for it, s", "memory after load, MB"), table_line(*["---"] * 4)]
     for stack in begun:
-        times = begun[stack]
-        lines.append(
-            table_line(
-                bold(stack), f"{times.median:.2f} ({times.low:.2f}–{times.high:.2f})", f"{memory[stack].high:.0f}"
-            )
-        )
+        times = f"{begun[stack].median:.2f} ({begun[stack].low:.2f}–{begun[stack].high:.2f})"
+        lines.append(table_line(bold(stack), times, f"{used[stack].median:.2f}", f"{memory[stack].high:.0f}"))
     return "\n".join(lines)
 
 
@@ -150,7 +147,7 @@ def section(name: str, lines: Sequence[dict[str, object]]) -> str:
     if not lines:
         return f"*{name}: not measured*"
     head = list(lines[0])
-    body = [table_line(*(shown(line.get(column)) for column in head)) for line in lines]
+    body = [table_line(*(shown(line[column]) for column in head if column in line)) for line in lines]
     return "\n".join([table_line(*head), table_line(*("---" for _ in head)), *body])
 
 

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.cpu import cpu_seconds
 from sternpost.auth.jwt import make_token
 
 ROOT = Path(__file__).parents[1]
@@ -69,7 +70,7 @@ class Stack:
 
     def variables(self, url: str, port: int) -> dict[str, str]:
         """The whole environment of its process."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("STERNPOST_")}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("STERNPOST_", "PYTHON"))}
         common = {"PORT": str(port), "DATABASE_URL": url, "JWT_SECRET": SECRET, "POOL_SIZE": str(POOL_SIZE)}
         own = {name: value.format(url=url, port=port) for name, value in self.environment.items()}
         return {**kept, **common, "HARDENED": "1" if self.hardened else "0", **own}
@@ -77,8 +78,13 @@ class Stack:
 
 def sternpost_command(home: Path, port: int, workers: int) -> list[str]:
     """As a user starts it."""
+    return serve_command("shop.app:app", port, workers)
+
+
+def serve_command(application: str, port: int, workers: int) -> list[str]:
+    """`sternpost serve` for any application."""
     more = ["--workers", str(workers)] if workers > 1 else []
-    return [sys.executable, "-m", "sternpost", "serve", "shop.app:app", "--port", str(port), *more]
+    return [sys.executable, "-m", "sternpost", "serve", application, "--port", str(port), *more]
 
 
 def node_command(home: Path, port: int, workers: int) -> list[str]:
@@ -129,12 +135,19 @@ def tokens() -> list[str]:
 
 @dataclass(frozen=True)
 class Server:
-    """A running stack."""
+    """A running stack.
+
+    Attributes:
+        start_seconds: from starting its process until it answered.
+        start_cpu_seconds: what it used for that; on a busy machine the truer figure.
+        log: the file that its output goes to.
+    """
 
     stack: Stack
     process: subprocess.Popen[bytes]
     port: int
     start_seconds: float
+    start_cpu_seconds: float
     log: Path
 
     @property
@@ -157,7 +170,7 @@ def serving(stack: Stack, url: str, *, workers: int = 1) -> Generator[Server]:
         )
     try:
         await_answer(process, port, log_path)
-        yield Server(stack, process, port, time.perf_counter() - started, log_path)
+        yield Server(stack, process, port, time.perf_counter() - started, cpu_seconds(process.pid), log_path)
     finally:
         stop(process)
 
@@ -222,8 +235,9 @@ def install(peer: str) -> None:
 
 def run(command: list[str], folder: Path, needs: str) -> None:
     """Runs an installer; what it says is shown when it fails."""
+    environment = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(folder / ".venv")}
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
         raise StackError(f"{command[0]} was not found: {needs}") from error
     if done.returncode != 0:

@@ -46,6 +46,7 @@ def measure_workers(
                 "two / one": f"{median(times):.2f}× ({min(times):.2f}–{max(times):.2f})",
                 "cores busy with one": round(median(busy(one) for one, _ in pairs), 2),
                 "cores busy with two": round(median(busy(two) for _, two in pairs), 2),
+                "with other programs": round(median(two.others_cores for _, two in pairs), 2),
                 "cores": os.cpu_count(),
             }
         )
@@ -53,7 +54,7 @@ def measure_workers(
 
 def busy(result: Result) -> float:
     """How many cores the workers, the database and the generator used together."""
-    return sum(result.cpu_seconds.values()) / result.seconds
+    return result.cpu_seconds["machine"] / result.seconds - result.others_cores
 
 
 def _all(

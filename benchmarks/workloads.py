@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 USERS, ORDERS, PENDING = 100_000, 300_000, 1_000
@@ -39,6 +39,7 @@ class Target:
         tokens: one is sent with every request, in turn.
         users, pending: how many users there are, and how many of them are pending.
         run: makes e-mail addresses of this run unlike those of any other.
+        paths: what the workload `paths` asks for, at random.
     """
 
     host: str
@@ -49,6 +50,7 @@ class Target:
     pending: int
     run: str
     seed: int = 1
+    paths: list[str] = field(default_factory=list[str])
 
     def user_id(self, number: int) -> str:
         digits = row_id(1, number)
@@ -102,6 +104,12 @@ def _create(target: Target) -> Next:
     return request
 
 
+def _paths(target: Target) -> Next:
+    dice = random.Random(target.seed).random
+    paths = target.paths
+    return lambda: (paths[int(dice() * len(paths))], None)
+
+
 WORKLOADS = {
     workload.name: workload
     for workload in (
@@ -111,6 +119,7 @@ WORKLOADS = {
         ),
         Workload("W2p", "the same, random pages", "GET", 200, _any_page),
         Workload("W3", "POST /api/v1/users, unique e-mails", "POST", 201, _create),
+        Workload("paths", "GET, given paths at random", "GET", 200, _paths),
     )
 }
 

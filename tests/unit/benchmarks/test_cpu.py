@@ -49,9 +49,9 @@ def test_a_tree_is_summed_with_its_dead_and_without_others(tmp_path: Path) -> No
 
 def test_a_child_that_ends_is_still_counted() -> None:
     before = cpu_seconds(os.getpid())
-    code = "import time\nwhile time.process_time() < 0.2: pass"
+    code = "import time\nwhile time.process_time() < 0.3: pass"
     subprocess.run([sys.executable, "-c", code], check=True)
-    assert cpu_seconds(os.getpid()) - before >= 0.2
+    assert cpu_seconds(os.getpid()) - before > 0.25
 
 
 def test_this_process() -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
+import json
 import sqlite3
+import sys
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,10 +16,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks.databases import Sqlite
+from benchmarks.generated import application, prefix
 from benchmarks.load import Generator, Job, LoadError, content_length
 from benchmarks.measure import Course, Sample, measure
 from benchmarks.rows import Size, ranges
-from benchmarks.stacks import STACKS, tokens
+from benchmarks.scale import PAGES, cursor_paths
+from benchmarks.stacks import STACKS, serving, tokens
 from benchmarks.workloads import WORKLOADS, Target, encoder, row_id, uuid_text
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -202,3 +208,37 @@ def test_a_small_round(tmp_path: Path) -> None:
         assert found.result.cpu_us("database") is None
         assert found.resident_bytes > 2e7
         assert found.start_seconds > 0.1
+        assert found.start_cpu_seconds > 0.1
+        assert found.result.others_cores >= 0
+
+
+def test_contracts_with_many_resources_compile() -> None:
+    made = application(30)
+    spec = importlib.util.spec_from_file_location("many30", made.folder / "many30.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["many30"] = module  # annotations are looked up there
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        del sys.modules["many30"]
+    assert len(module.app.plan.resources) == 30
+    assert len({prefix(number) for number in range(1, 200)}) == 199
+
+
+def test_pages_by_cursor_begin_where_they_should(tmp_path: Path) -> None:
+    """Walked to as a client does; the page behind row 230 begins with row 231."""
+    (own,) = [stack for stack in STACKS if stack.name == "sternpost"]
+    with closing(Sqlite(tmp_path / "files")) as database:
+        url = database.load(Size(1500, 0, 10), lambda done, total: None)
+        (token, *_) = tokens()
+        with serving(own, url) as server:
+            paths = cursor_paths(server, token, 230)
+            assert len(set(paths)) == PAGES
+            for index in (0, 1, PAGES - 1):
+                headers = {"Authorization": f"Bearer {token}"}
+                request = urllib.request.Request(f"http://127.0.0.1:{server.port}{paths[index]}", headers=headers)
+                with urllib.request.urlopen(request) as response:
+                    first = json.load(response)["data"][0]
+                assert first["id"] == f"usr_{row_id(1, 230 + index * 20)}"

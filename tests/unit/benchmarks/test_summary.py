@@ -15,11 +15,11 @@ from benchmarks.summary import Spread, spread, summarise
 
 
 def sample(round: int, stack: str, server_us: float, database_us: float | None, workload: str = "W1") -> Sample:
-    cpu = {"server": server_us * 1000 / 1e6, "client": 0.001}
+    cpu = {"server": server_us * 1000 / 1e6, "client": 0.001, "machine": 3.0}
     if database_us is not None:
         cpu["database"] = database_us * 1000 / 1e6
     result = Result(1000, 2.0, cpu, (0.001, 0.002, 0.004, 0.010))
-    return Sample(round, stack, "postgresql", workload, 32, result, 1.25, 90_000_000)
+    return Sample(round, stack, "postgresql", workload, 32, result, 1.25, 0.9, 90_000_000)
 
 
 SAMPLES = [
