@@ -26,6 +26,8 @@ from sternpost.contract.policy import PolicyPath
 from sternpost.errors import CATALOGUE
 from sternpost.pipeline.change import Change
 from sternpost.pipeline.context import Context
+from sternpost.pipeline.data.client import Database
+from sternpost.pipeline.data.table import Table
 from sternpost.pipeline.repository import Repository
 from sternpost.pipeline.selection import IN_MAX, PAGE_MAX, SORTS_MAX
 from sternpost.pipeline.views import FIELDS_MAX, INCLUDE_DEPTH_MAX, INCLUDES_MAX
@@ -335,10 +337,15 @@ def services() -> str:
         "## Context",
         _doc(Context),
     ]
-    parts.append(_methods(Context, ("caller", "now", "repository")))
+    parts.append(_methods(Context, ("caller", "now", "data", "repository")))
     parts += ["## Change", _doc(Change), _methods(Change, ("apply",))]
     names = ("get", "find_one", "find", "first", "count", "create", "update", "delete", "increment")
     parts += ["## Repository", _doc(Repository), _methods(Repository, names)]
+    calls = ("transaction", "run", "sql", "execute", "key", "table")
+    parts += ["## Database", _doc(Database), _methods(Database, calls)]
+    calls = ("get", "find", "first", "count", "exists", "aggregate", "create", "create_many")
+    calls += ("update", "update_many", "upsert", "delete", "delete_many")
+    parts += ["## Table", _doc(Table), _methods(Table, calls)]
     return "\n\n".join(parts)
 
 

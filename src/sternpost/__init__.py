@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from sternpost.compile.diagnostics import ContractError
     from sternpost.pipeline.change import Change
     from sternpost.pipeline.context import Context
+    from sternpost.pipeline.data.client import Database
+    from sternpost.pipeline.data.table import Table
     from sternpost.pipeline.repository import Repository
     from sternpost.settings import Settings
 
@@ -46,6 +48,8 @@ _LAZY = {
     "ContractError": "sternpost.compile.diagnostics",
     "Change": "sternpost.pipeline.change",
     "Context": "sternpost.pipeline.context",
+    "Database": "sternpost.pipeline.data.client",
+    "Table": "sternpost.pipeline.data.table",
     "Repository": "sternpost.pipeline.repository",
     "Settings": "sternpost.settings",
 }
@@ -68,6 +72,7 @@ __all__ = [
     "ContractError",
     "Create",
     "Custom",
+    "Database",
     "Delete",
     "Detail",
     "Duplicate",
@@ -92,6 +97,7 @@ __all__ = [
     "Settings",
     "Sternpost",
     "SternpostError",
+    "Table",
     "Timeout",
     "Transition",
     "Unauthenticated",

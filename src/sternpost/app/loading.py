@@ -28,8 +28,14 @@ def application_name(given: str | None) -> str:
     )
 
 
+def data_file() -> Path | None:
+    """The committed module with the data client's types, where pyproject.toml names one."""
+    named = _project().get("data")
+    return Path(named) if isinstance(named, str) else None
+
+
 def _project() -> dict[str, Any]:
-    """What pyproject.toml says under [tool.sternpost]: `app`, and `paths`, the folders that modules are imported from."""
+    """What pyproject.toml says under [tool.sternpost]: `app`, `data`, and `paths`, the folders of modules."""
     project = Path("pyproject.toml")
     if not project.is_file():
         return {}

@@ -179,12 +179,22 @@ def new(
 @contract_cli.command()
 def check(app: App = None) -> None:
     """Compile the contract; every mistake is shown with its place and its fix."""
-    from sternpost.app.loading import application_name, load_application
+    from sternpost.app.loading import application_name, data_file, load_application
 
-    plan = load_application(application_name(app)).plan
+    application = load_application(application_name(app))
+    plan = application.plan
     operations = sum(len(resource.operations) for resource in plan.resources)
     counted = f"{_count(len(plan.resources), 'resource')}, {_count(operations, 'operation')}"
     out.print(f"[green bold]ok[/] {plan.name}: {counted}, fingerprint {plan.fingerprint[:16]}")
+    path = data_file()
+    if path is not None:
+        from sternpost.app.typed_data import problem_of
+
+        problem = problem_of(application.compiled, path)
+        if problem is not None:
+            errors.print(f"[red bold]error:[/] {_escaped(problem)}", soft_wrap=True)
+            raise typer.Exit(FAILED)
+        out.print(f"[green bold]ok[/] {path}: the data client's types are those of the contract")
 
 
 @contract_cli.command()
@@ -192,8 +202,14 @@ def emit(
     app: App = None,
     out_dir: Annotated[Path, typer.Option("--out", help="The folder to write to")] = Path("contract"),
     only: Annotated[str | None, typer.Option(help="Print one file (such as openapi.json) instead")] = None,
+    python: Annotated[
+        Path | None, typer.Option(help="Write the data client's types to this module instead", show_default=False)
+    ] = None,
 ) -> None:
     """Write everything derived from the contract: plan, OpenAPI, and per database the schema and every statement."""
+    if python is not None:
+        _emit_python(app, python)
+        return
     from sternpost.app.emit import emitted_files
     from sternpost.app.loading import application_name, load_application
 
@@ -297,6 +313,16 @@ def apply(
     out.print(
         "[green bold]created[/] the schema" if created else "[green bold]up to date[/]: the schema exists already"
     )
+
+
+def _emit_python(app: str | None, path: Path) -> None:
+    from sternpost.app.loading import application_name, load_application
+    from sternpost.app.typed_data import typed_data
+
+    source = typed_data(load_application(application_name(app)).compiled)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(source, encoding="utf-8")
+    out.print(f"[green]wrote[/] {path}")
 
 
 def _create_schema(application: Any) -> bool:

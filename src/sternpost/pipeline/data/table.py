@@ -45,6 +45,9 @@ Having = TypeVar("Having", bound=Mapping[str, Any])
 GroupOrder = TypeVar("GroupOrder", bound=str)
 Model = TypeVar("Model")
 
+NOTHING: Any = None
+"""What is not given. It has every type, so that a checker tells of a wrong member by its name and not of a wrong union."""
+
 _NUMBERS = ("integer", "number", "decimal")
 _NO_LEAST = ("id", "uuid", "boolean", "json")
 _HAVING = ("eq", "ne", "gt", "gte", "lt", "lte")
@@ -90,7 +93,7 @@ class Table(
 
     @overload
     async def get(
-        self, key: Key, *, include: Include | None = None, fields: Sequence[Field] | None = None, lock: bool = False
+        self, key: Key, *, include: Include = NOTHING, fields: Sequence[Field] | None = None, lock: bool = False
     ) -> Row: ...
     @overload
     async def get(self, key: Key, *, into: type[Model], lock: bool = False) -> Model: ...
@@ -113,21 +116,21 @@ class Table(
     @overload
     async def find(
         self,
-        where: Where | None = None,
+        where: Where = NOTHING,
         *,
         order: Sequence[Order] = (),
         limit: int | None = None,
         offset: int = 0,
         after: str | Row | None = None,
         distinct: Sequence[Field] = (),
-        include: Include | None = None,
+        include: Include = NOTHING,
         fields: Sequence[Field] | None = None,
         lock: bool = False,
     ) -> list[Row]: ...
     @overload
     async def find(
         self,
-        where: Where | None = None,
+        where: Where = NOTHING,
         *,
         into: type[Model],
         order: Sequence[Order] = (),
@@ -176,15 +179,15 @@ class Table(
     @overload
     async def first(
         self,
-        where: Where | None = None,
+        where: Where = NOTHING,
         *,
         order: Sequence[Order] = (),
-        include: Include | None = None,
+        include: Include = NOTHING,
         fields: Sequence[Field] | None = None,
     ) -> Row | None: ...
     @overload
     async def first(
-        self, where: Where | None = None, *, into: type[Model], order: Sequence[Order] = ()
+        self, where: Where = NOTHING, *, into: type[Model], order: Sequence[Order] = ()
     ) -> Model | None: ...
     async def first(
         self,
@@ -199,13 +202,13 @@ class Table(
         found = await self._read(where, order=order, limit=1, include=include, fields=fields, into=into)
         return found[0] if found else None
 
-    async def count(self, where: Where | None = None) -> int:
+    async def count(self, where: Where = NOTHING) -> int:
         """How many rows fit."""
         reading = self._reading()
         node = reading.where(self._resource, where)
         return await self.db.access.reader.data().count(self._resource.name, node, reading.slots)
 
-    async def exists(self, where: Where | None = None) -> bool:
+    async def exists(self, where: Where = NOTHING) -> bool:
         """Whether a row fits."""
         return bool(await self._read(where, limit=1, fields=("id",)))
 
@@ -217,8 +220,8 @@ class Table(
         avg: Sequence[Number] = (),
         min: Sequence[Field] = (),
         max: Sequence[Field] = (),
-        where: Where | None = None,
-        having: Having | None = None,
+        where: Where = NOTHING,
+        having: Having = NOTHING,
         order: Sequence[GroupOrder] = (),
         limit: int | None = None,
         offset: int = 0,
@@ -246,7 +249,7 @@ class Table(
 
     # -- writing
 
-    async def create(self, data: Data, *, include: Include | None = None) -> Row:
+    async def create(self, data: Data, *, include: Include = NOTHING) -> Row:
         """Adds a row, with what is nested in it; what is not given gets its default.
 
         Raises:
@@ -289,7 +292,7 @@ class Table(
             )
         return [self._instance(document) for document in documents] if returning else count
 
-    async def update(self, key: Key, data: Changes, *, include: Include | None = None) -> Row:
+    async def update(self, key: Key, data: Changes, *, include: Include = NOTHING) -> Row:
         """Changes a row, and what is nested in the change. `{"stock": {"decrement": 1}}` computes in the database.
 
         Raises:
@@ -321,7 +324,7 @@ class Table(
             _expected(count, expect)
         return count
 
-    async def upsert(self, key: Key, *, create: Data, update: Changes, include: Include | None = None) -> Row:
+    async def upsert(self, key: Key, *, create: Data, update: Changes, include: Include = NOTHING) -> Row:
         """Changes the row with this unique key, or adds it: one statement, so that two at once are no conflict.
 
         `create` need not repeat the values of the key. Neither part can nest.
