@@ -93,9 +93,9 @@ class DraftReader:
             other = seen.setdefault(field.column_name, field.name)
             if not self.external and field.column is not None and not SNAKE.fullmatch(field.column):
                 problem, fix = "is malformed", "use lower case and underscores"
-            elif other != field.name and not (other == "id" and field.write == "never"):
+            elif other != field.name:
                 problem = f"is that of {other} already"
-                fix = 'choose another column; a reference that is the key as well needs write="never"'
+                fix = "choose another column"
             else:
                 problem, fix = None, ""
             if problem is not None:

@@ -129,7 +129,7 @@ class FieldCompiler:
             required=options["default"] is UNSET and not found.nullable and options["auto"] is None,
             default=None,
             write="never"
-            if options["auto"] is not None
+            if options["auto"] not in (None, "database")
             else cast("WriteRule", self._choice(name, "write", options["write"], WRITE_RULES)),
             description=options["description"],
             read_scope=self._read_scope(name, options["read"]),

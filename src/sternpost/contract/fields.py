@@ -68,7 +68,8 @@ def field(
         read: the scope a token needs to see the field at all.
         sensitive: masked in logs.
         filter: allows it as a filter in lists; a list of operators narrows which.
-        auto: the server sets it to the time of creation, or of the last change; or the database fills it in itself.
+        auto: the server sets it to the time of creation, or of the last change. `database`: the database fills
+            it in where a client sends nothing.
         description: for the API documentation.
         column: its column, where that has another name.
         storage: how an external database keeps it, where there are several ways, such as `timestamp` for instants in

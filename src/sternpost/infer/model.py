@@ -134,7 +134,7 @@ class _Inference:
     def __init__(self, found: Found) -> None:
         self.found = found
         self.sqlite = found.dialect == "sqlite"
-        self.left_out = [(name, f"{what} has no key to find a row by") for name, what in found.left_out]
+        self.left_out = [(name, f"it is {what}") for name, what in found.left_out]
         self.links: list[Table] = []
         self.tables: dict[tuple[str | None, str], InferredTable] = {}
 
@@ -183,7 +183,7 @@ class _Inference:
             column = table.key_column
             if self._text_key(column):
                 return f"its key {column.name} is a text of more than {TEXT_KEY_MAX} characters, which no id can hide"
-            return f"its key {column.name} has the type {column.type or 'of none'}"
+            return f"its key {column.name} has the type {column.type}" if column.type else "its key has no type"
         return None
 
     def _key_storage(self, table: Table) -> str:
@@ -230,8 +230,11 @@ class _Inference:
         for column in table.table.columns:
             key = references.get(column.name) or self._undeclared(table, column)
             is_key = column.name == table.table.key[0]
-            if key is not None:
-                self._reference(table, column, key, declared=column.name in references, is_key=is_key)
+            if is_key and key is not None:
+                table.no_create = f"the key {column.name} is that of another table's row"
+                self._omit(table, column.name, f"as the row's own key it is no reference to {key.table} as well")
+            elif key is not None:
+                self._reference(table, column, key, declared=column.name in references)
             elif column.name in composite and not is_key:
                 self._omit(table, column.name, "it is part of a reference of several columns")
             elif not is_key:
@@ -253,15 +256,13 @@ class _Inference:
                 return ForeignKey((column.name,), other.table.schema, other.table.name, other.table.key)
         return None
 
-    def _reference(
-        self, table: InferredTable, column: Column, key: ForeignKey, *, declared: bool, is_key: bool
-    ) -> None:
+    def _reference(self, table: InferredTable, column: Column, key: ForeignKey, *, declared: bool) -> None:
         target = self.tables.get((key.schema, key.table))
         if target is None or key.remote != target.table.key:
-            self._unresolved(table, column, key, is_key=is_key)
+            self._unresolved(table, column, key)
             return
         parts = ascii_words(column.name)
-        if parts[-1:] in (["id"], ["fk"]):
+        if parts[-1:] in (["id"], ["fk"]) or (len(parts) > 1 and parts[-1:] == ascii_words(key.remote[0])[-1:]):
             parts = parts[:-1]
         name = _relation_name(parts or target.words, table.taken, target.words)
         options: dict[str, Any] = {}
@@ -270,9 +271,7 @@ class _Inference:
         if not self._can_hold(column, target.key_storage):
             self._omit(table, column.name, f"its type {column.type} is not that of the key it refers to")
             return
-        if is_key:
-            options["write"] = "never"
-        elif column.name in table.table.indexed:
+        if column.name in table.table.indexed:
             options["filter"] = True
         if (column.name,) in table.table.unique:
             options["unique"] = True
@@ -292,10 +291,8 @@ class _Inference:
             return self._text_key(column) if key_storage == "text" else _KEYS.get(column.type) == key_storage
         return ("INT" in column.type) == (key_storage == "integer")
 
-    def _unresolved(self, table: InferredTable, column: Column, key: ForeignKey, *, is_key: bool) -> None:
+    def _unresolved(self, table: InferredTable, column: Column, key: ForeignKey) -> None:
         """A reference to what is not in the contract. A number would be a key of the database; a text is just a text."""
-        if is_key:
-            return
         is_number = "INT" in column.type if self.sqlite else column.type in ("smallint", "integer", "bigint")
         target = self.tables.get((key.schema, key.table))
         if is_number and (target is None or key.remote == target.table.key):
@@ -329,6 +326,8 @@ class _Inference:
         if column.comment:
             options["description"] = column.comment
         self._default(found)
+        if kind == "integer" and ascii_words(column.name)[-1:] == ["id"]:
+            found.note = "The database declares no reference for this number, so it leaves as it is."
         table.fields.append(found)
 
     def _digits(self, column: Column) -> dict[str, Any]:
@@ -377,7 +376,7 @@ class _Inference:
             if column.precision is not None and column.scale == 0:
                 return "integer", None, ""
             return "decimal", None, ""
-        return None, None, f"the type {name or 'of none'} is not part of a contract"
+        return None, None, f"the type {name} is not part of a contract" if name else "it has no type"
 
     def _sqlite_instant(self, column: Column) -> tuple[Kind | None, str | None, str]:
         """How instants are kept is told by those that are there. All of one form: else they would not sort."""
@@ -406,15 +405,18 @@ class _Inference:
 
     def _default(self, found: InferredField) -> None:
         column = found.column
-        if column.generated or column.counted:
+        if column.generated:
+            found.options.update(auto="database", write="never")
+            return
+        if column.counted:
             found.options["auto"] = "database"
             return
         text = _unwrapped(column.default)
         if text is None or text.upper() == "NULL":
             return
         literal = _literal(text)
-        value = None if literal is None else _typed(found.kind, literal)
-        if value is None or found.kind in ("datetime", "date", "json", "uuid"):
+        value = None if literal is None else _typed(found, literal)
+        if value is None:
             found.options["auto"] = "database"
         else:
             found.options["default"] = value
@@ -466,7 +468,8 @@ class _Inference:
             ):
                 name = snake([*there.words[:-1], many_of(there.words[-1])])
                 options: dict[str, Any] = {"through": link.name, "columns": list(columns)}
-                here.lists.append(InferredList(_list_name(name, here.taken), there, options))
+                more = f"through_{snake(ascii_words(link.name)) or 'link'}"
+                here.lists.append(InferredList(_list_name(name, here.taken, more), there, options))
 
     # -- what is left
 
@@ -488,8 +491,8 @@ class _Inference:
         ]
         if needed:
             table.no_create = f"a new row needs {', '.join(needed)}, which is not part of the contract"
-        elif table.key.name in present:
-            table.no_create = f"the key {table.key.name} is that of another table's row"
+        elif table.no_create:
+            return
         elif table.key_storage == "text":
             table.no_create = f"whoever adds a row chooses its key {table.key.name}, and ids are opaque"
         elif table.key_storage == "integer" and not (table.key.counted or table.key.default):
@@ -522,8 +525,8 @@ def _relation_name(parts: list[str], taken: set[str], target: list[str]) -> str:
     return found
 
 
-def _list_name(name: str, taken: set[str]) -> str:
-    return unique(f"{name}_list" if name in TAKEN else name, taken, "list")
+def _list_name(name: str, taken: set[str], more: str = "list") -> str:
+    return unique(f"{name}_list" if name in TAKEN else name, taken, more)
 
 
 def _apply(found: InferredField, fact: Fact) -> bool:
@@ -611,7 +614,7 @@ def _unwrapped(default: str | None) -> str | None:
     text = default
     while text:
         inner = re.fullmatch(r"\((.*)\)", text.strip(), re.DOTALL) or re.fullmatch(
-            r"(.*)::[\w\s.\"]+(\(\d+(,\s*\d+)?\))?", text.strip(), re.DOTALL
+            r"(.*)::[\w\s.\"]+(\(\d+(,\s*\d+)?\))?(\[\])*", text.strip(), re.DOTALL
         )
         if inner is None:
             return text.strip()
@@ -627,10 +630,15 @@ def _literal(text: str) -> str | None:
     return None
 
 
-def _typed(kind: Kind, text: str) -> Any:
+def _typed(found: InferredField, text: str) -> Any:
     """A literal as a default of the kind, or None."""
+    kind = found.kind
     if kind in ("string", "enum"):
         return text
+    if found.element is not None:
+        return [] if text == "{}" else None
+    if kind == "json":
+        return {} if text == "{}" else [] if text == "[]" else None
     if kind == "boolean":
         return {"true": True, "1": True, "t": True, "false": False, "0": False, "f": False}.get(text)
     number = _number(text)

@@ -62,6 +62,8 @@ class Input:
     model: type[BaseModel]
     read_only: frozenset[str]
     partial: bool
+    filled_in: frozenset[str] = frozenset()
+    """Fields that the database fills in where they are not sent."""
 
     def parse(self, body: bytes | dict[str, Any] | None) -> dict[str, Any]:
         """The values by field name; with a merge patch only those that were sent.
@@ -75,6 +77,8 @@ class Input:
         except ValidationError as error:
             raise Invalid(details=self._details(error)) from None
         names = parsed.model_fields_set if self.partial else type(parsed).model_fields
+        if self.filled_in:
+            names = [name for name in names if name in parsed.model_fields_set or name not in self.filled_in]
         return {name: _plain(getattr(parsed, name)) for name in names}
 
     def _details(self, error: ValidationError) -> list[Detail]:
@@ -137,7 +141,9 @@ class Inputs:
         for relation in resource.owned_relations:
             item_fields = self.plan.by_name[relation.target].fields
             read_only |= {field.public_name for field in item_fields if field.write == "never"}
-        return Input(_model(f"{resource.name}{name}", definitions), frozenset(read_only), partial)
+        filled_in = {field.name for field in resource.fields if field.generated == "database"}
+        model = _model(f"{resource.name}{name}", definitions)
+        return Input(model, frozenset(read_only), partial, frozenset(filled_in & definitions.keys()))
 
     def _definition(self, field: FieldPlan, *, partial: bool) -> tuple[Any, Any]:
         annotation: Any = self._value_type(field)

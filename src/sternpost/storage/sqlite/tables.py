@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from sternpost.errors import StartupError
 from sternpost.storage.sql.tables import Column, ForeignKey, Found, Table
@@ -121,8 +122,19 @@ def _foreign_keys(connection: sqlite3.Connection, name: str, names: dict[str, st
             found = connection.execute("SELECT name FROM pragma_table_info(?) WHERE pk ORDER BY pk", (target,))
             remote = [row[0] for row in found]
         yield ForeignKey(
-            tuple(str(part[3]) for part in parts), None, target, tuple(map(str, remote)), str(parts[0][6]).upper()
+            _as_declared(connection, name, [part[3] for part in parts]),
+            None,
+            target,
+            _as_declared(connection, target, remote),
+            str(parts[0][6]).upper(),
         )
+
+
+def _as_declared(connection: sqlite3.Connection, table: str, columns: list[Any]) -> tuple[str, ...]:
+    """Columns as their own table spells them: to SQLite, upper and lower case are the same in a name."""
+    found = connection.execute("SELECT name FROM pragma_table_xinfo(?)", (table,))
+    spelled = {str(row[0]).lower(): str(row[0]) for row in found}
+    return tuple([spelled.get(str(column).lower(), str(column)) for column in columns])
 
 
 def _checks(sql: str) -> Iterator[str]:

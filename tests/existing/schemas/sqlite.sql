@@ -1,0 +1,17 @@
+CREATE TABLE "order items" (id INTEGER PRIMARY KEY AUTOINCREMENT, "order id" INTEGER NOT NULL REFERENCES orders ON DELETE CASCADE, sku TEXT NOT NULL, qty INT NOT NULL DEFAULT 1 CHECK (qty > 0));
+CREATE TABLE orders (id INTEGER PRIMARY KEY, state TEXT NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'closed')), placed TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, iso DATETIME, epoch DATETIME, day DATE, paid BOOLEAN NOT NULL DEFAULT 0, flag INTEGER CHECK (flag IN (0,1)), price DECIMAL(8,3) CHECK (price >= 0.005), ratio REAL, doc JSON, photo BLOB, anything, user_id INTEGER, code CHAR(36) UNIQUE, note TEXT COLLATE NOCASE, total GENERATED ALWAYS AS (price * 2) STORED, "data" TEXT, CHECK (iso IS NULL OR epoch IS NULL OR iso <> epoch));
+CREATE INDEX orders_state ON orders (state, day);
+CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 40));
+CREATE TABLE tokens (id CHAR(36) PRIMARY KEY NOT NULL, user INTEGER NOT NULL REFERENCES USERS (ID), expires TEXT);
+CREATE TABLE codes (code CHAR(3) PRIMARY KEY NOT NULL, label TEXT) WITHOUT ROWID;
+CREATE TABLE no_key (a, b);
+CREATE TABLE grades (user_id INTEGER, order_id INTEGER, grade INT, PRIMARY KEY (user_id, order_id));
+CREATE TABLE friends (user_id INTEGER NOT NULL REFERENCES users, order_id INTEGER NOT NULL REFERENCES orders, PRIMARY KEY (user_id, order_id)) WITHOUT ROWID;
+CREATE VIEW open_orders AS SELECT * FROM orders WHERE state = 'open';
+CREATE VIRTUAL TABLE search USING fts5 (body);
+INSERT INTO users VALUES (1, 'Ada'), (2, 'Bob');
+INSERT INTO orders (id, state, placed, iso, epoch, day, paid, flag, price, ratio, doc, photo, user_id, code, note) VALUES (0, 'open', '2026-01-01 10:00:00', '2026-01-01T10:00:00', 1767261600, '2026-01-01', 1, 0, 1.005, 0.5, '{"a":[1]}', x'00', 2, '0f8fad5b-d9cb-469f-a165-70867728950e', 'x'), (-5, 'closed', '2026-01-02 10:00:00.5', NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+INSERT INTO "order items" ("order id", sku, qty) VALUES (0, 'a', 1), (0, 'b', 2), (-5, 'c', 3);
+INSERT INTO tokens VALUES ('0f8fad5b-d9cb-469f-a165-70867728950e', 1, 'soon');
+INSERT INTO codes VALUES ('EUR', 'Euro');
+INSERT INTO friends VALUES (1, 0), (2, 0);
