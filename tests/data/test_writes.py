@@ -311,6 +311,16 @@ async def test_a_transaction_that_takes_too_long_is_undone(db: Database) -> None
     assert await db.table(Label).count() == 0
 
 
+@pytest.mark.parametrize("database", ["postgresql"])
+async def test_two_statements_at_once_in_a_transaction_are_told_apart_from_a_lost_database(db: Database) -> None:
+    async with db.transaction():
+        results = await asyncio.gather(*(db.table(Label).count() for _ in range(2)), return_exceptions=True)
+    assert results[0] == 0
+    assert isinstance(results[1], RuntimeError)
+    assert "one after the other" in str(results[1])
+    assert await db.table(Label).count() == 0
+
+
 async def test_locks_need_a_transaction(db: Database) -> None:
     made = await filled(db)
     with pytest.raises(RuntimeError, match="A lock ends with its transaction"):

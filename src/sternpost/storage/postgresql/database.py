@@ -249,6 +249,8 @@ class PostgresqlStorage:
                 return WriteConflict(log={"database": str(error)})
             case asyncpg.QueryCanceledError():
                 return Timeout(log={"database": str(error)})
+            case asyncpg.InterfaceError() if "another operation" in str(error):
+                return RuntimeError("A transaction runs one statement at a time: await its calls one after the other")
             case _ if isinstance(error, _AWAY):
                 return ConnectionLost(log={"reason": f"the database is away: {type(error).__name__}"})
             case _:
