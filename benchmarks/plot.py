@@ -45,7 +45,7 @@ def draw(title: str, panels: Sequence[Panel]) -> str:
             parts += draw_bar(bar, y, scale)
             y += BAR + GAP
     y += 14
-    parts += [*key(0, y, "own server", "server CPU"), *key(130, y, "own database", "database CPU")]
+    parts += [*key(LABEL, y, "server", "server CPU"), *key(LABEL + 120, y, "database", "database CPU")]
     height = y + 22
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
