@@ -65,7 +65,7 @@ class Product(Resource, prefix="prd"):
     price_cents: int = field(ge=0, le=100_000_000, filter=True)
     stock: int = field(ge=0, le=1_000_000_000, default=0, filter=True)
 
-    browse = Browse(sort=["name", "sku", "price_cents", "stock"], allow=public)
+    browse = Browse(sort=["name", "sku", "price_cents", "stock"], export=True, allow=public)
     read = Read(allow=public)
     create = Create(allow=scope("products:write"))
     replace = Replace(allow=scope("products:write"))
@@ -94,6 +94,7 @@ class Order(Resource, prefix="ord", owner="user_id"):
 
     browse = Browse(
         sort=["created_at", "updated_at", "total_cents"],
+        export=True,
         allow=this.is_owner | scope("orders:read") | order_admin,
     )
     read = Read(allow=this.is_owner | scope("orders:read") | order_admin)

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from sternpost.protocols.rest.http import ANSWER, Header
+from sternpost.protocols.rest.http import ABORT, ANSWER, Header
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -16,6 +16,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         scope = cast("dict[str, Any]", cycle.scope)
         scope[ANSWER] = Answering(cycle)
+        scope[ABORT] = lambda: _abort(cycle)
         super()._start_asgi_task(cycle, app)  # pyright: ignore[reportPrivateUsage]
 
 
@@ -59,3 +60,9 @@ class Answering:
             cycle.transport.close()
         cycle.on_response()
         return True
+
+
+def _abort(cycle: RequestResponseCycle) -> None:
+    """Cuts the connection off: the client sees that its answer is not complete."""
+    cycle.disconnected = True
+    cycle.transport.abort()

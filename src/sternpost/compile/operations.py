@@ -158,6 +158,7 @@ class OperationCompiler:
             returns_nothing=returns_nothing,
             timeout_seconds=operation.timeout,
             has_service=False,
+            export=isinstance(operation, Browse) and operation.export,
         )
 
     def _words(self, name: str, target: str) -> dict[str, str]:

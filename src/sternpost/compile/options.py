@@ -145,6 +145,7 @@ OPERATION: dict[str, Shape] = {
     "max_page_size": _PAGE,
     "sort": _SORT,
     "default_sort": _SORT,
+    "export": _FLAG,
 }
 CONTRACT: dict[str, Shape] = {
     **{name: Shape("SP008", "a text", '"…"', _is_text) for name in ("title", "description", "version", "license")},

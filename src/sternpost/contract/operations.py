@@ -35,12 +35,14 @@ class Browse(Operation):
         page_size, max_page_size: rows in a page, by default and at most.
         sort: the fields a client may sort by.
         default_sort: the order without `sort`, such as `["-created_at"]`; by default that of creation.
+        export: whether the whole list can be had at once, as NDJSON or CSV.
     """
 
     page_size: int = 20
     max_page_size: int = 100
     sort: Sequence[str] = ()
     default_sort: Sequence[str] = ()
+    export: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

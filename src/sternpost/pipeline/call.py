@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +29,7 @@ class Call:
         parent: for the list under a row: `(resource, relation, id as it was sent)`.
         body: the input as JSON bytes, or as data that was decoded already.
         parameters: page, order, filters and includes.
+        export: whether the whole list is asked for, in parts; for operations that declare it.
     """
 
     operation: str
@@ -36,12 +38,20 @@ class Call:
     parent: tuple[str, str, str] | None = None
     body: bytes | dict[str, Any] | None = None
     parameters: tuple[ListParameter, ...] = ()
+    export: bool = False
 
 
 @dataclass(slots=True)
 class Answer:
-    """What came of it: one document, a list of them with its `meta`, or nothing."""
+    """What came of it: one document, a list of them with its `meta`, nothing, or a whole list in parts.
+
+    Attributes:
+        parts: a whole list; to be closed by whoever reads it.
+        columns: what each document of `parts` holds, in order: its name, and whether its value is text somebody wrote.
+    """
 
     document: Document | None = None
     documents: list[Document] | None = None
     meta: dict[str, Any] = field(default_factory=dict[str, Any])
+    parts: AsyncGenerator[list[Document]] | None = None
+    columns: tuple[tuple[str, bool], ...] = ()

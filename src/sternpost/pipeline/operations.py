@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sternpost.errors import Conflict, Detail, Forbidden, Invalid, NotFound, Unauthenticated, Unprocessable
+from sternpost.errors import Conflict, Detail, Forbidden, Invalid, NotFound, Timeout, Unauthenticated, Unprocessable
 from sternpost.ids import decode
 from sternpost.pipeline.authorize import ALLOW, DENY, fold_for
 from sternpost.pipeline.call import Answer, Call
@@ -17,11 +18,14 @@ from sternpost.pipeline.runtime import Access, BoundOperation, Runtime
 from sternpost.pipeline.selection import KEPT_MAX, Selection
 from sternpost.pipeline.views import EMPTY_TREE
 from sternpost.pipeline.writing import complete
-from sternpost.plan.model import OperationKind, ResourcePlan
+from sternpost.plan.model import OperationKind, Plan, ResourcePlan
 from sternpost.plan.policy import Path, PolicyNode
 from sternpost.ports.authenticator import Principal
 from sternpost.ports.storage import Document, ListShape, ListValues, Position, Reader, Row, Session, Statistics, View
 from sternpost.telemetry.observation import Observation
+
+EXPORT_PART_SECONDS = 60.0
+"""How long a part of an export may take where the operation has no `timeout`; the first includes sorting the list."""
 
 
 @dataclass(slots=True)
@@ -64,6 +68,8 @@ async def browse(run: Execution) -> Answer:
     selection = run.selection
     if run.policy is DENY:
         raise _denied(run)
+    if run.call.export:
+        return await _export(run)
     reader = _reader(run)
     parent = await _visible_parent(run, reader) if run.call.parent is not None else None
     shape = _list_shape(run)
@@ -280,6 +286,57 @@ def _list_shape(run: Execution) -> ListShape:
         access.shapes.clear()
     access.shapes[key] = shape
     return shape
+
+
+async def _export(run: Execution) -> Answer:
+    """The whole list, in parts that are read when they are asked for."""
+    selection, plan, resource = run.selection, run.runtime.plan, run.operation.resource
+    details = [Detail(name, "invalid_parameter", "An export is the whole list") for name in selection.paging]
+    shape = _list_shape(run)
+    cut = _cut_relation(plan, shape.view)
+    if cut is not None:
+        message = f"An export takes no relation that may hold more rows than are given: export {cut} by themselves"
+        details.append(Detail("include", "invalid_parameter", message))
+    if details:
+        raise Invalid("Invalid parameters", details=details)
+    parent = await _visible_parent(run, _reader(run)) if run.call.parent is not None else None
+    fields = [resource.fields_by_name[name] for name in shape.view.fields]
+    relations = [resource.relations_by_name[include.relation].public_name for include in shape.view.includes]
+    return Answer(
+        parts=_parts(run, shape, ListValues(selection.values, parent, run.subject, included=selection.included)),
+        columns=(
+            *((field.public_name, field.kind in ("string", "json")) for field in fields),
+            *((name, True) for name in relations),
+        ),
+    )
+
+
+async def _parts(run: Execution, shape: ListShape, values: ListValues) -> AsyncGenerator[list[Document]]:
+    statistics = Statistics()
+    seconds = run.operation.plan.timeout_seconds or EXPORT_PART_SECONDS
+    try:
+        async with aclosing(run.runtime.storage.export(shape, values, statistics)) as parts:
+            while True:
+                async with asyncio.timeout(seconds):
+                    part = await anext(parts, None)
+                if part is None:
+                    return
+                yield part
+    except TimeoutError as error:
+        raise Timeout(log={"timeoutSeconds": seconds}) from error
+    finally:
+        run.observation.statements += statistics.statements
+
+
+def _cut_relation(plan: Plan, view: View) -> str | None:
+    """A relation of the view that is given only in part where it is long."""
+    for include in view.includes:
+        relation = plan.by_name[view.resource].relations_by_name[include.relation]
+        if relation.kind in ("many", "linked") or include.limited:
+            return relation.public_name
+        if below := _cut_relation(plan, include.view):
+            return below
+    return None
 
 
 def _position(run: Execution, cursor: str, bound_to: bytes) -> Position:

@@ -157,6 +157,8 @@ class OperationPlan:
     timeout_seconds: float | None
     has_service: bool
     """Whether an author's function runs in it."""
+    export: bool = False
+    """For a list: whether all of it can be had at once."""
 
 
 @dataclass(frozen=True)

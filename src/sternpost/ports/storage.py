@@ -7,7 +7,7 @@ Values cross this border in one form on every driver:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -23,6 +23,9 @@ Isolation = Literal["read committed", "repeatable read", "serializable"]
 
 Document = dict[str, Any]
 Values = Mapping[str, Any]
+
+PART_ROWS = 500
+"""Rows of an export that are in memory at a time."""
 
 Position = tuple[Any, ...]
 """A place in a list: the values of `ListShape.order` in the row it is behind, JSON-ready, in a form only the driver reads."""
@@ -285,6 +288,16 @@ class Storage(Protocol):
 
     async def insert(self, view: View, values: Values, statistics: Statistics) -> Document:
         """Adds one row in a transaction of its own, and gives it back; it may share that transaction with others like it."""
+        ...
+
+    def export(self, shape: ListShape, values: ListValues, statistics: Statistics) -> AsyncGenerator[list[Document]]:
+        """All rows of a list as they were at one moment, in parts of `PART_ROWS`.
+
+        What it holds of the database is given back at its end, and when it is closed before.
+
+        Raises:
+            Unavailable: too many are under way.
+        """
         ...
 
     def transaction(

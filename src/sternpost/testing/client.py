@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -137,7 +138,13 @@ class Client:
         }
         messages: list[dict[str, Any]] = []
 
+        sent_whole = False
+
         async def receive() -> dict[str, Any]:
+            nonlocal sent_whole
+            if sent_whole:
+                await asyncio.Event().wait()  # it stays connected for as long as it is answered
+            sent_whole = True
             return {"type": "http.request", "body": body, "more_body": False}
 
         async def send(message: Any) -> None:

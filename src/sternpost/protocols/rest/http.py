@@ -29,6 +29,10 @@ ANSWER = "sternpost.answer"
 Whoever wraps `send` takes it out."""
 
 
+ABORT = "sternpost.abort"
+"""Where a scope may offer to cut the connection off, without the end of the answer."""
+
+
 class ClientDisconnected(Exception):
     """The client went away before its request was complete; there is nobody to answer."""
 

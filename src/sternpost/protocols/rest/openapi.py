@@ -113,7 +113,7 @@ class _Document:
             "security": _security(operation),
             "parameters": [self._id_parameter(resource), *self._list_parameters(bound)],
             "responses": {
-                "200": self._many(target),
+                "200": self._many(target, export=operation.export),
                 **_errors(operation, has_body=False),
                 "404": {"$ref": "#/components/responses/Error404"},
             },
@@ -141,7 +141,7 @@ class _Document:
         if operation.returns_nothing:
             return {"description": "Done; nothing to say"}
         if operation.kind == "browse":
-            return self._many(resource)
+            return self._many(resource, export=operation.export)
         if operation.kind == "read":
             data, meta = self._chosen(resource), _meta({})
             meta["properties"]["truncated"] = _TRUNCATED
@@ -162,7 +162,7 @@ class _Document:
             }
         return response
 
-    def _many(self, resource: ResourcePlan) -> Schema:
+    def _many(self, resource: ResourcePlan, *, export: bool) -> Schema:
         counts: Schema = {
             name: {"type": "integer", "minimum": 0} for name in ("page", "pageSize", "totalCount", "totalPages")
         }
@@ -185,6 +185,7 @@ class _Document:
             },
             "content": {
                 "application/json": {"schema": _envelope(data, {"anyOf": [by_page, by_cursor]})},
+                **(_EXPORTS if export else {}),
             },
         }
 
@@ -442,6 +443,15 @@ class _Document:
         return schema
 
 
+_EXPORTS: Schema = {
+    "application/x-ndjson": {
+        "schema": {
+            "type": "string",
+            "description": "The whole list, one JSON object a line; takes no page and no cursor",
+        }
+    },
+    "text/csv": {"schema": {"type": "string", "description": "The whole list as CSV (RFC 4180) with a header row"}},
+}
 _TRUNCATED: Schema = {
     "type": "array",
     "items": {"type": "string"},

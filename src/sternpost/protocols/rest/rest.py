@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import AsyncGenerator
 from typing import Any
-from urllib.parse import parse_qsl, quote_from_bytes
+from urllib.parse import parse_qsl, quote, quote_from_bytes
 
 import orjson
 
@@ -17,6 +19,7 @@ from sternpost.errors import (
     NotFound,
     PayloadTooLarge,
     SternpostError,
+    Timeout,
     Unauthenticated,
 )
 from sternpost.pipeline.batch import NAME as BATCH
@@ -26,7 +29,9 @@ from sternpost.pipeline.execute import execute
 from sternpost.pipeline.runtime import Runtime
 from sternpost.plan.model import OperationPlan
 from sternpost.protocols.rest.batch import encode_results, read_steps
+from sternpost.protocols.rest.exports import encoded, export_headers, wanted_export
 from sternpost.protocols.rest.http import (
+    ABORT,
     JSON,
     PROBLEM_JSON,
     SECURITY_HEADERS,
@@ -47,6 +52,9 @@ from sternpost.protocols.rest.router import Endpoint, Match, Router, allowed_met
 from sternpost.telemetry.observation import Observation
 
 PARAMETERS_MAX = 100
+STALLED_SECONDS = 30.0
+"""How long a client may take nothing of an export before it is cut off: it holds a connection of the database."""
+
 CLIENT_CLOSED = 499
 """Logged, never sent: the client went away."""
 
@@ -72,6 +80,9 @@ class Rest:
         """Answers one request, whatever happens."""
         try:
             status, more, body = await self._answer(scope, receive, headers, observation)
+            if isinstance(body, Export):
+                await self._export(scope, receive, send, observation, more, body)
+                return
         except ClientDisconnected:
             observation.status = CLIENT_CLOSED
             return
@@ -87,7 +98,7 @@ class Rest:
 
     async def _answer(
         self, scope: Scope, receive: Receive, headers: RequestHeaders, observation: Observation
-    ) -> tuple[int, list[Header], bytes]:
+    ) -> tuple[int, list[Header], bytes | Export]:
         if scope["path"] == self.batch_path:
             return await self._batch(scope, receive, headers, observation)
         match = self.router.match(scope["path"])
@@ -100,8 +111,15 @@ class Rest:
         endpoint = match.methods.get("GET" if method == "HEAD" else method)
         if endpoint is None:
             raise MethodNotAllowed(allowed_methods(match.methods))
-        check_accept(headers.accept)
+        media = wanted_export(headers.accept) if endpoint.operation.export else None
+        if media is None:
+            check_accept(headers.accept)
         call = await self._decode(endpoint, match, scope, receive, headers)
+        if media is not None:
+            call.export = True
+            answer = await execute(self.runtime, call, observation)
+            name = endpoint.operation.id.partition(".")[0]
+            return 200, export_headers(media, name), await Export.begun(media, answer)
         answer = await execute(self.runtime, call, observation)
         return _encode(endpoint.operation, answer, observation, scope)
 
@@ -118,6 +136,43 @@ class Rest:
         steps = read_steps(body, self.runtime.plan.batch_max, _parameter)
         results = await execute_batch(self.runtime, steps, bearer_token(headers), observation)
         return 200, [JSON], encode_results(results, observation.request_id)
+
+    async def _export(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        observation: Observation,
+        headers: list[Header],
+        export: Export,
+    ) -> None:
+        """Sends an export part by part, as fast as the client takes it. What goes wrong on the way cuts the answer off: a
+        client must never take a part of a list for the whole."""
+        observation.status = 200
+        gone = asyncio.ensure_future(_disconnected(receive))
+        try:
+            headers = [*headers, *SECURITY_HEADERS, (b"x-request-id", observation.request_id.encode())]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            if scope["method"] != "HEAD":
+                async for chunk in export:
+                    async with asyncio.timeout(STALLED_SECONDS):
+                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                    if gone.done():
+                        observation.status = CLIENT_CLOSED
+                        return
+            await send({"type": "http.response.body", "body": b""})
+        except Exception as error:
+            reported = error
+            if isinstance(error, TimeoutError):
+                reported = Timeout("The client took nothing of the export for too long")
+            observation.error_code = reported.code if isinstance(reported, SternpostError) else "INTERNAL_ERROR"
+            observation.log.error(observation, reported)
+            if ABORT not in scope:
+                raise  # another server cuts the connection off when the application fails
+            scope[ABORT]()
+        finally:
+            gone.cancel()
+            await export.close()
 
     async def _decode(
         self, endpoint: Endpoint, match: Match, scope: Scope, receive: Receive, headers: RequestHeaders
@@ -144,6 +199,32 @@ class Rest:
             if body.strip() not in (b"", b"{}"):
                 raise Invalid("This operation takes no body", details=[Detail("", "unexpected_body", "Send no body")])
         return None
+
+
+class Export:
+    """An export whose first part is there: from here on it can only be sent, or cut off."""
+
+    def __init__(self, first: bytes, chunks: AsyncGenerator[bytes]) -> None:
+        self._first = first
+        self._chunks = chunks
+
+    @classmethod
+    async def begun(cls, media: bytes, answer: Answer) -> Export:
+        chunks = encoded(media, answer)
+        return cls(await anext(chunks, b""), chunks)
+
+    async def __aiter__(self) -> AsyncGenerator[bytes]:
+        yield self._first
+        async for chunk in self._chunks:
+            yield chunk
+
+    async def close(self) -> None:
+        await self._chunks.aclose()
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _parameters(query: bytes) -> tuple[ListParameter, ...]:
@@ -185,7 +266,7 @@ def _link(scope: Scope, cursor: str) -> Header:
     query: bytes = scope["query_string"]
     parts = [part for part in query.split(b"&") if part and not part.startswith((b"page=", b"cursor="))]
     target = b"&".join([*parts, b"cursor=" + cursor.encode()])
-    return b"link", b'<%s?%s>; rel="next"' % (scope["raw_path"], _quoted(target))
+    return b"link", b'<%s?%s>; rel="next"' % (scope.get("raw_path") or quote(scope["path"]).encode(), _quoted(target))
 
 
 def _quoted(query: bytes) -> bytes:

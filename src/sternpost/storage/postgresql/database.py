@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -14,7 +15,17 @@ import asyncpg
 from sternpost.errors import StartupError, Timeout, Unavailable, WriteConflict
 from sternpost.plan.model import Plan
 from sternpost.ports.keys import KeyStore
-from sternpost.ports.storage import Document, Reader, Session, Statistics, TransactionOptions, Values, View
+from sternpost.ports.storage import (
+    Document,
+    ListShape,
+    ListValues,
+    Reader,
+    Session,
+    Statistics,
+    TransactionOptions,
+    Values,
+    View,
+)
 from sternpost.storage.postgresql.dialect import PostgresqlDialect
 from sternpost.storage.postgresql.grouped import EqualReads, GroupedInserts, PointReads
 from sternpost.storage.postgresql.pool import Pool
@@ -64,6 +75,7 @@ class PostgresqlStorage:
         self.dialect = PostgresqlDialect()
         self.statements: Statements = None  # pyright: ignore[reportAttributeAccessIssue]  (set by open, before any use)
         self.constraints: dict[str, tuple[str, ...]] = {}
+        self._exports = asyncio.Semaphore(max(pool_size // 2, 1))
         self.pool = Pool(self._connect, size=pool_size, timeout_seconds=timeout_seconds)
         self._reads = _Reads(self)
         self._fits = False
@@ -149,6 +161,29 @@ class PostgresqlStorage:
             try:
                 yield SqlSession(_Statements(self, connection), self.statements, statistics)
             except Exception:  # a cancellation is different: the connection is given back as one whose work was cut off
+                await self._roll_back(connection)
+                raise
+            await self.guarded(lambda: connection.execute("COMMIT"))
+
+    async def export(
+        self, shape: ListShape, values: ListValues, statistics: Statistics
+    ) -> AsyncGenerator[list[Document]]:
+        async with self._export_snapshot() as snapshot:
+            reader = SqlReader(snapshot, self.statements, statistics)
+            async with aclosing(reader.export(snapshot, shape, values)) as parts:
+                async for part in parts:
+                    yield part
+
+    @asynccontextmanager
+    async def _export_snapshot(self) -> AsyncGenerator[_Snapshot]:
+        """A transaction that only reads, and sees what was committed before it. Exports take half of the pool at most."""
+        if self._exports.locked():
+            raise Unavailable("Too many exports are under way", log={"reason": "exports take half of the pool at most"})
+        async with self._exports, self.connection() as connection:
+            await self.guarded(lambda: connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+            try:
+                yield _Snapshot(self, connection)
+            except Exception:  # as in transaction()
                 await self._roll_back(connection)
                 raise
             await self.guarded(lambda: connection.execute("COMMIT"))
@@ -361,3 +396,12 @@ class _Statements:
 
     async def command(self, text: str) -> None:
         await self.storage.guarded(lambda: self.connection.execute(text))
+
+
+class _Snapshot(_Statements):
+    """Reads of one transaction, also in parts."""
+
+    async def parts(self, text: str, arguments: tuple[Any, ...], size: int) -> AsyncGenerator[Sequence[Any]]:
+        cursor: Any = await self.storage.guarded(lambda: self.connection.cursor(text, *arguments))
+        while rows := await self.storage.guarded(lambda: cursor.fetch(size)):
+            yield rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import orjson
 from sqlalchemy import BindParameter, Column, ColumnElement, func, literal_column
@@ -128,8 +129,8 @@ class PostgresqlDialect:
         return func.starts_with(column, value)
 
 
-def _hex(value: Any) -> str:
-    return value.hex
+def _hex(value: Any) -> Any:
+    return value.hex if isinstance(value, UUID) else value  # the keys of tables that were there before may be others
 
 
 class ExternalPostgresqlDialect(PostgresqlDialect):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,6 +15,7 @@ from sternpost.plan.policy import Path
 from sternpost.ports.data import DataReader, DataSession
 from sternpost.ports.storage import (
     NOTHING_INCLUDED,
+    PART_ROWS,
     Condition,
     Document,
     Include,
@@ -30,7 +32,7 @@ from sternpost.storage.sql.data_session import SqlDataReader, SqlDataSession
 from sternpost.storage.sql.dialect import Codec, Statement
 from sternpost.storage.sql.failures import ConstraintFailed, client_error
 from sternpost.storage.sql.policy import SUBJECT
-from sternpost.storage.sql.statements import Decoder, PointStatement, Statements
+from sternpost.storage.sql.statements import Decoder, Listing, PointStatement, Statements
 
 
 class Queries(Protocol):
@@ -50,6 +52,14 @@ class Queries(Protocol):
 
     async def fetch_one(self, statement: PointStatement, values: dict[str, Any]) -> Any:
         """The row of a read by key (`values["id"]`), or None; such reads may be sent together with others."""
+        ...
+
+
+class Snapshot(Queries, Protocol):
+    """Reads of one state of the data."""
+
+    def parts(self, text: str, arguments: tuple[Any, ...], size: int) -> AsyncGenerator[Sequence[Any]]:
+        """The rows of a statement, `size` at a time; the next are fetched when they are asked for."""
         ...
 
 
@@ -130,15 +140,7 @@ class SqlReader:
         listing = self.statements.listing(shape)
         # Whether the list goes on is told by the number of its rows; where they are not counted, by one row more.
         ahead = values.resume and values.limit is not None and (shape.after is not None or not count)
-        bound: dict[str, Any] = {
-            "limit": values.limit + ahead if values.limit is not None else 2**31,
-            "offset": values.offset,
-            "parent": self._key(shape.parent[0], values.parent) if shape.parent and values.parent else None,
-        }
-        self._bind_filters(self.plan.by_name[shape.view.resource], shape.conditions, values.conditions, bound)
-        if values.after is not None:
-            for (name, codec), value in zip(listing.after, values.after, strict=True):
-                bound[name] = value if codec is None or value is None else codec(value)
+        bound = self._list_bound(shape, listing, values, values.limit + ahead if values.limit is not None else 2**31)
         statement = listing.counted if count else listing.page
         self._bind_subject(statement, values.subject, bound)
         rows = await self._fetch(statement, bound, short=False)
@@ -154,6 +156,20 @@ class SqlReader:
             along = _Along(values.subject, result.cut, values.included or NOTHING_INCLUDED)
             await self._attach(shape.view, listing.decoder, rows, documents, along, (1,) * len(rows))
         return result
+
+    async def export(self, snapshot: Snapshot, shape: ListShape, values: ListValues) -> AsyncGenerator[list[Document]]:
+        """The rows of a list in parts, for `Storage.export`."""
+        listing = self.statements.listing(shape)
+        bound = self._list_bound(shape, listing, values, 2**31)
+        self._bind_subject(listing.page, values.subject, bound)
+        self.statistics.statements += 1
+        async with aclosing(snapshot.parts(listing.page.text, listing.page.bind(bound), PART_ROWS)) as parts:
+            async for rows in parts:
+                documents = [listing.decoder.document(row) for row in rows]
+                if shape.view.includes:
+                    along = _Along(values.subject, set(), values.included or NOTHING_INCLUDED)
+                    await self._attach(shape.view, listing.decoder, rows, documents, along, (1,) * len(rows))
+                yield documents
 
     async def facts(self, resource: str, values: Values, paths: Sequence[Path]) -> dict[Path, Any]:
         plan = self.plan.by_name[resource]
@@ -254,6 +270,18 @@ class SqlReader:
             kept_rows, kept_documents, weights = zip(*kept, strict=True)
             await self._attach(include.view, decoder, kept_rows, list(kept_documents), along, weights)
         return {key: [document for _, document in found] for key, found in grouped.items()}
+
+    def _list_bound(self, shape: ListShape, listing: Listing, values: ListValues, limit: int) -> dict[str, Any]:
+        bound: dict[str, Any] = {
+            "limit": limit,
+            "offset": values.offset,
+            "parent": self._key(shape.parent[0], values.parent) if shape.parent and values.parent else None,
+        }
+        self._bind_filters(self.plan.by_name[shape.view.resource], shape.conditions, values.conditions, bound)
+        if values.after is not None:
+            for (name, codec), value in zip(listing.after, values.after, strict=True):
+                bound[name] = value if codec is None or value is None else codec(value)
+        return bound
 
     def _bind_filters(
         self, resource: ResourcePlan, conditions: Sequence[Condition], values: Sequence[Any], bound: dict[str, Any]

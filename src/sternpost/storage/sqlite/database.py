@@ -7,8 +7,8 @@ import sqlite3
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +16,17 @@ from typing import Any, TypeVar
 from sternpost.errors import Internal, StartupError, SternpostError, Timeout, Unavailable
 from sternpost.plan.model import Plan
 from sternpost.ports.keys import KeyStore
-from sternpost.ports.storage import Document, Reader, Session, Statistics, TransactionOptions, Values, View
+from sternpost.ports.storage import (
+    Document,
+    ListShape,
+    ListValues,
+    Reader,
+    Session,
+    Statistics,
+    TransactionOptions,
+    Values,
+    View,
+)
 from sternpost.storage.sql.api_keys import SqlKeys
 from sternpost.storage.sql.external import Columns, named_tables, refuse_external, refuse_misfit
 from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed, OnlyReads
@@ -93,6 +103,7 @@ class SqliteStorage:
         self._readers = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="sqlite-reader")
         self._writer_thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
         self._write_lock = asyncio.Lock()
+        self._exports = asyncio.Semaphore(READER_THREADS // 2)
         self._inserts: Grouping[View, Values, Document] = Grouping(
             self._insert_all, size_max=INSERTS_MAX, in_flight_max=1
         )
@@ -194,6 +205,33 @@ class SqliteStorage:
             finally:
                 if deadline is not None:
                     connection.set_progress_handler(None, 0)
+
+    async def export(
+        self, shape: ListShape, values: ListValues, statistics: Statistics
+    ) -> AsyncGenerator[list[Document]]:
+        async with self._export_snapshot() as snapshot:
+            reader = SqlReader(snapshot, self.statements, statistics)
+            async with aclosing(reader.export(snapshot, shape, values)) as parts:
+                async for part in parts:
+                    yield part
+
+    @asynccontextmanager
+    async def _export_snapshot(self) -> AsyncGenerator[_Snapshot]:
+        """A connection of its own, which sees what was committed before it. Exports take half of the threads at most."""
+        if self._exports.locked():
+            raise Unavailable(
+                "Too many exports are under way", log={"reason": "exports take half of the readers at most"}
+            )
+        async with self._exports:
+            connection = self.guarded(lambda: self._connect(busy_ms=int(self.timeout_seconds * 1000), reads_only=True))
+            snapshot = _Snapshot(connection, self._readers, self.guarded)
+            try:
+                # Sorting a whole list in memory would take as much of it as the list is long.
+                await snapshot.run(lambda: connection.execute("PRAGMA temp_store = FILE"))
+                await snapshot.run(lambda: connection.execute("BEGIN"))
+                yield snapshot
+            finally:
+                await snapshot.close()
 
     # -- the writer
 
@@ -516,6 +554,47 @@ class _Writes:
 
     async def command(self, text: str) -> None:
         self.storage.guarded(lambda: self.connection.execute(text))
+
+
+class _Snapshot:
+    """Reads of one connection, in threads, one after the other."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        threads: ThreadPoolExecutor,
+        guarded: Callable[[Callable[[], Any]], Any],
+    ) -> None:
+        self._connection = connection
+        self._threads = threads
+        self._guarded = guarded
+        self._running: Future[Any] | None = None
+
+    async def run(self, work: Callable[[], T]) -> T:
+        self._running = self._threads.submit(self._guarded, work)
+        return await asyncio.wrap_future(self._running)
+
+    async def close(self) -> None:
+        """Ends the connection; what a caller that is gone has left running in a thread is interrupted first."""
+        if self._running is not None and not self._running.done():
+            self._connection.interrupt()
+            await asyncio.wait([asyncio.wrap_future(self._running)])
+        self._connection.close()
+
+    async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
+        return await self.run(lambda: self._connection.execute(text, arguments).fetchall())
+
+    async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
+        return await self.run(lambda: _records(self._connection.execute(text, arguments)))
+
+    async def fetch_one(self, statement: PointStatement, values: dict[str, Any]) -> Any:
+        rows = await self.fetch(statement.one.text, statement.one.bind(values), short=True)
+        return rows[0] if rows else None
+
+    async def parts(self, text: str, arguments: tuple[Any, ...], size: int) -> AsyncGenerator[Sequence[Any]]:
+        cursor = await self.run(lambda: self._connection.execute(text, arguments))
+        while rows := await self.run(lambda: cursor.fetchmany(size)):
+            yield rows
 
 
 _HAS_SCHEMA = f"SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '{SCHEMA_TABLE}'"

@@ -1,0 +1,314 @@
+"""Whole lists as NDJSON and CSV: the same rows as the pages, in one answer."""
+
+from __future__ import annotations
+
+import csv
+import http.client
+import io
+import json
+import re
+import socket
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from shop.app import app as shop_app
+
+from sternpost import Browse, Contract, Json, Resource, Settings, Sternpost, field, public
+from sternpost.app.drivers import make_storage
+from sternpost.ids import new_hex
+from sternpost.ports.storage import PART_ROWS, Statistics, View
+from sternpost.protocols.rest.exports import wanted_export
+from sternpost.testing import Client
+from tests.conftest import LogLines
+from tests.support.server import Process, serving
+from tests.support.shop import Shop
+
+NDJSON = {"accept": "application/x-ndjson"}
+CSV = {"accept": "text/csv"}
+
+
+class Cell(Resource, prefix="cel"):
+    """Values that are hard to write as CSV."""
+
+    text: str | None = field(filter=True)
+    number: float | None = None
+    flag: bool = field(default=False)
+    anything: Json = field(default=None)
+
+    browse = Browse(sort=["text"], export=True, page_size=1000, max_page_size=1000, allow=public)
+
+
+CELLS = Contract("cells", resources=[Cell])
+
+
+@pytest.fixture
+async def cells(make_settings: Callable[..., Settings], log_lines: LogLines) -> AsyncIterator[Client]:
+    async with Client(Sternpost(CELLS, settings=make_settings(), write_log=log_lines)) as client:
+        yield client
+
+
+async def fill(client: Client, rows: list[dict[str, Any]]) -> None:
+    names = ("text", "number", "flag", "anything")
+    view = View("Cell", ("id",))
+    async with client.app.running.runtime.storage.transaction(Statistics()) as session:
+        for row in rows:
+            values: dict[str, Any] = {**dict.fromkeys(names), "flag": False, "id": new_hex(), **row}
+            await session.insert(view, values)
+
+
+def lines(content: bytes) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in content.splitlines()]
+
+
+async def test_an_export_is_the_list_that_the_pages_give(cells: Client) -> None:
+    await fill(cells, [{"text": f"row {number % 7}", "number": number} for number in range(PART_ROWS * 2 + 3)])
+    for query in ("", "?sort=-text", "?text=row%203&fields=id,text", "?fields=number"):
+        answer = await cells.get(f"/api/v1/cells{query}", headers=NDJSON)
+        assert (answer.status, answer.headers["content-type"]) == (200, "application/x-ndjson")
+        assert "content-length" not in answer.headers
+        pages: list[dict[str, Any]] = []
+        for page in (1, 2):
+            address = f"/api/v1/cells{query}{'&' if query else '?'}page={page}"
+            pages += (await cells.get(address)).json()["data"]
+        assert lines(answer.content) == pages
+
+
+async def test_csv_is_read_back_by_a_csv_reader(cells: Client) -> None:
+    await fill(
+        cells,
+        [
+            {"text": 'a "quoted", text\r\nin two lines', "number": -1.5, "flag": True, "anything": {"a": [1, None]}},
+            {"text": "", "number": 0.1, "anything": "=1+1"},
+            {"text": None, "anything": None},
+            {"text": "=SUM(A1)"},
+            {"text": "+49 30"},
+            {"text": "-x"},
+            {"text": "@x"},
+            {"text": "\tx"},
+            {"text": "ä漢😀"},
+        ],
+    )
+    answer = await cells.get("/api/v1/cells", headers=CSV)
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8; header=present"
+    assert answer.headers["content-disposition"] == 'attachment; filename="cells.csv"'
+    text = answer.content.decode()
+    rows = list(csv.reader(io.StringIO(text, newline="")))
+    assert rows[0] == ["id", "text", "number", "flag", "anything"]
+    assert rows[1][1:] == ['a "quoted", text\r\nin two lines', "-1.5", "true", '{"a":[1,null]}']
+    assert [row[1] for row in rows[2:]] == ["", "", "'=SUM(A1)", "'+49 30", "'-x", "'@x", "'\tx", "ä漢😀"]
+    assert rows[2][4] == "'=1+1"
+    assert re.search(r',"",0\.1', text), "an empty text is not null"
+    assert text.endswith("\r\n")
+
+
+async def test_an_empty_list_is_an_empty_file(cells: Client) -> None:
+    assert (await cells.get("/api/v1/cells", headers=NDJSON)).content == b""
+    assert (await cells.get("/api/v1/cells", headers=CSV)).content == b"id,text,number,flag,anything\r\n"
+    head = await cells.request("HEAD", "/api/v1/cells", headers=CSV)
+    assert (head.status, head.content) == (200, b"")
+
+
+async def test_an_export_keeps_policies_filters_and_owned_lists(client: Client, shop: Shop) -> None:
+    user, other, product = await shop.user(), await shop.user(), await shop.product(stock=50)
+    mine = await shop.order(user, (product, 2))
+    await shop.order(other, (product, 1))
+    answer = await client.get("/api/v1/orders", headers=NDJSON, token=shop.token(user))
+    assert lines(answer.content) == [mine]
+    assert len(lines((await client.get("/api/v1/orders", headers=NDJSON, token=shop.admin)).content)) == 2
+    nested = await client.get(f"/api/v1/users/{user['id']}/orders?fields=id", headers=CSV, token=shop.admin)
+    assert nested.content == f"id\r\n{mine['id']}\r\n".encode()
+    table = await client.get("/api/v1/orders?fields=id,items.quantity", headers=CSV, token=shop.token(user))
+    assert table.content == f'id,items\r\n{mine["id"]},"[{{""quantity"":2}}]"\r\n'.encode()
+    assert (await client.get("/api/v1/orders", headers=NDJSON)).status == 401
+    assert (await client.get("/api/v1/orders?status=nope", headers=CSV, token=shop.admin)).status == 400
+
+
+@pytest.mark.parametrize("query", ["page=1", "pageSize=5", "cursor=", "cursor=&count=true"])
+async def test_an_export_takes_no_page(client: Client, query: str) -> None:
+    answer = await client.get(f"/api/v1/products?{query}", headers=NDJSON)
+    assert (answer.status, answer.error["code"]) == (400, "VALIDATION_ERROR")
+
+
+async def test_a_relation_that_may_be_cut_is_not_exported(client: Client, shop: Shop) -> None:
+    for query in ("include=user.orders", "items.limit=1", "fields=user.orders.id"):
+        answer = await client.get(f"/api/v1/orders?{query}", headers=NDJSON, token=shop.admin)
+        assert answer.status == 400, query
+    one = await client.get("/api/v1/orders?fields=user.name", headers=NDJSON, token=shop.admin)
+    assert one.status == 200
+
+
+async def test_only_what_is_declared_is_exported(client: Client, shop: Shop) -> None:
+    for headers in (NDJSON, CSV):
+        answer = await client.get("/api/v1/users", headers=headers, token=shop.admin)
+        assert (answer.status, answer.error["code"]) == (406, "NOT_ACCEPTABLE")
+
+
+@pytest.mark.parametrize(
+    ("accept", "media"),
+    [
+        ("text/csv", "text/csv"),
+        ("TEXT/CSV; q=0.5", "text/csv"),
+        ("text/csv, */*;q=0.1", "text/csv"),
+        ("application/json, text/csv", None),
+        ("application/json;q=0.5, text/csv", "text/csv"),
+        ("text/csv;q=0.2, application/x-ndjson;q=0.8", "application/x-ndjson"),
+        ("text/csv;q=0", None),
+        ("text/csv;q=x", None),
+        ("*/*", None),
+        ("", None),
+    ],
+)
+def test_the_media_type_is_what_the_client_prefers(accept: str, media: str | None) -> None:
+    assert wanted_export(accept.encode()) == (media.encode() if media else None)
+
+
+# -- on a real server
+
+
+@pytest.fixture
+async def long_list(database_url: str, tmp_path: Path) -> Callable[..., Any]:
+    """A server with 200,000 products; give it the environment it is to have."""
+    storage = make_storage(Settings(database_url=database_url, jwt_secret="exports-" + "x" * 30))  # pyright: ignore[reportCallIssue]
+    await storage.open(shop_app.plan)
+    await storage.create_schema()
+    await storage.close()
+    await insert_products(database_url, 200_000)
+    return lambda **env: serving("shop.app:app", tmp_path, STERNPOST_DATABASE_URL=database_url, **env)
+
+
+async def insert_products(url: str, count: int) -> None:
+    if url.startswith("sqlite"):
+        with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+            connection.execute(
+                "INSERT INTO products (id, sku, name, price_cents, stock) WITH RECURSIVE n(i) AS "
+                "(SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
+                "SELECT printf('%032x', i), 'SKU-' || i, 'Product ' || i, i, 1 FROM n",
+                (count,),
+            )
+        connection.close()
+        return
+    import asyncpg
+
+    database = await asyncpg.connect(url)
+    await database.execute(
+        "INSERT INTO products (id, sku, name, price_cents, stock) "
+        "SELECT lpad(to_hex(i), 32, '0')::uuid, 'SKU-' || i, 'Product ' || i, i, 1 FROM generate_series(1, $1::int) i",
+        count,
+    )
+    await database.close()
+
+
+def resident_kib(process: Process, name: str = "VmRSS") -> int:
+    status = Path(f"/proc/{process.process.pid}/status").read_text()
+    return int(re.search(rf"{name}:\s+(\d+) kB", status)[1])  # pyright: ignore[reportOptionalSubscript]
+
+
+def begin(port: int, accept: str) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection.request("GET", "/api/v1/products?sort=name", headers={"accept": accept})
+    return connection, connection.getresponse()
+
+
+def drained(response: http.client.HTTPResponse) -> Iterator[bytes]:
+    while block := response.read(65536):
+        yield block
+
+
+@pytest.mark.parametrize("accept", ["application/x-ndjson", "text/csv"])
+async def test_a_long_list_is_exported_in_little_memory(long_list: Callable[..., Any], accept: str) -> None:
+    with long_list() as server:
+        server.request("GET", "/api/v1/products")
+        idle = resident_kib(server)
+        connection, response = begin(server.port, accept)
+        count = sum(block.count(b"\n") for block in drained(response))
+        connection.close()
+        assert count == 200_000 + (accept == "text/csv")
+        assert resident_kib(server, "VmHWM") - idle < 40 * 1024
+        assert server.stop() == 0
+
+
+async def test_a_client_that_goes_away_gives_its_connection_back(long_list: Callable[..., Any]) -> None:
+    """More exports are begun and left than may be under way at a time."""
+    with long_list(STERNPOST_DATABASE_POOL_SIZE="2") as server:
+        for _ in range(4):
+            connection, response = begin(server.port, "text/csv")
+            assert response.status == 200
+            assert response.read(100)
+            assert connection.sock is None or connection.sock.shutdown(socket.SHUT_RDWR) is None
+            response.close()
+            connection.close()
+            server.wait_for('"status":499')
+            server.lines.clear()
+        status, _ = server.request("GET", "/api/v1/products?page=3")
+        assert status == 200
+        assert server.stop() == 0
+        assert not [line for line in server.lines if '"level":"error"' in line]
+
+
+async def test_too_many_exports_are_refused_and_pages_still_served(long_list: Callable[..., Any]) -> None:
+    with long_list(STERNPOST_DATABASE_POOL_SIZE="4") as server:
+        held = [begin(server.port, "text/csv") for _ in range(2)]
+        assert [response.status for _, response in held] == [200, 200]
+        third, refused = begin(server.port, "text/csv")
+        assert (refused.status, refused.getheader("retry-after")) == (503, "1")
+        assert server.request("GET", "/api/v1/products")[0] == 200
+        for connection, response in held:
+            assert sum(block.count(b"\n") for block in drained(response)) == 200_001
+            connection.close()
+        third.close()
+
+
+async def test_an_export_in_flight_is_finished_before_the_service_stops(long_list: Callable[..., Any]) -> None:
+    with long_list() as server:
+        connection, response = begin(server.port, "application/x-ndjson")
+        first = response.read(1000)
+        stopped: list[int] = []
+        stopping = threading.Thread(target=lambda: stopped.append(server.stop()))
+        stopping.start()
+        server.wait_for("Shutting down")
+        rest = b"".join(drained(response))
+        connection.close()
+        stopping.join()
+        assert (first + rest).count(b"\n") == 200_000
+        assert stopped == [0]
+
+
+async def test_an_error_on_the_way_cuts_the_answer_off(long_list: Callable[..., Any], database_url: str) -> None:
+    with long_list() as server:
+        connection, response = begin(server.port, "application/x-ndjson")
+        response.read(1000)
+        if database_url.startswith("sqlite"):
+            with sqlite3.connect(database_url.removeprefix("sqlite:///")) as other:
+                path = other.execute("PRAGMA database_list").fetchone()[2]
+            other.close()
+            damage(Path(path))
+        else:
+            await cut_off(database_url)
+        with pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
+            for _ in drained(response):
+                pass
+        connection.close()
+        server.wait_for('"level":"error"')
+        assert not [line for line in server.lines if "ASGI" in line]
+
+
+def damage(path: Path) -> None:
+    """Overwrites all but the first pages of a SQLite file."""
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(65536)
+        file.write(b"\xff" * (size - 65536))
+
+
+async def cut_off(url: str) -> None:
+    import asyncpg
+
+    admin = await asyncpg.connect(url)
+    await admin.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    await admin.close()
