@@ -19,7 +19,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from sternpost.errors import StartupError
 
-SECRETS = ("STERNPOST_JWT_SECRET", "STERNPOST_SECRET_KEY", "STERNPOST_DATABASE_URL")
+SECRETS = ("STERNPOST_JWT_SECRET", "STERNPOST_SECRET_KEY", "STERNPOST_DATABASE_URL", "STERNPOST_DATABASE_REPLICA_URLS")
 """Variables that may come from a file instead: `<NAME>_FILE`."""
 
 SECRET_BYTES_MIN = 32
@@ -44,6 +44,12 @@ class Settings(BaseSettings):
         description="sqlite:///path or postgresql://user:password@host/name",
     )
     database_pool_size: int = Field(default=10, ge=1, le=1000, description="connections per process (PostgreSQL)")
+    database_replica_urls: SecretStr | None = Field(
+        default=None, description="streaming replicas of the database that serve reads; URLs separated by spaces"
+    )
+    database_pgbouncer: bool = Field(
+        default=False, description="the database is reached through PgBouncer in transaction mode"
+    )
     database_timeout_seconds: float = Field(default=5.0, gt=0, description="wait for a connection or the writer")
     jwt_secret: SecretStr | None = Field(default=None, description="HS256 secret, at least 32 bytes")
     secret_key: SecretStr | None = Field(
@@ -78,6 +84,11 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings, env_settings)
+
+    @property
+    def replica_urls(self) -> list[str]:
+        """The addresses of `database_replica_urls`."""
+        return self.database_replica_urls.get_secret_value().split() if self.database_replica_urls else []
 
     @property
     def production(self) -> bool:

@@ -60,8 +60,13 @@ def answers(url: str) -> bool:
 
 def _answer(url: str) -> Exception | None:
     async def connect() -> None:
-        connection = await asyncpg.connect(url, timeout=5)
-        await connection.close()
+        try:
+            connection = await asyncpg.connect(url, timeout=5)
+            await connection.close()
+        finally:
+            await asyncio.sleep(
+                0
+            )  # the loop ends with this: the socket of a connection that was refused is closed before
 
     try:
         with ThreadPoolExecutor(1) as thread:  # pytest may be inside an event loop already
@@ -74,38 +79,37 @@ def _answer(url: str) -> Exception | None:
 class PrivateServer:
     """A server of its own, from installed binaries, that can be stopped and started. Use it in a `with` block.
 
+    Args:
+        primary: a running server to be a streaming replica of.
+
     Raises:
         NoPostgres: no binaries are installed, or it does not start.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, primary: PrivateServer | None = None) -> None:
         initdb, server = _binary("initdb"), _binary("postgres")
         if initdb is None or server is None:
             raise NoPostgres("no PostgreSQL binaries are installed")
         self.binary = server
-        self.user = _unprivileged()
+        self.user = unprivileged()
         self.folder = Path(tempfile.mkdtemp(prefix="sternpost-postgres-"))
         if self.user is not None:
             shutil.chown(self.folder, self.user)
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
-        command = [
-            initdb,
-            "-D",
-            self.folder / "data",
-            "-U",
-            "postgres",
-            "-A",
-            "trust",
-            "-E",
-            "UTF8",
-            "--locale=C",
-            "-N",
-        ]
+        if primary is None:
+            options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
+            self._run(initdb, "-D", self.folder / "data", *options)
+        else:
+            source = ["-h", "127.0.0.1", "-p", str(primary.port), "-U", "postgres"]
+            options = ["-R", "-X", "stream", "-c", "fast", "--no-sync"]
+            self._run(Path(server).with_name("pg_basebackup"), "-D", self.folder / "data", *source, *options)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def _run(self, *command: str | Path) -> None:
         made = subprocess.run(command, user=self.user, cwd="/", capture_output=True, check=False)
         if made.returncode != 0:
-            raise NoPostgres(f"initdb failed: {made.stderr.decode(errors='replace')[-300:]}")
-        self.process: subprocess.Popen[bytes] | None = None
+            raise NoPostgres(f"{Path(command[0]).name} failed: {made.stderr.decode(errors='replace')[-300:]}")
 
     def __enter__(self) -> PrivateServer:
         self.start()
@@ -125,10 +129,10 @@ class PrivateServer:
                 stdout=log,
                 stderr=log,
             )
-        _wait(self.url, self.close)
+        wait_for_answer(self.url, self.close)
 
     def stop(self, number: int = signal.SIGTERM) -> None:
-        """Ends it; SIGINT cuts its connections (PostgreSQL's fast shutdown)."""
+        """Ends it; SIGINT cuts its connections (PostgreSQL's fast shutdown), SIGQUIT writes nothing (immediate)."""
         if self.process is not None:
             self.process.send_signal(number)
             self.process.wait(timeout=30)
@@ -165,7 +169,7 @@ def _compose() -> tuple[str, Callable[[], None]]:
     if shutil.which("docker") is None:
         raise NoPostgres("docker is not installed")
     command = ["docker", "compose", "-f", str(COMPOSE), "-p", "sternpost-tests"]
-    port = _free_port()
+    port = free_port()
     done = subprocess.run(
         [*command, "up", "-d", "--wait"],
         env={**os.environ, "POSTGRES_PORT": str(port)},
@@ -178,10 +182,10 @@ def _compose() -> tuple[str, Callable[[], None]]:
     def stop() -> None:
         subprocess.run([*command, "down", "-v"], capture_output=True, check=False)
 
-    return _wait(f"postgresql://postgres@127.0.0.1:{port}/postgres", stop), stop
+    return wait_for_answer(f"postgresql://postgres@127.0.0.1:{port}/postgres", stop), stop
 
 
-def _wait(url: str, stop: Callable[[], None]) -> str:
+def wait_for_answer(url: str, stop: Callable[[], None]) -> str:
     deadline = time.monotonic() + START_SECONDS
     while (problem := _answer(url)) is not None:
         if time.monotonic() > deadline:
@@ -198,7 +202,7 @@ def _binary(name: str) -> str | None:
     return shutil.which(name)
 
 
-def _unprivileged() -> str | None:
+def unprivileged() -> str | None:
     """PostgreSQL refuses to run as root: the account to use instead."""
     if os.geteuid() != 0:
         return None
@@ -210,7 +214,7 @@ def _unprivileged() -> str | None:
     raise NoPostgres("there is no account but root to run it as")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

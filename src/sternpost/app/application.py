@@ -240,7 +240,11 @@ class Running:
         self.rest = Rest(runtime, max_body_bytes=settings.max_body_bytes)
         self.docs = Docs(runtime) if settings.docs else None
         self.readiness = Readiness(
-            runtime.plan.version, runtime.clock, {"database": runtime.storage.check}, self._unhealthy
+            runtime.plan.version,
+            runtime.clock,
+            {"database": runtime.storage.check},
+            self._unhealthy,
+            runtime.storage.replicas(),
         )
         self._cors: Asgi | None = None
         if settings.cors_enabled:

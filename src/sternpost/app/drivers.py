@@ -35,6 +35,8 @@ def make_storage(settings: Settings) -> Storage:
             pool_size=settings.database_pool_size,
             timeout_seconds=settings.database_timeout_seconds,
             key_secret=key_secret,
+            replica_urls=settings.replica_urls,
+            pgbouncer=settings.database_pgbouncer,
         )
     raise AssertionError("check_database_url has refused every other scheme")
 
@@ -47,20 +49,25 @@ def check_database_url(settings: Settings) -> None:
             f"STERNPOST_DATABASE_URL has the unknown scheme {scheme!r}. Use sqlite:///path or postgresql://user:password@host/name"
         )
     if scheme != "sqlite":
-        _check_postgresql(settings.database_url.get_secret_value())
+        _check_postgresql("STERNPOST_DATABASE_URL", settings.database_url.get_secret_value())
+    for url in settings.replica_urls:
+        if scheme == "sqlite" or not url.startswith(("postgresql://", "postgres://")):
+            raise StartupError(
+                "STERNPOST_DATABASE_REPLICA_URLS are the replicas of a PostgreSQL database. Write "
+                "postgresql://user:password@host/name for each, separated by spaces, or leave it out."
+            )
+        _check_postgresql("STERNPOST_DATABASE_REPLICA_URLS", url)
 
 
-def _check_postgresql(url: str) -> None:
+def _check_postgresql(variable: str, url: str) -> None:
     """A part that is missing would be filled in by the client library, with the name of whoever runs the command."""
     parts = urlsplit(url)
     if not parts.path.strip("/") or not (parts.hostname or "host=" in parts.query):
-        raise StartupError(
-            "STERNPOST_DATABASE_URL names no host or no database. Write postgresql://user:password@host/name"
-        )
+        raise StartupError(f"{variable} names no host or no database. Write postgresql://user:password@host/name")
     try:
         _ = parts.port
     except ValueError as error:
-        raise StartupError(f"STERNPOST_DATABASE_URL: {error}") from None
+        raise StartupError(f"{variable}: {error}") from None
 
 
 def make_authenticator(settings: Settings, clock: Clock) -> JwtAuthenticator:

@@ -23,15 +23,22 @@ class Readiness:
 
     Args:
         checks: by name; a check raises when its dependency is unhealthy.
+        optional: the same for what the service works without: it is shown as degraded, and the service stays ready.
         on_failure: told of each failed check with its reason, for the log.
     """
 
     def __init__(
-        self, version: str, clock: Clock, checks: Mapping[str, Check], on_failure: Callable[[str, str], None]
+        self,
+        version: str,
+        clock: Clock,
+        checks: Mapping[str, Check],
+        on_failure: Callable[[str, str], None],
+        optional: Mapping[str, Check] | None = None,
     ) -> None:
         self.version = version
         self.clock = clock
-        self.checks = checks
+        self.optional = optional or {}
+        self.checks = {**checks, **self.optional}
         self.on_failure = on_failure
         self.started = clock.monotonic()
         self.draining = False
@@ -41,7 +48,7 @@ class Readiness:
         """Whether the service is ready, and the body to answer."""
         results = await asyncio.gather(*(self._run(name, check) for name, check in self.checks.items()))
         checks = dict(zip(self.checks, results, strict=True))
-        ready = not self.draining and all(result["status"] == "healthy" for result in results)
+        ready = not self.draining and all(result["status"] != "unhealthy" for result in results)
         body: dict[str, Any] = {
             "status": "healthy" if ready else "unhealthy",
             "checks": checks,
@@ -66,7 +73,8 @@ class Readiness:
             reason = type(error).__name__
         self._tell(name, reason)
         latency = f"{round((self.clock.monotonic() - started) * 1000)}ms"
-        return {"status": "healthy" if reason is None else "unhealthy", "latency": latency}
+        failed = "degraded" if name in self.optional else "unhealthy"
+        return {"status": "healthy" if reason is None else failed, "latency": latency}
 
     def _tell(self, name: str, reason: str | None) -> None:
         """Tells of a change, not of every probe."""

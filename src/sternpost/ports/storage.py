@@ -7,7 +7,7 @@ Values cross this border in one form on every driver:
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -276,6 +276,10 @@ class Storage(Protocol):
 
     async def check(self) -> None:
         """Raises `Unavailable`, with the reason, unless the database answers and holds the contract's schema."""
+        ...
+
+    def replicas(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """By name the checks of copies that serve reads. The service works without them; a check raises as `check` does."""
         ...
 
     async def create_schema(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -27,8 +27,9 @@ from sternpost.ports.storage import (
     View,
 )
 from sternpost.storage.postgresql.dialect import PostgresqlDialect
-from sternpost.storage.postgresql.grouped import EqualReads, GroupedInserts, PointReads
+from sternpost.storage.postgresql.grouped import EqualReads, Fetch, GroupedInserts, PointReads
 from sternpost.storage.postgresql.pool import Pool
+from sternpost.storage.postgresql.replicas import Replica, ReplicatedReads
 from sternpost.storage.postgresql.tables import found_columns
 from sternpost.storage.sql.api_keys import SqlKeys
 from sternpost.storage.sql.external import refuse_external, refuse_misfit
@@ -66,9 +67,17 @@ class PostgresqlStorage:
     """
 
     def __init__(
-        self, url: str, *, pool_size: int = 10, timeout_seconds: float = 5.0, key_secret: bytes | None = None
+        self,
+        url: str,
+        *,
+        pool_size: int = 10,
+        timeout_seconds: float = 5.0,
+        key_secret: bytes | None = None,
+        replica_urls: Sequence[str] = (),
+        pgbouncer: bool = False,
     ) -> None:
         self.url = url
+        self.pgbouncer = pgbouncer
         self.pool_size = pool_size
         self.timeout_seconds = timeout_seconds
         self.key_secret = key_secret
@@ -77,7 +86,12 @@ class PostgresqlStorage:
         self.constraints: dict[str, tuple[str, ...]] = {}
         self._exports = asyncio.Semaphore(max(pool_size // 2, 1))
         self.pool = Pool(self._connect, size=pool_size, timeout_seconds=timeout_seconds)
-        self._reads = _Reads(self)
+        self.replicated = (
+            ReplicatedReads([self._replica(url) for url in replica_urls], self.fetch, self.fetch)
+            if replica_urls
+            else None
+        )
+        self._reads = _Reads(self, self.replicated.fetch if self.replicated else self.fetch)
         self._fits = False
         self._inserts: GroupedInserts = None  # pyright: ignore[reportAttributeAccessIssue]  (set by open)
 
@@ -85,11 +99,28 @@ class PostgresqlStorage:
         self.statements = Statements(plan, self.dialect, self.key_secret)
         self.constraints = self.statements.schema.constraint_columns()
         self._inserts = GroupedInserts(self.statements, self.fetch, self._insert_one)
+        if self.replicated is not None:
+            self.replicated.open()
 
     async def close(self) -> None:
         for grouping in (self._reads.points.grouping, self._reads.equal.grouping, self._inserts.grouping):
             grouping.close()
+        if self.replicated is not None:
+            await self.replicated.close()
         await self.pool.close()
+
+    def replicas(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        if self.replicated is None:
+            return {}
+        return {
+            f"replica_{number + 1}": self.replicated.check(number) for number in range(len(self.replicated.replicas))
+        }
+
+    def _replica(self, url: str) -> Replica:
+        async def connect() -> Any:
+            return await self._connect(url)
+
+        return Replica(connect, Pool(connect, size=self.pool_size, timeout_seconds=self.timeout_seconds))
 
     async def check(self) -> None:
         if self.statements.plan.external:
@@ -191,30 +222,31 @@ class PostgresqlStorage:
     @asynccontextmanager
     async def connection(self) -> AsyncGenerator[Any]:
         """A connection for the caller alone. They are made on first use, so that a database may be away at start."""
-        connection = await self._acquire()
+        connection = await self._acquire(self.pool)
         try:
             yield connection
         except Exception as error:
-            self._after_error(connection, error)
+            self._after_error(self.pool, connection, error)
             raise
         except BaseException:
             self.pool.settle(connection)
             raise
         self.pool.release(connection)
 
-    async def fetch(self, text: str, arguments: tuple[Any, ...]) -> Sequence[Any]:
-        """One statement on a connection of its own: no BEGIN, no reset, so one round trip."""
-        connection = await self._acquire()
+    async def fetch(self, text: str, arguments: tuple[Any, ...], pool: Pool | None = None) -> Sequence[Any]:
+        """One statement on a connection of its own: no BEGIN, no reset, so one round trip. `pool`: a replica's."""
+        pool = pool or self.pool
+        connection = await self._acquire(pool)
         try:
             rows = await connection.fetch(text, *arguments)
         except Exception as error:
             known = self.translated(error)
-            self._after_error(connection, known)
+            self._after_error(pool, connection, known)
             raise known from error
         except BaseException:
-            self.pool.settle(connection)
+            pool.settle(connection)
             raise
-        self.pool.release(connection)
+        pool.release(connection)
         return rows
 
     async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
@@ -222,34 +254,37 @@ class PostgresqlStorage:
         async with self.connection() as connection:
             await self.guarded(lambda: connection.execute("BEGIN READ ONLY"))
             try:
-                rows = await self.guarded(lambda: connection.fetch(text, *arguments))
+                rows = await connection.fetch(text, *arguments)
             except asyncpg.ReadOnlySQLTransactionError as error:
                 raise OnlyReads from error
+            except Exception as error:
+                raise self.translated(error) from error
             # after an error the connection is given back with its transaction, which the pool then ends
             await self.guarded(lambda: connection.execute("ROLLBACK"))
             return [dict(row) for row in rows]
 
-    async def _acquire(self) -> Any:
+    async def _acquire(self, pool: Pool) -> Any:
         try:
-            return await self.pool.acquire()
+            return await pool.acquire()
         except Exception as error:
             raise self.translated(error) from error
 
-    def _after_error(self, connection: Any, error: Exception) -> None:
+    def _after_error(self, pool: Pool, connection: Any, error: Exception) -> None:
         if isinstance(error, ConnectionLost):
-            self.pool.discard(connection)
-            self.pool.expire()
+            pool.discard(connection)
+            pool.expire()
         elif connection.is_in_transaction():
-            self.pool.settle(connection)
+            pool.settle(connection)
         else:
-            self.pool.release(connection)
+            pool.release(connection)
 
-    async def _connect(self) -> Any:
+    async def _connect(self, url: str | None = None) -> Any:
         connect: Any = getattr(asyncpg, "connect")  # noqa: B009  (its own annotations are incomplete)
         return await connect(
-            self.url,
+            url or self.url,
             timeout=self.timeout_seconds,
-            statement_cache_size=1000,
+            # behind PgBouncer in transaction mode the next statement may run on another server connection
+            statement_cache_size=0 if self.pgbouncer else 1000,
             max_cached_statement_lifetime=0,
             server_settings={"application_name": self.statements.plan.name},
         )
@@ -282,6 +317,10 @@ class PostgresqlStorage:
                 return ConstraintFailed("check", (), type(error).__name__)
             case asyncpg.SerializationError() | asyncpg.DeadlockDetectedError():
                 return WriteConflict(log={"database": str(error)})
+            case asyncpg.LockNotAvailableError():  # one of the next ones, to the driver
+                return WriteConflict(log={"database": str(error)})
+            case asyncpg.ReadOnlySQLTransactionError() | asyncpg.ObjectNotInPrerequisiteStateError():
+                return ConnectionLost(log={"reason": "the server is no primary: it is in recovery, or read-only"})
             case asyncpg.QueryCanceledError():
                 return Timeout(log={"database": str(error)})
             case asyncpg.InterfaceError() if "another operation" in str(error):
@@ -322,10 +361,10 @@ def _begin(options: TransactionOptions) -> str:
 class _Reads:
     """Reads outside a transaction: each takes a connection for one statement; those that can go together do."""
 
-    def __init__(self, storage: PostgresqlStorage) -> None:
+    def __init__(self, storage: PostgresqlStorage, fetch: Fetch) -> None:
         self.storage = storage
-        self.points = PointReads(storage.fetch)
-        self.equal = EqualReads(storage.fetch)
+        self.points = PointReads(fetch)
+        self.equal = EqualReads(fetch)
 
     async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
         return await self.equal.read(text, arguments)

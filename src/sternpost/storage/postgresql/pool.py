@@ -83,6 +83,12 @@ class Pool:
         for connection in idle:
             self.discard(connection)
 
+    def cut(self) -> None:
+        """Ends every connection at once; what is under way on them fails as when the server cuts them."""
+        self.expire()
+        for connection in list(self._open):
+            connection.terminate()
+
     async def close(self) -> None:
         """Ends every connection; those still in use are cut off after the time limit."""
         self._closed = True

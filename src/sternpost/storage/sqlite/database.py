@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
@@ -141,6 +141,9 @@ class SqliteStorage:
                 found[schema, table] = dict(columns)
         refuse_misfit(self.statements.plan, self.statements.dialect, found)
         self._fits = self._file
+
+    def replicas(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        return {}
 
     async def create_schema(self) -> bool:
         refuse_external(self.statements.plan)
