@@ -16,6 +16,7 @@ from sternpost.contract.policy import Policy, authenticated, caller, public, sco
 from sternpost.contract.relations import Many, One, Owned, many, one
 from sternpost.contract.resource import Payload, Resource
 from sternpost.contract.types import Email, Format, Json, Url
+from sternpost.contract.versions import Added, Changed, Removed, Renamed, Version
 from sternpost.errors import (
     Conflict,
     Detail,
@@ -64,8 +65,10 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "Added",
     "Browse",
     "Change",
+    "Changed",
     "Conflict",
     "Context",
     "Contract",
@@ -91,6 +94,8 @@ __all__ = [
     "Payload",
     "Policy",
     "Read",
+    "Removed",
+    "Renamed",
     "Replace",
     "Repository",
     "Resource",
@@ -105,6 +110,7 @@ __all__ = [
     "Unprocessable",
     "Update",
     "Url",
+    "Version",
     "__version__",
     "authenticated",
     "caller",

@@ -56,6 +56,13 @@ _ROWS = (
         "You are not allowed to do this",
         "Ask for a token with the scope that the API documentation names.",
     ),
+    ErrorCode(
+        "GONE",
+        410,
+        "UNIMPLEMENTED",
+        "This version of the API is not served any more",
+        "Move to a newer version of the API; the Link header names a page about it where there is one.",
+    ),
     ErrorCode("NOT_FOUND", 404, "NOT_FOUND", "There is no such resource", "Check the address and the id."),
     ErrorCode(
         "METHOD_NOT_ALLOWED",
@@ -171,6 +178,12 @@ class SternpostError(Exception):
         self.log = log or {}
         self.retry_after_seconds = retry_after_seconds
         super().__init__(self.message)
+
+
+class Gone(SternpostError):
+    """The version of the API is not served any more."""
+
+    catalogue_code = "GONE"
 
 
 class Invalid(SternpostError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import ModuleType
@@ -15,15 +15,18 @@ from sternpost.app.sensitive import sensitive_names
 from sternpost.auth.api_keys import ApiKeyAuthenticator
 from sternpost.clock import Clock, SystemClock
 from sternpost.compile.compiler import Compiled, compile_contract
+from sternpost.compile.versions import Older
 from sternpost.contract.contract import Contract
 from sternpost.errors import MethodNotAllowed, NotFound, StartupError
 from sternpost.health.readiness import HEALTHY, Readiness
 from sternpost.ids import NewId, new_hex, random_hex
 from sternpost.pipeline.data.client import Access, Database
 from sternpost.pipeline.runtime import Runtime
+from sternpost.pipeline.translation import NO_CONVERSIONS
 from sternpost.plan.model import Plan
 from sternpost.ports.authenticator import Authenticator
 from sternpost.ports.storage import Storage
+from sternpost.protocols.rest.deprecation import day
 from sternpost.protocols.rest.docs import Docs
 from sternpost.protocols.rest.http import (
     ANSWER,
@@ -145,12 +148,14 @@ class Sternpost:
         if self.plan.hides_keys and not settings.keeps_secrets:
             log.event("warning", "Ids change with every start", reason=IDS_WOULD_CHANGE)
         runtime = self._runtime(settings, storage, authenticator)
-        self._running = Running(self, runtime, settings, log)
+        self._running = Running(self, runtime, settings, log, self._older(settings, runtime, log))
         return self._running
 
-    def _runtime(self, settings: Settings, storage: Storage, authenticator: Authenticator) -> Runtime:
+    def _runtime(
+        self, settings: Settings, storage: Storage, authenticator: Authenticator, older: Older | None = None
+    ) -> Runtime:
         return Runtime(
-            self.plan,
+            older.plan if older else self.plan,
             self.compiled.classes,
             self.compiled.functions,
             storage=storage,
@@ -158,7 +163,22 @@ class Sternpost:
             clock=self.clock,
             new_id=self._new_id,
             cursor_key=settings.derived_key("cursor"),
+            newest=self.plan if self.compiled.older else None,
+            conversions=older.conversions if older else NO_CONVERSIONS,
         )
+
+    def _older(self, settings: Settings, newest: Runtime, log: Log) -> list[Runtime]:
+        """What older versions of the API are served with; one that is over is told of."""
+        older: list[Runtime] = []
+        for version in self.compiled.older:
+            runtime = self._runtime(settings, newest.storage, newest.authenticator, version)
+            runtime.authors = newest
+            older.append(runtime)
+            sunset = version.plan.sunset
+            if sunset is not None and day(sunset) <= self.clock.now() and not version.plan.gone_after_sunset:
+                name = version.plan.api_version
+                log.event("warning", f"API {name} is served after its sunset", apiVersion=name, sunset=sunset)
+        return older
 
     async def stop(self) -> None:
         """Closes what `start` opened."""
@@ -230,7 +250,9 @@ class Sternpost:
 class Running:
     """A started application: everything that the way of a request touches."""
 
-    def __init__(self, app: Sternpost, runtime: Runtime, settings: Settings, log: Log) -> None:
+    def __init__(
+        self, app: Sternpost, runtime: Runtime, settings: Settings, log: Log, older: Sequence[Runtime] = ()
+    ) -> None:
         self.runtime = runtime
         self.settings = settings
         self.log = log
@@ -238,7 +260,8 @@ class Running:
         """Whether answers end their connection."""
         self.mounts = app.mounts
         self.rest = Rest(runtime, max_body_bytes=settings.max_body_bytes)
-        self.docs = Docs(runtime) if settings.docs else None
+        self.older = tuple(Rest(version, max_body_bytes=settings.max_body_bytes) for version in older)
+        self.docs = Docs(runtime, older) if settings.docs else None
         self.readiness = Readiness(
             runtime.plan.version,
             runtime.clock,
@@ -262,7 +285,7 @@ class Running:
                     "if-match",
                     "if-none-match",
                 ],
-                expose_headers=["link", "location", "x-request-id", "retry-after"],
+                expose_headers=["link", "location", "x-request-id", "retry-after", "deprecation", "sunset"],
                 max_age=600,
             )
 
@@ -287,8 +310,10 @@ class Running:
     ) -> None:
         """To the first that knows the address."""
         path: str = scope["path"]
-        if path.startswith(self.rest.router.base):
+        if path.startswith(self.rest.router.base) and not (self.older and self.docs and self.docs.knows(path)):
             await self.rest(scope, receive, send, headers, observation)
+        elif self.older and not (self.docs and self.docs.knows(path)) and (version := self._older(path)) is not None:
+            await version(scope, receive, send, headers, observation)
         elif path in ("/health", "/health/ready"):
             await self._health(scope, send, headers, observation)
         elif self.docs is not None and self.docs.knows(path):
@@ -298,6 +323,9 @@ class Running:
             await self.docs(scope, receive, _watching(scope, send, observation))
         else:
             await self._elsewhere(scope, receive, send, headers, observation)
+
+    def _older(self, path: str) -> Rest | None:
+        return next((version for version in self.older if path.startswith(version.router.base)), None)
 
     def _observe(self, scope: Scope, headers: RequestHeaders) -> Observation:
         bits = random_hex(64)

@@ -30,7 +30,7 @@ def emitted_files(compiled: Compiled) -> dict[str, bytes]:
     """The files by name: plan, OpenAPI, and for each database the schema and the statements of each operation."""
     plan = compiled.plan
     files = {
-        "plan.json": orjson.dumps({"fingerprint": plan.fingerprint, **plan.as_data()}, option=_JSON),
+        "plan.json": orjson.dumps(plan_data(compiled), option=_JSON),
         "openapi.json": orjson.dumps(openapi(unserved_runtime(compiled)), option=_JSON),
     }
     for name, dialect in dialects().items():
@@ -38,6 +38,13 @@ def emitted_files(compiled: Compiled) -> dict[str, bytes]:
         files[f"schema.{name}.sql"] = ("\n".join(f"{statement};\n" for statement in statements.schema.ddl())).encode()
         files[f"operations.{name}.sql"] = _operations(statements).encode()
     return files
+
+
+def plan_data(compiled: Compiled) -> dict[str, Any]:
+    """The plan, with its fingerprint, and those of older versions where there are any."""
+    plan = compiled.plan
+    older = {"older": [version.plan.as_data() for version in compiled.older]} if compiled.older else {}
+    return {"fingerprint": plan.fingerprint, **plan.as_data(), **older}
 
 
 def unserved_runtime(compiled: Compiled) -> Runtime:

@@ -291,6 +291,38 @@ def infer(
     report(inferred, out_file, errors if out_file is None else out)
 
 
+@contract_cli.command()
+def diff(
+    reference: Annotated[
+        str, typer.Argument(metavar="REF", help="A git reference such as origin/main, or a plan.json")
+    ],
+    app: Annotated[str | None, typer.Option(help="The application as module:attribute")] = None,
+    waivers: Annotated[Path, typer.Option(help="The file of breaking changes that somebody answers for")] = Path(
+        "contract-waivers.toml"
+    ),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs")] = False,
+) -> None:
+    """Name every change since REF; fails where one breaks clients, unless it has a version or a dated waiver."""
+    import orjson
+
+    from sternpost.app.compare import judge, plan_at, read_waivers
+    from sternpost.app.emit import plan_data
+    from sternpost.app.loading import application_name, load_application
+    from sternpost.cli.difference import print_verdict
+    from sternpost.plan.diff import compare
+
+    name = application_name(app)
+    application = load_application(name)
+    new = orjson.loads(orjson.dumps(plan_data(application.compiled)))
+    verdict = judge(compare(plan_at(reference, name), new), read_waivers(waivers), application.clock.now())
+    if as_json:
+        sys.stdout.buffer.write(orjson.dumps(verdict.as_data(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    else:
+        print_verdict(verdict, out)
+    if verdict.refused:
+        raise typer.Exit(FAILED)
+
+
 @migrate_cli.command()
 def apply(
     app: App = None,

@@ -18,11 +18,13 @@ from sternpost.compile.policies import Known, PolicyCompiler
 from sternpost.compile.relations import RelationCompiler, Side
 from sternpost.compile.services import bind
 from sternpost.compile.types import RelationType, read_type
+from sternpost.compile.versions import CompilePolicy, Older, compile_versions
 from sternpost.contract.contract import Contract
-from sternpost.contract.policy import BOOLEAN_MISUSE
+from sternpost.contract.policy import BOOLEAN_MISUSE, Policy
 from sternpost.contract.resource import Declaration, Declared, Payload, Resource, declarations
 from sternpost.contract.source import Source, attribute_source, call_keyword_source
 from sternpost.plan.model import FieldPlan, OperationPlan, PayloadPlan, Plan, RelationPlan, ResourcePlan
+from sternpost.plan.policy import DENY, PolicyNode
 
 _API_VERSION = re.compile(r"v[1-9][0-9]*")
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -36,6 +38,8 @@ class Compiled:
     functions: dict[str, Callable[..., Any]]
     classes: dict[str, type]
     places: dict[str, Source]
+    older: tuple[Older, ...] = ()
+    """Older versions of the API that are served as well, the newest first."""
 
 
 def compile_contract(contract: Contract, services: Iterable[ModuleType | Callable[..., Any]] = ()) -> Compiled:
@@ -107,9 +111,24 @@ class _Compiler:
             self.contract.source,
             self.report,
         )
+        older: tuple[Older, ...] = ()
+        if not self.report.diagnostics:
+            bound, older = compile_versions(self.contract, bound, self.report, self._older_policy(drafts, known))
         self.report.raise_if_any()
         all_classes: dict[str, type] = {**classes, **{payload.name: cls for cls, payload in self.payloads.items()}}
-        return Compiled(bound, functions, all_classes, places)
+        return Compiled(bound, functions, all_classes, places, older)
+
+    def _older_policy(self, drafts: dict[str, Draft], known: dict[str, Known]) -> CompilePolicy:
+        def compile_policy(resource: str, operation: OperationPlan, policy: Any, where: Source) -> PolicyNode:
+            if not isinstance(policy, Policy):
+                self.report.add(where, "SP023", f"allow={shown(policy)} is not a policy", 'write scope("…") or public')
+                return DENY
+            creates = operation.kind == "create" or (operation.kind == "custom" and not operation.on_item)
+            return PolicyCompiler(drafts[resource].name, known, self.report).compile(
+                policy, operation.name, where, creates=creates
+            )
+
+        return compile_policy
 
     # -- the contract as a whole
 

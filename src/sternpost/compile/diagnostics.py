@@ -19,6 +19,8 @@ CODES: dict[str, str] = {
     "SP009": "whose schema it is, is unknown",
     "SP020": "an option of the contract has a wrong value",
     "SP021": "API keys are declared for an external database",
+    "SP022": "an older version of the API is wrong",
+    "SP023": "what changed after an older version is wrong",
     "SP101": "a class keyword is unknown",
     "SP102": "a resource has no id prefix",
     "SP103": "an id prefix is malformed",

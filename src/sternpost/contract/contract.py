@@ -23,6 +23,7 @@ class Contract:
         batch_max: how many operations `POST /api/v1/$batch` takes at once, each under its own policy; 0 for no batches.
         api_keys: whether API keys are taken beside tokens. They are made with `sternpost apikey create` and kept, as
             digests, in the table `sternpost_api_keys`.
+        older: older versions that are served as well, the newest first, each a `Version` with what changed after it.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Contract:
         schema: Literal["own", "external"] = "own",
         batch_max: int = 50,
         api_keys: bool = False,
+        older: Sequence[Any] = (),
     ) -> None:
         self.name = name
         self.resources: Any = _listed(resources)
@@ -49,6 +51,7 @@ class Contract:
         self.schema = schema
         self.batch_max = batch_max
         self.api_keys = api_keys
+        self.older: Any = _listed(older)
         self.source = caller_source(1)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from sternpost.errors import Timeout, Unauthenticated
+from sternpost.errors import SternpostError, Timeout, Unauthenticated
 from sternpost.pipeline.call import Answer, Call
 from sternpost.pipeline.operations import HANDLERS, Execution
 from sternpost.pipeline.runtime import BoundOperation, Runtime
@@ -34,9 +34,17 @@ async def execute(runtime: Runtime, call: Call, observation: Observation, sessio
     run = Execution(runtime, operation, call, principal, access, values, selection, statistics, observation, session)
     try:
         if operation.plan.timeout_seconds is None:
-            return await HANDLERS[operation.plan.kind](run)
-        async with asyncio.timeout(operation.plan.timeout_seconds):
-            return await HANDLERS[operation.plan.kind](run)
+            answer = await HANDLERS[operation.plan.kind](run)
+        else:
+            async with asyncio.timeout(operation.plan.timeout_seconds):
+                answer = await HANDLERS[operation.plan.kind](run)
+        if runtime.translation is not None and operation.plan.output is None:
+            runtime.translation.answer(operation.resource.name, answer)
+        return answer
+    except SternpostError as error:
+        if runtime.translation is not None:
+            runtime.translation.error(operation.resource.name, error)
+        raise
     except TimeoutError as error:
         raise Timeout(log={"timeoutSeconds": operation.plan.timeout_seconds}) from error
     finally:

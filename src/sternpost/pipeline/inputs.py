@@ -64,6 +64,8 @@ class Input:
     partial: bool
     filled_in: frozenset[str] = frozenset()
     """Fields that the database fills in where they are not sent."""
+    upgrade: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    """For an older version of the API: makes the newest version's values of its own."""
 
     def parse(self, body: bytes | dict[str, Any] | None) -> dict[str, Any]:
         """The values by field name; with a merge patch only those that were sent.
@@ -79,7 +81,8 @@ class Input:
         names = parsed.model_fields_set if self.partial else type(parsed).model_fields
         if self.filled_in:
             names = [name for name in names if name in parsed.model_fields_set or name not in self.filled_in]
-        return {name: _plain(getattr(parsed, name)) for name in names}
+        values = {name: _plain(getattr(parsed, name)) for name in names}
+        return values if self.upgrade is None else self.upgrade(values)
 
     def _details(self, error: ValidationError) -> list[Detail]:
         count = error.error_count()
@@ -136,7 +139,7 @@ class Inputs:
         for relation in resource.relations:
             if relation.input_name is not None:
                 definitions[relation.name] = self._list_definition(relation, partial=partial)
-        read_only = {field.public_name for field in resource.fields if field.write not in writable}
+        read_only = {field.public_name for field in resource.fields if field.write not in writable and not field.hidden}
         read_only |= {relation.public_name for relation in resource.relations if relation.input_name is None}
         for relation in resource.owned_relations:
             item_fields = self.plan.by_name[relation.target].fields

@@ -136,7 +136,7 @@ async def create(run: Execution) -> Answer:
             facts = await session.facts(resource.name, run.values, tuple(run.access.facts))
             if not run.operation.check.allows(run.policy, facts, run.subject):
                 raise _denied(run)
-        change: Change[Any] = Change(run.runtime, session, resource, run.values, None, None)
+        change: Change[Any] = Change(run.runtime.authors, session, resource, run.values, None, None)
         return Answer(document=_visible(run, await _apply(run, session, change)))
 
 
@@ -147,7 +147,7 @@ async def change_row(run: Execution) -> Answer:
         _default_to_caller(run)
     async with run.transaction() as session:
         row = await _load(run, session, run.runtime.views.full(resource, run.access.facts), lock=True)
-        change: Change[Any] = Change(run.runtime, session, resource, run.values, row.document, _digits(run))
+        change: Change[Any] = Change(run.runtime.authors, session, resource, run.values, row.document, _digits(run))
         return Answer(document=_visible(run, await _apply(run, session, change)))
 
 
@@ -398,14 +398,15 @@ def _visible(run: Execution, document: Document) -> Document:
 
 def _only(view: View, resource: ResourcePlan, document: Document, runtime: Runtime) -> Document:
     if len(view.fields) == len(resource.fields) and all(
-        len(include.view.fields) == len(runtime.plan.by_name[include.view.resource].fields) for include in view.includes
+        len(include.view.fields) == len(runtime.newest.by_name[include.view.resource].fields)
+        for include in view.includes
     ):
         return document
     names = [resource.fields_by_name[name].public_name for name in view.fields]
     kept = {name: document[name] for name in names if name in document}
     for include in view.includes:
         relation = resource.relations_by_name[include.relation]
-        target = runtime.plan.by_name[relation.target]
+        target = runtime.newest.by_name[relation.target]
         kept[relation.public_name] = [
             _only(include.view, target, item, runtime) for item in document.get(relation.public_name, [])
         ]
@@ -437,4 +438,4 @@ def _reader(run: Execution) -> Reader:
 
 
 def _context(run: Execution, reader: Reader, *, previous_state: str | None = None) -> Context:
-    return Context(run.runtime, run.principal, reader, run.observation.logger(), previous_state)
+    return Context(run.runtime.authors, run.principal, reader, run.observation.logger(), previous_state)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sternpost.clock import Clock
@@ -15,6 +15,7 @@ from sternpost.pipeline.data.values import Values
 from sternpost.pipeline.inputs import Input, Inputs
 from sternpost.pipeline.instances import Instances
 from sternpost.pipeline.selection import Selection, Selector
+from sternpost.pipeline.translation import NO_CONVERSIONS, Conversions, Translation
 from sternpost.pipeline.views import Views
 from sternpost.plan.model import OperationPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.policy import DENY, Path, PolicyNode, fold, paths
@@ -105,8 +106,15 @@ class Runtime:
         clock: Clock,
         new_id: NewId,
         cursor_key: bytes,
+        newest: Plan | None = None,
+        conversions: Conversions = NO_CONVERSIONS,
     ) -> None:
         self.plan = plan
+        self.newest = newest or plan
+        self.authors = self
+        """What the author's functions work with: the runtime of the newest version, in all of them."""
+        self.versioned = plan.api_version if newest else None
+        self.translation = Translation(plan, newest, conversions) if newest and newest is not plan else None
         self.storage = storage
         self.authenticator = authenticator
         self.clock = clock
@@ -114,7 +122,7 @@ class Runtime:
         self.cursors = Cursors(cursor_key)
         self.views = Views(plan)
         self.inputs = Inputs(plan)
-        self.instances = Instances(plan, classes)
+        self.instances = Instances(self.newest, classes)
         self.data_values = Values(self.instances)
         self.checks = {resource.name: row_check(plan, resource) for resource in plan.resources}
         self.operations = {
@@ -126,7 +134,7 @@ class Runtime:
         seeing = paths(resource.reading.policy) if resource.reading else frozenset[Path]()
         return BoundOperation(
             plan=operation,
-            resource=resource,
+            resource=self.newest.by_name[resource.name],
             needs_caller=fold(operation.policy, known=False, scopes=frozenset()) == DENY,
             facts=paths(operation.policy) | seeing,
             check=self.checks[resource.name],
@@ -141,6 +149,12 @@ class Runtime:
         )
 
     def _input(self, resource: ResourcePlan, operation: OperationPlan) -> Input | None:
+        found = self._own_input(resource, operation)
+        if found is None or self.translation is None or operation.kind == "custom":
+            return found
+        return replace(found, upgrade=self.translation.upgrade(resource, creating=operation.kind == "create"))
+
+    def _own_input(self, resource: ResourcePlan, operation: OperationPlan) -> Input | None:
         match operation.kind:
             case "create":
                 return self.inputs.create(resource)

@@ -101,6 +101,7 @@ class Views:
     def _build(
         self, resource: ResourcePlan, principal: Principal | None, facts: frozenset[Path], tree: IncludeTree
     ) -> View:
+        resource = self.plan.by_name[resource.name]  # as it is in this version of the API
         scopes = principal.scopes if principal else frozenset[str]()
         visible = tuple(
             f.name for f in resource.fields if can_see(f, scopes) and (tree.fields is None or f.name in tree.fields)

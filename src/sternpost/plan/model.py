@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -67,6 +67,17 @@ class FieldPlan:
     """Its column, where that has another name."""
     storage: str | None = None
     """How an external database keeps it, where there are several ways; see `STORAGE`."""
+    stored: tuple[tuple[str, Any], ...] = ()
+    """Rules that its column keeps instead, because an older version of the API allows more."""
+    shown: tuple[tuple[Any, Any], ...] = ()
+    """In an older version: what is shown of values that it does not know."""
+    converted: bool = False
+    """In an older version: whether its values are another form of what is stored."""
+
+    @property
+    def as_stored(self) -> FieldPlan:
+        """The field with the rules of its column."""
+        return replace(self, **dict(self.stored)) if self.stored else self
 
     @property
     def column_name(self) -> str:
@@ -233,6 +244,12 @@ class Plan:
     """How many operations one batch may hold; 0 where there are no batches."""
     api_keys: bool = False
     """Whether API keys are taken beside tokens, and kept in the database."""
+    deprecated: str | None = None
+    """The day (ISO 8601) from which this version of the API is deprecated."""
+    sunset: str | None = None
+    """The day from which it may be gone."""
+    deprecation_link: str | None = None
+    gone_after_sunset: bool = False
 
     @property
     def external(self) -> bool:
@@ -308,7 +325,7 @@ _SCHEMA_FACTS = (
 
 
 def _schema_facts(field: FieldPlan) -> dict[str, Any]:
-    facts = {fact: as_data(getattr(field, fact)) for fact in _SCHEMA_FACTS}
+    facts = {fact: as_data(getattr(field.as_stored, fact)) for fact in _SCHEMA_FACTS}
     return {**facts, "column": field.column} if field.column else facts
 
 

@@ -69,6 +69,8 @@ class Log:
         line["status"] = observation.status
         line["operation"] = observation.operation
         line["statements"] = observation.statements
+        if observation.api_version:
+            line["apiVersion"] = observation.api_version
         if observation.error_code:
             line["errorCode"] = observation.error_code
         self._write(line)

@@ -30,6 +30,8 @@ class Observation:
     status: int = 0
     statements: int = 0
     error_code: str | None = None
+    api_version: str | None = None
+    """Told where the service has several."""
 
     def logger(self) -> Any:
         """A logger for the author's code that carries this request's ids."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import html
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib.resources import files
 
@@ -25,25 +26,36 @@ _PREFIX = "/docs/assets/"
 class Docs:
     """The documentation pages of a plan, built once."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        self.description = orjson.dumps(openapi(runtime))
-        self.page = _page(runtime.plan.title)
+    def __init__(self, runtime: Runtime, older: Sequence[Runtime] = ()) -> None:
+        self.descriptions = {"/openapi.json": orjson.dumps(openapi(runtime))}
+        for version in (runtime, *older) if older else ():
+            self.descriptions[f"{version.plan.base_path}/openapi.json"] = orjson.dumps(openapi(version))
+        versions = [(version.plan.api_version, f"/docs/{version.plan.api_version}") for version in (runtime, *older)]
+        self.pages = {"/docs": _page(runtime.plan.title, "/openapi.json", versions if older else [])}
+        for version in (runtime, *older) if older else ():
+            self.pages[f"/docs/{version.plan.api_version}"] = _page(
+                runtime.plan.title, f"{version.plan.base_path}/openapi.json", versions
+            )
 
     def knows(self, path: str) -> bool:
         """Whether the path is one of these pages."""
-        return path in ("/docs", "/openapi.json") or (path.startswith(_PREFIX) and path[len(_PREFIX) :] in _ASSETS)
+        return (
+            path in self.descriptions
+            or path in self.pages
+            or (path.startswith(_PREFIX) and path[len(_PREFIX) :] in _ASSETS)
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
-        if path == "/openapi.json":
-            await send_response(scope, send, 200, [JSON, *_headers()], self.description)
-        elif path == "/docs":
+        if path in self.descriptions:
+            await send_response(scope, send, 200, [JSON, *_headers()], self.descriptions[path])
+        elif path in self.pages:
             page = [
                 (b"content-type", b"text/html; charset=utf-8"),
                 (b"content-security-policy", PAGE_POLICY),
                 *_headers(),
             ]
-            await send_response(scope, send, 200, page, self.page)
+            await send_response(scope, send, 200, page, self.pages[path])
         else:
             await self._asset(scope, send, path[len(_PREFIX) :])
 
@@ -70,7 +82,9 @@ def _asset(name: str) -> tuple[bytes, bytes]:
     return body, f'"{hashlib.sha256(body).hexdigest()[:32]}"'.encode()
 
 
-def _page(title: str) -> bytes:
+def _page(title: str, description: str, versions: Sequence[tuple[str, str]]) -> bytes:
+    links = " · ".join(f'<a href="{address}">{name}</a>' for name, address in versions)
+    choice = f"<nav>Versions: {links}</nav>\n" if links else ""
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -81,7 +95,7 @@ def _page(title: str) -> bytes:
 <link rel="stylesheet" href="{_PREFIX}swagger-ui.css">
 </head>
 <body>
-<div id="swagger-ui"></div>
+{choice}<div id="swagger-ui" data-url="{description}"></div>
 <script src="{_PREFIX}swagger-ui-bundle.js"></script>
 <script src="{_PREFIX}start.js"></script>
 </body>

@@ -91,6 +91,7 @@ class _Document:
             "summary": operation.summary,
             "description": f"Allowed for: `{describe(operation.policy)}`.",
             "security": _security(operation),
+            **self._deprecated(),
         }
         if parameters:
             described["parameters"] = parameters
@@ -103,14 +104,22 @@ class _Document:
         }
         return described
 
+    def _resource(self, bound: BoundOperation) -> ResourcePlan:
+        """As it is in the version of the API that is described."""
+        return self.plan.by_name[bound.resource.name]
+
+    def _deprecated(self) -> Schema:
+        return {"deprecated": True} if self.plan.deprecated else {}
+
     def _nested(self, resource: ResourcePlan, relation: RelationPlan, bound: BoundOperation) -> Schema:
-        operation, target = bound.plan, bound.resource
+        operation, target = bound.plan, self._resource(bound)
         return {
             "operationId": f"{resource.path.replace('-', '_')}_{relation.name}_{operation.name}",
             "tags": [resource.name],
             "summary": f"List the {relation.name.replace('_', ' ')} of one {resource.name}",
             "description": f"Allowed for: `{describe(operation.policy)}`.",
             "security": _security(operation),
+            **self._deprecated(),
             "parameters": [self._id_parameter(resource), *self._list_parameters(bound)],
             "responses": {
                 "200": self._many(target, export=operation.export),
@@ -226,7 +235,7 @@ class _Document:
                 _listed("sort", "Fields to sort by; a - before one for descending", {"enum": names}, SORTS_MAX)
             )
         if selector.includes:
-            names = [relation.public_name for relation in self.runtime.views.includable(bound.resource)]
+            names = [relation.public_name for relation in self.runtime.views.includable(self._resource(bound))]
             parameters.append(
                 _listed(
                     "include",
@@ -239,13 +248,13 @@ class _Document:
             parameters.append(self._fields_parameter(bound))
         parameters += self._filters(selector.rules, "")
         if selector.includes:
-            for relation in self.runtime.views.includable(bound.resource):
+            for relation in self.runtime.views.includable(self._resource(bound)):
                 parameters += self._of_relation(selector, relation)
         return parameters
 
     def _fields_parameter(self, bound: BoundOperation) -> Schema:
-        relations = [relation.public_name for relation in self.runtime.views.includable(bound.resource)]
-        names = [field.public_name for field in bound.resource.fields if not field.hidden] + relations
+        relations = [relation.public_name for relation in self.runtime.views.includable(self._resource(bound))]
+        names = [field.public_name for field in self._resource(bound).fields if not field.hidden] + relations
         text = "The only fields to give; a relation that is named is included, and a dot names a field of it"
         return _listed("fields", text, {"enum": names}, FIELDS_MAX)
 

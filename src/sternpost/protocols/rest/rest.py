@@ -13,6 +13,7 @@ import orjson
 from sternpost.errors import (
     CATALOGUE,
     Detail,
+    Gone,
     Invalid,
     InvalidCredentials,
     MethodNotAllowed,
@@ -29,6 +30,7 @@ from sternpost.pipeline.execute import execute
 from sternpost.pipeline.runtime import Runtime
 from sternpost.plan.model import OperationPlan
 from sternpost.protocols.rest.batch import encode_results, read_steps
+from sternpost.protocols.rest.deprecation import day, deprecation_headers
 from sternpost.protocols.rest.exports import encoded, export_headers, wanted_export
 from sternpost.protocols.rest.http import (
     ABORT,
@@ -72,13 +74,18 @@ class Rest:
         self.router = Router(runtime)
         self.max_body_bytes = max_body_bytes
         plan = runtime.plan
+        self.headers = deprecation_headers(plan)
+        self.gone_at = day(plan.sunset) if plan.sunset and plan.gone_after_sunset else None
         self.batch_path = f"{plan.base_path}/{BATCH}" if plan.batch_max else None
 
     async def __call__(
         self, scope: Scope, receive: Receive, send: Send, headers: RequestHeaders, observation: Observation
     ) -> None:
         """Answers one request, whatever happens."""
+        observation.api_version = self.runtime.versioned
         try:
+            if self.gone_at is not None and self.runtime.clock.now() >= self.gone_at:
+                raise Gone(f"Version {self.runtime.plan.api_version} of this API is not served any more")
             status, more, body = await self._answer(scope, receive, headers, observation)
             if isinstance(body, Export):
                 await self._export(scope, receive, send, observation, more, body)
@@ -93,7 +100,7 @@ class Rest:
             observation.log.error(observation, error)
             status, more, body = encode_error(None, observation, headers)
         observation.status = status
-        response_headers = [*more, *SECURITY_HEADERS, (b"x-request-id", observation.request_id.encode())]
+        response_headers = [*more, *self.headers, *SECURITY_HEADERS, (b"x-request-id", observation.request_id.encode())]
         await send_response(scope, send, status, response_headers, body)
 
     async def _answer(
@@ -151,7 +158,7 @@ class Rest:
         observation.status = 200
         gone = asyncio.ensure_future(_disconnected(receive))
         try:
-            headers = [*headers, *SECURITY_HEADERS, (b"x-request-id", observation.request_id.encode())]
+            headers = [*headers, *self.headers, *SECURITY_HEADERS, (b"x-request-id", observation.request_id.encode())]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             if scope["method"] != "HEAD":
                 async for chunk in export:

@@ -124,7 +124,7 @@ class Schema:
                     name=f"fk_{resource_table}_{field.name}",
                 )
             )
-        column_type = self.dialect.column_type(field)
+        column_type = self.dialect.column_type(field.as_stored)
         return Column(field.column_name, column_type, *arguments, key=field.name, nullable=field.nullable)
 
     def _link_table(self, resource: ResourcePlan, relation: RelationPlan) -> Table:
@@ -151,6 +151,7 @@ class Schema:
         return table
 
     def _check(self, field: FieldPlan) -> str | None:
+        field = field.as_stored
         name = f'"{field.column_name}"'
         parts: list[str] = []
         if field.choices:

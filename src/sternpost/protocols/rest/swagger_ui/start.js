@@ -1,7 +1,7 @@
 // Starts Swagger UI on this host's own description. Nothing is loaded from anywhere else.
 window.addEventListener("load", () => {
   window.ui = SwaggerUIBundle({
-    url: "/openapi.json",
+    url: document.getElementById("swagger-ui").dataset.url,
     dom_id: "#swagger-ui",
     deepLinking: true,
     displayRequestDuration: true,

@@ -1,0 +1,168 @@
+"""Between an older version of an API and the newest: inputs are made newer, answers and errors older.
+
+Storage, services and policies know the newest version only. A request of the newest version never comes here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from sternpost.errors import Detail, Invalid, SternpostError
+from sternpost.pipeline.call import Answer
+from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
+from sternpost.plan.values import from_plan
+from sternpost.ports.storage import Document
+
+Convert = Callable[[Any], Any]
+Conversions = Mapping[tuple[str, str], tuple[Convert, Convert]]
+"""By resource and field: what makes a newer value of an older one, and the other way round."""
+
+NO_CONVERSIONS: Conversions = {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """A member of a document: its older name (None where it has none), its value's older form, what lies below it."""
+
+    name: str | None
+    shown: Mapping[Any, Any] | None = None
+    down: Convert | None = None
+    target: str | None = None
+
+
+class Translation:
+    """Translates for one older version.
+
+    Args:
+        older, newest: the two plans; fields have the same `name` in both.
+        conversions: for fields whose values have another form.
+    """
+
+    def __init__(self, older: Plan, newest: Plan, conversions: Conversions) -> None:
+        self.older = older
+        self.conversions = conversions
+        self.members = {
+            resource.name: self._members(resource, older.by_name[resource.name]) for resource in newest.resources
+        }
+
+    def answer(self, resource: str, answer: Answer) -> None:
+        """Puts an answer into the older version's words."""
+        if answer.document is not None:
+            answer.document = self._document(resource, answer.document)
+        if answer.documents is not None:
+            answer.documents = [self._document(resource, document) for document in answer.documents]
+        if answer.parts is not None:
+            members = self.members[resource]
+            answer.parts = self._parts(resource, answer.parts)
+            answer.columns = tuple(
+                (str(members[name].name), written or members[name].down is not None) for name, written in answer.columns
+            )
+        if cut := answer.meta.get("truncated"):
+            answer.meta["truncated"] = sorted(self._path(resource, path) for path in cut)
+
+    async def _parts(self, resource: str, parts: AsyncGenerator[list[Document]]) -> AsyncGenerator[list[Document]]:
+        async with aclosing(parts):
+            async for part in parts:
+                yield [self._document(resource, document) for document in part]
+
+    def error(self, resource: str, error: SternpostError) -> None:
+        """The same for what an error says of single members."""
+        error.details = tuple(
+            Detail(self._path(resource, detail.path), detail.code, self._message(resource, detail))
+            for detail in error.details
+        )
+
+    def upgrade(self, resource: ResourcePlan, *, creating: bool) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        """What makes the newest version's values of an input of the older one.
+
+        Raises (when called):
+            Invalid: a conversion does not take the value.
+        """
+        return lambda values: self._upgraded(resource, values, "", creating=creating)
+
+    def _members(self, newest: ResourcePlan, older: ResourcePlan) -> dict[str, _Member]:
+        members: dict[str, _Member] = {}
+        for field in newest.fields:
+            was = older.fields_by_name[field.name]
+            pair = self.conversions.get((newest.name, field.name))
+            members[field.public_name] = _Member(
+                None if was.hidden else was.public_name,
+                dict(was.shown) or None,
+                pair[1] if pair else None,
+            )
+        for relation in newest.relations:
+            had = older.relations_by_name.get(relation.name)
+            members[relation.public_name] = _Member(had.public_name if had else None, target=relation.target)
+        return members
+
+    def _document(self, resource: str, document: Document) -> Document:
+        members = self.members[resource]
+        older: Document = {}
+        for name, value in document.items():
+            member = members[name]
+            if member.name is not None:
+                older[member.name] = self._value(member, value)
+        return older
+
+    def _value(self, member: _Member, value: Any) -> Any:
+        if member.target is not None:
+            if isinstance(value, list):
+                return [self._document(member.target, item) for item in value]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+            return None if value is None else self._document(member.target, value)
+        if member.shown is not None:
+            value = member.shown.get(value, value)
+        return value if member.down is None or value is None else member.down(value)
+
+    def _path(self, resource: str, path: str) -> str:
+        """`fullName` or `items.0.unitPrice`, in the older names; empty where the older version has no such member."""
+        first, dot, rest = path.partition(".")
+        member = self.members[resource].get(first)
+        if member is None:
+            return path
+        if member.name is None:
+            return ""
+        if member.target is None or not dot:
+            return member.name + dot + rest
+        index, dot, below = rest.partition(".")
+        if not index.isdigit():
+            return f"{member.name}.{self._path(member.target, rest)}"
+        return f"{member.name}.{index}{dot}{self._path(member.target, below)}"
+
+    def _message(self, resource: str, detail: Detail) -> str:
+        if detail.code != "duplicate":
+            return detail.message
+        members = self.members[resource]
+        return re.sub(
+            r"\w+", lambda word: (members[word[0]].name or "value") if word[0] in members else word[0], detail.message
+        )
+
+    def _upgraded(self, resource: ResourcePlan, values: dict[str, Any], path: str, *, creating: bool) -> dict[str, Any]:
+        for name, value in values.items():
+            pair = self.conversions.get((resource.name, name))
+            if pair is not None and value is not None:
+                values[name] = _converted(pair[0], value, path + resource.fields_by_name[name].public_name)
+        for relation in resource.owned_relations:
+            target = self.older.by_name[relation.target]
+            for index, item in enumerate(values.get(relation.name, ())):
+                self._upgraded(target, item, f"{path}{relation.public_name}.{index}.", creating=True)
+        if creating:
+            for field in resource.fields:
+                if _completes(field):
+                    values.setdefault(field.name, from_plan(field, field.default))
+        return values
+
+
+def _completes(field: FieldPlan) -> bool:
+    """Whether the older version, which cannot send the field, has a value for it."""
+    return field.hidden and field.default is not None and field.generated is None and field.computed is None
+
+
+def _converted(up: Convert, value: Any, path: str) -> Any:
+    try:
+        return up(value)
+    except ValueError as error:
+        raise Invalid(details=[Detail(path, "value_error", str(error))]) from error

@@ -1,0 +1,616 @@
+"""What changed between two plans, as a client sees it: what breaks it, what it may ignore, what is only said anew.
+
+Plans come as data (`Plan.as_data`, a `plan.json`), so that one that an earlier release wrote can be compared.
+An attribute that an old plan does not have stands for its default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import chain, combinations
+from typing import Any, Literal
+
+from sternpost.plan.policy import (
+    ALLOW,
+    DENY,
+    AllOf,
+    AnyOf,
+    Authenticated,
+    Compare,
+    Not,
+    Owner,
+    PolicyNode,
+    Public,
+    Scope,
+    describe,
+    fold,
+    scopes,
+)
+
+Class = Literal["breaking", "additive", "neutral"]
+Data = Mapping[str, Any]
+
+SCOPES_MAX = 8
+"""Scopes that two policies may name together to be compared for every set of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One change.
+
+    Attributes:
+        code: stable, such as `field-removed`.
+        place: the API version, the resource and the member, such as `v1 orders.status` or `v1 users.browse`.
+        what: what a client sees of it.
+        fix: what to do where it is breaking; else empty.
+    """
+
+    kind: Class
+    code: str
+    place: str
+    what: str
+    fix: str = ""
+
+    @property
+    def id(self) -> str:
+        """By which a waiver names it."""
+        return f"{self.code} {self.place}"
+
+    def as_data(self) -> dict[str, str]:
+        return {
+            "id": self.id,
+            "class": self.kind,
+            "code": self.code,
+            "place": self.place,
+            "what": self.what,
+            "fix": self.fix,
+        }
+
+
+KEEP = "keep it, or serve the change as a new version: raise api_version and list the old one in older=[Version(…)]"
+
+
+def compare(old: Data, new: Data) -> list[Difference]:
+    """Every change from one plan to another, version by version, breaking ones first."""
+    before, after = _versions(old), _versions(new)
+    found: list[Difference] = []
+    for name, plan in before.items():
+        if name not in after:
+            what = f"every address below {plan['base_path']} answers 404"
+            fix = f'list it in older=[Version("{name}", …)]'
+            found.append(Difference("breaking", "version-removed", name, what, fix))
+        else:
+            found += _Comparison(name).plan(plan, after[name])
+    found += [
+        Difference("additive", "version-added", name, f"there is {plan['base_path']}")
+        for name, plan in after.items()
+        if name not in before
+    ]
+    order = ("breaking", "additive", "neutral")
+    return sorted(found, key=lambda one: (order.index(one.kind), one.place, one.code, one.what))
+
+
+def _versions(plan: Data) -> dict[str, Data]:
+    return {one["api_version"]: one for one in (plan, *plan.get("older", ()))}
+
+
+# -- what is compared, by attribute; `tests/unit/plan/test_diff.py` asserts that every attribute stands in one place
+
+COMPARED: dict[str, frozenset[str]] = {
+    "Plan": frozenset(
+        [
+            "title",
+            "description",
+            "license",
+            "version",
+            "api_version",
+            "base_path",
+            "resources",
+            "batch_max",
+            "api_keys",
+            "deprecated",
+            "sunset",
+            "deprecation_link",
+            "gone_after_sunset",
+        ]
+    ),
+    "ResourcePlan": frozenset(
+        ["name", "path", "prefix", "description", "owned_by", "fields", "relations", "operations", "unique_together"]
+    ),
+    "FieldPlan": frozenset(
+        [
+            "name",
+            "public_name",
+            "kind",
+            "nullable",
+            "required",
+            "default",
+            "write",
+            "description",
+            "read_scope",
+            "hidden",
+            "unique",
+            "generated",
+            "caller_default",
+            "min_length",
+            "max_length",
+            "pattern",
+            "format",
+            "minimum",
+            "maximum",
+            "decimal_places",
+            "max_digits",
+            "choices",
+            "references",
+            "filters",
+        ]
+    ),
+    "RelationPlan": frozenset(
+        ["name", "public_name", "kind", "target", "input_name", "min_items", "max_items", "nested_route", "description"]
+    ),
+    "OperationPlan": frozenset(
+        [
+            "id",
+            "method",
+            "path",
+            "policy",
+            "summary",
+            "status",
+            "page_size",
+            "max_page_size",
+            "sort",
+            "default_sort",
+            "sources",
+            "target",
+            "state_field",
+            "input",
+            "output",
+            "returns_nothing",
+            "export",
+            "timeout_seconds",
+        ]
+    ),
+    "PayloadPlan": frozenset(["fields"]),
+}
+IRRELEVANT: dict[str, dict[str, str]] = {
+    "Plan": {"name": "stands in log lines only", "schema": "whose tables they are, no client sees"},
+    "ResourcePlan": {
+        "table": "storage",
+        "schema": "storage",
+        "position_column": "storage",
+        "owner_field": "stands in the policies that use it",
+    },
+    "FieldPlan": {
+        "sensitive": "masks log lines",
+        "computed": "how the value comes to be; that no client sets it is `write`",
+        "on_delete": "what a deletion of another row does is seen in that row's operations",
+        "column": "storage",
+        "storage": "storage",
+        "stored": "storage",
+        "shown": "values of newer versions in the words of this one",
+        "converted": "the kind of the older form is compared",
+    },
+    "RelationPlan": {
+        "local_field": "storage",
+        "remote_field": "storage",
+        "link_table": "storage",
+        "link_local": "storage",
+        "link_remote": "storage",
+        "link_schema": "storage",
+    },
+    "OperationPlan": {
+        "name": "part of the id",
+        "kind": "seen in method, status, input and output",
+        "resource": "where it stands",
+        "on_item": "part of the path",
+        "success_message": "stands in log lines only",
+        "has_service": "what a service does is its own matter",
+    },
+    "PayloadPlan": {"name": "stands in documentation only", "description": "stands in documentation only"},
+}
+
+
+class _Comparison:
+    """Compares one API version with itself."""
+
+    def __init__(self, version: str) -> None:
+        self.version = version
+        self.found: list[Difference] = []
+
+    def plan(self, old: Data, new: Data) -> list[Difference]:
+        self._texts("", old, new, ("title", "description", "license", "version"))
+        if old["base_path"] != new["base_path"]:
+            self._break("prefix-changed", "", f"every address begins with {new['base_path']}, not {old['base_path']}")
+        self._most("batch", "", old.get("batch_max", 50), new.get("batch_max", 50), "operations in a batch")
+        if old.get("api_keys", False) != new.get("api_keys", False):
+            if new.get("api_keys"):
+                self._add("additive", "api-keys-added", "", "API keys are taken beside tokens")
+            else:
+                self._break("api-keys-removed", "", "API keys are refused")
+        for name in ("deprecated", "sunset", "deprecation_link", "gone_after_sunset"):
+            if old.get(name) != new.get(name):
+                self._add("neutral", "deprecation-changed", "", f"{name} is {new.get(name)}, and was {old.get(name)}")
+        before, after = _named(old["resources"]), _named(new["resources"])
+        for name, resource in before.items():
+            if name in after:
+                self._resource(resource, after[name])
+            elif _served(resource):
+                self._break("resource-removed", resource["path"], f"/{resource['path']} answers 404")
+        for name, resource in after.items():
+            if name not in before and _served(resource):
+                self._add("additive", "resource-added", resource["path"], f"there is /{resource['path']}")
+        return self.found
+
+    def _resource(self, old: Data, new: Data) -> None:
+        place = old["path"]
+        if not _served(old) and not _served(new):
+            return
+        if old["path"] != new["path"]:
+            self._break("path-changed", place, f"its address is /{new['path']}")
+        if old["prefix"] != new["prefix"]:
+            self._break("id-prefix-changed", place, f"ids begin with {new['prefix']}_, not {old['prefix']}_")
+        if old.get("owned_by") != new.get("owned_by"):
+            self._break("ownership-changed", place, "its rows are written in another way")
+        self._texts(place, old, new, ("description",))
+        groups = {tuple(group) for group in old["unique_together"]}
+        for group in {tuple(group) for group in new["unique_together"]} - groups:
+            self._break("unique-added", place, f"a second row with the same {', '.join(group)} is refused")
+        for group in groups - {tuple(group) for group in new["unique_together"]}:
+            self._add("additive", "unique-removed", place, f"several rows may have the same {', '.join(group)}")
+        self._fields(place, _visible(old), _visible(new), accepts=_accepts(old) | _accepts(new))
+        self._relations(place, old, new)
+        before, after = _by(old["operations"], "id"), _by(new["operations"], "id")
+        for key, operation in before.items():
+            if key in after:
+                self._operation(operation, after[key])
+            else:
+                self._break("operation-removed", key, f"{operation['method']} {operation['path']} is not served")
+        for key, operation in after.items():
+            if key not in before:
+                self._add("additive", "operation-added", key, f"there is {operation['method']} {operation['path']}")
+
+    # -- fields
+
+    def _fields(
+        self,
+        place: str,
+        old: Mapping[str, Data],
+        new: Mapping[str, Data],
+        *,
+        accepts: frozenset[str],
+        gives: bool = True,
+    ) -> None:
+        before = {field["name"]: field for field in old.values()}
+        after = {field["name"]: field for field in new.values()}
+        for name, field in before.items():
+            where = f"{place}.{field['public_name']}"
+            if name not in after:
+                self._break("field-removed", where, "answers do not have it, and inputs with it are refused")
+            elif after[name]["public_name"] != field["public_name"]:
+                self._break("field-renamed", where, f"it is called {after[name]['public_name']}")
+            else:
+                self._field(where, field, after[name], accepts, gives=gives)
+        for name, field in after.items():
+            if name in before:
+                continue
+            where = f"{place}.{field['public_name']}"
+            if field["required"] and _written(field, accepts):
+                self._break("required-field-added", where, "inputs without it are refused", "give it a default")
+            else:
+                self._add("additive", "field-added", where, "it is new")
+
+    def _field(self, where: str, old: Data, new: Data, accepts: frozenset[str], *, gives: bool) -> None:
+        written = _written(old, accepts)
+        self._texts(where, old, new, ("description",))
+        if old["kind"] != new["kind"]:
+            if new["kind"] == "string" and old["kind"] == "enum":
+                self._break("type-changed", where, "values may come that were not listed")
+            else:
+                self._break("type-changed", where, f"it is {new['kind']}, and was {old['kind']}")
+            return
+        for name, code in (
+            ("format", "format-changed"),
+            ("decimal_places", "decimals-changed"),
+            ("references", "reference-changed"),
+        ):
+            if old.get(name) != new.get(name):
+                self._break(code, where, f"{name} is {new.get(name)}, and was {old.get(name)}")
+        self._nullable(where, old, new, written, gives)
+        self._writing(where, old, new, accepts)
+        self._bounds(where, old, new, written, gives)
+        self._choices(where, old, new, written, gives)
+        if old["pattern"] != new["pattern"]:
+            if new["pattern"] is None:
+                self._add("additive", "pattern-removed", where, "every text is taken")
+            else:
+                self._break("pattern-changed", where, f"values have to match {new['pattern']}")
+        if old["default"] != new["default"] or old.get("caller_default") != new.get("caller_default"):
+            if old["default"] is None and not old.get("caller_default") and (old["required"] or new["required"]):
+                self._add("neutral", "default-changed", where, "leaving it out is said anew by whether it is required")
+            else:
+                self._break("default-changed", where, f"left out, it is {new['default']!r}, and was {old['default']!r}")
+        if old.get("generated") != new.get("generated"):
+            self._break("generated-changed", where, "who fills it in is another")
+        if old["unique"] != new["unique"]:
+            if new["unique"]:
+                self._break("unique-added", where, "a second row with the same value is refused")
+            else:
+                self._add("additive", "unique-removed", where, "several rows may have the same value")
+        if old["read_scope"] != new["read_scope"]:
+            if new["read_scope"] is None:
+                self._add("additive", "read-scope-removed", where, "everyone who sees the row sees it")
+            else:
+                self._break("read-scope-changed", where, f"only tokens with {new['read_scope']} see it")
+        self._listed(where, "filter", old["filters"], new["filters"])
+
+    def _nullable(self, where: str, old: Data, new: Data, written: bool, gives: bool) -> None:
+        if old["nullable"] == new["nullable"]:
+            return
+        if new["nullable"]:
+            if gives:
+                self._break("null-in-output", where, "answers may hold null, which clients do not expect")
+            else:
+                self._add("additive", "null-in-input", where, "null is taken")
+        elif written:
+            self._break("null-refused", where, "inputs with null are refused")
+        else:
+            self._add("additive", "null-never", where, "answers never hold null")
+
+    def _writing(self, where: str, old: Data, new: Data, accepts: frozenset[str]) -> None:
+        width = ("never", "create", "always")
+        if old["write"] != new["write"]:
+            if width.index(new["write"]) < width.index(old["write"]):
+                self._break("write-narrowed", where, f"clients set it: {new['write']}")
+            else:
+                self._add("additive", "write-widened", where, f"clients set it: {new['write']}")
+        was, now = (field["required"] and _written(field, accepts) for field in (old, new))
+        if now and not was:
+            self._break("required-added", where, "inputs without it are refused", "give it a default")
+        elif was and not now:
+            self._add("additive", "required-removed", where, "it may be left out")
+
+    def _bounds(self, where: str, old: Data, new: Data, written: bool, gives: bool) -> None:
+        for name, narrower in (
+            ("min_length", 1), ("max_length", -1), ("minimum", 1), ("maximum", -1), ("max_digits", -1)
+        ):  # fmt: skip
+            before, after = old.get(name), new.get(name)
+            if before == after:
+                continue
+            narrowed = before is None or (
+                after is not None and (Decimal(str(after)) - Decimal(str(before))) * narrower > 0
+            )
+            what = f"{name} is {after}, and was {before}"
+            if narrowed and written:
+                self._break("rule-narrowed", where, f"{what}: inputs that were taken are refused")
+            elif narrowed:
+                self._add("additive", "rule-narrowed-in-output", where, what)
+            elif gives:
+                self._add("additive", "rule-widened", where, f"{what}: answers may hold what none held before")
+            else:
+                self._add("additive", "rule-widened", where, what)
+
+    def _choices(self, where: str, old: Data, new: Data, written: bool, gives: bool) -> None:
+        gone = [choice for choice in old["choices"] if choice not in new["choices"]]
+        come = [choice for choice in new["choices"] if choice not in old["choices"]]
+        if gone and written:
+            self._break("choice-removed", where, f"inputs with {', '.join(gone)} are refused")
+        elif gone:
+            self._add("additive", "choice-removed-in-output", where, f"answers never hold {', '.join(gone)}")
+        if come and gives:
+            what = f"answers may hold {', '.join(come)}, which a client that knows all values does not expect"
+            self._break("choice-in-output", where, what)
+        elif come:
+            self._add("additive", "choice-added", where, f"{', '.join(come)} is taken")
+
+    # -- relations
+
+    def _relations(self, place: str, old: Data, new: Data) -> None:
+        before, after = _named(old["relations"]), _named(new["relations"])
+        for name, relation in before.items():
+            where = f"{place}.{relation['public_name']}"
+            if name not in after:
+                self._break("relation-removed", where, "include= with it is refused, and answers do not have it")
+                continue
+            other = after[name]
+            for attribute in ("public_name", "kind", "target", "input_name"):
+                if relation[attribute] == other[attribute]:
+                    continue
+                what = f"{attribute} is {other[attribute]}, and was {relation[attribute]}"
+                if attribute == "input_name" and relation[attribute] is None:
+                    self._add("additive", "relation-writable", where, what)
+                else:
+                    self._break("relation-changed", where, what)
+            if relation["nested_route"] != other["nested_route"]:
+                if other["nested_route"]:
+                    self._add("additive", "nested-list-added", where, "the list has an address of its own")
+                else:
+                    self._break("nested-list-removed", where, "the list's own address answers 404")
+            if other["min_items"] > relation["min_items"]:
+                self._break("items-narrowed", where, f"shorter lists than {other['min_items']} are refused")
+            elif other["min_items"] < relation["min_items"]:
+                self._add("additive", "items-widened", where, f"lists of {other['min_items']} are taken")
+            self._most("items", where, relation["max_items"], other["max_items"], "items")
+            self._texts(where, relation, other, ("description",))
+        for name, relation in after.items():
+            if name not in before:
+                where = f"{place}.{relation['public_name']}"
+                if relation["input_name"] and relation["min_items"]:
+                    self._break("required-field-added", where, "inputs without it are refused", "allow an empty list")
+                else:
+                    self._add("additive", "relation-added", where, "it is new")
+
+    # -- operations
+
+    def _operation(self, old: Data, new: Data) -> None:
+        where = old["id"]
+        for name, code in (("method", "method-changed"), ("path", "path-changed"), ("status", "status-changed")):
+            if old[name] != new[name]:
+                self._break(code, where, f"{name} is {new[name]}, and was {old[name]}")
+        self._texts(where, old, new, ("summary",))
+        self._policy(where, policy_from_data(old["policy"]), policy_from_data(new["policy"]))
+        self._most("page-size", where, old["max_page_size"], new["max_page_size"], "rows of a page")
+        if old["page_size"] != new["page_size"]:
+            self._break("page-size-changed", where, f"a page has {new['page_size']} rows, and had {old['page_size']}")
+        self._listed(where, "sort", old["sort"], new["sort"])
+        if old.get("export", False) != new.get("export", False):
+            if new.get("export"):
+                self._add("additive", "export-added", where, "the whole list can be had at once")
+            else:
+                self._break("export-removed", where, "the whole list cannot be had at once")
+        if old["default_sort"] != new["default_sort"]:
+            self._break("default-sort-changed", where, f"lists are in the order {new['default_sort']}")
+        self._states(where, old, new)
+        if old["returns_nothing"] != new["returns_nothing"]:
+            self._break("answer-changed", where, "it answers nothing" if new["returns_nothing"] else "it answers")
+        if old["timeout_seconds"] != new["timeout_seconds"]:
+            self._timeout(where, old["timeout_seconds"], new["timeout_seconds"])
+        for name, code in (("input", "input"), ("output", "output")):
+            self._payload(where, code, old[name], new[name])
+
+    def _timeout(self, where: str, old: float | None, new: float | None) -> None:
+        if new is not None and (old is None or new < old):
+            self._break("timeout-narrowed", where, f"it is given up after {new} seconds, and was after {old}")
+        else:
+            self._add("additive", "timeout-widened", where, f"it is given up after {new} seconds, and was after {old}")
+
+    def _states(self, where: str, old: Data, new: Data) -> None:
+        gone = [state for state in old["sources"] if state not in new["sources"]]
+        come = [state for state in new["sources"] if state not in old["sources"]]
+        if gone:
+            self._break("source-removed", where, f"it is refused from {', '.join(gone)}")
+        if come:
+            self._add("additive", "source-added", where, f"it is possible from {', '.join(come)}")
+        if (old["target"], old["state_field"]) != (new["target"], new["state_field"]):
+            self._break("target-changed", where, f"it leads to {new['target']}, and led to {old['target']}")
+
+    def _payload(self, where: str, name: str, old: Data | None, new: Data | None) -> None:
+        if old is None and new is None:
+            return
+        if old is None or new is None:
+            self._break(f"{name}-changed", where, f"it has {'no' if new is None else 'an'} {name}")
+            return
+        fields = [_by(one["fields"], "public_name") for one in (old, new)]
+        accepts = frozenset({"always", "create", "never"}) if name == "input" else frozenset[str]()
+        self._fields(f"{where} {name}", *fields, accepts=accepts, gives=name == "output")
+
+    def _policy(self, where: str, old: PolicyNode, new: PolicyNode) -> None:
+        if old == new:
+            return
+        what = f"allowed for {describe(new)}, and was for {describe(old)}"
+        narrowed, widened = _narrows(old, new), _narrows(new, old)
+        if not narrowed and not widened:
+            self._add("neutral", "policy-rewritten", where, f"{what}: the same callers")
+        elif not narrowed:
+            self._add("additive", "policy-widened", where, what)
+        else:
+            code = "policy-narrowed" if not widened else "policy-changed"
+            self._break(code, where, what)
+
+    # -- parts
+
+    def _most(self, code: str, where: str, old: int | None, new: int | None, what: str) -> None:
+        if old is None or new is None or old == new:
+            return
+        if new < old:
+            self._break(f"{code}-narrowed", where, f"at most {new} {what}, and were {old}")
+        else:
+            self._add("additive", f"{code}-widened", where, f"at most {new} {what}, and were {old}")
+
+    def _listed(self, where: str, code: str, old: Iterable[str], new: Iterable[str]) -> None:
+        before, after = tuple(old), tuple(new)
+        for name in before:
+            if name not in after:
+                self._break(f"{code}-removed", where, f"lists refuse the {code} {name}")
+        come = [name for name in after if name not in before]
+        if come:
+            self._add("additive", f"{code}-added", where, f"lists take the {code} {', '.join(come)}")
+
+    def _texts(self, where: str, old: Data, new: Data, names: tuple[str, ...]) -> None:
+        for name in names:
+            if old.get(name) != new.get(name):
+                self._add("neutral", "text-changed", where, f"the {name} is another")
+
+    def _break(self, code: str, where: str, what: str, fix: str = KEEP) -> None:
+        self._add("breaking", code, where, what, fix)
+
+    def _add(self, kind: Class, code: str, where: str, what: str, fix: str = "") -> None:
+        self.found.append(Difference(kind, code, f"{self.version} {where}".strip(), what, fix))
+
+
+def _named(items: Iterable[Data]) -> dict[str, Data]:
+    return _by(items, "name")
+
+
+def _by(items: Iterable[Data], name: str) -> dict[str, Data]:
+    return {item[name]: item for item in items}
+
+
+def _served(resource: Data) -> bool:
+    return bool(resource["operations"]) or bool(resource.get("owned_by"))
+
+
+def _visible(resource: Data) -> dict[str, Data]:
+    return {field["public_name"]: field for field in resource["fields"] if not field["hidden"]}
+
+
+_ACCEPTS = {"create": ("create", "always"), "replace": ("always",), "update": ("always",)}
+
+
+def _accepts(resource: Data) -> frozenset[str]:
+    """The write rules of fields that some operation takes."""
+    if resource.get("owned_by"):
+        return frozenset({"create", "always"})
+    return frozenset(rule for operation in resource["operations"] for rule in _ACCEPTS.get(operation["kind"], ()))
+
+
+def _written(field: Data, accepts: frozenset[str]) -> bool:
+    return field["write"] in accepts
+
+
+_NODES: dict[str, Callable[[Data], PolicyNode]] = {
+    "Public": lambda data: Public(),
+    "Authenticated": lambda data: Authenticated(),
+    "Scope": lambda data: Scope(data["name"]),
+    "Owner": lambda data: Owner(tuple(data["path"])),
+    "Compare": lambda data: Compare(tuple(data["path"]), data["operator"], data["value"]),
+    "AllOf": lambda data: AllOf(tuple(policy_from_data(part) for part in data["parts"])),
+    "AnyOf": lambda data: AnyOf(tuple(policy_from_data(part) for part in data["parts"])),
+    "Not": lambda data: Not(policy_from_data(data["part"])),
+}
+
+
+def policy_from_data(data: Data) -> PolicyNode:
+    """A policy from its JSON form."""
+    return _NODES[data["policy"]](data)
+
+
+def _narrows(old: PolicyNode, new: PolicyNode) -> bool:
+    """Whether somebody may lose a row; True also where the opposite cannot be proven."""
+    named = tuple(dict.fromkeys((*scopes(old), *scopes(new))))
+    if len(named) > SCOPES_MAX:
+        return True
+    return any(
+        not _implies(fold(old, known=known, scopes=held), fold(new, known=known, scopes=held))
+        for known, held in _callers(named)
+    )
+
+
+def _callers(named: tuple[str, ...]) -> Iterator[tuple[bool, frozenset[str]]]:
+    yield False, frozenset()
+    for held in chain.from_iterable(combinations(named, count) for count in range(len(named) + 1)):
+        yield True, frozenset(held)
+
+
+def _implies(one: PolicyNode, other: PolicyNode) -> bool:
+    """Whether every row that the one allows is allowed by the other, as far as their form shows it."""
+    if one in (other, DENY) or other == ALLOW:
+        return True
+    if isinstance(one, AnyOf):
+        return all(_implies(part, other) for part in one.parts)
+    if isinstance(other, AllOf):
+        return all(_implies(one, part) for part in other.parts)
+    if isinstance(one, AllOf) and any(_implies(part, other) for part in one.parts):
+        return True
+    return isinstance(other, AnyOf) and any(_implies(one, part) for part in other.parts)

@@ -1,0 +1,38 @@
+"""What changed after an older version, said wrongly."""
+
+from typing import Literal
+
+from sternpost import Added, Browse, Changed, Contract, Create, Removed, Renamed, Resource, Version, field, public
+
+
+class User(Resource, prefix="usr"):
+    name: str
+    locale: str
+    nickname: str
+    score: int = field(default=0)
+    state: Literal["active", "left"]
+
+    browse = Browse(allow=public)
+    create = Create(allow=public)
+
+
+contract = Contract(
+    "users",
+    resources=[User],
+    api_version="v2",
+    older=[
+        Version(
+            "v1",
+            [
+                Renamed(User, "title", was="name"),
+                Renamed(User, "browse", was="list"),
+                Added(User, "locale"),
+                Removed(User, "nickname"),
+                Changed(User, "score", was={"type": "string"}),
+                Changed(User, "state", was={"choices": ["active"]}),
+                Changed(User, "name", was={"size": 3}),
+                Changed(User, "create", was={"page_size": 3}),
+            ],
+        )
+    ],
+)

@@ -1,0 +1,315 @@
+"""Two and three versions of one API over the same rows, on each database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Any, Literal
+
+import pytest
+from openapi_spec_validator import validate
+
+from sternpost import (
+    Added,
+    Browse,
+    Change,
+    Changed,
+    Context,
+    Contract,
+    Create,
+    Custom,
+    Delete,
+    One,
+    Owned,
+    Payload,
+    Read,
+    Removed,
+    Renamed,
+    Replace,
+    Resource,
+    Settings,
+    Sternpost,
+    Update,
+    Version,
+    field,
+    implements,
+    many,
+    public,
+    scope,
+)
+from sternpost.testing import Client
+from tests.conftest import LogLines
+
+
+class Task(Resource, prefix="tsk"):
+    person: One[Person]
+    title: str = field(max_length=40)
+    minutes: int = field(ge=0, default=0)
+
+
+class Person(Resource, prefix="per", plural="people"):
+    full_name: str = field(max_length=20, filter=True)
+    email: str = field(unique=True)
+    locale: str
+    nickname: str | None = field(filter=True)
+    state: Literal["active", "away", "left"] = field(default="active", filter=True)
+    score: int = field(default=0, ge=0)
+    note: str | None
+    tasks: Owned[Task] = many(max_length=5)
+
+    browse = Browse(sort=["full_name", "locale"], export=True, allow=public)
+    read = Read(allow=public)
+    create = Create(allow=public)
+    replace = Replace(allow=public)
+    update = Update(allow=public)
+    delete = Delete(allow=scope("people:admin"))
+    retire = Custom(allow=public)
+    wake = Custom(allow=public)
+
+
+@implements(Person.create)
+async def create_person(context: Context, change: Change[Person]) -> Person:
+    change["email"] = change["email"].lower()
+    person = await change.apply()
+    assert person.full_name
+    return person
+
+
+@implements(Person.retire)
+async def retire(context: Context, person: Person) -> None:
+    await context.repository(Person).update(person.id, state="left")
+
+
+@implements(Person.wake)
+async def wake(context: Context, person: Person) -> None:
+    await context.repository(Person).update(person.id, state="active")
+
+
+V1 = [
+    Renamed(Person, "full_name", was="name"),
+    Added(Person, "locale", default="en"),
+    Removed(Person, "nickname"),
+    Changed(Person, "full_name", was={"max_length": 30}),
+    Changed(Person, "state", was={"choices": ["active", "left"]}, shown={"away": "active"}),
+    Changed(Person, "score", was={"type": "string", "max_length": 9}, up=int, down=str),
+    Changed(Person, "note", was={"nullable": False, "default": ""}, shown={None: ""}),
+    Changed(Person, "delete", was={"allow": public}),
+    Changed(Person, "browse", was={"max_page_size": 2}),
+    Renamed(Person, "tasks", was="jobs"),
+    Renamed(Task, "minutes", was="duration"),
+    Added(Person, "retire"),
+    Removed(Person, "wake"),
+]
+SERVICES: Any = [create_person, retire, wake]
+
+
+def contract(**more: Any) -> Contract:
+    older = Version(
+        "v1",
+        V1,
+        deprecated=date(2026, 10, 1),
+        sunset=date(2027, 4, 1),
+        link="https://example.com/v2",
+        **more,
+    )
+    return Contract("people", resources=[Person, Task], api_version="v2", older=[older])
+
+
+NEW = {"name": "Ada Lovelace", "email": "Ada@example.com", "nickname": "al", "score": "7"}
+
+
+@pytest.fixture
+async def app(make_settings: Callable[..., Settings], log_lines: LogLines) -> Sternpost:
+    return Sternpost(contract(), services=SERVICES, settings=make_settings(), write_log=log_lines)
+
+
+async def test_written_through_one_and_read_through_the_other(app: Sternpost, log_lines: LogLines) -> None:
+    async with Client(app) as client:
+        made = await client.post("/api/v1/people", json={**NEW, "jobs": [{"title": "Think", "duration": 5}]})
+        assert made.status == 201, made.json()
+        old = made.data
+        assert made.headers["location"] == f"/api/v1/people/{old['id']}"
+        assert {"name", "email", "nickname", "state", "score", "note", "jobs", "id"} == set(old)
+        assert (old["score"], old["note"], old["jobs"][0]["duration"]) == ("7", "", 5)
+
+        new = (await client.get(f"/api/v2/people/{old['id']}")).data
+        assert {"fullName", "email", "locale", "state", "score", "note", "tasks", "id"} == set(new)
+        assert (new["fullName"], new["locale"], new["score"], new["email"]) == (
+            "Ada Lovelace",
+            "en",
+            7,
+            "ada@example.com",
+        )
+        assert new["tasks"][0]["minutes"] == 5
+
+        change = {"fullName": "Ada King", "state": "away", "note": None, "locale": "fr", "score": 8}
+        assert (await client.patch(f"/api/v2/people/{old['id']}", json=change)).status == 200
+        again = (await client.get(f"/api/v1/people/{old['id']}")).data
+        assert (again["name"], again["state"], again["note"], again["score"]) == ("Ada King", "active", "", "8")
+        assert again["nickname"] == "al"
+
+        patched = await client.patch(f"/api/v1/people/{old['id']}", json={"name": "A" * 30})
+        assert patched.data["name"] == "A" * 30
+        replaced: dict[str, Any] = {"name": "Ada", "email": "ada@example.com", "jobs": []}
+        assert (await client.put(f"/api/v1/people/{old['id']}", json=replaced)).status == 200
+        kept = (await client.get(f"/api/v2/people/{old['id']}")).data
+        assert (kept["locale"], kept["fullName"], kept["tasks"]) == ("fr", "Ada", [])
+    versions = [line["apiVersion"] for line in log_lines.lines if line.get("operation")]
+    assert set(versions) == {"v1", "v2"}
+
+
+async def test_each_version_has_its_names_in_lists_and_errors(app: Sternpost) -> None:
+    async with Client(app) as client:
+        for number in range(3):
+            person = {"name": f"P{number}", "email": f"p{number}@example.com", "nickname": f"n{number}"}
+            assert (await client.post("/api/v1/people", json=person)).status == 201
+        listed = await client.get("/api/v1/people?sort=-name&name[ne]=P1&fields=name,jobs")
+        assert [row["name"] for row in listed.data] == ["P2", "P0"]
+        assert set(listed.data[0]) == {"name", "jobs"}
+        assert (await client.get("/api/v1/people?nickname=n1")).json()["meta"]["totalCount"] == 1
+        first = await client.get("/api/v1/people?sort=name&cursor=&pageSize=2")
+        assert first.headers["link"].startswith("<https://example.com/v2>") or "next" in first.headers["link"]
+        rest = await client.get(f"/api/v1/people?sort=name&pageSize=2&cursor={first.json()['meta']['nextCursor']}")
+        assert [row["name"] for row in rest.data] == ["P2"]
+        for path in (
+            "/api/v1/people?fullName=P1",
+            "/api/v1/people?sort=locale",
+            "/api/v1/people?pageSize=3",
+            "/api/v1/people?score=0",
+            "/api/v2/people?name=P1",
+            "/api/v2/people?nickname=n1",
+            "/api/v2/people?fields=nickname",
+        ):
+            assert (await client.get(path)).status == 400, path
+        assert (await client.get("/api/v2/people?pageSize=3")).status == 200
+
+        refused = await client.post("/api/v1/people", json={"fullName": "x", "locale": "de", "email": "x"})
+        assert {detail["path"]: detail["code"] for detail in refused.error["details"]} == {
+            "name": "missing",
+            "fullName": "unknown_field",
+            "locale": "unknown_field",
+        }
+        refused = await client.post("/api/v2/people", json={"fullName": "x" * 21, "email": "x", "nickname": "y"})
+        assert {detail["path"] for detail in refused.error["details"]} == {"fullName", "locale", "nickname"}
+        refused = await client.post("/api/v1/people", json={**NEW, "score": "many"})
+        assert [detail["path"] for detail in refused.error["details"]] == ["score"]
+        taken = await client.post("/api/v1/people", json={**NEW, "email": "p1@example.com"})
+        assert (taken.status, taken.error["details"][0]["path"]) == (409, "email")
+
+
+async def test_an_export_has_the_names_of_its_version(app: Sternpost) -> None:
+    async with Client(app) as client:
+        assert (await client.post("/api/v1/people", json=NEW)).status == 201
+        export = await client.get("/api/v1/people", headers={"accept": "text/csv"})
+        names, row = export.content.decode().splitlines()
+        assert "name" in names.split(",")
+        assert not {"fullName", "locale"} & set(names.split(","))
+        assert "Ada Lovelace" in row
+        assert "sunset" in export.headers
+
+
+async def test_operations_and_policies_of_each(app: Sternpost) -> None:
+    async with Client(app) as client:
+        key = (await client.post("/api/v1/people", json=NEW)).data["id"]
+        assert (await client.post(f"/api/v1/people/{key}/retire")).status == 404
+        assert (await client.post(f"/api/v2/people/{key}/retire")).data["state"] == "left"
+        assert (await client.post(f"/api/v2/people/{key}/wake")).status == 404
+        assert (await client.post(f"/api/v1/people/{key}/wake")).data["state"] == "active"
+        batch = {"operations": [{"operation": "people.read", "id": key}]}
+        assert (await client.post("/api/v1/$batch", json=batch)).data[0]["data"]["name"] == "Ada Lovelace"
+        assert (await client.post("/api/v2/$batch", json=batch)).data[0]["data"]["fullName"] == "Ada Lovelace"
+        assert (await client.delete(f"/api/v2/people/{key}")).status == 401
+        assert (await client.delete(f"/api/v1/people/{key}")).status == 204
+
+
+async def test_headers_of_a_deprecated_version(app: Sternpost) -> None:
+    async with Client(app) as client:
+        for path in ("/api/v1/people", "/api/v1/nothing", "/api/v1/people?x=1"):
+            headers = (await client.get(path)).headers
+            assert headers["deprecation"] == f"@{int(datetime(2026, 10, 1, tzinfo=UTC).timestamp())}"
+            assert headers["sunset"] == "Thu, 01 Apr 2027 00:00:00 GMT"
+            assert headers["link"] == (
+                '<https://example.com/v2>; rel="deprecation", <https://example.com/v2>; rel="sunset"'
+            )
+        headers = (await client.get("/api/v2/people")).headers
+        assert not {"deprecation", "sunset", "link"} & set(headers)
+
+
+class At:
+    """A clock that stands still."""
+
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+
+    def now(self) -> datetime:
+        return self.at
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
+@pytest.mark.parametrize("gone", [True, False])
+async def test_after_its_sunset(gone: bool, make_settings: Callable[..., Settings], log_lines: LogLines) -> None:
+    app = Sternpost(
+        contract(gone_after_sunset=gone),
+        services=SERVICES,
+        settings=make_settings(),
+        write_log=log_lines,
+        clock=At(datetime(2027, 4, 1, tzinfo=UTC)),
+    )
+    async with Client(app) as client:
+        answer = await client.get("/api/v1/people")
+        assert answer.status == (410 if gone else 200)
+        assert "sunset" in answer.headers
+        if gone:
+            assert answer.error["code"] == "GONE"
+        assert (await client.get("/api/v2/people")).status == 200
+    warned = [line for line in log_lines.lines if "after its sunset" in line["message"]]
+    assert len(warned) == (0 if gone else 1)
+
+
+async def test_the_documentation_of_each(app: Sternpost) -> None:
+    async with Client(app) as client:
+        documents = {v: (await client.get(f"/api/{v}/openapi.json")).json() for v in ("v1", "v2")}
+        for document in documents.values():
+            validate(document)
+        assert (await client.get("/openapi.json")).json() == documents["v2"]
+        old, new = (documents[v]["components"]["schemas"]["Person"]["properties"] for v in ("v1", "v2"))
+        assert "name" in old
+        assert "fullName" not in old
+        assert old["state"]["enum"] == ["active", "left"]
+        assert new["state"]["enum"] == ["active", "away", "left"]
+        assert documents["v1"]["paths"]["/api/v1/people"]["get"]["deprecated"] is True
+        assert "deprecated" not in documents["v2"]["paths"]["/api/v2/people"]["get"]
+        assert b'data-url="/api/v1/openapi.json"' in (await client.get("/docs/v1")).content
+        assert b"/docs/v1" in (await client.get("/docs")).content
+
+
+class Word(Resource, prefix="wrd"):
+    label: str = field(max_length=20)
+    language: str = field(default="en")
+
+    browse = Browse(sort=["label"], allow=public)
+    create = Create(allow=public)
+
+
+async def test_three_versions(make_settings: Callable[..., Settings], log_lines: LogLines) -> None:
+    older = [
+        Version("v2", [Renamed(Word, "label", was="title"), Added(Word, "language")]),
+        Version("v1", [Renamed(Word, "label", was="name")]),
+    ]
+    three = Contract("words", resources=[Word], api_version="v3", older=older)
+    async with Client(Sternpost(three, settings=make_settings(), write_log=log_lines)) as client:
+        for version, name in (("v1", "name"), ("v2", "title"), ("v3", "label")):
+            assert (await client.post(f"/api/{version}/words", json={name: version})).status == 201
+            rows = (await client.get(f"/api/{version}/words?sort={name}")).data
+            assert rows[0][name] == "v1"
+            assert ("language" in rows[0]) == (version == "v3")
+
+
+def test_a_payload_is_not_part_of_it() -> None:
+    class Input(Payload):
+        count: int
+
+    with pytest.raises(Exception, match="SP023"):
+        Sternpost(Contract("words", resources=[Word], api_version="v2", older=[Version("v1", [Added(Input, "count")])]))

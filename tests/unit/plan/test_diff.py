@@ -1,0 +1,228 @@
+"""Every kind of change has its class; every attribute of a plan is compared, or said to be irrelevant."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from collections.abc import Callable
+from copy import deepcopy
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from shop import services
+from shop.contract import contract
+
+from sternpost.app.compare import Waiver, judge, read_waivers
+from sternpost.app.emit import plan_data
+from sternpost.compile.compiler import compile_contract
+from sternpost.errors import StartupError
+from sternpost.plan import model
+from sternpost.plan.diff import COMPARED, IRRELEVANT, compare, policy_from_data
+
+SHOP: dict[str, Any] = orjson.loads(orjson.dumps(plan_data(compile_contract(contract, [services]))))
+
+
+def named(items: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    return next(item for item in items if item["name"] == name)
+
+
+def resource(plan: dict[str, Any], name: str) -> dict[str, Any]:
+    return named(plan["resources"], name)
+
+
+def user(plan: dict[str, Any], field: str) -> dict[str, Any]:
+    return named(resource(plan, "User")["fields"], field)
+
+
+def product(plan: dict[str, Any], field: str) -> dict[str, Any]:
+    return named(resource(plan, "Product")["fields"], field)
+
+
+def browse(plan: dict[str, Any]) -> dict[str, Any]:
+    return named(resource(plan, "Product")["operations"], "browse")
+
+
+def place(plan: dict[str, Any]) -> dict[str, Any]:
+    return named(resource(plan, "Order")["operations"], "place")
+
+
+def status(plan: dict[str, Any]) -> dict[str, Any]:
+    return named(resource(plan, "Order")["fields"], "status")
+
+
+def items(plan: dict[str, Any]) -> dict[str, Any]:
+    return named(resource(plan, "Order")["relations"], "items")
+
+
+def add_field(plan: dict[str, Any], **more: Any) -> None:
+    fields = resource(plan, "Product")["fields"]
+    fields.append({**product(plan, "name"), "name": "extra", "public_name": "extra", **more})
+
+
+ANYONE = {"policy": "Public"}
+KNOWN = {"policy": "Authenticated"}
+SCOPED = {"policy": "Scope", "name": "products:read"}
+
+CASES: list[tuple[str, str, Callable[[dict[str, Any]], Any]]] = [
+    ("breaking", "version-removed", lambda p: p.update(api_version="v2")),
+    ("additive", "version-added", lambda p: p.update(older=[{**deepcopy(SHOP), "api_version": "v0"}])),
+    ("breaking", "prefix-changed", lambda p: p.update(base_path="/v1")),
+    ("breaking", "batch-narrowed", lambda p: p.update(batch_max=1)),
+    ("additive", "batch-widened", lambda p: p.update(batch_max=999)),
+    ("additive", "api-keys-added", lambda p: p.update(api_keys=True)),
+    ("neutral", "text-changed", lambda p: p.update(title="Another")),
+    ("neutral", "deprecation-changed", lambda p: p.update(sunset="2030-01-01")),
+    ("breaking", "resource-removed", lambda p: p["resources"].remove(resource(p, "Product"))),
+    ("breaking", "path-changed", lambda p: resource(p, "Product").update(path="goods")),
+    ("breaking", "id-prefix-changed", lambda p: resource(p, "Product").update(prefix="xyz")),
+    ("breaking", "unique-added", lambda p: resource(p, "Product").update(unique_together=[["name", "sku"]])),
+    ("breaking", "field-removed", lambda p: resource(p, "Product")["fields"].remove(product(p, "name"))),
+    ("breaking", "field-renamed", lambda p: product(p, "name").update(public_name="title")),
+    ("breaking", "required-field-added", lambda p: add_field(p, required=True)),
+    ("additive", "field-added", lambda p: add_field(p, required=False)),
+    ("breaking", "type-changed", lambda p: product(p, "name").update(kind="integer")),
+    ("breaking", "format-changed", lambda p: product(p, "name").update(format="uri")),
+    ("breaking", "null-in-output", lambda p: product(p, "name").update(nullable=True)),
+    ("breaking", "write-narrowed", lambda p: product(p, "name").update(write="create")),
+    ("additive", "write-widened", lambda p: status(p).update(write="create")),
+    ("additive", "required-removed", lambda p: product(p, "name").update(required=False)),
+    ("breaking", "rule-narrowed", lambda p: product(p, "name").update(max_length=1)),
+    ("additive", "rule-widened", lambda p: product(p, "name").update(max_length=None)),
+    ("breaking", "pattern-changed", lambda p: product(p, "name").update(pattern="^x$")),
+    ("breaking", "choice-in-output", lambda p: status(p)["choices"].append("lost")),
+    ("additive", "choice-removed-in-output", lambda p: status(p)["choices"].pop()),
+    ("breaking", "default-changed", lambda p: status(p).update(default="paid")),
+    ("breaking", "unique-added", lambda p: product(p, "name").update(unique=True)),
+    ("breaking", "read-scope-changed", lambda p: product(p, "name").update(read_scope="x:y")),
+    ("breaking", "filter-removed", lambda p: status(p).update(filters=[])),
+    ("additive", "filter-added", lambda p: status(p)["filters"].append("more")),
+    ("breaking", "sort-removed", lambda p: browse(p).update(sort=[])),
+    ("breaking", "default-sort-changed", lambda p: browse(p).update(default_sort=["-sku"])),
+    ("breaking", "page-size-narrowed", lambda p: browse(p).update(max_page_size=1)),
+    ("additive", "page-size-widened", lambda p: browse(p).update(max_page_size=9999)),
+    ("breaking", "page-size-changed", lambda p: browse(p).update(page_size=3)),
+    ("breaking", "export-removed", lambda p: browse(p).update(export=False)),
+    ("breaking", "method-changed", lambda p: browse(p).update(method="POST")),
+    ("breaking", "path-changed", lambda p: browse(p).update(path="/api/v1/x")),
+    ("breaking", "status-changed", lambda p: browse(p).update(status=206)),
+    ("breaking", "operation-removed", lambda p: resource(p, "Product")["operations"].remove(browse(p))),
+    ("breaking", "source-removed", lambda p: place(p).update(sources=[])),
+    ("additive", "source-added", lambda p: place(p)["sources"].append("paid")),
+    ("breaking", "target-changed", lambda p: place(p).update(target="paid")),
+    ("breaking", "timeout-narrowed", lambda p: place(p).update(timeout_seconds=0.1)),
+    ("breaking", "answer-changed", lambda p: place(p).update(returns_nothing=True)),
+    ("breaking", "input-changed", lambda p: place(p).update(input={"name": "X", "fields": [], "description": ""})),
+    ("breaking", "relation-removed", lambda p: resource(p, "Order")["relations"].remove(items(p))),
+    ("breaking", "relation-changed", lambda p: items(p).update(public_name="lines")),
+    ("breaking", "items-narrowed", lambda p: items(p).update(max_items=1)),
+    ("breaking", "policy-narrowed", lambda p: browse(p).update(policy=SCOPED)),
+]
+
+
+@pytest.mark.parametrize(("kind", "code", "mutate"), CASES, ids=[f"{n}-{case[1]}" for n, case in enumerate(CASES)])
+def test_each_change_has_its_class(kind: str, code: str, mutate: Callable[[dict[str, Any]], Any]) -> None:
+    new = deepcopy(SHOP)
+    mutate(new)
+    found = {(difference.kind, difference.code) for difference in compare(SHOP, new)}
+    assert (kind, code) in found
+    if kind != "breaking":
+        assert not any(one == "breaking" for one, _ in found), found
+
+
+def test_nothing_has_changed() -> None:
+    assert compare(SHOP, deepcopy(SHOP)) == []
+
+
+def test_a_breaking_change_with_a_version_is_none() -> None:
+    new = deepcopy(SHOP)
+    new.update(api_version="v2", base_path="/api/v2", older=[deepcopy(SHOP)])
+    product(new, "name").update(public_name="title")
+    assert {difference.kind for difference in compare(SHOP, new)} == {"additive"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        (KNOWN, ANYONE, "policy-widened"),
+        (SCOPED, KNOWN, "policy-widened"),
+        (ANYONE, KNOWN, "policy-narrowed"),
+        (SCOPED, {"policy": "AnyOf", "parts": [SCOPED, SCOPED]}, "policy-rewritten"),
+        (SCOPED, {"policy": "AnyOf", "parts": [SCOPED, {"policy": "Owner", "path": ["id"]}]}, "policy-widened"),
+        (SCOPED, {"policy": "Scope", "name": "other"}, "policy-changed"),
+        (
+            {"policy": "Owner", "path": ["id"]},
+            {"policy": "Compare", "path": ["sku"], "operator": "eq", "value": "x"},
+            "policy-changed",
+        ),
+    ],
+)
+def test_policies_are_compared_by_what_they_allow(old: Any, new: Any, code: str) -> None:
+    one, other = deepcopy(SHOP), deepcopy(SHOP)
+    browse(one)["policy"], browse(other)["policy"] = old, new
+    assert [difference.code for difference in compare(one, other)] == [code]
+    assert policy_from_data(old) != policy_from_data(new)
+
+
+@pytest.mark.parametrize("name", sorted(COMPARED))
+def test_every_attribute_is_compared_or_said_to_be_irrelevant(name: str) -> None:
+    attributes = {field.name for field in dataclasses.fields(getattr(model, name))}
+    decided = COMPARED[name] | set(IRRELEVANT[name])
+    assert not COMPARED[name] & set(IRRELEVANT[name])
+    assert attributes == decided, "decide in plan/diff.py: is it compared, or irrelevant to clients?"
+
+
+def test_waivers(tmp_path: Path) -> None:
+    new = deepcopy(SHOP)
+    product(new, "name").update(max_length=1)
+    differences = compare(SHOP, new)
+    broken = next(difference for difference in differences if difference.kind == "breaking")
+    file = tmp_path / "waivers.toml"
+    assert read_waivers(file) == []
+    file.write_text(f'[[waiver]]\nid = "{broken.id}"\nreason = "nobody sends it"\nby = "ann"\nuntil = 2026-06-30\n')
+    waivers = read_waivers(file)
+    assert waivers == [Waiver(broken.id, "nobody sends it", "ann", date(2026, 6, 30))]
+    last = judge(differences, waivers, datetime(2026, 6, 30, 23, 59, tzinfo=UTC))
+    assert (last.refused, last.waived, last.expired) == ((), (broken,), ())
+    after = judge(differences, waivers, datetime(2026, 7, 1, tzinfo=UTC))
+    assert (after.refused, after.expired) == ((broken,), tuple(waivers))
+    assert judge([], waivers, datetime(2026, 1, 1, tzinfo=UTC)).unused == tuple(waivers)
+    file.write_text('[[waiver]]\nid = "x"\nreason = "y"\nby = "z"\n')
+    with pytest.raises(StartupError, match="until as a day"):
+        read_waivers(file)
+
+
+def test_the_command_compares_with_a_commit(tmp_path: Path) -> None:
+    service = """from sternpost import Browse, Contract, Resource, Sternpost, field, public
+
+class User(Resource, prefix="usr"):
+    name: str = field(max_length=20)
+    browse = Browse(allow=public)
+
+app = Sternpost(Contract("users", resources=[User]))
+"""
+
+    def run(*command: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
+
+    file = tmp_path / "service.py"
+    file.write_text(service)
+    for command in (
+        ["init", "-q"],
+        ["add", "."],
+        ["-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-qm", "x"],
+    ):
+        assert run("git", *command).returncode == 0
+    diff = (sys.executable, "-m", "sternpost", "contract", "diff", "HEAD", "--app", "service:app")
+    same = run(*diff)
+    assert (same.returncode, b"nothing has changed" in same.stdout) == (0, True), same.stderr
+    file.write_text(service.replace("name: str", "title: str"))
+    changed = run(*diff, "--json")
+    assert changed.returncode == 1, changed.stderr
+    report = orjson.loads(changed.stdout)
+    assert report["ok"] is False
+    assert {"field-removed v1 users.name", "field-added v1 users.title"} == {one["id"] for one in report["changes"]}
+    assert run(*diff[:5], "nowhere", *diff[6:]).returncode == 2
