@@ -19,6 +19,7 @@ check: .venv/.installed
 	$(BIN)/ruff check
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+	$(BIN)/sternpost migrate verify --database sqlite
 	$(BIN)/uv lock --check
 
 ## bench: what a request costs, against other frameworks; writes docs/explanation/performance.md (ARGS="--quick": a short look)

@@ -22,6 +22,7 @@ SECRET = "documentation-tests-3f8a1c6d9e2b7045"
 FUTURE = "from __future__ import annotations\n"
 TUTORIAL = DOCS / "tutorial" / "first-service.md"
 OTHER_VARIABLES = {
+    "STERNPOST_VERIFY_POSTGRESQL_URL",
     "STERNPOST_APP",
     "STERNPOST_BENCH_POSTGRES_URL",
     "STERNPOST_REQUIREMENT",

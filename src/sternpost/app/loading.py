@@ -35,7 +35,7 @@ def data_file() -> Path | None:
 
 
 def _project() -> dict[str, Any]:
-    """What pyproject.toml says under [tool.sternpost]: `app`, `data`, and `paths`, the folders of modules."""
+    """What pyproject.toml says under [tool.sternpost]: `app`, `data`, `migrations`, and `paths` (folders to import from)."""
     project = Path("pyproject.toml")
     if not project.is_file():
         return {}
@@ -65,3 +65,16 @@ def load_application(name: str) -> Sternpost:
     if not isinstance(app, Sternpost):
         raise StartupError(f"{name} is not a Sternpost application")
     return app
+
+
+def migrations_folder(name: str) -> Path:
+    """Where the migrations of an application are: what pyproject.toml says, else `migrations` beside its package."""
+    configured = _project().get("migrations")
+    if isinstance(configured, str):
+        return Path(configured)
+    package = importlib.import_module(name.partition(":")[0].partition(".")[0])
+    if package.__file__ is None:
+        return Path("migrations")
+    file = Path(package.__file__)
+    beside = file.parent.parent if file.name == "__init__.py" else file.parent
+    return (beside.parent if beside.name == "src" else beside) / "migrations"

@@ -17,6 +17,8 @@ from watchfiles import DefaultFilter, watch
 
 from sternpost.plan.model import Plan
 from sternpost.settings import Settings
+from sternpost.storage.sql.schema import Schema
+from sternpost.storage.sqlite.dialect import SqliteDialect
 
 STOP_SECONDS = 10
 console = Console(stderr=True, highlight=False)
@@ -85,10 +87,10 @@ def set_other_schema_aside(settings: Settings, plan: Plan) -> Path | None:
         return None
     with closing(sqlite3.connect(path)) as connection:
         try:
-            found = connection.execute("SELECT fingerprint FROM sternpost_schema").fetchone()
+            found = connection.execute("SELECT fingerprint FROM sternpost_schema").fetchall()
         except sqlite3.Error:  # no database of ours: left for `migrate apply` to judge
             return None
-    if found == (plan.storage_fingerprint,):
+    if (Schema(plan, SqliteDialect()).fingerprint,) in found:
         return None
     number = next(number for number in itertools.count(1) if not path.with_name(f"{path.name}.{number}").exists())
     for suffix in ("", "-wal", "-shm"):

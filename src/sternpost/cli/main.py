@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from sternpost.cli.apikey import apikey_cli
+from sternpost.cli.migrate import make_schema, migrate_cli
 from sternpost.compile.diagnostics import ContractError
 from sternpost.errors import StartupError
 from sternpost.version import __version__
@@ -36,7 +37,6 @@ cli = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 contract_cli = typer.Typer(help="Check, emit and explain the contract.", no_args_is_help=True)
-migrate_cli = typer.Typer(help="The database's schema.", no_args_is_help=True)
 cli.add_typer(contract_cli, name="contract")
 cli.add_typer(migrate_cli, name="migrate")
 cli.add_typer(apikey_cli, name="apikey")
@@ -94,7 +94,7 @@ def serve(
     application = load_application(name)
     settings = configure(application, host=host, port=port, workers=workers)
     if create_schema:
-        _create_schema(application)
+        make_schema(application, settings, name)
     if settings.workers == 1:
         sys.exit(run(application, settings))
     sys.exit(supervise(settings, name, settings.service or application.plan.name))
@@ -323,30 +323,6 @@ def diff(
         raise typer.Exit(FAILED)
 
 
-@migrate_cli.command()
-def apply(
-    app: App = None,
-    set_aside: Annotated[
-        bool, typer.Option("--set-aside", help="Rename a SQLite file that holds another schema, and start a new one")
-    ] = False,
-) -> None:
-    """Create the schema in the database that STERNPOST_DATABASE_URL names; does nothing where it exists."""
-    from sternpost.app.loading import application_name, load_application
-    from sternpost.cli.configuration import configure
-    from sternpost.cli.dev import set_other_schema_aside
-
-    application = load_application(application_name(app))
-    settings = configure(application, serving=False)
-    if set_aside:
-        moved = set_other_schema_aside(settings, application.plan)
-        if moved is not None:
-            out.print(f"[yellow]the schema has changed[/]: the database was kept as {moved}, and a new one is made")
-    created = _create_schema(application)
-    out.print(
-        "[green bold]created[/] the schema" if created else "[green bold]up to date[/]: the schema exists already"
-    )
-
-
 def _emit_python(app: str | None, path: Path) -> None:
     from sternpost.app.loading import application_name, load_application
     from sternpost.app.typed_data import typed_data
@@ -355,27 +331,6 @@ def _emit_python(app: str | None, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(source, encoding="utf-8")
     out.print(f"[green]wrote[/] {path}")
-
-
-def _create_schema(application: Any) -> bool:
-    import asyncio
-
-    from sternpost.errors import SternpostError
-
-    if application.plan.external:
-        return False
-
-    async def create() -> bool:
-        running = await application.start()
-        try:
-            return await running.runtime.storage.create_schema()
-        finally:
-            await application.stop()
-
-    try:
-        return asyncio.run(create())
-    except SternpostError as error:
-        raise StartupError(f"The database cannot be used: {error.log.get('reason', error.message)}") from error
 
 
 def _count(number: int, what: str) -> str:

@@ -10,6 +10,8 @@ from shop.app import app
 
 from sternpost import Settings
 from sternpost.cli.dev import set_other_schema_aside
+from sternpost.storage.sql.schema import Schema
+from sternpost.storage.sqlite.dialect import SqliteDialect
 
 
 def write(path: Path, fingerprint: str) -> None:
@@ -44,6 +46,6 @@ def test_what_fits_or_is_not_ours_or_is_in_production_stays(tmp_path: Path) -> N
     write(path, "earlier")
     assert set_other_schema_aside(settings(path, "production"), app.plan) is None
     path.unlink()
-    write(path, app.plan.storage_fingerprint)
+    write(path, Schema(app.plan, SqliteDialect()).fingerprint)
     assert set_other_schema_aside(settings(path), app.plan) is None
     assert path.exists()

@@ -33,7 +33,7 @@ from sternpost.storage.postgresql.replicas import Replica, ReplicatedReads
 from sternpost.storage.postgresql.tables import found_columns
 from sternpost.storage.sql.api_keys import SqlKeys
 from sternpost.storage.sql.external import refuse_external, refuse_misfit
-from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed, OnlyReads
+from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed, OnlyReads, behind
 from sternpost.storage.sql.schema import SCHEMA_TABLE
 from sternpost.storage.sql.session import SqlReader, SqlSession
 from sternpost.storage.sql.statements import PointStatement, Statements
@@ -127,9 +127,10 @@ class PostgresqlStorage:
             await self._check_tables()
             return
         async with self.connection() as connection:
-            found = await self.guarded(lambda: connection.fetchval(f"SELECT fingerprint FROM {SCHEMA_TABLE}"))
-            if found != self.statements.plan.storage_fingerprint:
-                raise Unavailable(log={"reason": SCHEMA_MISSING})
+            found = await self.guarded(lambda: connection.fetch(f"SELECT fingerprint FROM {SCHEMA_TABLE}"))
+            serves = [row[0] for row in found]
+            if self.statements.schema.fingerprint not in serves:
+                raise Unavailable(log={"reason": behind(serves, self.statements.schema.fingerprint)})
 
     async def _check_tables(self) -> None:
         """The tables of a database that was there before: looked at until they fit, then only whether it answers."""
@@ -150,15 +151,15 @@ class PostgresqlStorage:
         async with connection.transaction():
             await connection.execute(_LOCK_SCHEMA)
             if await connection.fetchval("SELECT to_regclass($1)", SCHEMA_TABLE) is not None:
-                found = await connection.fetchval(f"SELECT fingerprint FROM {SCHEMA_TABLE}")
-                if found != self.statements.plan.storage_fingerprint:
+                found = [row[0] for row in await connection.fetch(f"SELECT fingerprint FROM {SCHEMA_TABLE}")]
+                if self.statements.schema.fingerprint not in found:
                     raise StartupError(OTHER_SCHEMA.format(where="The database"))
                 return False
             for statement in self.ddl():
                 await connection.execute(statement)
             await connection.execute(
                 f"INSERT INTO {SCHEMA_TABLE} VALUES ($1, $2)",
-                self.statements.plan.storage_fingerprint,
+                self.statements.schema.fingerprint,
                 datetime.now(UTC).isoformat(),
             )
             return True

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from sternpost.errors import ConstraintViolated, Detail, Duplicate, ReferenceNotFound, SternpostError, StillReferenced
 from sternpost.plan.model import ResourcePlan
 
+BEHIND = "The database's schema is for {found}; the contract needs {needed}. See: sternpost migrate status"
+
 SCHEMA_MISSING = "The database's schema is missing or not that of the contract. Run: sternpost migrate apply"
 
 OTHER_SCHEMA = (
     "{where} holds the schema of another contract or of an earlier version of this one. "
-    "Use a new database; versioned migrations are not part of this release."
+    "Make a migration (sternpost migrate plan), or use a new database."
 )
 
 
@@ -71,3 +74,9 @@ def client_error(failure: ConstraintFailed, resource: ResourcePlan, *, deleting:
     return ConstraintViolated(
         details=[Detail(name, code, "The value breaks a rule of the data") for name in names], log=log
     )
+
+
+def behind(found: Sequence[str], needed: str) -> str:
+    """Why a database with these fingerprints does not do for a contract with that one."""
+    names = ", ".join(fingerprint[:16] for fingerprint in found) or "nothing"
+    return BEHIND.format(found=names, needed=needed[:16])

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
+import orjson
 from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     MetaData,
     PrimaryKeyConstraint,
@@ -62,6 +68,78 @@ class Schema:
             )
         return statements
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over everything the database has to hold. The order of columns does not matter: no statement relies on it."""
+        described = self.describe()
+        for table in described.values():
+            table["columns"] = sorted(
+                ({key: value for key, value in column.items() if key != "fill"} for column in table["columns"]),
+                key=lambda column: column["name"],
+            )
+        return hashlib.sha256(orjson.dumps(described, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+    def describe(self) -> dict[str, dict[str, Any]]:
+        """Every table as plain data, in the order of creation: columns, rules and indexes with their SQL."""
+        return {
+            str(table.name): self._described(table)
+            for table in self.metadata.sorted_tables
+            if table is not self.version
+        }
+
+    def _described(self, table: Table) -> dict[str, Any]:
+        indexes = {str(index.name): self._described_index(index) for index in table.indexes}
+        rules: dict[str, dict[str, Any]] = {}
+        for rule in table.constraints:
+            match rule:
+                case CheckConstraint():
+                    rules[str(rule.name)] = {"kind": "check", "sql": str(rule.sqltext)}
+                case ForeignKeyConstraint():
+                    rules[str(rule.name)] = {
+                        "kind": "foreign key",
+                        "columns": [str(column.name) for column in rule.columns],
+                        "table": str(rule.referred_table.name),
+                        "targets": [str(element.column.name) for element in rule.elements],
+                        "on_delete": rule.ondelete,
+                    }
+                case UniqueConstraint():
+                    columns = [str(column.name) for column in rule.columns]
+                    rules[str(rule.name)] = {"kind": "unique", "columns": columns}
+                case _:
+                    pass
+        return {
+            "columns": [
+                {
+                    "name": str(column.name),
+                    "type": str(column.type.compile(dialect=self.dialect.compiler)),
+                    "nullable": bool(column.nullable),
+                    "form": column.info.get("form", ""),
+                    "fill": column.info.get("fill"),
+                }
+                for column in table.columns
+            ],
+            "primary_key": {
+                "name": str(table.primary_key.name),
+                "columns": [str(column.name) for column in table.primary_key],
+            },
+            "rules": dict(sorted(rules.items())),
+            "indexes": dict(sorted(indexes.items())),
+        }
+
+    def _described_index(self, index: Index) -> dict[str, Any]:
+        def text_of(element: Any) -> str:
+            compiled = element.compile(
+                dialect=self.dialect.compiler, compile_kwargs={"literal_binds": True, "include_table": False}
+            )
+            return str(compiled)
+
+        where = index.dialect_options[self.dialect.name].get("where")
+        return {
+            "columns": [text_of(expression) for expression in index.expressions],
+            "unique": bool(index.unique),
+            "where": None if where is None else text_of(where),
+        }
+
     def constraint_columns(self) -> dict[str, tuple[str, ...]]:
         """The columns of each constraint by its name, for drivers whose errors name the constraint alone."""
         found: dict[str, tuple[str, ...]] = {}
@@ -82,7 +160,8 @@ class Schema:
     def _table(self, resource: ResourcePlan) -> Table:
         columns: list[Any] = [self._column(resource.table, field) for field in resource.fields]
         if resource.position_column:
-            columns.append(Column(resource.position_column, ColumnType("INTEGER"), nullable=False))
+            position = {"form": "position", "fill": "0"}
+            columns.append(Column(resource.position_column, ColumnType("INTEGER"), nullable=False, info=position))
         rules: list[Any] = [PrimaryKeyConstraint("id", name=f"pk_{resource.table}")]
         rules += [
             UniqueConstraint(field.name, name=f"uq_{resource.table}_{field.name}")
@@ -125,7 +204,26 @@ class Schema:
                 )
             )
         column_type = self.dialect.column_type(field.as_stored)
-        return Column(field.column_name, column_type, *arguments, key=field.name, nullable=field.nullable)
+        info = {"form": _form(field.as_stored), "fill": self._fill(field.as_stored)}
+        return Column(field.column_name, column_type, *arguments, key=field.name, nullable=field.nullable, info=info)
+
+    def _fill(self, field: FieldPlan) -> str | None:
+        """What rows get that were there before the column, as SQL; None where only somebody who knows them can say it."""
+        if field.generated in ("created", "updated"):
+            return "now()" if self.dialect.name == "postgresql" else "strftime('%Y-%m-%dT%H:%M:%f', 'now')"
+        if field.default is None or field.computed is not None:
+            return None
+        encode = self.dialect.encode(field)
+        value = encode(field.default) if encode else field.default
+        match value:
+            case bool():
+                return str(value).upper()
+            case int() | float() | Decimal():
+                return str(value)
+            case datetime() | date():
+                return _literal(value.isoformat())
+            case _:
+                return _literal(str(value))
 
     def _link_table(self, resource: ResourcePlan, relation: RelationPlan) -> Table:
         target = self.plan.by_name[relation.target]
@@ -142,13 +240,16 @@ class Schema:
         table = Table(
             str(relation.link_table),
             self.metadata,
-            Column(local, id_type, ForeignKey(f"{resource.table}.id", ondelete="CASCADE"), nullable=False),
-            Column(remote, id_type, ForeignKey(f"{target.table}.id", ondelete="CASCADE"), nullable=False),
+            Column(local, id_type, self._link(relation, local, resource), nullable=False, info={"form": "id"}),
+            Column(remote, id_type, self._link(relation, remote, target), nullable=False, info={"form": "id"}),
             PrimaryKeyConstraint(local, remote, name=f"pk_{relation.link_table}"),
             **self.dialect.table_options,
         )
         Index(f"ix_{relation.link_table}_{remote}", table.c[remote])
         return table
+
+    def _link(self, relation: RelationPlan, column: str, target: ResourcePlan) -> ForeignKey:
+        return ForeignKey(f"{target.table}.id", ondelete="CASCADE", name=f"fk_{relation.link_table}_{column}")
 
     def _check(self, field: FieldPlan) -> str | None:
         field = field.as_stored
@@ -171,9 +272,12 @@ class Schema:
         return " AND ".join(parts) or None
 
 
-def _number(bound: Any, encode: Any) -> str:
-    from decimal import Decimal
+def _form(field: FieldPlan) -> str:
+    """What the values mean: two kinds may share a column type in one database."""
+    return f"decimal({field.max_digits}, {field.decimal_places})" if field.kind == "decimal" else field.kind
 
+
+def _number(bound: Any, encode: Any) -> str:
     return str(encode(Decimal(bound))) if encode and isinstance(bound, str) else str(bound)
 
 

@@ -29,7 +29,7 @@ from sternpost.ports.storage import (
 )
 from sternpost.storage.sql.api_keys import SqlKeys
 from sternpost.storage.sql.external import Columns, named_tables, refuse_external, refuse_misfit
-from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed, OnlyReads
+from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed, OnlyReads, behind
 from sternpost.storage.sql.grouping import Grouping
 from sternpost.storage.sql.schema import SCHEMA_TABLE
 from sternpost.storage.sql.session import SqlReader, SqlSession
@@ -126,8 +126,9 @@ class SqliteStorage:
             await self._check_tables()
             return
         found = await self.read_in_thread(_FINGERPRINT, ())
-        if not found or found[0][0] != self.statements.plan.storage_fingerprint:
-            raise Unavailable(log={"reason": SCHEMA_MISSING})
+        serves = [row[0] for row in found]
+        if self.statements.schema.fingerprint not in serves:
+            raise Unavailable(log={"reason": behind(serves, self.statements.schema.fingerprint)})
 
     async def _check_tables(self) -> None:
         """The tables of a database that was there before: looked at again only after the file was replaced."""
@@ -156,9 +157,7 @@ class SqliteStorage:
             for statement in self.ddl():
                 connection.execute(statement)
             now = datetime.now(UTC).isoformat()
-            connection.execute(
-                f"INSERT INTO {SCHEMA_TABLE} VALUES (?, ?)", (self.statements.plan.storage_fingerprint, now)
-            )
+            connection.execute(f"INSERT INTO {SCHEMA_TABLE} VALUES (?, ?)", (self.statements.schema.fingerprint, now))
             return True
 
     def ddl(self) -> list[str]:
@@ -463,7 +462,7 @@ class SqliteStorage:
             raise translated(error) from error
 
     def _refuse_other_schema(self, found: list[Any]) -> None:
-        if not found or found[0][0] != self.statements.plan.storage_fingerprint:
+        if (self.statements.schema.fingerprint,) not in found:
             raise StartupError(OTHER_SCHEMA.format(where=self.path))
 
 

@@ -1,0 +1,407 @@
+"""`sternpost migrate`: plans, applies, takes back, shows and proves migrations."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from sternpost.errors import StartupError, SternpostError
+
+if TYPE_CHECKING:
+    from sternpost.app.application import Sternpost
+    from sternpost.migrations.history import History
+    from sternpost.migrations.planner import Answers, Question
+    from sternpost.migrations.runner import Runner, Target
+    from sternpost.migrations.shape import Shape
+    from sternpost.settings import Settings
+
+out = Console(highlight=False)
+migrate_cli = typer.Typer(help="The database's schema: versioned, in both directions.", no_args_is_help=True)
+
+App = Annotated[
+    str | None,
+    typer.Argument(help="The application as module:attribute; by default what pyproject.toml says", show_default=False),
+]
+Destructive = Annotated[bool, typer.Option("--allow-destructive", help="Let steps destroy what they say they destroy")]
+
+
+@migrate_cli.command()
+def plan(
+    app: App = None,
+    title: Annotated[str | None, typer.Option("--message", "-m", help="What the migration is for")] = None,
+    rename: Annotated[
+        list[str] | None, typer.Option(help="users.name:users.full_name, or users:people; may be given several times")
+    ] = None,
+    drop: Annotated[list[str] | None, typer.Option(help="users.name is gone, and nothing new is the same")] = None,
+    fill: Annotated[
+        list[str] | None, typer.Option(help="users.nickname=SQL: what rows get that were there before")
+    ] = None,
+    using: Annotated[list[str] | None, typer.Option(help="users.age=SQL: the value in a column's new type")] = None,
+    irreversible: Annotated[str | None, typer.Option(help="Why there is no way back")] = None,
+    empty: Annotated[bool, typer.Option("--empty", help="Also where the schema stays: for a step on the data")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the migration instead of writing it")] = False,
+) -> None:
+    """Write the next migration: what leads from the last one to the contract."""
+    from sternpost.migrations.history import write_revision
+    from sternpost.migrations.planner import Answers, plan_steps, unknown_answers
+    from sternpost.migrations.shape import fingerprints_of, same, shape_of
+    from sternpost.migrations.source import rendered
+
+    application, history = _loaded(app)
+    if application.plan.external:
+        raise StartupError("The schema of this database is another program's: Sternpost changes nothing in it")
+    old, new = history.shape(), shape_of(application.plan)
+    answers = Answers(
+        dict(_pair(text, ":", "--rename") for text in rename or ()),
+        frozenset(drop or ()),
+        dict(_pair(text, "=", "--fill") for text in fill or ()),
+        dict(_pair(text, "=", "--using") for text in using or ()),
+    )
+    answers = _asked(old, new, answers)
+    problems = unknown_answers(old, new, answers)
+    if problems:
+        raise StartupError("\n".join(problems))
+    up, questions = plan_steps(old, new, answers)
+    _refuse(questions)
+    fingerprints = fingerprints_of(application.plan)
+    head = history.head
+    if not empty and same(old, new) and (head is not None and head.fingerprints == fingerprints):
+        out.print("[green bold]nothing to do[/]: the last migration leads to the contract")
+        return
+    down, questions = plan_steps(new, old, answers.reversed())
+    if questions and irreversible is None:
+        _refuse(questions, "The way back is not clear. Answer, or say why there is none with --irreversible REASON:")
+    down = down if irreversible is None else []
+    name = title or ("create the schema" if not history.revisions else up[0].title if up else "nothing in the database")
+    if dry_run:
+        print(rendered(name, "next", head.name if head else None, fingerprints, up, down, irreversible), end="")
+    else:
+        path = write_revision(
+            history, title=name, fingerprints=fingerprints, up=up, down=down, irreversible=irreversible
+        )
+        out.print(f"[green bold]wrote[/] {path}", soft_wrap=True)
+    for step in up:
+        out.print(f"  {_escaped(step.title)}" + (f"  [red]destroys {_escaped(step.loses)}[/]" if step.loses else ""))
+    _print_lint(up)
+
+
+@migrate_cli.command()
+def apply(
+    app: App = None,
+    to: Annotated[str | None, typer.Option(help="The last migration to apply, by the beginning of its name")] = None,
+    allow_destructive: Destructive = False,
+    lint: Annotated[bool, typer.Option("--lint", help="Refuse what squawk finds in it (PostgreSQL)")] = False,
+    lock_timeout: Annotated[float, typer.Option(help="Seconds that a statement waits for a lock", min=0.1)] = 5.0,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for another process that migrates", min=0)] = 600.0,
+    set_aside: Annotated[
+        bool, typer.Option("--set-aside", help="Rename a SQLite file that holds another schema, and start a new one")
+    ] = False,
+) -> None:
+    """Apply what is pending. Without migrations the schema is created as the contract says."""
+    from sternpost.cli.configuration import configure
+    from sternpost.cli.dev import set_other_schema_aside
+
+    application, history = _loaded(app)
+    settings = configure(application, serving=False)
+    if set_aside and not history.revisions:
+        moved = set_other_schema_aside(settings, application.plan)
+        if moved is not None:
+            out.print(f"[yellow]the schema has changed[/]: the database was kept as {moved}, and a new one is made")
+    if not history.revisions:
+        created = create_schema(application)
+        out.print(
+            "[green bold]created[/] the schema" if created else "[green bold]up to date[/]: the schema exists already"
+        )
+        return
+    runner = _runner(settings, application, history, lock_timeout)
+    if lint:
+        _refuse_lint(history, runner)
+    applied = runner.apply(to=to, allow_destructive=allow_destructive, wait_seconds=wait)
+    _report("applied", applied)
+    if to is None:
+        _refuse_ahead(application, history)
+
+
+@migrate_cli.command()
+def down(
+    app: App = None,
+    to: Annotated[
+        str | None, typer.Option(help="The migration to go back to, or base; by default one is taken back")
+    ] = None,
+    allow_destructive: Destructive = False,
+    lock_timeout: Annotated[float, typer.Option(help="Seconds that a statement waits for a lock", min=0.1)] = 5.0,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for another process that migrates", min=0)] = 600.0,
+) -> None:
+    """Take the last migration back, or all behind --to."""
+    from sternpost.cli.configuration import configure
+
+    application, history = _loaded(app)
+    settings = configure(application, serving=False)
+    _need_migrations(history)
+    runner = _runner(settings, application, history, lock_timeout)
+    _report("taken back", runner.down(to=to, allow_destructive=allow_destructive, wait_seconds=wait))
+
+
+@migrate_cli.command()
+def status(app: App = None) -> None:
+    """Show which migrations are applied and pending, and whether they lead to the contract. Status 1 where not all is well."""
+    from sternpost.cli.configuration import configure
+
+    application, history = _loaded(app)
+    settings = configure(application, serving=False)
+    _need_migrations(history)
+    state = _runner(settings, application, history, 5.0).state()
+    count = history.position(state.revision)
+    if state.direct:
+        database = "sqlite" if settings.database_url.get_secret_value().startswith("sqlite") else "postgresql"
+        count = next(
+            (
+                number
+                for number in range(len(history.revisions), 0, -1)
+                if history.revisions[number - 1].fingerprints[database] in state.serves
+            ),
+            0,
+        )
+        out.print("the schema was created directly; [bold]migrate apply[/] gives it its place in the history")
+    table = Table("migration", "state", "what it does", box=None)
+    for number, revision in enumerate(history.revisions, start=1):
+        stopped = state.unfinished is not None and state.unfinished.revision == revision.name
+        text = "[red]interrupted[/]" if stopped else "[green]applied[/]" if number <= count else "[yellow]pending[/]"
+        notes = [revision.title]
+        notes += ["[red]destructive[/]"] if any(step.loses for step in revision.up) else []
+        notes += [f"irreversible: {_escaped(revision.irreversible)}"] if revision.irreversible else []
+        table.add_row(revision.name, text, "; ".join(notes))
+    out.print(table)
+    pending = len(history.revisions) - count
+    if state.unfinished is not None:
+        out.print(f"[red]{state.unfinished.revision} was interrupted[/]: run migrate {_command(state.unfinished)}")
+    elif pending:
+        out.print(f"[yellow]{pending} pending[/]: run sternpost migrate apply")
+    _refuse_ahead(application, history)
+    if pending or state.unfinished is not None:
+        raise typer.Exit(1)
+    out.print("[green bold]up to date[/]: the database, the migrations and the contract are one")
+
+
+@migrate_cli.command()
+def verify(
+    app: App = None,
+    database: Annotated[
+        list[str] | None, typer.Option(help="sqlite or postgresql; by default each that can be had")
+    ] = None,
+    postgresql_url: Annotated[
+        str | None,
+        typer.Option(
+            help="A database on the server to make scratch databases on; by default STERNPOST_DATABASE_URL, where it is one",
+            envvar="STERNPOST_VERIFY_POSTGRESQL_URL",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Prove every migration: up, down and up again on scratch databases that hold rows, schemas and rows compared."""
+    from sternpost.migrations.shape import fingerprints_of, same, shape_of
+    from sternpost.migrations.verify import scratch_postgresql, scratch_sqlite
+    from sternpost.migrations.verify import verify as prove
+    from sternpost.settings import load_settings
+
+    application, history = _loaded(app)
+    _need_migrations(history)
+    unknown = set(database or ()) - {"sqlite", "postgresql"}
+    if unknown:
+        raise StartupError(f"There is no database {', '.join(sorted(unknown))}; there are sqlite and postgresql")
+    wanted = database or ["sqlite", "postgresql"]
+    url = postgresql_url
+    if url is None:
+        configured = load_settings(dotenv=Path(".env"), serving=False).database_url.get_secret_value()
+        url = configured if configured.startswith("postgres") else None
+    head = history.head
+    if not same(history.shape(), shape_of(application.plan)) or (
+        head is not None and head.fingerprints != fingerprints_of(application.plan)
+    ):
+        raise StartupError("The contract is ahead of the last migration: run sternpost migrate plan")
+    failed = False
+    with ExitStack() as stack:
+        for name in wanted:
+            if name == "postgresql" and url is None:
+                text = "no server is known. Give --postgresql-url or set STERNPOST_VERIFY_POSTGRESQL_URL"
+                if database:
+                    raise StartupError(f"postgresql: {text}")
+                out.print(f"[yellow bold]not verified[/] on postgresql: {text}")
+                continue
+            make = stack.enter_context(scratch_sqlite() if name == "sqlite" else scratch_postgresql(str(url)))
+            for proof in prove(history, application.plan, make(), make()):
+                mark = "[red bold]failed[/]" if proof.problems else "[green bold]proved[/]"
+                facts = [f"{proof.rows} rows"]
+                facts += [f"destroys {', '.join(proof.lost)}"] if proof.lost else []
+                facts += [f"no way back: {proof.irreversible}"] if proof.irreversible else []
+                out.print(f"{mark} {proof.database}  {proof.revision}  {_escaped('; '.join(facts))}", soft_wrap=True)
+                for problem in proof.problems:
+                    out.print(f"    {_escaped(problem)}", soft_wrap=True)
+                failed = failed or bool(proof.problems)
+    if failed:
+        raise typer.Exit(1)
+
+
+def make_schema(application: Sternpost, settings: Settings, name: str | None) -> None:
+    """What `serve --create-schema` does first: the migrations, or the schema itself where there are none."""
+    history = _history(application, name)
+    if history.revisions:
+        _runner(settings, application, history, 5.0).apply()
+    else:
+        create_schema(application)
+
+
+def create_schema(application: Sternpost) -> bool:
+    """Creates the schema directly; False where it was there, or is another program's."""
+    if application.plan.external:
+        return False
+
+    async def create() -> bool:
+        running = await application.start()
+        try:
+            return await running.runtime.storage.create_schema()
+        finally:
+            await application.stop()
+
+    try:
+        return asyncio.run(create())
+    except SternpostError as error:
+        raise StartupError(f"The database cannot be used: {error.log.get('reason', error.message)}") from error
+
+
+# -- parts
+
+
+def _loaded(app: str | None) -> tuple[Sternpost, History]:
+    from sternpost.app.loading import application_name, load_application
+
+    name = application_name(app)
+    application = load_application(name)
+    return application, _history(application, name)
+
+
+def _history(application: Sternpost, name: str | None) -> History:
+    from sternpost.app.loading import application_name, migrations_folder
+    from sternpost.migrations.history import History, read_history
+
+    folder = migrations_folder(application_name(name))
+    if application.plan.external:
+        return History(folder, ())
+    return read_history(folder)
+
+
+def _need_migrations(history: History) -> None:
+    if not history.revisions:
+        raise StartupError(f"There are no migrations in {history.folder}: run sternpost migrate plan")
+
+
+def _runner(settings: Settings, application: Sternpost, history: History, lock_timeout: float) -> Runner:
+    from sternpost.migrations.runner import Runner
+    from sternpost.migrations.shape import fingerprints_of
+
+    target = _target(settings.database_url.get_secret_value(), lock_timeout)
+    earlier = {application.plan.storage_fingerprint: fingerprints_of(application.plan)[target.kind]}
+    return Runner(target, history, lambda text: out.print(f"[dim]{_escaped(text)}[/]", soft_wrap=True), earlier)
+
+
+def _target(url: str, lock_timeout: float) -> Target:
+    from sternpost.migrations.postgresql import PostgresqlTarget
+    from sternpost.migrations.sqlite import SqliteTarget
+
+    kind = SqliteTarget if url.startswith("sqlite") else PostgresqlTarget
+    return kind(url, lock_timeout_seconds=lock_timeout)
+
+
+def _pair(text: str, separator: str, option: str) -> tuple[str, str]:
+    before, found, after = text.partition(separator)
+    if not found or not before or not after:
+        raise StartupError(f"{option} {text}: write {option} table.column{separator}…")
+    return before, after
+
+
+def _asked(old: Shape, new: Shape, answers: Answers) -> Answers:
+    """Answers with those that somebody gives at the terminal. Raises `StartupError` where nobody is there to ask."""
+    from dataclasses import replace
+
+    from sternpost.migrations.planner import rename_questions
+
+    while questions := rename_questions(old, new, answers):
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            _refuse(questions, "Is it a rename? It is not guessed:")
+        question = questions[0]
+        choices = [*question.candidates, "dropped"]
+        out.print(f"{question.about} is gone. What is it now?")
+        for number, choice in enumerate(choices, start=1):
+            out.print(f"  {number}  {choice}")
+        answer: int = typer.prompt("Number", type=int)
+        if not 1 <= answer <= len(choices):
+            continue
+        if answer == len(choices):
+            answers = replace(answers, dropped=answers.dropped | {question.about})
+        else:
+            answers = replace(answers, renames={**answers.renames, question.about: choices[answer - 1]})
+    return answers
+
+
+def _refuse(questions: Sequence[Question], heading: str = "To be answered first:") -> None:
+    if questions:
+        raise StartupError(heading + "".join(f"\n  - {question.text}" for question in questions))
+
+
+def _refuse_ahead(application: Sternpost, history: History) -> None:
+    from sternpost.migrations.shape import fingerprints_of
+
+    head = history.head
+    if head is not None and head.fingerprints != fingerprints_of(application.plan):
+        raise StartupError("The contract is ahead of the last migration: run sternpost migrate plan")
+
+
+def _refuse_lint(history: History, runner: Runner) -> None:
+    from sternpost.migrations.lint import lint
+
+    if runner.target.kind != "postgresql":
+        return
+    for revision in history.after(runner.state().revision):
+        try:
+            found = lint(revision.up)
+        except FileNotFoundError as error:
+            raise StartupError(str(error)) from error
+        if found:
+            raise StartupError(f"squawk on {revision.name}:" + "".join(f"\n  - {text}" for text in found))
+
+
+def _print_lint(steps: Sequence[Any]) -> None:
+    from sternpost.migrations.lint import lint
+
+    try:
+        found = lint(steps)
+    except FileNotFoundError as error:
+        out.print(f"[yellow]{error}[/]")
+        return
+    for text in found:
+        out.print(f"  [yellow]squawk[/] {_escaped(text)}", soft_wrap=True)
+    if not found:
+        out.print("  [dim]squawk finds nothing on PostgreSQL[/]")
+
+
+def _report(done: str, names: list[str]) -> None:
+    for name in names:
+        out.print(f"[green bold]{done}[/] {name}")
+    if not names:
+        out.print("[green bold]up to date[/]: nothing to do")
+
+
+def _command(unfinished: Any) -> str:
+    return "apply" if unfinished.direction == "up" else "down"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", "\\[")

@@ -1,0 +1,132 @@
+"""What a step comes to in one database: statements, and which of them go into one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from sternpost.migrations.shape import Check, Database, ForeignKey, Index, Rule, Table, Unique
+from sternpost.migrations.steps import Update
+
+if TYPE_CHECKING:
+    from alembic.operations import Operations
+    from sqlalchemy.engine import Connection
+
+Mode = Literal["together", "alone", "outside", "batches"]
+"""In one transaction with its neighbours; in one of its own; in none; in one for each batch."""
+
+
+@dataclass(frozen=True)
+class Action:
+    """A part of a migration that is done or not done.
+
+    Attributes:
+        statements: its SQL, where that is known without a database.
+        run: instead of the statements, where it is not.
+    """
+
+    title: str
+    mode: Mode = "together"
+    statements: tuple[str, ...] = ()
+    run: Callable[[Connection], None] | None = None
+    update: Update | None = None
+
+    def perform(self, connection: Connection) -> None:
+        for statement in self.statements:
+            connection.exec_driver_sql(statement)
+        if self.run is not None:
+            self.run(connection)
+
+
+def operations_on(connection: Connection) -> Operations:
+    """Alembic's operations over a connection."""
+    from alembic.migration import MigrationContext
+    from alembic.operations import Operations
+
+    return Operations(MigrationContext.configure(connection))
+
+
+def rendered(dialect: Any, run: Callable[[Operations], None]) -> tuple[str, ...]:
+    """The statements that alembic makes of its operations."""
+    from alembic.migration import MigrationContext
+    from alembic.operations import Operations
+
+    written = _Written()
+    context = MigrationContext.configure(dialect=dialect, opts={"as_sql": True, "output_buffer": written})
+    run(Operations(context))
+    return tuple(written.statements)
+
+
+class _Written:
+    """Takes what alembic would print: one statement at a time."""
+
+    def __init__(self) -> None:
+        self.statements: list[str] = []
+
+    def write(self, text: str) -> None:
+        if statement := text.strip().removesuffix(";"):
+            self.statements.append(statement)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+
+def create_table(op: Operations, table: Table, database: Database, **options: Any) -> None:
+    """The table with its rules and indexes."""
+    import sqlalchemy as sa
+
+    from sternpost.storage.sql.dialect import ColumnType
+
+    columns = [
+        sa.Column(column.name, ColumnType(column.type.on(database)), nullable=column.nullable)
+        for column in table.columns
+    ]
+    key = sa.PrimaryKeyConstraint(*table.primary_key.columns, name=table.primary_key.name)
+    rules = [made for rule in table.rules if (made := _constraint(rule, database)) is not None]
+    op.create_table(table.name, *columns, key, *rules, **options)
+    for index in table.indexes:
+        create_index(op, table.name, index, database)
+
+
+def create_index(op: Operations, table: str, index: Index, database: Database, **options: Any) -> None:
+    """An index; a partial one where it says so."""
+    import sqlalchemy as sa
+
+    if index.where is not None:
+        options[f"{database}_where"] = sa.text(_escaped(str(index.where.on(database))))
+    columns = [sa.text(_escaped(column)) for column in index.columns]
+    op.create_index(index.name, table, columns, unique=index.unique, **options)
+
+
+def rule_text(rule: Rule, database: Database, quote: Callable[[str], str]) -> str | None:
+    """A rule as it stands in CREATE TABLE, without its name; None where the database has none."""
+    match rule:
+        case Check():
+            condition = rule.condition.on(database)
+            return None if condition is None else f"CHECK ({condition})"
+        case Unique():
+            return f"UNIQUE ({', '.join(map(quote, rule.columns))})"
+        case ForeignKey():
+            columns, targets = (", ".join(map(quote, names)) for names in (rule.columns, rule.targets))
+            action = f" ON DELETE {rule.on_delete}" if rule.on_delete else ""
+            return f"FOREIGN KEY({columns}) REFERENCES {quote(rule.table)} ({targets}){action}"
+
+
+def _constraint(rule: Rule, database: Database) -> Any:
+    import sqlalchemy as sa
+
+    match rule:
+        case Check():
+            condition = rule.condition.on(database)
+            return None if condition is None else sa.CheckConstraint(sa.text(_escaped(condition)), name=rule.name)
+        case Unique():
+            return sa.UniqueConstraint(*rule.columns, name=rule.name)
+        case ForeignKey():
+            targets = [f"{rule.table}.{target}" for target in rule.targets]
+            return sa.ForeignKeyConstraint(rule.columns, targets, name=rule.name, ondelete=rule.on_delete)
+
+
+def _escaped(text: str) -> str:
+    r"""SQLAlchemy takes `:name` in a text for a parameter, unless it is written `\:name`."""
+    return text.replace(":", "\\:")

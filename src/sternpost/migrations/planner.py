@@ -1,0 +1,443 @@
+"""Which steps lead from one schema to another. What cannot be known is asked, never guessed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Generic, TypeVar
+
+from sternpost.migrations.conversions import conversion
+from sternpost.migrations.shape import Check, Column, Database, ForeignKey, Index, Rule, Shape, Sql, Table, Unique
+from sternpost.migrations.steps import (
+    AddColumn,
+    AddIndex,
+    AddRule,
+    ChangeCheck,
+    ChangeType,
+    CreateTable,
+    DropColumn,
+    DropIndex,
+    DropRule,
+    DropTable,
+    Nullable,
+    RenameColumn,
+    RenameIndex,
+    RenameRule,
+    RenameTable,
+    Step,
+    Update,
+)
+
+Named = TypeVar("Named", Rule, Index)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What only the author knows.
+
+    Attributes:
+        renames: `users` or `users.name` to the new name; a column is named by its table's new name on both sides.
+        dropped: names that are gone, although something new looks like them.
+        fills: by `table.column`, SQL for rows that were there before, where the contract has no default.
+        conversions: by `table.column`, SQL for the value in its new type.
+    """
+
+    renames: Mapping[str, str] = field(default_factory=dict[str, str])
+    dropped: frozenset[str] = frozenset()
+    fills: Mapping[str, str] = field(default_factory=dict[str, str])
+    conversions: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def reversed(self) -> Answers:
+        """The same for the way back."""
+        tables = {new: old for old, new in self.renames.items() if "." not in old}
+        columns: dict[str, str] = {}
+        for old, new in self.renames.items():
+            table, dot, column = old.partition(".")
+            if dot:
+                before = tables.get(table, table)
+                columns[f"{before}.{new.rpartition('.')[2]}"] = f"{before}.{column}"
+        return replace(self, renames={**tables, **columns}, conversions={})
+
+
+@dataclass(frozen=True)
+class Question:
+    """Something to be answered before a migration can be planned."""
+
+    about: str
+    kind: str
+    text: str
+    candidates: tuple[str, ...] = ()
+
+
+def rename_questions(old: Shape, new: Shape, answers: Answers) -> list[Question]:
+    """For everything that is gone while something new could be the same under another name."""
+    gone = [name for name in old if name not in new and name not in answers.renames and name not in answers.dropped]
+    came = [name for name in new if name not in old and name not in answers.renames.values()]
+    if gone and came:
+        return [_rename_question("table", name, came) for name in gone]
+    questions: list[Question] = []
+    for table, before, after in _matched(_renamed_tables(old, answers), new):
+        renames = _column_renames(table, answers)
+        names = {column.name for column in before.columns}
+        names_after = {column.name for column in after.columns}
+        gone = [
+            f"{table}.{column.name}"
+            for column in before.columns
+            if column.name not in names_after | set(renames) and f"{table}.{column.name}" not in answers.dropped
+        ]
+        came = [
+            f"{table}.{column.name}" for column in after.columns if column.name not in names | set(renames.values())
+        ]
+        questions += [_rename_question("column", name, came) for name in gone if came]
+    return questions
+
+
+def unknown_answers(old: Shape, new: Shape, answers: Answers) -> list[str]:
+    """Answers about what does not exist: most often a slip of the pen."""
+    problems: list[str] = []
+    had = {*old, *_columns(_renamed_tables(old, answers))}
+    has = {*new, *_columns(new)}
+    for before, after in answers.renames.items():
+        if before not in had or before in has:
+            problems.append(f"--rename {before}:{after}: {before} is not gone")
+        if after not in has or after in had:
+            problems.append(f"--rename {before}:{after}: {after} is not new")
+    problems += [f"--drop {name}: {name} is not gone" for name in sorted(answers.dropped) if name not in had - has]
+    for option, names in (("fill", answers.fills), ("using", answers.conversions)):
+        problems += [f"--{option} {name}: there is no such column" for name in names if name not in had | has]
+    return problems
+
+
+def plan_steps(old: Shape, new: Shape, answers: Answers) -> tuple[list[Step], list[Question]]:
+    """The steps from one to the other, and what has to be answered first."""
+    return _Planner(old, new, answers).run()
+
+
+class _Planner:
+    def __init__(self, old: Shape, new: Shape, answers: Answers) -> None:
+        self.old, self.new, self.answers = old, new, answers
+        self.steps: list[Step] = []
+        self.questions: list[Question] = []
+
+    def run(self) -> tuple[list[Step], list[Question]]:
+        renamed = {old: new for old, new in self.answers.renames.items() if "." not in old and old in self.old}
+        self.steps += [RenameTable(old, new) for old, new in renamed.items()]
+        now = _renamed_tables(self.old, self.answers)
+        for name in list(now):
+            now = self._rename_columns(now, name)
+        pairs = list(_matched(now, self.new))
+        for _, before, after in pairs:
+            self._drop_rules(before, after)
+        self.steps += [CreateTable(table) for name, table in self.new.items() if name not in now]
+        for _, before, after in pairs:
+            self._change(before, after)
+        for _, before, after in pairs:
+            self._add_rules(before, after)
+        for _, before, after in pairs:
+            kept = {column.name for column in after.columns}
+            self.steps += [DropColumn(after.name, column.name) for column in before.columns if column.name not in kept]
+        self.steps += [DropTable(name) for name in reversed(now) if name not in self.new]
+        return self.steps, self.questions
+
+    def _rename_columns(self, now: Shape, name: str) -> Shape:
+        if name not in self.new:
+            return now
+        had = {column.name for column in now[name].columns}
+        for before, after in _column_renames(name, self.answers).items():
+            if before in had:
+                self.steps.append(RenameColumn(name, before, after))
+                now = with_renamed_column(now, name, before, after)
+        return now
+
+    # -- rules and indexes
+
+    def _drop_rules(self, before: Table, after: Table) -> None:
+        """What is gone, or would stand in the way of another type; then what has only another name."""
+        name = after.name
+        if before.primary_key.columns != after.primary_key.columns:
+            text = f"{name}: another primary key is not planned; write the migration by hand"
+            self.questions.append(Question(name, "primary key", text))
+        elif before.primary_key.name != after.primary_key.name:
+            self.steps.append(RenameRule(name, before.primary_key.name, after.primary_key.name))
+        rules, indexes = _compare(before.rules, after.rules), _compare(before.indexes, after.indexes)
+        retyped = self._retyped(before, after)
+        dropped = {rule.name for rule in rules.gone}
+        dropped |= {rule.name for rule in before.rules if isinstance(rule, Check) and _mentions(rule, retyped)}
+        dropped |= {change.name for change, _ in rules.changed if not isinstance(change, Check)}
+        self.steps += [DropRule(name, rule.name) for rule in before.rules if rule.name in dropped]
+        self.steps += [DropIndex(index.name) for index in indexes.gone]
+        self.steps += [DropIndex(index.name) for index, _ in indexes.changed]
+        self.steps += [
+            RenameRule(name, rule.name, to.name, _only(rule)) for rule, to in rules.renamed if rule.name not in dropped
+        ]
+        self.steps += [RenameIndex(name, index, to.name) for index, to in indexes.renamed]
+
+    def _add_rules(self, before: Table, after: Table) -> None:
+        name = after.name
+        rules, indexes = _compare(before.rules, after.rules), _compare(before.indexes, after.indexes)
+        retyped = self._retyped(before, after)
+        added = {rule.name for rule in rules.came}
+        added |= {to.name for rule, to in rules.renamed if isinstance(rule, Check) and _mentions(rule, retyped)}
+        added |= {
+            rule.name
+            for rule in after.rules
+            if isinstance(rule, Check)
+            and any(
+                isinstance(old, Check) and old.name == rule.name and _mentions(old, retyped) for old in before.rules
+            )
+        }
+        for old, changed in rules.changed:
+            if changed.name not in added and isinstance(old, Check) and isinstance(changed, Check):
+                self._change_check(after, old, changed)
+            else:
+                added.add(changed.name)
+        self.steps += [AddRule(name, rule) for rule in after.rules if rule.name in added]
+        self.steps += [AddIndex(name, index) for index in indexes.came]
+        self.steps += [AddIndex(name, to) for _, to in indexes.changed]
+
+    def _change_check(self, table: Table, old: Check, new: Check) -> None:
+        lost = _lost_values(old, new)
+        if lost is None:
+            wider = all(_is_wider(old.condition.on(name), new.condition.on(name)) for name in ("sqlite", "postgresql"))
+            self.steps.append(ChangeCheck(table.name, new.name, new.condition, wider=wider))
+            return
+        column, values = lost
+        fill = self._fill(table, table.column(column))
+        listed = ", ".join(values)
+        if fill is None:
+            text = (
+                f"{table.name}.{column} may no longer be {listed}: rows that are need --fill {table.name}.{column}=SQL"
+            )
+            self.questions.append(Question(f"{table.name}.{column}", "fill", text))
+            return
+        destroys = f"the values {listed} of {table.name}.{column}"
+        where = Sql(f'"{column}" IN ({listed})', f'"{column}" IN ({listed})')
+        self.steps += [
+            DropRule(table.name, old.name),
+            Update(table.name, {column: fill}, where, key=_key(table), destroys=destroys),
+            AddRule(table.name, new),
+        ]
+
+    # -- columns
+
+    def _retyped(self, before: Table, after: Table) -> set[str]:
+        columns = {column.name: column for column in before.columns}
+        return {
+            column.name
+            for column in after.columns
+            if column.name in columns and columns[column.name].type != column.type
+        }
+
+    def _change(self, before: Table, after: Table) -> None:
+        columns = {column.name: column for column in before.columns}
+        for column in after.columns:
+            old = columns.get(column.name)
+            if old is None:
+                self._add_column(after, column)
+                continue
+            if old.type != column.type:
+                self._change_type(after, old, column)
+            if column.nullable and not old.nullable:
+                self.steps.append(Nullable(after.name, column.name, nullable=True))
+            elif old.nullable and not column.nullable:
+                self._forbid_null(after, column)
+
+    def _add_column(self, table: Table, column: Column) -> None:
+        self.steps.append(AddColumn(table.name, replace(column, nullable=True)))
+        if not column.nullable:
+            self._forbid_null(table, column)
+
+    def _forbid_null(self, table: Table, column: Column) -> None:
+        fill = self._fill(table, column)
+        if fill is None:
+            text = (
+                f"{table.name}.{column.name} must have a value and has no default: what do rows get that have none? "
+                f"--fill {table.name}.{column.name}=SQL"
+            )
+            self.questions.append(Question(f"{table.name}.{column.name}", "fill", text))
+            return
+        empty = f'"{column.name}" IS NULL'
+        self.steps.append(Update(table.name, {column.name: fill}, Sql(empty, empty), key=_key(table)))
+        self.steps.append(Nullable(table.name, column.name, nullable=False, fill=fill))
+
+    def _fill(self, table: Table, column: Column) -> Sql | None:
+        given = self.answers.fills.get(f"{table.name}.{column.name}")
+        if given is not None:
+            return Sql(given, given)
+        unique = any(isinstance(rule, Unique) and rule.columns == (column.name,) for rule in table.rules)
+        return None if unique else column.fill
+
+    def _change_type(self, table: Table, old: Column, new: Column) -> None:
+        about = f"{table.name}.{new.name}"
+        given = self.answers.conversions.get(about)
+        quoted = f'"{new.name}"'
+        if given is not None:
+            found: tuple[Sql, str | None] | None = Sql(given, given), "whatever the conversion leaves out"
+        else:
+            found = conversion(old.type, new.type, quoted)
+        if found is None:
+            text = f"{about} changes from {old.type.form} to {new.type.form}: how? --using {about}=SQL"
+            self.questions.append(Question(about, "using", text))
+            return
+        using, narrowing = found
+        physical = (old.type.sqlite, old.type.postgresql) == (new.type.sqlite, new.type.postgresql)
+        if physical and using == Sql(quoted, quoted):
+            return  # another meaning of the same values
+        self.steps.append(ChangeType(table.name, new.name, new.type, using, narrowing))
+
+
+@dataclass
+class _Difference(Generic[Named]):
+    gone: list[Named]
+    came: list[Named]
+    renamed: list[tuple[Named, Named]]
+    changed: list[tuple[Named, Named]]
+
+
+def _compare(before: Iterable[Named], after: Iterable[Named]) -> _Difference[Named]:
+    """Things with names: one that is the same but for its name was renamed."""
+    old, new = {thing.name: thing for thing in before}, {thing.name: thing for thing in after}
+    changed = [(old[name], new[name]) for name in old if name in new and old[name] != new[name]]
+    found: _Difference[Named] = _Difference([], [], [], changed)
+    came = {name: thing for name, thing in new.items() if name not in old}
+    for name, thing in old.items():
+        if name in new:
+            continue
+        match = next((other for other in came.values() if replace(thing, name=other.name) == other), None)
+        if match is None:
+            found.gone.append(thing)
+        else:
+            found.renamed.append((thing, match))
+            del came[match.name]
+    found.came = list(came.values())
+    return found
+
+
+def _rename_question(kind: str, name: str, came: list[str]) -> Question:
+    options = " or ".join(f"--rename {name}:{other}" for other in came)
+    return Question(name, "rename", f"the {kind} {name} is gone: {options}, or --drop {name}", tuple(came))
+
+
+def _matched(now: Shape, new: Shape) -> Iterable[tuple[str, Table, Table]]:
+    return [(name, now[name], table) for name, table in new.items() if name in now]
+
+
+def _columns(shape: Shape) -> set[str]:
+    return {f"{table.name}.{column.name}" for table in shape.values() for column in table.columns}
+
+
+def _column_renames(table: str, answers: Answers) -> dict[str, str]:
+    return {
+        old.partition(".")[2]: new.rpartition(".")[2]
+        for old, new in answers.renames.items()
+        if old.startswith(f"{table}.")
+    }
+
+
+def _renamed_tables(shape: Shape, answers: Answers) -> Shape:
+    return with_renamed_tables(shape, {old: new for old, new in answers.renames.items() if "." not in old})
+
+
+def with_renamed_tables(shape: Shape, names: Mapping[str, str]) -> Shape:
+    """The schema after tables got other names: what refers to them follows."""
+
+    def rule(item: Rule) -> Rule:
+        return replace(item, table=names.get(item.table, item.table)) if isinstance(item, ForeignKey) else item
+
+    renamed = [replace(t, name=names.get(t.name, t.name), rules=tuple(map(rule, t.rules))) for t in shape.values()]
+    return {table.name: table for table in renamed}
+
+
+def with_renamed_column(shape: Shape, name: str, before: str, after: str) -> Shape:
+    """The schema after a column got another name: rules and indexes follow."""
+
+    def named(columns: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(after if column == before else column for column in columns)
+
+    def text(part: str | None) -> str | None:
+        return None if part is None else part.replace(f'"{before}"', f'"{after}"')
+
+    def expression(part: str) -> str:
+        return re.sub(rf'(?<![\w"]){re.escape(before)}(?![\w"])', after, part)
+
+    def where(part: str | None) -> str | None:
+        return None if part is None else expression(str(text(part)))
+
+    def rule(item: Rule) -> Rule:
+        match item:
+            case Check():
+                return replace(item, condition=Sql(text(item.condition.sqlite), text(item.condition.postgresql)))
+            case _:
+                return replace(item, columns=named(item.columns))
+
+    def index(item: Index) -> Index:
+        condition = item.where and Sql(where(item.where.sqlite), where(item.where.postgresql))
+        return replace(item, columns=tuple(map(expression, item.columns)), where=condition)
+
+    table = shape[name]
+    changed = replace(
+        table,
+        columns=tuple(replace(c, name=after) if c.name == before else c for c in table.columns),
+        primary_key=replace(table.primary_key, columns=named(table.primary_key.columns)),
+        rules=tuple(map(rule, table.rules)),
+        indexes=tuple(map(index, table.indexes)),
+    )
+    return {**shape, name: changed}
+
+
+def _only(rule: Rule) -> Database | None:
+    """The one database that has a check; None where both have the rule."""
+    if isinstance(rule, Check) and None in (rule.condition.sqlite, rule.condition.postgresql):
+        return "postgresql" if rule.condition.sqlite is None else "sqlite"
+    return None
+
+
+def _mentions(rule: Check, columns: set[str]) -> bool:
+    text = f"{rule.condition.sqlite} {rule.condition.postgresql}"
+    return any(f'"{column}"' in text for column in columns)
+
+
+def _key(table: Table) -> str:
+    """What puts the rows of a table in order: its key, or the first part of it."""
+    return table.primary_key.columns[0]
+
+
+_CHOICES = re.compile(r"""^"(\w+)" IN \(('(?:[^']|'')*'(?:, '(?:[^']|'')*')*)\)$""")
+
+
+def _choices(check: Check) -> tuple[str, list[str]] | None:
+    found = _CHOICES.match(check.condition.postgresql or "")
+    return (found[1], re.findall(r"'(?:[^']|'')*'", found[2])) if found else None
+
+
+def _lost_values(old: Check, new: Check) -> tuple[str, list[str]] | None:
+    """The values of an enumeration that are no longer in it, as SQL literals."""
+    before, after = _choices(old), _choices(new)
+    if before is None or after is None:
+        return None
+    lost = [value for value in before[1] if value not in after[1]]
+    return (before[0], lost) if lost else None
+
+
+_BOUND = re.compile(r"^(.+) (>=|<=) (-?\d+(?:\.\d+)?)$")
+
+
+def _is_wider(old: str | None, new: str | None) -> bool:
+    """Whether every row that fulfils the old condition fulfils the new one, as far as it can be seen."""
+    if new is None or old == new:
+        return True
+    if old is None:
+        return False
+    before, after = _CHOICES.match(old), _CHOICES.match(new)
+    if before and after:
+        return set(re.findall(r"'(?:[^']|'')*'", before[2])) <= set(re.findall(r"'(?:[^']|'')*'", after[2]))
+    bounds = {(found[1], found[2]): float(found[3]) for part in old.split(" AND ") if (found := _BOUND.match(part))}
+    for part in new.split(" AND "):
+        found = _BOUND.match(part)
+        if found is None or (found[1], found[2]) not in bounds:
+            return False
+        bound, limit = bounds[found[1], found[2]], float(found[3])
+        if (bound < limit) if found[2] == ">=" else (bound > limit):
+            return False
+    return True

@@ -1,0 +1,280 @@
+"""Migrations on PostgreSQL: no statement holds a lock for long, and none waits for one without limit."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sternpost.errors import StartupError
+from sternpost.migrations.actions import Action, Mode, create_index, create_table, operations_on, rendered, rule_text
+from sternpost.migrations.shape import Index, Unique
+from sternpost.migrations.steps import (
+    AddColumn,
+    AddIndex,
+    AddRule,
+    Alembic,
+    ChangeCheck,
+    ChangeType,
+    CreateTable,
+    DropColumn,
+    DropIndex,
+    DropRule,
+    DropTable,
+    Execute,
+    Nullable,
+    RenameColumn,
+    RenameIndex,
+    RenameRule,
+    RenameTable,
+    Step,
+    Update,
+)
+from sternpost.storage.postgresql.dialect import PostgresqlDialect
+from sternpost.storage.sql.dialect import ColumnType
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+T = TypeVar("T")
+_Part = tuple[Mode, tuple[str, ...]]
+
+LOCK_TIMEOUT_SECONDS = 5.0
+"""How long a statement waits for a lock: whoever comes after it waits as well, so this is an outage's length."""
+
+_LOCK = "hashtext('sternpost schema')"
+_PAUSE_SECONDS = 0.1
+_DIALECT = PostgresqlDialect().compiler
+
+
+class PostgresqlTarget:
+    """A PostgreSQL database to migrate."""
+
+    kind = "postgresql"
+
+    def __init__(self, url: str, *, lock_timeout_seconds: float = LOCK_TIMEOUT_SECONDS) -> None:
+        self.url = url
+        self.lock_timeout_seconds = lock_timeout_seconds
+
+    def run(self, work: Callable[[Connection], T]) -> T:
+        """Runs `work` on a connection without an open transaction."""
+        return asyncio.run(self._run(work))
+
+    async def _run(self, work: Callable[[Connection], T]) -> T:
+        import asyncpg
+        from sqlalchemy import NullPool
+        from sqlalchemy.ext.asyncio import create_async_engine
+
+        connect: Any = getattr(asyncpg, "connect")  # noqa: B009  (its own annotations are incomplete)
+        engine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=lambda: connect(self.url, timeout=10, server_settings={"application_name": "migrations"}),
+            poolclass=NullPool,
+            isolation_level="AUTOCOMMIT",
+        )
+        try:
+            async with engine.connect() as connection:
+                await connection.exec_driver_sql(f"SET lock_timeout = '{int(self.lock_timeout_seconds * 1000)}ms'")
+                return await connection.run_sync(work)
+        except (OSError, asyncpg.PostgresConnectionError, asyncpg.InvalidCatalogNameError) as error:
+            raise StartupError(f"The database cannot be used: {error}") from error
+        except asyncpg.InvalidAuthorizationSpecificationError as error:
+            raise StartupError(f"The database cannot be used: {error}") from error
+        finally:
+            await engine.dispose()
+
+    @contextmanager
+    def lock(self, connection: Connection, wait_seconds: float) -> Generator[None]:
+        """Keeps other migrations out. It belongs to the connection, because some steps are in no transaction.
+
+        It is asked for again and again, not waited for: a waiting statement would hold a snapshot, and an index that is
+        built concurrently by the other process would wait for that.
+        """
+        deadline = time.monotonic() + wait_seconds
+        while not connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({_LOCK})").scalar():
+            if time.monotonic() > deadline:
+                raise StartupError(
+                    f"Another process has been migrating this database for more than {wait_seconds:g} seconds. Try again later."
+                )
+            time.sleep(_PAUSE_SECONDS)
+        try:
+            yield
+        finally:
+            if not connection.invalidated:
+                connection.exec_driver_sql(f"SELECT pg_advisory_unlock({_LOCK})")
+
+    def actions(self, steps: Sequence[Step]) -> list[Action]:
+        """What the steps come to."""
+        return [action for step in steps for action in _actions(step)]
+
+    def begin(self, connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    def check(self, connection: Connection) -> None:
+        """Nothing: PostgreSQL checks foreign keys itself."""
+
+    def tables(self, connection: Connection) -> set[str]:
+        return {row[0] for row in connection.exec_driver_sql(_TABLES)}
+
+    def introspect(self, connection: Connection) -> dict[str, Any]:
+        """The schema as the database tells it, comparable with that of another database."""
+        found: dict[str, Any] = {name: {"columns": {}, "rules": {}, "indexes": {}} for name in self.tables(connection)}
+        for part, statement in (("columns", _COLUMNS), ("rules", _RULES), ("indexes", _INDEXES)):
+            for table, name, text in connection.exec_driver_sql(statement):
+                if table in found:
+                    found[table][part][name] = text
+        return found
+
+
+def _quote(name: str) -> str:
+    return _DIALECT.identifier_preparer.quote(name)
+
+
+def _actions(step: Step) -> list[Action]:
+    if isinstance(step, Update):
+        return [Action(step.title, "batches", update=step)]
+    if isinstance(step, Alembic):
+        return [Action(step.title, run=lambda connection: step.run(operations_on(connection)))]
+    return [Action(step.title, mode, statements) for mode, statements in _parts(step)]
+
+
+def _parts(step: Step) -> list[_Part]:
+    match step:
+        case CreateTable():
+            return [("together", rendered(_DIALECT, lambda op: create_table(op, step.table, "postgresql")))]
+        case DropTable():
+            return [("together", rendered(_DIALECT, lambda op: op.drop_table(step.table)))]
+        case RenameTable():
+            return [("together", rendered(_DIALECT, lambda op: op.rename_table(step.table, step.to)))]
+        case AddColumn():
+            column = f"{_quote(step.column.name)} {step.column.type.postgresql}"
+            suffix = "" if step.column.nullable else " NOT NULL"
+            return [("together", (f"ALTER TABLE {_quote(step.table)} ADD COLUMN {column}{suffix}",))]
+        case DropColumn():
+            return [("together", rendered(_DIALECT, lambda op: op.drop_column(step.table, step.column)))]
+        case RenameColumn():
+            return [
+                (
+                    "together",
+                    rendered(_DIALECT, lambda op: op.alter_column(step.table, step.column, new_column_name=step.to)),
+                )
+            ]
+        case ChangeType():
+            new = ColumnType(step.type.postgresql)
+            using = step.using.postgresql
+            return [
+                (
+                    "together",
+                    rendered(
+                        _DIALECT,
+                        lambda op: op.alter_column(step.table, step.column, type_=new, postgresql_using=using),
+                    ),
+                )
+            ]
+        case Nullable():
+            return _nullable(step)
+        case AddRule():
+            return _add_rule(step)
+        case DropRule():
+            return [("together", (f"ALTER TABLE {_quote(step.table)} DROP CONSTRAINT IF EXISTS {_quote(step.name)}",))]
+        case RenameRule():
+            if step.only == "sqlite":
+                return []
+            change = f"RENAME CONSTRAINT {_quote(step.name)} TO {_quote(step.to)}"
+            return [("together", (f"ALTER TABLE {_quote(step.table)} {change}",))]
+        case ChangeCheck():
+            return _change_check(step)
+        case AddIndex():
+            return [("outside", _index(step.table, step.index))]
+        case DropIndex():
+            return [("outside", (f"DROP INDEX CONCURRENTLY IF EXISTS {_quote(step.name)}",))]
+        case RenameIndex():
+            return [("together", (f"ALTER INDEX {_quote(step.index.name)} RENAME TO {_quote(step.to)}",))]
+        case Execute():
+            return [("together", (step.statement.postgresql,))] if step.statement.postgresql else []
+        case Update() | Alembic():
+            return []
+
+
+def _index(table: str, index: Index) -> tuple[str, ...]:
+    """An index that was interrupted is left invalid, so what may be there goes first."""
+    made = rendered(_DIALECT, lambda op: create_index(op, table, index, "postgresql", postgresql_concurrently=True))
+    return (f"DROP INDEX CONCURRENTLY IF EXISTS {_quote(index.name)}", *made)
+
+
+def _nullable(step: Nullable) -> list[_Part]:
+    """Rows are looked at before the column is closed, under a lock that lets writers through."""
+    table, column = _quote(step.table), _quote(step.column)
+    if step.nullable:
+        return [("together", (f"ALTER TABLE {table} ALTER COLUMN {column} DROP NOT NULL",))]
+    rule = _quote(f"nn_{step.table}_{step.column}"[:63])
+    empty = f"{column} IS NULL"
+    closing: list[_Part] = [
+        ("alone", (f"ALTER TABLE {table} ADD CONSTRAINT {rule} CHECK ({column} IS NOT NULL) NOT VALID",)),
+        ("alone", (f"ALTER TABLE {table} VALIDATE CONSTRAINT {rule}",)),
+        (
+            "alone",
+            (
+                f"ALTER TABLE {table} ALTER COLUMN {column} SET NOT NULL",
+                f"ALTER TABLE {table} DROP CONSTRAINT {rule}",
+            ),
+        ),
+    ]
+    if step.fill is not None:
+        fill = f"UPDATE {table} SET {column} = {step.fill.postgresql} WHERE {empty}"
+        closing.insert(1, ("alone", (fill,)))
+    return closing
+
+
+def _add_rule(step: AddRule) -> list[_Part]:
+    table, name = _quote(step.table), _quote(step.rule.name)
+    if isinstance(step.rule, Unique):
+        made = _index(step.table, Index(step.rule.name, step.rule.columns, unique=True))
+        return [
+            ("outside", made),
+            ("alone", (f"ALTER TABLE {table} ADD CONSTRAINT {name} UNIQUE USING INDEX {name}",)),
+        ]
+    text = rule_text(step.rule, "postgresql", _quote)
+    return [] if text is None else _checked_later(table, name, text)
+
+
+def _change_check(step: ChangeCheck) -> list[_Part]:
+    table, name = _quote(step.table), _quote(step.name)
+    gone = f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}"
+    if step.condition.postgresql is None:
+        return [("together", (gone,))]
+    return _checked_later(table, name, f"CHECK ({step.condition.postgresql})", gone)
+
+
+def _checked_later(table: str, name: str, text: str, *before: str) -> list[_Part]:
+    """For new rows at once, for those that are there in a second step that keeps nobody out."""
+    return [
+        ("alone", (*before, f"ALTER TABLE {table} ADD CONSTRAINT {name} {text} NOT VALID")),
+        ("alone", (f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}",)),
+    ]
+
+
+_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
+_COLUMNS = """
+SELECT c.relname, a.attname,
+  format_type(a.atttypid, a.atttypmod) || coalesce(' COLLATE ' || k.collname, '')
+  || CASE WHEN a.attnotnull THEN ' NOT NULL' ELSE '' END || coalesce(' DEFAULT ' || pg_get_expr(d.adbin, d.adrelid), '')
+FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid AND c.relkind = 'r'
+JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema()
+LEFT JOIN pg_collation k ON k.oid = a.attcollation AND k.collname <> 'default'
+LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+WHERE a.attnum > 0 AND NOT a.attisdropped
+"""
+_RULES = """
+SELECT c.relname, r.conname, pg_get_constraintdef(r.oid)
+FROM pg_constraint r JOIN pg_class c ON c.oid = r.conrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema()
+WHERE r.contype <> 'n'
+"""
+_INDEXES = """
+SELECT c.relname, x.relname, pg_get_indexdef(i.indexrelid) || CASE WHEN i.indisvalid THEN '' ELSE ' INVALID' END
+FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema()
+"""

@@ -1,0 +1,415 @@
+"""Takes a database from one migration to another, and remembers how far it came."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+
+from sternpost.errors import StartupError
+from sternpost.migrations.actions import Action
+from sternpost.migrations.history import History, Revision
+from sternpost.migrations.steps import Step, Update
+from sternpost.storage.sql.schema import SCHEMA_TABLE
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+T = TypeVar("T")
+Direction = Literal["up", "down"]
+
+PROGRESS_TABLE = "sternpost_migration"
+"""Holds how far a migration came that is not finished."""
+
+VERSION_TABLE = "alembic_version"
+BOOKKEEPING = frozenset({SCHEMA_TABLE, PROGRESS_TABLE, VERSION_TABLE})
+"""Tables about the schema, which are no part of it."""
+
+WAIT_SECONDS = 600.0
+"""How long a process waits while another one migrates."""
+
+
+class Target(Protocol):
+    """A database to migrate."""
+
+    @property
+    def kind(self) -> str: ...
+    def run(self, work: Callable[[Connection], T]) -> T: ...
+    def lock(self, connection: Connection, wait_seconds: float) -> AbstractContextManager[None]: ...
+    def actions(self, steps: Sequence[Step]) -> list[Action]: ...
+    def begin(self, connection: Connection) -> None: ...
+    def check(self, connection: Connection) -> None: ...
+    def tables(self, connection: Connection) -> set[str]: ...
+    def introspect(self, connection: Connection) -> dict[str, Any]: ...
+
+
+class MigrationFailed(StartupError):
+    """A step was refused by the database. What was done before it stays, and the next run goes on behind it."""
+
+
+class Destructive(StartupError):
+    """Something would be lost, and nobody said that it may be."""
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """How far a migration came: actions that are done, what they were, and where a batched one stands."""
+
+    revision: str
+    direction: Direction
+    done: int
+    digest: str
+    position: str | None
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a database is.
+
+    Attributes:
+        revision: the last migration that was applied in full.
+        serves: fingerprints of the contracts that work with it.
+        direct: whether the schema was created without migrations.
+    """
+
+    revision: str | None
+    serves: tuple[str, ...]
+    unfinished: Unfinished | None
+    direct: bool
+
+
+def losses(revisions: Sequence[Revision], direction: Direction) -> list[str]:
+    """What the migrations would destroy, in their order."""
+    found: list[str] = []
+    for revision in revisions:
+        steps = revision.up if direction == "up" else revision.down
+        found += [f"{revision.name}: {step.loses}" for step in steps if step.loses]
+    return found
+
+
+class Runner:
+    """Applies a history to a database.
+
+    Args:
+        tell: told of each action before it starts.
+        known: fingerprints that an earlier release wrote, by what is written today.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        history: History,
+        tell: Callable[[str], None] = lambda text: None,
+        known: Mapping[str, str] | None = None,
+    ) -> None:
+        self.target = target
+        self.history = history
+        self.tell = tell
+        self.known = known or {}
+
+    def state(self) -> State:
+        """Where the database is; changes nothing."""
+        return self.target.run(self._state)
+
+    def apply(
+        self, *, to: str | None = None, allow_destructive: bool = False, wait_seconds: float = WAIT_SECONDS
+    ) -> list[str]:
+        """Applies what is pending, up to a revision; the names of what was applied.
+
+        Raises `Destructive`, or `MigrationFailed` with the step that failed.
+        """
+
+        def work(connection: Connection) -> list[str]:
+            with self.target.lock(connection, wait_seconds):
+                state = self._adopted(connection)
+                self._refuse_unfinished(state, "up")
+                pending = self.history.after(state.revision)
+                if to is not None:
+                    names = [revision.name for revision in pending]
+                    wanted = self.history.named(to).name
+                    pending = pending[: names.index(wanted) + 1] if wanted in names else ()
+                self._refuse_losses(pending, "up", allow_destructive)
+                for revision in pending:
+                    self._migrate(connection, revision, "up")
+                return [revision.name for revision in pending]
+
+        return self.target.run(work)
+
+    def down(
+        self, *, to: str | None = None, allow_destructive: bool = False, wait_seconds: float = WAIT_SECONDS
+    ) -> list[str]:
+        """Takes back the last migration, or all behind a revision (`base`: all); the names of what was taken back.
+
+        Raises `StartupError` where a migration has no way back, with its reason, before anything is changed.
+        """
+
+        def work(connection: Connection) -> list[str]:
+            with self.target.lock(connection, wait_seconds):
+                state = self._adopted(connection)
+                self._refuse_unfinished(state, "down")
+                count = self.history.position(state.revision)
+                goal = (
+                    count - 1
+                    if to is None
+                    else 0
+                    if to == "base"
+                    else self.history.position(self.history.named(to).name)
+                )
+                back = tuple(reversed(self.history.revisions[max(goal, 0) : count]))
+                for revision in back:
+                    if revision.irreversible:
+                        raise StartupError(f"{revision.name} cannot be taken back: {revision.irreversible}")
+                self._refuse_losses(back, "down", allow_destructive)
+                for revision in back:
+                    self._migrate(connection, revision, "down")
+                return [revision.name for revision in back]
+
+        return self.target.run(work)
+
+    # -- where the database is
+
+    def _state(self, connection: Connection) -> State:
+        tables = self.target.tables(connection)
+        serves: tuple[str, ...] = ()
+        unfinished: Unfinished | None = None
+        revision: str | None = None
+        if SCHEMA_TABLE in tables:
+            serves = tuple(row[0] for row in connection.exec_driver_sql(f"SELECT fingerprint FROM {SCHEMA_TABLE}"))
+        if PROGRESS_TABLE in tables:
+            row = connection.exec_driver_sql(
+                f"SELECT revision, direction, done, digest, position FROM {PROGRESS_TABLE}"
+            ).fetchone()
+            unfinished = Unfinished(*row) if row else None
+        if VERSION_TABLE in tables:
+            revision = connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").scalar()
+        direct = bool(serves) and revision is None and unfinished is None
+        return State(revision, serves, unfinished, direct)
+
+    def _adopted(self, connection: Connection) -> State:
+        """The state, after the tables about it were made. A schema that was created directly takes its place in the history."""
+        tables = self.target.tables(connection)
+        for name, statement in _BOOKKEEPING[self.target.kind].items():
+            if name not in tables:
+                connection.exec_driver_sql(statement)
+        state = self._state(connection)
+        if not state.direct:
+            return state
+        serves = {self.known.get(fingerprint, fingerprint) for fingerprint in state.serves}
+        for count in range(len(self.history.revisions), 0, -1):
+            if self.history.revisions[count - 1].fingerprints[self.target.kind] in serves:
+                with self.transaction(connection):
+                    self._stamp(connection, count)
+                self.tell(f"the schema was created directly: it is that of {self.history.revisions[count - 1].name}")
+                return self._state(connection)
+        raise StartupError(
+            "The database holds a schema that no migration leads to: it was created directly, for another contract. "
+            "Use a new database, or make the contract fit and plan the migration that leads to it first"
+        )
+
+    def _refuse_unfinished(self, state: State, direction: Direction) -> None:
+        if state.unfinished is None:
+            return
+        revision = state.unfinished.revision
+        self.history.named(revision)
+        if state.unfinished.direction != direction:
+            command = "migrate apply" if state.unfinished.direction == "up" else "migrate down"
+            raise StartupError(
+                f"{revision} was interrupted on its way: run {command} first, which goes on where it stopped"
+            )
+
+    def _refuse_losses(self, revisions: Sequence[Revision], direction: Direction, allowed: bool) -> None:
+        lost = losses(revisions, direction)
+        if lost and not allowed:
+            raise Destructive(
+                "This would destroy:\n"
+                + "".join(f"  - {text}\n" for text in lost)
+                + "Allow it with --allow-destructive"
+            )
+
+    # -- one migration
+
+    def _migrate(self, connection: Connection, revision: Revision, direction: Direction) -> None:
+        steps = revision.up if direction == "up" else revision.down
+        run = _Run(self, connection, revision, direction, self.target.actions(steps))
+        run.run()
+
+    def finish(self, connection: Connection, revision: Revision, direction: Direction) -> None:
+        """Says that a migration is done; in the transaction of its last step where that has one."""
+        count = self.history.position(revision.name)
+        connection.exec_driver_sql(f"DELETE FROM {PROGRESS_TABLE}")
+        self._stamp(connection, count if direction == "up" else count - 1)
+
+    def _stamp(self, connection: Connection, count: int) -> None:
+        from alembic.migration import MigrationContext
+
+        context = MigrationContext.configure(connection)
+        context.stamp(self.history.scripts(), self.history.revisions[count - 1].name if count else "base")
+        connection.exec_driver_sql(f"DELETE FROM {SCHEMA_TABLE}")
+        now = datetime.now(UTC).isoformat()
+        for fingerprint in self.history.serves(count, self.target.kind):
+            connection.exec_driver_sql(f"INSERT INTO {SCHEMA_TABLE} VALUES ('{fingerprint}', '{now}')")
+
+    @contextmanager
+    def transaction(self, connection: Connection) -> Generator[None]:
+        self.target.begin(connection)
+        try:
+            yield
+        except BaseException:
+            connection.exec_driver_sql("ROLLBACK")
+            raise
+        connection.exec_driver_sql("COMMIT")
+
+
+class _Run:
+    """One migration in one direction."""
+
+    def __init__(
+        self, runner: Runner, connection: Connection, revision: Revision, direction: Direction, actions: list[Action]
+    ) -> None:
+        self.runner = runner
+        self.target = runner.target
+        self.connection = connection
+        self.revision = revision
+        self.direction: Direction = direction
+        self.actions = actions
+        self.current = Action("")
+        self.finished = False
+
+    def run(self) -> None:
+        index, position = self._resume()
+        while index < len(self.actions):
+            action = self.actions[index]
+            group = [action]
+            if action.mode == "together":
+                for other in self.actions[index + 1 :]:
+                    if other.mode != "together":
+                        break
+                    group.append(other)
+            try:
+                self._perform(group, index, position)
+            except Exception as error:
+                self._explain(error, index)
+                raise
+            index, position = index + len(group), None
+        if not self.finished:
+            with self.runner.transaction(self.connection):
+                self.runner.finish(self.connection, self.revision, self.direction)
+
+    def _perform(self, group: list[Action], index: int, position: str | None) -> None:
+        for offset, action in enumerate(group):
+            number = f"{index + offset + 1} of {len(self.actions)}"
+            self.runner.tell(f"{self.revision.name} {self.direction}, step {number}: {action.title}")
+        action = self.current = group[0]
+        if action.update is not None:
+            self._batches(action.update, index, position)
+        elif action.mode == "outside":
+            action.perform(self.connection)
+            self._save(index + 1)
+        else:
+            with self.runner.transaction(self.connection):
+                for action in group:
+                    self.current = action
+                    action.perform(self.connection)
+                self.target.check(self.connection)
+                self._after(index + len(group))
+
+    def _after(self, done: int) -> None:
+        if done == len(self.actions):
+            self.runner.finish(self.connection, self.revision, self.direction)
+            self.finished = True
+        else:
+            self._save(done)
+
+    def _batches(self, update: Update, index: int, position: str | None) -> None:
+        """Goes through the rows in the order of their key; where it stands is committed with each batch."""
+        table, key = _quote(self.connection, update.table), _quote(self.connection, update.key)
+        values = ", ".join(
+            f"{_quote(self.connection, name)} = {value.on(self.target.kind)}"  # pyright: ignore[reportArgumentType]
+            for name, value in update.values.items()
+        )
+        where = update.where and update.where.on(self.target.kind)  # pyright: ignore[reportArgumentType]
+        while True:
+            behind = f"WHERE {key} > {_literal(position)}" if position is not None else ""
+            last = self.connection.exec_driver_sql(
+                f"SELECT CAST(k AS TEXT) FROM (SELECT {key} AS k FROM {table} {behind} ORDER BY {key} "
+                f"LIMIT {update.batch_rows}) AS batch ORDER BY k DESC LIMIT 1"
+            ).scalar()
+            with self.runner.transaction(self.connection):
+                if last is None:
+                    self._after(index + 1)
+                    return
+                conditions = [f"{key} <= {_literal(last)}"]
+                conditions += [f"{key} > {_literal(position)}"] if position is not None else []
+                conditions += [f"({where})"] if where else []
+                self.connection.exec_driver_sql(f"UPDATE {table} SET {values} WHERE {' AND '.join(conditions)}")
+                self._save(index, position=last)
+            position = last
+
+    # -- how far it came
+
+    def _resume(self) -> tuple[int, str | None]:
+        row = self.connection.exec_driver_sql(
+            f"SELECT revision, direction, done, digest, position FROM {PROGRESS_TABLE}"
+        ).fetchone()
+        if row is None:
+            return 0, None
+        found = Unfinished(*row)
+        if found.revision != self.revision.name:
+            raise StartupError(f"{found.revision} was interrupted and has to be finished first")
+        if found.digest != self._digest(found.done):
+            raise StartupError(
+                f"{self.revision.name} was changed in a step that is done already ({found.done} are): "
+                "put it back as it was; what follows may be changed"
+            )
+        self.runner.tell(f"{self.revision.name} {self.direction}: goes on after step {found.done}")
+        return found.done, found.position
+
+    def _save(self, done: int, position: str | None = None) -> None:
+        self.connection.exec_driver_sql(f"DELETE FROM {PROGRESS_TABLE}")
+        self.connection.exec_driver_sql(
+            f"INSERT INTO {PROGRESS_TABLE} VALUES ({_literal(self.revision.name)}, '{self.direction}', {done}, "
+            f"'{self._digest(done)}', {_literal(position) if position is not None else 'NULL'})"
+        )
+
+    def _digest(self, done: int) -> str:
+        titles = "\n".join(action.title for action in self.actions[:done])
+        return hashlib.sha256(titles.encode()).hexdigest()
+
+    def _explain(self, error: Exception, index: int) -> None:
+        from sqlalchemy.exc import DBAPIError
+
+        if not isinstance(error, DBAPIError | StartupError):
+            return
+        action = self.current
+        cause = str(error.orig) if isinstance(error, DBAPIError) else str(error)
+        reason = cause.removeprefix("<class ").partition("'>: ")[2] or cause
+        raise MigrationFailed(
+            f"{self.revision.name} stopped in “{action.title}”: {reason}\n"
+            f"{index} of {len(self.actions)} steps are done and kept, nothing of this one is. Correct it and run the same "
+            "command again: it goes on here"
+        ) from error
+
+
+def _quote(connection: Connection, name: str) -> str:
+    return connection.dialect.identifier_preparer.quote(name)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+_BOOKKEEPING: dict[str, dict[str, str]] = {
+    "sqlite": {
+        SCHEMA_TABLE: f"CREATE TABLE {SCHEMA_TABLE} (fingerprint TEXT NOT NULL, created_at TEXT NOT NULL) STRICT",
+        PROGRESS_TABLE: f"CREATE TABLE {PROGRESS_TABLE} (revision TEXT NOT NULL, direction TEXT NOT NULL, "
+        "done INTEGER NOT NULL, digest TEXT NOT NULL, position TEXT) STRICT",
+    },
+    "postgresql": {
+        SCHEMA_TABLE: f"CREATE TABLE {SCHEMA_TABLE} (fingerprint TEXT NOT NULL, created_at TEXT NOT NULL)",
+        PROGRESS_TABLE: f"CREATE TABLE {PROGRESS_TABLE} (revision TEXT NOT NULL, direction TEXT NOT NULL, "
+        "done BIGINT NOT NULL, digest TEXT NOT NULL, position TEXT)",
+    },
+}

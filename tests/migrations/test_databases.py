@@ -1,0 +1,329 @@
+"""Migrations on real databases: every kind of change with its rows, races, interruptions, refusals, readiness."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from shop.app import app as shop
+
+from sternpost import Settings, Sternpost
+from sternpost.errors import StartupError
+from sternpost.migrations import Step, Update, sql
+from sternpost.migrations.history import History, read_history, write_revision
+from sternpost.migrations.planner import Answers, plan_steps
+from sternpost.migrations.postgresql import PostgresqlTarget
+from sternpost.migrations.runner import Destructive, MigrationFailed, Runner, Target
+from sternpost.migrations.shape import fingerprints_of, shape_of
+from sternpost.migrations.sqlite import SqliteTarget
+from sternpost.migrations.verify import schema_of, scratch_postgresql, scratch_sqlite, verify
+from sternpost.plan.model import Plan
+from sternpost.storage.sql.schema import Schema
+from sternpost.testing import Client
+from tests.support.contracts import contract_text, plan_of
+from tests.support.server import ROOT, environment
+from tests.unit.migrations.test_planner import answered, contracts
+
+SHOP = ROOT / "examples" / "shop" / "migrations"
+BASE = {"Box": {"label": "str = field(max_length=20)", "size": "int = field(ge=0, default=1)"}}
+
+
+def target_of(url: str) -> Target:
+    return SqliteTarget(url) if url.startswith("sqlite") else PostgresqlTarget(url, lock_timeout_seconds=0.5)
+
+
+@pytest.fixture
+def target(database_url: str) -> Target:
+    return target_of(database_url)
+
+
+@pytest.fixture
+def scratch(database: str, request: pytest.FixtureRequest) -> Any:
+    if database == "sqlite":
+        return scratch_sqlite()
+    return scratch_postgresql(request.getfixturevalue("postgres_url"))
+
+
+def added(folder: Path, plan: Plan, title: str, answers: Answers | None = None, extra: Sequence[Step] = ()) -> History:
+    """One more migration in the folder."""
+    history = read_history(folder)
+    answers = answers or Answers()
+    old, new = history.shape(), shape_of(plan)
+    (up, open_up), (down, open_down) = plan_steps(old, new, answers), plan_steps(new, old, answers.reversed())
+    assert not open_up
+    assert not open_down
+    write_revision(history, title=title, fingerprints=fingerprints_of(plan), up=[*up, *extra], down=down)
+    return read_history(folder)
+
+
+def run(target: Target, *statements: str) -> list[Any]:
+    def work(connection: Any) -> list[Any]:
+        rows: list[Any] = []
+        for statement in statements:
+            found = connection.exec_driver_sql(statement)
+            rows = [tuple(row) for row in found] if found.returns_rows else []
+        return rows
+
+    return target.run(work)
+
+
+def boxes(count: int, columns: str = "id, label, size", values: str = "'label', 5") -> list[str]:
+    return [f"INSERT INTO boxes ({columns}) VALUES ('{number:032x}', {values})" for number in range(1, count + 1)]
+
+
+# -- proofs
+
+
+def test_the_history_of_the_shop_is_proved(scratch: Any) -> None:
+    history = read_history(SHOP)
+    assert len(history.revisions) >= 5
+    assert history.head is not None
+    assert history.head.fingerprints == fingerprints_of(shop.plan)
+    with scratch as make:
+        proofs = verify(history, shop.plan, make(), make())
+    assert [proof.problems for proof in proofs] == [[]] * len(history.revisions)
+    assert proofs[-1].rows > 100
+
+
+@settings(
+    max_examples=6, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(before=contracts(), after=contracts())
+def test_any_contract_becomes_any_other_and_back(
+    before: str, after: str, database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("history")
+    one, other = plan_of(before), plan_of(after)
+    added(folder, one, "before")
+    history = added(folder, other, "after", answered(shape_of(one), shape_of(other)))
+    server = scratch_sqlite() if database == "sqlite" else scratch_postgresql(request.getfixturevalue("postgres_url"))
+    with server as make:
+        target, direct = make(), make()
+        runner = Runner(target, history)
+        runner.apply(to="0001")
+        start = target.run(lambda connection: schema_of(target, connection))
+        runner.apply(allow_destructive=True)
+        dialect = _dialect(database)
+        run(direct, *Schema(other, dialect).ddl())
+        assert target.run(lambda c: schema_of(target, c)) == direct.run(lambda c: schema_of(direct, c))
+        runner.down(allow_destructive=True)
+        assert target.run(lambda connection: schema_of(target, connection)) == start
+
+
+def _dialect(database: str) -> Any:
+    from sternpost.storage.postgresql.dialect import PostgresqlDialect
+    from sternpost.storage.sqlite.dialect import SqliteDialect
+
+    return SqliteDialect() if database == "sqlite" else PostgresqlDialect()
+
+
+def test_a_migration_whose_way_back_is_wrong_is_not_proved(scratch: Any, tmp_path: Path) -> None:
+    plan = plan_of(contract_text({"Box": {**BASE["Box"], "note": "str | None = None"}}))
+    added(tmp_path, plan_of(contract_text(BASE)), "start")
+    added(tmp_path, plan, "note")
+    path = tmp_path / "0002_note.py"
+    path.write_text(re.sub(r'DropColumn\("boxes", "note"\),?', "", path.read_text()))
+    with scratch as make:
+        proofs = verify(read_history(tmp_path), plan, make(), make())
+    assert any("note" in problem for proof in proofs for problem in proof.problems)
+
+
+# -- rows
+
+
+def test_rows_survive_renames_and_type_changes(target: Target, tmp_path: Path) -> None:
+    added(tmp_path, plan_of(contract_text(BASE)), "start")
+    new = {"Crate": {"name": BASE["Box"]["label"], "size": "str = field(default='1')"}}
+    renames = {"boxes": "crates", "crates.label": "crates.name"}
+    runner = Runner(target, added(tmp_path, plan_of(contract_text(new)), "crates", Answers(renames=renames)))
+    runner.apply(to="0001")
+    run(target, *boxes(3))
+    assert runner.apply() == ["0002_crates"]
+    assert run(target, "SELECT name, size FROM crates") == [("label", "5")] * 3
+    runner.down(allow_destructive=True)
+    assert run(target, "SELECT label, size FROM boxes") == [("label", 5)] * 3
+
+
+def test_text_that_is_no_number_stops_the_migration_and_stays(target: Target, tmp_path: Path) -> None:
+    added(tmp_path, plan_of(contract_text({"Box": {"label": "str"}})), "start")
+    runner = Runner(
+        target, added(tmp_path, plan_of(contract_text({"Box": {"label": "int = field(default=0)"}})), "number")
+    )
+    runner.apply(to="0001")
+    run(target, *boxes(1, "id, label", "'seven'"))
+    with pytest.raises(MigrationFailed, match="0002_number stopped in"):
+        runner.apply(allow_destructive=True)
+    assert run(target, "SELECT label FROM boxes") == [("seven",)]
+    run(target, "UPDATE boxes SET label = '7'")
+    assert runner.apply(allow_destructive=True) == ["0002_number"]
+    assert run(target, "SELECT label FROM boxes") == [(7,)]
+
+
+# -- refusals
+
+
+def test_what_destroys_is_refused_with_what_would_be_lost(target: Target, tmp_path: Path) -> None:
+    added(tmp_path, plan_of(contract_text(BASE)), "start")
+    history = added(tmp_path, plan_of(contract_text({"Box": {"label": BASE["Box"]["label"]}})), "no size")
+    runner = Runner(target, history)
+    runner.apply(to="0001")
+    with pytest.raises(Destructive) as refused:
+        runner.apply()
+    assert str(refused.value) == (
+        "This would destroy:\n  - 0002_no_size: column boxes.size with its values\nAllow it with --allow-destructive"
+    )
+    assert runner.state().revision == "0001_start"
+    runner.apply(allow_destructive=True)
+    assert runner.state().revision == "0002_no_size"
+
+
+def test_no_way_back_says_why_and_changes_nothing(target: Target, tmp_path: Path) -> None:
+    plan = plan_of(contract_text(BASE))
+    added(tmp_path, plan, "start")
+    history = read_history(tmp_path)
+    why = "the old labels are not kept"
+    prints = fingerprints_of(plan)
+    write_revision(history, title="labels", fingerprints=prints, up=[], down=[], irreversible=why)
+    runner = Runner(target, read_history(tmp_path))
+    runner.apply()
+    with pytest.raises(StartupError, match="0002_labels cannot be taken back: the old labels are not kept"):
+        runner.down(to="base", allow_destructive=True)
+    assert runner.state().revision == "0002_labels"
+
+
+# -- interruptions and races
+
+
+def test_a_batched_step_goes_on_where_it_was_killed(
+    target: Target, database_url: str, tmp_path: Path, database: str
+) -> None:
+    """The step is one that must not meet a row twice: it adds one."""
+    plan = plan_of(contract_text(BASE))
+    added(tmp_path, plan, "start")
+    Runner(target, read_history(tmp_path)).apply()
+    run(target, *boxes(400))
+    step = Update("boxes", {"size": sql("size + 1")}, batch_rows=2)
+    history = added(tmp_path, plan, "one more", extra=[step])
+    program = (
+        "import sys; from pathlib import Path\n"
+        "from tests.migrations.test_databases import target_of\n"
+        "from sternpost.migrations.runner import Runner\n"
+        "from sternpost.migrations.history import read_history\n"
+        "Runner(target_of(sys.argv[1]), read_history(Path(sys.argv[2]))).apply()"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", program, database_url, str(tmp_path)],
+        cwd=ROOT,
+        env=environment(),
+        stderr=subprocess.PIPE,
+    )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and child.poll() is None:
+        done = run(target, "SELECT count(*) FROM boxes WHERE size = 6")[0][0]
+        if done >= 20:
+            break
+    child.kill()
+    child.communicate(timeout=30)
+    done = run(target, "SELECT count(*) FROM boxes WHERE size = 6")[0][0]
+    assert 20 <= done < 400, "killed in the middle"
+    runner = Runner(target, history)
+    unfinished = runner.state().unfinished
+    assert unfinished is not None
+    assert unfinished.revision == "0002_one_more"
+    with pytest.raises(StartupError, match="was interrupted on its way: run migrate apply first"):
+        runner.down()
+    assert runner.apply() == ["0002_one_more"]
+    assert run(target, "SELECT size, count(*) FROM boxes GROUP BY size") == [(6, 400)]
+
+
+def test_two_processes_that_start_at_once_end_well(database_url: str, target: Target, tmp_path: Path) -> None:
+    env = environment(STERNPOST_DATABASE_URL=database_url)
+    command = [sys.executable, "-m", "sternpost", "migrate", "apply", "shop.app:app", "--allow-destructive"]
+    both = [
+        subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in "12"
+    ]
+    printed = [child.communicate(timeout=120)[0].decode() for child in both]
+    assert [child.returncode for child in both] == [0, 0], printed
+    assert sorted("nothing to do" in text for text in printed) == [False, True]
+    assert Runner(target, read_history(SHOP)).state().revision == read_history(SHOP).revisions[-1].name
+
+
+def test_a_lock_that_is_not_given_ends_the_wait_and_can_be_tried_again(postgres_database: str, tmp_path: Path) -> None:
+    target = PostgresqlTarget(postgres_database, lock_timeout_seconds=0.3)
+    added(tmp_path, plan_of(contract_text(BASE)), "start")
+    plan = plan_of(contract_text({"Box": {**BASE["Box"], "note": "str | None = None"}}))
+    runner = Runner(target, added(tmp_path, plan, "note"))
+    runner.apply(to="0001")
+
+    def holding(connection: Any) -> None:
+        connection.exec_driver_sql("BEGIN")
+        connection.exec_driver_sql("LOCK TABLE boxes IN ACCESS EXCLUSIVE MODE")
+        outcome: list[BaseException] = []
+
+        def other() -> None:
+            try:
+                runner.apply()
+            except StartupError as error:
+                outcome.append(error)
+
+        import threading
+
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join(30)
+        assert "lock timeout" in str(outcome[0])
+        connection.exec_driver_sql("ROLLBACK")
+
+    PostgresqlTarget(postgres_database).run(holding)
+    assert runner.apply() == ["0002_note"]
+
+
+# -- the service
+
+
+async def test_a_database_behind_its_contract_is_not_ready_and_becomes_so(
+    make_settings: Callable[..., Settings], target: Target, tmp_path: Path, log_lines: Any
+) -> None:
+    added(tmp_path, plan_of(contract_text(BASE)), "start")
+    text = contract_text({"Box": {**BASE["Box"], "note": "str | None = None"}})
+    old = Sternpost(_contract(contract_text(BASE)), settings=make_settings())
+    new = Sternpost(_contract(text), settings=make_settings(), write_log=log_lines)
+    runner = Runner(target, added(tmp_path, new.plan, "note"))
+    await asyncio.to_thread(runner.apply, to="0001")
+    async with Client(new, create_schema=False) as client:
+        assert (await client.get("/health/ready")).status == 503
+        reasons = [str(line) for line in log_lines.lines]
+        needed = fingerprints_of(new.plan)[target.kind][:16]
+        assert any(f"the contract needs {needed}" in reason for reason in reasons), reasons
+        await asyncio.to_thread(runner.apply)
+        assert (await client.get("/health/ready")).status == 200
+    async with Client(old, create_schema=False) as client:
+        assert (await client.get("/health/ready")).status == 200, "an additive migration keeps older processes ready"
+
+
+def _contract(text: str) -> Any:
+    import types
+
+    module = types.ModuleType("contract_of_a_service")
+    sys.modules[module.__name__] = module
+    exec(compile(text, "contract_of_a_service.py", "exec"), vars(module))
+    return module.contract
+
+
+async def test_a_schema_that_was_created_directly_takes_its_place(
+    make_settings: Callable[..., Settings], target: Target
+) -> None:
+    app = Sternpost(_contract(contract_text(BASE)), settings=make_settings())
+    running = await app.start()
+    await running.runtime.storage.create_schema()
+    await app.stop()
+    with pytest.raises(StartupError, match="no migration leads to"):
+        await asyncio.to_thread(Runner(target, read_history(SHOP)).apply)

@@ -1,0 +1,41 @@
+"""Small contracts from a few words, and their plans."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from sternpost.compile.compiler import compile_contract
+from sternpost.plan.model import Plan
+
+_HEAD = """
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Literal
+from sternpost import Contract, Create, Many, One, Read, Resource, field, many, public
+"""
+
+
+def contract_text(tables: Mapping[str, Mapping[str, str]], *, linked: bool = False) -> str:
+    """The source of a contract: by resource, by field, what stands behind the colon."""
+    lines = ["from __future__ import annotations", _HEAD]
+    for number, (name, fields) in enumerate(tables.items()):
+        lines.append(f'class {name}(Resource, prefix="r{chr(97 + number)}"):')
+        lines.append(f'    """A {name.lower()}."""')
+        lines += [f"    {field}: {text}" for field, text in fields.items()]
+        if linked and number == 0 and len(tables) > 1:
+            lines.append(f'    others: Many[{list(tables)[1]}] = many(through="pairs")')
+        lines += ["    read = Read(allow=public)", "    create = Create(allow=public)"]
+    lines.append(f'contract = Contract("small", resources=[{", ".join(tables)}])')
+    return "\n".join(lines)
+
+
+def plan_of(text: str) -> Plan:
+    """The plan of a contract's source, compiled in this process."""
+    module = type(sys)("contract_of_a_test")
+    sys.modules[module.__name__] = module
+    try:
+        exec(compile(text, "contract_of_a_test.py", "exec"), vars(module))
+        return compile_contract(module.contract).plan
+    finally:
+        del sys.modules[module.__name__]

@@ -1,0 +1,192 @@
+"""Plans between random pairs of contracts, replayed without a database, and what has to be asked."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sternpost.migrations import Check, ForeignKey, Step, Update, sql
+from sternpost.migrations.history import is_additive
+from sternpost.migrations.planner import Answers, plan_steps, rename_questions, unknown_answers
+from sternpost.migrations.replay import replayed
+from sternpost.migrations.shape import Shape, same, shape_of
+from sternpost.migrations.source import code
+from sternpost.migrations.steps import AddIndex, ChangeCheck, ChangeType, DropColumn, DropTable, RenameColumn
+from tests.support.contracts import contract_text, plan_of
+
+FIELDS = {
+    "label": ["str = field(max_length=20)", "str | None = None", "str = field(max_length=40, filter=True)"],
+    "size": ["int = field(ge=0, default=1)", "int | None = None", "float = field(default=1.5)"],
+    "price": ["Decimal = field(max_digits=8, decimal_places=2, default=Decimal('1.50'))", "int = field(default=3)"],
+    "state": ['Literal["a", "b"] = field(default="a")', 'Literal["a", "b", "c"] = field(default="a", filter=True)'],
+    "done": ["bool = field(default=False)", "bool | None = None"],
+    "day": ["date | None = None", "datetime | None = None"],
+}
+
+
+@st.composite
+def contracts(draw: st.DrawFn) -> str:
+    """The text of a small contract: one or two resources with some of the fields."""
+    tables: dict[str, dict[str, str]] = {}
+    for name in draw(st.sampled_from((("Box",), ("Box", "Crate")))):
+        chosen = draw(st.lists(st.sampled_from(sorted(FIELDS)), min_size=1, unique=True))
+        tables[name] = {field: draw(st.sampled_from(FIELDS[field])) for field in chosen}
+    return contract_text(tables, linked=draw(st.booleans()))
+
+
+def answered(old: Shape, new: Shape) -> Answers:
+    """Nothing is a rename; what has no default gets something."""
+    gone = {name for name in old if name not in new}
+    gone |= {f"{t.name}.{c.name}" for t in old.values() for c in t.columns}
+    fills = {f"{t.name}.{c.name}": "'x'" for s in (old, new) for t in s.values() for c in t.columns if c.fill is None}
+    return Answers(dropped=frozenset(gone), fills=fills)
+
+
+@settings(deadline=None, max_examples=50)
+@given(contracts(), contracts())
+def test_the_steps_lead_from_any_contract_to_any_other_and_back(before: str, after: str) -> None:
+    old, new = shape_of(plan_of(before)), shape_of(plan_of(after))
+    answers = answered(old, new)
+    up, questions = plan_steps(old, new, answers)
+    assert not questions
+    assert same(replayed(old, up), new)
+    down, questions = plan_steps(new, old, answers)
+    assert not questions
+    assert same(replayed(new, down), old)
+
+
+@settings(deadline=None, max_examples=50)
+@given(contracts(), contracts())
+def test_a_migration_file_says_exactly_its_steps(before: str, after: str) -> None:
+    import sternpost.migrations
+
+    old, new = shape_of(plan_of(before)), shape_of(plan_of(after))
+    up, _ = plan_steps(old, new, answered(old, new))
+    assert eval(code(up), vars(sternpost.migrations)) == up
+
+
+def shapes(before: str, after: str) -> tuple[Shape, Shape]:
+    one, other = ({"Box": {"label": text}} if ":" not in text else _fields(text) for text in (before, after))
+    return shape_of(plan_of(contract_text(one))), shape_of(plan_of(contract_text(other)))
+
+
+def _fields(text: str) -> dict[str, dict[str, str]]:
+    pairs = (part.split(":", 1) for part in text.split(";"))
+    return {"Box": {name.strip(): rest.strip() for name, rest in pairs}}
+
+
+def steps(before: str, after: str, answers: Answers | None = None) -> list[Step]:
+    found, questions = plan_steps(*shapes(before, after), answers or Answers())
+    assert not questions
+    return found
+
+
+def test_a_rename_is_asked_and_never_guessed() -> None:
+    old, new = shapes("name: str", "title: str")
+    (question,) = rename_questions(old, new, Answers())
+    assert question.text == "the column boxes.name is gone: --rename boxes.name:boxes.title, or --drop boxes.name"
+    renamed = Answers(renames={"boxes.name": "boxes.title"})
+    assert not rename_questions(old, new, renamed)
+    up, _ = plan_steps(old, new, renamed)
+    assert up[0] == RenameColumn("boxes", "name", "title")
+    assert not any(isinstance(step, DropColumn) for step in up)
+    assert not rename_questions(old, new, Answers(dropped=frozenset({"boxes.name"})))
+
+
+def test_answers_about_what_is_not_there_are_refused() -> None:
+    old, new = shapes("name: str", "title: str")
+    answers = Answers(renames={"boxes.nam": "boxes.title"}, fills={"boxes.x": "1"}, dropped=frozenset({"boxes"}))
+    assert unknown_answers(old, new, answers) == [
+        "--rename boxes.nam:boxes.title: boxes.nam is not gone",
+        "--drop boxes: boxes is not gone",
+        "--fill boxes.x: there is no such column",
+    ]
+
+
+def test_a_required_column_without_a_default_is_a_question() -> None:
+    old, new = shapes("name: str", "name: str; size: int")
+    _, (question,) = plan_steps(old, new, Answers())
+    assert question.text == (
+        "boxes.size must have a value and has no default: what do rows get that have none? --fill boxes.size=SQL"
+    )
+    up, questions = plan_steps(old, new, Answers(fills={"boxes.size": "7"}))
+    assert not questions
+    assert [step.title for step in up] == [
+        "add column boxes.size",
+        "fill boxes.size in batches of 1000",
+        "forbid NULL in boxes.size",
+    ]
+
+
+def test_a_removed_value_of_an_enumeration_is_destructive_and_says_which() -> None:
+    up = steps('state: Literal["a", "b", "c"] = field(default="a")', 'state: Literal["a", "b"] = field(default="a")')
+    assert [step.loses for step in up if step.loses] == ["the values 'c' of boxes.state"]
+    assert any(isinstance(step, Update) and step.where == sql("\"state\" IN ('c')") for step in up)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "additive"),
+    [
+        ("name: str", "name: str; note: str | None = None", True),
+        ("name: str", "name: str = field(filter=True)", True),
+        ("name: str = field(max_length=10)", "name: str = field(max_length=20)", True),
+        ("name: str = field(max_length=20)", "name: str = field(max_length=10)", False),
+        ("size: int", "size: int | None = None", True),
+        ("name: str", "name: str; size: int = field(default=1)", False),
+        ("name: str", "name: str = field(unique=True)", False),
+    ],
+)
+def test_which_changes_an_older_process_survives(before: str, after: str, additive: bool) -> None:
+    assert is_additive(steps(before, after)) is additive
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "loses"),
+    [
+        ("size: int", "size: str", False),
+        ("size: str", "size: int", True),
+        ("size: float", "size: int", True),
+        ("day: date", "day: datetime", False),
+        ("day: datetime", "day: date", True),
+    ],
+)
+def test_a_type_that_holds_less_is_destructive(before: str, after: str, loses: bool) -> None:
+    (change,) = (step for step in steps(before, after) if isinstance(step, ChangeType))
+    assert bool(change.loses) is loses
+
+
+def test_dropping_says_what_is_lost() -> None:
+    assert DropTable("users").loses == "table users with all its rows"
+    assert DropColumn("users", "name").loses == "column users.name with its values"
+
+
+def test_a_type_change_without_an_obvious_way_is_a_question() -> None:
+    old, new = shapes("day: date", "day: bool")
+    _, (question,) = plan_steps(old, new, Answers())
+    assert question.text == "boxes.day changes from date to boolean: how? --using boxes.day=SQL"
+
+
+def test_a_link_table_is_planned_like_any_other() -> None:
+    plain = shape_of(plan_of(contract_text({"Box": {"label": "str"}, "Crate": {"label": "str"}})))
+    linked = shape_of(plan_of(contract_text({"Box": {"label": "str"}, "Crate": {"label": "str"}}, linked=True)))
+    up, _ = plan_steps(plain, linked, Answers())
+    (step,) = up
+    assert step.title.startswith("create table ")
+    keys = [rule for rule in next(t for n, t in linked.items() if n not in plain).rules if isinstance(rule, ForeignKey)]
+    assert len(keys) == 2
+    assert all(key.name.startswith("fk_") for key in keys)
+
+
+def test_a_check_of_one_database_alone_is_no_step_on_the_other() -> None:
+    new = shape_of(plan_of(contract_text({"Box": {"done": "bool"}})))
+    (check,) = (rule for rule in new["boxes"].rules if isinstance(rule, Check))
+    assert check.condition.postgresql is None
+
+
+def test_an_index_and_a_wider_check_are_single_steps() -> None:
+    (index,) = steps("name: str", "name: str = field(filter=True)")
+    assert isinstance(index, AddIndex)
+    (check,) = steps("name: str = field(max_length=10)", "name: str = field(max_length=20)")
+    assert isinstance(check, ChangeCheck)
+    assert check.wider
