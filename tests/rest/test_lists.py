@@ -242,6 +242,7 @@ async def test_policies_hold_for_included_lists(client: Client, shop: Shop) -> N
     ("query", "path"),
     [
         ("orders.nope=1", "orders.nope"),
+        ("orders.userId=usr_0191f2b4c5d67e8f90a1b2c3d4e5f607", "orders.userId"),
         ("orders.limit=0", "orders.limit"),
         ("orders.limit=x", "orders.limit"),
         ("orders.limit=1000000", "orders.limit"),

@@ -65,10 +65,11 @@ class Selection:
 class Rules:
     """What the lists of a resource can be filtered and sorted by, prepared at start."""
 
-    def __init__(self, resource: ResourcePlan, operation: OperationPlan | None, inputs: Inputs) -> None:
-        self.filters: dict[str, FieldPlan] = (
-            {} if operation is None else {f.public_name: f for f in resource.fields if f.filters}
-        )
+    def __init__(
+        self, resource: ResourcePlan, operation: OperationPlan | None, inputs: Inputs, without: str | None = None
+    ) -> None:
+        fields = resource.fields if operation else ()
+        self.filters: dict[str, FieldPlan] = {f.public_name: f for f in fields if f.filters and f.name != without}
         self.parsers: dict[str, Callable[[str], Any]] = {name: inputs.text_value(f) for name, f in self.filters.items()}
         sort = operation.sort if operation else ()
         self.sortable = {resource.fields_by_name[name].public_name: name for name in sort}
@@ -120,7 +121,7 @@ class Selector:
         self.rules = Rules(resource, operation if self.is_list else None, inputs)
         self.default_sort = tuple((name.removeprefix("-"), name.startswith("-")) for name in operation.default_sort)
         self.allowed = self._allowed()
-        self._rules_of: dict[str, Rules] = {}
+        self._rules_of: dict[tuple[str, str], Rules] = {}
 
     def select(
         self,
@@ -143,12 +144,15 @@ class Selector:
                 kept[parameters] = found
         return found
 
-    def rules_of(self, resource: ResourcePlan) -> Rules:
-        """What a relation's rows can be filtered and sorted by: the same as in their own list."""
-        found = self._rules_of.get(resource.name)
+    def rules_of(self, relation: RelationPlan) -> Rules:
+        """What a relation's rows can be filtered and sorted by: the same as in their own list, but for the field that ties
+        them to the row they are under."""
+        key = (relation.target, relation.remote_field)
+        found = self._rules_of.get(key)
         if found is None:
+            resource = self.views.plan.by_name[relation.target]
             browse = next((operation for operation in resource.operations if operation.kind == "browse"), None)
-            found = self._rules_of[resource.name] = Rules(resource, browse, self.inputs)
+            found = self._rules_of[key] = Rules(resource, browse, self.inputs, without=relation.remote_field)
         return found
 
     def _select(self, parameters: tuple[ListParameter, ...], principal: Principal | None) -> Selection:
@@ -308,8 +312,9 @@ class Selector:
         """A parameter of an included list: the same as that of a list, with the relation's path before it."""
         path, _, name = parameter.name.rpartition(".")
         asked = self._relation(path, reading)
-        rules, relation = self.rules_of(asked.resource), asked.relation
+        relation = asked.relation
         assert relation is not None, "the path is not empty"
+        rules = self.rules_of(relation)
         if relation.kind == "one":
             raise _Unknown(f"{path} is one row, not a list: it takes no parameters")
         if parameter.operator is None and name == "limit":

@@ -263,7 +263,7 @@ class _Document:
         if relation.kind == "one":
             return []
         name = relation.public_name
-        rules = selector.rules_of(self.plan.by_name[relation.target])
+        rules = selector.rules_of(relation)
         limit = {"type": "integer", "minimum": 1, "maximum": relation.max_items}
         parameters = [_query(f"{name}.limit", f"Includes {name}: so many at most", limit)]
         if rules.sortable:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_from_bytes
 
@@ -54,6 +55,9 @@ from sternpost.protocols.rest.router import Endpoint, Match, Router, allowed_met
 from sternpost.telemetry.observation import Observation
 
 PARAMETERS_MAX = 100
+KEPT_BYTES_MAX = 300
+"""Queries whose next address is kept are no longer."""
+
 STALLED_SECONDS = 30.0
 """How long a client may take nothing of an export before it is cut off: it holds a connection of the database."""
 
@@ -271,9 +275,15 @@ def _encode(
 def _link(scope: Scope, cursor: str) -> Header:
     """The address of the next page (RFC 8288): the same list from behind this one."""
     query: bytes = scope["query_string"]
+    path: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
+    start = _list_address(path, query) if len(query) <= KEPT_BYTES_MAX else _list_address.__wrapped__(path, query)
+    return b"link", b'%s%s>; rel="next"' % (start, cursor.encode())
+
+
+@lru_cache(maxsize=1000)
+def _list_address(path: bytes, query: bytes) -> bytes:
     parts = [part for part in query.split(b"&") if part and not part.startswith((b"page=", b"cursor="))]
-    target = b"&".join([*parts, b"cursor=" + cursor.encode()])
-    return b"link", b'<%s?%s>; rel="next"' % (scope.get("raw_path") or quote(scope["path"]).encode(), _quoted(target))
+    return b"<%s?%s" % (path, _quoted(b"&".join([*parts, b"cursor="])))
 
 
 def _quoted(query: bytes) -> bytes:
