@@ -94,7 +94,7 @@ def test_the_history_of_the_shop_is_proved(scratch: Any) -> None:
 
 
 @settings(
-    max_examples=6, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=10, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(before=contracts(), after=contracts())
 def test_any_contract_becomes_any_other_and_back(

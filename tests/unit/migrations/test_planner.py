@@ -39,8 +39,13 @@ def answered(old: Shape, new: Shape) -> Answers:
     """Nothing is a rename; what has no default gets something."""
     gone = {name for name in old if name not in new}
     gone |= {f"{t.name}.{c.name}" for t in old.values() for c in t.columns}
-    fills = {f"{t.name}.{c.name}": "'x'" for s in (old, new) for t in s.values() for c in t.columns if c.fill is None}
+    fills = {f"{t.name}.label": "'x'" for t in (*old.values(), *new.values())}
+    fills = {name: fill for name, fill in fills.items() if name in _names(old) | _names(new)}
     return Answers(dropped=frozenset(gone), fills=fills)
+
+
+def _names(shape: Shape) -> set[str]:
+    return {f"{table.name}.{column.name}" for table in shape.values() for column in table.columns}
 
 
 @settings(deadline=None, max_examples=50)
