@@ -180,12 +180,15 @@ def new(
 def check(app: App = None) -> None:
     """Compile the contract; every mistake is shown with its place and its fix."""
     from sternpost.app.loading import application_name, data_file, load_application
+    from sternpost.cli.lists import print_lists
 
     application = load_application(application_name(app))
     plan = application.plan
     operations = sum(len(resource.operations) for resource in plan.resources)
     counted = f"{_count(len(plan.resources), 'resource')}, {_count(operations, 'operation')}"
     out.print(f"[green bold]ok[/] {plan.name}: {counted}, fingerprint {plan.fingerprint[:16]}")
+    if not plan.external:
+        print_lists(plan, out)
     path = data_file()
     if path is not None:
         from sternpost.app.typed_data import problem_of

@@ -344,6 +344,7 @@ class _Compiler:
             operations=operations,
             unique_together=groups,
             schema=draft.schema,
+            indexes=self.reader.indexes(draft),
         )
 
 

@@ -21,6 +21,7 @@ CODES: dict[str, str] = {
     "SP021": "API keys are declared for an external database",
     "SP022": "an older version of the API is wrong",
     "SP023": "what changed after an older version is wrong",
+    "SP030": "a declared index is malformed",
     "SP101": "a class keyword is unknown",
     "SP102": "a resource has no id prefix",
     "SP103": "an id prefix is malformed",

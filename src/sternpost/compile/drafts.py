@@ -21,7 +21,7 @@ from sternpost.contract.resource import Declaration, Resource, declarations
 from sternpost.contract.source import Source, attribute_source, class_keyword_source
 from sternpost.plan.model import FieldPlan
 
-_KEYWORDS = {"prefix", "owner", "plural", "table", "schema", "unique", "abstract"}
+_KEYWORDS = {"prefix", "owner", "plural", "table", "schema", "unique", "indexes", "abstract"}
 _PREFIX = re.compile(r"[a-z]{2,8}")
 _PLURAL = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 
@@ -83,6 +83,7 @@ class DraftReader:
             self.report.add(own.source, "SP106", f"{own.name} has no field", "declare at least one, such as name: str")
         self._check_owner(draft)
         self._check_unique_groups(draft)
+        self._check_indexes(draft)
         self._check_columns(draft)
         return draft
 
@@ -362,6 +363,37 @@ class DraftReader:
                     f"{draft.name}: the unique group {shown(group)} holds a json, which cannot be unique",
                     "leave it out of the group",
                 )
+
+    def _check_indexes(self, draft: Draft) -> None:
+        given: Any = draft.declaration.keywords.get("indexes", ())
+        fix = f'write indexes=[("a", "-b")] with some of {listed(draft.fields)}; a - lets a column descend'
+        groups = [*cast("list[Any]", given)] if isinstance(given, list | tuple) else None
+        if groups is None or (groups and is_names(groups)):
+            self.report.add(
+                draft.keyword("indexes"), "SP030", f"{draft.name}: indexes={shown(given)} is not a list of tuples", fix
+            )
+            return
+        for group in groups:
+            names = [name.removeprefix("-") for name in group] if is_names(group) else None
+            if names is None or not _is_group(names, draft):
+                problem = f"the index {shown(group)} is not a tuple of its fields, each once"
+            elif any(draft.fields[name].kind == "json" for name in names):
+                problem = f"the index {shown(group)} holds a json, which cannot be sorted"
+            elif groups.index(group) != len(groups) - 1 - groups[::-1].index(group):
+                problem = f"the index {shown(group)} is declared twice"
+            elif self.external:
+                problem, fix = "nothing is added to an external database, so no index either", "leave indexes out"
+            else:
+                continue
+            self.report.add(draft.keyword("indexes"), "SP030", f"{draft.name}: {problem}", fix)
+
+    def indexes(self, draft: Draft) -> tuple[tuple[str, ...], ...]:
+        """The declared indexes that are sound."""
+        given: Any = draft.declaration.keywords.get("indexes", ())
+        if not isinstance(given, list | tuple):
+            return ()
+        groups = [tuple(group) for group in cast("list[Any]", given) if is_names(group)]
+        return tuple(group for group in groups if _is_group([name.removeprefix("-") for name in group], draft))
 
     def unique_groups(self, draft: Draft) -> tuple[tuple[str, ...], ...]:
         given: Any = draft.declaration.keywords.get("unique", ())

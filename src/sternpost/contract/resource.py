@@ -88,6 +88,8 @@ class Resource(Declared):
         table: its table, where that is not the plural.
         schema: in an external PostgreSQL database, the schema that holds the table.
         unique: tuples of fields whose values together may not repeat.
+        indexes: tuples of fields for indexes beyond those that its filters and sorts get anyway; a `-` before a field lets
+            it descend.
         abstract: True for a base class that only lends its fields and operations.
     """
 

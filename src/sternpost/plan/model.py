@@ -191,6 +191,8 @@ class ResourcePlan:
     unique_together: tuple[tuple[str, ...], ...]
     schema: str | None = None
     """The schema of an external database that holds the table; None for the one that is searched first."""
+    indexes: tuple[tuple[str, ...], ...] = ()
+    """Declared indexes: field names, those that descend with a `-` before them."""
 
     @cached_property
     def fields_by_name(self) -> dict[str, FieldPlan]:

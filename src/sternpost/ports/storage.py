@@ -85,8 +85,13 @@ class Condition:
 
 
 def whole_order(sort: tuple[tuple[str, bool], ...]) -> tuple[tuple[str, bool], ...]:
-    """An order in which no two rows are equal: the id is the last to decide."""
-    return sort if any(name == "id" for name, _ in sort) else (*sort, ("id", False))
+    """An order in which no two rows are equal: the id is the last to decide, in the direction of what is before it.
+
+    So an order in one direction is one range of an index that ends in the id, read forwards or backwards.
+    """
+    if any(name == "id" for name, _ in sort):
+        return sort
+    return (*sort, ("id", bool(sort) and sort[-1][1]))
 
 
 NOTHING_INCLUDED: Mapping[str, IncludeValues] = {}

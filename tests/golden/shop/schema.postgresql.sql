@@ -12,11 +12,11 @@ CREATE TABLE products (
     CONSTRAINT ck_products_stock CHECK ("stock" >= 0 AND "stock" <= 1000000000)
 );
 
-CREATE INDEX ix_products_name ON products (name);
+CREATE INDEX ix_products_name ON products (name, id);
 
-CREATE INDEX ix_products_price_cents ON products (price_cents);
+CREATE INDEX ix_products_price_cents ON products (price_cents, id);
 
-CREATE INDEX ix_products_stock ON products (stock);
+CREATE INDEX ix_products_stock ON products (stock, id);
 
 CREATE TABLE sternpost_schema (
     fingerprint TEXT NOT NULL,
@@ -37,13 +37,13 @@ CREATE TABLE users (
     CONSTRAINT ck_users_status CHECK ("status" IN ('pending', 'active', 'suspended'))
 );
 
-CREATE INDEX ix_users_created_at ON users (created_at);
+CREATE INDEX ix_users_created_at ON users (created_at, id);
 
-CREATE INDEX ix_users_name ON users (name);
+CREATE INDEX ix_users_name ON users (name, id);
 
-CREATE INDEX ix_users_status ON users (status);
+CREATE INDEX ix_users_status ON users (status, id);
 
-CREATE INDEX ix_users_updated_at ON users (updated_at);
+CREATE INDEX ix_users_updated_at ON users (updated_at, id);
 
 CREATE TABLE orders (
     id UUID NOT NULL,
@@ -57,15 +57,15 @@ CREATE TABLE orders (
     CONSTRAINT fk_orders_user_id FOREIGN KEY(user_id) REFERENCES users (id) ON DELETE RESTRICT
 );
 
-CREATE INDEX ix_orders_created_at ON orders (created_at);
+CREATE INDEX ix_orders_created_at ON orders (created_at, id);
 
-CREATE INDEX ix_orders_status ON orders (status);
+CREATE INDEX ix_orders_status ON orders (status, id);
 
-CREATE INDEX ix_orders_total_cents ON orders (total_cents);
+CREATE INDEX ix_orders_total_cents ON orders (total_cents, id);
 
-CREATE INDEX ix_orders_updated_at ON orders (updated_at);
+CREATE INDEX ix_orders_updated_at ON orders (updated_at, id);
 
-CREATE INDEX ix_orders_user_id ON orders (user_id);
+CREATE INDEX ix_orders_user_id ON orders (user_id, id);
 
 CREATE TABLE order_items (
     id UUID NOT NULL,
@@ -81,6 +81,6 @@ CREATE TABLE order_items (
     CONSTRAINT fk_order_items_product_id FOREIGN KEY(product_id) REFERENCES products (id) ON DELETE RESTRICT
 );
 
-CREATE INDEX ix_order_items_order_id ON order_items (order_id);
+CREATE INDEX ix_order_items_order_id ON order_items (order_id, id);
 
-CREATE INDEX ix_order_items_product_id ON order_items (product_id);
+CREATE INDEX ix_order_items_product_id ON order_items (product_id, id);

@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from sternpost.plan.indexes import indexes
 from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.storage.sql.api_keys import api_keys_table
 from sternpost.storage.sql.dialect import ColumnType, Dialect
@@ -180,16 +181,9 @@ class Schema:
         if self.plan.external:  # its keys and rules are known to the database, which is all that they are needed for
             return Table(resource.table, self.metadata, *columns, schema=resource.schema)
         table = Table(resource.table, self.metadata, *columns, *rules, **self.dialect.table_options)
-        for field in resource.fields:
-            indexed = field.references is not None or bool(field.filters)
-            if field.name != "id" and indexed and not field.unique:
-                Index(f"ix_{resource.table}_{field.name}", table.c[field.name])
-        for name in _sorted_fields(resource):
-            if (
-                not any(index.name == f"ix_{resource.table}_{name}" for index in table.indexes)
-                and not resource.fields_by_name[name].unique
-            ):
-                Index(f"ix_{resource.table}_{name}", table.c[name])
+        for index in indexes(resource):
+            columns = (table.c[name].desc() if descending else table.c[name] for name, descending in index.columns)
+            Index(index.name, *columns)
         return table
 
     def _column(self, resource_table: str, field: FieldPlan) -> Column[Any]:
@@ -287,12 +281,3 @@ def _literal(value: str) -> str:
 
 def _tidy(statement: str) -> str:
     return "\n".join(line.rstrip() for line in statement.strip().splitlines() if line.strip()).replace("\t", "    ")
-
-
-def _sorted_fields(resource: ResourcePlan) -> tuple[str, ...]:
-    names = (
-        name.removeprefix("-")
-        for operation in resource.operations
-        for name in (*operation.sort, *operation.default_sort)
-    )
-    return tuple(dict.fromkeys(names))

@@ -1,0 +1,143 @@
+"""Which indexes a resource's table has: those that its lists need, and those that its author declared.
+
+Every list ends its order with the id, so every index does: a filtered list in the order of creation, a sorted one, and the
+part of either behind a cursor are then each one range of an index.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from sternpost.plan.model import OperationPlan, ResourcePlan
+from sternpost.plan.policy import AllOf, AnyOf, Not, Owner, PolicyNode
+
+NAME_MAX = 63
+"""PostgreSQL cuts longer names."""
+
+RANGE_OPERATORS = frozenset({"eq", "in", "gt", "gte", "lt", "lte", "startsWith", "isNull"})
+"""Filters that an index serves. `ne` and `contains` look at every row."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexPlan:
+    """One index.
+
+    Attributes:
+        columns: field names, each with whether it descends; the id comes last.
+        serves: what it is for, in words.
+    """
+
+    name: str
+    columns: tuple[tuple[str, bool], ...]
+    serves: tuple[str, ...]
+
+
+def indexes(resource: ResourcePlan) -> tuple[IndexPlan, ...]:
+    """The indexes beside those of the key and of unique values; none whose columns another one starts with."""
+    wanted: dict[tuple[tuple[str, bool], ...], list[str]] = {}
+    for declared in resource.indexes:
+        columns = tuple((name.removeprefix("-"), name.startswith("-")) for name in declared)
+        wanted.setdefault(_ended(columns), []).append("declared")
+    for name, reason in _needed(resource):
+        field = resource.fields_by_name[name]
+        if name == "id" or (field.unique and not field.nullable):
+            continue  # unique values have an index already, and none of them is shared by rows that an id would order
+        wanted.setdefault(_ended(((name, False),)), []).append(reason)
+    found: list[IndexPlan] = []
+    for columns, serves in wanted.items():
+        longer = next((other for other in wanted if other != columns and _starts(other, columns)), None)
+        if longer is not None:
+            wanted[longer].extend(serves)
+            continue
+        found.append(IndexPlan(index_name(resource.table, columns), columns, tuple(dict.fromkeys(serves))))
+    return tuple(IndexPlan(i.name, i.columns, tuple(dict.fromkeys(wanted[i.columns]))) for i in found)
+
+
+def index_name(table: str, columns: tuple[tuple[str, bool], ...]) -> str:
+    """`ix_<table>_<columns>`, without the id at the end; a long one ends in a digest."""
+    name = "_".join(("ix", table, *(column for column, _ in columns[:-1])))
+    if len(name.encode()) <= NAME_MAX:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name.encode()[: NAME_MAX - 9].decode(errors='ignore')}_{digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What lists allow with one field, and what serves it.
+
+    Attributes:
+        by_index: filters and sorts that the index serves.
+        by_scan: those for which every row that fits the rest has to be looked at.
+        index: the index's name, or None.
+    """
+
+    field: str
+    by_index: tuple[str, ...]
+    by_scan: tuple[str, ...]
+    index: str | None
+
+
+def served(resource: ResourcePlan) -> tuple[Served, ...]:
+    """Each field that the resource's list filters or sorts by, with the index that serves it."""
+    browse = _browse(resource)
+    if browse is None:
+        return ()
+    leading = {index.columns[0][0]: index.name for index in reversed(indexes(resource))}
+    leading.update({field.name: f"uq_{resource.table}_{field.name}" for field in resource.fields if field.unique})
+    leading["id"] = f"pk_{resource.table}"
+    sorts = _sorts(browse)
+    found: list[Served] = []
+    for field in resource.fields:
+        uses = [*field.filters, *(("sort",) if field.name in sorts else ())]
+        index = leading.get(field.name) if field.kind != "json" else None
+        by_index = tuple(use for use in uses if index and (use == "sort" or use in RANGE_OPERATORS))
+        if uses:
+            by_scan = tuple(use for use in uses if use not in by_index)
+            found.append(Served(field.public_name, by_index, by_scan, index if by_index else None))
+    return tuple(found)
+
+
+def _sorts(browse: OperationPlan) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*browse.sort, *(sort.removeprefix("-") for sort in browse.default_sort))))
+
+
+def _needed(resource: ResourcePlan) -> list[tuple[str, str]]:
+    """Fields that lists start from, each with the reason."""
+    needed: list[tuple[str, str]] = []
+    for field in resource.fields:
+        if field.references is not None and field.name != "id":
+            needed.append((field.name, f"rows of one {field.references}"))
+        if RANGE_OPERATORS.intersection(field.filters) and field.kind != "json":
+            needed.append((field.name, f"filter {field.public_name}"))
+    browse = _browse(resource)
+    if browse is not None:
+        needed += [(name, f"sort {resource.fields_by_name[name].public_name}") for name in _sorts(browse)]
+        needed += [(name, "rows of their owner") for name in _owners(browse.policy)]
+    return needed
+
+
+def _browse(resource: ResourcePlan) -> OperationPlan | None:
+    return next((operation for operation in resource.operations if operation.kind == "browse"), None)
+
+
+def _owners(node: PolicyNode) -> tuple[str, ...]:
+    match node:
+        case Owner((name,)):
+            return (name,)
+        case AllOf(parts) | AnyOf(parts):
+            return tuple(name for part in parts for name in _owners(part))
+        case Not(part):
+            return _owners(part)
+        case _:
+            return ()
+
+
+def _ended(columns: tuple[tuple[str, bool], ...]) -> tuple[tuple[str, bool], ...]:
+    """With the id at the end, in the direction of what is before it, as lists have it."""
+    return columns if columns[-1][0] == "id" else (*columns, ("id", columns[-1][1]))
+
+
+def _starts(longer: tuple[tuple[str, bool], ...], shorter: tuple[tuple[str, bool], ...]) -> bool:
+    return len(longer) > len(shorter) and longer[: len(shorter)] == shorter
