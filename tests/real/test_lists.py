@@ -124,7 +124,7 @@ async def test_a_nested_list_has_pages_filters_and_an_order(store: Store, origin
         "Track",
         """
         SELECT t.TrackId FROM PlaylistTrack p JOIN Track t USING (TrackId)
-        WHERE p.PlaylistId = 1 AND instr(t.Composer, 'Jobim') ORDER BY t.Milliseconds DESC, t.TrackId""",
+        WHERE p.PlaylistId = 1 AND instr(t.Composer, 'Jobim') ORDER BY t.Milliseconds DESC, t.TrackId DESC""",
     )
     assert page.ids
 
@@ -290,7 +290,8 @@ SORTS = [
 
 @pytest.mark.parametrize(("path", "table", "sort", "order"), SORTS, ids=[f"{s[0]}-{s[2]}" for s in SORTS])
 async def test_sorts(store: Store, original: Original, path: str, table: str, sort: str, order: str) -> None:
-    expected = original.ids(table, f"SELECT [{table}Id] FROM [{table}] ORDER BY {order}, [{table}Id]")
+    direction = "DESC" if order.endswith("DESC") else "ASC"  # equal rows come in the direction of what decided last
+    expected = original.ids(table, f"SELECT [{table}Id] FROM [{table}] ORDER BY {order}, [{table}Id] {direction}")
     assert [row["id"] for row in await store.walk(path, sort=sort)] == expected
 
 
@@ -401,7 +402,9 @@ async def test_any_combination_is_what_sql_says(
     size: int,
 ) -> None:
     where = " AND ".join(f"({condition})" for _, _, condition, _ in filters) or "1"
-    by = ", ".join([_ORDERS[name] for name in order] + ["TrackId"])
+    by = ", ".join(
+        [_ORDERS[name] for name in order] + ["TrackId DESC" if order and order[-1].startswith("-") else "TrackId"]
+    )
     expected = original.ids(
         "Track",
         f"SELECT TrackId FROM Track WHERE {where} ORDER BY {by}",

@@ -182,8 +182,8 @@ class Schema:
             return Table(resource.table, self.metadata, *columns, schema=resource.schema)
         table = Table(resource.table, self.metadata, *columns, *rules, **self.dialect.table_options)
         for index in indexes(resource):
-            columns = (table.c[name].desc() if descending else table.c[name] for name, descending in index.columns)
-            Index(index.name, *columns)
+            ordered = [table.c[name].desc() if descending else table.c[name] for name, descending in index.columns]
+            Index(index.name, *ordered)
         return table
 
     def _column(self, resource_table: str, field: FieldPlan) -> Column[Any]:
