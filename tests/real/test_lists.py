@@ -414,6 +414,8 @@ async def test_any_combination_is_what_sql_says(
     if order:
         parameters["sort"] = ",".join(order)
     page = await store.get("tracks", page=number, pageSize=size, **parameters)
+    has_more = number * size < len(expected)
+    assert page.meta.pop("nextCursor", None) is not None or not has_more
     assert page.meta == {
         "page": number,
         "pageSize": size,
