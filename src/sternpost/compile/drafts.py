@@ -367,11 +367,11 @@ class DraftReader:
     def _check_indexes(self, draft: Draft) -> None:
         given: Any = draft.declaration.keywords.get("indexes", ())
         fix = f'write indexes=[("a", "-b")] with some of {listed(draft.fields)}; a - lets a column descend'
+        text = shown(given)
         groups = [*cast("list[Any]", given)] if isinstance(given, list | tuple) else None
         if groups is None or (groups and is_names(groups)):
-            self.report.add(
-                draft.keyword("indexes"), "SP030", f"{draft.name}: indexes={shown(given)} is not a list of tuples", fix
-            )
+            message = f"{draft.name}: indexes={text} is not a list of tuples"
+            self.report.add(draft.keyword("indexes"), "SP030", message, fix)
             return
         for group in groups:
             names = [name.removeprefix("-") for name in group] if is_names(group) else None
