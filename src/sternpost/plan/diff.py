@@ -181,6 +181,7 @@ IRRELEVANT: dict[str, dict[str, str]] = {
         "schema": "storage",
         "position_column": "storage",
         "owner_field": "stands in the policies that use it",
+        "indexes": "storage",
     },
     "FieldPlan": {
         "sensitive": "masks log lines",
