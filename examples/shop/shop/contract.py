@@ -116,5 +116,6 @@ contract = Contract(
     description="Users, products and orders.",
     version="1.0.0",
     license="Apache-2.0",
+    api_keys=True,
     resources=[User, Product, Order, OrderItem],
 )

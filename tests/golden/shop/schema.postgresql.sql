@@ -18,6 +18,22 @@ CREATE INDEX ix_products_price_cents ON products (price_cents, id);
 
 CREATE INDEX ix_products_stock ON products (stock, id);
 
+CREATE TABLE sternpost_api_keys (
+    id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    start TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    tenant TEXT,
+    scopes TEXT NOT NULL,
+    created_at TEXT NOT NULL,
+    expires_at TEXT,
+    revoked_at TEXT,
+    last_used_at TEXT,
+    CONSTRAINT pk_sternpost_api_keys PRIMARY KEY (id),
+    CONSTRAINT uq_sternpost_api_keys_digest UNIQUE (digest)
+);
+
 CREATE TABLE sternpost_schema (
     fingerprint TEXT NOT NULL,
     created_at TEXT NOT NULL
