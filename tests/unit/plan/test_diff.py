@@ -73,7 +73,7 @@ CASES: list[tuple[str, str, Callable[[dict[str, Any]], Any]]] = [
     ("breaking", "prefix-changed", lambda p: p.update(base_path="/v1")),
     ("breaking", "batch-narrowed", lambda p: p.update(batch_max=1)),
     ("additive", "batch-widened", lambda p: p.update(batch_max=999)),
-    ("additive", "api-keys-added", lambda p: p.update(api_keys=True)),
+    ("breaking", "api-keys-removed", lambda p: p.update(api_keys=False)),
     ("neutral", "text-changed", lambda p: p.update(title="Another")),
     ("neutral", "deprecation-changed", lambda p: p.update(sunset="2030-01-01")),
     ("breaking", "resource-removed", lambda p: p["resources"].remove(resource(p, "Product"))),
