@@ -37,6 +37,7 @@ from sternpost import (
     public,
     scope,
 )
+from sternpost.app.sensitive import sensitive_names
 from sternpost.testing import Client
 from tests.conftest import LogLines
 
@@ -313,3 +314,14 @@ def test_a_payload_is_not_part_of_it() -> None:
 
     with pytest.raises(Exception, match="SP023"):
         Sternpost(Contract("words", resources=[Word], api_version="v2", older=[Version("v1", [Added(Input, "count")])]))
+
+
+def test_a_sensitive_field_is_masked_under_every_name() -> None:
+    class Caller(Resource, prefix="cal"):
+        number: str = field(sensitive=True)
+
+        browse = Browse(allow=public)
+
+    older = [Version("v1", [Renamed(Caller, "number", was="phone")])]
+    compiled = Sternpost(Contract("calls", resources=[Caller], api_version="v2", older=older)).compiled
+    assert {"number", "phone"} <= sensitive_names(compiled.plan, compiled.older[0].plan)

@@ -135,7 +135,7 @@ class Sternpost:
             settings.service or self.plan.name,
             self.clock,
             level=settings.log_level,
-            sensitive=sensitive_names(self.plan),
+            sensitive=sensitive_names(self.plan, *(version.plan for version in self.compiled.older)),
             write=self._write_log,
         )
         if self.plan.api_keys:

@@ -7,7 +7,7 @@ from sternpost.plan.model import Plan
 ALWAYS = frozenset({"password", "secret", "token", "authorization", "cookie", "api_key", "apiKey", "jwt"})
 
 
-def sensitive_names(plan: Plan) -> frozenset[str]:
-    """The names, in Python and in JSON, of fields that the contract marks sensitive, and a few that always are."""
-    marked = [field for resource in plan.resources for field in resource.fields if field.sensitive]
+def sensitive_names(*plans: Plan) -> frozenset[str]:
+    """The names, in Python and in JSON of every version, of fields that the contract marks sensitive, and a few that always are."""
+    marked = [field for plan in plans for resource in plan.resources for field in resource.fields if field.sensitive]
     return ALWAYS | {field.name for field in marked} | {field.public_name for field in marked}
