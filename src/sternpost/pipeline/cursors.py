@@ -33,6 +33,8 @@ class Cursors:
     def __init__(self, key: bytes) -> None:
         self._cipher = AESSIV(key)
         self._kept: dict[tuple[bytes, Position], str] = {}
+        self._known: dict[tuple[bytes, str], Position] = {}
+        """The same the other way round: a cursor is most often read soon after it was written."""
 
     def write(self, bound_to: bytes, position: Position) -> str:
         """The cursor of a position in the list that `bound_to` stands for."""
@@ -44,11 +46,16 @@ class Cursors:
             if len(found) <= KEPT_CHARACTERS_MAX:
                 if len(self._kept) >= KEPT_MAX:
                     self._kept.clear()
+                    self._known.clear()
                 self._kept[key] = found
+                self._known[(bound_to, found)] = position
         return found
 
     def read(self, bound_to: bytes, text: str) -> Position:
         """The position of a cursor. Raises `ValueError` for one that was changed, or belongs to another list."""
+        known = self._known.get((bound_to, text))
+        if known is not None:
+            return known
         if len(text) > LENGTH_MAX:
             raise ValueError("longer than any cursor")
         try:

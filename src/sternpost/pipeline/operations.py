@@ -87,7 +87,7 @@ async def browse(run: Execution) -> Answer:
         included=selection.included,
     )
     rows = await reader.browse(
-        shape if position is None else shape.behind(position), values, count=selection.count or not by_cursor
+        shape if position is None else _behind(run, shape, position), values, count=selection.count or not by_cursor
     )
     meta: dict[str, Any]
     if by_cursor:
@@ -337,6 +337,17 @@ def _cut_relation(plan: Plan, view: View) -> str | None:
         if below := _cut_relation(plan, include.view):
             return below
     return None
+
+
+def _behind(run: Execution, shape: ListShape, position: Position) -> ListShape:
+    """The list from behind a position on; the same object again, as with whole lists."""
+    kept, key = run.access.shapes, (shape, tuple([value is None for value in position]))
+    found = kept.get(key)
+    if found is None:
+        if len(kept) >= KEPT_MAX:
+            kept.clear()
+        found = kept[key] = shape.behind(position)
+    return found
 
 
 def _position(run: Execution, cursor: str, bound_to: bytes) -> Position:

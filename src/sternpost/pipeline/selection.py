@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +28,7 @@ from sternpost.ports.storage import Condition, IncludeValues, whole_order
 
 PAGE_MAX = 10_000_000
 SORTS_MAX = 20
+_BEGIN = ListParameter("cursor", None, "")
 _PARTS = ("page", "pageSize", "cursor", "count")
 KEPT_MAX = 1000
 KEPT_CHARACTERS_MAX = 300
@@ -136,12 +138,27 @@ class Selector:
         """
         found = kept.get(parameters)
         if found is None:
+            cursor = next((p for p in parameters if p.name == "cursor" and p.operator is None and p.value), None)
+            if cursor is not None:
+                return self._going_on(cursor, parameters, principal, kept)
             found = self._select(parameters, principal)
-            comes_again = not found.cursor and sum(len(p.value) for p in parameters) <= KEPT_CHARACTERS_MAX
-            if comes_again:
+            if sum(len(parameter.value) for parameter in parameters) <= KEPT_CHARACTERS_MAX:
                 if len(kept) >= KEPT_MAX:
                     kept.clear()
                 kept[parameters] = found
+        return found
+
+    def _going_on(
+        self,
+        cursor: ListParameter,
+        parameters: tuple[ListParameter, ...],
+        principal: Principal | None,
+        kept: dict[tuple[ListParameter, ...], Selection],
+    ) -> Selection:
+        """The parameters with a cursor: but for it they are the same on each page of a list."""
+        begun = tuple([_BEGIN if parameter is cursor else parameter for parameter in parameters])
+        found = copy(self.select(begun, principal, kept))
+        found.cursor = cursor.value
         return found
 
     def rules_of(self, relation: RelationPlan) -> Rules:
