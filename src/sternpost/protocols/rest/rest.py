@@ -55,6 +55,7 @@ from sternpost.protocols.rest.router import Endpoint, Match, Router, allowed_met
 from sternpost.telemetry.observation import Observation
 
 PARAMETERS_MAX = 100
+QUERY_KEPT_MAX = 200
 KEPT_BYTES_MAX = 300
 """Queries whose next address is kept are no longer."""
 
@@ -196,7 +197,11 @@ class Rest:
             id=match.id,
             parent=parent,
             body=await self._body(endpoint, scope, receive, headers),
-            parameters=_parameters(query) if query else (),
+            parameters=()
+            if not query
+            else _known_parameters(query)
+            if len(query) <= QUERY_KEPT_MAX
+            else _parameters(query),
         )
 
     async def _body(self, endpoint: Endpoint, scope: Scope, receive: Receive, headers: RequestHeaders) -> bytes | None:
@@ -249,6 +254,10 @@ def _parameters(query: bytes) -> tuple[ListParameter, ...]:
             ],
         ) from None
     return tuple(_parameter(name, value) for name, value in pairs)
+
+
+_known_parameters = lru_cache(1000)(_parameters)
+"""For short queries, which are often the same."""
 
 
 def _parameter(text: str, value: str) -> ListParameter:

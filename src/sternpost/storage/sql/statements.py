@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Generator, Hashable
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Hashable
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import (
@@ -48,15 +48,24 @@ class Decoder:
     codecs: tuple[Codec, ...]
     facts: tuple[Path, ...]
     fact_codecs: tuple[Codec, ...]
+    _coded: tuple[tuple[str, Callable[[Any], Any]], ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        coded = ((name, codec) for name, codec in zip(self.names, self.codecs, strict=True) if codec is not None)
+        object.__setattr__(self, "_coded", tuple(coded))
 
     def document(self, row: Any) -> Document:
         # zip stops at the shortest: the columns behind the view's own are facts and keys
-        return {
-            name: value if codec is None or value is None else codec(value)
-            for name, codec, value in zip(self.names, self.codecs, row, strict=False)
-        }
+        document: Document = dict(zip(self.names, row, strict=False))
+        for name, codec in self._coded:
+            value = document[name]
+            if value is not None:
+                document[name] = codec(value)
+        return document
 
     def facts_of(self, row: Any) -> dict[Path, Any]:
+        if not self.facts:
+            return {}
         start = len(self.names)
         return {
             path: value if codec is None or value is None else codec(value)
