@@ -63,6 +63,13 @@ _ROWS = (
         "This version of the API is not served any more",
         "Move to a newer version of the API; the Link header names a page about it where there is one.",
     ),
+    ErrorCode(
+        "TENANT_REQUIRED",
+        403,
+        "PERMISSION_DENIED",
+        "This belongs to tenants, and you act for none",
+        "Send a token whose tenant claim says for whom you act.",
+    ),
     ErrorCode("NOT_FOUND", 404, "NOT_FOUND", "There is no such resource", "Check the address and the id."),
     ErrorCode(
         "METHOD_NOT_ALLOWED",
@@ -206,6 +213,12 @@ class Forbidden(SternpostError):
     """The caller is known, sees the row, and may not do this (403)."""
 
     catalogue_code = "FORBIDDEN"
+
+
+class TenantRequired(Forbidden):
+    """The resource belongs to tenants, and the caller acts for none that could have rows of it (403)."""
+
+    catalogue_code = "TENANT_REQUIRED"
 
 
 class NotFound(SternpostError):

@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     jwt_jwks_url: str | None = Field(default=None, description="JWKS address for RS256, ES256 and EdDSA")
     jwt_issuer: str | None = Field(default=None, description="required iss, when set")
     jwt_audience: str | None = Field(default=None, description="required aud, when set")
+    jwt_tenant_claim: str = Field(
+        default="tenant", min_length=1, description="the claim that says which tenant the caller acts for"
+    )
     cors_origins: Annotated[list[str], NoDecode] = Field(
         default_factory=list[str], description="origins allowed by CORS, separated by commas"
     )

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import orjson
 
@@ -24,8 +24,10 @@ from sternpost.pipeline.data.client import Access, Database
 from sternpost.pipeline.runtime import Runtime
 from sternpost.pipeline.translation import NO_CONVERSIONS
 from sternpost.plan.model import Plan
+from sternpost.plan.values import tenant_value
 from sternpost.ports.authenticator import Authenticator
-from sternpost.ports.storage import Storage
+from sternpost.ports.storage import EVERY_TENANT, NO_TENANT, Storage
+from sternpost.ports.storage import Scope as TenantScope
 from sternpost.protocols.rest.deprecation import day
 from sternpost.protocols.rest.docs import Docs
 from sternpost.protocols.rest.http import (
@@ -188,14 +190,22 @@ class Sternpost:
             await running.runtime.storage.close()
 
     @asynccontextmanager
-    async def data(self, cls: type[D] = Database) -> AsyncGenerator[D]:
+    async def data(
+        self, cls: type[D] = Database, *, tenant: str | None = None, tenants: Literal["all"] | None = None
+    ) -> AsyncGenerator[D]:
         """The contract's rows for a script or a test: `async with app.data(Data) as db:`. No server has to run.
 
         Args:
             cls: the generated class with the contract's types; by default the one without.
+            tenant: whose rows there are, as in a token's claim. A contract with tenants needs this or the next.
+            tenants: "all" for the rows of every tenant; a new row then has to say whose it is.
+
+        Raises:
+            TypeError: the contract has tenants, and neither is given, or both.
         """
+        scope = self._scope(tenant, tenants)
         if self._running is not None:
-            yield cls(Access(self._running.runtime))
+            yield cls(Access(self._running.runtime, scope=scope))
             return
         settings = self._settings or load_settings(dotenv=Path(".env"), serving=False)
         if self.plan.hides_keys and not settings.keeps_secrets and settings.production:
@@ -204,9 +214,24 @@ class Sternpost:
         await storage.open(self.plan)
         runtime = self._runtime(settings, storage, cast("Authenticator", None))  # nobody calls
         try:
-            yield cls(Access(runtime))
+            yield cls(Access(runtime, scope=scope))
         finally:
             await storage.close()
+
+    def _scope(self, tenant: str | None, tenants: str | None) -> TenantScope:
+        if tenant is not None and tenants is not None:
+            raise TypeError('data() takes tenant="…" or tenants="all", not both')
+        if tenants not in (None, "all"):
+            raise TypeError(f'tenants is "all", not {tenants!r}; for one write tenant="…"')
+        owners = [resource for resource in self.plan.resources if resource.tenant is not None]
+        if tenant is None and tenants is None and owners:
+            raise TypeError(
+                f'{owners[0].name} belongs to tenants: write app.data(tenant="…") for the rows of one, '
+                'or app.data(tenants="all") for those of all'
+            )
+        if tenant is not None and all(tenant_value(self.plan, resource, tenant) is None for resource in owners):
+            raise TypeError(f"{tenant!r} cannot be a tenant of this contract")
+        return EVERY_TENANT if tenants else TenantScope(tenant) if tenant else NO_TENANT
 
     def drain(self) -> None:
         """Readiness says no from now on; requests are still answered."""

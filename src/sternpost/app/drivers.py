@@ -78,4 +78,5 @@ def make_authenticator(settings: Settings, clock: Clock) -> JwtAuthenticator:
         keys=KeySet(settings.jwt_jwks_url, clock) if settings.jwt_jwks_url else None,
         issuer=settings.jwt_issuer,
         audience=settings.jwt_audience,
+        tenant_claim=settings.jwt_tenant_claim,
     )

@@ -245,7 +245,7 @@ class _Module:
                 and not field.hidden
             )
             create.append(Key(field.name, kind, needed))
-            if field.name != "id":
+            if field.name != "id" and field.generated != "tenant":
                 change = f" | {_change_name(field.kind, field.nullable)}" if field.kind in _NUMBERS else ""
                 update.append(Key(field.name, kind + change))
         for relation in resource.relations:

@@ -129,7 +129,7 @@ class ApiKeyAuthenticator:
         if found.revoked_at is not None:
             self._known.pop(digest, None)
             raise _refused("the API key is revoked")
-        principal = Principal(found.subject, frozenset(found.scopes))
+        principal = Principal(found.subject, frozenset(found.scopes), found.tenant)
         noted = before.used_noted if before else float("-inf")
         known = _Known(found, principal, self.clock.monotonic() + FRESH_SECONDS, noted)
         self._known[digest] = known

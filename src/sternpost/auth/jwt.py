@@ -52,8 +52,10 @@ class JwtAuthenticator:
         keys: KeySet | None = None,
         issuer: str | None = None,
         audience: str | None = None,
+        tenant_claim: str = "tenant",
     ) -> None:
         self.clock = clock
+        self.tenant_claim = tenant_claim
         self.secret = secret
         self.keys = keys
         self.issuer = issuer
@@ -143,7 +145,15 @@ class JwtAuthenticator:
         scopes = claims["scope"].split(" ") if isinstance(claims.get("scope"), str) else _texts(claims.get("scp"))
         if len(scopes) == 1 and " " in scopes[0]:
             scopes = scopes[0].split(" ")
-        return Principal(subject, frozenset(scope for scope in scopes if scope))
+        return Principal(subject, frozenset(scope for scope in scopes if scope), self._tenant(claims))
+
+    def _tenant(self, claims: Mapping[str, Any]) -> str | None:
+        tenant = claims.get(self.tenant_claim)
+        if tenant is None:
+            return None
+        if not isinstance(tenant, str) or not 1 <= len(tenant) <= SUBJECT_MAX or not tenant.isprintable():
+            raise _refused("the token has no usable tenant")
+        return tenant
 
 
 def _check_header(header: Mapping[str, Any]) -> str:
@@ -186,11 +196,14 @@ def make_token(
     issued: int,
     issuer: str | None = None,
     audience: str | None = None,
+    tenant: tuple[str, str] | None = None,
 ) -> str:
-    """An HS256 token for development and tests; `expires` and `issued` in seconds since 1970."""
+    """An HS256 token for development and tests; `expires` and `issued` in seconds since 1970; `tenant` as `(claim, value)`."""
     claims: dict[str, Any] = {"sub": subject, "scope": " ".join(scopes), "iat": issued, "exp": expires}
     if issuer is not None:
         claims["iss"] = issuer
     if audience is not None:
         claims["aud"] = audience
+    if tenant is not None:
+        claims[tenant[0]] = tenant[1]
     return pyjwt.encode(claims, secret, algorithm=SYMMETRIC_ALGORITHM)

@@ -47,7 +47,9 @@ def development_settings(*, serving: bool = True) -> Settings:
     return settings.model_copy(update={"jwt_secret": SecretStr(_development_secret(SECRET_FILE))})
 
 
-def development_token(settings: Settings, subject: str, scopes: list[str], seconds: int) -> str:
+def development_token(
+    settings: Settings, subject: str, scopes: list[str], seconds: int, tenant: str | None = None
+) -> str:
     """A token that a service with these settings accepts. Raises `StartupError` where only others can sign."""
     if settings.jwt_secret is None:
         raise StartupError(
@@ -55,6 +57,8 @@ def development_token(settings: Settings, subject: str, scopes: list[str], secon
         )
     if not 1 <= len(subject) <= SUBJECT_MAX or not subject.isprintable():
         raise StartupError(f"--sub must have 1 to {SUBJECT_MAX} printable characters")
+    if tenant is not None and not (1 <= len(tenant) <= SUBJECT_MAX and tenant.isprintable()):
+        raise StartupError(f"--tenant must have 1 to {SUBJECT_MAX} printable characters")
     weakness = secret_weakness(settings.jwt_secret.get_secret_value())
     if weakness is not None and "bytes" in weakness:
         raise StartupError(
@@ -69,6 +73,7 @@ def development_token(settings: Settings, subject: str, scopes: list[str], secon
         expires=now + seconds,
         issuer=settings.jwt_issuer,
         audience=settings.jwt_audience,
+        tenant=None if tenant is None else (settings.jwt_tenant_claim, tenant),
     )
 
 

@@ -152,13 +152,13 @@ def token(
         typer.Option(help="A scope; may be given several times, or several in one separated by spaces"),
     ] = None,
     seconds: Annotated[int, typer.Option(help="How long it is valid", min=1)] = 86_400,
+    tenant: Annotated[str | None, typer.Option(help="The tenant that the caller acts for")] = None,
 ) -> None:
     """Print a token for development, and nothing else."""
     from sternpost.cli.configuration import development_settings, development_token
 
-    print(
-        development_token(development_settings(), sub, [part for item in scope or [] for part in item.split()], seconds)
-    )
+    scopes = [part for item in scope or [] for part in item.split()]
+    print(development_token(development_settings(), sub, scopes, seconds, tenant))
 
 
 @cli.command()

@@ -330,6 +330,7 @@ class _Compiler:
     ) -> ResourcePlan:
         keywords = draft.declaration.keywords
         groups = self.reader.unique_groups(draft)
+        tenant = self._tenant(draft, owned_by)
         return ResourcePlan(
             name=name,
             table=draft.table,
@@ -345,7 +346,20 @@ class _Compiler:
             unique_together=groups,
             schema=draft.schema,
             indexes=self.reader.indexes(draft),
+            tenant=tenant,
         )
+
+    def _tenant(self, draft: Draft, owned_by: str | None) -> str | None:
+        tenant = draft.declaration.keywords.get("tenant")
+        if tenant is not None and owned_by is not None:
+            self.report.add(
+                draft.keyword("tenant"),
+                "SP042",
+                f"{draft.name} belongs to the tenant of its {owned_by}",
+                f"leave tenant out here, and declare it at {owned_by}",
+            )
+            return None
+        return tenant if isinstance(tenant, str) else None
 
 
 def _share_key_storage(drafts: dict[str, Draft]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from sternpost.compile.diagnostics import Report
@@ -21,7 +21,7 @@ from sternpost.contract.resource import Declaration, Resource, declarations
 from sternpost.contract.source import Source, attribute_source, class_keyword_source
 from sternpost.plan.model import FieldPlan
 
-_KEYWORDS = {"prefix", "owner", "plural", "table", "schema", "unique", "indexes", "abstract"}
+_KEYWORDS = {"prefix", "owner", "plural", "table", "schema", "unique", "indexes", "abstract", "tenant"}
 _PREFIX = re.compile(r"[a-z]{2,8}")
 _PLURAL = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 
@@ -82,6 +82,7 @@ class DraftReader:
         ):
             self.report.add(own.source, "SP106", f"{own.name} has no field", "declare at least one, such as name: str")
         self._check_owner(draft)
+        self._compile_tenant(draft)
         self._check_unique_groups(draft)
         self._check_indexes(draft)
         self._check_columns(draft)
@@ -338,6 +339,31 @@ class DraftReader:
                 'use "id", a reference such as "user_id", or a str',
             )
 
+    def _compile_tenant(self, draft: Draft) -> None:
+        """The server fills the tenant in, so no client writes it."""
+        tenant = draft.declaration.keywords.get("tenant")
+        if tenant is None:
+            return
+        field = draft.fields.get(tenant) if isinstance(tenant, str) else None
+        if field is None:
+            self.report.add(
+                draft.keyword("tenant"),
+                "SP040",
+                f"{draft.name}: the tenant field {shown(tenant)} does not exist",
+                f"name one of {listed(name for name in draft.fields if name != 'id')}",
+            )
+            return
+        problem = _unfit_for_tenant(field)
+        if problem is not None:
+            self.report.add(
+                draft.keyword("tenant"),
+                "SP041",
+                f"{draft.name}: the tenant field {tenant!r} {problem}",
+                'name a reference such as "organization_id", a str or a UUID, without default, that may not be null',
+            )
+            return
+        draft.fields[field.name] = replace(field, write="never", required=False, generated="tenant")
+
     def _check_unique_groups(self, draft: Draft) -> None:
         given: Any = draft.declaration.keywords.get("unique", ())
         text = shown(given)
@@ -400,6 +426,20 @@ class DraftReader:
         if not isinstance(given, list | tuple):
             return ()
         return tuple(tuple(group) for group in cast("list[Any]", given) if _is_group(group, draft))
+
+
+def _unfit_for_tenant(field: FieldPlan) -> str | None:
+    if field.name == "id":
+        return "is the row's own id"
+    if field.kind not in ("id", "string", "uuid"):
+        return f"is {a(field.kind)} and cannot hold a tenant"
+    if field.nullable:
+        return "may be null"
+    if field.generated is not None or field.computed is not None:
+        return "is filled in otherwise"
+    if field.default is not None or field.caller_default:
+        return "has a default"
+    return "is optional" if field.on_delete == "set_null" else None
 
 
 def _is_group(group: Any, draft: Draft) -> bool:

@@ -84,6 +84,7 @@ class Resource(Declared):
     Class keywords:
         prefix: the start of its ids, 2 to 8 lower-case letters (`usr` gives `usr_…`). Required.
         owner: the field that holds the id of the caller who owns a row; `this.is_owner` looks there.
+        tenant: the field that holds whose row it is: the server sets it from the token, and nobody reaches those of others.
         plural: its name in addresses and tables, where adding an s would be wrong.
         table: its table, where that is not the plural.
         schema: in an external PostgreSQL database, the schema that holds the table.

@@ -12,7 +12,7 @@ from sternpost.errors import Detail, Invalid, SternpostError
 from sternpost.pipeline.call import Answer, Call, ListParameter
 from sternpost.pipeline.execute import execute
 from sternpost.pipeline.runtime import Runtime
-from sternpost.ports.storage import Statistics
+from sternpost.ports.storage import NO_TENANT, Scope, Statistics
 from sternpost.telemetry.observation import Observation
 
 NAME = "$batch"
@@ -62,7 +62,8 @@ async def execute_batch(
     named: dict[str, Any] = {}
     statistics = Statistics()
     try:
-        async with runtime.storage.transaction(statistics) as session:
+        scope = await _scope(runtime, credentials)
+        async with runtime.storage.transaction(statistics, scope=scope) as session:
             for index, step in enumerate(steps):
                 try:
                     call = _call(step, credentials, named)
@@ -76,6 +77,17 @@ async def execute_batch(
     finally:
         observation.operation, observation.success_message = NAME, SUCCESS
     return results
+
+
+async def _scope(runtime: Runtime, credentials: str | None) -> Scope:
+    """Which rows of tenants there are for the caller; each step then asks again who calls, and whether they may."""
+    if credentials is None or not runtime.newest.tenanted:
+        return NO_TENANT
+    try:
+        return runtime.scope(await runtime.authenticator.authenticate(credentials))
+    except SternpostError as error:
+        _place(error, 0)
+        raise
 
 
 def _check(runtime: Runtime, steps: Sequence[Step]) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from sternpost.errors import SternpostError, Timeout, Unauthenticated
+from sternpost.errors import SternpostError, TenantRequired, Timeout, Unauthenticated
 from sternpost.pipeline.call import Answer, Call
 from sternpost.pipeline.operations import HANDLERS, Execution
 from sternpost.pipeline.runtime import BoundOperation, Runtime
+from sternpost.plan.model import ResourcePlan
+from sternpost.plan.values import tenant_value
 from sternpost.ports.authenticator import Principal
 from sternpost.ports.storage import Session, Statistics
 from sternpost.telemetry.observation import Observation
@@ -26,12 +28,27 @@ async def execute(runtime: Runtime, call: Call, observation: Observation, sessio
     principal = await authenticate(runtime, operation, call)
     observation.user_id = principal.subject if principal else None
 
+    if operation.tenanted is not None:
+        require_tenant(runtime, operation.tenanted, principal)
+
     values = operation.input.parse(call.body) if operation.input is not None else {}
     access = operation.access(principal)
     selection = operation.selector.select(call.parameters, principal, access.selections)
 
     statistics = Statistics()
-    run = Execution(runtime, operation, call, principal, access, values, selection, statistics, observation, session)
+    run = Execution(
+        runtime,
+        operation,
+        call,
+        principal,
+        access,
+        values,
+        selection,
+        statistics,
+        observation,
+        session,
+        runtime.scope(principal),
+    )
     try:
         if operation.plan.timeout_seconds is None:
             answer = await HANDLERS[operation.plan.kind](run)
@@ -49,6 +66,14 @@ async def execute(runtime: Runtime, call: Call, observation: Observation, sessio
         raise Timeout(log={"timeoutSeconds": operation.plan.timeout_seconds}) from error
     finally:
         observation.statements += statistics.statements
+
+
+def require_tenant(runtime: Runtime, resource: ResourcePlan, principal: Principal | None) -> None:
+    """Raises `Unauthenticated` or `TenantRequired` unless the caller acts for what can be a tenant of the resource."""
+    if principal is None:
+        raise Unauthenticated
+    if tenant_value(runtime.newest, resource, principal.tenant) is None:
+        raise TenantRequired
 
 
 async def authenticate(runtime: Runtime, operation: BoundOperation, call: Call) -> Principal | None:

@@ -21,7 +21,19 @@ from sternpost.pipeline.writing import complete
 from sternpost.plan.model import OperationKind, Plan, ResourcePlan
 from sternpost.plan.policy import Path, PolicyNode
 from sternpost.ports.authenticator import Principal
-from sternpost.ports.storage import Document, ListShape, ListValues, Position, Reader, Row, Session, Statistics, View
+from sternpost.ports.storage import (
+    NO_TENANT,
+    Document,
+    ListShape,
+    ListValues,
+    Position,
+    Reader,
+    Row,
+    Scope,
+    Session,
+    Statistics,
+    View,
+)
 from sternpost.telemetry.observation import Observation
 
 EXPORT_PART_SECONDS = 60.0
@@ -43,6 +55,8 @@ class Execution:
     observation: Observation
     session: Session | None = None
     """The transaction that the call is part of, where it is one of several that are carried out together."""
+    scope: Scope = NO_TENANT
+    """Which rows of tenants there are for the caller."""
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Session]:
@@ -50,7 +64,7 @@ class Execution:
         if self.session is not None:
             yield self.session
             return
-        async with self.runtime.storage.transaction(self.statistics) as session:
+        async with self.runtime.storage.transaction(self.statistics, scope=self.scope) as session:
             yield session
 
     @property
@@ -129,7 +143,9 @@ async def create(run: Execution) -> Answer:
         raise _denied(run)
     if run.operation.writes_one_row and run.policy is ALLOW and run.session is None:
         row = complete(resource, run.values, run.runtime.new_id, run.runtime.clock)
-        document = await run.runtime.storage.insert(run.runtime.views.bare(resource), row, run.statistics)
+        document = await run.runtime.storage.insert(
+            run.runtime.views.bare(resource), row, run.statistics, scope=run.scope
+        )
         return Answer(document=_visible(run, document))
     async with run.transaction() as session:
         if run.policy is not ALLOW:
@@ -315,7 +331,7 @@ async def _parts(run: Execution, shape: ListShape, values: ListValues) -> AsyncG
     statistics = Statistics()
     seconds = run.operation.plan.timeout_seconds or EXPORT_PART_SECONDS
     try:
-        async with aclosing(run.runtime.storage.export(shape, values, statistics)) as parts:
+        async with aclosing(run.runtime.storage.export(shape, values, statistics, scope=run.scope)) as parts:
             while True:
                 async with asyncio.timeout(seconds):
                     part = await anext(parts, None)
@@ -445,7 +461,7 @@ def _digits(run: Execution) -> str:
 
 
 def _reader(run: Execution) -> Reader:
-    return run.session or run.runtime.storage.reader(run.statistics)
+    return run.session or run.runtime.storage.reader(run.statistics, scope=run.scope)
 
 
 def _context(run: Execution, reader: Reader, *, previous_state: str | None = None) -> Context:

@@ -20,7 +20,7 @@ from sternpost.pipeline.views import Views
 from sternpost.plan.model import OperationPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.policy import DENY, Path, PolicyNode, fold, paths
 from sternpost.ports.authenticator import Authenticator, Principal
-from sternpost.ports.storage import ListShape, Storage, View
+from sternpost.ports.storage import NO_TENANT, ListShape, Scope, Storage, View
 
 Function = Callable[..., Awaitable[Any]]
 
@@ -73,6 +73,8 @@ class BoundOperation:
     function: Function | None
     writes_one_row: bool
     views: Views
+    tenanted: ResourcePlan | None = None
+    """Whose field says whose its rows are; None where they are everybody's."""
     _access: dict[frozenset[str] | None, Access] = field(default_factory=dict[frozenset[str] | None, Access])
 
     def access(self, principal: Principal | None) -> Access:
@@ -144,9 +146,23 @@ class Runtime:
             writes_one_row=operation.kind == "create"
             and function is None
             and operation.timeout_seconds is None
-            and all(relation.input_name is None for relation in resource.relations),
+            and all(relation.input_name is None for relation in resource.relations)
+            and not self.newest.checked_references(self.newest.by_name[resource.name]),
             views=self.views,
+            tenanted=self._tenanted(resource.name),
         )
+
+    def _tenanted(self, name: str) -> ResourcePlan | None:
+        resource = self.newest.by_name[name]
+        if name not in self.newest.tenanted or resource.tenant is not None:
+            return resource if name in self.newest.tenanted else None
+        return self._tenanted(str(resource.owned_by))
+
+    def scope(self, principal: Principal | None) -> Scope:
+        """Which rows of tenants there are for a caller."""
+        if principal is None or principal.tenant is None or not self.newest.tenanted:
+            return NO_TENANT
+        return Scope(principal.tenant)
 
     def _input(self, resource: ResourcePlan, operation: OperationPlan) -> Input | None:
         found = self._own_input(resource, operation)

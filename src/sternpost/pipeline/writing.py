@@ -21,7 +21,7 @@ def complete(resource: ResourcePlan, given: Mapping[str, Any], new_id: NewId, cl
             row[field.name] = given[field.name]
         elif field.generated == "id":
             row[field.name] = new_id()
-        elif field.generated == "database":
+        elif field.generated in ("database", "tenant"):  # the storage fills these in
             continue
         elif field.generated is not None:
             row[field.name] = now

@@ -38,12 +38,15 @@ def indexes(resource: ResourcePlan) -> tuple[IndexPlan, ...]:
     wanted: dict[tuple[tuple[str, bool], ...], list[str]] = {}
     for declared in resource.indexes:
         columns = tuple((name.removeprefix("-"), name.startswith("-")) for name in declared)
-        wanted.setdefault(_ended(columns), []).append("declared")
+        wanted.setdefault(_ended(_in_tenant(resource, columns)), []).append("declared")
     for name, reason in _needed(resource):
         field = resource.fields_by_name[name]
         if name == "id" or (field.unique and not field.nullable):
             continue  # unique values have an index already, and none of them is shared by rows that an id would order
-        wanted.setdefault(_ended(((name, False),)), []).append(reason)
+        columns = ((name, False),)
+        if field.references is None:  # the database follows references without knowing of tenants
+            columns = _in_tenant(resource, columns)
+        wanted.setdefault(_ended(columns), []).append(reason)
     found: list[IndexPlan] = []
     for columns, serves in wanted.items():
         longer = next((other for other in wanted if other != columns and _starts(other, columns)), None)
@@ -84,7 +87,7 @@ def served(resource: ResourcePlan) -> tuple[Served, ...]:
     browse = _browse(resource)
     if browse is None:
         return ()
-    leading = {index.columns[0][0]: index.name for index in reversed(indexes(resource))}
+    leading = {_first(resource, index): index.name for index in reversed(indexes(resource))}
     leading.update({field.name: f"uq_{resource.table}_{field.name}" for field in resource.fields if field.unique})
     leading["id"] = f"pk_{resource.table}"
     sorts = _sorts(browse)
@@ -105,7 +108,7 @@ def _sorts(browse: OperationPlan) -> tuple[str, ...]:
 
 def _needed(resource: ResourcePlan) -> list[tuple[str, str]]:
     """Fields that lists start from, each with the reason."""
-    needed: list[tuple[str, str]] = []
+    needed: list[tuple[str, str]] = [(resource.tenant, "rows of a tenant")] if resource.tenant else []
     for field in resource.fields:
         if field.references is not None and field.name != "id":
             needed.append((field.name, f"rows of one {field.references}"))
@@ -132,6 +135,17 @@ def _owners(node: PolicyNode) -> tuple[str, ...]:
             return _owners(part)
         case _:
             return ()
+
+
+def _in_tenant(resource: ResourcePlan, columns: tuple[tuple[str, bool], ...]) -> tuple[tuple[str, bool], ...]:
+    """Behind the tenant, which every list is of."""
+    return columns if resource.tenant in (None, columns[0][0]) else ((resource.tenant, columns[0][1]), *columns)
+
+
+def _first(resource: ResourcePlan, index: IndexPlan) -> str:
+    """What the index orders the rows of a tenant by."""
+    names = [name for name, _ in index.columns]
+    return names[1] if names[0] == resource.tenant and names[1] != "id" else names[0]
 
 
 def _ended(columns: tuple[tuple[str, bool], ...]) -> tuple[tuple[str, bool], ...]:

@@ -17,8 +17,9 @@ Kind = Literal["id", "string", "integer", "number", "boolean", "decimal", "datet
 WriteRule = Literal["always", "create", "never"]
 """Whether a client may set the field: always, when creating only, or never (the server does)."""
 
-Generated = Literal["id", "created", "updated", "database"]
-"""Who fills it in: the server the key, the time of creation, the time of the last change; or the database itself."""
+Generated = Literal["id", "created", "updated", "database", "tenant"]
+"""Who fills it in: the server the key, the time of creation, the time of the last change, the caller's tenant; or the database
+itself."""
 
 OperationKind = Literal["browse", "read", "create", "replace", "update", "delete", "transition", "custom"]
 
@@ -193,6 +194,8 @@ class ResourcePlan:
     """The schema of an external database that holds the table; None for the one that is searched first."""
     indexes: tuple[tuple[str, ...], ...] = ()
     """Declared indexes: field names, those that descend with a `-` before them."""
+    tenant: str | None = None
+    """The field that says whose row it is; every statement on the table asks for the caller's."""
 
     @cached_property
     def fields_by_name(self) -> dict[str, FieldPlan]:
@@ -220,6 +223,10 @@ class ResourcePlan:
         """The operation whose policy says which rows a caller may see: `read`, else `browse`."""
         by_kind = {operation.kind: operation for operation in self.operations}
         return by_kind.get("read") or by_kind.get("browse")
+
+    def unique_in_tenant(self, group: tuple[str, ...]) -> tuple[str, ...]:
+        """What has to differ where a group is unique: other tenants may have the same values."""
+        return group if self.tenant is None or self.tenant in group else (self.tenant, *group)
 
     @cached_property
     def owned_relations(self) -> tuple[RelationPlan, ...]:
@@ -276,6 +283,26 @@ class Plan:
     def operations(self) -> dict[str, tuple[ResourcePlan, OperationPlan]]:
         return {operation.id: (resource, operation) for resource in self.resources for operation in resource.operations}
 
+    @cached_property
+    def tenanted(self) -> frozenset[str]:
+        """The resources whose rows belong to a tenant: by a field of their own, or with the row that owns them."""
+        found: set[str] = set()
+        for resource in self.resources:
+            owner: ResourcePlan | None = resource
+            while owner is not None and owner.tenant is None:
+                owner = self.by_name.get(owner.owned_by or "")
+            if owner is not None:
+                found.add(resource.name)
+        return frozenset(found)
+
+    def checked_references(self, resource: ResourcePlan) -> tuple[FieldPlan, ...]:
+        """The references of a resource to rows that not everybody may refer to. That of an item to its owner is none."""
+        return tuple(
+            field
+            for field in resource.fields
+            if field.references in self.tenanted and field.name != "id" and field.references != resource.owned_by
+        )
+
     def field_at(self, resource: ResourcePlan, path: Path) -> FieldPlan:
         """The field at the end of a policy's path: foreign keys are followed, the last name is the field."""
         field = resource.fields_by_name[path[0]]
@@ -297,6 +324,7 @@ class Plan:
                 "fields": [_schema_facts(field) for field in resource.fields],
                 "links": [as_data(relation) for relation in resource.relations if relation.kind == "linked"],
                 "unique": resource.unique_together,
+                **({"tenant": resource.tenant} if resource.tenant else {}),
             }
             for resource in self.resources
         ]

@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sternpost.plan.model import FieldPlan, Kind
+from sternpost.ids import decode
+from sternpost.plan.model import FieldPlan, Kind, Plan, ResourcePlan
 
 
 def _datetime(value: Any) -> datetime:
@@ -30,3 +31,21 @@ def from_plan(field: FieldPlan, value: Any) -> Any:
     """The Python value of a JSON-ready one: text becomes `Decimal`, `datetime`, `date` or `UUID` as the field says."""
     convert = _PYTHON.get(field.kind)
     return value if value is None or convert is None else convert(value)
+
+
+def tenant_value(plan: Plan, resource: ResourcePlan, tenant: str | None) -> Any:
+    """The tenant of a token as the value of a resource's field, an id as its digits; None where it cannot be one."""
+    if tenant is None:
+        return None
+    field = resource.fields_by_name[str(resource.tenant)]
+    match field.kind:
+        case "id":
+            return decode(plan.by_name[str(field.references)].prefix, tenant)
+        case "uuid":
+            try:
+                return UUID(tenant)
+            except ValueError:
+                return None
+        case _:
+            fits = (field.min_length or 0) <= len(tenant) <= (field.max_length or len(tenant))
+            return tenant if fits else None

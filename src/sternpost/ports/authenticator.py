@@ -8,10 +8,11 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is calling: the id in the token's `sub`, and its scopes."""
+    """Who is calling: the id in the token's `sub`, its scopes, and the tenant that it acts for."""
 
     subject: str
     scopes: frozenset[str]
+    tenant: str | None = None
 
 
 class Authenticator(Protocol):

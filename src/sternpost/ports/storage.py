@@ -27,6 +27,23 @@ Values = Mapping[str, Any]
 PART_ROWS = 500
 """Rows of an export that are in memory at a time."""
 
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """For whom a reader or a session works: which rows of tenants there are for it.
+
+    Attributes:
+        tenant: the one whose rows there are; None for no rows of tenants at all.
+        every: all rows, whosever they are. For scripts that say so.
+    """
+
+    tenant: str | None = None
+    every: bool = False
+
+
+NO_TENANT = Scope()
+EVERY_TENANT = Scope(every=True)
+
 Position = tuple[Any, ...]
 """A place in a list: the values of `ListShape.order` in the row it is behind, JSON-ready, in a form only the driver reads."""
 
@@ -206,6 +223,7 @@ class Reader(Protocol):
     """Reads, each on its own or inside a transaction."""
 
     statistics: Statistics
+    scope: Scope
 
     def data(self) -> DataReader:
         """What the data client reads with, on the same connection."""
@@ -291,15 +309,17 @@ class Storage(Protocol):
         """Creates tables, indexes and constraints; False where they are there already."""
         ...
 
-    def reader(self, statistics: Statistics | None = None) -> Reader:
+    def reader(self, statistics: Statistics | None = None, scope: Scope = NO_TENANT) -> Reader:
         """Reads outside a transaction."""
         ...
 
-    async def insert(self, view: View, values: Values, statistics: Statistics) -> Document:
+    async def insert(self, view: View, values: Values, statistics: Statistics, scope: Scope = NO_TENANT) -> Document:
         """Adds one row in a transaction of its own, and gives it back; it may share that transaction with others like it."""
         ...
 
-    def export(self, shape: ListShape, values: ListValues, statistics: Statistics) -> AsyncGenerator[list[Document]]:
+    def export(
+        self, shape: ListShape, values: ListValues, statistics: Statistics, scope: Scope = NO_TENANT
+    ) -> AsyncGenerator[list[Document]]:
         """All rows of a list as they were at one moment, in parts of `PART_ROWS`.
 
         What it holds of the database is given back at its end, and when it is closed before.
@@ -310,7 +330,7 @@ class Storage(Protocol):
         ...
 
     def transaction(
-        self, statistics: Statistics, options: TransactionOptions | None = None
+        self, statistics: Statistics, options: TransactionOptions | None = None, scope: Scope = NO_TENANT
     ) -> AbstractAsyncContextManager[Session]:
         """A transaction: committed when the block ends, rolled back when it raises or is cancelled."""
         ...

@@ -73,8 +73,8 @@ class Client:
     ) -> None:
         await self.app.stop()
 
-    def token(self, subject: str, *scopes: str, seconds: int = 3600) -> str:
-        """A token that the application accepts, for the subject with these scopes."""
+    def token(self, subject: str, *scopes: str, seconds: int = 3600, tenant: str | None = None) -> str:
+        """A token that the application accepts, for the subject with these scopes, acting for this tenant."""
         settings = self.app.settings
         if settings.jwt_secret is None:
             raise StartupError("Tokens for tests need STERNPOST_JWT_SECRET")
@@ -87,6 +87,7 @@ class Client:
             issued=now,
             issuer=settings.jwt_issuer,
             audience=settings.jwt_audience,
+            tenant=None if tenant is None else (settings.jwt_tenant_claim, tenant),
         )
 
     async def get(self, url: str, **options: Any) -> Response:

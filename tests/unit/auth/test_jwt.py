@@ -170,6 +170,16 @@ async def test_development_tokens_carry_what_is_enforced(clock: FixedClock) -> N
     assert await JwtAuthenticator(clock, secret=SECRET, issuer="i", audience="u").authenticate(token)
 
 
+async def test_the_tenant_is_that_of_its_claim(clock: FixedClock) -> None:
+    authenticator = JwtAuthenticator(clock, secret=SECRET)
+    assert (await authenticator.authenticate(signed(claims()))).tenant is None
+    assert (await authenticator.authenticate(signed(claims(tenant="org_1")))).tenant == "org_1"
+    named = JwtAuthenticator(clock, secret=SECRET, tenant_claim="org")
+    assert (await named.authenticate(signed(claims(tenant="no", org="yes")))).tenant == "yes"
+    for unusable in (5, "", "a" * 257, "a\x00b", ["org_1"]):
+        assert "tenant" in await refused(authenticator, signed(claims(tenant=unusable)))
+
+
 # -- public keys
 
 

@@ -14,7 +14,7 @@ from sternpost.errors import Timeout, WriteConflict
 from sternpost.ids import decode
 from sternpost.pipeline.data.rows import instance_of_columns, model_of
 from sternpost.pipeline.data.table import Table
-from sternpost.ports.storage import Isolation, Reader, Session, Statistics, TransactionOptions
+from sternpost.ports.storage import NO_TENANT, Isolation, Reader, Scope, Session, Statistics, TransactionOptions
 
 if TYPE_CHECKING:
     from sternpost.pipeline.runtime import Runtime
@@ -36,6 +36,7 @@ class Access:
 
     Args:
         reader: an operation's; None for scripts, which open what they need.
+        scope: for scripts, which rows of tenants there are.
         sleep, random: replaced in tests; between two tries of a transaction it waits for a random part of the backoff.
     """
 
@@ -44,6 +45,7 @@ class Access:
         runtime: Runtime,
         reader: Reader | None = None,
         *,
+        scope: Scope = NO_TENANT,
         statistics: Statistics | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         random: Callable[[], float] = random.random,
@@ -52,6 +54,7 @@ class Access:
         self.statistics = reader.statistics if reader is not None else statistics or Statistics()
         self.sleep = sleep
         self.random = random
+        self.scope = scope if reader is None else reader.scope
         self._reader = reader
 
     @property
@@ -65,7 +68,7 @@ class Access:
     @property
     def reader(self) -> Reader:
         """What to read with."""
-        return self.session or self._reader or self.runtime.storage.reader(self.statistics)
+        return self.session or self._reader or self.runtime.storage.reader(self.statistics, scope=self.scope)
 
     @asynccontextmanager
     async def writing(self, *, whole: bool = False) -> AsyncGenerator[Session]:
@@ -89,7 +92,7 @@ class Access:
         """A transaction of its own; until it ends, everything here works in it."""
         if self._reader is not None:
             raise RuntimeError(READS_ONLY)
-        async with self.runtime.storage.transaction(self.statistics, options) as session:
+        async with self.runtime.storage.transaction(self.statistics, options, scope=self.scope) as session:
             outside = _open.get()
             _open.set({**outside, self: session})
             try:

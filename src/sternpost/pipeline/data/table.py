@@ -424,12 +424,16 @@ class Table(
 
     def _key_where(self, key: Any) -> Mapping[str, Any]:
         if isinstance(key, Mapping):
-            unique_key(self._resource, cast("Mapping[str, Any]", key))
+            unique_key(self._resource, cast("Mapping[str, Any]", key), self.db.access.scope)
             return cast("Mapping[str, Any]", key)
         return {"id": key}
 
     def _unique(self, key: Any) -> tuple[str, ...]:
-        return unique_key(self._resource, cast("Mapping[str, Any]", key)) if isinstance(key, Mapping) else ("id",)
+        return (
+            unique_key(self._resource, cast("Mapping[str, Any]", key), self.db.access.scope)
+            if isinstance(key, Mapping)
+            else ("id",)
+        )
 
     async def _digits(self, writer: Writer, key: Any) -> str:
         if not isinstance(key, Mapping):

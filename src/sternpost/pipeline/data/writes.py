@@ -13,7 +13,7 @@ from sternpost.pipeline.writing import complete, computed_values, stamp
 from sternpost.plan.model import FieldPlan, RelationPlan, ResourcePlan
 from sternpost.plan.values import from_plan
 from sternpost.ports.data import Arithmetic, Assignment, Every, Query, RowsUpdate, Slot, Test
-from sternpost.ports.storage import Document, Session
+from sternpost.ports.storage import Document, Scope, Session
 
 if TYPE_CHECKING:
     from sternpost.pipeline.runtime import Runtime
@@ -126,7 +126,7 @@ class Writer:
 
     async def find_key(self, resource: ResourcePlan, wanted: Mapping[str, Any]) -> str | None:
         """The digits of the row with these values of a unique key, or None."""
-        unique_key(resource, wanted)
+        unique_key(resource, wanted, self.session.scope)
         reading = Reading(self.runtime.plan, self.runtime.data_values)
         query = reading.query(resource, where=wanted, fields=("id",), limit=2)
         documents = await self.data.select(
@@ -341,9 +341,14 @@ def _amount(resource: ResourcePlan, field: FieldPlan, verb: Arithmetic, amount: 
     return Slot(amount, resource.name, field.name)
 
 
-def unique_key(resource: ResourcePlan, key: Mapping[str, Any]) -> tuple[str, ...]:
-    """The names of a declared unique key. Raises `TypeError` where these fields are none."""
-    keys = [("id",), *((field.name,) for field in resource.fields if field.unique), *resource.unique_together]
+def unique_key(resource: ResourcePlan, key: Mapping[str, Any], scope: Scope) -> tuple[str, ...]:
+    """The names of a declared unique key. Raises `TypeError` where these fields are none.
+
+    Values are unique within a tenant: across all of them a key has to say whose it is.
+    """
+    groups = [*((field.name,) for field in resource.fields if field.unique), *resource.unique_together]
+    whole = [resource.unique_in_tenant(group) for group in groups]
+    keys = [("id",), *dict.fromkeys(whole if scope.every else [*groups, *whole])]
     found = next((names for names in keys if set(names) == set(key)), None)
     if found is None:
         shown = " or ".join(" + ".join(names) for names in keys)

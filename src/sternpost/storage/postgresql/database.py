@@ -16,10 +16,13 @@ from sternpost.errors import StartupError, Timeout, Unavailable, WriteConflict
 from sternpost.plan.model import Plan
 from sternpost.ports.keys import KeyStore
 from sternpost.ports.storage import (
+    EVERY_TENANT,
+    NO_TENANT,
     Document,
     ListShape,
     ListValues,
     Reader,
+    Scope,
     Session,
     Statistics,
     TransactionOptions,
@@ -37,6 +40,7 @@ from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, Constra
 from sternpost.storage.sql.schema import SCHEMA_TABLE
 from sternpost.storage.sql.session import SqlReader, SqlSession
 from sternpost.storage.sql.statements import PointStatement, Statements
+from sternpost.storage.sql.tenants import of_tenant
 
 T = TypeVar("T")
 
@@ -170,11 +174,13 @@ class PostgresqlStorage:
     def keys(self) -> KeyStore:
         return SqlKeys(self.dialect, self.fetch, self.fetch)
 
-    def reader(self, statistics: Statistics | None = None) -> Reader:
-        return SqlReader(self._reads, self.statements, statistics)
+    def reader(self, statistics: Statistics | None = None, scope: Scope = NO_TENANT) -> Reader:
+        return SqlReader(self._reads, self.statements, statistics, scope)
 
-    async def insert(self, view: View, values: Values, statistics: Statistics) -> Document:
+    async def insert(self, view: View, values: Values, statistics: Statistics, scope: Scope = NO_TENANT) -> Document:
         statistics.statements += 1
+        plan = self.statements.plan
+        values = of_tenant(plan, plan.by_name[view.resource], values, scope)
         if (
             self.statements.plan.external
         ):  # the database makes the keys, so rows of one statement could not be told apart
@@ -182,26 +188,26 @@ class PostgresqlStorage:
         return await self._inserts.insert(view, values)
 
     async def _insert_one(self, view: View, values: Values) -> Document:
-        return await SqlSession(_Single(self), self.statements, Statistics()).insert(view, values)
+        return await SqlSession(_Single(self), self.statements, Statistics(), EVERY_TENANT).insert(view, values)
 
     @asynccontextmanager
     async def transaction(
-        self, statistics: Statistics, options: TransactionOptions | None = None
+        self, statistics: Statistics, options: TransactionOptions | None = None, scope: Scope = NO_TENANT
     ) -> AsyncGenerator[Session]:
         async with self.connection() as connection:
             await self.guarded(lambda: connection.execute(_begin(options) if options else "BEGIN"))
             try:
-                yield SqlSession(_Statements(self, connection), self.statements, statistics)
+                yield SqlSession(_Statements(self, connection), self.statements, statistics, scope)
             except Exception:  # a cancellation is different: the connection is given back as one whose work was cut off
                 await self._roll_back(connection)
                 raise
             await self.guarded(lambda: connection.execute("COMMIT"))
 
     async def export(
-        self, shape: ListShape, values: ListValues, statistics: Statistics
+        self, shape: ListShape, values: ListValues, statistics: Statistics, scope: Scope = NO_TENANT
     ) -> AsyncGenerator[list[Document]]:
         async with self._export_snapshot() as snapshot:
-            reader = SqlReader(snapshot, self.statements, statistics)
+            reader = SqlReader(snapshot, self.statements, statistics, scope)
             async with aclosing(reader.export(snapshot, shape, values)) as parts:
                 async for part in parts:
                     yield part

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -11,12 +12,13 @@ from uuid import UUID
 from sternpost.errors import Internal, ReferenceNotFound, Unavailable
 from sternpost.plan.model import FieldPlan, ResourcePlan
 from sternpost.plan.values import from_plan
-from sternpost.ports.data import Aggregation, Inclusion, Measure, Node, Query, RowsUpdate, Slots, Upsert
+from sternpost.ports.data import Aggregation, Assignment, Inclusion, Measure, Node, Query, RowsUpdate, Slots, Upsert
 from sternpost.ports.storage import Document, Values
 from sternpost.storage.sql.data import ROWS_MAX, VARIABLES_MAX, DataStatements
 from sternpost.storage.sql.dialect import Codec, Statement
 from sternpost.storage.sql.failures import SCHEMA_MISSING, ConstraintFailed, client_error, unnamed_error
 from sternpost.storage.sql.raw import bound as bound_names
+from sternpost.storage.sql.tenants import of_tenant, refuse_move
 
 if TYPE_CHECKING:
     from sternpost.storage.sql.session import SqlReader, SqlSession
@@ -76,7 +78,7 @@ class SqlDataReader:
         return self.dialect.decode(field, self.plan.by_name[field.references].prefix if field.references else None)
 
     async def _fetch(self, statement: Statement, values: dict[str, Any]) -> Sequence[Any]:
-        return await self._run(statement.text, statement.bind(values))
+        return await self._run(statement.text, self.reader.bind(statement, values))
 
     async def _run(self, text: str, arguments: tuple[Any, ...]) -> Sequence[Any]:
         self.reader.statistics.statements += 1
@@ -190,6 +192,9 @@ class SqlDataSession(SqlDataReader):
     ) -> tuple[int, list[Document]]:
         if not rows:
             return 0, []
+        plan = self.plan.by_name[resource]
+        rows = [of_tenant(self.plan, plan, row, self.session.scope) for row in rows]
+        await self.session.refuse_unseen(resource, rows)
         names = tuple(sorted(rows[0]))
         encoders = [self.reader.statements.encoders[resource].get(name) for name in names]
         size = min(ROWS_MAX, VARIABLES_MAX // len(names))
@@ -221,6 +226,8 @@ class SqlDataSession(SqlDataReader):
             raise self._explained(failure, resource) from failure
 
     async def update_rows(self, update: RowsUpdate, slots: Slots) -> tuple[int, list[Document]]:
+        refuse_move(self.plan.by_name[update.resource], [entry.field for entry in update.assignments])
+        await self._refuse_unseen(update.resource, update.assignments, slots)
         statement, decoder = self.statements.update(update)
         values = self._bound(slots)
         try:
@@ -238,7 +245,13 @@ class SqlDataSession(SqlDataReader):
             raise client_error(failure, self.plan.by_name[resource], deleting=True) from failure
 
     async def upsert(self, upsert: Upsert, values: Values, slots: Slots) -> Document:
-        statement, decoder = self.statements.upsert(upsert)
+        plan = self.plan.by_name[upsert.resource]
+        refuse_move(plan, [entry.field for entry in upsert.assignments])
+        values = of_tenant(self.plan, plan, values, self.session.scope)
+        await self.session.refuse_unseen(upsert.resource, [values])
+        await self._refuse_unseen(upsert.resource, upsert.assignments, slots)
+        key = upsert.key if upsert.key == ("id",) else plan.unique_in_tenant(upsert.key)
+        statement, decoder = self.statements.upsert(replace(upsert, names=tuple(sorted(values)), key=key))
         encoders = self.reader.statements.encoders[upsert.resource]
         encoded = {name: _encode(encoders.get(name), value) for name, value in values.items()}
         try:
@@ -251,6 +264,8 @@ class SqlDataSession(SqlDataReader):
 
     async def link(self, resource: str, relation: str, id: str, targets: Sequence[str]) -> None:
         plan = self.plan.by_name[resource].relations_by_name[relation]
+        if await self.session.unseen(resource, [id]) or await self.session.unseen(plan.target, targets):
+            raise ReferenceNotFound
         for target in dict.fromkeys(targets):
             try:
                 await self._change(
@@ -262,6 +277,8 @@ class SqlDataSession(SqlDataReader):
 
     async def unlink(self, resource: str, relation: str, id: str, targets: Sequence[str]) -> None:
         plan = self.plan.by_name[resource].relations_by_name[relation]
+        if await self.session.unseen(resource, [id]):
+            return
         for target in dict.fromkeys(targets):
             await self._change(
                 self.statements.unlink(plan),
@@ -293,9 +310,13 @@ class SqlDataSession(SqlDataReader):
 
     # -- parts
 
+    async def _refuse_unseen(self, resource: str, assignments: Sequence[Assignment], slots: Slots) -> None:
+        given = {entry.field: slots[entry.slot].value for entry in assignments if entry.arithmetic == "set"}
+        await self.session.refuse_unseen(resource, [given])
+
     async def _change(self, statement: Statement, values: dict[str, Any]) -> int:
         self.reader.statistics.statements += 1
-        return await self.session.connection.execute(statement.text, statement.bind(values))
+        return await self.session.connection.execute(statement.text, self.session.bind(statement, values))
 
     def _explained(self, failure: ConstraintFailed, resource: str) -> Exception:
         return client_error(failure, self.plan.by_name[resource])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from sternpost.plan.model import OperationPlan, ResourcePlan
 from sternpost.plan.policy import ALLOW, DENY, Path, fold, paths, scopes
 from sternpost.ports.storage import Include, ListShape, View
-from sternpost.storage.sql.policy import PolicySql
 from sternpost.storage.sql.statements import Statements
 
 
@@ -34,7 +33,7 @@ def explain_operation(statements: Statements, operation_id: str) -> list[tuple[s
             texts.append((f"{include.relation}", statements.included(resource.name, include)[0].text))
     if rows is not None and operation.kind != "create":
         table = statements.schema.tables[resource.name]
-        condition = PolicySql(statements.schema, statements.dialect).condition(rows, resource, table)
+        condition = statements.policy.condition(rows, resource, table)
         texts.append(("policy as SQL", str(condition.compile(dialect=statements.dialect.compiler))))
     return texts
 

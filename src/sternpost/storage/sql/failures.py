@@ -59,7 +59,8 @@ def client_error(failure: ConstraintFailed, resource: ResourcePlan, *, deleting:
     # SQLite names a check by its constraint, whose name ends in the column's
     columns = [column.removeprefix(f"ck_{resource.table}_") for column in failure.columns]
     fields = [resource.fields_by_name.get(column) or resource.fields_by_column.get(column) for column in columns]
-    names = [field.public_name for field in fields if field is not None]
+    own = [field for field in fields if field is not None and field.generated != "tenant"]  # others may have the same
+    names = [field.public_name for field in own or fields if field is not None]
     log = {"database": failure.text}
     if deleting and failure.kind == "foreign key":
         return StillReferenced(log=log)

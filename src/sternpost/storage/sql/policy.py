@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, and_, bindparam, false, literal_column, not_, or_, select, true
@@ -29,7 +30,13 @@ SUBJECT = "subject"
 class PolicySql:
     """Renders policies of a plan. What depends on the caller alone was decided before: scopes do not occur here."""
 
-    def __init__(self, schema: Schema, dialect: Dialect) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        dialect: Dialect,
+        standing: Callable[[ResourcePlan, FromClause], list[ColumnElement[bool]]],
+    ) -> None:
+        self.standing = standing
         self.schema = schema
         self.dialect = dialect
 
@@ -63,7 +70,7 @@ class PolicySql:
         # Each level has its own alias: a path may come back to a table it started from.
         other = self.schema.tables[target.name].alias(f"{target.table}_{len(path)}")
         inner = self.value(path[1:], target, other)
-        return select(inner).where(other.c.id == column).scalar_subquery()
+        return select(inner).where(other.c.id == column, *self.standing(target, other)).scalar_subquery()
 
     def _compare(
         self, path: Path, operator: str, value: Any, resource: ResourcePlan, table: FromClause

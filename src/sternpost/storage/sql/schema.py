@@ -165,12 +165,12 @@ class Schema:
             columns.append(Column(resource.position_column, ColumnType("INTEGER"), nullable=False, info=position))
         rules: list[Any] = [PrimaryKeyConstraint("id", name=f"pk_{resource.table}")]
         rules += [
-            UniqueConstraint(field.name, name=f"uq_{resource.table}_{field.name}")
+            UniqueConstraint(*resource.unique_in_tenant((field.name,)), name=f"uq_{resource.table}_{field.name}")
             for field in resource.fields
             if field.unique
         ]
         rules += [
-            UniqueConstraint(*group, name=f"uq_{resource.table}_{'_'.join(group)}")
+            UniqueConstraint(*resource.unique_in_tenant(group), name=f"uq_{resource.table}_{'_'.join(group)}")
             for group in resource.unique_together
         ]
         rules += [

@@ -14,6 +14,7 @@ from sternpost.plan.model import RelationPlan, ResourcePlan
 from sternpost.plan.policy import Path
 from sternpost.ports.data import DataReader, DataSession
 from sternpost.ports.storage import (
+    NO_TENANT,
     NOTHING_INCLUDED,
     PART_ROWS,
     Condition,
@@ -24,6 +25,7 @@ from sternpost.ports.storage import (
     ListValues,
     Row,
     Rows,
+    Scope,
     Statistics,
     Values,
     View,
@@ -32,7 +34,8 @@ from sternpost.storage.sql.data_session import SqlDataReader, SqlDataSession
 from sternpost.storage.sql.dialect import Codec, Statement
 from sternpost.storage.sql.failures import ConstraintFailed, client_error
 from sternpost.storage.sql.policy import SUBJECT
-from sternpost.storage.sql.statements import Decoder, Listing, PointStatement, Statements
+from sternpost.storage.sql.statements import TENANT, Decoder, Listing, PointStatement, Statements
+from sternpost.storage.sql.tenants import of_tenant, refuse_move
 
 
 class Queries(Protocol):
@@ -103,11 +106,22 @@ class _Along:
 class SqlReader:
     """The storage port's `Reader` over one connection, or a pool of them."""
 
-    def __init__(self, queries: Queries, statements: Statements, statistics: Statistics | None = None) -> None:
+    def __init__(
+        self,
+        queries: Queries,
+        statements: Statements,
+        statistics: Statistics | None = None,
+        scope: Scope = NO_TENANT,
+    ) -> None:
         self.queries = queries
-        self.statements = statements
+        self.scope = scope
+        self.statements = statements.of(scope)
         self.plan = statements.plan
         self.statistics = statistics or Statistics()
+        self.standing = {
+            f"{TENANT}_{kind}": self._subject_as(kind, scope.tenant) for kind in self.statements.tenant_kinds
+        }
+        """What the conditions that every statement has are bound to."""
 
     # -- reading
 
@@ -127,7 +141,7 @@ class SqlReader:
         statement = self.statements.get(view, lock=lock)
         self.statistics.statements += 1
         key = id if statement.key is None else statement.key(id)
-        found = await self.queries.fetch_one(statement, {"id": key})
+        found = await self.queries.fetch_one(statement, {"id": key, **self.standing})
         if found is None:
             return None
         decoder = statement.decoder
@@ -163,7 +177,7 @@ class SqlReader:
         bound = self._list_bound(shape, listing, values, 2**31)
         self._bind_subject(listing.page, values.subject, bound)
         self.statistics.statements += 1
-        async with aclosing(snapshot.parts(listing.page.text, listing.page.bind(bound), PART_ROWS)) as parts:
+        async with aclosing(snapshot.parts(listing.page.text, self.bind(listing.page, bound), PART_ROWS)) as parts:
             async for rows in parts:
                 documents = [listing.decoder.document(row) for row in rows]
                 if shape.view.includes:
@@ -173,6 +187,7 @@ class SqlReader:
 
     async def facts(self, resource: str, values: Values, paths: Sequence[Path]) -> dict[Path, Any]:
         plan = self.plan.by_name[resource]
+        values = of_tenant(self.plan, plan, values, self.scope)
         found: dict[Path, Any] = {}
         for path in paths:
             if len(path) == 1:
@@ -195,7 +210,11 @@ class SqlReader:
 
     async def _fetch(self, statement: Statement, values: dict[str, Any], *, short: bool) -> Sequence[Any]:
         self.statistics.statements += 1
-        return await self.queries.fetch(statement.text, statement.bind(values), short=short)
+        return await self.queries.fetch(statement.text, self.bind(statement, values), short=short)
+
+    def bind(self, statement: Statement, values: dict[str, Any]) -> tuple[Any, ...]:
+        """The parameters of a statement, with those that the scope gives."""
+        return statement.bind({**values, **self.standing} if self.standing else values)
 
     async def _total(self, statement: Statement, bound: dict[str, Any], values: ListValues) -> int:
         """The count for a page without rows; known without asking where that page is the first."""
@@ -318,8 +337,10 @@ class SqlReader:
 class SqlSession(SqlReader):
     """The storage port's `Session`: what a transaction can do besides reading."""
 
-    def __init__(self, connection: Connection, statements: Statements, statistics: Statistics) -> None:
-        super().__init__(connection, statements, statistics)
+    def __init__(
+        self, connection: Connection, statements: Statements, statistics: Statistics, scope: Scope = NO_TENANT
+    ) -> None:
+        super().__init__(connection, statements, statistics, scope)
         self.connection = connection
         self._data: SqlDataSession | None = None
 
@@ -330,6 +351,8 @@ class SqlSession(SqlReader):
         return self._data
 
     async def insert(self, view: View, values: Values) -> Document:
+        values = of_tenant(self.plan, self.plan.by_name[view.resource], values, self.scope)
+        await self.refuse_unseen(view.resource, [values])
         statement, decoder = self.statements.insert(view, tuple(sorted(values)))
         try:
             rows = await self._fetch(statement, self._encoded(view.resource, values), short=True)
@@ -340,6 +363,8 @@ class SqlSession(SqlReader):
     async def update(
         self, view: View, id: str, values: Values, *, state: tuple[str, Sequence[str]] | None = None
     ) -> Document | None:
+        refuse_move(self.plan.by_name[view.resource], values)
+        await self.refuse_unseen(view.resource, [values])
         guard = (state[0], tuple(state[1])) if state else None
         statement, decoder = self.statements.update(view, tuple(sorted(values)), guard)
         try:
@@ -370,9 +395,13 @@ class SqlSession(SqlReader):
     async def replace_links(self, resource: str, relation: str, id: str, targets: Sequence[str]) -> None:
         plan = self.plan.by_name[resource].relations_by_name[relation]
         parent = self._key(resource, id)
+        wanted = list(dict.fromkeys(targets))
+        missing = await self.unseen(plan.target, wanted)
         await self._execute(self.statements.delete_links(plan), {"parent": parent})
-        for index, target in enumerate(dict.fromkeys(targets)):
+        for index, target in enumerate(wanted):
             try:
+                if target in missing:
+                    raise ConstraintFailed("foreign key", ())
                 await self._execute(
                     self.statements.insert_link(plan), {"parent": parent, "target": self._key(plan.target, target)}
                 )
@@ -391,11 +420,36 @@ class SqlSession(SqlReader):
         except ConstraintFailed as failure:
             raise client_error(failure, self.plan.by_name[resource]) from failure
 
+    # -- references
+
+    async def refuse_unseen(self, resource: str, rows: Sequence[Values]) -> None:
+        """Raises `ReferenceNotFound` where a row refers to one that there is, but not for this scope.
+
+        The database's own check of a foreign key knows no tenants.
+        """
+        missing = [
+            field.name
+            for field in self.statements.checked_references[resource]
+            if await self.unseen(str(field.references), [row[field.name] for row in rows if row.get(field.name)])
+        ]
+        if missing:
+            raise client_error(ConstraintFailed("foreign key", tuple(missing)), self.plan.by_name[resource])
+
+    async def unseen(self, resource: str, ids: Sequence[str]) -> set[str]:
+        """Those of the rows that there are not for this scope; for rows that are everybody's the database tells."""
+        wanted = set(ids)
+        if not wanted or self.scope.every or resource not in self.plan.tenanted:
+            return set()
+        keys = {digits: self._key(resource, digits) for digits in wanted}
+        bound = {"ids": self.statements.dialect.bind_array(list(keys.values()))}
+        found = {_hex(row[0]) for row in await self._fetch(self.statements.present(resource), bound, short=True)}
+        return {digits for digits, key in keys.items() if _hex(key) not in found}
+
     # -- parts
 
     async def _execute(self, statement: Statement, values: dict[str, Any]) -> int:
         self.statistics.statements += 1
-        return await self.connection.execute(statement.text, statement.bind(values))
+        return await self.connection.execute(statement.text, self.bind(statement, values))
 
     async def _explained(self, failure: ConstraintFailed, resource: str, values: Values) -> SternpostError:
         """The client's error. SQLite does not say which reference is missing, so it is looked up."""

@@ -15,6 +15,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
+    exists,
     func,
     insert,
     literal_column,
@@ -27,11 +28,13 @@ from sqlalchemy import (
 from sternpost.ids import encode
 from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.policy import COMPARE, Path
-from sternpost.ports.storage import Condition, Document, Include, ListShape, Position, View, whole_order
+from sternpost.ports.storage import Condition, Document, Include, ListShape, Position, Scope, View, whole_order
 from sternpost.storage.sql.dialect import Codec, Dialect, Statement, compile_statement
 from sternpost.storage.sql.keys import Keys
 from sternpost.storage.sql.policy import PolicySql
 from sternpost.storage.sql.schema import Schema
+
+TENANT = "tenant"
 
 CACHE_MAX = 2048
 """Shapes kept; a client can choose combinations of filters and sorts, so there must be a bound."""
@@ -124,11 +127,16 @@ class Listing:
 class Statements:
     """All statements of a plan in one dialect, built on first use and kept."""
 
-    def __init__(self, plan: Plan, dialect: Dialect, key_secret: bytes | None = None) -> None:
+    def __init__(
+        self, plan: Plan, dialect: Dialect, key_secret: bytes | None = None, *, every_tenant: bool = False
+    ) -> None:
         self.plan = plan
         self.dialect = dialect = dialect.external if plan.external else dialect
+        self._key_secret = key_secret
+        self._every_tenant = every_tenant
+        self._across: Statements | None = None
         self.schema = Schema(plan, dialect)
-        self.policy = PolicySql(self.schema, dialect)
+        self.policy = PolicySql(self.schema, dialect, self.standing)
         self.keys = Keys(plan, key_secret)
         self.encoders: dict[str, dict[str, Codec]] = {
             resource.name: {field.name: self._encoder(field) for field in resource.fields}
@@ -142,7 +150,29 @@ class Statements:
             }
             for resource in plan.resources
         }
+        self.checked_references = {
+            resource.name: () if every_tenant else plan.checked_references(resource) for resource in plan.resources
+        }
+        """The references whose rows the database's own check would take from every tenant."""
+        self.tenant_kinds = tuple(
+            sorted(
+                {
+                    _tenant_kind(resource.fields_by_name[resource.tenant])
+                    for resource in plan.resources
+                    if resource.tenant
+                }
+            )
+        )
+        """The forms in which statements ask for the tenant; a parameter each."""
         self._cache: dict[Hashable, Any] = {}
+
+    def of(self, scope: Scope) -> Statements:
+        """These, or those that ask for no tenant."""
+        if not scope.every or not self.tenant_kinds:
+            return self
+        if self._across is None:
+            self._across = Statements(self.plan, self.dialect, self._key_secret, every_tenant=True)
+        return self._across
 
     # -- reading
 
@@ -175,7 +205,10 @@ class Statements:
     def delete(self, resource: str) -> Statement:
         table = self.schema.tables[resource]
         return self._cached(
-            ("delete", resource), lambda: self._compile(delete(table).where(self._is(resource, table, "id")))
+            ("delete", resource),
+            lambda: self._compile(
+                delete(table).where(self._is(resource, table, "id"), *self._standing_of(resource, table))
+            ),
         )
 
     def delete_owned(self, relation: RelationPlan) -> Statement:
@@ -184,10 +217,15 @@ class Statements:
             ("delete owned", relation.target, relation.remote_field),
             lambda: self._compile(
                 delete(table).where(
-                    table.c[relation.remote_field] == self._parameter("parent", relation.target, relation.remote_field)
+                    table.c[relation.remote_field] == self._parameter("parent", relation.target, relation.remote_field),
+                    *self._standing_of(relation.target, table),
                 )
             ),
         )
+
+    def present(self, resource: str) -> Statement:
+        """Which rows of an array of keys there are for this scope."""
+        return self._cached(("present", resource), lambda: self._present(resource))
 
     def delete_links(self, relation: RelationPlan) -> Statement:
         table = self.schema.links[str(relation.link_table)]
@@ -235,14 +273,15 @@ class Statements:
 
     def _get(self, view: View, lock: bool) -> PointStatement:
         resource, table = self._of(view.resource)
-        one = self._select(view, resource, table).where(self._is(resource.name, table, "id"))
+        standing = self.standing(resource, table)
+        one = self._select(view, resource, table).where(self._is(resource.name, table, "id"), *standing)
         if lock and self.dialect.locks_rows:
             # FOR NO KEY UPDATE: a row that is being changed can still be referred to by new ones
             one = one.with_for_update(of=table, key_share=True)
         many = (
             select(*self._columns(view, resource, table), table.c.id.label("key_id"))
             .select_from(table)
-            .where(self.dialect.is_any_of(table.c.id, bindparam("ids"), resource.fields_by_name["id"]))
+            .where(self.dialect.is_any_of(table.c.id, bindparam("ids"), resource.fields_by_name["id"]), *standing)
         )
         return PointStatement(
             self._compile(one),
@@ -422,7 +461,9 @@ class Statements:
         for path in paths:
             if len(path) > 1:
                 target, table = self._of(str(resource.fields_by_name[path[0]].references))
-                query = select(self.policy.value(path[1:], target, table)).where(self._is(target.name, table, "id"))
+                query = select(self.policy.value(path[1:], target, table)).where(
+                    self._is(target.name, table, "id"), *self.standing(target, table)
+                )
                 found.append((path, self._compile(query), self._fact_codec(resource, path)))
         return tuple(found)
 
@@ -440,7 +481,9 @@ class Statements:
     ) -> tuple[Statement, Decoder]:
         resource, table = self._of(view.resource)
         query = (
-            update(table).where(self._is(resource.name, table, "key")).values({name: bindparam(name) for name in names})
+            update(table)
+            .where(self._is(resource.name, table, "key"), *self.standing(resource, table))
+            .values({name: bindparam(name) for name in names})
         )
         if state is not None:
             field, allowed = state
@@ -452,7 +495,11 @@ class Statements:
     def _increment(self, resource_name: str, name: str, guarded: bool) -> Statement:
         _, table = self._of(resource_name)
         column: Any = table.c[name]
-        query = update(table).where(self._is(resource_name, table, "id")).values({name: column + bindparam("by")})
+        query = (
+            update(table)
+            .where(self._is(resource_name, table, "id"), *self._standing_of(resource_name, table))
+            .values({name: column + bindparam("by")})
+        )
         if guarded:
             query = query.where(column + bindparam("by") >= bindparam("at_least"))
         return self._compile(query.returning(table.c.id))
@@ -551,7 +598,27 @@ class Statements:
 
         Each statement that reads, changes or joins a table of the contract adds them, so that no path can forget one.
         """
-        return []
+        if self._every_tenant or resource.name not in self.plan.tenanted:
+            return []
+        if resource.tenant is not None:
+            field = resource.fields_by_name[resource.tenant]
+            wanted = self.dialect.compared(bindparam(f"{TENANT}_{_tenant_kind(field)}"), field)
+            return [table.c[resource.tenant] == wanted]
+        owner = self.plan.by_name[str(resource.owned_by)]
+        relation = next(relation for relation in owner.owned_relations if relation.target == resource.name)
+        other = self.schema.tables[owner.name].alias(f"{owner.table}_owning")
+        owned: ColumnElement[bool] = other.c[relation.local_field] == table.c[relation.remote_field]
+        one: ColumnElement[int] = literal_column("1")
+        found = select(one).where(owned, *self.standing(owner, other))
+        return [exists(found.correlate(table))]
+
+    def _standing_of(self, resource: str, table: FromClause) -> list[ColumnElement[bool]]:
+        return self.standing(self.plan.by_name[resource], table)
+
+    def _present(self, resource_name: str) -> Statement:
+        resource, table = self._of(resource_name)
+        keys = self.dialect.is_any_of(table.c.id, bindparam("ids"), resource.fields_by_name["id"])
+        return self._compile(select(table.c.id).where(keys, *self.standing(resource, table)))
 
     def _under_parent(self, parent: tuple[str, str], table: FromClause) -> ColumnElement[bool]:
         relation = self.plan.by_name[parent[0]].relations_by_name[parent[1]]
@@ -563,6 +630,11 @@ class Statements:
                 link.c[str(relation.link_local)] == self._parameter("parent", parent[0], "id")
             )
         )
+
+
+def _tenant_kind(field: FieldPlan) -> str:
+    """How a tenant is compared with the field: as an id of a resource, or as a kind of value."""
+    return str(field.references) if field.kind == "id" else field.kind
 
 
 def prefixed(prefix: str) -> Codec:

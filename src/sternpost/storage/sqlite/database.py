@@ -17,10 +17,13 @@ from sternpost.errors import Internal, StartupError, SternpostError, Timeout, Un
 from sternpost.plan.model import Plan
 from sternpost.ports.keys import KeyStore
 from sternpost.ports.storage import (
+    EVERY_TENANT,
+    NO_TENANT,
     Document,
     ListShape,
     ListValues,
     Reader,
+    Scope,
     Session,
     Statistics,
     TransactionOptions,
@@ -34,6 +37,7 @@ from sternpost.storage.sql.grouping import Grouping
 from sternpost.storage.sql.schema import SCHEMA_TABLE
 from sternpost.storage.sql.session import SqlReader, SqlSession
 from sternpost.storage.sql.statements import PointStatement, Statements
+from sternpost.storage.sql.tenants import of_tenant
 from sternpost.storage.sqlite.dialect import SqliteDialect
 
 VERSION_MIN = (3, 37, 0)
@@ -173,18 +177,20 @@ class SqliteStorage:
         async with self._begin() as connection:
             return self.guarded(lambda: connection.execute(text, arguments).fetchall())
 
-    def reader(self, statistics: Statistics | None = None) -> Reader:
+    def reader(self, statistics: Statistics | None = None, scope: Scope = NO_TENANT) -> Reader:
         reads = _PatientReads(self) if self.statements.plan.external else _Reads(self)
-        return SqlReader(reads, self.statements, statistics)
+        return SqlReader(reads, self.statements, statistics, scope)
 
-    async def insert(self, view: View, values: Values, statistics: Statistics) -> Document:
+    async def insert(self, view: View, values: Values, statistics: Statistics, scope: Scope = NO_TENANT) -> Document:
         statistics.statements += 1
+        plan = self.statements.plan
+        values = of_tenant(plan, plan.by_name[view.resource], values, scope)
         return await self._inserts.join(view, values)
 
     async def _insert_all(self, view: View, rows: list[Values]) -> Sequence[Document | Exception]:
         """Rows of many requests with one commit, which is what a write costs. A refused row leaves the others alone."""
         results: list[Document | Exception] = []
-        async with self.transaction(Statistics()) as session:
+        async with self.transaction(Statistics(), scope=EVERY_TENANT) as session:  # each row says whose it is
             for row in rows:
                 try:
                     results.append(await session.insert(view, row))
@@ -196,23 +202,23 @@ class SqliteStorage:
 
     @asynccontextmanager
     async def transaction(
-        self, statistics: Statistics, options: TransactionOptions | None = None
+        self, statistics: Statistics, options: TransactionOptions | None = None, scope: Scope = NO_TENANT
     ) -> AsyncGenerator[Session]:
         async with self._begin() as connection:
             deadline = options.timeout_seconds if options else None
             if deadline is not None:
                 _end_after(connection, deadline)
             try:
-                yield SqlSession(_Writes(self, connection), self.statements, statistics)
+                yield SqlSession(_Writes(self, connection), self.statements, statistics, scope)
             finally:
                 if deadline is not None:
                     connection.set_progress_handler(None, 0)
 
     async def export(
-        self, shape: ListShape, values: ListValues, statistics: Statistics
+        self, shape: ListShape, values: ListValues, statistics: Statistics, scope: Scope = NO_TENANT
     ) -> AsyncGenerator[list[Document]]:
         async with self._export_snapshot() as snapshot:
-            reader = SqlReader(snapshot, self.statements, statistics)
+            reader = SqlReader(snapshot, self.statements, statistics, scope)
             async with aclosing(reader.export(snapshot, shape, values)) as parts:
                 async for part in parts:
                     yield part

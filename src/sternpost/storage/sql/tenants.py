@@ -1,0 +1,38 @@
+"""Whose a new row is, and that it stays so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sternpost.errors import TenantRequired
+from sternpost.plan.model import Plan, ResourcePlan
+from sternpost.plan.values import tenant_value
+from sternpost.ports.storage import Scope, Values
+
+
+def of_tenant(plan: Plan, resource: ResourcePlan, values: Values, scope: Scope) -> Values:
+    """The values of a new row with whose it is.
+
+    Raises:
+        TenantRequired: the scope is nobody's.
+        RuntimeError: the author's code says another tenant's, or, across all of them, none.
+    """
+    if resource.tenant is None:
+        return values
+    name, given = resource.tenant, values.get(resource.tenant)
+    if scope.every:
+        if given is None:
+            raise RuntimeError(f"Across all tenants a new {resource.name} has to say whose it is: give its {name}")
+        return values
+    own = tenant_value(plan, resource, scope.tenant)
+    if own is None:
+        raise TenantRequired
+    if given is not None and given != own:
+        raise RuntimeError(f"{resource.name}.{name} is always the tenant that the code works for; leave it out")
+    return {**values, name: own}
+
+
+def refuse_move(resource: ResourcePlan, names: Iterable[str]) -> None:
+    """No row goes from one tenant to another: what refers to it would stay behind."""
+    if resource.tenant is not None and resource.tenant in names:
+        raise RuntimeError(f"{resource.name}.{resource.tenant} says whose a row is, and cannot be changed")

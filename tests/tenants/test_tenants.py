@@ -1,0 +1,387 @@
+"""Tenants: every path gives a caller the rows of its own tenant, and takes references to those alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sternpost import Settings, Sternpost
+from sternpost.errors import NotFound, ReferenceNotFound
+from sternpost.storage.sql.statements import Statements
+from sternpost.testing import Client
+from tests.conftest import LogLines
+from tests.tenants.agency import WORK, Fact, Note, Organization, Person, Project, Tag, contract, work
+
+MARKS = ("azure", "birch")
+"""They are no part of anything else that an answer holds."""
+
+
+class Agency:
+    """Two tenants with rows of the same shape; every text of one holds its mark."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.ids: dict[str, dict[str, str]] = {}
+        self.tokens: dict[str, str] = {}
+
+    async def fill(self) -> None:
+        for mark in MARKS:
+            made = await self.client.post("/api/v1/organizations", json={"name": "tenant"})
+            own = self.ids[mark] = {"organization": made.data["id"]}
+            self.tokens[mark] = self.client.token("someone", tenant=own["organization"])
+            own["person"] = (await self.post(mark, "people", {"name": f"{mark} person"})).data["id"]
+            own["tag"] = (await self.post(mark, "tags", {"word": f"{mark} tag"})).data["id"]
+            body = {
+                "name": f"{mark} project",
+                "code": "code",
+                "personId": own["person"],
+                "steps": [{"text": f"{mark} step", "doerId": own["person"]}],
+                "tagIds": [own["tag"]],
+            }
+            own["project"] = (await self.post(mark, "projects", body)).data["id"]
+            own["note"] = (await self.post(mark, "notes", {"text": "note", "projectId": own["project"]})).data["id"]
+
+    async def call(self, mark: str, method: str, path: str, body: Any = None, **more: Any) -> Any:
+        return await self.client.request(method, f"/api/v1/{path}", json=body, token=self.tokens[mark], **more)
+
+    async def post(self, mark: str, path: str, body: Any) -> Any:
+        return await self.call(mark, "POST", path, body)
+
+    async def rows_of(self, mark: str) -> str:
+        """All that a tenant has, as one text."""
+        found: list[Any] = []
+        async with self.client.app.data(tenant=self.ids[mark]["organization"]) as db:
+            for cls in (Person, Project, Tag):
+                include = {"steps": True, "tags": True} if cls is Project else None
+                found += [str(vars(row)) for row in await db.table(cls).find(include=include)]
+        return "\n".join(found)
+
+
+@pytest.fixture
+async def agency(make_settings: Callable[..., Settings], log_lines: LogLines) -> AsyncIterator[Agency]:
+    app = Sternpost(contract, services=[work], settings=make_settings(), write_log=log_lines)
+    async with Client(app) as client:
+        agency = Agency(client)
+        await agency.fill()
+        yield agency
+
+
+# -- who may
+
+
+async def test_without_a_tenant_nobody_gets_in(agency: Agency) -> None:
+    nobody = await agency.client.get("/api/v1/projects")
+    assert (nobody.status, nobody.error["code"]) == (401, "UNAUTHENTICATED")
+    for tenant in (None, "elsewhere", "per_" + "0" * 32):
+        token = agency.client.token("someone", tenant=tenant)
+        refused = await agency.client.get("/api/v1/projects", token=token)
+        assert (refused.status, refused.error["code"]) == (403, "TENANT_REQUIRED")
+    assert (await agency.client.get("/api/v1/organizations")).status == 200
+
+
+async def test_what_is_nobodys_shows_no_row_of_a_tenant_to_those_without(agency: Agency) -> None:
+    answer = await agency.client.get("/api/v1/notes?include=project")
+    assert [row["project"] for row in answer.data] == [None, None]
+    nested = await agency.client.get(f"/api/v1/organizations/{agency.ids['azure']['organization']}?include=projects")
+    assert nested.data["projects"] == []
+
+
+async def test_a_client_cannot_say_whose_a_row_is(agency: Agency) -> None:
+    own, other = agency.ids["azure"], agency.ids["birch"]
+    for path, method in (("projects", "POST"), (f"projects/{own['project']}", "PUT")):
+        body = {"name": "mine", "organizationId": other["organization"]}
+        answer = await agency.call("azure", method, path, body)
+        assert answer.status == 400
+        assert answer.error["details"][0] | {"message": ""} == {
+            "path": "organizationId",
+            "code": "read_only",
+            "message": "",
+        }
+    made = await agency.post("azure", "projects", {"name": "mine"})
+    assert made.data["organizationId"] == own["organization"]
+
+
+async def test_tenants_that_are_names_and_uuids(agency: Agency) -> None:
+    client, accounts = agency.client, [UUID(int=5), UUID(int=6)]
+    for path, name, tenants in (("memos", "company", ["a", "b"]), ("facts", "account", [str(one) for one in accounts])):
+        for tenant in tenants:
+            token = client.token("someone", tenant=tenant)
+            made = await client.post(f"/api/v1/{path}", json={"text": tenant}, token=token)
+            assert (made.status, made.data[name]) == (201, tenant)
+        for tenant in tenants:
+            token = client.token("someone", tenant=tenant)
+            assert [row["text"] for row in (await client.get(f"/api/v1/{path}", token=token)).data] == [tenant]
+    assert (await client.get("/api/v1/facts", token=client.token("someone", tenant="a"))).status == 403
+    async with client.app.data(tenants="all") as db:
+        assert await db.table(Fact).count() == 2
+
+
+# -- references and uniqueness
+
+
+@pytest.mark.parametrize("member", ["personId", "tagIds", "steps"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
+async def test_a_row_of_another_tenant_is_as_if_it_did_not_exist(agency: Agency, member: str, method: str) -> None:
+    own = agency.ids["azure"]
+    path = "projects" if method == "POST" else f"projects/{own['project']}"
+    answers: list[Any] = []
+    before = await agency.rows_of("azure")
+    for person, tag in (
+        (agency.ids["birch"]["person"], agency.ids["birch"]["tag"]),
+        ("per_" + "f" * 32, "tag_" + "f" * 32),
+    ):
+        value = {"personId": person, "tagIds": [tag], "steps": [{"text": "t", "doerId": person}]}[member]
+        headers = {"content-type": "application/merge-patch+json"} if method == "PATCH" else None
+        answer = await agency.call("azure", method, path, {"name": "new", member: value}, headers=headers)
+        answers.append((answer.status, answer.error["code"], answer.error["details"]))
+    assert answers[0] == answers[1]
+    assert answers[0][:2] == (422, "REFERENCE_NOT_FOUND")
+    assert await agency.rows_of("azure") == before
+
+
+async def test_what_is_nobodys_cannot_refer_to_another_tenants_row(agency: Agency) -> None:
+    body = {"text": "note", "projectId": agency.ids["birch"]["project"]}
+    assert (await agency.post("azure", "notes", body)).status == 422
+    assert (await agency.client.post("/api/v1/notes", json=body)).status == 422
+    assert (await agency.post("birch", "notes", body)).status == 201
+
+
+async def test_values_are_unique_within_a_tenant(agency: Agency) -> None:
+    for mark in MARKS:
+        again = await agency.post(mark, "projects", {"name": "other", "code": "code"})
+        assert (again.status, again.error["details"][0]["path"]) == (409, "code")
+        assert len(again.error["details"]) == 1
+        pair = await agency.post(mark, "projects", {"name": f"{mark} project"})
+        assert (pair.status, [detail["path"] for detail in pair.error["details"]]) == (409, ["name", "state"])
+        assert (await agency.post(mark, "tags", {"word": "same"})).status == 201
+
+
+# -- batches
+
+
+async def test_a_batch_works_for_the_caller(agency: Agency) -> None:
+    other = agency.ids["birch"]["project"]
+    steps = [
+        {"operation": "projects.create", "as": "made", "body": {"name": "in a batch"}},
+        {"operation": "projects.read", "id": {"$ref": "made.id"}},
+        {"operation": "projects.browse"},
+    ]
+    url = "$batch"
+    answer = await agency.post("azure", url, {"operations": steps})
+    assert answer.status == 200, answer.content
+    assert "birch" not in answer.content.decode()
+    refused = await agency.post("azure", url, {"operations": [{"operation": "projects.read", "id": other}]})
+    assert refused.status == 404
+
+
+# -- scripts
+
+
+async def test_a_script_says_for_whom_it_works(agency: Agency) -> None:
+    app, own = agency.client.app, agency.ids["azure"]
+    with pytest.raises(TypeError, match=r"belongs to tenants: write app\.data\(tenant="):
+        async with app.data():
+            pass
+    with pytest.raises(TypeError, match="not both"):
+        async with app.data(tenant=own["organization"], tenants="all"):
+            pass
+    async with app.data(tenants="all") as db:
+        assert await db.table(Project).count() == 2
+        with pytest.raises(RuntimeError, match="say whose it is"):
+            await db.table(Project).create({"name": "whose"})
+        with pytest.raises(TypeError, match="no unique key"):
+            await db.table(Project).get({"code": "code"})
+        key = {"code": "code", "organization_id": own["organization"]}
+        assert (await db.table(Project).get(key)).name == "azure project"
+        row = await db.table(Project).upsert(key, create={"name": "x"}, update={"budget": 3})
+        assert (row.id, row.budget) == (own["project"], 3)
+        with pytest.raises(RuntimeError, match="cannot be changed"):
+            await db.table(Project).update_many({}, {"organization_id": own["organization"]})
+
+
+async def test_the_data_client_takes_no_reference_to_another_tenant(agency: Agency) -> None:
+    own, other = agency.ids["azure"], agency.ids["birch"]
+    async with agency.client.app.data(tenant=own["organization"]) as db:
+        projects = db.table(Project)
+        for attempt in (
+            projects.create({"name": "a", "person_id": other["person"]}),
+            projects.create({"name": "a", "tags": {"connect": [other["tag"]]}}),
+            projects.create({"name": "a", "steps": {"create": [{"text": "t", "doer_id": other["person"]}]}}),
+            projects.create_many(
+                [{"name": "a", "person_id": own["person"]}, {"name": "b", "person_id": other["person"]}]
+            ),
+            projects.update(own["project"], {"person": {"connect": other["person"]}}),
+            projects.update_many({}, {"person_id": other["person"]}),
+            projects.update(own["project"], {"tags": {"set": [other["tag"]]}}),
+            projects.upsert({"code": "new"}, create={"name": "a", "person_id": other["person"]}, update={"budget": 1}),
+            projects.upsert({"code": "code"}, create={"name": "a"}, update={"person_id": other["person"]}),
+            db.table(Person).update(own["person"], {"projects": {"connect": [other["project"]]}}),
+            db.table(Note).create({"text": "t", "project_id": other["project"]}),
+        ):
+            with pytest.raises(ReferenceNotFound):
+                await attempt
+        with pytest.raises(RuntimeError, match="always the tenant"):
+            await projects.create({"name": "a", "organization_id": other["organization"]})
+        with pytest.raises(NotFound):
+            await projects.update(other["project"], {"name": "mine"})
+        assert await projects.delete(other["project"]) is False
+        assert [row.name for row in await projects.find()] == ["azure project"]
+        assert await db.table(Organization).count() == 2
+
+
+# -- a property
+
+
+OTHERS = st.sampled_from(MARKS)
+QUERIES = st.sampled_from(
+    [
+        "",
+        "?include=tags,steps,person,notes",
+        "?include=person.projects.tags&sort=-name",
+        "?sort=budget&fields=name,code",
+        "?cursor=&pageSize=1",
+        "?filter[name][contains]=e",
+        "?name=contains.e",
+    ]
+)
+TEXTS = st.sampled_from(["x", "code", "y", "z", "e"])
+CALL = st.one_of(
+    st.tuples(st.just("list"), st.sampled_from(["projects", "people", "tags", "notes", "organizations"]), QUERIES),
+    st.tuples(st.just("export"), st.sampled_from(["projects", "people"]), QUERIES),
+    st.tuples(st.just("read"), st.sampled_from(["project", "person", "tag", "note", "organization"]), QUERIES),
+    st.tuples(
+        st.just("nested"),
+        st.sampled_from(
+            [("person", "projects"), ("tag", "projects"), ("project", "tags"), ("organization", "projects")]
+        ),
+        QUERIES,
+    ),
+    st.tuples(st.just("write"), st.sampled_from(["POST", "PUT", "PATCH"]), st.tuples(OTHERS, OTHERS, OTHERS, TEXTS)),
+    st.tuples(st.just("delete"), st.sampled_from(["project", "person"]), st.none()),
+    st.tuples(st.just("close"), st.none(), st.none()),
+    st.tuples(st.just("work"), st.sampled_from(WORK), st.tuples(OTHERS, TEXTS)),
+    st.tuples(st.just("batch"), st.none(), st.tuples(OTHERS, TEXTS)),
+)
+PATHS = {"project": "projects", "person": "people", "tag": "tags", "note": "notes", "organization": "organizations"}
+SEQUENCES = st.lists(st.tuples(OTHERS, OTHERS, CALL), min_size=1, max_size=8)
+
+
+async def carry_out(agency: Agency, caller: str, whose: str, call: tuple[Any, Any, Any]) -> str:
+    """One call by one tenant with ids of another, or its own; the answer's text."""
+    kind, what, more = call
+    ids = agency.ids[whose]
+    match kind:
+        case "list":
+            answer = await agency.call(caller, "GET", f"{what}{more}")
+        case "export":
+            answer = await agency.call(caller, "GET", what, headers={"accept": "application/x-ndjson"})
+        case "read":
+            answer = await agency.call(caller, "GET", f"{PATHS[what]}/{ids[what]}{more}")
+        case "nested":
+            answer = await agency.call(caller, "GET", f"{PATHS[what[0]]}/{ids[what[0]]}/{what[1]}{more}")
+        case "write":
+            person, tag, doer, text = more
+            body = {
+                "name": f"{caller} {text}",
+                "personId": agency.ids[person]["person"],
+                "tagIds": [agency.ids[tag]["tag"]],
+                "steps": [{"text": caller, "doerId": agency.ids[doer]["person"]}],
+            }
+            path = "projects" if what == "POST" else f"projects/{ids['project']}"
+            headers = {"content-type": "application/merge-patch+json"} if what == "PATCH" else None
+            answer = await agency.call(caller, what, path, body, headers=headers)
+        case "delete":
+            answer = await agency.call(caller, "DELETE", f"{PATHS[what]}/{ids[what]}")
+        case "close":
+            answer = await agency.post(caller, f"projects/{ids['project']}/close", None)
+        case "work":
+            other, text = more
+            body = {
+                "what": what,
+                "row": ids["project"],
+                "other": agency.ids[other]["person"],
+                "text": f"{caller} {text}",
+            }
+            body["other"] = agency.ids[other]["tag" if what == "connect" else "person"]
+            answer = await agency.post(caller, "projects/work", body)
+        case _:
+            other, text = more
+            steps = [
+                {"operation": "projects.update", "id": ids["project"], "body": {"name": f"{caller} {text}"}},
+                {"operation": "notes.create", "body": {"text": "n", "projectId": agency.ids[other]["project"]}},
+                {"operation": "projects.browse"},
+            ]
+            answer = await agency.post(caller, "$batch", {"operations": steps})
+    assert answer.status < 500, (call, answer.content)
+    return answer.content.decode()
+
+
+async def leak(agency: Agency, caller: str, whose: str, call: tuple[Any, Any, Any]) -> str | None:
+    """What of the other tenant a call showed or changed."""
+    other = MARKS[1 - MARKS.index(caller)]
+    before = await agency.rows_of(other)
+    text = await carry_out(agency, caller, whose, call)
+    if other in text:
+        return f"{caller} saw {other}: {call} {text}"
+    return None if await agency.rows_of(other) == before else f"{caller} changed rows of {other}: {call}"
+
+
+async def checked(agency: Agency, strategy: Any, function: Any, examples: int) -> None:
+    loop = asyncio.get_running_loop()
+
+    @settings(
+        max_examples=examples, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    )
+    @given(strategy)
+    def run(drawn: Any) -> None:
+        asyncio.run_coroutine_threadsafe(function(drawn), loop).result(60)
+
+    await asyncio.to_thread(run)
+
+
+async def test_no_sequence_of_calls_crosses_the_border(agency: Agency) -> None:
+    reached: set[str] = set()
+
+    async def one(sequence: list[Any]) -> None:
+        await refill(agency)
+        for caller, whose, call in sequence:
+            reached.add(call[0])
+            assert (found := await leak(agency, caller, whose, call)) is None, found
+
+    await checked(agency, SEQUENCES, one, 120)
+    assert reached == {"list", "export", "read", "nested", "write", "delete", "close", "work", "batch"}
+
+
+async def refill(agency: Agency) -> None:
+    """Begins from the same rows again."""
+    async with agency.client.app.data(tenants="all") as db:
+        for cls in (Note, Project, Tag, Person):
+            await db.table(cls).delete_many({})
+    await agency.fill()
+
+
+async def test_the_check_finds_what_is_seen_and_changed_without_the_condition(
+    make_settings: Callable[..., Settings], log_lines: LogLines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = Sternpost(contract, services=[work], settings=make_settings(), write_log=log_lines)
+    async with Client(app) as client:
+        agency = Agency(client)
+        await agency.fill()
+        kept = await agency.rows_of("birch")
+        monkeypatch.setattr(Statements, "standing", lambda self, resource, table: [])
+        statements: Any = client.app.running.runtime.storage.statements  # type: ignore[attr-defined]
+        statements._cache.clear()
+        assert "birch" in await carry_out(agency, "azure", "azure", ("list", "projects", ""))
+        assert "birch" in await carry_out(agency, "azure", "birch", ("read", "project", ""))
+        for what in ("find", "steps", "aggregate", "related", "repository"):
+            assert "birch" in await carry_out(agency, "azure", "azure", ("work", what, ("azure", "x")))
+        await carry_out(agency, "azure", "birch", ("close", None, None))
+        monkeypatch.undo()
+        statements._cache.clear()
+        assert await agency.rows_of("birch") != kept
