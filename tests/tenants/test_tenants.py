@@ -12,7 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sternpost import Settings, Sternpost
+from sternpost.compile.compiler import compile_contract
 from sternpost.errors import NotFound, ReferenceNotFound
+from sternpost.plan.indexes import indexes
 from sternpost.storage.sql.statements import Statements
 from sternpost.testing import Client
 from tests.conftest import LogLines
@@ -160,6 +162,14 @@ async def test_values_are_unique_within_a_tenant(agency: Agency) -> None:
         pair = await agency.post(mark, "projects", {"name": f"{mark} project"})
         assert (pair.status, [detail["path"] for detail in pair.error["details"]]) == (409, ["name", "state"])
         assert (await agency.post(mark, "tags", {"word": "same"})).status == 201
+
+
+def test_indexes_begin_with_the_tenant_where_lists_need_them() -> None:
+    plan = compile_contract(contract, [work]).plan
+    columns = {tuple(name for name, _ in index.columns) for index in indexes(plan.by_name["Project"])}
+    assert ("organization_id", "budget", "id") in columns
+    assert ("person_id", "id") in columns  # the database follows references by these alone
+    assert {index.name for index in indexes(plan.by_name["Memo"])} == {"ix_memos_company"}
 
 
 # -- batches
