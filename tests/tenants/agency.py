@@ -61,6 +61,7 @@ class Person(Resource, prefix="per", plural="people", tenant="organization_id"):
     organization: One[Organization]
     name: str = field(filter=True)
     projects: Many[Project]
+    topics: Many[Topic] = many(through="topic_people")
 
     browse = Browse(sort=["name"], export=True, allow=public)
     read = Read(allow=public)
@@ -74,6 +75,7 @@ class Step(Resource, prefix="stp"):
     project: One[Project]
     text: str
     doer: One[Person] | None = one(on_delete="set_null")
+    after: One[Project] | None = one(on_delete="set_null")
 
 
 class Tag(Resource, prefix="tag", tenant="organization_id"):
@@ -88,6 +90,17 @@ class Tag(Resource, prefix="tag", tenant="organization_id"):
     create = Create(allow=public)
 
 
+class Topic(Resource, prefix="top"):
+    """Everybody's, and linked with rows of tenants."""
+
+    name: str
+    people: Many[Person] = many(through="topic_people")
+
+    read = Read(allow=public)
+    create = Create(allow=public)
+    update = Update(allow=public)
+
+
 class Project(Resource, prefix="prj", tenant="organization_id", unique=[("name", "state")]):
     """What tenants work on."""
 
@@ -97,7 +110,7 @@ class Project(Resource, prefix="prj", tenant="organization_id", unique=[("name",
     budget: int = field(default=0, filter=True)
     state: Literal["open", "closed"] = field(default="open", write="never", filter=True)
     person: One[Person] | None = one(on_delete="set_null", filter=True)
-    steps: Owned[Step]
+    steps: Owned[Step] = many(by="project")
     tags: Many[Tag] = many(through="project_tags")
     notes: Many[Note]
 
@@ -205,4 +218,4 @@ async def work(ctx: Context, asked: Asked) -> Told:
     return Told(said=str(await _bulk(ctx, asked)))
 
 
-contract = Contract("agency", resources=[Organization, Person, Project, Step, Tag, Note, Memo, Fact])
+contract = Contract("agency", resources=[Organization, Person, Topic, Project, Step, Tag, Note, Memo, Fact])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,13 +13,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sternpost import Settings, Sternpost
+from sternpost.auth.api_keys import ApiKeyAuthenticator, make_key
+from sternpost.clock import SystemClock
 from sternpost.compile.compiler import compile_contract
 from sternpost.errors import NotFound, ReferenceNotFound
 from sternpost.plan.indexes import indexes
+from sternpost.ports.keys import StoredKey
 from sternpost.storage.sql.statements import Statements
 from sternpost.testing import Client
 from tests.conftest import LogLines
-from tests.tenants.agency import WORK, Fact, Note, Organization, Person, Project, Tag, contract, work
+from tests.tenants.agency import WORK, Fact, Note, Organization, Person, Project, Tag, Topic, contract, work
 
 MARKS = ("azure", "birch")
 """They are no part of anything else that an answer holds."""
@@ -72,6 +76,19 @@ async def agency(make_settings: Callable[..., Settings], log_lines: LogLines) ->
         agency = Agency(client)
         await agency.fill()
         yield agency
+
+
+class FoundKey:
+    """A store that holds one key."""
+
+    def __init__(self, stored: StoredKey) -> None:
+        self.stored = stored
+
+    async def find(self, digest: str) -> StoredKey | None:
+        return self.stored if digest == self.stored.digest else None
+
+    async def used(self, id: str, at: datetime) -> None:
+        """Notes nothing."""
 
 
 # -- who may
@@ -152,6 +169,40 @@ async def test_what_is_nobodys_cannot_refer_to_another_tenants_row(agency: Agenc
     assert (await agency.post("azure", "notes", body)).status == 422
     assert (await agency.client.post("/api/v1/notes", json=body)).status == 422
     assert (await agency.post("birch", "notes", body)).status == 201
+
+
+async def test_links_of_what_is_everybodys_are_each_tenants_own(agency: Agency) -> None:
+    made = await agency.post("azure", "topics", {"name": "t", "peopleIds": [agency.ids["azure"]["person"]]})
+    assert made.status == 201, made.content
+    path, patch = f"topics/{made.data['id']}", {"content-type": "application/merge-patch+json"}
+    for mark in MARKS:
+        body = {"peopleIds": [agency.ids[mark]["person"]]}
+        assert (await agency.call(mark, "PATCH", path, body, headers=patch)).status == 200
+    assert (await agency.call("birch", "PATCH", path, {"peopleIds": []}, headers=patch)).status == 200
+    async with agency.client.app.data(tenant=agency.ids["birch"]["organization"]) as db:
+        await db.table(Topic).update(made.data["id"], {"people": {"disconnect": [agency.ids["azure"]["person"]]}})
+    for mark, expected in zip(MARKS, (["azure person"], []), strict=True):
+        seen = await agency.call(mark, "GET", f"{path}?include=people")
+        assert [person["name"] for person in seen.data["people"]] == expected
+
+
+async def test_an_item_refers_to_no_row_of_another_tenant_of_its_owners_kind(agency: Agency) -> None:
+    own, other = agency.ids["azure"]["project"], agency.ids["birch"]["project"]
+    for project, status in ((own, 201), (other, 422)):
+        body = {"name": f"after {status}", "steps": [{"text": "t", "afterId": project}]}
+        assert (await agency.post("azure", "projects", body)).status == status
+
+
+async def test_an_api_key_acts_for_its_tenant(agency: Agency) -> None:
+    key, stored = make_key(
+        "k", "robot", (), id="key_1", now=datetime.now(UTC), tenant=agency.ids["birch"]["organization"]
+    )
+    store = FoundKey(stored)
+    authenticator = ApiKeyAuthenticator(store, SystemClock(), agency.client.app.running.runtime.authenticator)
+    agency.client.app.running.runtime.authenticator = authenticator
+    answer = await agency.client.get("/api/v1/projects", token=key)
+    assert [row["name"] for row in answer.data] == ["birch project"]
+    await authenticator.close()
 
 
 async def test_values_are_unique_within_a_tenant(agency: Agency) -> None:

@@ -117,7 +117,18 @@ COMPARED: dict[str, frozenset[str]] = {
         ]
     ),
     "ResourcePlan": frozenset(
-        ["name", "path", "prefix", "description", "owned_by", "fields", "relations", "operations", "unique_together"]
+        [
+            "name",
+            "path",
+            "prefix",
+            "description",
+            "owned_by",
+            "fields",
+            "relations",
+            "operations",
+            "unique_together",
+            "tenant",
+        ]
     ),
     "FieldPlan": frozenset(
         [
@@ -262,6 +273,10 @@ class _Comparison:
             self._add("additive", "unique-removed", place, f"several rows may have the same {', '.join(group)}")
         self._fields(place, _visible(old), _visible(new), accepts=_accepts(old) | _accepts(new))
         self._relations(place, old, new)
+        if new.get("tenant") and new.get("tenant") != old.get("tenant"):
+            self._break("tenant-added", place, f"only callers of a tenant get in: {new['tenant']} says whose rows are")
+        elif old.get("tenant") and not new.get("tenant"):
+            self._add("additive", "tenant-removed", place, "rows are everybody's, and no tenant is asked for")
         before, after = _by(old["operations"], "id"), _by(new["operations"], "id")
         for key, operation in before.items():
             if key in after:

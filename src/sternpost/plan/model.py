@@ -297,10 +297,16 @@ class Plan:
 
     def checked_references(self, resource: ResourcePlan) -> tuple[FieldPlan, ...]:
         """The references of a resource to rows that not everybody may refer to. That of an item to its owner is none."""
+        owner = self.by_name.get(resource.owned_by or "")
+        owning = (
+            {link.remote_field for link in owner.owned_relations if link.target == resource.name}
+            if owner
+            else set[str]()
+        )
         return tuple(
             field
             for field in resource.fields
-            if field.references in self.tenanted and field.name != "id" and field.references != resource.owned_by
+            if field.references in self.tenanted and field.name not in ("id", *owning)
         )
 
     def field_at(self, resource: ResourcePlan, path: Path) -> FieldPlan:

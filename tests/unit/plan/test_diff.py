@@ -80,6 +80,7 @@ CASES: list[tuple[str, str, Callable[[dict[str, Any]], Any]]] = [
     ("breaking", "path-changed", lambda p: resource(p, "Product").update(path="goods")),
     ("breaking", "id-prefix-changed", lambda p: resource(p, "Product").update(prefix="xyz")),
     ("breaking", "unique-added", lambda p: resource(p, "Product").update(unique_together=[["name", "sku"]])),
+    ("breaking", "tenant-added", lambda p: resource(p, "Product").update(tenant="name")),
     ("breaking", "field-removed", lambda p: resource(p, "Product")["fields"].remove(product(p, "name"))),
     ("breaking", "field-renamed", lambda p: product(p, "name").update(public_name="title")),
     ("breaking", "required-field-added", lambda p: add_field(p, required=True)),

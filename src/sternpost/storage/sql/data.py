@@ -478,5 +478,6 @@ class DataStatements:
             delete(table).where(
                 table.c[str(relation.link_local)] == bindparam("parent"),
                 table.c[str(relation.link_remote)] == bindparam("target"),
+                *self.statements.linked_standing(relation, table),
             )
         )

@@ -231,8 +231,18 @@ class Statements:
         table = self.schema.links[str(relation.link_table)]
         return self._cached(
             ("delete links", relation.link_table, relation.link_local),
-            lambda: self._compile(delete(table).where(table.c[str(relation.link_local)] == bindparam("parent"))),
+            lambda: self._compile(
+                delete(table).where(
+                    table.c[str(relation.link_local)] == bindparam("parent"), *self.linked_standing(relation, table)
+                )
+            ),
         )
+
+    def linked_standing(self, relation: RelationPlan, link: FromClause) -> list[ColumnElement[bool]]:
+        """The same as `standing` for the pairs of a relation: those whose other side there is for this scope."""
+        target, table = self._of(relation.target)
+        standing = self.standing(target, table)
+        return [link.c[str(relation.link_remote)].in_(select(table.c.id).where(*standing))] if standing else []
 
     def insert_link(self, relation: RelationPlan) -> Statement:
         table = self.schema.links[str(relation.link_table)]
