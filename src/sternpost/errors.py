@@ -108,6 +108,20 @@ _ROWS = (
     ),
     ErrorCode("WRITE_CONFLICT", 409, "ABORTED", "Another change came in between", "Send the request again."),
     ErrorCode(
+        "PRECONDITION_FAILED",
+        412,
+        "ABORTED",
+        "The resource is not in the version that the request is about",
+        "Read the resource again, apply the change to what it is now, and send it with the new ETag as If-Match.",
+    ),
+    ErrorCode(
+        "PRECONDITION_REQUIRED",
+        428,
+        "FAILED_PRECONDITION",
+        "The request has to say which version of the resource it is about",
+        "Read the resource, and send the ETag of that answer as If-Match.",
+    ),
+    ErrorCode(
         "PAYLOAD_TOO_LARGE", 413, "RESOURCE_EXHAUSTED", "The request body is too large", "Send less in one request."
     ),
     ErrorCode(
@@ -249,6 +263,18 @@ class WriteConflict(Conflict):
     """The database gave up this transaction in favour of another: serialization failure or deadlock (409)."""
 
     catalogue_code = "WRITE_CONFLICT"
+
+
+class PreconditionFailed(SternpostError):
+    """The row has another version than the caller says, or is there although it must not be (412)."""
+
+    catalogue_code = "PRECONDITION_FAILED"
+
+
+class PreconditionRequired(SternpostError):
+    """The caller has to say which version of the row it is about (428, RFC 6585)."""
+
+    catalogue_code = "PRECONDITION_REQUIRED"
 
 
 class Unprocessable(SternpostError):

@@ -310,7 +310,7 @@ class Running:
                     "if-match",
                     "if-none-match",
                 ],
-                expose_headers=["link", "location", "x-request-id", "retry-after", "deprecation", "sunset"],
+                expose_headers=["etag", "link", "location", "x-request-id", "retry-after", "deprecation", "sunset"],
                 max_age=600,
             )
 

@@ -331,6 +331,8 @@ class _Compiler:
         keywords = draft.declaration.keywords
         groups = self.reader.unique_groups(draft)
         tenant = self._tenant(draft, owned_by)
+        if owned_by is not None:
+            self._refuse_own_version(draft, owned_by)
         return ResourcePlan(
             name=name,
             table=draft.table,
@@ -360,6 +362,17 @@ class _Compiler:
             )
             return None
         return tenant if isinstance(tenant, str) else None
+
+    def _refuse_own_version(self, draft: Draft, owned_by: str) -> None:
+        """What is owned is changed with its owner, whose version counts that."""
+        for field in draft.fields.values():
+            if field.generated == "version":
+                self.report.add(
+                    draft.where(field.name, "auto"),
+                    "SP050",
+                    f"{draft.name}.{field.name}: {draft.name} changes with the {owned_by} that owns it",
+                    f"leave it out here, and declare it at {owned_by}",
+                )
 
 
 def _share_key_storage(drafts: dict[str, Draft]) -> None:

@@ -85,6 +85,7 @@ class DraftReader:
         self._compile_tenant(draft)
         self._check_unique_groups(draft)
         self._check_indexes(draft)
+        self._check_version(draft)
         self._check_columns(draft)
         return draft
 
@@ -363,6 +364,29 @@ class DraftReader:
             )
             return
         draft.fields[field.name] = replace(field, write="never", required=False, generated="tenant")
+
+    def _check_version(self, draft: Draft) -> None:
+        """One field at most counts the changes, and whoever sees the row sees it: an ETag holds it."""
+        counted = [field for field in draft.fields.values() if field.generated == "version"]
+        if not counted:
+            return
+        first, *more = counted
+        if first.nullable:
+            problem, fix = "counts from 1, so it is never null", "leave | None out"
+        elif first.read_scope is not None:
+            problem, fix = "is part of each row's ETag, so whoever sees the row sees it", "leave read out"
+        else:
+            problem = fix = None
+        if problem is not None and fix is not None:
+            where = draft.where(first.name, "read" if first.read_scope else None)
+            self.report.add(where, "SP050", f"{draft.name}.{first.name}: the version {problem}", fix)
+        for field in more:
+            self.report.add(
+                draft.where(field.name, "auto"),
+                "SP050",
+                f"{draft.name}.{field.name}: {first.name} counts the changes already",
+                "keep one of the two",
+            )
 
     def _check_unique_groups(self, draft: Draft) -> None:
         given: Any = draft.declaration.keywords.get("unique", ())

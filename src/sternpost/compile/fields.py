@@ -65,7 +65,7 @@ RESERVED = frozenset(
     }
 )
 _LENGTHS = {"min_length": 1, "max_length": 100, "decimal_places": 2, "max_digits": 12}
-AUTO = ("created", "updated", "database")
+AUTO = ("created", "updated", "version", "database")
 WRITE_RULES = ("always", "create", "never")
 SCOPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._/-]*")
 _APPLIES: dict[str, tuple[Kind, ...]] = {
@@ -375,7 +375,15 @@ class FieldCompiler:
         if auto is None:
             return
         self._choice(name, "auto", auto, AUTO)
-        if kind != "datetime" and auto != "database":
+        if auto == "version" and kind != "integer":
+            self._add(
+                name,
+                "SP215",
+                f"auto='version' is for a whole number, but this is {a(kind)}",
+                "give it the type int, or leave auto out",
+                "auto",
+            )
+        elif kind != "datetime" and auto not in ("version", "database"):
             self._add(
                 name,
                 "SP215",

@@ -159,7 +159,20 @@ class OperationCompiler:
             timeout_seconds=operation.timeout,
             has_service=False,
             export=isinstance(operation, Browse) and operation.export,
+            require_match=self._require_match(name, operation),
         )
+
+    def _require_match(self, name: str, operation: Operation) -> bool:
+        wanted = isinstance(operation, Replace | Update | Delete | Transition) and operation.require_match
+        if wanted and not any(field.generated == "version" for field in self.fields.values()):
+            self._add(
+                name,
+                "SP051",
+                f"require_match needs a version, which {self.resource} has not",
+                'declare version: int = field(auto="version"), or leave require_match out',
+                "require_match",
+            )
+        return wanted
 
     def _words(self, name: str, target: str) -> dict[str, str]:
         spaced = self.path.replace("-", " ")

@@ -146,6 +146,7 @@ OPERATION: dict[str, Shape] = {
     "sort": _SORT,
     "default_sort": _SORT,
     "export": _FLAG,
+    "require_match": _FLAG,
 }
 CONTRACT: dict[str, Shape] = {
     **{name: Shape("SP008", "a text", '"…"', _is_text) for name in ("title", "description", "version", "license")},

@@ -50,7 +50,7 @@ def field(
     read: str | None = None,
     sensitive: bool = False,
     filter: bool | Sequence[str] = False,
-    auto: Literal["created", "updated", "database"] | None = None,
+    auto: Literal["created", "updated", "version", "database"] | None = None,
     description: str = "",
     column: str | None = None,
     storage: str | None = None,
@@ -68,8 +68,8 @@ def field(
         read: the scope a token needs to see the field at all.
         sensitive: masked in logs.
         filter: allows it as a filter in lists; a list of operators narrows which.
-        auto: the server sets it to the time of creation, or of the last change. `database`: the database fills
-            it in where a client sends nothing.
+        auto: the server sets it to the time of creation, or of the last change. `version`: it counts the changes of a
+            row, and answers carry it as an ETag. `database`: the database fills it in where a client sends nothing.
         description: for the API documentation.
         column: its column, where that has another name.
         storage: how an external database keeps it, where there are several ways, such as `timestamp` for instants in

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Any, Literal
 
 from sternpost.contract.fields import UNSET
@@ -57,17 +58,35 @@ class Create(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replace(Operation):
-    """All that a client may set, at once: `PUT /users/:id`. What is not sent goes back to its default."""
+    """All that a client may set, at once: `PUT /users/:id`. What is not sent goes back to its default.
+
+    Attributes:
+        require_match: a request must say which version it changes (`If-Match`), else it is answered 428.
+    """
+
+    require_match: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update(Operation):
-    """Some of it, as a merge patch (RFC 7396): `PATCH /users/:id`. What is not sent stays; null clears."""
+    """Some of it, as a merge patch (RFC 7396): `PATCH /users/:id`. What is not sent stays; null clears.
+
+    Attributes:
+        require_match: a request must say which version it changes (`If-Match`), else it is answered 428.
+    """
+
+    require_match: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delete(Operation):
-    """Removes a row: `DELETE /users/:id`."""
+    """Removes a row: `DELETE /users/:id`.
+
+    Attributes:
+        require_match: a request must say which version it removes (`If-Match`), else it is answered 428.
+    """
+
+    require_match: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +97,13 @@ class Transition(Operation):
         field: the enum field that holds the state.
         source: the state, or states, it starts from.
         target: the state it ends in.
+        require_match: a request must say which version it moves (`If-Match`), else it is answered 428.
     """
 
     field: str
     source: str | Sequence[str]
     target: str
+    require_match: bool = dataclass_field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Any, cast
 import orjson
 
 from sternpost.errors import Detail, Invalid, SternpostError
-from sternpost.pipeline.call import Answer, Call, ListParameter
+from sternpost.pipeline.call import Answer, Call, ListParameter, Precondition
 from sternpost.pipeline.execute import execute
 from sternpost.pipeline.runtime import Runtime
 from sternpost.ports.storage import NO_TENANT, Scope, Statistics
@@ -30,6 +30,7 @@ class Step:
         operation: its id in the plan.
         name: by which later steps refer to its result; None where none does.
         id: the row it is about: an id, or a reference.
+        match: the versions of which the row must have one; None where that does not matter.
         body: the input as JSON data, in which `{"$ref": "name.member"}` stands for a value of an earlier result.
     """
 
@@ -38,6 +39,7 @@ class Step:
     id: Any = None
     body: Any = None
     parameters: tuple[ListParameter, ...] = ()
+    match: frozenset[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,7 @@ def _call(step: Step, credentials: str | None, named: Mapping[str, Any]) -> Call
         # as bytes, so that it is validated exactly as the body of a request is
         body=None if step.body is None else orjson.dumps(_resolved(step.body, named, "", 0)),
         parameters=step.parameters,
+        precondition=None if step.match is None else Precondition(match=step.match),
     )
 
 

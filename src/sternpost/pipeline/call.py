@@ -18,6 +18,29 @@ class ListParameter:
     value: str
 
 
+ANY = frozenset({0})
+"""As the versions of a `Precondition`: whichever there is. They are counted from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Precondition:
+    """What must hold of the row before the operation is carried out (RFC 9110, 13.1).
+
+    Attributes:
+        match: the versions of which it must have one; None where that does not matter.
+        none_match: the versions of which it may have none; None where that does not matter.
+    """
+
+    match: frozenset[int] | None = None
+    none_match: frozenset[int] | None = None
+
+    def holds(self, version: int | None) -> bool:
+        """Whether it holds of a row with this version, or of one that has none."""
+        if self.match is not None and self.match != ANY and version not in self.match:
+            return False
+        return self.none_match is None or (self.none_match != ANY and version not in self.none_match)
+
+
 @dataclass(slots=True)
 class Call:
     """A request in the pipeline's own terms.
@@ -30,6 +53,7 @@ class Call:
         body: the input as JSON bytes, or as data that was decoded already.
         parameters: page, order, filters and includes.
         export: whether the whole list is asked for, in parts; for operations that declare it.
+        precondition: what must hold of the row.
     """
 
     operation: str
@@ -39,6 +63,7 @@ class Call:
     body: bytes | dict[str, Any] | None = None
     parameters: tuple[ListParameter, ...] = ()
     export: bool = False
+    precondition: Precondition | None = None
 
 
 @dataclass(slots=True)
@@ -47,6 +72,7 @@ class Answer:
 
     Attributes:
         parts: a whole list; to be closed by whoever reads it.
+        version: of the row that is the document, where its resource counts changes.
         columns: what each document of `parts` holds, in order: its name, and whether its value is text somebody wrote.
     """
 
@@ -55,3 +81,4 @@ class Answer:
     meta: dict[str, Any] = field(default_factory=dict[str, Any])
     parts: AsyncGenerator[list[Document]] | None = None
     columns: tuple[tuple[str, bool], ...] = ()
+    version: int | None = None

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from sternpost.pipeline.writing import complete, computed_values, stamp
+from sternpost.pipeline.writing import complete, computed_values, refuse_counted, stamp
 from sternpost.plan.model import FieldPlan, RelationPlan, ResourcePlan
 from sternpost.ports.storage import Document, Session
 
@@ -48,7 +48,9 @@ class Draft(MutableMapping[str, Any]):
         elif name in self._lists:
             self._values[name] = [instances.digits(self._lists[name].target, item) for item in value]
         else:
-            self._values[name] = instances.from_author(self._field(name), value)
+            field = self._field(name)
+            refuse_counted(self._resource, field)
+            self._values[name] = instances.from_author(field, value)
 
     def __delitem__(self, name: str) -> None:
         del self._values[name]
@@ -160,8 +162,10 @@ class Change(Draft, Generic[T]):
     async def _update(self, view: Any, values: dict[str, Any], lists_change: bool) -> Document:
         assert self._id is not None
         assert self._current_document is not None
-        changed = stamp(self._resource, values, self._runtime.clock) if values or lists_change else {}
-        if not changed:
+        if not values and not lists_change:
+            return dict(self._current_document)
+        changed = stamp(self._resource, values, self._runtime.clock)
+        if not changed and self._resource.version_field is None:
             return dict(self._current_document)
         document = await self._session.update(view, self._id, changed)
         assert document is not None, "the row is locked, so it cannot have gone"

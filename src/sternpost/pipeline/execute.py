@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import asyncio
 
-from sternpost.errors import SternpostError, TenantRequired, Timeout, Unauthenticated
-from sternpost.pipeline.call import Answer, Call
+from sternpost.errors import (
+    PreconditionFailed,
+    PreconditionRequired,
+    SternpostError,
+    TenantRequired,
+    Timeout,
+    Unauthenticated,
+)
+from sternpost.pipeline.call import ANY, Answer, Call
 from sternpost.pipeline.operations import HANDLERS, Execution
 from sternpost.pipeline.runtime import BoundOperation, Runtime
 from sternpost.plan.model import ResourcePlan
@@ -34,6 +41,9 @@ async def execute(runtime: Runtime, call: Call, observation: Observation, sessio
     values = operation.input.parse(call.body) if operation.input is not None else {}
     access = operation.access(principal)
     selection = operation.selector.select(call.parameters, principal, access.selections)
+
+    if call.precondition is not None or operation.plan.require_match:
+        check_precondition(operation, call)
 
     statistics = Statistics()
     run = Execution(
@@ -74,6 +84,20 @@ def require_tenant(runtime: Runtime, resource: ResourcePlan, principal: Principa
         raise Unauthenticated
     if tenant_value(runtime.newest, resource, principal.tenant) is None:
         raise TenantRequired
+
+
+def check_precondition(operation: BoundOperation, call: Call) -> None:
+    """What can be said of a precondition before the row is read.
+
+    Raises:
+        PreconditionRequired: there is none, and the operation needs one.
+        PreconditionFailed: it is about a row, and the operation is on none.
+    """
+    precondition = call.precondition
+    if operation.plan.require_match and (precondition is None or precondition.match is None):
+        raise PreconditionRequired
+    if precondition is not None and precondition.match not in (None, ANY) and not operation.plan.on_item:
+        raise PreconditionFailed("This operation is on no single resource, so it has no version")
 
 
 async def authenticate(runtime: Runtime, operation: BoundOperation, call: Call) -> Principal | None:

@@ -8,7 +8,17 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sternpost.errors import Conflict, Detail, Forbidden, Invalid, NotFound, Timeout, Unauthenticated, Unprocessable
+from sternpost.errors import (
+    Conflict,
+    Detail,
+    Forbidden,
+    Invalid,
+    NotFound,
+    PreconditionFailed,
+    Timeout,
+    Unauthenticated,
+    Unprocessable,
+)
 from sternpost.ids import decode
 from sternpost.pipeline.authorize import ALLOW, DENY, fold_for
 from sternpost.pipeline.call import Answer, Call
@@ -132,7 +142,9 @@ async def read(run: Execution) -> Answer:
     if tree is not EMPTY_TREE:
         view = run.runtime.views.of(run.operation.resource, run.principal, access.facts, tree)
     row = await _load(run, _reader(run), view)
-    return Answer(document=row.document, meta={"truncated": sorted(row.cut)} if row.cut else {})
+    return Answer(
+        document=row.document, meta={"truncated": sorted(row.cut)} if row.cut else {}, version=_version(run, row)
+    )
 
 
 async def create(run: Execution) -> Answer:
@@ -146,14 +158,14 @@ async def create(run: Execution) -> Answer:
         document = await run.runtime.storage.insert(
             run.runtime.views.bare(resource), row, run.statistics, scope=run.scope
         )
-        return Answer(document=_visible(run, document))
+        return _row_answer(run, document)
     async with run.transaction() as session:
         if run.policy is not ALLOW:
             facts = await session.facts(resource.name, run.values, tuple(run.access.facts))
             if not run.operation.check.allows(run.policy, facts, run.subject):
                 raise _denied(run)
         change: Change[Any] = Change(run.runtime.authors, session, resource, run.values, None, None)
-        return Answer(document=_visible(run, await _apply(run, session, change)))
+        return _row_answer(run, await _apply(run, session, change))
 
 
 async def change_row(run: Execution) -> Answer:
@@ -164,7 +176,7 @@ async def change_row(run: Execution) -> Answer:
     async with run.transaction() as session:
         row = await _load(run, session, run.runtime.views.full(resource, run.access.facts), lock=True)
         change: Change[Any] = Change(run.runtime.authors, session, resource, run.values, row.document, _digits(run))
-        return Answer(document=_visible(run, await _apply(run, session, change)))
+        return _row_answer(run, await _apply(run, session, change))
 
 
 async def delete(run: Execution) -> Answer:
@@ -198,7 +210,7 @@ async def transition(run: Execution) -> Answer:
             context = _context(run, session, previous_state=previous)
             await run.operation.function(context, run.runtime.instances.row(resource, document))
             document = await _again(run, session)
-        return Answer(document=_visible(run, document))
+        return _row_answer(run, document)
 
 
 async def custom(run: Execution) -> Answer:
@@ -243,7 +255,7 @@ async def _custom(run: Execution, reader: Reader) -> Answer:
         return Answer()
     if plan.output is not None:
         return Answer(document=run.runtime.instances.payload_document(plan.output, result))
-    return Answer(document=_visible(run, await _again(run, reader)))
+    return _row_answer(run, await _again(run, reader))
 
 
 async def _apply(run: Execution, session: Session, change: Change[Any]) -> Document:
@@ -264,6 +276,7 @@ async def _load(run: Execution, reader: Reader, view: View, *, lock: bool = Fals
     Raises:
         NotFound: there is none, or the caller may not see it.
         Forbidden, Unauthenticated: the caller sees it, but may not do this with it.
+        PreconditionFailed: it is not in the version that the call is about.
     """
     resource = run.operation.resource
     policy, seeing = run.access.policy, run.access.seeing
@@ -280,7 +293,14 @@ async def _load(run: Execution, reader: Reader, view: View, *, lock: bool = Fals
     check = run.operation.check
     if policy is not ALLOW and not check.allows(policy, row.facts, run.subject):
         raise _denied(run) if check.allows(seeing, row.facts, run.subject) else NotFound()
+    if run.call.precondition is not None and not run.call.precondition.holds(_version(run, row)):
+        raise PreconditionFailed
     return row
+
+
+def _version(run: Execution, row: Row) -> int | None:
+    field = run.operation.resource.version_field
+    return None if field is None else row.facts[(field.name,)]
 
 
 def _list_shape(run: Execution) -> ListShape:
@@ -414,6 +434,13 @@ def _default_to_caller(run: Execution) -> None:
             message = "You are not one of those who could be meant: say whose it is"
             raise Unprocessable(message, details=[Detail(field.public_name, "caller_not_usable", message)])
         run.values[field.name] = digits
+
+
+def _row_answer(run: Execution, document: Document) -> Answer:
+    """The operation's row as it now is, as the caller may see it."""
+    field = run.operation.resource.version_field
+    version = None if field is None else document[field.public_name]
+    return Answer(document=_visible(run, document), version=version)
 
 
 def _visible(run: Execution, document: Document) -> Document:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from sternpost.errors import NotFound
-from sternpost.pipeline.writing import complete, stamp
+from sternpost.pipeline.writing import complete, refuse_counted, stamp
 from sternpost.plan.model import FieldPlan, ResourcePlan
 from sternpost.ports.storage import Condition, ListShape, ListValues, Reader, Session
 
@@ -136,6 +136,8 @@ class Repository(Generic[T]):
         return field
 
     def _from_author(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        for name in values:
+            refuse_counted(self._resource, self._field(name))
         return {name: self._runtime.instances.from_author(self._field(name), value) for name, value in values.items()}
 
     def _conditions(self, where: Mapping[str, Any]) -> tuple[tuple[Condition, ...], tuple[Any, ...]]:

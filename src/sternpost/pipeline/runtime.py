@@ -90,7 +90,7 @@ class BoundOperation:
     def _decide(self, principal: Principal | None) -> Access:
         policy = fold_for(self.plan.policy, principal)
         seeing = fold_for(self.resource.reading.policy, principal) if self.resource.reading else DENY
-        facts = paths(policy) | paths(seeing)
+        facts = paths(policy) | paths(seeing) | _version(self.resource, self.plan)
         return Access(policy, seeing, facts, self.views.of(self.resource, principal, facts), {}, {})
 
 
@@ -138,7 +138,7 @@ class Runtime:
             plan=operation,
             resource=self.newest.by_name[resource.name],
             needs_caller=fold(operation.policy, known=False, scopes=frozenset()) == DENY,
-            facts=paths(operation.policy) | seeing,
+            facts=paths(operation.policy) | seeing | _version(self.newest.by_name[resource.name], operation),
             check=self.checks[resource.name],
             selector=Selector(resource, operation, self.inputs, self.views),
             input=self._input(resource, operation),
@@ -186,3 +186,9 @@ class Runtime:
         target = self.plan.by_name[relation.target]
         found = next((operation for operation in target.operations if operation.kind == "browse"), None)
         return self.operations[found.id] if found and relation.nested_route else None
+
+
+def _version(resource: ResourcePlan, operation: OperationPlan) -> frozenset[Path]:
+    """What an operation on one row reads to know its version, whether or not the caller asks for that field."""
+    field = resource.version_field
+    return frozenset({(field.name,)}) if field is not None and operation.on_item else frozenset()

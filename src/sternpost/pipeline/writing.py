@@ -21,6 +21,8 @@ def complete(resource: ResourcePlan, given: Mapping[str, Any], new_id: NewId, cl
             row[field.name] = given[field.name]
         elif field.generated == "id":
             row[field.name] = new_id()
+        elif field.generated == "version":
+            row[field.name] = 1
         elif field.generated in ("database", "tenant"):  # the storage fills these in
             continue
         elif field.generated is not None:
@@ -37,6 +39,12 @@ def stamp(resource: ResourcePlan, changed: Mapping[str, Any], clock: Clock) -> d
         if field.generated == "updated" and field.name not in stamped:
             stamped[field.name] = clock.now()
     return stamped
+
+
+def refuse_counted(resource: ResourcePlan, field: FieldPlan) -> None:
+    """Raises `TypeError` for a value that an author may not give: each change of a row counts its version on."""
+    if field.generated == "version":
+        raise TypeError(f"{resource.name}.{field.name} is counted with each change of a row; leave it out")
 
 
 def total(field: FieldPlan, computed: Computed, items: Sequence[Mapping[str, Any]]) -> int | Decimal:

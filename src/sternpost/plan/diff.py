@@ -180,6 +180,7 @@ COMPARED: dict[str, frozenset[str]] = {
             "output",
             "returns_nothing",
             "export",
+            "require_match",
             "timeout_seconds",
         ]
     ),
@@ -480,6 +481,11 @@ class _Comparison:
         self._states(where, old, new)
         if old["returns_nothing"] != new["returns_nothing"]:
             self._break("answer-changed", where, "it answers nothing" if new["returns_nothing"] else "it answers")
+        if old.get("require_match", False) != new.get("require_match", False):
+            if new.get("require_match"):
+                self._break("match-required", where, "without If-Match it answers 428")
+            else:
+                self._add("additive", "match-optional", where, "If-Match may be left out")
         if old["timeout_seconds"] != new["timeout_seconds"]:
             self._timeout(where, old["timeout_seconds"], new["timeout_seconds"])
         for name, code in (("input", "input"), ("output", "output")):

@@ -17,9 +17,9 @@ Kind = Literal["id", "string", "integer", "number", "boolean", "decimal", "datet
 WriteRule = Literal["always", "create", "never"]
 """Whether a client may set the field: always, when creating only, or never (the server does)."""
 
-Generated = Literal["id", "created", "updated", "database", "tenant"]
-"""Who fills it in: the server the key, the time of creation, the time of the last change, the caller's tenant; or the database
-itself."""
+Generated = Literal["id", "created", "updated", "version", "database", "tenant"]
+"""Who fills it in: the server the key, the time of creation, the time of the last change, the number of changes, the caller's
+tenant; or the database itself."""
 
 OperationKind = Literal["browse", "read", "create", "replace", "update", "delete", "transition", "custom"]
 
@@ -171,6 +171,8 @@ class OperationPlan:
     """Whether an author's function runs in it."""
     export: bool = False
     """For a list: whether all of it can be had at once."""
+    require_match: bool = False
+    """Whether a caller has to say which version of the row it is about."""
 
 
 @dataclass(frozen=True)
@@ -217,6 +219,11 @@ class ResourcePlan:
     @cached_property
     def operations_by_name(self) -> dict[str, OperationPlan]:
         return {operation.name: operation for operation in self.operations}
+
+    @cached_property
+    def version_field(self) -> FieldPlan | None:
+        """The field that counts the changes of a row."""
+        return next((field for field in self.fields if field.generated == "version"), None)
 
     @cached_property
     def reading(self) -> OperationPlan | None:

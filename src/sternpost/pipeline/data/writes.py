@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sternpost.errors import NotFound, ReferenceNotFound
 from sternpost.pipeline.data.where import Reading
-from sternpost.pipeline.writing import complete, computed_values, stamp
+from sternpost.pipeline.writing import complete, computed_values, refuse_counted, stamp
 from sternpost.plan.model import FieldPlan, RelationPlan, ResourcePlan
 from sternpost.plan.values import from_plan
 from sternpost.ports.data import Arithmetic, Assignment, Every, Query, RowsUpdate, Slot, Test
@@ -86,7 +86,8 @@ class Writer:
             reading = Reading(self.runtime.plan, self.runtime.data_values)
             where = Test("id", "eq", reading.slot(Slot(key, resource.name, "id")))
             shape = RowsUpdate(resource.name, where, assignments(self.runtime, resource, parts, reading))
-            if shape.assignments and not (await self.data.update_rows(shape, reading.slots))[0]:
+            changes = shape.assignments or resource.version_field is not None
+            if changes and not (await self.data.update_rows(shape, reading.slots))[0]:
                 raise NotFound(f"There is no such {resource.name}")
         await self._lists(resource, key, parts)
 
@@ -280,6 +281,7 @@ def taken_apart(runtime: Runtime, resource: ResourcePlan, given: Mapping[str, An
 
 
 def _take_field(runtime: Runtime, resource: ResourcePlan, field: FieldPlan, value: Any, parts: Parts) -> None:
+    refuse_counted(resource, field)
     values = runtime.data_values
     if not isinstance(value, Mapping) or field.kind == "json":
         parts.values[field.name] = values.stored(resource, field, value)

@@ -13,6 +13,7 @@ from sternpost.pipeline.batch import Result, Step
 from sternpost.pipeline.call import ListParameter
 from sternpost.pipeline.inputs import DETAILS_MAX
 from sternpost.plan.model import Plan
+from sternpost.protocols.rest.conditions import entity_tag, versions_of
 
 STEP_NAME = r"^[A-Za-z][A-Za-z0-9_]{0,31}$"
 QUERY_MAX = 30
@@ -26,6 +27,7 @@ class _Step(BaseModel):
     id: str | dict[str, Any] | None = None
     query: Annotated[dict[str, str], Field(max_length=QUERY_MAX)] | None = None
     body: dict[str, Any] | None = None
+    if_match: Annotated[str, Field(max_length=1000)] | None = Field(default=None, alias="ifMatch")
 
 
 class _Batch(BaseModel):
@@ -50,6 +52,7 @@ def read_steps(body: bytes, most: int, parameter: Callable[[str, str], ListParam
             id=step.id,
             body=step.body,
             parameters=tuple(parameter(name, value) for name, value in (step.query or {}).items()),
+            match=None if step.if_match is None else versions_of(step.if_match),
         )
         for step in batch.operations
     ]
@@ -73,6 +76,8 @@ def encode_results(results: list[Result], request_id: str) -> bytes:
         answer = result.answer
         if answer.documents is not None or answer.document is not None:
             entry["data"] = answer.documents if answer.documents is not None else answer.document
+        if answer.version is not None:
+            entry["etag"] = entity_tag(answer.version, orjson.dumps(answer.document, option=orjson.OPT_UTC_Z)).decode()
         if answer.meta:
             entry["meta"] = answer.meta
         data.append(entry)
@@ -103,6 +108,11 @@ def describe_batch(plan: Plan, operations: list[str]) -> dict[str, Any]:
                 "maxProperties": QUERY_MAX,
                 "description": "Parameters of a read",
             },
+            "ifMatch": {
+                "type": "string",
+                "maxLength": 1000,
+                "description": "The ETag of the version that the operation is about; in another it is answered 412",
+            },
             "body": {
                 "type": "object",
                 "description": 'The input; `{"$ref": "name.member"}` stands for a value of an earlier result',
@@ -116,11 +126,13 @@ def describe_batch(plan: Plan, operations: list[str]) -> dict[str, Any]:
             "operation": {"type": "string"},
             "as": {"type": "string"},
             "status": {"type": "integer"},
+            "etag": {"type": "string", "description": "The ETag of data, for a row that counts its changes"},
             "data": {"description": "What the operation would have answered alone"},
             "meta": {"type": "object"},
         },
     }
-    statuses = (400, 401, 403, 404, 406, 409, 413, 415, 422, 500, 503)
+    conditional = any(resource.version_field for resource in plan.resources)
+    statuses = (400, 401, 403, 404, 406, 409, *((412, 428) if conditional else ()), 413, 415, 422, 500, 503)
     errors = {str(status): {"$ref": f"#/components/responses/Error{status}"} for status in statuses}
     return {
         "post": {

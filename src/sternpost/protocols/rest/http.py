@@ -48,6 +48,8 @@ class RequestHeaders:
     content_length: bytes = b""
     content_encoding: bytes = b""
     traceparent: str | None = None
+    if_match: bytes | None = None
+    if_none_match: bytes | None = None
 
 
 def read_headers(scope: Scope) -> RequestHeaders:
@@ -67,7 +69,17 @@ def read_headers(scope: Scope) -> RequestHeaders:
             found.content_encoding = value
         elif name == b"traceparent":
             found.traceparent = value.decode("latin-1")
+        elif name[:3] == b"if-":
+            _read_condition(found, name, value)
     return found
+
+
+def _read_condition(found: RequestHeaders, name: bytes, value: bytes) -> None:
+    """A list may come in several headers (RFC 9110, 5.3)."""
+    if name == b"if-match":
+        found.if_match = value if found.if_match is None else found.if_match + b"," + value
+    elif name == b"if-none-match":
+        found.if_none_match = value if found.if_none_match is None else found.if_none_match + b"," + value
 
 
 def bearer_token(headers: RequestHeaders) -> str | None:
@@ -145,7 +157,7 @@ async def read_body(receive: Receive, headers: RequestHeaders, limit: int) -> by
 
 async def send_response(scope: Scope, send: Send, status: int, headers: list[Header], body: bytes) -> None:
     """Sends a whole answer; for HEAD without its body, but with the length it would have."""
-    if status != 204:
+    if status not in (204, 304):
         headers.append((b"content-length", b"%d" % len(body)))
     if scope["method"] == "HEAD":
         body = b""

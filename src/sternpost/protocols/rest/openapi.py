@@ -25,9 +25,11 @@ _ERRORS = {
     404: "NOT_FOUND",
     406: "NOT_ACCEPTABLE",
     409: "STATE_CONFLICT",
+    412: "PRECONDITION_FAILED",
     413: "PAYLOAD_TOO_LARGE",
     415: "UNSUPPORTED_MEDIA_TYPE",
     422: "UNPROCESSABLE",
+    428: "PRECONDITION_REQUIRED",
     500: "INTERNAL_ERROR",
     503: "UNAVAILABLE",
 }
@@ -75,7 +77,7 @@ class _Document:
             "components": {
                 "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
                 "schemas": dict(sorted(self.schemas.items())),
-                "responses": {f"Error{status}": _error_response(status) for status in _ERRORS},
+                "responses": {f"Error{status}": _error_response(status) for status in _used(paths)},
             },
         }
 
@@ -84,7 +86,7 @@ class _Document:
     def _operation(self, resource: ResourcePlan, operation: OperationPlan) -> Schema:
         bound = self.runtime.operations[operation.id]
         parameters = [self._id_parameter(resource)] if operation.on_item else []
-        parameters += self._list_parameters(bound)
+        parameters += self._list_parameters(bound) + _conditions(resource, operation)
         described: Schema = {
             "operationId": operation.id.replace(".", "_"),
             "tags": [resource.name],
@@ -101,6 +103,7 @@ class _Document:
         described["responses"] = {
             str(operation.status): self._success(resource, operation),
             **_errors(operation, has_body=body is not None),
+            **_conditional_responses(resource, operation),
         }
         return described
 
@@ -161,13 +164,16 @@ class _Document:
             "description": operation.success_message,
             "content": {"application/json": {"schema": _envelope(data, meta)}},
         }
+        if _is_tagged(resource, operation):
+            response["headers"] = {"ETag": _ETAG}
         if operation.kind == "create":
             response["headers"] = {
+                **response.get("headers", {}),
                 "Location": {
                     "description": "The address of the new resource",
                     "required": True,
                     "schema": {"type": "string"},
-                }
+                },
             }
         return response
 
@@ -516,6 +522,53 @@ def _errors(operation: OperationPlan, *, has_body: bool) -> Schema:
     if has_body:
         statuses += [415]
     return {str(status): {"$ref": f"#/components/responses/Error{status}"} for status in sorted(statuses)}
+
+
+def _used(paths: Any) -> list[int]:
+    """The statuses whose answers some operation refers to."""
+    text = str(paths)
+    return [status for status in _ERRORS if f"/responses/Error{status}'" in text]
+
+
+_ETAG: Schema = {
+    "description": "The version of the row in this representation (RFC 9110, 8.8.3)",
+    "required": True,
+    "schema": {"type": "string"},
+}
+_TAGS: Schema = {
+    "type": "string",
+    "pattern": '^(\\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*"){0,20})$',
+    "maxLength": 1000,
+}
+
+
+def _is_tagged(resource: ResourcePlan, operation: OperationPlan) -> bool:
+    """Whether the answer is one row that counts its changes."""
+    return resource.version_field is not None and not (
+        operation.kind == "browse" or operation.returns_nothing or operation.output is not None
+    )
+
+
+def _conditions(resource: ResourcePlan, operation: OperationPlan) -> list[Schema]:
+    if resource.version_field is None or not operation.on_item:
+        return []
+    if operation.method == "GET":
+        said = "ETags: where the answer has one of them, it is 304 without it (RFC 9110, 13.1.2)"
+        return [{"name": "If-None-Match", "in": "header", "required": False, "description": said, "schema": _TAGS}]
+    said = "ETags: the row has to be in the version of one of them (RFC 9110, 13.1.1)"
+    required = operation.require_match
+    return [{"name": "If-Match", "in": "header", "required": required, "description": said, "schema": _TAGS}]
+
+
+def _conditional_responses(resource: ResourcePlan, operation: OperationPlan) -> Schema:
+    if resource.version_field is None or not operation.on_item:
+        return {}
+    found: Schema = {"412": {"$ref": "#/components/responses/Error412"}}
+    if operation.method == "GET" and _is_tagged(resource, operation):
+        found["304"] = {"description": "The client has this representation already", "headers": {"ETag": _ETAG}}
+    if operation.require_match:
+        found["428"] = {"$ref": "#/components/responses/Error428"}
+    return found
 
 
 def _error_response(status: int) -> Schema:

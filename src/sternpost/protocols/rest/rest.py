@@ -31,6 +31,7 @@ from sternpost.pipeline.execute import execute
 from sternpost.pipeline.runtime import Runtime
 from sternpost.plan.model import OperationPlan
 from sternpost.protocols.rest.batch import encode_results, read_steps
+from sternpost.protocols.rest.conditions import entity_tag, not_modified, precondition
 from sternpost.protocols.rest.deprecation import day, deprecation_headers
 from sternpost.protocols.rest.exports import encoded, export_headers, wanted_export
 from sternpost.protocols.rest.http import (
@@ -133,7 +134,7 @@ class Rest:
             name = endpoint.operation.id.partition(".")[0]
             return 200, export_headers(media, name), await Export.begun(media, answer)
         answer = await execute(self.runtime, call, observation)
-        return _encode(endpoint.operation, answer, observation, scope)
+        return _encode(endpoint.operation, answer, observation, scope, headers)
 
     async def _batch(
         self, scope: Scope, receive: Receive, headers: RequestHeaders, observation: Observation
@@ -191,6 +192,7 @@ class Rest:
     ) -> Call:
         query: bytes = scope["query_string"]
         parent = (*endpoint.parent, match.id or "") if endpoint.parent else None
+        conditional = headers.if_match is not None or headers.if_none_match is not None
         return Call(
             operation=endpoint.operation.id,
             credentials=bearer_token(headers),
@@ -202,6 +204,7 @@ class Rest:
             else _known_parameters(query)
             if len(query) <= QUERY_KEPT_MAX
             else _parameters(query),
+            precondition=precondition(headers, reads=endpoint.operation.method == "GET") if conditional else None,
         )
 
     async def _body(self, endpoint: Endpoint, scope: Scope, receive: Receive, headers: RequestHeaders) -> bytes | None:
@@ -267,7 +270,7 @@ def _parameter(text: str, value: str) -> ListParameter:
 
 
 def _encode(
-    operation: OperationPlan, answer: Answer, observation: Observation, scope: Scope
+    operation: OperationPlan, answer: Answer, observation: Observation, scope: Scope, request: RequestHeaders
 ) -> tuple[int, list[Header], bytes]:
     if operation.returns_nothing:
         return operation.status, [], b""
@@ -276,6 +279,13 @@ def _encode(
     headers: list[Header] = [JSON]
     if following := answer.meta.get("nextCursor"):
         headers.append(_link(scope, following))
+    if answer.version is not None:
+        content = orjson.dumps(data, option=_ENCODING)
+        tag = entity_tag(answer.version, content)
+        headers.append((b"etag", tag))
+        if operation.method == "GET" and not_modified(request, tag):
+            return 304, [(b"etag", tag)], b""
+        data = orjson.Fragment(content)
     if operation.kind == "create" and answer.document is not None:
         headers.append((b"location", f"{operation.path}/{answer.document['id']}".encode()))
     return operation.status, headers, orjson.dumps({"data": data, "meta": meta}, option=_ENCODING)

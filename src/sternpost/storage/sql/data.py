@@ -382,10 +382,11 @@ class DataStatements:
 
     def _update(self, shape: RowsUpdate) -> tuple[Statement, Decoder]:
         resource, table = self._of(shape.resource)
+        changes = {entry.field: self._assigned(entry, resource, table) for entry in shape.assignments}
         query: Any = (
             update(table)
             .where(*self._conditions(resource, table, shape.where))
-            .values({entry.field: self._assigned(entry, resource, table) for entry in shape.assignments})
+            .values(self.statements.counted(resource, table, changes))
         )
         if shape.fields:
             query = query.returning(*(table.c[name] for name in shape.fields))
@@ -427,6 +428,8 @@ class DataStatements:
         resource, table = self._of(shape.resource)
         insert: Any = postgresql.insert if self.dialect.name == "postgresql" else sqlite.insert
         changes = {entry.field: self._assigned(entry, resource, table) for entry in shape.assignments}
+        if changes:
+            changes = self.statements.counted(resource, table, changes)
         standing = self.statements.standing(resource, table)
         added: Any = insert(table)
         query: Any = (

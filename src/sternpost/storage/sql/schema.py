@@ -205,6 +205,8 @@ class Schema:
         """What rows get that were there before the column, as SQL; None where only somebody who knows them can say it."""
         if field.generated in ("created", "updated"):
             return "now()" if self.dialect.name == "postgresql" else "strftime('%Y-%m-%dT%H:%M:%f', 'now')"
+        if field.generated == "version":
+            return "1"
         if field.default is None or field.computed is not None:
             return None
         encode = self.dialect.encode(field)

@@ -493,7 +493,7 @@ class Statements:
         query = (
             update(table)
             .where(self._is(resource.name, table, "key"), *self.standing(resource, table))
-            .values({name: bindparam(name) for name in names})
+            .values(self.counted(resource, table, {name: bindparam(name) for name in names}))
         )
         if state is not None:
             field, allowed = state
@@ -503,12 +503,12 @@ class Statements:
         return self._compile(query.returning(*self._columns(view, resource, table))), self.decoder(view)
 
     def _increment(self, resource_name: str, name: str, guarded: bool) -> Statement:
-        _, table = self._of(resource_name)
+        resource, table = self._of(resource_name)
         column: Any = table.c[name]
         query = (
             update(table)
             .where(self._is(resource_name, table, "id"), *self._standing_of(resource_name, table))
-            .values({name: column + bindparam("by")})
+            .values(self.counted(resource, table, {name: column + bindparam("by")}))
         )
         if guarded:
             query = query.where(column + bindparam("by") >= bindparam("at_least"))
@@ -629,6 +629,17 @@ class Statements:
         resource, table = self._of(resource_name)
         keys = self.dialect.is_any_of(table.c.id, bindparam("ids"), resource.fields_by_name["id"])
         return self._compile(select(table.c.id).where(keys, *self.standing(resource, table)))
+
+    def counted(self, resource: ResourcePlan, table: FromClause, changes: dict[str, Any]) -> dict[str, Any]:
+        """The changes of an update, with the row's version one higher where it has one.
+
+        Each statement that changes rows passes its changes through here, so that no path can forget to count.
+        """
+        field = resource.version_field
+        if field is None:
+            return changes
+        one: ColumnElement[Any] = literal_column("1")
+        return {**changes, field.name: table.c[field.name] + one}
 
     def _under_parent(self, parent: tuple[str, str], table: FromClause) -> ColumnElement[bool]:
         relation = self.plan.by_name[parent[0]].relations_by_name[parent[1]]
