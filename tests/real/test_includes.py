@@ -76,7 +76,7 @@ async def test_one_level_to_one(
     page = await store.get("tracks", include="album,genre,mediaType", pageSize=100, sort="-milliseconds")
     assert page.data == [
         tracks[key] | {"album": albums[keys[key][0]], "genre": genres[keys[key][1]], "mediaType": media[keys[key][2]]}
-        for key in original.column("SELECT TrackId FROM Track ORDER BY Milliseconds DESC, TrackId LIMIT 100")
+        for key in original.column("SELECT TrackId FROM Track ORDER BY Milliseconds DESC, TrackId DESC LIMIT 100")
     ]
 
 
