@@ -189,7 +189,7 @@ async def _bulk(ctx: Context, asked: Asked) -> Any:
             row = await projects.upsert(key, create={"name": asked.text or "new"}, update={"budget": 7})
             return [row.name, row.id]
         case "unique":
-            return (await projects.get({"code": asked.text or "code"})).name
+            return (await projects.get({"code": "code"})).name
         case "repository":
             repository = ctx.repository(Project)
             return [row.name for row in await repository.find(order=["-name"])], await repository.count()

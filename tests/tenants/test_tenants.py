@@ -419,6 +419,19 @@ async def test_no_sequence_of_calls_crosses_the_border(agency: Agency) -> None:
     assert reached == {"list", "export", "read", "nested", "write", "delete", "close", "work", "batch"}
 
 
+@pytest.mark.parametrize("whose", MARKS)
+async def test_no_way_of_a_service_crosses_the_border(agency: Agency, whose: str) -> None:
+    reads = [("list", path, "") for path in PATHS.values()] + [("read", name, "") for name in PATHS]
+    included = [
+        ("list", "projects", "?include=tags,steps,person,notes"),
+        ("list", "people", "?include=projects&sort=-name"),
+    ]
+    works = [("work", what, (other, "x")) for what in WORK for other in MARKS]
+    for call in (*reads, *included, *works):
+        await refill(agency)
+        assert (found := await leak(agency, "azure", whose, call)) is None, found
+
+
 async def refill(agency: Agency) -> None:
     """Begins from the same rows again."""
     async with agency.client.app.data(tenants="all") as db:
