@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Any
 from sternpost.contract.contract import Contract
 from sternpost.contract.fields import computed, field, sum_of
 from sternpost.contract.implements import implements
-from sternpost.contract.operations import Browse, Create, Custom, Delete, Operation, Read, Replace, Transition, Update
+from sternpost.contract.operations import (
+    Browse,
+    Create,
+    Custom,
+    Delete,
+    Operation,
+    Read,
+    Replace,
+    Restore,
+    Transition,
+    Update,
+)
 from sternpost.contract.policy import Policy, authenticated, caller, public, scope, this
 from sternpost.contract.relations import Many, One, Owned, many, one
 from sternpost.contract.resource import Payload, Resource
@@ -99,6 +110,7 @@ __all__ = [
     "Replace",
     "Repository",
     "Resource",
+    "Restore",
     "Settings",
     "Sternpost",
     "SternpostError",

@@ -1,6 +1,7 @@
-"""Everything derived from the shop's contract, compared with files that are reviewed when they change.
+"""Everything derived from two contracts, compared with files that are reviewed when they change.
 
-After a change that is meant: `PYTHONPATH=examples/shop python -m sternpost contract emit shop.app:app --out tests/golden/shop`.
+After a change that is meant: `PYTHONPATH=examples/shop python -m sternpost contract emit shop.app:app --out tests/golden/shop`,
+and the same with `tests.support.declared:app` and `tests/golden/declared`.
 """
 
 from __future__ import annotations
@@ -11,9 +12,14 @@ import pytest
 from shop.app import app
 
 from sternpost.app.emit import emitted_files
+from tests.support.declared import app as declared
 
-FOLDER = Path(__file__).parent / "shop"
-FILES = emitted_files(app.compiled)
+FOLDER = Path(__file__).parent
+FILES = {
+    f"{folder}/{name}": content
+    for folder, compiled in (("shop", app.compiled), ("declared", declared.compiled))
+    for name, content in emitted_files(compiled).items()
+}
 
 
 @pytest.mark.parametrize("name", sorted(FILES))
@@ -22,4 +28,5 @@ def test_derived_file_is_the_reviewed_one(name: str) -> None:
 
 
 def test_no_golden_file_is_left_over() -> None:
-    assert {path.name for path in FOLDER.iterdir()} == set(FILES)
+    left = {str(path.relative_to(FOLDER)) for name in ("shop", "declared") for path in (FOLDER / name).iterdir()}
+    assert left == set(FILES)

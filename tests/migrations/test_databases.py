@@ -327,3 +327,45 @@ async def test_a_schema_that_was_created_directly_takes_its_place(
     await app.stop()
     with pytest.raises(StartupError, match="no migration leads to"):
         await asyncio.to_thread(Runner(target, read_history(SHOP)).apply)
+
+
+KEPT = """
+from __future__ import annotations
+from sternpost import Contract, Create, Delete, Read, Resource, field, public
+
+class Box(Resource, prefix="ra"{keywords}):
+    label: str = field(max_length=20, unique=True)
+    {version}
+    read = Read(allow=public)
+    create = Create(allow=public)
+    delete = Delete(allow=public)
+
+contract = Contract("small", resources=[Box])
+"""
+
+
+async def test_rows_that_are_there_are_kept_and_counted_from_now_on(
+    make_settings: Callable[..., Settings], target: Target, tmp_path: Path
+) -> None:
+    before = KEPT.format(keywords="", version="")
+    after = KEPT.format(keywords=", soft_delete=True", version='version: int = field(auto="version")')
+    app = Sternpost(_contract(after), settings=make_settings())
+    added(tmp_path, plan_of(before), "start")
+    runner = Runner(target, added(tmp_path, app.plan, "kept"))
+    await asyncio.to_thread(runner.apply, to="0001")
+    await asyncio.to_thread(run, target, *boxes(1, columns="id, label", values="'one'"))
+    await asyncio.to_thread(runner.apply)
+    async with Client(Sternpost(_contract(before), settings=make_settings()), create_schema=False) as client:
+        assert (await client.get("/health/ready")).status == 503, "it would show what is deleted"
+    async with Client(app, create_schema=False) as client:
+        assert (await client.get("/health/ready")).status == 200
+        url = f"/api/v1/boxes/ra_{1:032x}"
+        assert (await client.get(url)).data["version"] == 1
+        assert (await client.delete(url)).status == 204
+        for status in (201, 409):
+            assert (await client.post("/api/v1/boxes", json={"label": "one"})).status == status
+        assert (await client.get(url)).status == 404
+    assert await asyncio.to_thread(run, target, "SELECT version FROM boxes ORDER BY id") == [(2,), (1,)]
+    await asyncio.to_thread(run, target, "DELETE FROM boxes WHERE deleted_at IS NOT NULL")
+    await asyncio.to_thread(runner.down, allow_destructive=True)
+    assert await asyncio.to_thread(run, target, "SELECT label FROM boxes") == [("one",)]

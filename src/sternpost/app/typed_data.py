@@ -230,7 +230,7 @@ class _Module:
         update: list[Key] = []
         by_relation = {relation.local_field: relation for relation in resource.relations if relation.kind == "one"}
         for field in resource.fields:
-            if field.computed is not None or field.generated in ("version", "database"):
+            if field.computed is not None or field.generated in ("version", "deleted", "database"):
                 continue
             kind = self._type(resource, field)
             reference = by_relation.get(field.name)

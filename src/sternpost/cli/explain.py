@@ -26,10 +26,14 @@ _VALUES = {
     "source": "sources",
     "target": "target",
     "method": "method",
+    "require_match": "require_match",
 }
 _OF_KIND = {
     "browse": ("page_size", "max_page_size", "sort", "default_sort"),
-    "transition": ("field", "source", "target"),
+    "update": ("require_match",),
+    "replace": ("require_match",),
+    "delete": ("require_match",),
+    "transition": ("field", "source", "target", "require_match"),
     "custom": ("method",),
 }
 

@@ -9,9 +9,9 @@ from types import ModuleType
 from typing import Any, cast
 
 from sternpost.compile.diagnostics import Report
-from sternpost.compile.drafts import Draft, DraftReader
+from sternpost.compile.drafts import DELETED, Draft, DraftReader
 from sternpost.compile.fields import FieldCompiler
-from sternpost.compile.names import matches
+from sternpost.compile.names import listed, matches
 from sternpost.compile.operations import OperationCompiler
 from sternpost.compile.options import CONTRACT, shown, well_typed
 from sternpost.compile.policies import Known, PolicyCompiler
@@ -75,6 +75,7 @@ class _Compiler:
             {name: draft.table for name, draft in drafts.items()},
             {name: bool(draft.operations) for name, draft in drafts.items()},
         )
+        self._check_kept(drafts, relations.owner_of)
         known = {name: self._known(draft) for name, draft in drafts.items()}
         ids: dict[int, list[str]] = {}
         resources: list[ResourcePlan] = []
@@ -349,6 +350,7 @@ class _Compiler:
             schema=draft.schema,
             indexes=self.reader.indexes(draft),
             tenant=tenant,
+            soft_delete=any(field.generated == "deleted" for field in draft.fields.values()),
         )
 
     def _tenant(self, draft: Draft, owned_by: str | None) -> str | None:
@@ -362,6 +364,47 @@ class _Compiler:
             )
             return None
         return tenant if isinstance(tenant, str) else None
+
+    def _check_kept(self, drafts: dict[str, Draft], owner_of: dict[str, str]) -> None:
+        """What goes when a row is deleted has to come back with it."""
+        for draft in drafts.values():
+            owner = drafts.get(owner_of.get(draft.name, ""))
+            kept = DELETED in draft.fields and draft.fields[DELETED].generated == "deleted"
+            if owner is not None:
+                self._check_kept_items(draft, owner, kept=kept)
+            for field in draft.fields.values():
+                target = drafts.get(field.references or "")
+                if field.on_delete != "cascade" or field.hidden or kept or target is None or target is draft:
+                    continue
+                if DELETED in target.fields and target.fields[DELETED].generated == "deleted":
+                    self.report.add(
+                        draft.where(field.name, "on_delete"),
+                        "SP061",
+                        f"{draft.name}.{field.name}: a deleted {target.name} can be restored, but what goes with it is gone",
+                        f"write soft_delete=True in the class line of {draft.name}, or another on_delete",
+                    )
+
+    def _check_kept_items(self, draft: Draft, owner: Draft, *, kept: bool) -> None:
+        """An item is there as long as its owner is; its unique values are free only with it."""
+        if kept:
+            self.report.add(
+                draft.keyword("soft_delete"),
+                "SP060",
+                f"{draft.name} is deleted and restored with the {owner.name} that owns it",
+                f"leave soft_delete out here, and declare it at {owner.name}",
+            )
+        if DELETED not in owner.fields or owner.fields[DELETED].generated != "deleted":
+            return
+        owning = {f.name for f in draft.fields.values() if f.hidden and f.references == owner.name}
+        groups = [*((f.name,) for f in draft.fields.values() if f.unique), *self.reader.unique_groups(draft)]
+        for group in groups:
+            if not owning.intersection(group):
+                self.report.add(
+                    draft.where(group[0]) if len(group) == 1 else draft.keyword("unique"),
+                    "SP060",
+                    f"{draft.name}: {listed(group)} would stay taken by what a deleted {owner.name} owns",
+                    f"make it unique within the {owner.name}: unique=[({', '.join(map(repr, (*sorted(owning), *group)))})]",
+                )
 
     def _refuse_own_version(self, draft: Draft, owned_by: str) -> None:
         """What is owned is changed with its owner, whose version counts that."""

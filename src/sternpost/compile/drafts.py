@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from sternpost.compile.diagnostics import Report
 from sternpost.compile.fields import FieldCompiler, a
-from sternpost.compile.names import PASCAL, SNAKE, kebab, listed, matches, plural, snake
+from sternpost.compile.names import PASCAL, SNAKE, camel, kebab, listed, matches, plural, snake
 from sternpost.compile.operations import KINDS
 from sternpost.compile.options import MANY, ONE, is_database_name, is_names, shown
 from sternpost.compile.relations import Relation
@@ -21,7 +21,10 @@ from sternpost.contract.resource import Declaration, Resource, declarations
 from sternpost.contract.source import Source, attribute_source, class_keyword_source
 from sternpost.plan.model import FieldPlan
 
-_KEYWORDS = {"prefix", "owner", "plural", "table", "schema", "unique", "indexes", "abstract", "tenant"}
+_KEYWORDS = {"prefix", "owner", "plural", "table", "schema", "unique", "indexes", "abstract", "tenant", "soft_delete"}
+DELETED = "deleted_at"
+"""The field of rows that are kept when they are deleted."""
+
 _PREFIX = re.compile(r"[a-z]{2,8}")
 _PLURAL = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 
@@ -85,6 +88,7 @@ class DraftReader:
         self._compile_tenant(draft)
         self._check_unique_groups(draft)
         self._check_indexes(draft)
+        self._compile_soft_delete(draft)
         self._check_version(draft)
         self._check_columns(draft)
         return draft
@@ -364,6 +368,31 @@ class DraftReader:
             )
             return
         draft.fields[field.name] = replace(field, write="never", required=False, generated="tenant")
+
+    def _compile_soft_delete(self, draft: Draft) -> None:
+        """What is deleted says since when: that is all there is to it."""
+        wanted = draft.declaration.keywords.get("soft_delete", False)
+        if not isinstance(wanted, bool):
+            problem, fix = f"soft_delete={shown(wanted)} is not True or False", "write soft_delete=True"
+        elif wanted and self.external:
+            problem, fix = "nothing is added to an external database, so deleted rows are gone", "leave soft_delete out"
+        elif wanted and (DELETED in draft.types or DELETED in draft.fields):
+            problem, fix = f"soft_delete makes the field {DELETED} already", f"remove or rename {DELETED}"
+        else:
+            problem = fix = ""
+        if problem:
+            self.report.add(draft.keyword("soft_delete"), "SP060", f"{draft.name}: {problem}", fix)
+        elif wanted:
+            draft.fields[DELETED] = FieldPlan(
+                name=DELETED,
+                public_name=camel(DELETED),
+                kind="datetime",
+                nullable=True,
+                write="never",
+                description="When the row was deleted",
+                hidden=True,
+                generated="deleted",
+            )
 
     def _check_version(self, draft: Draft) -> None:
         """One field at most counts the changes, and whoever sees the row sees it: an ETag holds it."""

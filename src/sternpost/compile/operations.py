@@ -11,7 +11,18 @@ from sternpost.compile.names import SNAKE, camel, kebab, listed, snake
 from sternpost.compile.options import OPERATION, is_names, shown, well_typed
 from sternpost.compile.policies import PolicyCompiler
 from sternpost.contract.fields import UNSET
-from sternpost.contract.operations import Browse, Create, Custom, Delete, Operation, Read, Replace, Transition, Update
+from sternpost.contract.operations import (
+    Browse,
+    Create,
+    Custom,
+    Delete,
+    Operation,
+    Read,
+    Replace,
+    Restore,
+    Transition,
+    Update,
+)
 from sternpost.contract.policy import Policy
 from sternpost.contract.resource import Payload
 from sternpost.contract.source import Source
@@ -25,6 +36,7 @@ KINDS: dict[type[Operation], tuple[OperationKind, str, bool, int]] = {
     Replace: ("replace", "PUT", True, 200),
     Update: ("update", "PATCH", True, 200),
     Delete: ("delete", "DELETE", True, 204),
+    Restore: ("restore", "POST", True, 200),
     Transition: ("transition", "POST", True, 200),
     Custom: ("custom", "POST", True, 200),
 }
@@ -35,6 +47,7 @@ _SUMMARY: dict[str, str] = {
     "replace": "Replace {one}",
     "update": "Change {one}",
     "delete": "Delete {one}",
+    "restore": "Restore {one}",
     "transition": "Move {one} to {target}",
     "custom": "{name}",
 }
@@ -45,6 +58,7 @@ _SUCCESS: dict[str, str] = {
     "replace": "{One} replaced",
     "update": "{One} updated",
     "delete": "{One} deleted",
+    "restore": "{One} restored",
     "transition": "{One} is now {target}",
     "custom": "{One}: {name} done",
 }
@@ -88,7 +102,7 @@ class OperationCompiler:
             if previous != name:
                 code, fix = (
                     ("SP413", "rename one of the two")
-                    if plan.kind in ("transition", "custom")
+                    if plan.kind in ("restore", "transition", "custom")
                     else ("SP403", "remove one of the two")
                 )
                 self._add(name, code, f"{plan.method} {plan.path} is {previous} already", fix)
@@ -128,12 +142,14 @@ class OperationCompiler:
             default_sort = self._sortable(name, operation.default_sort, "default_sort", signed=True)
         elif isinstance(operation, Transition):
             state_field, sources, target = self._states(name, operation)
+        elif isinstance(operation, Restore):
+            self._check_restore(name)
         elif isinstance(operation, Custom):
             method, on_item, status, returns_nothing = self._custom(name, operation)
             input_plan = self._payload(name, "input", operation.input)
             output_plan = None if operation.output is UNSET else self._payload(name, "output", operation.output)
         words = self._words(name, target or "")
-        suffix = "" if kind not in ("transition", "custom") else f"/{kebab(name)}"
+        suffix = "" if kind not in ("restore", "transition", "custom") else f"/{kebab(name)}"
         return OperationPlan(
             id=f"{camel(self.path.replace('-', '_'))}.{camel(name)}",
             name=name,
@@ -161,6 +177,11 @@ class OperationCompiler:
             export=isinstance(operation, Browse) and operation.export,
             require_match=self._require_match(name, operation),
         )
+
+    def _check_restore(self, name: str) -> None:
+        if not any(field.generated == "deleted" for field in self.fields.values()):
+            fix = f"write soft_delete=True in the class line of {self.resource}, or remove the operation"
+            self._add(name, "SP062", f"deleted rows of {self.resource} are not kept, so none can be restored", fix)
 
     def _require_match(self, name: str, operation: Operation) -> bool:
         wanted = isinstance(operation, Replace | Update | Delete | Transition) and operation.require_match

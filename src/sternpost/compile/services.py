@@ -112,7 +112,7 @@ def parameters(operation: OperationPlan) -> tuple[str, ...]:
     match operation.kind:
         case "create" | "replace" | "update":
             return ("context", "change")
-        case "transition" | "delete":
+        case "transition" | "delete" | "restore":
             return ("context", "row")
         case "custom":
             return ("context", *(("row",) if operation.on_item else ()), *(("input",) if operation.input else ()))

@@ -89,6 +89,11 @@ class Delete(Operation):
     require_match: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restore(Operation):
+    """Brings a deleted row back: `POST /users/:id/restore`. For resources with `soft_delete=True`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Transition(Operation):
     """The only way to change a state: `POST /orders/:id/pay`. From any other state it is answered 409.

@@ -91,6 +91,7 @@ class Resource(Declared):
         unique: tuples of fields whose values together may not repeat.
         indexes: tuples of fields for indexes beyond those that its filters and sorts get anyway; a `-` before a field lets
             it descend.
+        soft_delete: True to keep deleted rows in the database, where nothing finds them until they are restored.
         abstract: True for a base class that only lends its fields and operations.
     """
 

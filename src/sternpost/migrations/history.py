@@ -13,6 +13,7 @@ from sternpost.migrations.replay import replayed
 from sternpost.migrations.shape import Check, Shape
 from sternpost.migrations.source import rendered
 from sternpost.migrations.steps import AddColumn, AddRule, Step
+from sternpost.storage.sql.schema import DELETED
 
 if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
@@ -35,7 +36,11 @@ def is_additive(steps: Sequence[Step]) -> bool:
             columns = set(step.rule.columns)
         return all((step.table, column) in new for column in columns)
 
-    return all(step.additive or is_unknown(step) for step in steps)
+    def hides_rows(step: Step) -> bool:
+        """Processes that do not know when a row was deleted would go on showing it."""
+        return isinstance(step, AddColumn) and step.column.name == DELETED
+
+    return all((step.additive or is_unknown(step)) and not hides_rows(step) for step in steps)
 
 
 @dataclass(frozen=True)

@@ -186,8 +186,25 @@ async def delete(run: Execution) -> Answer:
         row = await _load(run, session, run.runtime.views.full(resource, run.access.facts), lock=True)
         if run.operation.function is not None:
             await run.operation.function(_context(run, session), run.runtime.instances.row(resource, row.document))
-        await session.delete(resource.name, _digits(run))
+        await session.delete(resource.name, _digits(run), at=run.runtime.clock.now())
     return Answer()
+
+
+async def restore(run: Execution) -> Answer:
+    """Brings a deleted row back, with what was deleted along with it."""
+    resource = run.operation.resource
+    async with run.transaction() as session:
+        view = run.runtime.views.full(resource, run.access.facts)
+        await _load(run, session.with_deleted(), view, lock=True)
+        if not await session.restore(resource.name, _digits(run)):
+            raise Conflict(
+                f"The {resource.name.lower()} is not deleted", details=[Detail("", "not_deleted", "is there")]
+            )
+        document = await _again(run, session)
+        if run.operation.function is not None:
+            await run.operation.function(_context(run, session), run.runtime.instances.row(resource, document))
+            document = await _again(run, session)
+        return _row_answer(run, document)
 
 
 async def transition(run: Execution) -> Answer:
@@ -228,6 +245,7 @@ HANDLERS: dict[OperationKind, Callable[[Execution], Awaitable[Answer]]] = {
     "replace": change_row,
     "update": change_row,
     "delete": delete,
+    "restore": restore,
     "transition": transition,
     "custom": custom,
 }

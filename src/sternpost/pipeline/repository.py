@@ -98,7 +98,13 @@ class Repository(Generic[T]):
     async def delete(self, id: str) -> bool:
         """Removes a row; False where there was none."""
         self._refuse_owned()
-        return await self._session().delete(self._resource.name, self._digits(id))
+        return await self._session().delete(self._resource.name, self._digits(id), at=self._runtime.clock.now())
+
+    async def restore(self, id: str) -> T:
+        """Brings back a deleted row, with what was deleted along with it. Raises `NotFound` where none is deleted."""
+        if not await self._session().restore(self._resource.name, self._digits(id)):
+            raise NotFound(f"There is no deleted {self._resource.name} {id}")
+        return await self.get(id)
 
     async def increment(self, id: str, field: str, by: Any, *, at_least: Any | None = None) -> bool:
         """Adds `by` to a number in one statement, so that concurrent changes add up.

@@ -23,7 +23,7 @@ def complete(resource: ResourcePlan, given: Mapping[str, Any], new_id: NewId, cl
             row[field.name] = new_id()
         elif field.generated == "version":
             row[field.name] = 1
-        elif field.generated in ("database", "tenant"):  # the storage fills these in
+        elif field.generated in ("deleted", "database", "tenant"):  # the storage fills these in
             continue
         elif field.generated is not None:
             row[field.name] = now
@@ -42,9 +42,11 @@ def stamp(resource: ResourcePlan, changed: Mapping[str, Any], clock: Clock) -> d
 
 
 def refuse_counted(resource: ResourcePlan, field: FieldPlan) -> None:
-    """Raises `TypeError` for a value that an author may not give: each change of a row counts its version on."""
+    """Raises `TypeError` for a value that an author may not give: a version, or when the row was deleted."""
     if field.generated == "version":
         raise TypeError(f"{resource.name}.{field.name} is counted with each change of a row; leave it out")
+    if field.generated == "deleted":
+        raise TypeError(f"{resource.name}.{field.name} is set by delete and cleared by restore; leave it out")
 
 
 def total(field: FieldPlan, computed: Computed, items: Sequence[Mapping[str, Any]]) -> int | Decimal:

@@ -128,6 +128,7 @@ COMPARED: dict[str, frozenset[str]] = {
             "operations",
             "unique_together",
             "tenant",
+            "soft_delete",
         ]
     ),
     "FieldPlan": frozenset(
@@ -274,6 +275,9 @@ class _Comparison:
             self._add("additive", "unique-removed", place, f"several rows may have the same {', '.join(group)}")
         self._fields(place, _visible(old), _visible(new), accepts=_accepts(old) | _accepts(new))
         self._relations(place, old, new)
+        if bool(new.get("soft_delete")) != bool(old.get("soft_delete")):
+            kept = "stay in the database" if new.get("soft_delete") else "are gone for good"
+            self._add("neutral", "soft-delete-changed", place, f"deleted rows {kept}")
         if new.get("tenant") and new.get("tenant") != old.get("tenant"):
             self._break("tenant-added", place, f"only callers of a tenant get in: {new['tenant']} says whose rows are")
         elif old.get("tenant") and not new.get("tenant"):

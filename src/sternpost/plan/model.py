@@ -17,11 +17,11 @@ Kind = Literal["id", "string", "integer", "number", "boolean", "decimal", "datet
 WriteRule = Literal["always", "create", "never"]
 """Whether a client may set the field: always, when creating only, or never (the server does)."""
 
-Generated = Literal["id", "created", "updated", "version", "database", "tenant"]
-"""Who fills it in: the server the key, the time of creation, the time of the last change, the number of changes, the caller's
-tenant; or the database itself."""
+Generated = Literal["id", "created", "updated", "version", "deleted", "database", "tenant"]
+"""Who fills it in: the server the key, the time of creation, the time of the last change, the number of changes, the time
+of deletion, the caller's tenant; or the database itself."""
 
-OperationKind = Literal["browse", "read", "create", "replace", "update", "delete", "transition", "custom"]
+OperationKind = Literal["browse", "read", "create", "replace", "update", "delete", "restore", "transition", "custom"]
 
 OnDelete = Literal["restrict", "cascade", "set_null"]
 
@@ -198,6 +198,8 @@ class ResourcePlan:
     """Declared indexes: field names, those that descend with a `-` before them."""
     tenant: str | None = None
     """The field that says whose row it is; every statement on the table asks for the caller's."""
+    soft_delete: bool = False
+    """Whether deleted rows are kept, where no statement finds them."""
 
     @cached_property
     def fields_by_name(self) -> dict[str, FieldPlan]:
@@ -302,18 +304,66 @@ class Plan:
                 found.add(resource.name)
         return frozenset(found)
 
+    @cached_property
+    def guarded(self) -> frozenset[str]:
+        """The resources of which some rows are as if they did not exist: those of other tenants, and deleted ones."""
+        found: set[str] = set(self.tenanted)
+        for resource in self.resources:
+            owner: ResourcePlan | None = resource
+            while owner is not None and not owner.soft_delete:
+                owner = self.by_name.get(owner.owned_by or "")
+            if owner is not None:
+                found.add(resource.name)
+        return frozenset(found)
+
+    @cached_property
+    def referrers(self) -> dict[str, tuple[tuple[ResourcePlan, FieldPlan], ...]]:
+        """For each resource the references that point at it. That of an item to its owner is none."""
+        found: dict[str, list[tuple[ResourcePlan, FieldPlan]]] = {resource.name: [] for resource in self.resources}
+        for resource in self.resources:
+            owning = self.owning_key(resource)
+            for field in resource.fields:
+                if field.references is not None and field.name not in ("id", owning):
+                    found[field.references].append((resource, field))
+        return {name: tuple(pairs) for name, pairs in found.items()}
+
+    def owning_key(self, resource: ResourcePlan) -> str | None:
+        """For an item of an owned list the field that says whose it is."""
+        owner = self.by_name.get(resource.owned_by or "")
+        links = owner.owned_relations if owner else ()
+        return next((link.remote_field for link in links if link.target == resource.name), None)
+
+    @cached_property
+    def removed_with_care(self) -> frozenset[str]:
+        """The resources whose rows the database cannot remove by itself: they are kept, or what refers to them counts that."""
+        found = {
+            resource.name
+            for resource in self.resources
+            if resource.soft_delete
+            or any(
+                field.on_delete == "set_null" and other.version_field for other, field in self.referrers[resource.name]
+            )
+        }
+        while True:
+            more = {
+                resource.name
+                for resource in self.resources
+                if resource.name not in found
+                and any(name in found and not self.by_name[name].soft_delete for name in self._removed_along(resource))
+            }
+            if not more:
+                return frozenset(found)
+            found |= more
+
+    def _removed_along(self, resource: ResourcePlan) -> set[str]:
+        cascading = {other.name for other, field in self.referrers[resource.name] if field.on_delete == "cascade"}
+        return cascading | {relation.target for relation in resource.owned_relations}
+
     def checked_references(self, resource: ResourcePlan) -> tuple[FieldPlan, ...]:
         """The references of a resource to rows that not everybody may refer to. That of an item to its owner is none."""
-        owner = self.by_name.get(resource.owned_by or "")
-        owning = (
-            {link.remote_field for link in owner.owned_relations if link.target == resource.name}
-            if owner
-            else set[str]()
-        )
+        owning = self.owning_key(resource)
         return tuple(
-            field
-            for field in resource.fields
-            if field.references in self.tenanted and field.name not in ("id", *owning)
+            field for field in resource.fields if field.references in self.guarded and field.name not in ("id", owning)
         )
 
     def field_at(self, resource: ResourcePlan, path: Path) -> FieldPlan:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from sternpost.ports.storage import Document, Values
@@ -228,8 +229,8 @@ class DataSession(DataReader, Protocol):
         """Changes rows; how many, and what was asked for of each."""
         ...
 
-    async def delete_rows(self, resource: str, where: Node, slots: Slots) -> int:
-        """Removes rows; how many."""
+    async def delete_rows(self, resource: str, where: Node, slots: Slots, *, at: datetime) -> int:
+        """Removes rows; how many. Those that are kept are marked as deleted `at` that instant."""
         ...
 
     async def upsert(self, upsert: Upsert, values: Values, slots: Slots) -> Document:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from sternpost.plan.model import Plan
@@ -30,15 +31,17 @@ PART_ROWS = 500
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """For whom a reader or a session works: which rows of tenants there are for it.
+    """For whom a reader or a session works: which rows there are for it.
 
     Attributes:
         tenant: the one whose rows there are; None for no rows of tenants at all.
         every: all rows, whosever they are. For scripts that say so.
+        deleted: deleted rows, too.
     """
 
     tenant: str | None = None
     every: bool = False
+    deleted: bool = False
 
 
 NO_TENANT = Scope()
@@ -229,6 +232,10 @@ class Reader(Protocol):
         """What the data client reads with, on the same connection."""
         ...
 
+    def with_deleted(self) -> Reader:
+        """The same, and deleted rows are there for it, too."""
+        ...
+
     async def get(
         self,
         view: View,
@@ -267,8 +274,17 @@ class Session(Reader, Protocol):
         """Changes a row and gives it back; with `state=(field, allowed)` only from these states. None where nothing matched."""
         ...
 
-    async def delete(self, resource: str, id: str) -> bool:
-        """Removes a row; False where there was none."""
+    async def delete(self, resource: str, id: str, *, at: datetime | None = None) -> bool:
+        """Removes a row; False where there was none. One that is kept is marked as deleted `at` that instant."""
+        ...
+
+    async def restore(self, resource: str, id: str) -> bool:
+        """Brings back a deleted row, and what was deleted with it; False where there is none that is deleted.
+
+        Raises:
+            Duplicate: another row has one of its unique values by now.
+            ReferenceNotFound: it refers to a row that is deleted.
+        """
         ...
 
     async def replace_owned(

@@ -115,6 +115,8 @@ CASES: list[tuple[str, str, Callable[[dict[str, Any]], Any]]] = [
     ("additive", "source-added", lambda p: place(p)["sources"].append("paid")),
     ("breaking", "target-changed", lambda p: place(p).update(target="paid")),
     ("breaking", "timeout-narrowed", lambda p: place(p).update(timeout_seconds=0.1)),
+    ("breaking", "match-required", lambda p: place(p).update(require_match=True)),
+    ("neutral", "soft-delete-changed", lambda p: resource(p, "Product").update(soft_delete=True)),
     ("breaking", "answer-changed", lambda p: place(p).update(returns_nothing=True)),
     ("breaking", "input-changed", lambda p: place(p).update(input={"name": "X", "fields": [], "description": ""})),
     ("breaking", "relation-removed", lambda p: resource(p, "Order")["relations"].remove(items(p))),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, cast, overload
 
 from sternpost.errors import Conflict, NotFound
 from sternpost.pipeline.data.rows import columns_of, model_of_document
@@ -16,6 +17,7 @@ from sternpost.plan.values import from_plan
 from sternpost.ports.data import (
     After,
     Aggregation,
+    DataReader,
     Function,
     Measure,
     Operator,
@@ -88,6 +90,7 @@ class Table(
         if found is None:
             raise TypeError(f"{cls.__name__} is not a resource of the contract {self._runtime.plan.name!r}")
         self._resource: ResourcePlan = found
+        self._deleted = False
 
     # -- reading
 
@@ -206,7 +209,7 @@ class Table(
         """How many rows fit."""
         reading = self._reading()
         node = reading.where(self._resource, where)
-        return await self.db.access.reader.data().count(self._resource.name, node, reading.slots)
+        return await self._data().count(self._resource.name, node, reading.slots)
 
     async def exists(self, where: Where = NOTHING) -> bool:
         """Whether a row fits."""
@@ -244,7 +247,7 @@ class Table(
             reading.number("limit", limit),
             reading.number("offset", offset or None),
         )
-        rows = await self.db.access.reader.data().aggregate(shape, reading.slots)
+        rows = await self._data().aggregate(shape, reading.slots)
         return [cast("Group[Values]", _group(measures, row)) for row in rows]
 
     # -- writing
@@ -350,8 +353,32 @@ class Table(
             writer = Writer(self._runtime, session)
             if isinstance(key, Mapping):
                 digits = await writer.find_key(self._resource, cast("Mapping[str, Any]", key))
-                return digits is not None and await session.delete(self._resource.name, digits)
-            return await session.delete(self._resource.name, await writer.key(self._resource, key))
+            else:
+                digits = await writer.key(self._resource, key)
+            if digits is None:
+                return False
+            return await session.delete(self._resource.name, digits, at=self._runtime.clock.now())
+
+    async def restore(self, id: str) -> Row:
+        """Brings back a deleted row, with what was deleted along with it.
+
+        Raises:
+            NotFound: there is no such row, or it is not deleted.
+            Duplicate: another row has one of its unique values by now.
+            ReferenceNotFound: it refers to a row that is deleted.
+        """
+        self._refuse_owned()
+        async with self.db.access.writing() as session:
+            digits = self._runtime.instances.digits(self._resource.name, id)
+            if not await session.restore(self._resource.name, digits):
+                raise NotFound(f"There is no deleted {self._resource.name} {id}")
+            return await self._again(digits, None)
+
+    def with_deleted(self) -> Self:
+        """The same rows and the deleted ones, for reading: `{"deleted_at": {"isNull": False}}` finds those alone."""
+        found = copy(self)
+        found._deleted = True
+        return found
 
     async def delete_many(self, where: Where, *, expect: int | None = None) -> int:
         """Removes every row that fits, with one statement; how many. `{}` fits all. `expect` as in `update_many`."""
@@ -359,11 +386,16 @@ class Table(
         reading = self._reading()
         node = reading.where(self._resource, _required(where, "delete_many"))
         async with self.db.access.writing(whole=expect is not None) as session:
-            count = await session.data().delete_rows(self._resource.name, node, reading.slots)
+            now = self._runtime.clock.now()
+            count = await session.data().delete_rows(self._resource.name, node, reading.slots, at=now)
             _expected(count, expect)
         return count
 
     # -- parts
+
+    def _data(self) -> DataReader:
+        reader = self.db.access.reader
+        return (reader.with_deleted() if self._deleted else reader).data()
 
     def _reading(self) -> Reading:
         return Reading(self._runtime.plan, self._runtime.data_values)
@@ -402,7 +434,7 @@ class Table(
         if after is not None:
             found = await self._after(reading, query, after)
             query = replace(query, after=found)
-        documents = await self.db.access.reader.data().select(query, reading.slots)
+        documents = await self._data().select(query, reading.slots)
         if into is not None:
             return [model_of_document(into, self._resource, document) for document in documents]
         return [self._instance(document) for document in documents]
@@ -466,9 +498,7 @@ class Table(
             for name in entry.path[:-1]:
                 at = at.setdefault(name, {"include": {}})["include"]
         where = {"id": key}
-        found = await self.db.access.reader.data().select(
-            own.query(self._resource, where=where, include=include), own.slots
-        )
+        found = await self._data().select(own.query(self._resource, where=where, include=include), own.slots)
         if not found:
             raise NotFound(f"There is no {self._resource.name} {key} to continue after")
         return After(tuple(self._slot_at(reading, entry.path, found[0]) for entry in order))
@@ -487,6 +517,8 @@ class Table(
         return reading.slot(Slot(typed, resource.name, field.name))
 
     def _refuse_owned(self) -> None:
+        if self._deleted:
+            raise RuntimeError("with_deleted() is for reading: restore a row, or write through the table itself")
         if self._resource.owned_by is not None:
             raise RuntimeError(
                 f"{self._resource.name} is written with its {self._resource.owned_by}: "

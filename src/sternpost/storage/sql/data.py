@@ -47,6 +47,7 @@ from sternpost.ports.data import (
 )
 from sternpost.ports.storage import View
 from sternpost.storage.sql.dialect import ColumnType, Statement
+from sternpost.storage.sql.schema import alive
 from sternpost.storage.sql.statements import Decoder, Statements
 
 VARIABLES_MAX = 32_000
@@ -108,6 +109,10 @@ class DataStatements:
 
     def delete(self, resource: str, where: Node) -> Statement:
         return self._kept(("data delete", resource, where), lambda: self._delete(resource, where))
+
+    def keys(self, resource: str, where: Node) -> Statement:
+        """The keys of the rows that fit."""
+        return self._kept(("data keys", resource, where), lambda: self._keys(resource, where))
 
     def upsert(self, shape: Upsert) -> tuple[Statement, Decoder]:
         return self._kept(("data upsert", shape), lambda: self._upsert(shape))
@@ -424,6 +429,10 @@ class DataStatements:
         resource, table = self._of(name)
         return self._compile(delete(table).where(*self._conditions(resource, table, where)))
 
+    def _keys(self, name: str, where: Node) -> Statement:
+        resource, table = self._of(name)
+        return self._compile(select(table.c.id).where(*self._conditions(resource, table, where)))
+
     def _upsert(self, shape: Upsert) -> tuple[Statement, Decoder]:
         resource, table = self._of(shape.resource)
         insert: Any = postgresql.insert if self.dialect.name == "postgresql" else sqlite.insert
@@ -436,6 +445,7 @@ class DataStatements:
             added.values({name: bindparam(name) for name in shape.names})
             .on_conflict_do_update(
                 index_elements=[table.c[name] for name in shape.key],
+                index_where=alive(table) if resource.soft_delete and shape.key != ("id",) else None,
                 set_=changes or {shape.key[0]: table.c[shape.key[0]]},  # so that the row comes back
                 where=and_(*standing) if standing else None,
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -18,6 +19,7 @@ from sternpost.storage.sql.data import ROWS_MAX, VARIABLES_MAX, DataStatements
 from sternpost.storage.sql.dialect import Codec, Statement
 from sternpost.storage.sql.failures import SCHEMA_MISSING, ConstraintFailed, client_error, unnamed_error
 from sternpost.storage.sql.raw import bound as bound_names
+from sternpost.storage.sql.removal import Removal
 from sternpost.storage.sql.tenants import of_tenant, refuse_move
 
 if TYPE_CHECKING:
@@ -238,7 +240,10 @@ class SqlDataSession(SqlDataReader):
         except ConstraintFailed as failure:
             raise self._explained(failure, update.resource) from failure
 
-    async def delete_rows(self, resource: str, where: Node, slots: Slots) -> int:
+    async def delete_rows(self, resource: str, where: Node, slots: Slots, *, at: datetime) -> int:
+        if resource in self.plan.removed_with_care:
+            keys = await self.session.keys(self.statements.keys(resource, where), self._bound(slots))
+            return await Removal(self.session, at).remove(self.plan.by_name[resource], keys)
         try:
             return await self._change(self.statements.delete(resource, where), self._bound(slots))
         except ConstraintFailed as failure:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from sternpost.plan.model import OperationPlan, ResourcePlan
 from sternpost.plan.policy import ALLOW, DENY, Path, fold, paths, scopes
-from sternpost.ports.storage import Include, ListShape, View
+from sternpost.ports.storage import EVERY_TENANT, Include, ListShape, Scope, View
 from sternpost.storage.sql.statements import Statements
+
+WITH_DELETED = Scope(deleted=True)
 
 
 def explain_operation(statements: Statements, operation_id: str) -> list[tuple[str, str]]:
@@ -26,7 +28,8 @@ def explain_operation(statements: Statements, operation_id: str) -> list[tuple[s
             paths(resource.reading.policy) if resource.reading else frozenset[Path]()
         )
         one = View(view.resource, view.fields, view.includes, tuple(sorted(looked_at)))
-        texts.append(("row", statements.get(one, lock=operation.method != "GET").one.text))
+        reading = statements.of(WITH_DELETED) if operation.kind == "restore" else statements
+        texts.append(("row", reading.get(one, lock=operation.method != "GET").one.text))
     texts += _writes(statements, resource, operation)
     if operation.kind != "delete":
         for include in view.includes:
@@ -40,7 +43,8 @@ def explain_operation(statements: Statements, operation_id: str) -> list[tuple[s
 
 def _writes(statements: Statements, resource: ResourcePlan, operation: OperationPlan) -> list[tuple[str, str]]:
     plain = View(resource.name, tuple(field.name for field in resource.fields))
-    names = tuple(sorted(field.name for field in resource.fields if field.name != "id"))
+    fields = [field for field in resource.fields if field.name != "id" and field.generated != "deleted"]
+    names = tuple(sorted(field.name for field in fields))
     match operation.kind:
         case "create":
             return [("insert", statements.insert(plain, tuple(sorted((*names, "id"))))[0].text)]
@@ -65,10 +69,29 @@ def _writes(statements: Statements, resource: ResourcePlan, operation: Operation
                     statements.update(plain, changed, (str(operation.state_field), operation.sources))[0].text,
                 )
             ]
+        case "delete" if resource.name in statements.plan.removed_with_care:
+            return _removal(statements, resource)
         case "delete":
             return [("delete", statements.delete(resource.name).text)]
+        case "restore":
+            return [
+                ("deleted row", statements.of(WITH_DELETED).deleted(resource.name).text),
+                ("restore", statements.bring_back(resource.name).text),
+            ]
         case _:
             return []
+
+
+def _removal(statements: Statements, resource: ResourcePlan) -> list[tuple[str, str]]:
+    """What is sent where the database alone could not remove a row as it has to be; see `storage.sql.removal`."""
+    across = statements.of(EVERY_TENANT)
+    found = [("lock", statements.lock(resource.name).text)]
+    for other, field in statements.plan.referrers[resource.name]:
+        if field.on_delete == "set_null":
+            found.append((f"{other.name}.{field.name} lets go", across.let_go(other.name, field.name).text))
+        elif resource.soft_delete:
+            found.append((f"{other.name}.{field.name}", across.referring(other.name, field.name).text))
+    return [*found, ("mark as deleted" if resource.soft_delete else "delete", statements.remove(resource.name).text)]
 
 
 def _view(statements: Statements, resource: ResourcePlan) -> View:

@@ -12,8 +12,10 @@ import orjson
 from sqlalchemy import (
     CheckConstraint,
     Column,
+    ColumnElement,
     ForeignKey,
     ForeignKeyConstraint,
+    FromClause,
     Index,
     MetaData,
     PrimaryKeyConstraint,
@@ -31,8 +33,16 @@ from sternpost.storage.sql.dialect import ColumnType, Dialect
 SCHEMA_TABLE = "sternpost_schema"
 """Holds the fingerprint of the contract that the schema was made for."""
 
+DELETED = "deleted_at"
+"""The column of rows that are kept when they are deleted."""
+
 _ON_DELETE = {"restrict": "RESTRICT", "cascade": "CASCADE", "set_null": "SET NULL"}
 _INT64 = (-(2**63), 2**63 - 1)
+
+
+def alive(table: FromClause) -> ColumnElement[bool]:
+    """That a row of a resource with `soft_delete` is not deleted."""
+    return table.c[DELETED].is_(None)
 
 
 class Schema:
@@ -164,15 +174,12 @@ class Schema:
             position = {"form": "position", "fill": "0"}
             columns.append(Column(resource.position_column, ColumnType("INTEGER"), nullable=False, info=position))
         rules: list[Any] = [PrimaryKeyConstraint("id", name=f"pk_{resource.table}")]
-        rules += [
-            UniqueConstraint(*resource.unique_in_tenant((field.name,)), name=f"uq_{resource.table}_{field.name}")
-            for field in resource.fields
-            if field.unique
+        unique = [
+            (f"uq_{resource.table}_{'_'.join(group)}", resource.unique_in_tenant(group))
+            for group in (*((field.name,) for field in resource.fields if field.unique), *resource.unique_together)
         ]
-        rules += [
-            UniqueConstraint(*resource.unique_in_tenant(group), name=f"uq_{resource.table}_{'_'.join(group)}")
-            for group in resource.unique_together
-        ]
+        if not resource.soft_delete:
+            rules += [UniqueConstraint(*group, name=name) for name, group in unique]
         rules += [
             CheckConstraint(text(condition), name=f"ck_{resource.table}_{field.name}")
             for field in resource.fields
@@ -184,6 +191,11 @@ class Schema:
         for index in indexes(resource):
             ordered = [table.c[name].desc() if descending else table.c[name] for name, descending in index.columns]
             Index(index.name, *ordered)
+        if resource.soft_delete:  # a value of a deleted row is free again
+            for name, group in unique:
+                there = alive(table)
+                columns = [table.c[column] for column in group]
+                Index(name, *columns, unique=True, sqlite_where=there, postgresql_where=there)
         return table
 
     def _column(self, resource_table: str, field: FieldPlan) -> Column[Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Protocol
 
 from sternpost.errors import Detail, Invalid, ReferenceNotFound, SternpostError
@@ -23,6 +24,7 @@ from sternpost.ports.storage import (
     IncludeValues,
     ListShape,
     ListValues,
+    Reader,
     Row,
     Rows,
     Scope,
@@ -34,6 +36,7 @@ from sternpost.storage.sql.data_session import SqlDataReader, SqlDataSession
 from sternpost.storage.sql.dialect import Codec, Statement
 from sternpost.storage.sql.failures import ConstraintFailed, client_error
 from sternpost.storage.sql.policy import SUBJECT
+from sternpost.storage.sql.removal import Removal
 from sternpost.storage.sql.statements import TENANT, Decoder, Listing, PointStatement, Statements
 from sternpost.storage.sql.tenants import of_tenant, refuse_move
 
@@ -128,6 +131,11 @@ class SqlReader:
     def data(self) -> DataReader:
         """What the data client reads with."""
         return SqlDataReader(self)
+
+    def with_deleted(self) -> Reader:
+        """The same, and deleted rows are there for it, too."""
+        scope = replace(self.scope, deleted=True)
+        return SqlReader(self.queries, self.statements, self.statistics, scope)
 
     async def get(
         self,
@@ -375,11 +383,16 @@ class SqlSession(SqlReader):
             raise await self._explained(failure, view.resource, values) from failure
         return decoder.document(rows[0]) if rows else None
 
-    async def delete(self, resource: str, id: str) -> bool:
+    async def delete(self, resource: str, id: str, *, at: datetime | None = None) -> bool:
+        if resource in self.plan.removed_with_care:
+            return await Removal(self, at).remove(self.plan.by_name[resource], [self._key(resource, id)]) > 0
         try:
             return await self._execute(self.statements.delete(resource), {"id": self._key(resource, id)}) > 0
         except ConstraintFailed as failure:
             raise client_error(failure, self.plan.by_name[resource], deleting=True) from failure
+
+    async def restore(self, resource: str, id: str) -> bool:
+        return await Removal(self, None).restore(self.plan.by_name[resource], self._key(resource, id))
 
     async def replace_owned(
         self, resource: str, relation: str, id: str, view: View, rows: Sequence[Values]
@@ -438,12 +451,28 @@ class SqlSession(SqlReader):
     async def unseen(self, resource: str, ids: Sequence[str]) -> set[str]:
         """Those of the rows that there are not for this scope; for rows that are everybody's the database tells."""
         wanted = set(ids)
-        if not wanted or self.scope.every or resource not in self.plan.tenanted:
+        if not wanted or not self.statements.guards(resource):
             return set()
         keys = {digits: self._key(resource, digits) for digits in wanted}
         bound = {"ids": self.statements.dialect.bind_array(list(keys.values()))}
         found = {_hex(row[0]) for row in await self._fetch(self.statements.present(resource), bound, short=True)}
         return {digits for digits, key in keys.items() if _hex(key) not in found}
+
+    # -- for removing with care
+
+    async def fetch(self, statement: Statement, values: dict[str, Any]) -> Sequence[Any]:
+        return await self._fetch(statement, values, short=True)
+
+    async def execute(self, statement: Statement, values: dict[str, Any]) -> int:
+        return await self._execute(statement, values)
+
+    async def keys(self, statement: Statement, values: dict[str, Any]) -> list[Any]:
+        """The first column of a statement's rows, as keys are bound."""
+        return [_hex(row[0]) for row in await self._fetch(statement, values, short=True)]
+
+    def digits(self, key: Any) -> Any:
+        """A key of one of Sternpost's own ids as its digits."""
+        return _hex(key)
 
     # -- parts
 

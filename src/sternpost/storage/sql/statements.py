@@ -28,11 +28,21 @@ from sqlalchemy import (
 from sternpost.ids import encode
 from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.policy import COMPARE, Path
-from sternpost.ports.storage import Condition, Document, Include, ListShape, Position, Scope, View, whole_order
+from sternpost.ports.storage import (
+    NO_TENANT,
+    Condition,
+    Document,
+    Include,
+    ListShape,
+    Position,
+    Scope,
+    View,
+    whole_order,
+)
 from sternpost.storage.sql.dialect import Codec, Dialect, Statement, compile_statement
 from sternpost.storage.sql.keys import Keys
 from sternpost.storage.sql.policy import PolicySql
-from sternpost.storage.sql.schema import Schema
+from sternpost.storage.sql.schema import DELETED, Schema, alive
 
 TENANT = "tenant"
 
@@ -127,14 +137,13 @@ class Listing:
 class Statements:
     """All statements of a plan in one dialect, built on first use and kept."""
 
-    def __init__(
-        self, plan: Plan, dialect: Dialect, key_secret: bytes | None = None, *, every_tenant: bool = False
-    ) -> None:
+    def __init__(self, plan: Plan, dialect: Dialect, key_secret: bytes | None = None, scope: Scope = NO_TENANT) -> None:
         self.plan = plan
         self.dialect = dialect = dialect.external if plan.external else dialect
         self._key_secret = key_secret
-        self._every_tenant = every_tenant
-        self._across: Statements | None = None
+        self._scope = scope
+        self._base = self
+        self._variants: dict[tuple[bool, bool], Statements] = {}
         self.schema = Schema(plan, dialect)
         self.policy = PolicySql(self.schema, dialect, self.standing)
         self.keys = Keys(plan, key_secret)
@@ -151,9 +160,12 @@ class Statements:
             for resource in plan.resources
         }
         self.checked_references = {
-            resource.name: () if every_tenant else plan.checked_references(resource) for resource in plan.resources
+            resource.name: tuple(
+                field for field in plan.checked_references(resource) if self.guards(str(field.references))
+            )
+            for resource in plan.resources
         }
-        """The references whose rows the database's own check would take from every tenant."""
+        """The references whose rows the database's own check would take from every tenant, and from those deleted."""
         self.tenant_kinds = tuple(
             sorted(
                 {
@@ -164,15 +176,26 @@ class Statements:
             )
         )
         """The forms in which statements ask for the tenant; a parameter each."""
+        self._keeps_deleted = any(resource.soft_delete for resource in plan.resources)
         self._cache: dict[Hashable, Any] = {}
 
     def of(self, scope: Scope) -> Statements:
-        """These, or those that ask for no tenant."""
-        if not scope.every or not self.tenant_kinds:
-            return self
-        if self._across is None:
-            self._across = Statements(self.plan, self.dialect, self._key_secret, every_tenant=True)
-        return self._across
+        """These, or those that ask for no tenant, or find deleted rows, too."""
+        if not (scope.every or scope.deleted):
+            return self._base
+        variant = (scope.every and bool(self.tenant_kinds), scope.deleted and self._keeps_deleted)
+        if variant == (False, False):
+            return self._base
+        found = self._base._variants.get(variant)
+        if found is None:
+            found = Statements(self.plan, self.dialect, self._key_secret, Scope(every=variant[0], deleted=variant[1]))
+            found._base = self._base
+            self._base._variants[variant] = found
+        return found
+
+    def guards(self, resource: str) -> bool:
+        """Whether some rows of a resource are as if they did not exist."""
+        return bool(self._standing_of(resource, self.schema.tables[resource]))
 
     # -- reading
 
@@ -210,6 +233,36 @@ class Statements:
                 delete(table).where(self._is(resource, table, "id"), *self._standing_of(resource, table))
             ),
         )
+
+    # -- removing with care, by arrays of keys; see `sternpost.storage.sql.removal`
+
+    def lock(self, resource: str) -> Statement:
+        """Those of an array of keys (`ids`) that are there, kept from new references until the transaction ends."""
+        return self._cached(("lock", resource), lambda: self._lock(resource))
+
+    def remove(self, resource: str) -> Statement:
+        """Removes an array of rows (`ids`), or marks them as deleted (`at`)."""
+        return self._cached(("remove", resource), lambda: self._remove(resource))
+
+    def referring(self, resource: str, field: str) -> Statement:
+        """The keys of the rows that refer to one of an array of keys (`ids`)."""
+        return self._cached(("referring", resource, field), lambda: self._referring(resource, field))
+
+    def let_go(self, resource: str, field: str) -> Statement:
+        """Sets a reference to null where it points at one of an array of keys (`ids`); changed `at`."""
+        return self._cached(("let go", resource, field), lambda: self._let_go(resource, field))
+
+    def deleted(self, resource: str) -> Statement:
+        """Of a row by its key (`id`), deleted or not: when it was deleted, and what it refers to."""
+        return self._cached(("deleted", resource), lambda: self._deleted(resource))
+
+    def bring_back(self, resource: str) -> Statement:
+        """Makes a row (`id`) one that is not deleted."""
+        return self._cached(("bring back", resource), lambda: self._bring_back(resource))
+
+    def deleted_along(self, resource: str, field: str) -> Statement:
+        """The keys of the rows that refer to a row (`id`) and were deleted at one instant (`at`)."""
+        return self._cached(("deleted along", resource, field), lambda: self._deleted_along(resource, field))
 
     def delete_owned(self, relation: RelationPlan) -> Statement:
         table = self.schema.tables[relation.target]
@@ -514,7 +567,56 @@ class Statements:
             query = query.where(column + bindparam("by") >= bindparam("at_least"))
         return self._compile(query.returning(table.c.id))
 
+    def _lock(self, resource_name: str) -> Statement:
+        resource, table = self._of(resource_name)
+        query = select(table.c.id).where(self._among(table.c.id, resource, "id"), *self.standing(resource, table))
+        return self._compile(query.with_for_update(of=table) if self.dialect.locks_rows else query)
+
+    def _remove(self, resource_name: str) -> Statement:
+        resource, table = self._of(resource_name)
+        wanted = (self._among(table.c.id, resource, "id"), *self.standing(resource, table))
+        if not resource.soft_delete:
+            return self._compile(delete(table).where(*wanted))
+        changes = self.counted(resource, table, {DELETED: bindparam("at")})
+        return self._compile(update(table).where(*wanted).values(changes))
+
+    def _referring(self, resource_name: str, name: str) -> Statement:
+        resource, table = self._of(resource_name)
+        wanted = (self._among(table.c[name], resource, name), *self.standing(resource, table))
+        return self._compile(select(table.c.id).where(*wanted))
+
+    def _let_go(self, resource_name: str, name: str) -> Statement:
+        resource, table = self._of(resource_name)
+        nothing: ColumnElement[Any] = literal_column("NULL")
+        changes: dict[str, Any] = {name: nothing}
+        changes |= {field.name: bindparam("at") for field in resource.fields if field.generated == "updated"}
+        changes = self.counted(resource, table, changes)
+        return self._compile(update(table).where(self._among(table.c[name], resource, name)).values(changes))
+
+    def _deleted(self, resource_name: str) -> Statement:
+        resource, table = self._of(resource_name)
+        references = self.plan.checked_references(resource)
+        columns = [table.c[DELETED], *(table.c[field.name] for field in references)]
+        query = select(*columns).where(self._is(resource_name, table, "id"), *self.standing(resource, table))
+        return self._compile(query.with_for_update(of=table) if self.dialect.locks_rows else query)
+
+    def _bring_back(self, resource_name: str) -> Statement:
+        resource, table = self._of(resource_name)
+        nothing: ColumnElement[Any] = literal_column("NULL")
+        changes = self.counted(resource, table, {DELETED: nothing})
+        return self._compile(update(table).where(self._is(resource_name, table, "id")).values(changes))
+
+    def _deleted_along(self, resource_name: str, name: str) -> Statement:
+        resource, table = self._of(resource_name)
+        target = str(resource.fields_by_name[name].references)
+        referring = table.c[name] == self._parameter("id", target, "id")
+        at = self._parameter("at", resource_name, DELETED)
+        return self._compile(select(table.c.id).where(referring, table.c[DELETED] == at))
+
     # -- parts
+
+    def _among(self, column: Any, resource: ResourcePlan, name: str) -> ColumnElement[bool]:
+        return self.dialect.is_any_of(column, bindparam("ids"), resource.fields_by_name[name])
 
     def _encoder(self, field: FieldPlan) -> Codec:
         hidden = self.keys.by_resource.get(field.references or "")
@@ -608,19 +710,29 @@ class Statements:
 
         Each statement that reads, changes or joins a table of the contract adds them, so that no path can forget one.
         """
-        if self._every_tenant or resource.name not in self.plan.tenanted:
-            return []
-        if resource.tenant is not None:
+        found: list[ColumnElement[bool]] = []
+        if resource.tenant is not None and not self._scope.every:
             field = resource.fields_by_name[resource.tenant]
             wanted = self.dialect.compared(bindparam(f"{TENANT}_{_tenant_kind(field)}"), field)
-            return [table.c[resource.tenant] == wanted]
-        owner = self.plan.by_name[str(resource.owned_by)]
-        relation = next(relation for relation in owner.owned_relations if relation.target == resource.name)
+            found.append(table.c[resource.tenant] == wanted)
+        if resource.soft_delete and not self._scope.deleted:
+            found.append(alive(table))
+        if resource.owned_by is not None and resource.name in self.plan.guarded:
+            found += self._owner_standing(self.plan.by_name[resource.owned_by], resource, table)
+        return found
+
+    def _owner_standing(
+        self, owner: ResourcePlan, resource: ResourcePlan, table: FromClause
+    ) -> list[ColumnElement[bool]]:
+        """An item is there as long as its owner is."""
         other = self.schema.tables[owner.name].alias(f"{owner.table}_owning")
+        standing = self.standing(owner, other)
+        if not standing:
+            return []
+        relation = next(relation for relation in owner.owned_relations if relation.target == resource.name)
         owned: ColumnElement[bool] = other.c[relation.local_field] == table.c[relation.remote_field]
         one: ColumnElement[int] = literal_column("1")
-        found = select(one).where(owned, *self.standing(owner, other))
-        return [exists(found.correlate(table))]
+        return [exists(select(one).where(owned, *standing).correlate(table))]
 
     def _standing_of(self, resource: str, table: FromClause) -> list[ColumnElement[bool]]:
         return self.standing(self.plan.by_name[resource], table)
@@ -628,7 +740,11 @@ class Statements:
     def _present(self, resource_name: str) -> Statement:
         resource, table = self._of(resource_name)
         keys = self.dialect.is_any_of(table.c.id, bindparam("ids"), resource.fields_by_name["id"])
-        return self._compile(select(table.c.id).where(keys, *self.standing(resource, table)))
+        query = select(table.c.id).where(keys, *self.standing(resource, table))
+        if resource.soft_delete and self.dialect.locks_rows:
+            # FOR KEY SHARE: who deletes the row meanwhile waits for what is about to refer to it, or is waited for
+            query = query.with_for_update(of=table, read=True, key_share=True)
+        return self._compile(query)
 
     def counted(self, resource: ResourcePlan, table: FromClause, changes: dict[str, Any]) -> dict[str, Any]:
         """The changes of an update, with the row's version one higher where it has one.

@@ -1,0 +1,69 @@
+"""Everything that a class line can declare about its rows, in one contract; its SQL is in `tests/golden/declared`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sternpost import (
+    Browse,
+    Contract,
+    Create,
+    Delete,
+    Many,
+    One,
+    Owned,
+    Read,
+    Resource,
+    Restore,
+    Sternpost,
+    Transition,
+    Update,
+    authenticated,
+    field,
+    many,
+    one,
+    this,
+)
+
+
+class Label(Resource, prefix="lab", tenant="team", soft_delete=True, unique=[("name", "color")]):
+    """Put on tasks."""
+
+    team: str
+    name: str = field(filter=True)
+    color: str = field(unique=True)
+
+    browse = Browse(sort=["name"], allow=authenticated)
+    delete = Delete(allow=authenticated)
+
+
+class Task(Resource, prefix="tas", tenant="team", soft_delete=True):
+    """Something to do."""
+
+    team: str
+    title: str
+    state: Literal["open", "done"] = field(default="open", write="never", filter=True)
+    parent: One[Task] | None = one(on_delete="cascade")
+    label: One[Label] | None = one(on_delete="set_null")
+    labels: Many[Label] = many(through="task_labels", write="always")
+    steps: Owned[Step]
+    version: int = field(auto="version")
+
+    browse = Browse(sort=["title"], allow=authenticated)
+    read = Read(allow=authenticated)
+    create = Create(allow=authenticated)
+    update = Update(allow=this.parent.state.eq("open"), require_match=True)
+    delete = Delete(allow=authenticated)
+    restore = Restore(allow=authenticated)
+    finish = Transition("state", source="open", target="done", allow=authenticated)
+
+
+class Step(Resource, prefix="ste"):
+    """Part of a task."""
+
+    task: One[Task]
+    text: str
+    label: One[Label] | None
+
+
+app = Sternpost(Contract("tasks", resources=[Label, Task, Step]))
