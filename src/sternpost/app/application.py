@@ -33,7 +33,7 @@ from sternpost.protocols.rest.docs import Docs
 from sternpost.protocols.rest.http import (
     ANSWER,
     JSON,
-    SECURITY_HEADERS,
+    SECURE,
     Receive,
     RequestHeaders,
     Scope,
@@ -379,7 +379,7 @@ class Running:
             ready, body = await self.readiness.report()
             observation.success_message = "Readiness checked"
         observation.status = 200 if ready else 503
-        await send_response(scope, send, observation.status, [JSON, *SECURITY_HEADERS], orjson.dumps(body))
+        await send_response(scope, send, observation.status, [JSON], orjson.dumps(body), SECURE)
 
     async def _elsewhere(
         self, scope: Scope, receive: Receive, send: Send, headers: RequestHeaders, observation: Observation
@@ -402,7 +402,7 @@ class Running:
     ) -> None:
         self.log.error(observation, error)
         observation.status, more, body = encode_error(error, observation, headers)
-        await send_response(scope, send, observation.status, [*more, *SECURITY_HEADERS], body)
+        await send_response(scope, send, observation.status, more, body, SECURE)
 
     def _unhealthy(self, name: str, reason: str) -> None:
         self.log.event("warning", f"{name} is unhealthy", check=name, reason=reason)

@@ -1,23 +1,59 @@
-"""HTTP/1.1 under our own server: uvicorn's protocol, and a short way for answers that are known as a whole."""
+"""HTTP/1.1 under our own server: uvicorn's protocol, with a short way for answers that are known as a whole."""
 
 from __future__ import annotations
 
+from asyncio import TimerHandle
 from collections.abc import Sequence
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from sternpost.protocols.rest.http import ABORT, ANSWER, Header
+from sternpost.protocols.rest.http import ABORT, ANSWER, FixedHeaders, Header, header_lines
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """Offers `ANSWER` in the scope of each request, beside ASGI's own messages."""
+    """Offers `ANSWER` in the scope of each request, beside ASGI's own messages; and closes idle connections with one
+    timer for each, where uvicorn makes one for each request and takes it back at the next."""
+
+    _idle_timer: TimerHandle | None = None
+    _idle_since: float | None = None
+    """When the last answer was complete; None while there is a request."""
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         scope = cast("dict[str, Any]", cycle.scope)
         scope[ANSWER] = Answering(cycle)
         scope[ABORT] = lambda: _abort(cycle)
         super()._start_asgi_task(cycle, app)  # pyright: ignore[reportPrivateUsage]
+
+    def _unset_keepalive_if_required(self) -> None:
+        self._idle_since = None
+
+    def on_response_complete(self) -> None:
+        """Called after each answer, as in uvicorn."""
+        if self.pipeline or self.transport.is_closing():
+            super().on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self.flow.resume_reading()
+        self._idle_since = self.loop.time()
+        if self._idle_timer is None:
+            self._idle_timer = self.loop.call_later(self.timeout_keep_alive, self._close_if_idle)
+
+    def _close_if_idle(self) -> None:
+        self._idle_timer = None
+        if self._idle_since is None:
+            return  # the next answer starts the timer again
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._idle_timer = self.loop.call_later(left, self._close_if_idle)
+        else:
+            self.timeout_keep_alive_handler()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called once, at the end of the connection."""
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        super().connection_lost(exc)
 
 
 class Answering:
@@ -29,8 +65,8 @@ class Answering:
     def __init__(self, cycle: RequestResponseCycle) -> None:
         self.cycle = cycle
 
-    def __call__(self, status: int, headers: Sequence[Header], body: bytes) -> bool:
-        """Sends the answer; False where it has to go by messages. `headers` have names in lower case and a length.
+    def __call__(self, status: int, headers: Sequence[Header], fixed: FixedHeaders, body: bytes) -> bool:
+        """Sends the answer; False where it has to go by messages. Headers have names in lower case, and a length.
 
         Raises:
             RuntimeError: a header holds a line break.
@@ -40,21 +76,12 @@ class Answering:
             return False  # errors may have to close the connection, which uvicorn knows how to do
         if cycle.disconnected:
             return True
-        parts = [STATUS_LINE[status]]
-        for name, value in cycle.default_headers:
-            parts += (name, b": ", value, b"\r\n")
-        for name, value in headers:
-            parts += (name, b": ", value, b"\r\n")
-        if not cycle.keep_alive:
-            parts.append(b"connection: close\r\n")
-        parts.append(b"\r\n")
-        head = b"".join(parts)
-        lines = len(headers) + len(cycle.default_headers) + (2 if cycle.keep_alive else 3)
-        if head.count(b"\n") != lines or head.count(b"\r") != lines:
-            raise RuntimeError("A header holds a line break")
+        start = fixed.start(STATUS_LINE[status], cycle.default_headers)
+        end = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
+        answer = b"".join((start, header_lines(headers), end, body))
         cycle.response_started = cycle.response_complete = True
         cycle.waiting_for_100_continue = False
-        cycle.transport.write(head + body)
+        cycle.transport.write(answer)
         cycle.message_event.set()
         if not cycle.keep_alive:
             cycle.transport.close()

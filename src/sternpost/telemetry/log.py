@@ -7,7 +7,9 @@ order; more keys may follow. One line for each request, one more for each error.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import stat
 import sys
 import traceback
 from collections.abc import Callable, Mapping, MutableMapping
@@ -28,6 +30,9 @@ TEXT_MAX = 8192
 
 PIPE_BYTES = 4096
 """What Linux writes to a pipe as a whole (PIPE_BUF in pipe(7)): lines of several processes do not run into each other."""
+
+FILE_BYTES = 1 << 20
+"""What is written to a file at once: what several processes append there does not mix."""
 
 _EMAIL_LIKE = re.compile(r"[^\s/@,;:'\"<>()]+@[^\s/@,;:'\"<>()]+")
 
@@ -59,14 +64,15 @@ class Log:
 
     def request(self, observation: Observation) -> None:
         """The line of a finished request."""
-        level = "error" if observation.status >= 500 else "warning" if observation.status >= 400 else "info"
+        status = observation.status
+        level = "info" if status < 400 else "warning" if status < 500 else "error"
         if LEVELS[level] < self.least:
             return
         line = self._first_keys(level, _request_message(observation), observation)
         line["requestId"] = observation.request_id
         line["method"] = observation.method
         line["path"] = _redacted(observation.path)
-        line["status"] = observation.status
+        line["status"] = status
         line["operation"] = observation.operation
         line["statements"] = observation.statements
         if observation.api_version:
@@ -189,11 +195,19 @@ def _instant(now: datetime) -> str:
     return now.isoformat(timespec="milliseconds")[:23] + "Z"
 
 
+def _is_file(stream: BinaryIO) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
+    except OSError:  # it has no descriptor, such as one in memory
+        return False
+
+
 class Output:
     """Writes lines to a stream: those of one turn of the event loop at once, at its end. Outside a loop each at once."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self.stream = stream
+        self._bytes_max = FILE_BYTES if _is_file(stream) else PIPE_BYTES
         self._lines: list[bytes] = []
         self._flushing: asyncio.AbstractEventLoop | None = None
         """The loop that will write what is there."""
@@ -201,10 +215,12 @@ class Output:
     def write(self, line: bytes) -> None:
         """Takes a line with its newline."""
         self._lines.append(line)
+        if self._flushing is not None and not self._flushing.is_closed():
+            return
         loop = asyncio._get_running_loop()  # pyright: ignore[reportPrivateUsage]  (documented: None where none runs)
         if loop is None:
             self.flush()
-        elif loop is not self._flushing:
+        else:
             self._flushing = loop
             loop.call_soon(self.flush)
 
@@ -212,12 +228,12 @@ class Output:
         """Writes what is there."""
         lines, self._lines, self._flushing = self._lines, [], None
         joined = b"".join(lines)
-        if len(joined) <= PIPE_BYTES:
+        if len(joined) <= self._bytes_max:
             self._at_once(joined)
             return
         while lines:  # several processes may share the pipe
             count = size = 0
-            while count < len(lines) and (count == 0 or size + len(lines[count]) <= PIPE_BYTES):
+            while count < len(lines) and (count == 0 or size + len(lines[count]) <= self._bytes_max):
                 size += len(lines[count])
                 count += 1
             self._at_once(b"".join(lines[:count]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,44 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Header = tuple[bytes, bytes]
 
+
+class FixedHeaders:
+    """Headers that many answers have in common, also as the first lines of such an answer in HTTP/1.1.
+
+    Attributes:
+        pairs: as ASGI has them, names in lower case.
+    """
+
+    __slots__ = ("_defaults", "_starts", "pairs")
+
+    def __init__(self, *pairs: Header) -> None:
+        self.pairs = pairs
+        self._starts: dict[bytes, bytes] = {}
+        self._defaults: list[Header] | None = None
+
+    def start(self, status_line: bytes, defaults: list[Header]) -> bytes:
+        """The status line, the server's own headers and these. Kept as long as `defaults` is the same list: the server
+        makes a new one when the date changes, once a second.
+
+        Raises:
+            RuntimeError: a header holds a line break.
+        """
+        if defaults is not self._defaults:
+            self._defaults, self._starts = defaults, {}
+        found = self._starts.get(status_line)
+        if found is None:
+            found = self._starts[status_line] = status_line + header_lines([*defaults, *self.pairs])
+        return found
+
+
+def header_lines(headers: Sequence[Header]) -> bytes:
+    """Headers as lines of HTTP/1.1. Raises `RuntimeError` where one holds a line break."""
+    lines = b"".join([b"%s: %s\r\n" % header for header in headers])
+    if lines.count(b"\n") != len(headers) or lines.count(b"\r") != len(headers):
+        raise RuntimeError("A header holds a line break")
+    return lines
+
+
 SECURITY_HEADERS: tuple[Header, ...] = (
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
@@ -20,13 +58,15 @@ SECURITY_HEADERS: tuple[Header, ...] = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
 )
+SECURE = FixedHeaders(*SECURITY_HEADERS)
+PLAIN = FixedHeaders()
 JSON = (b"content-type", b"application/json")
 PROBLEM_JSON = (b"content-type", b"application/problem+json")
 
 
 ANSWER = "sternpost.answer"
-"""Where a scope may offer a short way to send a whole answer: `(status, headers, body) -> bool`, False for "not now".
-Whoever wraps `send` takes it out."""
+"""Where a scope may offer a short way to send a whole answer: `(status, headers, fixed, body) -> bool`, False for "not
+now". Whoever wraps `send` takes it out."""
 
 
 ABORT = "sternpost.abort"
@@ -155,14 +195,16 @@ async def read_body(receive: Receive, headers: RequestHeaders, limit: int) -> by
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-async def send_response(scope: Scope, send: Send, status: int, headers: list[Header], body: bytes) -> None:
+async def send_response(
+    scope: Scope, send: Send, status: int, headers: list[Header], body: bytes, fixed: FixedHeaders = PLAIN
+) -> None:
     """Sends a whole answer; for HEAD without its body, but with the length it would have."""
     if status not in (204, 304):
         headers.append((b"content-length", b"%d" % len(body)))
     if scope["method"] == "HEAD":
         body = b""
     answer = scope.get(ANSWER)
-    if answer is not None and answer(status, headers, body):
+    if answer is not None and answer(status, headers, fixed, body):
         return
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": [*fixed.pairs, *headers]})
     await send({"type": "http.response.body", "body": body})

@@ -40,6 +40,7 @@ from sternpost.protocols.rest.http import (
     PROBLEM_JSON,
     SECURITY_HEADERS,
     ClientDisconnected,
+    FixedHeaders,
     Header,
     Receive,
     RequestHeaders,
@@ -80,7 +81,7 @@ class Rest:
         self.router = Router(runtime)
         self.max_body_bytes = max_body_bytes
         plan = runtime.plan
-        self.headers = deprecation_headers(plan)
+        self.headers = FixedHeaders(*SECURITY_HEADERS, *deprecation_headers(plan))
         self.gone_at = day(plan.sunset) if plan.sunset and plan.gone_after_sunset else None
         self.batch_path = f"{plan.base_path}/{BATCH}" if plan.batch_max else None
 
@@ -106,8 +107,8 @@ class Rest:
             observation.log.error(observation, error)
             status, more, body = encode_error(None, observation, headers)
         observation.status = status
-        response_headers = [*more, *self.headers, *SECURITY_HEADERS, (b"x-request-id", observation.request_id.encode())]
-        await send_response(scope, send, status, response_headers, body)
+        more.append((b"x-request-id", observation.request_id.encode()))
+        await send_response(scope, send, status, more, body, self.headers)
 
     async def _answer(
         self, scope: Scope, receive: Receive, headers: RequestHeaders, observation: Observation
@@ -164,7 +165,7 @@ class Rest:
         observation.status = 200
         gone = asyncio.ensure_future(_disconnected(receive))
         try:
-            headers = [*headers, *self.headers, *SECURITY_HEADERS, (b"x-request-id", observation.request_id.encode())]
+            headers = [*self.headers.pairs, *headers, (b"x-request-id", observation.request_id.encode())]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             if scope["method"] != "HEAD":
                 async for chunk in export:

@@ -53,10 +53,14 @@ class Grouping(Generic[Key, Part, Result]):
         self._in_flight_max = in_flight_max
         self._groups: dict[Key, _Group[Part, Result]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """The one loop that this works in. Asking for the running one is a system call each time."""
 
     def join(self, key: Key, part: Part) -> asyncio.Future[Result]:
         """The result of a part; `key` says which parts can go together."""
-        loop = asyncio.get_running_loop()
+        loop = self._loop
+        if loop is None:
+            loop = self._loop = asyncio.get_running_loop()
         group = self._groups.get(key)
         if group is None:
             group = self._groups[key] = _Group()
@@ -68,7 +72,8 @@ class Grouping(Generic[Key, Part, Result]):
         return future
 
     def close(self) -> None:
-        """Gives up what is under way."""
+        """Gives up what is under way. It may be used again, also in another loop."""
+        self._loop = None
         for task in self._tasks:
             task.cancel()
 

@@ -89,6 +89,9 @@ ANSWER_ROWS_MAX = 50_000
 """Rows that the includes of one answer may hold, each counted as often as it stands there."""
 
 
+NOTHING_STANDS: Mapping[str, Any] = {}
+
+
 @dataclass(slots=True)
 class _Along:
     """What goes along while includes are read: whose view it is, what was cut, and how large the answer becomes."""
@@ -121,9 +124,11 @@ class SqlReader:
         self.statements = statements.of(scope)
         self.plan = statements.plan
         self.statistics = statistics or Statistics()
-        self.standing = {
-            f"{TENANT}_{kind}": self._subject_as(kind, scope.tenant) for kind in self.statements.tenant_kinds
-        }
+        self.standing: Mapping[str, Any] = NOTHING_STANDS
+        if self.statements.tenant_kinds:
+            self.standing = {
+                f"{TENANT}_{kind}": self._subject_as(kind, scope.tenant) for kind in self.statements.tenant_kinds
+            }
         """What the conditions that every statement has are bound to."""
 
     # -- reading
@@ -149,11 +154,12 @@ class SqlReader:
         statement = self.statements.get(view, lock=lock)
         self.statistics.statements += 1
         key = id if statement.key is None else statement.key(id)
-        found = await self.queries.fetch_one(statement, {"id": key, **self.standing})
+        standing = self.standing
+        found = await self.queries.fetch_one(statement, {"id": key, **standing} if standing else {"id": key})
         if found is None:
             return None
         decoder = statement.decoder
-        row = Row(decoder.document(found), decoder.facts_of(found))
+        row = Row(decoder.document(found), decoder.facts_of(found) if decoder.facts else {})
         if view.includes:
             await self._attach(view, decoder, [found], [row.document], _Along(subject, row.cut, included), (1,))
         return row

@@ -201,7 +201,8 @@ class Statements:
 
     def get(self, view: View, *, lock: bool) -> PointStatement:
         """One row by its id."""
-        return self._cached(("get", view, lock), lambda: self._get(view, lock))
+        found: PointStatement | None = self._cache.get(("get", view, lock))
+        return found or self._cached(("get", view, lock), lambda: self._get(view, lock))
 
     def listing(self, shape: ListShape) -> Listing:
         """A page of a list, and its count."""

@@ -121,6 +121,7 @@ class SqliteStorage:
             self._disconnect()
 
     async def close(self) -> None:
+        self._inserts.close()
         await asyncio.get_running_loop().run_in_executor(None, self._stop_threads)
         self._disconnect()
 
