@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from sternpost.protocols.rest.http import ABORT, ANSWER, FixedHeaders, Header, header_lines
+from sternpost.protocols.rest.http import ABORT, ANSWER, FixedHeaders, Header, Receive, Send, header_lines
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -21,8 +21,8 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         scope = cast("dict[str, Any]", cycle.scope)
-        scope[ANSWER] = Answering(cycle)
-        scope[ABORT] = lambda: _abort(cycle)
+        scope[ANSWER] = answer
+        scope[ABORT] = abort
         super()._start_asgi_task(cycle, app)  # pyright: ignore[reportPrivateUsage]
 
     def _unset_keepalive_if_required(self) -> None:
@@ -56,40 +56,43 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
 
-class Answering:
-    """Writes a whole answer at once. ASGI's two messages cost a fifth of a short request: headers are matched against
-    patterns one by one, and head and body are written apart."""
+def answer(send: Send, status: int, headers: Sequence[Header], fixed: FixedHeaders, body: bytes) -> bool:
+    """Writes a whole answer at once; False where it has to go by messages. Headers have names in lower case, and a length.
 
-    __slots__ = ("cycle",)
+    ASGI's two messages cost a fifth of a short request: headers are matched against patterns one by one, and head and body
+    are written apart.
 
-    def __init__(self, cycle: RequestResponseCycle) -> None:
-        self.cycle = cycle
+    Args:
+        send: uvicorn's own, which belongs to the request. (In the scope, a reference to the request would be a cycle that
+            only the garbage collector could free, at each request.)
 
-    def __call__(self, status: int, headers: Sequence[Header], fixed: FixedHeaders, body: bytes) -> bool:
-        """Sends the answer; False where it has to go by messages. Headers have names in lower case, and a length.
-
-        Raises:
-            RuntimeError: a header holds a line break.
-        """
-        cycle = self.cycle
-        if status >= 400 or cycle.response_started or cycle.flow.write_paused:
-            return False  # errors may have to close the connection, which uvicorn knows how to do
-        if cycle.disconnected:
-            return True
-        start = fixed.start(STATUS_LINE[status], cycle.default_headers)
-        end = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
-        answer = b"".join((start, header_lines(headers), end, body))
-        cycle.response_started = cycle.response_complete = True
-        cycle.waiting_for_100_continue = False
-        cycle.transport.write(answer)
-        cycle.message_event.set()
-        if not cycle.keep_alive:
-            cycle.transport.close()
-        cycle.on_response()
+    Raises:
+        RuntimeError: a header holds a line break.
+    """
+    cycle = _request(send)
+    if status >= 400 or cycle.response_started or cycle.flow.write_paused:
+        return False  # errors may have to close the connection, which uvicorn knows how to do
+    if cycle.disconnected:
         return True
+    start = fixed.start(STATUS_LINE[status], cycle.default_headers)
+    end = b"\r\n" if cycle.keep_alive else b"connection: close\r\n\r\n"
+    message = b"".join((start, header_lines(headers), end, body))
+    cycle.response_started = cycle.response_complete = True
+    cycle.waiting_for_100_continue = False
+    cycle.transport.write(message)
+    cycle.message_event.set()
+    if not cycle.keep_alive:
+        cycle.transport.close()
+    cycle.on_response()
+    return True
 
 
-def _abort(cycle: RequestResponseCycle) -> None:
+def abort(receive: Receive) -> None:
     """Cuts the connection off: the client sees that its answer is not complete."""
+    cycle = _request(receive)
     cycle.disconnected = True
     cycle.transport.abort()
+
+
+def _request(channel: Any) -> RequestResponseCycle:
+    return channel.__self__

@@ -65,12 +65,13 @@ PROBLEM_JSON = (b"content-type", b"application/problem+json")
 
 
 ANSWER = "sternpost.answer"
-"""Where a scope may offer a short way to send a whole answer: `(status, headers, fixed, body) -> bool`, False for "not
-now". Whoever wraps `send` takes it out."""
+"""Where a scope may offer a short way to send a whole answer: `(send, status, headers, fixed, body) -> bool`, False for
+"not now". Whoever wraps `send` takes it out."""
 
 
 ABORT = "sternpost.abort"
-"""Where a scope may offer to cut the connection off, without the end of the answer."""
+"""Where a scope may offer to cut the connection off, without the end of the answer: `(receive) -> None`, with the server's
+own `receive`."""
 
 
 class ClientDisconnected(Exception):
@@ -204,7 +205,7 @@ async def send_response(
     if scope["method"] == "HEAD":
         body = b""
     answer = scope.get(ANSWER)
-    if answer is not None and answer(status, headers, fixed, body):
+    if answer is not None and answer(send, status, headers, fixed, body):
         return
     await send({"type": "http.response.start", "status": status, "headers": [*fixed.pairs, *headers]})
     await send({"type": "http.response.body", "body": body})

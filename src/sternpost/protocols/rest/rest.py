@@ -183,7 +183,7 @@ class Rest:
             observation.log.error(observation, reported)
             if ABORT not in scope:
                 raise  # another server cuts the connection off when the application fails
-            scope[ABORT]()
+            scope[ABORT](receive)
         finally:
             gone.cancel()
             await export.close()
