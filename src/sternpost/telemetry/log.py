@@ -13,7 +13,6 @@ import stat
 import sys
 import traceback
 from collections.abc import Callable, Mapping, MutableMapping
-from datetime import datetime
 from typing import Any, BinaryIO
 
 import orjson
@@ -61,6 +60,8 @@ class Log:
         self.least = LEVELS[level]
         self.sensitive = sensitive
         self.write = write or Output(sys.stdout.buffer).write
+        self._second: int | None = None
+        self._second_text = ""
 
     def request(self, observation: Observation) -> None:
         """The line of a finished request."""
@@ -160,7 +161,7 @@ class Log:
 
     def _first_keys(self, level: str, message: str, observation: Observation | None) -> dict[str, Any]:
         line: dict[str, Any] = {
-            "timestamp": _instant(self.clock.now()),
+            "timestamp": self._instant(),
             "level": level,
             "message": _redacted(message),
             "service": self.service,
@@ -173,6 +174,14 @@ class Log:
             line["userId"] = observation.user_id
             line["duration"] = round((self.clock.monotonic() - observation.started) * 1000, 3)
         return line
+
+    def _instant(self) -> str:
+        """The present instant, in milliseconds. Formatting a second anew for each line would be a third of the line."""
+        now = self.clock.now()
+        second = int(now.timestamp())
+        if second != self._second:
+            self._second, self._second_text = second, now.isoformat(timespec="seconds")[:19]
+        return f"{self._second_text}.{now.microsecond // 1000:03d}Z"
 
     def _write(self, line: dict[str, Any]) -> None:
         self.write(orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS))
@@ -189,10 +198,6 @@ def _redacted(text: str) -> str:
     """Clients put addresses where no field is, such as into paths: what looks like one is masked, and length is bounded."""
     short = text if len(text) <= TEXT_MAX else text[:TEXT_MAX] + "…"
     return _EMAIL_LIKE.sub(MASK, short) if "@" in short else short
-
-
-def _instant(now: datetime) -> str:
-    return now.isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 def _is_file(stream: BinaryIO) -> bool:
