@@ -18,7 +18,8 @@ from shop.app import app as shop
 from sternpost import Settings, Sternpost
 from sternpost.errors import StartupError
 from sternpost.migrations import Step, Update, sql
-from sternpost.migrations.history import History, read_history, write_revision
+from sternpost.migrations.history import History, is_additive, read_history, write_revision
+from sternpost.migrations.lint import lint
 from sternpost.migrations.planner import Answers, plan_steps
 from sternpost.migrations.postgresql import PostgresqlTarget
 from sternpost.migrations.runner import Destructive, MigrationFailed, Runner, Target
@@ -26,6 +27,7 @@ from sternpost.migrations.shape import fingerprints_of, shape_of
 from sternpost.migrations.sqlite import SqliteTarget
 from sternpost.migrations.verify import schema_of, scratch_postgresql, scratch_sqlite, verify
 from sternpost.plan.model import Plan
+from sternpost.ports.audit import AuditQuery
 from sternpost.storage.sql.schema import Schema
 from sternpost.testing import Client
 from tests.support.contracts import contract_text, plan_of
@@ -369,3 +371,74 @@ async def test_rows_that_are_there_are_kept_and_counted_from_now_on(
     await asyncio.to_thread(run, target, "DELETE FROM boxes WHERE deleted_at IS NOT NULL")
     await asyncio.to_thread(runner.down, allow_destructive=True)
     assert await asyncio.to_thread(run, target, "SELECT label FROM boxes") == [("one",)]
+
+
+RECORDED = """
+from __future__ import annotations
+from sternpost import Contract, Create, Many, Read, Resource, Update, field, many, public
+
+class {name}(Resource, prefix="ra"{keywords}):
+    {fields}
+    tags: Many[Tag] = many(through="{links}", write="always")
+    read = Read(allow=public)
+    create = Create(allow=public)
+    update = Update(allow=public)
+
+class Tag(Resource, prefix="tag"):
+    name: str
+
+contract = Contract("small", resources=[{name}, Tag])
+"""
+
+
+async def test_what_is_recorded_follows_the_tables(
+    make_settings: Callable[..., Settings], target: Target, tmp_path: Path
+) -> None:
+    start = RECORDED.format(name="Box", keywords="", fields="label: str", links="box_tags")
+    audited = RECORDED.format(name="Box", keywords=", audit=True", fields="label: str", links="box_tags")
+    renamed = RECORDED.format(
+        name="Crate",
+        keywords=", audit=True, soft_delete=True",
+        fields='title: str\n    code: str = field(sensitive=True, default="planted")',
+        links="crate_tags",
+    )
+    app = Sternpost(_contract(renamed), settings=make_settings())
+    added(tmp_path, plan_of(start), "start")
+    added(tmp_path, plan_of(audited), "audited")
+    renames = {"boxes": "crates", "crates.label": "crates.title", "box_tags": "crate_tags"}
+    renames |= {"crate_tags.box_id": "crate_tags.crate_id"}
+    runner = Runner(target, added(tmp_path, app.plan, "renamed", Answers(renames=renames)))
+    await asyncio.to_thread(runner.apply, to="0001")
+    await asyncio.to_thread(run, target, *boxes(1, columns="id, label", values="'one'"))
+    await asyncio.to_thread(runner.apply, to="0002")
+    await asyncio.to_thread(run, target, "UPDATE boxes SET label = 'two'")
+    async with Client(Sternpost(_contract(start), settings=make_settings()), create_schema=False) as client:
+        assert (await client.get("/health/ready")).status == 200, "it works on, and what it does is recorded"
+        body = {"label": "three"}
+        assert (await client.patch(f"/api/v1/boxes/ra_{1:032x}", json=body)).status == 200
+    await asyncio.to_thread(runner.apply)
+    async with Client(app, create_schema=False) as client:
+        url = f"/api/v1/crates/ra_{1:032x}"
+        changed = await client.patch(url, json={"title": "four", "code": "planted, too"})
+        assert changed.status == 200, changed.content
+        trail = await client.app.running.runtime.storage.audit_trail().entries(AuditQuery())
+        assert [(entry.operation, entry.resource, entry.before, entry.after) for entry in trail] == [
+            ("crates.update", "Crate", {"title": "three", "code": "***"}, {"title": "four", "code": "***"}),
+            (None, "Box", {"label": "two"}, {"label": "three"}),
+            (None, "Box", {"label": "one"}, {"label": "two"}),
+        ]
+    await asyncio.to_thread(runner.down, allow_destructive=True)
+    await asyncio.to_thread(run, target, "UPDATE boxes SET label = 'five'")
+    found = await asyncio.to_thread(run, target, "SELECT count(*) FROM sternpost_audit")
+    assert found == [(4,)]
+    await asyncio.to_thread(runner.down, allow_destructive=True)
+    assert "sternpost_audit" not in await asyncio.to_thread(target.run, target.tables)
+    await asyncio.to_thread(run, target, "UPDATE boxes SET label = 'six'")
+
+
+def test_the_statements_that_record_hold_no_lock_for_long() -> None:
+    audited = shape_of(plan_of(contract_text(BASE, audited=("Box",))))
+    up, _ = plan_steps(shape_of(plan_of(contract_text(BASE))), audited, Answers())
+    assert [step.title for step in up] == ["create table sternpost_audit", "record changes of boxes"]
+    assert lint(up) == []
+    assert is_additive(up)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from sternpost.compile.compiler import compile_contract
 from sternpost.plan.model import Plan
@@ -16,11 +16,14 @@ from sternpost import Contract, Create, Many, One, Read, Resource, field, many, 
 """
 
 
-def contract_text(tables: Mapping[str, Mapping[str, str]], *, linked: bool = False) -> str:
+def contract_text(
+    tables: Mapping[str, Mapping[str, str]], *, linked: bool = False, audited: Collection[str] = ()
+) -> str:
     """The source of a contract: by resource, by field, what stands behind the colon."""
     lines = ["from __future__ import annotations", _HEAD]
     for number, (name, fields) in enumerate(tables.items()):
-        lines.append(f'class {name}(Resource, prefix="r{chr(97 + number)}"):')
+        audit = ", audit=True" if name in audited else ""
+        lines.append(f'class {name}(Resource, prefix="r{chr(97 + number)}"{audit}):')
         lines.append(f'    """A {name.lower()}."""')
         lines += [f"    {field}: {text}" for field, text in fields.items()]
         if linked and number == 0 and len(tables) > 1:

@@ -37,11 +37,12 @@ class Label(Resource, prefix="lab", tenant="team", soft_delete=True, unique=[("n
     delete = Delete(allow=authenticated)
 
 
-class Task(Resource, prefix="tas", tenant="team", soft_delete=True):
+class Task(Resource, prefix="tas", tenant="team", soft_delete=True, audit=True):
     """Something to do."""
 
     team: str
     title: str
+    secret: str | None = field(sensitive=True)
     state: Literal["open", "done"] = field(default="open", write="never", filter=True)
     parent: One[Task] | None = one(on_delete="cascade")
     label: One[Label] | None = one(on_delete="set_null")

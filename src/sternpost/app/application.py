@@ -26,7 +26,7 @@ from sternpost.pipeline.translation import NO_CONVERSIONS
 from sternpost.plan.model import Plan
 from sternpost.plan.values import tenant_value
 from sternpost.ports.authenticator import Authenticator
-from sternpost.ports.storage import EVERY_TENANT, NO_TENANT, Storage
+from sternpost.ports.storage import EVERY_TENANT, NO_TENANT, Origin, Storage
 from sternpost.ports.storage import Scope as TenantScope
 from sternpost.protocols.rest.deprecation import day
 from sternpost.protocols.rest.docs import Docs
@@ -191,7 +191,12 @@ class Sternpost:
 
     @asynccontextmanager
     async def data(
-        self, cls: type[D] = Database, *, tenant: str | None = None, tenants: Literal["all"] | None = None
+        self,
+        cls: type[D] = Database,
+        *,
+        tenant: str | None = None,
+        tenants: Literal["all"] | None = None,
+        actor: str | None = None,
     ) -> AsyncGenerator[D]:
         """The contract's rows for a script or a test: `async with app.data(Data) as db:`. No server has to run.
 
@@ -199,13 +204,14 @@ class Sternpost:
             cls: the generated class with the contract's types; by default the one without.
             tenant: whose rows there are, as in a token's claim. A contract with tenants needs this or the next.
             tenants: "all" for the rows of every tenant; a new row then has to say whose it is.
+            actor: whom the audit trail names for what is changed, such as "nightly-import".
 
         Raises:
             TypeError: the contract has tenants, and neither is given, or both.
         """
-        scope = self._scope(tenant, tenants)
+        scope, origin = self._scope(tenant, tenants), Origin(actor) if actor is not None else None
         if self._running is not None:
-            yield cls(Access(self._running.runtime, scope=scope))
+            yield cls(Access(self._running.runtime, scope=scope, origin=origin))
             return
         settings = self._settings or load_settings(dotenv=Path(".env"), serving=False)
         if self.plan.hides_keys and not settings.keeps_secrets and settings.production:
@@ -214,7 +220,7 @@ class Sternpost:
         await storage.open(self.plan)
         runtime = self._runtime(settings, storage, cast("Authenticator", None))  # nobody calls
         try:
-            yield cls(Access(runtime, scope=scope))
+            yield cls(Access(runtime, scope=scope, origin=origin))
         finally:
             await storage.close()
 

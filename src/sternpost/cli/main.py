@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 
 from sternpost.cli.apikey import apikey_cli
+from sternpost.cli.audit import audit_cli
 from sternpost.cli.migrate import make_schema, migrate_cli
 from sternpost.compile.diagnostics import ContractError
 from sternpost.errors import StartupError
@@ -40,6 +41,7 @@ contract_cli = typer.Typer(help="Check, emit and explain the contract.", no_args
 cli.add_typer(contract_cli, name="contract")
 cli.add_typer(migrate_cli, name="migrate")
 cli.add_typer(apikey_cli, name="apikey")
+cli.add_typer(audit_cli, name="audit")
 
 
 def main() -> None:

@@ -351,6 +351,7 @@ class _Compiler:
             indexes=self.reader.indexes(draft),
             tenant=tenant,
             soft_delete=any(field.generated == "deleted" for field in draft.fields.values()),
+            audit=self._audit(draft, owned_by),
         )
 
     def _tenant(self, draft: Draft, owned_by: str | None) -> str | None:
@@ -364,6 +365,17 @@ class _Compiler:
             )
             return None
         return tenant if isinstance(tenant, str) else None
+
+    def _audit(self, draft: Draft, owned_by: str | None) -> bool:
+        wanted = draft.declaration.keywords.get("audit") is True
+        if wanted and owned_by is not None:
+            self.report.add(
+                draft.keyword("audit"),
+                "SP031",
+                f"{draft.name} is recorded with the {owned_by} that owns it",
+                f"leave audit out here, and declare it at {owned_by}",
+            )
+        return wanted and owned_by is None and not self.reader.external
 
     def _check_kept(self, drafts: dict[str, Draft], owner_of: dict[str, str]) -> None:
         """What goes when a row is deleted has to come back with it."""

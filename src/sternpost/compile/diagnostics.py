@@ -22,6 +22,7 @@ CODES: dict[str, str] = {
     "SP022": "an older version of the API is wrong",
     "SP023": "what changed after an older version is wrong",
     "SP030": "a declared index is malformed",
+    "SP031": "a resource cannot be audited",
     "SP040": "the tenant field does not exist",
     "SP041": "the tenant field cannot hold a tenant",
     "SP042": "an owned resource has a tenant of its own",

@@ -21,7 +21,19 @@ from sternpost.contract.resource import Declaration, Resource, declarations
 from sternpost.contract.source import Source, attribute_source, class_keyword_source
 from sternpost.plan.model import FieldPlan
 
-_KEYWORDS = {"prefix", "owner", "plural", "table", "schema", "unique", "indexes", "abstract", "tenant", "soft_delete"}
+_KEYWORDS = {
+    "prefix",
+    "owner",
+    "plural",
+    "table",
+    "schema",
+    "unique",
+    "indexes",
+    "abstract",
+    "tenant",
+    "soft_delete",
+    "audit",
+}
 DELETED = "deleted_at"
 """The field of rows that are kept when they are deleted."""
 
@@ -89,6 +101,7 @@ class DraftReader:
         self._check_unique_groups(draft)
         self._check_indexes(draft)
         self._compile_soft_delete(draft)
+        self._check_audit(draft)
         self._check_version(draft)
         self._check_columns(draft)
         return draft
@@ -393,6 +406,17 @@ class DraftReader:
                 hidden=True,
                 generated="deleted",
             )
+
+    def _check_audit(self, draft: Draft) -> None:
+        wanted = draft.declaration.keywords.get("audit", False)
+        if not isinstance(wanted, bool):
+            problem, fix = f"audit={shown(wanted)} is not True or False", "write audit=True"
+        elif wanted and self.external:
+            problem = "nothing is added to an external database, so its changes cannot be recorded"
+            fix = "leave audit out"
+        else:
+            return
+        self.report.add(draft.keyword("audit"), "SP031", f"{draft.name}: {problem}", fix)
 
     def _check_version(self, draft: Draft) -> None:
         """One field at most counts the changes, and whoever sees the row sees it: an ETag holds it."""

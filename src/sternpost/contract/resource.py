@@ -92,6 +92,7 @@ class Resource(Declared):
         indexes: tuples of fields for indexes beyond those that its filters and sorts get anyway; a `-` before a field lets
             it descend.
         soft_delete: True to keep deleted rows in the database, where nothing finds them until they are restored.
+        audit: True to record who changed what, and what it was before, in the table `sternpost_audit`.
         abstract: True for a base class that only lends its fields and operations.
     """
 

@@ -5,6 +5,7 @@ A migration file imports its vocabulary from here.
 
 from sternpost.migrations.shape import Check, Column, ForeignKey, Index, PrimaryKey, Table, Type, Unique, sql, types
 from sternpost.migrations.steps import (
+    AddAudit,
     AddColumn,
     AddIndex,
     AddRule,
@@ -12,6 +13,7 @@ from sternpost.migrations.steps import (
     ChangeCheck,
     ChangeType,
     CreateTable,
+    DropAudit,
     DropColumn,
     DropIndex,
     DropRule,
@@ -25,8 +27,10 @@ from sternpost.migrations.steps import (
     Step,
     Update,
 )
+from sternpost.storage.sql.audit import LinkAudit, RowAudit
 
 __all__ = [
+    "AddAudit",
     "AddColumn",
     "AddIndex",
     "AddRule",
@@ -36,6 +40,7 @@ __all__ = [
     "Check",
     "Column",
     "CreateTable",
+    "DropAudit",
     "DropColumn",
     "DropIndex",
     "DropRule",
@@ -43,12 +48,14 @@ __all__ = [
     "Execute",
     "ForeignKey",
     "Index",
+    "LinkAudit",
     "Nullable",
     "PrimaryKey",
     "RenameColumn",
     "RenameIndex",
     "RenameRule",
     "RenameTable",
+    "RowAudit",
     "Step",
     "Table",
     "Type",

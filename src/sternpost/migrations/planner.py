@@ -10,12 +10,14 @@ from typing import Generic, TypeVar
 from sternpost.migrations.conversions import conversion
 from sternpost.migrations.shape import Check, Column, Database, ForeignKey, Index, Rule, Shape, Sql, Table, Unique
 from sternpost.migrations.steps import (
+    AddAudit,
     AddColumn,
     AddIndex,
     AddRule,
     ChangeCheck,
     ChangeType,
     CreateTable,
+    DropAudit,
     DropColumn,
     DropIndex,
     DropRule,
@@ -72,8 +74,12 @@ class Question:
 
 def rename_questions(old: Shape, new: Shape, answers: Answers) -> list[Question]:
     """For everything that is gone while something new could be the same under another name."""
-    gone = [name for name in old if name not in new and name not in answers.renames and name not in answers.dropped]
-    came = [name for name in new if name not in old and name not in answers.renames.values()]
+    gone = [
+        name
+        for name in old
+        if name not in new and name not in answers.renames and name not in answers.dropped and not _is_ours(name)
+    ]
+    came = [name for name in new if name not in old and name not in answers.renames.values() and not _is_ours(name)]
     if gone and came:
         return [_rename_question("table", name, came) for name in gone]
     questions: list[Question] = []
@@ -122,6 +128,7 @@ class _Planner:
 
     def run(self) -> tuple[list[Step], list[Question]]:
         renamed = {old: new for old, new in self.answers.renames.items() if "." not in old and old in self.old}
+        self._drop_audits(renamed)
         self.steps += [RenameTable(old, new) for old, new in renamed.items()]
         now = _renamed_tables(self.old, self.answers)
         for name in list(now):
@@ -129,7 +136,7 @@ class _Planner:
         pairs = list(_matched(now, self.new))
         for _, before, after in pairs:
             self._drop_rules(before, after)
-        self.steps += [CreateTable(table) for name, table in self.new.items() if name not in now]
+        self.steps += [CreateTable(replace(table, audit=())) for name, table in self.new.items() if name not in now]
         for _, before, after in pairs:
             self._change(before, after)
         for _, before, after in pairs:
@@ -138,6 +145,9 @@ class _Planner:
             kept = {column.name for column in after.columns}
             self.steps += [DropColumn(after.name, column.name) for column in before.columns if column.name not in kept]
         self.steps += [DropTable(name) for name in reversed(now) if name not in self.new]
+        for name, table in self.new.items():
+            before = now[name].audit if name in now and name not in renamed.values() else ()
+            self.steps += [AddAudit(name, audit) for audit in table.audit if audit not in before]
         return self.steps, self.questions
 
     def _rename_columns(self, now: Shape, name: str) -> Shape:
@@ -149,6 +159,18 @@ class _Planner:
                 self.steps.append(RenameColumn(name, before, after))
                 now = with_renamed_column(now, name, before, after)
         return now
+
+    def _drop_audits(self, renamed: Mapping[str, str]) -> None:
+        """What is recorded otherwise from here on. PostgreSQL replaces a trigger at one stroke, and misses no change."""
+        for name, table in self.old.items():
+            after = self.new.get(renamed.get(name, name))
+            if after is None:
+                continue  # its triggers go with the table
+            kept = {audit.key for audit in after.audit}
+            for audit in table.audit:
+                if audit not in after.audit or name in renamed:
+                    only: Database | None = "sqlite" if audit.key in kept else None
+                    self.steps.append(DropAudit(name, audit, only))
 
     # -- rules and indexes
 
@@ -312,6 +334,11 @@ def _compare(before: Iterable[Named], after: Iterable[Named]) -> _Difference[Nam
             del came[match.name]
     found.came = list(came.values())
     return found
+
+
+def _is_ours(table: str) -> bool:
+    """Sternpost's own tables are never renamed."""
+    return table.startswith("sternpost_")
 
 
 def _rename_question(kind: str, name: str, came: list[str]) -> Question:

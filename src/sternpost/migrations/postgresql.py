@@ -12,6 +12,7 @@ from sternpost.errors import StartupError
 from sternpost.migrations.actions import Action, Mode, create_index, create_table, operations_on, rendered, rule_text
 from sternpost.migrations.shape import Index, Unique
 from sternpost.migrations.steps import (
+    AddAudit,
     AddColumn,
     AddIndex,
     AddRule,
@@ -19,6 +20,7 @@ from sternpost.migrations.steps import (
     ChangeCheck,
     ChangeType,
     CreateTable,
+    DropAudit,
     DropColumn,
     DropIndex,
     DropRule,
@@ -33,6 +35,13 @@ from sternpost.migrations.steps import (
     Update,
 )
 from sternpost.storage.postgresql.dialect import PostgresqlDialect
+from sternpost.storage.sql.audit import (
+    AUDIT_FUNCTIONS,
+    AUDIT_TABLE,
+    audit_functions,
+    audit_triggers,
+    drop_audit_triggers,
+)
 from sternpost.storage.sql.dialect import ColumnType
 
 if TYPE_CHECKING:
@@ -120,8 +129,11 @@ class PostgresqlTarget:
 
     def introspect(self, connection: Connection) -> dict[str, Any]:
         """The schema as the database tells it, comparable with that of another database."""
-        found: dict[str, Any] = {name: {"columns": {}, "rules": {}, "indexes": {}} for name in self.tables(connection)}
-        for part, statement in (("columns", _COLUMNS), ("rules", _RULES), ("indexes", _INDEXES)):
+        found: dict[str, Any] = {
+            name: {"columns": {}, "rules": {}, "indexes": {}, "triggers": {}} for name in self.tables(connection)
+        }
+        parts = (("columns", _COLUMNS), ("rules", _RULES), ("indexes", _INDEXES), ("triggers", _TRIGGERS))
+        for part, statement in parts:
             for table, name, text in connection.exec_driver_sql(statement):
                 if table in found:
                     found[table][part][name] = text
@@ -145,7 +157,9 @@ def _parts(step: Step) -> list[_Part]:
         case CreateTable():
             return [("together", rendered(_DIALECT, lambda op: create_table(op, step.table, "postgresql")))]
         case DropTable():
-            return [("together", rendered(_DIALECT, lambda op: op.drop_table(step.table)))]
+            functions = AUDIT_FUNCTIONS if step.table == AUDIT_TABLE else ()
+            gone = tuple(f"DROP FUNCTION IF EXISTS {name}() CASCADE" for name in functions)  # with tables that go later
+            return [("together", (*rendered(_DIALECT, lambda op: op.drop_table(step.table)), *gone))]
         case RenameTable():
             return [("together", rendered(_DIALECT, lambda op: op.rename_table(step.table, step.to)))]
         case AddColumn():
@@ -192,6 +206,16 @@ def _parts(step: Step) -> list[_Part]:
             return [("outside", (f"DROP INDEX CONCURRENTLY IF EXISTS {_quote(step.name)}",))]
         case RenameIndex():
             return [("together", (f"ALTER INDEX {_quote(step.index.name)} RENAME TO {_quote(step.to)}",))]
+        case AddAudit():
+            made = audit_triggers(step.table, step.audit, "postgresql")
+            gone = drop_audit_triggers(step.table, step.audit, "postgresql")
+            return [("together", (*audit_functions("postgresql"), *gone, *made))]
+        case DropAudit():
+            return (
+                [("together", tuple(drop_audit_triggers(step.table, step.audit, "postgresql")))]
+                if step.only != "sqlite"
+                else []
+            )
         case Execute():
             return [("together", (step.statement.postgresql,))] if step.statement.postgresql else []
         case Update() | Alembic():
@@ -277,4 +301,10 @@ _INDEXES = """
 SELECT c.relname, x.relname, pg_get_indexdef(i.indexrelid) || CASE WHEN i.indisvalid THEN '' ELSE ' INVALID' END
 FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema()
+"""
+_TRIGGERS = """
+SELECT c.relname, t.tgname, pg_get_triggerdef(t.oid)
+FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema()
+WHERE NOT t.tgisinternal
 """

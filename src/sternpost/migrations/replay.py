@@ -8,6 +8,7 @@ from dataclasses import replace
 from sternpost.migrations.planner import with_renamed_column, with_renamed_tables
 from sternpost.migrations.shape import Check, Column, Rule, Shape, Table
 from sternpost.migrations.steps import (
+    AddAudit,
     AddColumn,
     AddIndex,
     AddRule,
@@ -15,6 +16,7 @@ from sternpost.migrations.steps import (
     ChangeCheck,
     ChangeType,
     CreateTable,
+    DropAudit,
     DropColumn,
     DropIndex,
     DropRule,
@@ -54,13 +56,17 @@ def _replay(shape: Shape, step: Step) -> Shape:
             }
         case Update() | Execute() | Alembic():
             return shape
+        case DropAudit() if step.only is not None:
+            return shape  # another takes its place
         case _:
             return {**shape, step.table: _changed(shape[step.table], step)}
 
 
 def _changed(
     table: Table,
-    step: AddColumn
+    step: AddAudit
+    | DropAudit
+    | AddColumn
     | DropColumn
     | ChangeType
     | Nullable
@@ -90,6 +96,11 @@ def _changed(
             return _with_rule(table, step.name, lambda rule: replace(rule, name=step.to))
         case ChangeCheck():
             return _with_rule(table, step.name, lambda _: Check(step.name, step.condition))
+        case AddAudit():
+            others = tuple(audit for audit in table.audit if audit.key != step.audit.key)
+            return replace(table, audit=(*others, step.audit))
+        case DropAudit():
+            return replace(table, audit=tuple(audit for audit in table.audit if audit.key != step.audit.key))
         case AddIndex():
             return replace(table, indexes=(*table.indexes, step.index))
         case RenameIndex():

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sternpost.migrations.shape import Check, Column, Database, ForeignKey, Shape, Table
+from sternpost.storage.sql.audit import AUDIT_TABLE
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -17,7 +18,7 @@ ROWS_PER_TABLE = 7
 def add_rows(connection: Connection, shape: Shape, database: Database, first: int) -> None:
     """Adds rows to every table. `first` starts the numbers their values are made of, so that no two rows share one."""
     quote = connection.dialect.identifier_preparer.quote
-    for table in shape.values():
+    for table in _filled(shape):
         for offset in range(ROWS_PER_TABLE):
             values = _row(connection, table, database, first + offset, offset)
             if values is None:
@@ -32,7 +33,7 @@ def read_rows(connection: Connection, shape: Shape) -> dict[str, dict[str, dict[
     """Every value of every row as text: by table, by key, by column."""
     quote = connection.dialect.identifier_preparer.quote
     found: dict[str, dict[str, dict[str, str]]] = {}
-    for table in shape.values():
+    for table in _filled(shape):
         names = [column.name for column in table.columns]
         key = [names.index(name) for name in table.primary_key.columns]
         rows = connection.exec_driver_sql(f"SELECT {', '.join(map(quote, names))} FROM {quote(table.name)}").fetchall()
@@ -40,6 +41,11 @@ def read_rows(connection: Connection, shape: Shape) -> dict[str, dict[str, dict[
             "|".join(str(row[index]) for index in key): dict(zip(names, map(repr, row), strict=True)) for row in rows
         }
     return found
+
+
+def _filled(shape: Shape) -> list[Table]:
+    """The tables whose rows count. What is recorded of them is the database's own doing."""
+    return [table for table in shape.values() if table.name != AUDIT_TABLE]
 
 
 def _row(

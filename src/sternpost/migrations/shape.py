@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from sternpost.plan.model import Plan
 from sternpost.storage.postgresql.dialect import PostgresqlDialect
+from sternpost.storage.sql.audit import Audit
 from sternpost.storage.sql.schema import Schema
 from sternpost.storage.sqlite.dialect import SqliteDialect
 
@@ -131,6 +132,7 @@ class Table:
     primary_key: PrimaryKey
     rules: tuple[Rule, ...] = ()
     indexes: tuple[Index, ...] = ()
+    audit: tuple[Audit, ...] = ()
 
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)
@@ -179,7 +181,8 @@ def _table(name: str, lite: Mapping[str, Any], post: Mapping[str, Any]) -> Table
         for index, a in lite["indexes"].items()
     )
     key = lite["primary_key"]
-    return Table(name, columns, PrimaryKey(key["name"], tuple(key["columns"])), rules, indexes)
+    primary_key = PrimaryKey(key["name"], tuple(key["columns"]))
+    return Table(name, columns, primary_key, rules, indexes, tuple(lite.get("audit", ())))
 
 
 def _rule(name: str, lite: Mapping[str, Any] | None, post: Mapping[str, Any] | None) -> Rule:
@@ -203,6 +206,12 @@ def _sorted(shape: Shape) -> dict[str, Table]:
         return tuple(sorted(things, key=lambda thing: thing.name))
 
     return {
-        name: replace(table, columns=by_name(table.columns), rules=by_name(table.rules), indexes=by_name(table.indexes))
+        name: replace(
+            table,
+            columns=by_name(table.columns),
+            rules=by_name(table.rules),
+            indexes=by_name(table.indexes),
+            audit=tuple(sorted(table.audit, key=lambda audit: audit.key)),
+        )
         for name, table in shape.items()
     }

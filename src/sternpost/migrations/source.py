@@ -11,6 +11,7 @@ from sternpost.migrations.shape import Sql, Type, types
 from sternpost.migrations.steps import Step
 
 WIDTH = 116
+_NAMED = ("rules", "indexes", "where", "values", "masked", "reals")
 _NAMES = {value: f"types.{name}" for name, value in vars(types).items() if isinstance(value, Type)}
 
 _TEMPLATE = '''"""{title}"""
@@ -122,7 +123,7 @@ def _arguments(value: Any) -> list[tuple[str, Any]]:
         if member.default is not MISSING and given == member.default:
             by_name = True
             continue
-        named = by_name or isinstance(given, bool) or member.name in ("rules", "indexes", "where", "values")
+        named = by_name or isinstance(given, bool) or member.name in _NAMED
         arguments.append((f"{member.name}=" if named else "", given))
         by_name = by_name or named
     return arguments

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from sternpost.errors import StartupError
 from sternpost.migrations.actions import Action, create_index, create_table, operations_on, rendered, rule_text
 from sternpost.migrations.steps import (
+    AddAudit,
     AddColumn,
     AddIndex,
     AddRule,
@@ -22,6 +23,7 @@ from sternpost.migrations.steps import (
     ChangeCheck,
     ChangeType,
     CreateTable,
+    DropAudit,
     DropColumn,
     DropIndex,
     DropRule,
@@ -35,6 +37,7 @@ from sternpost.migrations.steps import (
     Step,
     Update,
 )
+from sternpost.storage.sql.audit import audit_triggers, drop_audit_triggers
 from sternpost.storage.sqlite.dialect import SqliteDialect
 
 if TYPE_CHECKING:
@@ -130,9 +133,12 @@ class SqliteTarget:
                 "rules": {rule: _plain(text) for rule, text in parsed.rules.items()},
                 "options": _plain(parsed.options),
                 "indexes": {},
+                "triggers": {},
             }
         for name, table, text in connection.exec_driver_sql(_INDEX_TEXTS).fetchall():
             found[table]["indexes"][name] = _plain(text)
+        for name, table, text in connection.exec_driver_sql(_TRIGGER_TEXTS).fetchall():
+            found[table]["triggers"][name] = _plain(text)
         return found
 
 
@@ -241,6 +247,13 @@ def _statements(step: Step) -> tuple[str, ...]:
             index = type(step.index)(step.to, step.index.columns, step.index.unique, step.index.where)
             made = rendered(_DIALECT, lambda op: create_index(op, step.table, index, "sqlite"))
             return (f"DROP INDEX IF EXISTS {_quote(step.index.name)}", *made)
+        case AddAudit():
+            return (
+                *drop_audit_triggers(step.table, step.audit, "sqlite"),
+                *audit_triggers(step.table, step.audit, "sqlite"),
+            )
+        case DropAudit():
+            return tuple(drop_audit_triggers(step.table, step.audit, "sqlite")) if step.only != "postgresql" else ()
         case Execute():
             return (step.statement.sqlite,) if step.statement.sqlite else ()
         case _:
@@ -327,5 +340,6 @@ def _locked(file: IO[bytes]) -> bool:
 _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
 _TABLE_TEXTS = "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
 _INDEX_TEXTS = "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+_TRIGGER_TEXTS = "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger'"
 _ONE_TABLE = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?"
 _BELONGING = "SELECT sql FROM sqlite_master WHERE type IN ('index', 'trigger') AND sql IS NOT NULL AND tbl_name = ?"

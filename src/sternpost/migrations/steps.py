@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sternpost.migrations.shape import Column, Database, Index, Rule, Sql, Table, Type
+from sternpost.storage.sql.audit import Audit
 
 BATCH_ROWS = 1000
 
@@ -306,6 +307,39 @@ class Update(_Step):
 
 
 @dataclass(frozen=True)
+class AddAudit(_Step):
+    """Triggers that record each change of a table's rows in `sternpost_audit`, instead of those that did so before."""
+
+    table: str
+    audit: Audit
+
+    @property
+    def additive(self) -> bool:
+        return True
+
+    @property
+    def title(self) -> str:
+        return f"record changes of {self.table}"
+
+
+@dataclass(frozen=True)
+class DropAudit(_Step):
+    """Ends that; `only` where one database alone needs it, because others replace their triggers at one stroke."""
+
+    table: str
+    audit: Audit
+    only: Database | None = None
+
+    @property
+    def additive(self) -> bool:
+        return True
+
+    @property
+    def title(self) -> str:
+        return f"stop recording changes of {self.table}"
+
+
+@dataclass(frozen=True)
 class Execute(_Step):
     """A statement of one's own in each database, in the migration's transaction."""
 
@@ -355,6 +389,8 @@ Step = (
     | DropIndex
     | RenameIndex
     | Update
+    | AddAudit
+    | DropAudit
     | Execute
     | Alembic
 )

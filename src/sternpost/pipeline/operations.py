@@ -36,6 +36,7 @@ from sternpost.ports.storage import (
     Document,
     ListShape,
     ListValues,
+    Origin,
     Position,
     Reader,
     Row,
@@ -72,10 +73,17 @@ class Execution:
     async def transaction(self) -> AsyncGenerator[Session]:
         """The transaction to work in: the one it is part of, or its own."""
         if self.session is not None:
+            await self._attribute(self.session)
             yield self.session
             return
         async with self.runtime.storage.transaction(self.statistics, scope=self.scope) as session:
+            await self._attribute(session)
             yield session
+
+    async def _attribute(self, session: Session) -> None:
+        """Says whose changes these are, where the contract wants that recorded."""
+        if self.runtime.newest.audited:
+            await session.attribute(Origin(self.subject, self.observation.operation, self.observation.request_id))
 
     @property
     def policy(self) -> PolicyNode:

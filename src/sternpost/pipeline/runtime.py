@@ -147,6 +147,7 @@ class Runtime:
             and function is None
             and operation.timeout_seconds is None
             and all(relation.input_name is None for relation in resource.relations)
+            and resource.name not in self.newest.audited
             and not self.newest.checked_references(self.newest.by_name[resource.name]),
             views=self.views,
             tenanted=self._tenanted(resource.name),

@@ -129,6 +129,7 @@ COMPARED: dict[str, frozenset[str]] = {
             "unique_together",
             "tenant",
             "soft_delete",
+            "audit",
         ]
     ),
     "FieldPlan": frozenset(
@@ -278,6 +279,9 @@ class _Comparison:
         if bool(new.get("soft_delete")) != bool(old.get("soft_delete")):
             kept = "stay in the database" if new.get("soft_delete") else "are gone for good"
             self._add("neutral", "soft-delete-changed", place, f"deleted rows {kept}")
+        if bool(new.get("audit")) != bool(old.get("audit")):
+            recorded = "is recorded" if new.get("audit") else "is no longer recorded"
+            self._add("neutral", "audit-changed", place, f"who changes what {recorded}")
         if new.get("tenant") and new.get("tenant") != old.get("tenant"):
             self._break("tenant-added", place, f"only callers of a tenant get in: {new['tenant']} says whose rows are")
         elif old.get("tenant") and not new.get("tenant"):

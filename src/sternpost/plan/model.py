@@ -200,6 +200,8 @@ class ResourcePlan:
     """The field that says whose row it is; every statement on the table asks for the caller's."""
     soft_delete: bool = False
     """Whether deleted rows are kept, where no statement finds them."""
+    audit: bool = False
+    """Whether each change of a row is recorded."""
 
     @cached_property
     def fields_by_name(self) -> dict[str, FieldPlan]:
@@ -305,6 +307,18 @@ class Plan:
         return frozenset(found)
 
     @cached_property
+    def audited(self) -> frozenset[str]:
+        """The resources of which each change is recorded: those that say so, and what they own."""
+        found: set[str] = set()
+        for resource in self.resources:
+            owner: ResourcePlan | None = resource
+            while owner is not None and not owner.audit:
+                owner = self.by_name.get(owner.owned_by or "")
+            if owner is not None:
+                found.add(resource.name)
+        return frozenset(found)
+
+    @cached_property
     def guarded(self) -> frozenset[str]:
         """The resources of which some rows are as if they did not exist: those of other tenants, and deleted ones."""
         found: set[str] = set(self.tenanted)
@@ -393,6 +407,8 @@ class Plan:
         ]
         if self.api_keys:
             schema.append({"table": "sternpost_api_keys"})
+        if self.audited:
+            schema.append({"table": "sternpost_audit", "of": sorted(self.audited)})
         return hashlib.sha256(orjson.dumps(schema, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
     def as_data(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from sternpost.plan.model import Plan
 from sternpost.plan.policy import Path, PolicyNode
+from sternpost.ports.audit import AuditTrail
 from sternpost.ports.keys import KeyStore
 
 if TYPE_CHECKING:
@@ -222,6 +223,15 @@ class TransactionOptions:
     timeout_seconds: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """For whom rows are changed, and why: the audit trail says so."""
+
+    actor: str | None
+    operation: str | None = None
+    request_id: str | None = None
+
+
 class Reader(Protocol):
     """Reads, each on its own or inside a transaction."""
 
@@ -262,6 +272,10 @@ class Session(Reader, Protocol):
 
     def data(self) -> DataSession:
         """What the data client reads and writes with, in the same transaction."""
+        ...
+
+    async def attribute(self, origin: Origin) -> None:
+        """Says for whom everything is that is changed from here on; for plans with audited resources."""
         ...
 
     async def insert(self, view: View, values: Values) -> Document:
@@ -353,6 +367,10 @@ class Storage(Protocol):
 
     def keys(self) -> KeyStore:
         """The API keys, where the plan has them."""
+        ...
+
+    def audit_trail(self) -> AuditTrail:
+        """What happened to the rows of audited resources, where the plan has any."""
         ...
 
     def ddl(self) -> list[str]:

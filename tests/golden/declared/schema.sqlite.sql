@@ -19,6 +19,26 @@ CREATE UNIQUE INDEX uq_labels_color ON labels (team, color) WHERE deleted_at IS 
 
 CREATE UNIQUE INDEX uq_labels_name_color ON labels (team, name, color) WHERE deleted_at IS NULL;
 
+CREATE TABLE sternpost_audit (
+    id INTEGER NOT NULL,
+    at TEXT NOT NULL,
+    actor TEXT,
+    operation TEXT,
+    request_id TEXT,
+    action TEXT NOT NULL,
+    resource TEXT NOT NULL,
+    row_id TEXT NOT NULL,
+    tenant TEXT,
+    "before" TEXT,
+    "after" TEXT,
+    CONSTRAINT pk_sternpost_audit PRIMARY KEY (id)
+)
+ STRICT;
+
+CREATE INDEX ix_sternpost_audit_actor ON sternpost_audit (actor, id);
+
+CREATE INDEX ix_sternpost_audit_row_id ON sternpost_audit (row_id, id);
+
 CREATE TABLE sternpost_schema (
     fingerprint TEXT NOT NULL,
     created_at TEXT NOT NULL
@@ -29,6 +49,7 @@ CREATE TABLE tasks (
     id TEXT NOT NULL,
     team TEXT NOT NULL,
     title TEXT NOT NULL,
+    secret TEXT,
     state TEXT NOT NULL,
     parent_id TEXT,
     label_id TEXT,
@@ -37,6 +58,7 @@ CREATE TABLE tasks (
     CONSTRAINT pk_tasks PRIMARY KEY (id),
     CONSTRAINT ck_tasks_team CHECK (length("team") <= 10000),
     CONSTRAINT ck_tasks_title CHECK (length("title") <= 10000),
+    CONSTRAINT ck_tasks_secret CHECK (length("secret") <= 10000),
     CONSTRAINT ck_tasks_state CHECK ("state" IN ('open', 'done')),
     CONSTRAINT fk_tasks_parent_id FOREIGN KEY(parent_id) REFERENCES tasks (id) ON DELETE CASCADE,
     CONSTRAINT fk_tasks_label_id FOREIGN KEY(label_id) REFERENCES labels (id) ON DELETE SET NULL
@@ -80,3 +102,67 @@ CREATE TABLE task_labels (
  STRICT;
 
 CREATE INDEX ix_task_labels_label_id ON task_labels (label_id);
+
+CREATE TRIGGER "sternpost_audit_tasks_create" AFTER INSERT ON "tasks"
+BEGIN
+    INSERT INTO sternpost_audit (at, action, resource, row_id, tenant, before, after)
+    SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now'), 'create', 'Task', 'tas_' || NEW."id", NEW."team", NULL, json_object('id', NEW."id", 'team', NEW."team", 'title', NEW."title", 'secret', iif(NEW."secret" IS NULL, NULL, '***'), 'state', NEW."state", 'parent_id', NEW."parent_id", 'label_id', NEW."label_id", 'version', NEW."version");
+END;
+
+CREATE TRIGGER "sternpost_audit_tasks_update" AFTER UPDATE ON "tasks"
+WHEN OLD."id" IS NOT NEW."id" OR OLD."team" IS NOT NEW."team" OR OLD."title" IS NOT NEW."title" OR OLD."secret" IS NOT NEW."secret" OR OLD."state" IS NOT NEW."state" OR OLD."parent_id" IS NOT NEW."parent_id" OR OLD."label_id" IS NOT NEW."label_id" OR OLD."version" IS NOT NEW."version" OR (OLD."deleted_at" IS NULL) <> (NEW."deleted_at" IS NULL)
+BEGIN
+    INSERT INTO sternpost_audit (at, action, resource, row_id, tenant, before, after)
+    SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now'), iif((OLD."deleted_at" IS NULL) = (NEW."deleted_at" IS NULL), 'update', iif(NEW."deleted_at" IS NULL, 'restore', 'delete')), 'Task', 'tas_' || NEW."id", NEW."team", json_group_object(name, was), json_group_object(name, becomes) FROM (
+    SELECT 'id' AS name, OLD."id" AS was, NEW."id" AS becomes WHERE OLD."id" IS NOT NEW."id"
+    UNION ALL SELECT 'team' AS name, OLD."team" AS was, NEW."team" AS becomes WHERE OLD."team" IS NOT NEW."team"
+    UNION ALL SELECT 'title' AS name, OLD."title" AS was, NEW."title" AS becomes WHERE OLD."title" IS NOT NEW."title"
+    UNION ALL SELECT 'secret' AS name, iif(OLD."secret" IS NULL, NULL, '***') AS was, iif(NEW."secret" IS NULL, NULL, '***') AS becomes WHERE OLD."secret" IS NOT NEW."secret"
+    UNION ALL SELECT 'state' AS name, OLD."state" AS was, NEW."state" AS becomes WHERE OLD."state" IS NOT NEW."state"
+    UNION ALL SELECT 'parent_id' AS name, OLD."parent_id" AS was, NEW."parent_id" AS becomes WHERE OLD."parent_id" IS NOT NEW."parent_id"
+    UNION ALL SELECT 'label_id' AS name, OLD."label_id" AS was, NEW."label_id" AS becomes WHERE OLD."label_id" IS NOT NEW."label_id"
+    UNION ALL SELECT 'version' AS name, OLD."version" AS was, NEW."version" AS becomes WHERE OLD."version" IS NOT NEW."version"
+    );
+END;
+
+CREATE TRIGGER "sternpost_audit_tasks_delete" AFTER DELETE ON "tasks"
+BEGIN
+    INSERT INTO sternpost_audit (at, action, resource, row_id, tenant, before, after)
+    SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now'), 'delete', 'Task', 'tas_' || OLD."id", OLD."team", json_object('id', OLD."id", 'team', OLD."team", 'title', OLD."title", 'secret', iif(OLD."secret" IS NULL, NULL, '***'), 'state', OLD."state", 'parent_id', OLD."parent_id", 'label_id', OLD."label_id", 'version', OLD."version"), NULL;
+END;
+
+CREATE TRIGGER "sternpost_audit_tas_labels_task_labels_link" AFTER INSERT ON "task_labels"
+BEGIN
+    INSERT INTO sternpost_audit (at, action, resource, row_id, before, after)
+    SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now'), 'link', 'Task', 'tas_' || NEW."task_id", NULL, json_object('labels', 'lab_' || NEW."label_id");
+END;
+
+CREATE TRIGGER "sternpost_audit_tas_labels_task_labels_unlink" AFTER DELETE ON "task_labels"
+BEGIN
+    INSERT INTO sternpost_audit (at, action, resource, row_id, before, after)
+    SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now'), 'unlink', 'Task', 'tas_' || OLD."task_id", json_object('labels', 'lab_' || OLD."label_id"), NULL;
+END;
+
+CREATE TRIGGER "sternpost_audit_steps_create" AFTER INSERT ON "steps"
+BEGIN
+    INSERT INTO sternpost_audit (at, action, resource, row_id, tenant, before, after)
+    SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now'), 'create', 'Step', 'ste_' || NEW."id", NULL, NULL, json_object('id', NEW."id", 'task_id', NEW."task_id", 'text', NEW."text", 'label_id', NEW."label_id");
+END;
+
+CREATE TRIGGER "sternpost_audit_steps_update" AFTER UPDATE ON "steps"
+WHEN OLD."id" IS NOT NEW."id" OR OLD."task_id" IS NOT NEW."task_id" OR OLD."text" IS NOT NEW."text" OR OLD."label_id" IS NOT NEW."label_id"
+BEGIN
+    INSERT INTO sternpost_audit (at, action, resource, row_id, tenant, before, after)
+    SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now'), 'update', 'Step', 'ste_' || NEW."id", NULL, json_group_object(name, was), json_group_object(name, becomes) FROM (
+    SELECT 'id' AS name, OLD."id" AS was, NEW."id" AS becomes WHERE OLD."id" IS NOT NEW."id"
+    UNION ALL SELECT 'task_id' AS name, OLD."task_id" AS was, NEW."task_id" AS becomes WHERE OLD."task_id" IS NOT NEW."task_id"
+    UNION ALL SELECT 'text' AS name, OLD."text" AS was, NEW."text" AS becomes WHERE OLD."text" IS NOT NEW."text"
+    UNION ALL SELECT 'label_id' AS name, OLD."label_id" AS was, NEW."label_id" AS becomes WHERE OLD."label_id" IS NOT NEW."label_id"
+    );
+END;
+
+CREATE TRIGGER "sternpost_audit_steps_delete" AFTER DELETE ON "steps"
+BEGIN
+    INSERT INTO sternpost_audit (at, action, resource, row_id, tenant, before, after)
+    SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now'), 'delete', 'Step', 'ste_' || OLD."id", NULL, json_object('id', OLD."id", 'task_id', OLD."task_id", 'text', OLD."text", 'label_id', OLD."label_id"), NULL;
+END;

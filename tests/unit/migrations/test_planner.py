@@ -32,7 +32,8 @@ def contracts(draw: st.DrawFn) -> str:
     for name in draw(st.sampled_from((("Box",), ("Box", "Crate")))):
         chosen = draw(st.lists(st.sampled_from(sorted(FIELDS)), min_size=1, unique=True))
         tables[name] = {field: draw(st.sampled_from(FIELDS[field])) for field in chosen}
-    return contract_text(tables, linked=draw(st.booleans()))
+    audited = draw(st.sets(st.sampled_from(sorted(tables))))
+    return contract_text(tables, linked=draw(st.booleans()), audited=audited)
 
 
 def answered(old: Shape, new: Shape) -> Answers:

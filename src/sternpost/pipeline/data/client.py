@@ -14,7 +14,7 @@ from sternpost.errors import Timeout, WriteConflict
 from sternpost.ids import decode
 from sternpost.pipeline.data.rows import instance_of_columns, model_of
 from sternpost.pipeline.data.table import Table
-from sternpost.ports.storage import NO_TENANT, Isolation, Reader, Scope, Session, Statistics, TransactionOptions
+from sternpost.ports.storage import NO_TENANT, Isolation, Origin, Reader, Scope, Session, Statistics, TransactionOptions
 
 if TYPE_CHECKING:
     from sternpost.pipeline.runtime import Runtime
@@ -37,6 +37,7 @@ class Access:
     Args:
         reader: an operation's; None for scripts, which open what they need.
         scope: for scripts, which rows of tenants there are.
+        origin: for scripts, whom the audit trail names.
         sleep, random: replaced in tests; between two tries of a transaction it waits for a random part of the backoff.
     """
 
@@ -46,6 +47,7 @@ class Access:
         reader: Reader | None = None,
         *,
         scope: Scope = NO_TENANT,
+        origin: Origin | None = None,
         statistics: Statistics | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         random: Callable[[], float] = random.random,
@@ -55,6 +57,7 @@ class Access:
         self.sleep = sleep
         self.random = random
         self.scope = scope if reader is None else reader.scope
+        self.origin = origin if runtime.newest.audited else None
         self._reader = reader
 
     @property
@@ -93,6 +96,8 @@ class Access:
         if self._reader is not None:
             raise RuntimeError(READS_ONLY)
         async with self.runtime.storage.transaction(self.statistics, options, scope=self.scope) as session:
+            if self.origin is not None:
+                await session.attribute(self.origin)
             outside = _open.get()
             _open.set({**outside, self: session})
             try:

@@ -7,13 +7,16 @@ import contextlib
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import asyncpg
+import orjson
 
 from sternpost.errors import StartupError, Timeout, Unavailable, WriteConflict
 from sternpost.plan.model import Plan
+from sternpost.ports.audit import AuditTrail
 from sternpost.ports.keys import KeyStore
 from sternpost.ports.storage import (
     EVERY_TENANT,
@@ -21,6 +24,7 @@ from sternpost.ports.storage import (
     Document,
     ListShape,
     ListValues,
+    Origin,
     Reader,
     Scope,
     Session,
@@ -35,6 +39,7 @@ from sternpost.storage.postgresql.pool import Pool
 from sternpost.storage.postgresql.replicas import Replica, ReplicatedReads
 from sternpost.storage.postgresql.tables import found_columns
 from sternpost.storage.sql.api_keys import SqlKeys
+from sternpost.storage.sql.audit import AUDIT_SETTING, SqlAuditTrail
 from sternpost.storage.sql.external import refuse_external, refuse_misfit
 from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed, OnlyReads, behind
 from sternpost.storage.sql.schema import SCHEMA_TABLE
@@ -57,6 +62,7 @@ _AWAY = (
     asyncpg.InvalidAuthorizationSpecificationError,
 )
 _KEY = re.compile(r"Key \((.*?)\)=\(")
+_SET_ORIGIN = f"SELECT set_config('{AUDIT_SETTING}', $1, true)"
 _LOCK_SCHEMA = "SELECT pg_advisory_xact_lock(hashtext('sternpost schema'))"
 
 
@@ -173,6 +179,9 @@ class PostgresqlStorage:
 
     def keys(self) -> KeyStore:
         return SqlKeys(self.dialect, self.fetch, self.fetch)
+
+    def audit_trail(self) -> AuditTrail:
+        return SqlAuditTrail(self.statements.plan, self.dialect, self.fetch)
 
     def reader(self, statistics: Statistics | None = None, scope: Scope = NO_TENANT) -> Reader:
         return SqlReader(self._reads, self.statements, statistics, scope)
@@ -403,6 +412,9 @@ class _Single:
         async with self.storage.connection() as connection:
             return await _Statements(self.storage, connection).execute(text, arguments)
 
+    async def attribute(self, origin: Origin) -> None:
+        raise TypeError("What is recorded is written in a transaction")
+
     async def changed(self, text: str, arguments: tuple[Any, ...]) -> int:
         async with self.storage.connection() as connection:
             return await _Statements(self.storage, connection).changed(text, arguments)
@@ -432,6 +444,10 @@ class _Statements:
     async def execute(self, text: str, arguments: tuple[Any, ...]) -> int:
         status: str = await self.storage.guarded(lambda: self.connection.execute(text, *arguments))
         return int(status.rpartition(" ")[2])
+
+    async def attribute(self, origin: Origin) -> None:
+        told = orjson.dumps(asdict(origin)).decode()
+        await self.storage.guarded(lambda: self.connection.execute(_SET_ORIGIN, told))
 
     async def changed(self, text: str, arguments: tuple[Any, ...]) -> int:
         # prepared, so that it is one statement and nothing behind it

@@ -28,6 +28,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from sternpost.plan.indexes import indexes
 from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.storage.sql.api_keys import api_keys_table
+from sternpost.storage.sql.audit import Audit, audit_functions, audit_table, audit_triggers, link_audit, row_audit
 from sternpost.storage.sql.dialect import ColumnType, Dialect
 
 SCHEMA_TABLE = "sternpost_schema"
@@ -62,11 +63,25 @@ class Schema:
         self.tables = {resource.name: self._table(resource) for resource in plan.resources}
         if plan.api_keys:
             api_keys_table(self.metadata, dialect)
+        if plan.audited:
+            audit_table(self.metadata, dialect)
         self.links: dict[str, Table] = {}
         for resource in plan.resources:
             for relation in resource.relations:
                 if relation.link_table is not None and relation.link_table not in self.links:
                     self.links[relation.link_table] = self._link_table(resource, relation)
+
+    @cached_property
+    def audits(self) -> dict[str, list[Audit]]:
+        """By table, what the audit trail records of it."""
+        found: dict[str, list[Audit]] = {}
+        for resource in self.plan.resources:
+            if resource.name in self.plan.audited:
+                found.setdefault(resource.table, []).append(row_audit(self.plan, resource))
+                for relation in resource.relations:
+                    if relation.link_table is not None:
+                        found.setdefault(relation.link_table, []).append(link_audit(self.plan, resource, relation))
+        return found
 
     def ddl(self) -> list[str]:
         """Statements that create everything, in an order that satisfies foreign keys."""
@@ -77,6 +92,10 @@ class Schema:
             statements.extend(
                 _tidy(str(CreateIndex(index).compile(dialect=self.dialect.compiler))) for index in indexes
             )
+        database = self.dialect.name
+        statements += audit_functions(database) if self.audits else []
+        for name, audits in self.audits.items():
+            statements += [text for audit in audits for text in audit_triggers(name, audit, database)]
         return statements
 
     @cached_property
@@ -135,6 +154,7 @@ class Schema:
             },
             "rules": dict(sorted(rules.items())),
             "indexes": dict(sorted(indexes.items())),
+            **({"audit": audits} if (audits := self.audits.get(str(table.name))) else {}),
         }
 
     def _described_index(self, index: Index) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from sternpost.ports.storage import (
     IncludeValues,
     ListShape,
     ListValues,
+    Origin,
     Reader,
     Row,
     Rows,
@@ -74,6 +75,10 @@ class Connection(Queries, Protocol):
 
     async def execute(self, text: str, arguments: tuple[Any, ...]) -> int:
         """Runs a statement; how many rows it changed."""
+        ...
+
+    async def attribute(self, origin: Origin) -> None:
+        """Says for whom everything is that is changed from here on."""
         ...
 
     async def changed(self, text: str, arguments: tuple[Any, ...]) -> int:
@@ -388,6 +393,10 @@ class SqlSession(SqlReader):
         except ConstraintFailed as failure:
             raise await self._explained(failure, view.resource, values) from failure
         return decoder.document(rows[0]) if rows else None
+
+    async def attribute(self, origin: Origin) -> None:
+        self.statistics.statements += 1
+        await self.connection.attribute(origin)
 
     async def delete(self, resource: str, id: str, *, at: datetime | None = None) -> bool:
         if resource in self.plan.removed_with_care:

@@ -9,12 +9,14 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import astuple
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sternpost.errors import Internal, StartupError, SternpostError, Timeout, Unavailable
 from sternpost.plan.model import Plan
+from sternpost.ports.audit import AuditTrail
 from sternpost.ports.keys import KeyStore
 from sternpost.ports.storage import (
     EVERY_TENANT,
@@ -22,6 +24,7 @@ from sternpost.ports.storage import (
     Document,
     ListShape,
     ListValues,
+    Origin,
     Reader,
     Scope,
     Session,
@@ -31,6 +34,7 @@ from sternpost.ports.storage import (
     View,
 )
 from sternpost.storage.sql.api_keys import SqlKeys
+from sternpost.storage.sql.audit import AUDIT_TABLE, SqlAuditTrail
 from sternpost.storage.sql.external import Columns, named_tables, refuse_external, refuse_misfit
 from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed, OnlyReads, behind
 from sternpost.storage.sql.grouping import Grouping
@@ -65,6 +69,9 @@ _PRAGMAS = (
     "PRAGMA trusted_schema = OFF",
     "PRAGMA temp_store = MEMORY",
 )
+
+_NEWEST_ENTRY = f"SELECT coalesce(max(id), 0) FROM {AUDIT_TABLE}"
+_SIGN_ENTRIES = f"UPDATE {AUDIT_TABLE} SET actor = ?, operation = ?, request_id = ? WHERE id > ?"
 
 T = TypeVar("T")
 
@@ -171,6 +178,9 @@ class SqliteStorage:
     def keys(self) -> KeyStore:
         return SqlKeys(self.dialect, self._read_once, self._write_once)
 
+    def audit_trail(self) -> AuditTrail:
+        return SqlAuditTrail(self.statements.plan, self.dialect, self._read_once)
+
     async def _read_once(self, text: str, arguments: tuple[Any, ...]) -> Sequence[Any]:
         return self.read_inline(text, arguments)
 
@@ -210,7 +220,9 @@ class SqliteStorage:
             if deadline is not None:
                 _end_after(connection, deadline)
             try:
-                yield SqlSession(_Writes(self, connection), self.statements, statistics, scope)
+                writes = _Writes(self, connection)
+                yield SqlSession(writes, self.statements, statistics, scope)
+                writes.sign()
             finally:
                 if deadline is not None:
                     connection.set_progress_handler(None, 0)
@@ -325,6 +337,8 @@ class SqliteStorage:
         connection.execute(f"PRAGMA busy_timeout = {busy_ms}")
         for pragma in _PRAGMAS:
             connection.execute(pragma)
+        if self.statements.plan.audited:  # up to SQLite 3.40 its JSON functions are not for triggers otherwise
+            connection.execute("PRAGMA trusted_schema = ON")
         connection.execute(f"PRAGMA query_only = {int(reads_only)}")
         return connection
 
@@ -544,6 +558,20 @@ class _Writes:
     def __init__(self, storage: SqliteStorage, connection: sqlite3.Connection) -> None:
         self.storage = storage
         self.connection = connection
+        self._origin: Origin | None = None
+        self._signed = 0
+        """The newest entry of the audit trail that says for whom it is, or was there before."""
+
+    async def attribute(self, origin: Origin) -> None:
+        self.sign()
+        self._signed = self.storage.guarded(lambda: self.connection.execute(_NEWEST_ENTRY).fetchone()[0])
+        self._origin = origin
+
+    def sign(self) -> None:
+        """Writes into the entries that the triggers have made since for whom they are: a trigger knows only its row."""
+        if self._origin is not None:
+            values = (*astuple(self._origin), self._signed)
+            self.storage.guarded(lambda: self.connection.execute(_SIGN_ENTRIES, values))
 
     async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
         return self.storage.guarded(lambda: self.connection.execute(text, arguments).fetchall())
