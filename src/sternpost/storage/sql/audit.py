@@ -94,13 +94,12 @@ Audit = RowAudit | LinkAudit
 
 def audit_table(metadata: MetaData, dialect: Dialect) -> Table:
     """The table."""
-    own = 1 if dialect.name == "sqlite" else 2
     table = Table(
         AUDIT_TABLE,
         metadata,
         *(
-            Column(column[0], ColumnType(column[own]), nullable=column[4], info={"form": column[3]})
-            for column in _COLUMNS
+            Column(name, ColumnType(lite if dialect.name == "sqlite" else post), nullable=nullable, info={"form": form})
+            for name, lite, post, form, nullable in _COLUMNS
         ),
         PrimaryKeyConstraint("id", name=f"pk_{AUDIT_TABLE}"),
         **dialect.table_options,
@@ -341,8 +340,8 @@ class SqlAuditTrail:
                 values[name] = wanted
         for name, instant in (("since", query.since), ("until", query.until)):
             if instant is not None:
-                column, bound = table.c["at"], bindparam(name)
-                statement = statement.where(column >= bound if name == "since" else column < bound)
+                at, bound = table.c["at"], cast("Any", bindparam(name))
+                statement = statement.where(at >= bound if name == "since" else at < bound)
                 values[name] = instant if self._dialect.name == "postgresql" else _sqlite_instant(instant)
         compiled = compile_statement(statement, self._dialect)
         return [self._entry(row) for row in await self._read(compiled.text, compiled.bind(values))]

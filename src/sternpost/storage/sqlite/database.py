@@ -337,7 +337,9 @@ class SqliteStorage:
         connection.execute(f"PRAGMA busy_timeout = {busy_ms}")
         for pragma in _PRAGMAS:
             connection.execute(pragma)
-        if self.statements.plan.audited:  # up to SQLite 3.40 its JSON functions are not for triggers otherwise
+        if not (reads_only or self.statements.plan.external):
+            # The audit trail's triggers, which a newer version of the service may have made, call JSON functions. SQLite
+            # up to 3.40 takes those for unsafe.
             connection.execute("PRAGMA trusted_schema = ON")
         connection.execute(f"PRAGMA query_only = {int(reads_only)}")
         return connection
