@@ -56,8 +56,6 @@ def plan(
     from sternpost.migrations.source import rendered
 
     application, history = _loaded(app)
-    if application.plan.external:
-        raise StartupError("The schema of this database is another program's: Sternpost changes nothing in it")
     old, new = history.shape(), shape_of(application.plan)
     answers = Answers(
         dict(_pair(text, ":", "--rename") for text in rename or ()),
@@ -285,6 +283,8 @@ def _loaded(app: str | None) -> tuple[Sternpost, History]:
 
     name = application_name(app)
     application = load_application(name)
+    if application.plan.external:
+        raise StartupError("The schema of this database is another program's: Sternpost changes nothing in it")
     return application, _history(application, name)
 
 

@@ -64,6 +64,9 @@ RESERVED = frozenset(
         "lte",  # what `this` offers in a policy
     }
 )
+LIST_PARAMETERS = frozenset({"count", "limit"})
+"""Names of parameters of lists that a field may have as long as no list filters by it."""
+
 _LENGTHS = {"min_length": 1, "max_length": 100, "decimal_places": 2, "max_digits": 12}
 AUTO = ("created", "updated", "version", "database")
 WRITE_RULES = ("always", "create", "never")
@@ -270,6 +273,14 @@ class FieldCompiler:
         possible = OPERATORS[kind] + (("isNull",) if nullable else ())
         if not wanted:
             return ()
+        if name in LIST_PARAMETERS:
+            self._add(
+                name,
+                "SP209",
+                f"the name {name!r} is that of a parameter of lists, so none can be filtered by it",
+                "leave filter out, or choose another name",
+                "filter",
+            )
         if wanted is True:
             if not possible:
                 self._add(name, "SP214", f"{a(kind)} cannot be filtered", "leave filter out", "filter")

@@ -6,7 +6,7 @@ import keyword
 import re
 import unicodedata
 
-from sternpost.compile.fields import RESERVED
+from sternpost.compile.fields import LIST_PARAMETERS, RESERVED
 from sternpost.compile.names import camel, plural, words
 
 _SAME = {"news", "series", "species", "media", "metadata", "equipment", "information", "data", "inventory", "staff"}
@@ -27,7 +27,7 @@ IMPORTED = {
     "Any", "Browse", "Contract", "Create", "Decimal", "Delete", "Json", "Literal", "Many", "One", "Read", "Resource",
     "Sternpost", "UUID", "Update",
 }  # fmt: skip
-TAKEN = RESERVED | {
+TAKEN = RESERVED | LIST_PARAMETERS | {
     "app", "browse", "contract", "create", "delete", "dt", "field", "many", "one", "read", "scope", "update",
 }  # fmt: skip
 """What a field cannot be called: it means something else there, or is the name of an operation."""

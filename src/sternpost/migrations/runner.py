@@ -13,7 +13,7 @@ from sternpost.errors import StartupError
 from sternpost.migrations.actions import Action
 from sternpost.migrations.history import History, Revision
 from sternpost.migrations.steps import Step, Update
-from sternpost.storage.sql.schema import SCHEMA_TABLE
+from sternpost.storage.sql.schema import SCHEMA_TABLE, VERSION_TABLE
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -24,7 +24,6 @@ Direction = Literal["up", "down"]
 PROGRESS_TABLE = "sternpost_migration"
 """Holds how far a migration came that is not finished."""
 
-VERSION_TABLE = "alembic_version"
 BOOKKEEPING = frozenset({SCHEMA_TABLE, PROGRESS_TABLE, VERSION_TABLE})
 """Tables about the schema, which are no part of it."""
 

@@ -42,7 +42,7 @@ from sternpost.storage.sql.api_keys import SqlKeys
 from sternpost.storage.sql.audit import AUDIT_SETTING, SqlAuditTrail
 from sternpost.storage.sql.external import refuse_external, refuse_misfit
 from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed, OnlyReads, behind
-from sternpost.storage.sql.schema import SCHEMA_TABLE
+from sternpost.storage.sql.schema import SCHEMA_TABLE, VERSION_TABLE
 from sternpost.storage.sql.session import SqlReader, SqlSession
 from sternpost.storage.sql.statements import PointStatement, Statements
 from sternpost.storage.sql.tenants import of_tenant
@@ -140,7 +140,8 @@ class PostgresqlStorage:
             found = await self.guarded(lambda: connection.fetch(f"SELECT fingerprint FROM {SCHEMA_TABLE}"))
             serves = [row[0] for row in found]
             if self.statements.schema.fingerprint not in serves:
-                raise Unavailable(log={"reason": behind(serves, self.statements.schema.fingerprint)})
+                revision = await self.guarded(lambda: _revision(connection))
+                raise Unavailable(log={"reason": behind(serves, self.statements.schema.fingerprint, revision)})
 
     async def _check_tables(self) -> None:
         """The tables of a database that was there before: looked at until they fit, then only whether it answers."""
@@ -357,6 +358,13 @@ class PostgresqlStorage:
         if isinstance(error, asyncpg.NotNullViolationError):
             return ConstraintFailed("not null", (str(getattr(error, "column_name", "")),), text)
         return ConstraintFailed("check", columns, text)
+
+
+async def _revision(connection: Any) -> str | None:
+    """The last migration of a database that has any."""
+    if await connection.fetchval("SELECT to_regclass($1)", VERSION_TABLE) is None:
+        return None
+    return await connection.fetchval(f"SELECT version_num FROM {VERSION_TABLE}")
 
 
 def _columns_named(error: asyncpg.IntegrityConstraintViolationError) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Literal
 from sternpost.errors import ConstraintViolated, Detail, Duplicate, ReferenceNotFound, SternpostError, StillReferenced
 from sternpost.plan.model import ResourcePlan
 
-BEHIND = "The database's schema is for {found}; the contract needs {needed}. See: sternpost migrate status"
+BEHIND = "The database{place} holds the schema for {found}; the contract needs {needed}. See: sternpost migrate status"
 
 SCHEMA_MISSING = "The database's schema is missing or not that of the contract. Run: sternpost migrate apply"
 
@@ -77,7 +77,8 @@ def client_error(failure: ConstraintFailed, resource: ResourcePlan, *, deleting:
     )
 
 
-def behind(found: Sequence[str], needed: str) -> str:
-    """Why a database with these fingerprints does not do for a contract with that one."""
+def behind(found: Sequence[str], needed: str, revision: str | None) -> str:
+    """Why a database with these fingerprints, after that migration, does not do for a contract with another one."""
     names = ", ".join(fingerprint[:16] for fingerprint in found) or "nothing"
-    return BEHIND.format(found=names, needed=needed[:16])
+    place = f" is at the migration {revision} and" if revision is not None else ""
+    return BEHIND.format(place=place, found=names, needed=needed[:16])

@@ -34,6 +34,9 @@ from sternpost.storage.sql.dialect import ColumnType, Dialect
 SCHEMA_TABLE = "sternpost_schema"
 """Holds the fingerprint of the contract that the schema was made for."""
 
+VERSION_TABLE = "alembic_version"
+"""Holds the name of the last migration, where there are migrations."""
+
 DELETED = "deleted_at"
 """The column of rows that are kept when they are deleted."""
 

@@ -38,7 +38,7 @@ from sternpost.storage.sql.audit import AUDIT_TABLE, SqlAuditTrail
 from sternpost.storage.sql.external import Columns, named_tables, refuse_external, refuse_misfit
 from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed, OnlyReads, behind
 from sternpost.storage.sql.grouping import Grouping
-from sternpost.storage.sql.schema import SCHEMA_TABLE
+from sternpost.storage.sql.schema import SCHEMA_TABLE, VERSION_TABLE
 from sternpost.storage.sql.session import SqlReader, SqlSession
 from sternpost.storage.sql.statements import PointStatement, Statements
 from sternpost.storage.sql.tenants import of_tenant
@@ -140,7 +140,11 @@ class SqliteStorage:
         found = await self.read_in_thread(_FINGERPRINT, ())
         serves = [row[0] for row in found]
         if self.statements.schema.fingerprint not in serves:
-            raise Unavailable(log={"reason": behind(serves, self.statements.schema.fingerprint)})
+            known = await self.read_in_thread(_HAS_MIGRATIONS, ())
+            revision = (
+                (await self.read_in_thread(f"SELECT version_num FROM {VERSION_TABLE}", ()))[0][0] if known else None
+            )
+            raise Unavailable(log={"reason": behind(serves, self.statements.schema.fingerprint, revision)})
 
     async def _check_tables(self) -> None:
         """The tables of a database that was there before: looked at again only after the file was replaced."""
@@ -637,6 +641,7 @@ class _Snapshot:
 
 
 _HAS_SCHEMA = f"SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '{SCHEMA_TABLE}'"
+_HAS_MIGRATIONS = f"SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '{VERSION_TABLE}'"
 _FINGERPRINT = f"SELECT fingerprint FROM {SCHEMA_TABLE}"
 
 
