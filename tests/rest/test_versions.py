@@ -72,7 +72,7 @@ class Person(Resource, prefix="per", plural="people"):
 async def create_person(context: Context, change: Change[Person]) -> Person:
     change["email"] = change["email"].lower()
     person = await change.apply()
-    assert person.full_name
+    assert person.full_name is not None
     return person
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any
 
+from sternpost.errors import SternpostError
 from sternpost.ports.storage import Document
 
 
@@ -54,6 +55,7 @@ class Call:
         parameters: page, order, filters and includes.
         export: whether the whole list is asked for, in parts; for operations that declare it.
         precondition: what must hold of the row.
+        refused: what was wrong with the request before it got here; told once it is known who calls.
     """
 
     operation: str
@@ -64,6 +66,7 @@ class Call:
     parameters: tuple[ListParameter, ...] = ()
     export: bool = False
     precondition: Precondition | None = None
+    refused: SternpostError | None = None
 
 
 @dataclass(slots=True)

@@ -37,6 +37,8 @@ async def execute(runtime: Runtime, call: Call, observation: Observation, sessio
 
     if operation.tenanted is not None:
         require_tenant(runtime, operation.tenanted, principal)
+    if call.refused is not None:
+        raise call.refused
 
     values = operation.input.parse(call.body) if operation.input is not None else {}
     access = operation.access(principal)

@@ -193,32 +193,41 @@ class Rest:
     ) -> Call:
         query: bytes = scope["query_string"]
         parent = (*endpoint.parent, match.id or "") if endpoint.parent else None
-        conditional = headers.if_match is not None or headers.if_none_match is not None
+        found, refused = None, None
+        body = await self._body(endpoint, scope, receive, headers)
+        try:
+            if body is not None:
+                self._check_body(endpoint, body, headers)
+            if headers.if_match is not None or headers.if_none_match is not None:
+                found = precondition(headers, reads=endpoint.operation.method == "GET")
+        except SternpostError as error:
+            refused = error
         return Call(
             operation=endpoint.operation.id,
             credentials=bearer_token(headers),
             id=match.id,
             parent=parent,
-            body=await self._body(endpoint, scope, receive, headers),
+            body=body if endpoint.body_types else None,
             parameters=()
             if not query
             else _known_parameters(query)
             if len(query) <= QUERY_KEPT_MAX
             else _parameters(query),
-            precondition=precondition(headers, reads=endpoint.operation.method == "GET") if conditional else None,
+            precondition=found,
+            refused=refused,
         )
 
     async def _body(self, endpoint: Endpoint, scope: Scope, receive: Receive, headers: RequestHeaders) -> bytes | None:
+        if endpoint.body_types or scope["method"] == "POST":
+            return await read_body(receive, headers, self.max_body_bytes)
+        return None
+
+    def _check_body(self, endpoint: Endpoint, body: bytes, headers: RequestHeaders) -> None:
         if endpoint.body_types:
-            body = await read_body(receive, headers, self.max_body_bytes)
             if body or headers.content_type:
                 check_content_type(headers, endpoint.body_types)
-            return body
-        if scope["method"] == "POST":
-            body = await read_body(receive, headers, self.max_body_bytes)
-            if body.strip() not in (b"", b"{}"):
-                raise Invalid("This operation takes no body", details=[Detail("", "unexpected_body", "Send no body")])
-        return None
+        elif body.strip() not in (b"", b"{}"):
+            raise Invalid("This operation takes no body", details=[Detail("", "unexpected_body", "Send no body")])
 
 
 class Export:
