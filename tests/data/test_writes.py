@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -309,6 +310,50 @@ async def test_a_transaction_that_takes_too_long_is_undone(db: Database) -> None
             await db.table(Label).create({"word": "late"})
             await db.sql(endless)
     assert await db.table(Label).count() == 0
+
+
+async def test_what_takes_too_long_in_a_savepoint_says_so(db: Database) -> None:
+    for _ in range(3):  # the server ends the idle connection at about the same time
+        with pytest.raises(Timeout):
+            async with db.transaction(timeout=0.1):
+                async with db.transaction():
+                    await db.table(Label).create({"word": "late"})
+                    time.sleep(0.15)  # so that the server is the first
+                    await asyncio.sleep(0.1)
+    assert await db.table(Label).count() == 0
+
+
+@pytest.mark.parametrize("database", ["postgresql"])
+async def test_what_postgresql_has_undone_is_not_taken_for_kept(db: Database) -> None:
+    labels = db.table(Label)
+    await labels.create({"word": "taken"})
+    with pytest.raises(RuntimeError, match="keeps nothing of it"):
+        async with db.transaction():
+            await labels.create({"word": "lost"})
+            with pytest.raises(Duplicate):
+                await labels.create({"word": "taken"})
+    with pytest.raises(RuntimeError, match="keeps nothing of it"):
+        async with db.transaction():
+            with pytest.raises(Duplicate):
+                await labels.create({"word": "taken"})
+            await labels.create({"word": "lost"})
+    async with db.transaction():
+        with pytest.raises(RuntimeError, match="keeps nothing of it"):
+            async with db.transaction():
+                with pytest.raises(Duplicate):
+                    await labels.create({"word": "taken"})
+        await labels.create({"word": "kept"})  # what was caught in a savepoint ends no more than that
+    assert [label.word for label in await labels.find(order=["word"])] == ["kept", "taken"]
+
+
+async def test_numbers_that_become_too_large_are_refused(db: Database) -> None:
+    ada = await db.table(Person).create({"name": "Ada", "email": "ada@example.com", "age": 2**63 - 1})
+    for change in ({"increment": 1}, {"multiply": 2}):
+        with pytest.raises(ConstraintViolated):
+            await db.table(Person).update(ada.id, {"age": change})
+        with pytest.raises(ConstraintViolated):
+            await db.table(Person).update_many({}, {"age": change})
+    assert (await db.table(Person).get(ada.id)).age == 2**63 - 1
 
 
 @pytest.mark.parametrize("database", ["postgresql"])

@@ -64,6 +64,10 @@ _AWAY = (
 _KEY = re.compile(r"Key \((.*?)\)=\(")
 _SET_ORIGIN = f"SELECT set_config('{AUDIT_SETTING}', $1, true)"
 _LOCK_SCHEMA = "SELECT pg_advisory_xact_lock(hashtext('sternpost schema'))"
+_ENDED = (
+    "An error of the database was caught in this transaction, and PostgreSQL keeps nothing of it: put what may fail and "
+    "be gone on from into a block of its own, async with db.transaction()"
+)
 
 
 class ConnectionLost(Unavailable):
@@ -211,7 +215,8 @@ class PostgresqlStorage:
             except Exception:  # a cancellation is different: the connection is given back as one whose work was cut off
                 await self._roll_back(connection)
                 raise
-            await self.guarded(lambda: connection.execute("COMMIT"))
+            if await self.guarded(lambda: connection.execute("COMMIT")) == "ROLLBACK":
+                raise RuntimeError(_ENDED)  # nobody may take for kept what PostgreSQL has undone
 
     async def export(
         self, shape: ListShape, values: ListValues, statistics: Statistics, scope: Scope = NO_TENANT
@@ -332,6 +337,10 @@ class PostgresqlStorage:
                 return self._constraint(error)
             case asyncpg.DataError() if self.statements.plan.external:  # what a column of another type does not take
                 return ConstraintFailed("check", (), type(error).__name__)
+            case asyncpg.NumericValueOutOfRangeError():  # what arithmetic in the database came to
+                return ConstraintFailed("check", (), type(error).__name__)
+            case asyncpg.InFailedSQLTransactionError():
+                return RuntimeError(_ENDED)
             case asyncpg.SerializationError() | asyncpg.DeadlockDetectedError():
                 return WriteConflict(log={"database": str(error)})
             case asyncpg.LockNotAvailableError():  # one of the next ones, to the driver

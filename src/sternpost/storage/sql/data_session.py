@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -307,11 +307,12 @@ class SqlDataSession(SqlDataReader):
         await self.session.connection.command(f"SAVEPOINT {name}")
         try:
             yield
-        except BaseException:
-            await self.session.connection.command(f"ROLLBACK TO SAVEPOINT {name}")
             await self.session.connection.command(f"RELEASE SAVEPOINT {name}")
+        except BaseException:
+            with suppress(Unavailable):  # a connection that is gone has undone it, and what was raised counts
+                await self.session.connection.command(f"ROLLBACK TO SAVEPOINT {name}")
+                await self.session.connection.command(f"RELEASE SAVEPOINT {name}")
             raise
-        await self.session.connection.command(f"RELEASE SAVEPOINT {name}")
 
     # -- parts
 
