@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -102,6 +102,47 @@ async def test_every_kind_of_value(db: Database) -> None:
     assert [row.id for row in await books.find({"notes": {"isNull": False}})] == [made.id]
 
 
+async def test_values_at_the_edge_come_back_as_they_were(db: Database) -> None:
+    books = db.table(Book)
+    edges: list[tuple[str, Any]] = [
+        *(("read_at", instant.replace(tzinfo=UTC)) for instant in (datetime.min, datetime.max)),
+        *(("bought_on", day) for day in (date.min, date.max)),
+        *(("rating", number) for number in (2**63, -1e300, 5e-324)),
+        *(("price", Decimal(text)) for text in ("99999999.99", "-99999999.99", "1E+7", "0.01")),
+    ]
+    for number, (name, value) in enumerate(edges):
+        made = await books.create({"title": f"edge {number}", name: value})
+        found = await books.find({name: value}, order=[name])
+        assert [(row.id, getattr(row, name)) for row in found] == [(made.id, value)]
+    order = ["read_at", "bought_on"]
+    rows = [row.id for row in await books.find(order=order)]
+    for number, row in enumerate(rows):
+        assert [found.id for found in await books.find(order=order, after=row)] == rows[number + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("title", "a\ud800", "lone surrogate"),
+        ("notes", {"a": [{"b\0": 1}]}, "NUL character"),
+        ("notes", ["a\0"], "NUL character"),
+        ("rating", 10**400, "does not fit"),
+        ("price", Decimal("1E+1000000"), "has more than 10 digits"),
+        ("read_at", datetime.min.replace(tzinfo=timezone(timedelta(hours=1))), "before the year 1"),
+        ("read_at", datetime.max.replace(tzinfo=timezone(timedelta(hours=-1))), "after the year 9999"),
+    ],
+    ids=["surrogate", "key", "item", "float", "decimal", "first", "last"],
+)
+async def test_values_that_no_database_keeps(db: Database, name: str, value: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        await db.table(Book).create({"title": "x", name: value})
+    with pytest.raises(ValueError, match=message):
+        await db.table(Book).create_many([{"title": "x", name: value}])
+    if name != "notes":
+        with pytest.raises(ValueError, match=message):
+            await db.table(Book).find({name: value})
+
+
 DECIMALS: list[tuple[dict[str, Any], str]] = [
     ({"price": {"gt": Decimal("10.499")}}, "One"),
     ({"price": {"gt": Decimal("10.501")}}, ""),
@@ -111,6 +152,7 @@ DECIMALS: list[tuple[dict[str, Any], str]] = [
     ({"price": {"gte": Decimal("10.501")}}, ""),
     ({"price": Decimal("10.501")}, ""),
     ({"price": {"ne": Decimal("10.501")}}, "One Three Two"),
+    ({"price": {"lt": Decimal("99999999." + 30 * "9")}}, "One"),
     ({"price": {"in": [Decimal("10.5"), Decimal("1.001")]}}, "One"),
 ]
 

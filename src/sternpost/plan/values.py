@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,9 @@ from sternpost.plan.model import FieldPlan, Kind, Plan, ResourcePlan
 
 
 def _datetime(value: Any) -> datetime:
-    return value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    found = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    # the first and the last instant are PostgreSQL's infinities to its driver, which gives them back without a zone
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 def _date(value: Any) -> date:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from datetime import date, datetime
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any, cast
 from uuid import UUID
@@ -13,6 +14,7 @@ from sternpost.pipeline.instances import Instances
 from sternpost.plan.model import FieldPlan, Kind, ResourcePlan
 
 INT64 = (-(2**63), 2**63 - 1)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 _TYPES: dict[Kind, tuple[type, ...]] = {
     "string": (str,),
@@ -48,6 +50,8 @@ class Values:
         if field.kind == "id" or field.references is not None:
             return self.instances.from_author(field, value)
         if field.kind == "json":
+            if _holds_nul(value):
+                raise ValueError(f"{name} holds a NUL character, which databases do not keep")
             return value
         wanted = _TYPES[field.kind]
         wrong_bool = isinstance(value, bool) and field.kind != "boolean"
@@ -58,6 +62,8 @@ class Values:
         wrong = problem(field, value) if problem else None
         if wrong:
             raise ValueError(f"{name}: {value!r} {wrong}")
+        if field.kind == "number":
+            return float(cast("Any", value))  # as both databases keep it: a driver may refuse a whole number
         return Decimal(cast("Any", value)) if field.kind == "decimal" else value
 
 
@@ -65,8 +71,23 @@ def _named(types: tuple[type, ...]) -> str:
     return " or ".join(kind.__name__ for kind in types)
 
 
+def _holds_nul(value: Any) -> bool:
+    """Whether there is a NUL character in JSON: PostgreSQL refuses it wherever it stands."""
+    match value:
+        case str():
+            return "\0" in value
+        case list() | tuple():
+            return any(map(_holds_nul, cast("list[Any]", value)))
+        case Mapping():
+            return any(_holds_nul(key) or _holds_nul(item) for key, item in cast("Mapping[Any, Any]", value).items())
+        case _:
+            return False
+
+
 def _text(field: FieldPlan, value: Any) -> str | None:
-    return "holds a NUL character, which databases do not keep" if "\0" in value else None
+    if "\0" in value:
+        return "holds a NUL character, which databases do not keep"
+    return None if value.isascii() or not _SURROGATE.search(value) else "holds a lone surrogate, which is no text"
 
 
 def _integer(field: FieldPlan, value: Any) -> str | None:
@@ -74,18 +95,28 @@ def _integer(field: FieldPlan, value: Any) -> str | None:
 
 
 def _number(field: FieldPlan, value: Any) -> str | None:
-    return None if math.isfinite(value) else "is not finite"
+    try:
+        return None if math.isfinite(value) else "is not finite"
+    except OverflowError:
+        return "does not fit into 64 bits"
 
 
 def _decimal(field: FieldPlan, value: Any) -> str | None:
     if not Decimal(value).is_finite():
         return "is not finite"
     limit = Decimal(10) ** ((field.max_digits or 18) - (field.decimal_places or 0))
-    return None if abs(Decimal(value)) < limit else f"has more than {field.max_digits} digits"
+    exact = Decimal(value).copy_abs()  # abs() would round it
+    return None if exact < limit else f"has more than {field.max_digits} digits"
 
 
 def _instant(field: FieldPlan, value: Any) -> str | None:
-    return "has no time zone: give it tzinfo=UTC" if value.utcoffset() is None else None
+    if value.utcoffset() is None:
+        return "has no time zone: give it tzinfo=UTC"
+    try:
+        value.astimezone(UTC)
+    except OverflowError:
+        return "is before the year 1 or after the year 9999 in UTC"
+    return None
 
 
 def _choice(field: FieldPlan, value: Any) -> str | None:
