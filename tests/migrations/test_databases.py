@@ -8,16 +8,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from shop.app import app as shop
+from sqlalchemy import event
 
 from sternpost import Settings, Sternpost
 from sternpost.errors import StartupError
-from sternpost.migrations import Step, Update, sql
+from sternpost.migrations import Execute, Step, Update, sql
 from sternpost.migrations.history import History, is_additive, read_history, write_revision
 from sternpost.migrations.lint import lint
 from sternpost.migrations.planner import Answers, plan_steps
@@ -286,6 +288,91 @@ def test_a_lock_that_is_not_given_ends_the_wait_and_can_be_tried_again(postgres_
 
     PostgresqlTarget(postgres_database).run(holding)
     assert runner.apply() == ["0002_note"]
+
+
+def test_a_connection_that_the_server_cuts_ends_with_the_reason(postgres_database: str, tmp_path: Path) -> None:
+    target = PostgresqlTarget(postgres_database)
+    plan = plan_of(contract_text(BASE))
+    added(tmp_path, plan, "start")
+    cutting = Execute(sql(sqlite="SELECT 1", postgresql="SELECT pg_terminate_backend(pg_backend_pid())"))
+    history = added(tmp_path, plan, "cut", extra=[cutting])
+    with pytest.raises(MigrationFailed, match="terminating connection"):
+        Runner(target, history).apply()
+    assert Runner(target, history).state().revision == "0001_start"
+
+
+def test_what_is_done_is_not_forgotten_between_two_statements(postgres_database: str, tmp_path: Path) -> None:
+    """An index is built in no transaction; that it was built is noted in one."""
+    target = PostgresqlTarget(postgres_database)
+    added(tmp_path, plan_of(contract_text(BASE)), "start")
+    more = {
+        "Box": {"label": "str = field(max_length=20, unique=True)", "size": BASE["Box"]["size"], "note": "str | None"}
+    }
+    runner = Runner(target, added(tmp_path, plan_of(contract_text(more)), "unique"))
+    runner.apply(to="0001")
+
+    class Killed(BaseException):
+        pass
+
+    class Cut(PostgresqlTarget):
+        """Ends, as a process that is killed does, behind the first statement that notes the index as built."""
+
+        def run(self, work: Callable[[Any], Any]) -> Any:
+            def cut(connection: Any) -> Any:
+                built = False
+
+                def before(*arguments: Any) -> None:
+                    nonlocal built
+                    built = built or "CREATE UNIQUE INDEX" in arguments[2]
+                    if built and "INSERT INTO sternpost_migration" in arguments[2]:
+                        raise Killed
+
+                event.listen(connection, "before_cursor_execute", before)
+                return work(connection)
+
+            return super().run(cut)
+
+    with pytest.raises(Killed):
+        Runner(Cut(postgres_database), runner.history).apply()
+    unfinished = runner.state().unfinished
+    assert unfinished is not None
+    assert unfinished.done > 0
+    assert runner.apply() == ["0002_unique"]
+
+
+@pytest.mark.parametrize(
+    ("database", "lock"),
+    [
+        ("sqlite", ["BEGIN IMMEDIATE"]),
+        ("postgresql", ["BEGIN", "LOCK TABLE sternpost_schema IN ACCESS EXCLUSIVE MODE"]),
+    ],
+)
+def test_a_lock_on_the_tables_about_the_schema_is_said_in_one_sentence(
+    target: Any, lock: list[str], tmp_path: Path
+) -> None:
+    target.lock_timeout_seconds = 0.2
+    runner = Runner(target, added(tmp_path, plan_of(contract_text(BASE)), "start"))
+    run(target, "CREATE TABLE sternpost_schema (fingerprint TEXT NOT NULL, created_at TEXT NOT NULL)")
+
+    def holding(connection: Any) -> BaseException | None:
+        for statement in lock:
+            connection.exec_driver_sql(statement)
+        with ThreadPoolExecutor(1) as other:
+            error = other.submit(runner.apply).exception()
+        connection.exec_driver_sql("ROLLBACK")
+        return error
+
+    error = target.run(holding)
+    assert isinstance(error, StartupError)
+    assert re.fullmatch(r"The database cannot be used: .*lock.* --lock-timeout\)", str(error))
+    assert runner.apply() == ["0001_start"]
+
+
+def test_what_is_no_database_is_said_in_one_sentence(database_url: str, database: str, tmp_path: Path) -> None:
+    (tmp_path / "none").write_text("this is no database, however long one looks at it" * 9)
+    url = f"sqlite:///{tmp_path / 'none'}" if database == "sqlite" else f"{database_url}_gone"
+    with pytest.raises(StartupError, match=r"cannot be used: .*(is not a database|does not exist)"):
+        Runner(target_of(url), added(tmp_path / "migrations", plan_of(contract_text(BASE)), "start")).apply()
 
 
 # -- the service

@@ -12,6 +12,7 @@ from sternpost.migrations.steps import Update
 if TYPE_CHECKING:
     from alembic.operations import Operations
     from sqlalchemy.engine import Connection
+    from sqlalchemy.exc import DBAPIError
 
 Mode = Literal["together", "alone", "outside", "batches"]
 """In one transaction with its neighbours; in one of its own; in none; in one for each batch."""
@@ -37,6 +38,23 @@ class Action:
             connection.exec_driver_sql(statement)
         if self.run is not None:
             self.run(connection)
+
+
+_ADVICE = {
+    "55P03": "another session holds what this needs; end that one, or wait longer with --lock-timeout",
+    "SQLITE_BUSY": "another process writes to it; end that one, or wait longer with --lock-timeout",
+    "23505": "there are rows with equal values",
+}
+"""What the databases' own words leave open, by PostgreSQL's and SQLite's codes."""
+
+
+def reason(error: DBAPIError) -> str:
+    """Why the database refused something, in its own words, and what can be done about it."""
+    cause = str(error.orig)
+    text = cause.removeprefix("<class ").partition("'>: ")[2] or cause
+    code = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None)
+    advice = _ADVICE.get(str(code))
+    return text if advice is None else f"{text} ({advice})"
 
 
 def operations_on(connection: Connection) -> Operations:

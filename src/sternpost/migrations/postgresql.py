@@ -9,7 +9,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sternpost.errors import StartupError
-from sternpost.migrations.actions import Action, Mode, create_index, create_table, operations_on, rendered, rule_text
+from sternpost.migrations.actions import (
+    Action,
+    Mode,
+    create_index,
+    create_table,
+    operations_on,
+    reason,
+    rendered,
+    rule_text,
+)
 from sternpost.migrations.shape import Index, Unique
 from sternpost.migrations.steps import (
     AddAudit,
@@ -74,6 +83,7 @@ class PostgresqlTarget:
     async def _run(self, work: Callable[[Connection], T]) -> T:
         import asyncpg
         from sqlalchemy import NullPool
+        from sqlalchemy.exc import DBAPIError
         from sqlalchemy.ext.asyncio import create_async_engine
 
         connect: Any = getattr(asyncpg, "connect")  # noqa: B009  (its own annotations are incomplete)
@@ -87,9 +97,9 @@ class PostgresqlTarget:
             async with engine.connect() as connection:
                 await connection.exec_driver_sql(f"SET lock_timeout = '{int(self.lock_timeout_seconds * 1000)}ms'")
                 return await connection.run_sync(work)
-        except (OSError, asyncpg.PostgresConnectionError, asyncpg.InvalidCatalogNameError) as error:
-            raise StartupError(f"The database cannot be used: {error}") from error
-        except asyncpg.InvalidAuthorizationSpecificationError as error:
+        except DBAPIError as error:
+            raise StartupError(f"The database cannot be used: {reason(error)}") from error
+        except (OSError, asyncpg.PostgresError) as error:
             raise StartupError(f"The database cannot be used: {error}") from error
         finally:
             await engine.dispose()

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from sternpost.errors import StartupError
-from sternpost.migrations.actions import Action
+from sternpost.migrations.actions import Action, reason
 from sternpost.migrations.history import History, Revision
 from sternpost.migrations.steps import Step, Update
 from sternpost.storage.sql.schema import SCHEMA_TABLE, VERSION_TABLE
@@ -257,7 +257,8 @@ class Runner:
         try:
             yield
         except BaseException:
-            connection.exec_driver_sql("ROLLBACK")
+            if not connection.invalidated:  # one that was cut has rolled back itself
+                connection.exec_driver_sql("ROLLBACK")
             raise
         connection.exec_driver_sql("COMMIT")
 
@@ -306,7 +307,8 @@ class _Run:
             self._batches(action.update, index, position)
         elif action.mode == "outside":
             action.perform(self.connection)
-            self._save(index + 1)
+            with self.runner.transaction(self.connection):  # or a process that ends in between forgets what it has done
+                self._after(index + 1)
         else:
             with self.runner.transaction(self.connection):
                 for action in group:
@@ -383,10 +385,9 @@ class _Run:
         if not isinstance(error, DBAPIError | StartupError):
             return
         action = self.current
-        cause = str(error.orig) if isinstance(error, DBAPIError) else str(error)
-        reason = cause.removeprefix("<class ").partition("'>: ")[2] or cause
+        cause = reason(error) if isinstance(error, DBAPIError) else str(error)
         raise MigrationFailed(
-            f"{self.revision.name} stopped in “{action.title}”: {reason}\n"
+            f"{self.revision.name} stopped in “{action.title}”: {cause}\n"
             f"{index} of {len(self.actions)} steps are done and kept, nothing of this one is. Correct it and run the same "
             "command again: it goes on here"
         ) from error

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
 
 from sternpost.errors import StartupError
-from sternpost.migrations.actions import Action, create_index, create_table, operations_on, rendered, rule_text
+from sternpost.migrations.actions import Action, create_index, create_table, operations_on, reason, rendered, rule_text
 from sternpost.migrations.steps import (
     AddAudit,
     AddColumn,
@@ -62,6 +62,7 @@ class SqliteTarget:
     def run(self, work: Callable[[Connection], T]) -> T:
         """Runs `work` on a connection without an open transaction."""
         from sqlalchemy import NullPool, create_engine
+        from sqlalchemy.exc import DBAPIError
 
         if not self.path.parent.is_dir():
             raise StartupError(f"The database cannot be used: there is no folder {self.path.parent}")
@@ -71,8 +72,8 @@ class SqliteTarget:
         try:
             with engine.connect() as connection:
                 return work(connection)
-        except sqlite3.Error as error:
-            raise StartupError(f"The database cannot be used: {error}") from error
+        except DBAPIError as error:
+            raise StartupError(f"The database cannot be used: {reason(error)}") from error
         finally:
             engine.dispose()
 
