@@ -270,6 +270,14 @@ async def test_only_what_was_read_can_be_touched(db: Database) -> None:
         _ = book.owner.row
 
 
+async def test_no_fields_are_the_id(db: Database) -> None:
+    made = await filled(db)
+    found = await db.table(Person).find({"name": "Ada"}, fields=[])
+    assert [row.id for row in found] == [made["ada"].id]
+    with pytest.raises(NotLoaded):
+        _ = found[0].name
+
+
 async def test_into_reads_only_the_columns_of_the_model(db: Database) -> None:
     @dataclass
     class Short:
@@ -384,6 +392,8 @@ async def test_other_mistakes(db: Database) -> None:
         (lambda: books.find({"read_at": date(2020, 1, 1)}), "takes datetime, not date"),
         (lambda: books.find({"price": 1.5}), "takes Decimal or int, not float"),
         (lambda: books.aggregate(sum=["title"]), "which has no sum"),
+        (lambda: books.aggregate(by=["state"], having={"count": {"gt": "1"}}), "compares count with a number"),
+        (lambda: books.aggregate(by=["state"], having={"avg": {"edition": None}}), "compares avg with a number"),
         (lambda: books.aggregate(by=["state"], order=["title"]), "Groups are ordered by"),
         (lambda: db.table(int), "is not a resource"),
     ):

@@ -279,6 +279,13 @@ async def test_transactions_and_savepoints(db: Database, other: Database) -> Non
                 pass
 
 
+async def test_an_isolation_that_no_database_has(db: Database) -> None:
+    wrong: Any = "serialisable"
+    with pytest.raises(ValueError, match="isolation is read committed, repeatable read, serializable"):
+        async with db.transaction(isolation=wrong):
+            pass
+
+
 async def test_what_is_cancelled_is_undone_and_gives_its_connection_back(db: Database) -> None:
     started = asyncio.Event()
 

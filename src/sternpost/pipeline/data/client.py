@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, LiteralString, Protocol, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, LiteralString, Protocol, Self, TypeVar, cast, get_args, overload
 
 from sternpost.errors import Timeout, WriteConflict
 from sternpost.ids import decode
@@ -24,6 +24,7 @@ R = TypeVar("R")
 
 BACKOFF_SECONDS = 0.02
 BACKOFF_SECONDS_MAX = 1.0
+_ISOLATIONS: tuple[Isolation, ...] = get_args(Isolation)
 READS_ONLY = 'This operation only reads. Declare it with method="POST" to write.'
 
 
@@ -152,6 +153,8 @@ class Database:
         """
         if timeout is not None and timeout <= 0:
             raise ValueError(f"timeout is a number of seconds above 0, not {timeout}")
+        if isolation is not None and isolation not in _ISOLATIONS:
+            raise ValueError(f"isolation is {', '.join(_ISOLATIONS)}, not {isolation!r}")
         limit = asyncio.timeout(timeout)
         try:
             async with limit:

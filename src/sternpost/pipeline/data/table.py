@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, cast, overload
 
 from sternpost.errors import Conflict, NotFound
@@ -575,6 +576,10 @@ class Table(
         for operator, value in wanted.items():
             if operator not in _HAVING:
                 raise TypeError(f"having has no operator {operator!r}; it has {', '.join(_HAVING)}")
+            if measure.function in ("count", "avg") and (
+                isinstance(value, bool) or not isinstance(value, int if field is None else (int, float, Decimal))
+            ):
+                raise TypeError(f"having compares {measure.function} with a number, not with {value!r}")
             if field is None:
                 slot = Slot(value)
             elif measure.function == "avg":

@@ -262,7 +262,7 @@ class Reading:
             return tuple(resource.fields_by_name)
         asked = [self.field(resource, name).name for name in _listed("fields", fields)]
         keys = [resource.relations_by_name[entry.relation].local_field for entry in includes]
-        return tuple(dict.fromkeys([*asked, *keys]))
+        return tuple(dict.fromkeys([*asked, *keys])) or ("id",)  # SQLite cannot select nothing
 
     def _inclusion(self, resource: ResourcePlan, name: str, options: Any) -> Inclusion:
         relation = resource.relations_by_name.get(name)
