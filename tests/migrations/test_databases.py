@@ -375,6 +375,27 @@ def test_what_is_no_database_is_said_in_one_sentence(database_url: str, database
         Runner(target_of(url), added(tmp_path / "migrations", plan_of(contract_text(BASE)), "start")).apply()
 
 
+def test_status_says_where_no_migration_leads_to_the_schema(database_url: str, target: Target, tmp_path: Path) -> None:
+    """As apply does, instead of sending to it."""
+    run(
+        target,
+        "CREATE TABLE sternpost_schema (fingerprint TEXT NOT NULL, created_at TEXT NOT NULL)",
+        "INSERT INTO sternpost_schema VALUES ('that of another contract', 'now')",
+    )
+    for command in ("status", "apply"):
+        ended = subprocess.run(
+            [sys.executable, "-m", "sternpost", "migrate", command, "shop.app:app"],
+            check=False,
+            cwd=tmp_path,
+            env=environment(STERNPOST_DATABASE_URL=database_url),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert "a schema that no migration leads to" in ended.stderr
+
+
 # -- the service
 
 

@@ -156,18 +156,11 @@ def status(app: App = None) -> None:
     application, history = _loaded(app)
     settings = configure(application, serving=False)
     _need_migrations(history)
-    state = _runner(settings, application, history, 5.0).state()
+    runner = _runner(settings, application, history, 5.0)
+    state = runner.state()
     count = history.position(state.revision)
     if state.direct:
-        database = "sqlite" if settings.database_url.get_secret_value().startswith("sqlite") else "postgresql"
-        count = next(
-            (
-                number
-                for number in range(len(history.revisions), 0, -1)
-                if history.revisions[number - 1].fingerprints[database] in state.serves
-            ),
-            0,
-        )
+        count = runner.place(state)
         out.print("the schema was created directly; [bold]migrate apply[/] gives it its place in the history")
     table = Table("migration", "state", "what it does", box=None)
     for number, revision in enumerate(history.revisions, start=1):

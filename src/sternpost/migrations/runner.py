@@ -196,13 +196,18 @@ class Runner:
         state = self._state(connection)
         if not state.direct:
             return state
+        count = self.place(state)
+        with self.transaction(connection):
+            self._stamp(connection, count)
+        self.tell(f"the schema was created directly: it is that of {self.history.revisions[count - 1].name}")
+        return self._state(connection)
+
+    def place(self, state: State) -> int:
+        """How many migrations lead to a schema that was created directly. Raises `StartupError` where none does."""
         serves = {self.known.get(fingerprint, fingerprint) for fingerprint in state.serves}
         for count in range(len(self.history.revisions), 0, -1):
             if self.history.revisions[count - 1].fingerprints[self.target.kind] in serves:
-                with self.transaction(connection):
-                    self._stamp(connection, count)
-                self.tell(f"the schema was created directly: it is that of {self.history.revisions[count - 1].name}")
-                return self._state(connection)
+                return count
         raise StartupError(
             "The database holds a schema that no migration leads to: it was created directly, for another contract. "
             "Use a new database, or make the contract fit and plan the migration that leads to it first"
