@@ -14,6 +14,7 @@ from sternpost.pipeline.call import ListParameter
 from sternpost.pipeline.inputs import DETAILS_MAX
 from sternpost.plan.model import Plan
 from sternpost.protocols.rest.conditions import entity_tag, versions_of
+from sternpost.protocols.rest.http import ENCODING
 
 STEP_NAME = r"^[A-Za-z][A-Za-z0-9_]{0,31}$"
 QUERY_MAX = 30
@@ -77,11 +78,11 @@ def encode_results(results: list[Result], request_id: str) -> bytes:
         if answer.documents is not None or answer.document is not None:
             entry["data"] = answer.documents if answer.documents is not None else answer.document
         if answer.version is not None:
-            entry["etag"] = entity_tag(answer.version, orjson.dumps(answer.document, option=orjson.OPT_UTC_Z)).decode()
+            entry["etag"] = entity_tag(answer.version, orjson.dumps(answer.document, option=ENCODING)).decode()
         if answer.meta:
             entry["meta"] = answer.meta
         data.append(entry)
-    return orjson.dumps({"data": data, "meta": {"requestId": request_id}}, option=orjson.OPT_UTC_Z)
+    return orjson.dumps({"data": data, "meta": {"requestId": request_id}}, option=ENCODING)
 
 
 def describe_batch(plan: Plan, operations: list[str]) -> dict[str, Any]:

@@ -10,13 +10,13 @@ import orjson
 
 from sternpost.pipeline.call import Answer
 from sternpost.ports.storage import Document
+from sternpost.protocols.rest.http import ENCODING
 
 NDJSON = b"application/x-ndjson"
 CSV = b"text/csv"
 _CONTENT_TYPES = {NDJSON: b"application/x-ndjson", CSV: b"text/csv; charset=utf-8; header=present"}
 _SUFFIXES = {NDJSON: b"ndjson", CSV: b"csv"}
-_JSON = orjson.OPT_UTC_Z
-_LINE = _JSON | orjson.OPT_APPEND_NEWLINE
+_LINE = ENCODING | orjson.OPT_APPEND_NEWLINE
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What spreadsheets take for the beginning of a formula (OWASP, CSV injection)."""
@@ -85,7 +85,7 @@ def _cell(value: Any, text: bool) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        shown = orjson.dumps(value, option=_JSON).decode()
+        shown = orjson.dumps(value, option=ENCODING).decode()
         value = shown[1:-1] if shown[0] == '"' else shown
     if text and value.startswith(FORMULA):
         value = "'" + value

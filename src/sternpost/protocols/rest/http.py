@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Seque
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from sternpost.errors import InvalidCredentials, NotAcceptable, PayloadTooLarge, UnsupportedMediaType
 
 Scope = MutableMapping[str, Any]
@@ -61,6 +63,9 @@ SECURITY_HEADERS: tuple[Header, ...] = (
 SECURE = FixedHeaders(*SECURITY_HEADERS)
 PLAIN = FixedHeaders()
 JSON = (b"content-type", b"application/json")
+ENCODING = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
+"""How documents are written. A driver may give the first and the last instant of the calendar without their zone."""
+
 PROBLEM_JSON = (b"content-type", b"application/problem+json")
 
 

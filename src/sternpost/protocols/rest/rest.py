@@ -36,6 +36,7 @@ from sternpost.protocols.rest.deprecation import day, deprecation_headers
 from sternpost.protocols.rest.exports import encoded, export_headers, wanted_export
 from sternpost.protocols.rest.http import (
     ABORT,
+    ENCODING,
     JSON,
     PROBLEM_JSON,
     SECURITY_HEADERS,
@@ -70,7 +71,6 @@ CLIENT_CLOSED = 499
 _PARAMETER = re.compile(r"([A-Za-z0-9_.]{1,200})(?:\[([A-Za-z]{1,16})\])?")
 _KEPT = "%!$&'()*+,;=:@/?-._~[]"
 _PLAIN = re.compile(rb"[A-Za-z0-9%!$&'()*+,;=:@/?._~\[\]-]*")
-_ENCODING = orjson.OPT_UTC_Z
 
 
 class Rest:
@@ -290,7 +290,7 @@ def _encode(
     if following := answer.meta.get("nextCursor"):
         headers.append(_link(scope, following))
     if answer.version is not None:
-        content = orjson.dumps(data, option=_ENCODING)
+        content = orjson.dumps(data, option=ENCODING)
         tag = entity_tag(answer.version, content)
         headers.append((b"etag", tag))
         if operation.method == "GET" and not_modified(request, tag):
@@ -298,7 +298,7 @@ def _encode(
         data = orjson.Fragment(content)
     if operation.kind == "create" and answer.document is not None:
         headers.append((b"location", f"{operation.path}/{answer.document['id']}".encode()))
-    return operation.status, headers, orjson.dumps({"data": data, "meta": meta}, option=_ENCODING)
+    return operation.status, headers, orjson.dumps({"data": data, "meta": meta}, option=ENCODING)
 
 
 def _link(scope: Scope, cursor: str) -> Header:
