@@ -8,21 +8,25 @@ core for each worker, where control groups can be made: then there is room for e
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from statistics import median
 from typing import Any
 
-from benchmarks.cpu import processes, tree
+from benchmarks.cpu import cpu_seconds, processes, tree
 from benchmarks.databases import Database
 from benchmarks.load import Job, Result
 from benchmarks.measure import generate, observed, target_of
 from benchmarks.rows import Size
 from benchmarks.shares import shared_out
-from benchmarks.stacks import Stack, serving
+from benchmarks.stacks import Server, Stack, serving
 
 CONNECTIONS = 64
-SHARE = 0.25
+IDLE_SECONDS = 0.03
+"""CPU that workers without requests use in half a second, and more."""
+
+SHARE = 0.3
 """Of a core for each worker. Two of them, the generator and the database then fit into two cores."""
 
 
@@ -63,6 +67,14 @@ def measure_workers(
         )
 
 
+def await_all(server: Server) -> None:
+    """Waits until no worker is starting any more: the first one answers while others still import."""
+    used = -1.0
+    while (now := cpu_seconds(server.pid)) - used > IDLE_SECONDS:
+        used = now
+        time.sleep(0.5)
+
+
 def busy(result: Result) -> float:
     """How many cores the workers, the database and the generator used together."""
     return result.cpu_seconds["machine"] / result.seconds - result.others_cores
@@ -82,6 +94,7 @@ def _all(
     with ExitStack() as opened:
         server = opened.enter_context(serving(stack, database.fresh(stack.name), workers=workers))
         database.settle()
+        await_all(server)
         if share is not None:
             pids = [usage.pid for usage in tree(server.pid, processes())]
             if not opened.enter_context(shared_out(pids[1:] if workers > 1 else pids, share)):
