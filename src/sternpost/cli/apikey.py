@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from sternpost.errors import StartupError, SternpostError
+from sternpost.cli.database import on_storage
+from sternpost.errors import StartupError
 from sternpost.ports.keys import KeyStore, StoredKey
 
 T = TypeVar("T")
@@ -95,18 +95,7 @@ def _with_keys(app: str | None, work: Callable[[KeyStore], Awaitable[T]]) -> T:
     if not application.plan.api_keys:
         raise StartupError("The contract takes no API keys. Write Contract(…, api_keys=True)")
     configure(application, serving=False)
-
-    async def run() -> Any:
-        running = await application.start()
-        try:
-            return await work(running.runtime.storage.keys())
-        finally:
-            await application.stop()
-
-    try:
-        return asyncio.run(run())
-    except SternpostError as error:
-        raise StartupError(f"The database cannot be used: {error.log.get('reason', error.message)}") from error
+    return on_storage(application, lambda storage: work(storage.keys()))
 
 
 def _shown(at: datetime | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -12,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sternpost.errors import StartupError, SternpostError
+from sternpost.cli.database import on_storage
+from sternpost.errors import StartupError
 from sternpost.ports.audit import AuditEntry, AuditQuery
 
 out = Console(highlight=False)
@@ -72,18 +72,7 @@ def _entries(app: str | None, query: AuditQuery) -> list[AuditEntry]:
         recorded = ", ".join(sorted(application.plan.audited))
         raise StartupError(f"{query.resource} is not recorded; these are: {recorded}")
     configure(application, serving=False)
-
-    async def run() -> list[AuditEntry]:
-        running = await application.start()
-        try:
-            return await running.runtime.storage.audit_trail().entries(query)
-        finally:
-            await application.stop()
-
-    try:
-        return asyncio.run(run())
-    except SternpostError as error:
-        raise StartupError(f"The database cannot be used: {error.log.get('reason', error.message)}") from error
+    return on_storage(application, lambda storage: storage.audit_trail().entries(query))
 
 
 def _instant(text: str | None) -> datetime | None:

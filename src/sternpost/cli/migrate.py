@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -13,7 +12,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from sternpost.errors import StartupError, SternpostError
+from sternpost.cli.database import on_storage
+from sternpost.errors import StartupError
 
 if TYPE_CHECKING:
     from sternpost.app.application import Sternpost
@@ -254,18 +254,7 @@ def create_schema(application: Sternpost) -> bool:
     """Creates the schema directly; False where it was there, or is another program's."""
     if application.plan.external:
         return False
-
-    async def create() -> bool:
-        running = await application.start()
-        try:
-            return await running.runtime.storage.create_schema()
-        finally:
-            await application.stop()
-
-    try:
-        return asyncio.run(create())
-    except SternpostError as error:
-        raise StartupError(f"The database cannot be used: {error.log.get('reason', error.message)}") from error
+    return on_storage(application, lambda storage: storage.create_schema())
 
 
 # -- parts

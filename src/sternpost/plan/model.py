@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -297,34 +298,24 @@ class Plan:
     @cached_property
     def tenanted(self) -> frozenset[str]:
         """The resources whose rows belong to a tenant: by a field of their own, or with the row that owns them."""
-        found: set[str] = set()
-        for resource in self.resources:
-            owner: ResourcePlan | None = resource
-            while owner is not None and owner.tenant is None:
-                owner = self.by_name.get(owner.owned_by or "")
-            if owner is not None:
-                found.add(resource.name)
-        return frozenset(found)
+        return self._with_owned(lambda resource: resource.tenant is not None)
 
     @cached_property
     def audited(self) -> frozenset[str]:
         """The resources of which each change is recorded: those that say so, and what they own."""
-        found: set[str] = set()
-        for resource in self.resources:
-            owner: ResourcePlan | None = resource
-            while owner is not None and not owner.audit:
-                owner = self.by_name.get(owner.owned_by or "")
-            if owner is not None:
-                found.add(resource.name)
-        return frozenset(found)
+        return self._with_owned(lambda resource: resource.audit)
 
     @cached_property
     def guarded(self) -> frozenset[str]:
         """The resources of which some rows are as if they did not exist: those of other tenants, and deleted ones."""
-        found: set[str] = set(self.tenanted)
+        return self.tenanted | self._with_owned(lambda resource: resource.soft_delete)
+
+    def _with_owned(self, declared: Callable[[ResourcePlan], bool]) -> frozenset[str]:
+        """The resources that declare something, and those whose rows are owned by such, however deep."""
+        found: set[str] = set()
         for resource in self.resources:
             owner: ResourcePlan | None = resource
-            while owner is not None and not owner.soft_delete:
+            while owner is not None and not declared(owner):
                 owner = self.by_name.get(owner.owned_by or "")
             if owner is not None:
                 found.add(resource.name)
