@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
+import signal
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ SECRET = "test-only-4f9d2c7b8a6e1035d2c4b6a8e0f1"
 DATABASES = ("sqlite", "postgresql")
 
 _not_run: dict[str, str] = {}
+_SERVER = pytest.StashKey[dict[str, str]]()
 
 
 def not_run(suite: str, reason: str) -> None:
@@ -39,19 +41,46 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    if _not_run and os.environ.get("CI") == "true" and exitstatus == 0:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["not_run"] = _not_run
+    elif _not_run and os.environ.get("CI") == "true" and exitstatus == 0:
         session.exitstatus = 1
 
 
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """A PostgreSQL server's maintenance database."""
-    with ExitStack() as stack:
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tells a worker where the one server of the run is, which the first of them starts."""
+    node.workerinput["postgres"] = _run_server(node.config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Takes over what a worker could not run."""
+    _not_run.update(getattr(node, "workeroutput", {}).get("not_run", {}))
+
+
+def _run_server(config: pytest.Config) -> dict[str, str]:
+    """The server of this run, by `url`, or why there is none, by `problem`; it is stopped when the run ends."""
+    if hasattr(config, "workerinput"):
+        return config.workerinput["postgres"]
+    if _SERVER not in config.stash:
+        stack = ExitStack()
+        config.add_cleanup(stack.close)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was started is stopped
         try:
-            url = stack.enter_context(postgres_server())
+            config.stash[_SERVER] = {"url": stack.enter_context(postgres_server())}
         except NoPostgres as error:
-            not_run("PostgreSQL", str(error))
-        yield url
+            config.stash[_SERVER] = {"problem": str(error)}
+    return config.stash[_SERVER]
+
+
+@pytest.fixture(scope="session")
+def postgres_url(pytestconfig: pytest.Config) -> str:
+    """A PostgreSQL server's maintenance database."""
+    server = _run_server(pytestconfig)
+    if "problem" in server:
+        not_run("PostgreSQL", server["problem"])
+    return server["url"]
 
 
 @pytest.fixture(params=DATABASES)
