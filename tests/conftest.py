@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import os
 import secrets
 import signal
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack
+import sys
+import warnings
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,6 +61,20 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_testnodedown(node: Any) -> None:
     """Takes over what a worker could not run."""
     _not_run.update(getattr(node, "workeroutput", {}).get("not_run", {}))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Closes what a failed test has left open. Its warnings would fail whatever test happens to run next."""
+    failed = item.session.testsfailed
+    result = yield
+    if item.session.testsfailed > failed:
+        for name in ("last_exc", "last_type", "last_value", "last_traceback"):  # they hold its frames
+            vars(sys).pop(name, None)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            gc.collect()
+    return result
 
 
 def _run_server(config: pytest.Config) -> dict[str, str]:
@@ -115,6 +133,25 @@ async def new_postgres_database(server: str) -> AsyncIterator[str]:
         await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
     finally:
         await admin.close()
+
+
+@contextmanager
+def shared_database(kind: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """An empty database of a kind, for several tests: for fixtures of a module or a session."""
+    if kind == "sqlite":
+        yield f"sqlite:///{request.getfixturevalue('tmp_path_factory').mktemp('shared') / 'test.sqlite'}"
+        return
+    databases = new_postgres_database(request.getfixturevalue("postgres_url"))
+
+    async def following() -> str | None:
+        return await anext(databases, None)
+
+    with asyncio.Runner() as runner:
+        url = str(runner.run(following()))
+        try:
+            yield url
+        finally:
+            runner.run(following())
 
 
 @dataclass
