@@ -17,7 +17,8 @@ from sternpost.clock import Clock, SystemClock
 from sternpost.compile.compiler import Compiled, compile_contract
 from sternpost.compile.versions import Older
 from sternpost.contract.contract import Contract
-from sternpost.data.database import DataAccess, Database
+from sternpost.data.access import DataAccess
+from sternpost.data.database import Database
 from sternpost.errors import MethodNotAllowed, NotFound, StartupError
 from sternpost.health.readiness import HEALTHY, Readiness
 from sternpost.ids import NewId, new_hex, random_hex

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
+from sternpost.data.model import DataModel
 from sternpost.data.writing import complete, computed_values, refuse_counted, stamp
 from sternpost.plan.model import FieldPlan, RelationPlan, ResourcePlan
 from sternpost.plan.query import Assignment, Modify, key_is
 from sternpost.ports.storage import Document, Session
-
-if TYPE_CHECKING:
-    from sternpost.data.model import DataModel
 
 T = TypeVar("T")
 
