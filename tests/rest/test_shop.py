@@ -106,7 +106,7 @@ async def test_an_order_from_draft_to_shipped(client: Client, shop: Shop) -> Non
     assert (placed.status, placed.data["status"]) == (200, "placed")
     again = await client.post(address + "/place", token=mine)
     assert (again.status, again.error["code"]) == (409, "STATE_CONFLICT")
-    assert again.error["message"] == "The order is placed; this needs draft"
+    assert again.error["message"] == "The status of the order is placed; this operation requires draft"
     assert (await client.get(f"/api/v1/products/{product['id']}")).data["stock"] == 3
     assert (await client.patch(address, json={"items": []}, token=mine)).status == 409
     assert (await client.post(address + "/pay", token=mine)).data["status"] == "paid"

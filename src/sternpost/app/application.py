@@ -396,7 +396,9 @@ class Running:
                 below = {**scope, "root_path": scope.get("root_path", "") + prefix.rstrip("/")}
                 await mounted(below, receive, _watching(below, send, observation))
                 return
-        await self._refuse(NotFound("There is nothing at this address"), scope, send, headers, observation)
+        await self._refuse(
+            NotFound("There is no resource or operation at this address"), scope, send, headers, observation
+        )
 
     async def _refuse(
         self,

@@ -1,4 +1,4 @@
-"""Who may: the part of a policy that depends on the row, checked for one row at a time."""
+"""Authorization: the part of a policy that depends on the row, checked for one row at a time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Facts = Mapping[Path, Any]
 
 
 def fold_for(policy: PolicyNode, principal: Principal | None) -> PolicyNode:
-    """What is left of a policy once it is known who calls."""
+    """What remains of a policy once the caller is known."""
     return fold(policy, known=principal is not None, scopes=principal.scopes if principal else frozenset())
 
 
@@ -60,7 +60,7 @@ class RowCheck:
         if value is None or subject is None or (prefix is not None and decode(prefix, subject) is None):
             return None
         if self.fields[path].kind == "uuid":
-            # As in SQL: a subject that is no UUID is neither equal nor different, and a UUID has several spellings.
+            # As in SQL: comparing with a subject that is not a UUID gives unknown; a UUID has several spellings.
             asked = _uuid_or_none(subject)
             return None if asked is None else from_plan(self.fields[path], value) == asked
         return str(value) == subject

@@ -32,7 +32,7 @@ _BEGIN = ListParameter("cursor", None, "")
 _PARTS = ("page", "pageSize", "cursor", "count")
 KEPT_MAX = 1000
 KEPT_CHARACTERS_MAX = 300
-"""Parameters that are kept once they are checked: so many of one operation, and no longer ones."""
+"""The size of the cache of checked parameters of one operation, and the longest ones that are cached."""
 
 IN_MAX = 100
 """Values that one `in` filter may list."""
@@ -190,7 +190,7 @@ class Selector:
                 code = "unknown_parameter" if isinstance(error, _Unknown) else "invalid_parameter"
                 details.append(Detail(shown, code, str(error)))
         if selection.cursor is not None and "page" in selection.paging:
-            message = "A list goes on by cursor or by page: leave one of the two out"
+            message = "cursor and page cannot be used together: leave one of them out"
             details.append(Detail("page", "invalid_parameter", message))
         if details:
             raise Invalid("Invalid parameters", details=details)
@@ -221,7 +221,7 @@ class Selector:
                 selection.cursor = parameter.value
             else:
                 if parameter.value != "true":
-                    raise ValueError("Input should be true; leave count out where the total is not wanted")
+                    raise ValueError("Input should be true; leave count out if you do not need the total")
                 selection.count = True
         elif parameter.operator is None and name == "sort":
             selection.sort = _sort(parameter.value, self.rules)
@@ -281,7 +281,7 @@ class Selector:
         """The relation at a path, which is included by being named."""
         names = path.split(".")
         if len(names) > INCLUDE_DEPTH_MAX:
-            raise ValueError(f"Relations can be included {INCLUDE_DEPTH_MAX} levels deep")
+            raise ValueError(f"Relations can be included at most {INCLUDE_DEPTH_MAX} levels deep")
         found = self._root(reading)
         at: tuple[str, ...] = ()
         for name in names:
@@ -295,7 +295,7 @@ class Selector:
             below = reading.asked.get(at)
             if below is None:
                 if len(reading.asked) > RELATIONS_MAX:
-                    raise ValueError(f"At most {RELATIONS_MAX} relations can be asked for")
+                    raise ValueError(f"At most {RELATIONS_MAX} relations can be requested")
                 tree = found.tree.children.setdefault(relation.name, IncludeTree(".".join(at)))
                 below = reading.asked[at] = _Asked(tree, self.views.plan.by_name[relation.target], relation)
             found = below
@@ -333,7 +333,7 @@ class Selector:
         assert relation is not None, "the path is not empty"
         rules = self.rules_of(relation)
         if relation.kind == "one":
-            raise _Unknown(f"{path} is one row, not a list: it takes no parameters")
+            raise _Unknown(f"{path} is a single row, not a list, so it takes no parameters")
         if parameter.operator is None and name == "limit":
             asked.limit = _whole(parameter.value, 1, relation.max_items)
             asked.tree.limited = True
@@ -396,7 +396,7 @@ def _sort(text: str, rules: Rules) -> tuple[tuple[str, bool], ...]:
     order: dict[str, bool] = {}
     parts = text.split(",")
     if len(parts) > SORTS_MAX:
-        raise ValueError(f"At most {SORTS_MAX} fields can be sorted by")
+        raise ValueError(f"The list can be sorted by at most {SORTS_MAX} fields")
     for part in parts:
         name = rules.sortable.get(part.removeprefix("-"))
         if name is None:
