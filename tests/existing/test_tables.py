@@ -282,7 +282,7 @@ async def test_development_is_told_that_ids_change(chinook_url: str, log_lines: 
     await app.start()
     await app.stop()
     assert [line["message"] for line in log_lines.lines if line["level"] == "warning"] == [
-        "Ids change with every start"
+        "Ids will change at every start, because no secret key is set"
     ]
 
 

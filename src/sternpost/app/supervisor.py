@@ -131,14 +131,14 @@ class Supervisor:
     async def _start_first(self, slot: Slot) -> None:
         problem = await self._start(slot)
         if problem is not None and not self.stopping.is_set():
-            raise StartupError(f"Worker {slot.number} did not start: {problem}. What it said itself stands above.")
+            raise StartupError(f"Worker {slot.number} did not start: {problem}. Its own output is above.")
 
     async def _start(self, slot: Slot) -> str | None:
         """Puts a new worker into the slot; what was wrong where it did not start. The one before stays untouched."""
         try:
             worker = await self._launch(slot)
         except OSError as error:
-            return f"no process could be made: {error.strerror}"
+            return f"the process could not be created: {error.strerror}"
         try:
             async with asyncio.timeout(self.settings.worker_start_seconds):
                 if not await worker.ready():
@@ -314,7 +314,9 @@ def supervise(settings: Settings, app: str, service: str) -> int:
         StartupError: the address is taken, or the workers do not start.
     """
     if os.name != "posix":
-        raise StartupError("--workers needs a POSIX system. Start one process and run several behind a load balancer.")
+        raise StartupError(
+            "--workers needs a POSIX system. Instead run several single processes behind a load balancer."
+        )
 
     async def run() -> int:
         return await Supervisor(settings, app, service).run()

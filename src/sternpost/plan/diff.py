@@ -43,7 +43,7 @@ class Difference:
     Attributes:
         code: stable, such as `field-removed`.
         place: the API version, the resource and the member, such as `v1 orders.status` or `v1 users.browse`.
-        what: what a client sees of it.
+        what: what clients see of it.
         fix: what to do where it is breaking; else empty.
     """
 
