@@ -119,7 +119,7 @@ async def test_a_replica_that_is_behind_is_not_read_and_is_taken_back_later(stor
         assert await seen(storage, second) == "second"
         assert await seen(storage, first) == "first"
         assert (storage.on_primary, storage.on_replica) == (2, 0)
-        assert "bytes of log behind the primary" in await reason(storage)
+        assert "bytes of WAL behind the primary" in await reason(storage)
         loop = asyncio.get_running_loop()
         started = loop.time()
         for _ in range(20):
@@ -182,7 +182,7 @@ async def test_a_replica_that_dies_or_hangs_under_load_fails_no_read_and_is_used
 async def test_a_server_that_is_no_replica_of_this_primary_is_never_read(storage: Watched, pair: Pair) -> None:
     key = await add(storage, "here")
     with PrivateServer() as other, PrivateServer(other) as its_replica:
-        for server, said in ((other, "no replica"), (its_replica, "replica of another server")):
+        for server, said in ((other, "not a replica"), (its_replica, "replica of a different server")):
             stranger = Watched(pair.url, replica_urls=[server.url], timeout_seconds=2)
             await stranger.open(storage_plan())
             await until(lambda stranger=stranger, said=said: _says(stranger, said))

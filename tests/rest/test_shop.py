@@ -54,7 +54,7 @@ async def test_a_taken_email_is_409_and_names_the_field(client: Client, shop: Sh
     await shop.user(email="same@example.com")
     answer = await client.post("/api/v1/users", json={"name": "B", "email": "same@example.com"})
     assert (answer.status, answer.error["code"]) == (409, "DUPLICATE")
-    assert answer.error["details"] == [{"path": "email", "code": "duplicate", "message": "This email is taken already"}]
+    assert answer.error["details"] == [{"path": "email", "code": "duplicate", "message": "This email is already taken"}]
     assert "constraint" not in answer.content.decode().lower()
 
 

@@ -128,7 +128,7 @@ class ApiKeyAuthenticator:
             raise _refused("there is no such API key")
         if found.revoked_at is not None:
             self._known.pop(digest, None)
-            raise _refused("the API key is revoked")
+            raise _refused("the API key has been revoked")
         principal = Principal(found.subject, frozenset(found.scopes), found.tenant)
         noted = before.used_noted if before else float("-inf")
         known = _Known(found, principal, self.clock.monotonic() + FRESH_SECONDS, noted)

@@ -119,7 +119,7 @@ class SqliteTarget:
         broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
         if broken:
             tables = ", ".join(sorted({f"{row[0]} (to {row[2]})" for row in broken}))
-            raise StartupError(f"Rows would refer to others that do not exist: {len(broken)} in {tables}")
+            raise StartupError(f"Rows would refer to rows that do not exist: {len(broken)} in {tables}")
 
     def tables(self, connection: Connection) -> set[str]:
         return {row[0] for row in connection.exec_driver_sql(_TABLES)}
@@ -258,7 +258,7 @@ def _statements(step: Step) -> tuple[str, ...]:
         case Execute():
             return (step.statement.sqlite,) if step.statement.sqlite else ()
         case _:
-            raise AssertionError(f"{type(step).__name__} makes its table anew")
+            raise AssertionError(f"{type(step).__name__} rebuilds its table")
 
 
 def _rebuilding(table: str, steps: list[_Rebuilding]) -> Action:

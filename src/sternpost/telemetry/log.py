@@ -83,7 +83,7 @@ class Log:
         self._write(line)
 
     def error(self, observation: Observation, error: BaseException) -> None:
-        """The line of an error: what the client was told, and what it was not."""
+        """The line of an error: what the client was told, and the details that only the log has."""
         if isinstance(error, SternpostError):
             level = "error" if error.http_status >= 500 else "warning"
             more: dict[str, Any] = {

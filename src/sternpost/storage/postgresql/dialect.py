@@ -130,7 +130,7 @@ class PostgresqlDialect:
 
 
 def _hex(value: Any) -> Any:
-    return value.hex if isinstance(value, UUID) else value  # the keys of tables that were there before may be others
+    return value.hex if isinstance(value, UUID) else value  # the keys of external tables may have other types
 
 
 class ExternalPostgresqlDialect(PostgresqlDialect):

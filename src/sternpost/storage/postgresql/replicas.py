@@ -31,7 +31,7 @@ ANSWER_SECONDS = 1.0
 
 _AWAY = (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
-NO_REPLICA = "it is no replica: it was promoted, or its address is that of a primary"
+NO_REPLICA = "it is not a replica: it was promoted, or its address is that of a primary"
 
 _PRIMARY = """SELECT (pg_current_wal_flush_lsn() - '0/0')::bigint,
 ('x' || substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8))::bit(32)::bigint"""
@@ -64,7 +64,7 @@ class Replica:
 
     def __init__(self, connect: Connect, pool: Pool) -> None:
         self.pool = pool
-        self.reason: str | None = "it was not reached yet"
+        self.reason: str | None = "it has not been reached yet"
         self.position = Position(0, 0)
         self.system: int | None = None
         self._connect = connect
@@ -135,7 +135,7 @@ class Replica:
                     self._seen(*row)
                     await self._pause()
             except _AWAY as error:
-                self.away(f"it is away: {type(error).__name__}")
+                self.away(f"it is unavailable: {type(error).__name__}")
             finally:
                 if connection is not None:
                     connection.terminate()
@@ -221,12 +221,12 @@ class ReplicatedReads:
                 raise Unavailable(log={"reason": replica.reason})
             wanted = await self._positions.join(None, None)
             if replica.system != self._system:
-                raise Unavailable(log={"reason": "it is a replica of another server"})
+                raise Unavailable(log={"reason": "it is a replica of a different server"})
             if replica.position.timeline != wanted.timeline:
-                raise Unavailable(log={"reason": "it is not known to follow the primary since its promotion"})
+                raise Unavailable(log={"reason": "it has not been seen to follow the new primary after a promotion"})
             if not await replica.reached(wanted):
                 behind = wanted.bytes - replica.position.bytes
-                raise Unavailable(log={"reason": f"it is {behind} bytes of log behind the primary"})
+                raise Unavailable(log={"reason": f"it is {behind} bytes of WAL behind the primary"})
 
         return check
 

@@ -29,7 +29,7 @@ class ColumnType(UserDefinedType[Any]):
 
 
 class Dialect(Protocol):
-    """One database's ways."""
+    """The dialect of one database."""
 
     @property
     def name(self) -> str: ...
@@ -42,7 +42,7 @@ class Dialect(Protocol):
 
     @property
     def external(self) -> Dialect:
-        """The same for a database that was there before, with columns of other types."""
+        """The same for an external database, whose columns may have other types."""
         ...
 
     def column_type(self, field: FieldPlan) -> ColumnType:
@@ -70,7 +70,7 @@ class Dialect(Protocol):
         ...
 
     def fits(self, field: FieldPlan, column_type: str) -> bool:
-        """Whether a column of this type, of a database that was there before, can hold the field."""
+        """Whether a column of this type in an external database can hold the field."""
         ...
 
     def compared(self, value: BindParameter[Any], field: FieldPlan) -> ColumnElement[Any]:

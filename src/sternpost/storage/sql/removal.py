@@ -141,6 +141,6 @@ class Removal:
         if field is None:
             return {}
         if self.at is None:
-            raise TypeError(f"{resource.name}.{field.name} says when: give the instant")
+            raise TypeError(f"{resource.name}.{field.name} needs the time of the deletion")
         encode = self.session.statements.encoders[resource.name][field.name]
         return {"at": self.at if encode is None else encode(self.at)}

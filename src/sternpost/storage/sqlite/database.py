@@ -94,7 +94,7 @@ class SqliteStorage:
             )
         if path in ("", ":memory:"):
             raise StartupError(
-                "An in-memory SQLite database cannot be shared by readers and the writer. Use a file: sqlite:///path.sqlite"
+                "An in-memory SQLite database cannot be shared by connections. Use a file: sqlite:///path.sqlite"
             )
         self.path = Path(path)
         self.timeout_seconds = timeout_seconds
@@ -147,7 +147,7 @@ class SqliteStorage:
             raise Unavailable(log={"reason": behind(serves, self.statements.schema.fingerprint, revision)})
 
     async def _check_tables(self) -> None:
-        """The tables of a database that was there before: looked at again only after the file was replaced."""
+        """Checks the tables of an external database: again only after the file was replaced."""
         if self._fits == self._file:
             await self.read_in_thread("SELECT 1", ())
             return
@@ -245,7 +245,7 @@ class SqliteStorage:
         """A connection of its own, which sees what was committed before it. Exports take half of the threads at most."""
         if self._exports.locked():
             raise Unavailable(
-                "Too many exports are under way", log={"reason": "exports take half of the readers at most"}
+                "Too many exports are running", log={"reason": "exports use at most half of the reader threads"}
             )
         async with self._exports:
             connection = self.guarded(lambda: self._connect(busy_ms=int(self.timeout_seconds * 1000), reads_only=True))
@@ -377,10 +377,10 @@ class SqliteStorage:
         if identity is not None and identity == self._file:
             return
         if self._write_lock.locked():
-            raise Unavailable(log={"reason": "the SQLite file was replaced while a write is under way"})
+            raise Unavailable(log={"reason": "the SQLite file was replaced during a write"})
         if identity is None and self._file is not None:
             self._disconnect()
-            raise Unavailable(log={"reason": f"the SQLite file is gone: {self.path}"})
+            raise Unavailable(log={"reason": f"the SQLite file no longer exists: {self.path}"})
         self._disconnect()
         self.guarded(self._connect_all)
 
@@ -542,7 +542,7 @@ class _Reads:
 
 
 class _PatientReads(_Reads):
-    """Reads of a file that was there before: without a write-ahead log a commit, or another program, may hold it.
+    """Reads of an external file: without a write-ahead log a commit, or another program, may lock it.
 
     Such a read is done once more in a thread, which can wait.
     """
