@@ -127,7 +127,7 @@ class Sternpost:
         return self._running
 
     async def start(self) -> Running:
-        """Opens the database and builds everything that requests need. A database that is away is no error."""
+        """Opens the database and builds everything that requests need. An unavailable database is no error."""
         settings = self.settings
         if self.plan.hides_keys and not settings.keeps_secrets and settings.production:
             raise StartupError(IDS_WOULD_CHANGE)
@@ -329,7 +329,7 @@ class Running:
             )
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request: observed from here to its end, whoever answers it."""
+        """Handles one request, and observes it from start to end."""
         headers = read_headers(scope)
         observation = self._observe(scope, headers)
         try:

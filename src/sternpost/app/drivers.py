@@ -60,7 +60,7 @@ def check_database_url(settings: Settings) -> None:
 
 
 def _check_postgresql(variable: str, url: str) -> None:
-    """A part that is missing would be filled in by the client library, with the name of whoever runs the command."""
+    """Requires host and database, for which the client library would otherwise use the current user's name."""
     parts = urlsplit(url)
     if not parts.path.strip("/") or not (parts.hostname or "host=" in parts.query):
         raise StartupError(f"{variable} must name a host and a database. Write postgresql://user:password@host/name")

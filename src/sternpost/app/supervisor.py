@@ -1,7 +1,7 @@
 """`sternpost serve --workers N`: starts the workers, restarts those that die, replaces them one by one on SIGHUP.
 
 The supervisor holds the sockets and serves no request. Each worker accepts from a socket of its own (SO_REUSEPORT), and
-that socket outlives it: connections that wait there are served by whoever comes next. Where the system does not spread
+that socket outlives it: waiting connections are served by the next worker. Where the system does not spread
 connections over such sockets (macOS), all workers accept from one.
 """
 
@@ -191,7 +191,7 @@ class Supervisor:
     # -- keeping
 
     async def _watch(self, slot: Slot, worker: Worker) -> None:
-        """Restarts a worker that ended although nobody said so."""
+        """Restarts a worker that ended unexpectedly."""
         status = await worker.process.wait()
         worker.link.close()
         if slot.worker is not worker or self.stopping.is_set():
@@ -213,7 +213,7 @@ class Supervisor:
             self._free(slot)
 
     def _free(self, slot: Slot) -> None:
-        """Takes the socket away from under a slot that has nobody: connections go to the other workers."""
+        """Closes the socket of a slot without a worker, so that its connections go to the other workers."""
         if _spreads() and any(other.worker in self._alive for other in self.slots if other is not slot):
             slot.listener.close()
             slot.listener = listen(self.settings.host, self.port, shared=True)
@@ -235,7 +235,7 @@ class Supervisor:
                 self.log.event("info", "Rolling restart finished", workers=len(self.slots))
 
     async def _replace(self, slot: Slot) -> str | None:
-        """A new worker for a slot, on the same socket; the old one goes once the new one is ready."""
+        """Starts a new worker for a slot, on the same socket; the old one retires once the new one is ready."""
         async with slot.changing:
             old = slot.worker
             problem = await self._start(slot)

@@ -316,7 +316,7 @@ def _pair(text: str, separator: str, option: str) -> tuple[str, str]:
 
 
 def _asked(old: Shape, new: Shape, answers: Answers) -> Answers:
-    """Answers with those that somebody gives at the terminal. Raises `StartupError` where nobody is there to ask."""
+    """Adds the answers that the user gives at the terminal. Raises `StartupError` if there is no terminal."""
     from dataclasses import replace
 
     from sternpost.migrations.planner import rename_questions

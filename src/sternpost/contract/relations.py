@@ -120,7 +120,7 @@ def one(
     Args:
         on_delete: what happens when the other row is deleted: the deletion is refused (409), this row is deleted too,
             or the reference becomes null.
-        default: `caller` for the id of whoever makes the call.
+        default: `caller` for the id of the caller.
         write, read, filter, description: as for `field`.
         unique: at most one row refers to each (one to one).
         column: the column of the key, where that is not the relation's name with `_id`.

@@ -389,7 +389,7 @@ class _Inference:
         return None, None, f"the type {name} is not supported in a contract" if name else "its type is not declared"
 
     def _sqlite_instant(self, column: Column) -> tuple[Kind | None, str | None, str]:
-        """How instants are kept is told by those that are there. All of one form: else they would not sort."""
+        """Derives the format of times from the stored values. All must have the same one, so that they sort."""
         forms = {_form(value) for value in column.samples}
         if forms <= {"day"} and column.type == "DATE":
             return "date", None, ""

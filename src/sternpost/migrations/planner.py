@@ -163,7 +163,7 @@ class _Planner:
         return now
 
     def _drop_audits(self, renamed: Mapping[str, str]) -> None:
-        """What is recorded otherwise from here on. PostgreSQL replaces a trigger at one stroke, and misses no change."""
+        """Changes of what the audit trail records. PostgreSQL replaces a trigger in one step, and misses no change."""
         for name, table in self.old.items():
             after = self.new.get(renamed.get(name, name))
             if after is None:

@@ -391,8 +391,8 @@ class _Run:
         cause = reason(error) if isinstance(error, DBAPIError) else str(error)
         raise MigrationFailed(
             f"{self.revision.name} stopped in “{action.title}”: {cause}\n"
-            f"{index} of {len(self.actions)} steps are done and kept, nothing of this one is. Correct it and run the same "
-            "command again: it goes on here"
+            f"{index} of {len(self.actions)} steps are done and kept; this one was rolled back. "
+            "Correct it and run the same command again: it continues here"
         ) from error
 
 

@@ -278,7 +278,7 @@ class RenameIndex(_Step):
 
 @dataclass(frozen=True)
 class Update(_Step):
-    """Changes rows in batches, each a transaction of its own. After an interruption it goes on behind the last batch.
+    """Changes rows in batches, each in its own transaction. After an interruption it continues after the last batch.
 
     Attributes:
         values: SQL expressions by column, over the row as it is.

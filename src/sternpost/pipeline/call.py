@@ -74,9 +74,9 @@ class Answer:
     """The result: one document, a list of them with its `meta`, nothing, or a whole list in parts.
 
     Attributes:
-        parts: a whole list; to be closed by whoever reads it.
+        parts: a whole list; the reader must close it.
         version: of the row that is the document, where its resource counts changes.
-        columns: what each document of `parts` holds, in order: its name, and whether its value is text somebody wrote.
+        columns: what each document of `parts` holds, in order: its name, and whether its value is free text.
     """
 
     document: Document | None = None

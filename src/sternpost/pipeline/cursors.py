@@ -23,8 +23,8 @@ LENGTH_MAX = 16_384
 class Cursors:
     """Makes cursors and reads them.
 
-    A cursor is encrypted and signed in one with AES-SIV (RFC 5297): it holds values of the row it stands behind, which are
-    none of the client's business. One position of one list always gives the same text.
+    A cursor is encrypted and signed in one with AES-SIV (RFC 5297): it contains values of a row that the client
+    may not see. The same position in the same list always gives the same text.
 
     Args:
         key: 32 secret bytes.

@@ -45,7 +45,7 @@ class Selection:
     Attributes:
         tree: the fields and relations that are asked for.
         included: values for the relations of `tree`, by their path.
-        cursor: where the list goes on; empty for its beginning, None where pages are asked for by number.
+        cursor: where the list continues; empty for its beginning, None if pages are requested by number.
         count: whether the total is wanted with a cursor; pages by number always tell it.
         bound_to: what a cursor of this list is bound to: the same text stands for the same rows in the same order.
         paging: the parameters given that divide the list into parts.

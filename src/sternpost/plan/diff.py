@@ -361,7 +361,12 @@ class _Comparison:
                 self._break("pattern-changed", where, f"values must match {new['pattern']}")
         if old["default"] != new["default"] or old.get("caller_default") != new.get("caller_default"):
             if old["default"] is None and not old.get("caller_default") and (old["required"] or new["required"]):
-                self._add("neutral", "default-changed", where, "leaving it out is said anew by whether it is required")
+                self._add(
+                    "neutral",
+                    "default-changed",
+                    where,
+                    "the effect of leaving it out is reported by whether it is required",
+                )
             else:
                 self._break("default-changed", where, f"its default is {new['default']!r}, and was {old['default']!r}")
         if old.get("generated") != new.get("generated"):
@@ -634,7 +639,7 @@ def policy_from_data(data: Data) -> PolicyNode:
 
 
 def _narrows(old: PolicyNode, new: PolicyNode) -> bool:
-    """Whether somebody may lose a row; True also where the opposite cannot be proven."""
+    """Whether a caller could lose access to a row; True as well if the opposite cannot be proven."""
     named = tuple(dict.fromkeys((*scopes(old), *scopes(new))))
     if len(named) > SCOPES_MAX:
         return True

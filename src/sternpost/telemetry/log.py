@@ -176,7 +176,7 @@ class Log:
         return line
 
     def _instant(self) -> str:
-        """The present instant, in milliseconds. Formatting a second anew for each line would be a third of the line."""
+        """The present instant, in milliseconds. The text of the second is cached: formatting it is costly."""
         now = self.clock.now()
         second = int(now.timestamp())
         if second != self._second:

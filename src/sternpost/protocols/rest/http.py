@@ -80,7 +80,7 @@ own `receive`."""
 
 
 class ClientDisconnected(Exception):
-    """The client went away before its request was complete; there is nobody to answer."""
+    """The client disconnected before its request was complete, so no response can be sent."""
 
 
 @dataclass(slots=True)

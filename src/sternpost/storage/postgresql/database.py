@@ -71,7 +71,7 @@ _ENDED = (
 
 
 class ConnectionLost(Unavailable):
-    """The server is away, or has cut a connection."""
+    """The server is unavailable, or has closed a connection."""
 
 
 class PostgresqlStorage:
@@ -216,7 +216,9 @@ class PostgresqlStorage:
                 await self._roll_back(connection)
                 raise
             if await self.guarded(lambda: connection.execute("COMMIT")) == "ROLLBACK":
-                raise RuntimeError(_ENDED)  # nobody may take for kept what PostgreSQL has undone
+                raise RuntimeError(
+                    _ENDED
+                )  # PostgreSQL has rolled back, so the caller must not believe that the changes were stored
 
     async def export(
         self, shape: ListShape, values: ListValues, statistics: Statistics, scope: Scope = NO_TENANT

@@ -1,4 +1,4 @@
-"""Reads on streaming replicas that see every write acknowledged before them, whoever made it and wherever.
+"""Reads on streaming replicas that see every write acknowledged before them, by any client of any process.
 
 A read first asks the primary how far its log is flushed: one tiny statement, shared by all reads of the moment. It then goes to
 a replica that has replayed the log up to there, waits a moment for it, and goes to the primary where none is so far.
@@ -21,13 +21,13 @@ PATIENCE_SECONDS = 0.02
 """How long a read waits for a replica that is a little behind."""
 
 LOOK_SECONDS = 0.25
-"""How often a replica that nobody waits for is looked at."""
+"""How often a replica is checked when no read waits for it."""
 
 LOOK_AGAIN_SECONDS = 0.001
 """The same while a read waits for it."""
 
 ANSWER_SECONDS = 1.0
-"""A replica that does not answer a look by then is away; what it was asked for is asked elsewhere."""
+"""A replica that does not answer a check in this time is unavailable; its reads are repeated elsewhere."""
 
 _AWAY = (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
@@ -69,7 +69,7 @@ class Replica:
         self.system: int | None = None
         self._connect = connect
         self._missed = 0
-        """The farthest position that somebody waited for in vain."""
+        """The farthest position that a read waited for without success."""
         self._waiting: dict[asyncio.Future[bool], Position] = {}
         self._wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None

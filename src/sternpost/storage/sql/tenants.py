@@ -11,10 +11,10 @@ from sternpost.ports.storage import Scope, Values
 
 
 def of_tenant(plan: Plan, resource: ResourcePlan, values: Values, scope: Scope) -> Values:
-    """The values of a new row with whose it is.
+    """The values of a new row, with its tenant.
 
     Raises:
-        TenantRequired: the scope is nobody's.
+        TenantRequired: the scope has no tenant.
         RuntimeError: the author's code says another tenant's, or, across all of them, none.
     """
     if resource.tenant is None:

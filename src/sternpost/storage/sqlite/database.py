@@ -205,7 +205,7 @@ class SqliteStorage:
     async def _insert_all(self, view: View, rows: list[Values]) -> Sequence[Document | Exception]:
         """Rows of many requests with one commit, which is what a write costs. A refused row leaves the others alone."""
         results: list[Document | Exception] = []
-        async with self.transaction(Statistics(), scope=EVERY_TENANT) as session:  # each row says whose it is
+        async with self.transaction(Statistics(), scope=EVERY_TENANT) as session:  # each row names its tenant
             for row in rows:
                 try:
                     results.append(await session.insert(view, row))
@@ -315,7 +315,7 @@ class SqliteStorage:
             raise cancelled
 
     def _commit_patiently(self, connection: sqlite3.Connection) -> None:
-        """Without a write-ahead log a commit has to wait until nobody reads."""
+        """Without a write-ahead log a commit has to wait until there are no readers."""
         connection.execute(f"PRAGMA busy_timeout = {int(self.timeout_seconds * 1000)}")
         try:
             connection.commit()
@@ -325,7 +325,7 @@ class SqliteStorage:
     # -- connections
 
     def _connect_all(self) -> None:
-        if self.statements.plan.external:  # how its journal is kept is a matter of whoever made the file
+        if self.statements.plan.external:  # the journal mode of an external file is not changed
             self._writer = None if self.statements.plan.only_reads else self._connect(busy_ms=0)
         else:
             self._writer = self._connect(busy_ms=0)
@@ -372,7 +372,7 @@ class SqliteStorage:
         return (status.st_dev, status.st_ino)
 
     def _reconnect_if_replaced(self) -> None:
-        """Notices a file that was moved away or replaced: writing on would go into a file that nobody sees."""
+        """Detects a file that was moved or replaced, because further writes would go into a deleted file."""
         identity = self._identity()
         if identity is not None and identity == self._file:
             return
@@ -519,7 +519,7 @@ def _changed(cursor: sqlite3.Cursor) -> int:
 
 
 def _end_after(connection: sqlite3.Connection, seconds: float) -> None:
-    """Ends a statement that goes on beyond the time limit. It runs in the event loop, whose own timers then wait too."""
+    """Ends a statement that exceeds the time limit. It blocks the event loop, so timers of the loop cannot."""
     end = time.monotonic() + seconds
     connection.set_progress_handler(lambda: time.monotonic() > end, 10_000)
 
@@ -566,7 +566,7 @@ class _Writes:
         self.connection = connection
         self._origin: Origin | None = None
         self._signed = 0
-        """The newest entry of the audit trail that says for whom it is, or was there before."""
+        """The newest entry of the audit trail that has its actor, or existed before the transaction."""
 
     async def attribute(self, origin: Origin) -> None:
         self.sign()
