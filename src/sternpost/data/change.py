@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Draft(MutableMapping[str, Any]):
-    """Values of a row to be, by field name, in the author's terms: ids carry their prefix."""
+    """Values of a row that is to be written, by field name, in the form that services see: ids carry their prefix."""
 
     def __init__(self, model: DataModel, resource: ResourcePlan, values: dict[str, Any]) -> None:
         self._model = model
@@ -116,11 +116,11 @@ class Change(Draft, Generic[T]):
 
     def __setitem__(self, name: str, value: Any) -> None:
         if self.document is not None:
-            raise RuntimeError("The change is applied already; set values before apply()")
+            raise RuntimeError("The change has already been applied; set values before apply()")
         super().__setitem__(name, value)
 
     async def apply(self) -> T:
-        """Writes the change, once, and gives the row as it now is."""
+        """Writes the change and returns the row as it is now. Can be called once."""
         return cast("T", self._model.instances.row(self._resource, await self.write()))
 
     async def write(self) -> Document:

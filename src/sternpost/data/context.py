@@ -37,7 +37,7 @@ class Context:
 
     @property
     def caller(self) -> Principal:
-        """Who calls. Raises `Unauthenticated` where nobody is known."""
+        """The caller. Raises `Unauthenticated` if the request has no credentials."""
         if self.principal is None:
             raise Unauthenticated
         return self.principal

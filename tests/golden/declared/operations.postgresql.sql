@@ -9,7 +9,7 @@ SELECT count(*) AS count_1 FROM labels WHERE labels.team = $1 AND labels.deleted
 SELECT labels.id, labels.team, labels.name, labels.color, labels.deleted_at FROM labels WHERE labels.id = $1 AND labels.team = $2 AND labels.deleted_at IS NULL FOR NO KEY UPDATE OF labels;
 -- lock
 SELECT labels.id FROM labels WHERE labels.id = ANY (CAST($1 AS UUID[])) AND labels.team = $2 AND labels.deleted_at IS NULL FOR UPDATE OF labels;
--- Task.label_id is set to null
+-- set Task.label_id to null
 UPDATE tasks SET label_id=NULL, version=(tasks.version + 1) WHERE tasks.label_id = ANY (CAST($1 AS UUID[]));
 -- Step.label_id
 SELECT steps.id FROM steps WHERE steps.label_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.deleted_at IS NULL));

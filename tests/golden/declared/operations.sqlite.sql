@@ -9,7 +9,7 @@ SELECT count(*) AS count_1 FROM labels WHERE labels.team = ? AND labels.deleted_
 SELECT labels.id, labels.team, labels.name, labels.color, labels.deleted_at FROM labels WHERE labels.id = ? AND labels.team = ? AND labels.deleted_at IS NULL;
 -- lock
 SELECT labels.id FROM labels WHERE labels.id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) AND labels.team = ? AND labels.deleted_at IS NULL;
--- Task.label_id is set to null
+-- set Task.label_id to null
 UPDATE tasks SET label_id=NULL, version=(tasks.version + 1) WHERE tasks.label_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1);
 -- Step.label_id
 SELECT steps.id FROM steps WHERE steps.label_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.deleted_at IS NULL));
