@@ -343,8 +343,20 @@ class Storage(Protocol):
         """Reads outside a transaction."""
         ...
 
-    async def insert(self, view: View, values: Values, statistics: Statistics, scope: Scope = NO_TENANT) -> Document:
-        """Adds one row in a transaction of its own, and gives it back; it may share that transaction with others like it."""
+    async def insert(
+        self,
+        view: View,
+        values: Values,
+        statistics: Statistics,
+        scope: Scope = NO_TENANT,
+        timeout_seconds: float | None = None,
+    ) -> Document:
+        """Adds one row in a transaction of its own, and gives it back; it may share that transaction with others like it.
+
+        Raises:
+            Timeout: the row was not on its way into the database in time, and never will be. One that is on its way then is
+                waited for, so that this always means: nothing was written.
+        """
         ...
 
     def export(

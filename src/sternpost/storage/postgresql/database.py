@@ -191,7 +191,14 @@ class PostgresqlStorage:
     def reader(self, statistics: Statistics | None = None, scope: Scope = NO_TENANT) -> Reader:
         return SqlReader(self._reads, self.statements, statistics, scope)
 
-    async def insert(self, view: View, values: Values, statistics: Statistics, scope: Scope = NO_TENANT) -> Document:
+    async def insert(
+        self,
+        view: View,
+        values: Values,
+        statistics: Statistics,
+        scope: Scope = NO_TENANT,
+        timeout_seconds: float | None = None,
+    ) -> Document:
         statistics.statements += 1
         plan = self.statements.plan
         values = of_tenant(plan, plan.by_name[view.resource], values, scope)
@@ -199,7 +206,7 @@ class PostgresqlStorage:
             self.statements.plan.external
         ):  # the database makes the keys, so rows of one statement could not be told apart
             return await self._insert_one(view, values)
-        return await self._inserts.insert(view, values)
+        return await self._inserts.insert(view, values, timeout_seconds)
 
     async def _insert_one(self, view: View, values: Values) -> Document:
         return await SqlSession(_Single(self), self.statements, Statistics(), EVERY_TENANT).insert(view, values)

@@ -196,17 +196,24 @@ class SqliteStorage:
         reads = _PatientReads(self) if self.statements.plan.external else _Reads(self)
         return SqlReader(reads, self.statements, statistics, scope)
 
-    async def insert(self, view: View, values: Values, statistics: Statistics, scope: Scope = NO_TENANT) -> Document:
+    async def insert(
+        self,
+        view: View,
+        values: Values,
+        statistics: Statistics,
+        scope: Scope = NO_TENANT,
+        timeout_seconds: float | None = None,
+    ) -> Document:
         statistics.statements += 1
         plan = self.statements.plan
         values = of_tenant(plan, plan.by_name[view.resource], values, scope)
-        return await self._inserts.join(view, values)
+        return await self._inserts.join_within(timeout_seconds, view, values)
 
-    async def _insert_all(self, view: View, rows: list[Values]) -> Sequence[Document | Exception]:
+    async def _insert_all(self, view: View, take: Callable[[], list[Values]]) -> Sequence[Document | Exception]:
         """Rows of many requests with one commit, which is what a write costs. A refused row leaves the others alone."""
         results: list[Document | Exception] = []
         async with self.transaction(Statistics(), scope=EVERY_TENANT) as session:  # each row says whose it is
-            for row in rows:
+            for row in take():
                 try:
                     results.append(await session.insert(view, row))
                 except SternpostError as error:
