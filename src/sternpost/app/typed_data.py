@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sternpost.compile.compiler import Compiled
-from sternpost.pipeline.data.where import OPERATORS
+from sternpost.data.where import OPERATORS
 from sternpost.plan.model import FieldPlan, Kind, Plan, RelationPlan, ResourcePlan
 
 DATA_FIX = "Write it again: sternpost contract emit --python {path}"

@@ -40,8 +40,10 @@ async def execute(runtime: Runtime, call: Call, observation: Observation) -> Ans
     observation.user_id = principal.subject if principal else None
     # Place of the limits by principal, likewise.
 
-    scope, statistics = runtime.scope(principal), Statistics()
-    run = Execution(runtime, operation, call, principal, operation.access(principal), scope, observation, statistics)
+    visibility, statistics = runtime.visibility(principal), Statistics()
+    run = Execution(
+        runtime, operation, call, principal, operation.access(principal), visibility, observation, statistics
+    )
     try:
         return await carry_out(run)
     finally:
@@ -75,14 +77,14 @@ async def carry_out(run: Execution, session: Session | None = None) -> Answer:
 async def read(run: Execution, session: Session | None) -> Answer:
     """What changes nothing: without a transaction, or in that of its batch."""
     # Place of the cache: what is known is answered from here, and what was read is kept.
-    reader = session or run.runtime.storage.reader(run.statistics, scope=run.scope)
+    reader = session or run.runtime.storage.reader(run.statistics, visibility=run.visibility)
     return await READS[run.operation.plan.kind](run, reader)
 
 
 async def write(run: Execution, session: Session | None) -> Answer:
     """A change. Only here is a transaction opened for a call; it is committed before the call is answered."""
     if session is None:
-        async with run.runtime.storage.transaction(run.statistics, scope=run.scope) as opened:
+        async with run.runtime.storage.transaction(run.statistics, visibility=run.visibility) as opened:
             return await write(run, opened)
     # Place of the idempotency claim (`call.idempotency_key`), a row of this transaction: where it is there already, the
     # stored answer is the answer (a replay), and the handler is not called. Behind the handler is the place of what

@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 import orjson
 
-from sternpost.plan.policy import ALLOW, Path, PolicyNode
+from sternpost.plan.policy import ALLOW, PolicyNode
+from sternpost.plan.query import Path
 
 Kind = Literal["id", "string", "integer", "number", "boolean", "decimal", "datetime", "date", "uuid", "enum", "json"]
 """The kind of a field's value. `id` is a row's own key or a reference to another row's."""
