@@ -198,18 +198,23 @@ class SqliteStorage:
         return SqlReader(reads, self.statements, statistics, visibility)
 
     async def insert(
-        self, resource: str, values: Values, statistics: Statistics, visibility: Visibility = NO_TENANT
+        self,
+        resource: str,
+        values: Values,
+        statistics: Statistics,
+        visibility: Visibility = NO_TENANT,
+        timeout_seconds: float | None = None,
     ) -> Document:
         statistics.statements += 1
         plan = self.statements.plan
         values = of_tenant(plan, plan.by_name[resource], values, visibility)
-        return await self._inserts.join(resource, values)
+        return await self._inserts.join_within(timeout_seconds, resource, values)
 
-    async def _insert_all(self, resource: str, rows: list[Values]) -> Sequence[Document | Exception]:
+    async def _insert_all(self, resource: str, take: Callable[[], list[Values]]) -> Sequence[Document | Exception]:
         """Rows of many requests with one commit, which is what a write costs. A refused row leaves the others alone."""
         results: list[Document | Exception] = []
         async with self.transaction(Statistics(), visibility=EVERY_TENANT) as session:  # each row names its tenant
-            for row in rows:
+            for row in take():
                 try:
                     results.append(await session.insert(resource, row))
                 except SternpostError as error:
