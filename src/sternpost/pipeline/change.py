@@ -87,7 +87,7 @@ class Draft(MutableMapping[str, Any]):
 
 
 class Change(Draft, Generic[T]):
-    """The validated input of a client; owned lists are lists of `Draft`. Set the values that the server decides, then call `apply()`.
+    """The validated input of a client; owned lists are lists of `Draft`. Set the server's values, then call `apply()`.
 
     Attributes:
         current: the row as it is, or None when one is being created. It is locked until the transaction ends.
