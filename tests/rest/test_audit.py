@@ -584,7 +584,7 @@ def test_the_command(tmp_path: Path, database_url: str) -> None:
     narrow = ["--action", "update", "--since", lines[0]["at"], "--actor", "nightly", "--resource", "Note"]
     assert [json.loads(line)["id"] for line in show("--json", *narrow).splitlines()] == [lines[0]["id"]]
     assert "No recorded change matches" in show("--until", "2026-01-01")
-    for wrong, why in ((["--since", "yesterday"], "is no instant"), (["--resource", "Other"], "is not recorded")):
+    for wrong, why in ((["--since", "yesterday"], "is not a time"), (["--resource", "Other"], "is not audited")):
         refused = python("-m", "sternpost", "audit", "show", "--app", "notes:app", *wrong)
         assert refused.returncode != 0
         assert why in refused.stdout + refused.stderr
