@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis.strategies import SearchStrategy
+from hypothesis import strategies as st
 
 
 def rounds(few: int, many: int, *, timeout_seconds: float = 900) -> pytest.MarkDecorator:
@@ -23,13 +23,13 @@ def drawing(rounds: int, **more: Any) -> settings:
     return settings(max_examples=rounds, **{**kept, **more})
 
 
-async def for_drawn(rounds: int, function: Callable[..., Awaitable[None]], *strategies: SearchStrategy[Any]) -> None:
+async def for_drawn(rounds: int, function: Callable[..., Awaitable[None]], *strategies: st.SearchStrategy[Any]) -> None:
     """Runs an asynchronous function with what is drawn, in the loop that its fixtures were made in."""
     loop = asyncio.get_running_loop()
 
     @drawing(rounds)
-    @given(*strategies)
-    def run(*drawn: Any) -> None:
+    @given(st.tuples(*strategies))
+    def run(drawn: tuple[Any, ...]) -> None:
         asyncio.run_coroutine_threadsafe(_awaited(function(*drawn)), loop).result(60)
 
     await asyncio.to_thread(run)
