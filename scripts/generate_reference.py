@@ -52,8 +52,8 @@ MEANINGS = {
     "lt": "is less than",
     "lte": "is at most",
     "in": f"is one of several, separated by commas (at most {IN_MAX})",
-    "contains": "holds the text; upper and lower case differ",
-    "startsWith": "starts with the text; upper and lower case differ",
+    "contains": "contains the text (case-sensitive)",
+    "startsWith": "starts with the text (case-sensitive)",
     "isNull": "`true`: has no value; `false`: has one",
 }
 
@@ -152,7 +152,7 @@ def errors() -> str:
     rows = [(f"`{entry.code}`", str(entry.http), entry.message, entry.fix) for entry in CATALOGUE.values()]
     return f"""# Errors
 
-Every error is answered with a code of this catalogue, or with a service's own code (`Unprocessable(code="NOT_ENOUGH_STOCK")`),
+Every error response has a code of this catalogue, or a service's own code (`Unprocessable(code="NOT_ENOUGH_STOCK")`),
 which keeps the status of its class.
 
 ```json
@@ -170,12 +170,12 @@ def diagnostics() -> str:
     """The codes of contract mistakes."""
     parts = [
         "# Diagnostics",
-        "A contract with mistakes does not start. Every mistake is reported at once, as file, line, code, cause and fix. "
+        "A contract with mistakes does not start. All mistakes are reported at once, each with file, line, code, cause and fix. "
         "These are the codes.",
     ]
     for start, title in GROUPS.items():
         rows = [(f"`{code}`", meaning) for code, meaning in CODES.items() if code.startswith(start)]
-        parts += [f"## {title}", table(("Code", "What it is about"), rows)]
+        parts += [f"## {title}", table(("Code", "Meaning"), rows)]
     unknown = [code for code in CODES if code[:3] not in GROUPS]
     if unknown:
         raise KeyError(f"name the group of {', '.join(unknown)} in GROUPS")
@@ -217,27 +217,27 @@ A row whose value is null fits no operator but `isNull`.
                 ("`pageSize`", "from 1 to the operation's `max_page_size`; by default its `page_size`"),
                 (
                     "`sort`",
-                    f"fields of the operation's `sort`, separated by commas, at most {SORTS_MAX}; a `-` before one for descending",
+                    f"fields of the operation's `sort`, separated by commas, at most {SORTS_MAX}; a leading `-` means descending",
                 ),
                 (
                     "`include`",
-                    f"relations to read along, separated by commas, at most {INCLUDES_MAX}; "
+                    f"relations to include, separated by commas, at most {INCLUDES_MAX}; "
                     f"a dot goes deeper, up to {INCLUDE_DEPTH_MAX} levels",
                 ),
                 (
                     "`orders.status=…`, `orders.sort`, `orders.limit`",
-                    "filter, order and length of an included list: what its own list takes, with the relation's path before it",
+                    "filter, order and limit of an included list: the parameters of its own list, with the path of the relation as a prefix",
                 ),
                 (
                     "`fields`",
-                    f"the only fields to give, separated by commas, at most {FIELDS_MAX}; a relation that is named is "
-                    "included, and a dot names a field of it: `fields=name,orders.status`",
+                    f"return only these fields, separated by commas, at most {FIELDS_MAX}; naming a relation "
+                    "includes it, and a dot selects one of its fields: `fields=name,orders.status`",
                 ),
                 (
                     "`cursor`",
-                    "the `meta.nextCursor` of a page, to go on behind it; empty to begin; not together with `page`",
+                    "the `meta.nextCursor` of the previous page; empty for the first page; cannot be combined with `page`",
                 ),
-                ("`count`", "`true`: with a cursor, `meta.totalCount` is told too"),
+                ("`count`", "`true`: with a cursor, also return `meta.totalCount`"),
             ],
         )
     }
@@ -256,7 +256,7 @@ def commands() -> str:
         "# Commands",
         f"{root.help}",
         "`sternpost --version` prints the version. "
-        "Exit statuses: 0 done; 1 the contract or the service is wrong; 2 the call or its settings are.",
+        "Exit statuses: 0 success; 1 the contract or the service has a problem; 2 the arguments or the settings are wrong.",
     ]
     for name, command in _commands(root, "sternpost"):
         parts += [f"## `{name}`", _reflowed(command.help)]

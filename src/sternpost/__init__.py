@@ -1,4 +1,4 @@
-"""Sternpost: declare a backend once, in typed Python; serve a hardened one from it.
+"""Sternpost: declare a backend as a contract in typed Python, and serve it.
 
 Everything a contract and its services need is importable from here. The application itself (`Sternpost`) and what it
 brings along are loaded on first use, so that importing a contract stays cheap.

@@ -17,7 +17,8 @@ from sternpost.clock import Clock, SystemClock
 from sternpost.compile.compiler import Compiled, compile_contract
 from sternpost.compile.versions import Older
 from sternpost.contract.contract import Contract
-from sternpost.data.database import DataAccess, Database
+from sternpost.data.access import DataAccess
+from sternpost.data.database import Database
 from sternpost.errors import MethodNotAllowed, NotFound, StartupError
 from sternpost.health.readiness import HEALTHY, Readiness
 from sternpost.ids import NewId, new_hex, random_hex
@@ -48,8 +49,9 @@ from sternpost.telemetry.observation import Observation, trace_context
 Asgi = Callable[[Scope, Receive, Send], Any]
 
 IDS_WOULD_CHANGE = (
-    "The contract hides keys of the database, and ids have to stay what they are. Set STERNPOST_SECRET_KEY to at least "
-    "32 random bytes (for example the output of: openssl rand -hex 32), and keep it: with another one every id changes."
+    "The contract turns integer keys of the database into encrypted ids, and the ids change with the secret key. "
+    "Set STERNPOST_SECRET_KEY to at least 32 random bytes "
+    "(for example the output of: openssl rand -hex 32), and never change it."
 )
 
 D = TypeVar("D", bound=Database)
@@ -120,12 +122,12 @@ class Sternpost:
         """What serves requests, between `start` and `stop`."""
         if self._running is None:
             raise RuntimeError(
-                "The application is not started: run it with a server that supports ASGI's lifespan, or call start()"
+                "The application has not been started: use a server with ASGI lifespan events, or call start()"
             )
         return self._running
 
     async def start(self) -> Running:
-        """Opens the database and builds everything that requests need. A database that is away is no error."""
+        """Opens the database and builds everything that requests need. An unavailable database is no error."""
         settings = self.settings
         if self.plan.hides_keys and not settings.keeps_secrets and settings.production:
             raise StartupError(IDS_WOULD_CHANGE)
@@ -144,10 +146,12 @@ class Sternpost:
                 storage.keys(),
                 self.clock,
                 authenticator,
-                lambda reason: log.event("warning", "The use of an API key could not be noted", reason=reason),
+                lambda reason: log.event("warning", "The last use of an API key could not be recorded", reason=reason),
             )
         if self.plan.hides_keys and not settings.keeps_secrets:
-            log.event("warning", "Ids change with every start", reason=IDS_WOULD_CHANGE)
+            log.event(
+                "warning", "Ids will change at every start, because no secret key is set", reason=IDS_WOULD_CHANGE
+            )
         runtime = self._runtime(settings, storage, authenticator)
         self._running = Running(self, runtime, settings, log, self._older(settings, runtime, log))
         return self._running
@@ -169,7 +173,7 @@ class Sternpost:
         )
 
     def _older(self, settings: Settings, newest: Runtime, log: Log) -> list[Runtime]:
-        """What older versions of the API are served with; one that is over is told of."""
+        """The runtimes of older API versions; a version that is past its sunset date is logged."""
         older: list[Runtime] = []
         for version in self.compiled.older:
             runtime = self._runtime(settings, newest.storage, newest.authenticator, version)
@@ -177,7 +181,12 @@ class Sternpost:
             sunset = version.plan.sunset
             if sunset is not None and day(sunset) <= self.clock.now() and not version.plan.gone_after_sunset:
                 name = version.plan.api_version
-                log.event("warning", f"API {name} is served after its sunset", apiVersion=name, sunset=sunset)
+                log.event(
+                    "warning",
+                    f"API version {name} is still served after its sunset date",
+                    apiVersion=name,
+                    sunset=sunset,
+                )
         return older
 
     async def stop(self) -> None:
@@ -200,9 +209,9 @@ class Sternpost:
 
         Args:
             cls: the generated class with the contract's types; by default the one without.
-            tenant: whose rows there are, as in a token's claim. A contract with tenants needs this or the next.
-            tenants: "all" for the rows of every tenant; a new row then has to say whose it is.
-            actor: whom the audit trail names for what is changed, such as "nightly-import".
+            tenant: the tenant whose rows are used, as in a token's claim. With tenants, this or `tenants` is needed.
+            tenants: "all" for the rows of every tenant; a new row must then name its tenant.
+            actor: the actor that the audit trail records for the changes, such as "nightly-import".
 
         Raises:
             TypeError: the contract has tenants, and neither is given, or both.
@@ -226,23 +235,23 @@ class Sternpost:
         if tenant is not None and tenants is not None:
             raise TypeError('data() takes tenant="…" or tenants="all", not both')
         if tenants not in (None, "all"):
-            raise TypeError(f'tenants is "all", not {tenants!r}; for one write tenant="…"')
+            raise TypeError(f'tenants can only be "all", not {tenants!r}; for one tenant write tenant="…"')
         owners = [resource for resource in self.plan.resources if resource.tenant is not None]
         if tenant is None and tenants is None and owners:
             raise TypeError(
-                f'{owners[0].name} belongs to tenants: write app.data(tenant="…") for the rows of one, '
-                'or app.data(tenants="all") for those of all'
+                f'{owners[0].name} belongs to tenants: write app.data(tenant="…") for the rows of one tenant, '
+                'or app.data(tenants="all") for the rows of all tenants'
             )
         if tenant is not None and all(tenant_value(self.plan, resource, tenant) is None for resource in owners):
-            raise TypeError(f"{tenant!r} cannot be a tenant of this contract")
+            raise TypeError(f"{tenant!r} is not a valid tenant of this contract")
         return EVERY_TENANT if tenants else Visibility(tenant) if tenant else NO_TENANT
 
     def drain(self) -> None:
-        """Readiness says no from now on; requests are still answered."""
+        """From now on readiness fails; requests are still answered."""
         self.running.readiness.draining = self.running.closing = True
 
     def retire(self) -> None:
-        """Another process serves from here on: answers ask to connect anew. Readiness stays: the service is there."""
+        """Another process takes over: responses close their connections. Readiness does not change."""
         self.running.closing = True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -277,7 +286,7 @@ class Sternpost:
 
 
 class Running:
-    """A started application: everything that the way of a request touches."""
+    """A started application: everything that is needed to process requests."""
 
     def __init__(
         self, app: Sternpost, runtime: Runtime, settings: Settings, log: Log, older: Sequence[Runtime] = ()
@@ -319,7 +328,7 @@ class Running:
             )
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request: observed from here to its end, whoever answers it."""
+        """Handles one request, and observes it from start to end."""
         headers = read_headers(scope)
         observation = self._observe(scope, headers)
         try:
@@ -337,7 +346,7 @@ class Running:
     async def _dispatch(
         self, scope: Scope, receive: Receive, send: Send, headers: RequestHeaders, observation: Observation
     ) -> None:
-        """To the first that knows the address."""
+        """Passes the request to the first handler that knows the address."""
         path: str = scope["path"]
         if path.startswith(self.rest.router.base) and not (self.older and self.docs and self.docs.knows(path)):
             await self.rest(scope, receive, send, headers, observation)
@@ -394,7 +403,9 @@ class Running:
                 below = {**scope, "root_path": scope.get("root_path", "") + prefix.rstrip("/")}
                 await mounted(below, receive, _watching(below, send, observation))
                 return
-        await self._refuse(NotFound("There is nothing at this address"), scope, send, headers, observation)
+        await self._refuse(
+            NotFound("There is no resource or operation at this address"), scope, send, headers, observation
+        )
 
     async def _refuse(
         self,

@@ -158,15 +158,15 @@ class _Compiler:
             self._add_to_contract(
                 "api_keys",
                 "SP021",
-                "API keys need a table, and nothing is added to an external database",
-                "leave api_keys out, and use tokens",
+                "API keys need a table, but Sternpost adds no tables to an external database",
+                "remove api_keys and use tokens",
             )
         if contract.schema not in ("own", "external"):  # pyright: ignore[reportUnnecessaryContains]
             self._add_to_contract(
                 "schema",
                 "SP009",
-                f"schema={shown(contract.schema)} is neither own nor external",
-                'write schema="external" for a database that was there before, or leave it out',
+                f"schema={shown(contract.schema)} is neither 'own' nor 'external'",
+                'write schema="external" for an existing database that Sternpost must not change, or leave it out',
             )
 
     def _add_to_contract(self, keyword: str, code: str, message: str, fix: str) -> None:
@@ -233,7 +233,7 @@ class _Compiler:
                 self.report.add(
                     draft.keyword("prefix" if code == "SP007" else "plural" if what == "address" else "table"),
                     code,
-                    f"{name}: its {what} {value!r} is that of {other} already",
+                    f"{name}: its {what} {value!r} is already used by {other}",
                     fixes[what],
                 )
                 if what == "address":
@@ -250,7 +250,7 @@ class _Compiler:
                     self.report.add(
                         draft.where(relation.name),
                         "SP210",
-                        f"{draft.name}.{relation.name}: its name in JSON, {public_name}, is that of {other} already",
+                        f"{draft.name}.{relation.name}: its name in JSON, {public_name}, is already used by {other}",
                         "rename one of the two",
                     )
 
@@ -286,8 +286,9 @@ class _Compiler:
                 self.report.add(
                     draft.where(operation.name),
                     "SP413",
-                    f"{draft.name}.{operation.name}: GET {operation.path} is the list of {routes[last]} already",
-                    "rename the operation, or write many(route=False)",
+                    f"{draft.name}.{operation.name}: "
+                    f"GET {operation.path} is already the address of the list {routes[last]}",
+                    "rename the operation, or turn that address off with many(route=False)",
                 )
 
     def _payload(self, cls: type[Declared]) -> PayloadPlan:
@@ -317,8 +318,8 @@ class _Compiler:
         self.report.add(
             attribute_source(declaration.source, declaration.name, name),
             "SP202",
-            f"{declaration.name}.{name}: a Payload has no relations",
-            f"take the id as text, {name}_id: str, and read the {target} with its repository",
+            f"{declaration.name}.{name}: a Payload cannot have relations",
+            f"declare the id as text, {name}_id: str, and read the {target} with its repository",
         )
 
     def _resource(
@@ -360,8 +361,8 @@ class _Compiler:
             self.report.add(
                 draft.keyword("tenant"),
                 "SP042",
-                f"{draft.name} belongs to the tenant of its {owned_by}",
-                f"leave tenant out here, and declare it at {owned_by}",
+                f"{draft.name} always belongs to the tenant of the {owned_by} that owns it",
+                f"remove tenant here, and declare it on {owned_by}",
             )
             return None
         return tenant if isinstance(tenant, str) else None
@@ -372,13 +373,13 @@ class _Compiler:
             self.report.add(
                 draft.keyword("audit"),
                 "SP031",
-                f"{draft.name} is recorded with the {owned_by} that owns it",
-                f"leave audit out here, and declare it at {owned_by}",
+                f"{draft.name} is always recorded in the audit trail together with the {owned_by} that owns it",
+                f"remove audit here, and declare it on {owned_by}",
             )
         return wanted and owned_by is None and not self.reader.external
 
     def _check_kept(self, drafts: dict[str, Draft], owner_of: dict[str, str]) -> None:
-        """What goes when a row is deleted has to come back with it."""
+        """Rows that are deleted together with a row must be restorable with it."""
         for draft in drafts.values():
             owner = drafts.get(owner_of.get(draft.name, ""))
             kept = DELETED in draft.fields and draft.fields[DELETED].generated == "deleted"
@@ -392,18 +393,19 @@ class _Compiler:
                     self.report.add(
                         draft.where(field.name, "on_delete"),
                         "SP061",
-                        f"{draft.name}.{field.name}: a deleted {target.name} can be restored, but what goes with it is gone",
-                        f"write soft_delete=True in the class line of {draft.name}, or another on_delete",
+                        f"{draft.name}.{field.name}: a deleted {target.name} can be restored, "
+                        f"but the {draft.name} rows deleted with it cannot",
+                        f"write soft_delete=True in the class line of {draft.name}, or choose another on_delete",
                     )
 
     def _check_kept_items(self, draft: Draft, owner: Draft, *, kept: bool) -> None:
-        """An item is there as long as its owner is; its unique values are free only with it."""
+        """An owned item is deleted and restored with its owner, and frees its unique values only then."""
         if kept:
             self.report.add(
                 draft.keyword("soft_delete"),
                 "SP060",
-                f"{draft.name} is deleted and restored with the {owner.name} that owns it",
-                f"leave soft_delete out here, and declare it at {owner.name}",
+                f"{draft.name} is always deleted and restored together with the {owner.name} that owns it",
+                f"remove soft_delete here, and declare it on {owner.name}",
             )
         if DELETED not in owner.fields or owner.fields[DELETED].generated != "deleted":
             return
@@ -414,24 +416,25 @@ class _Compiler:
                 self.report.add(
                     draft.where(group[0]) if len(group) == 1 else draft.keyword("unique"),
                     "SP060",
-                    f"{draft.name}: {listed(group)} would stay taken by what a deleted {owner.name} owns",
+                    f"{draft.name}: items of a deleted {owner.name} would still block unique values of {listed(group)}",
                     f"make it unique within the {owner.name}: unique=[({', '.join(map(repr, (*sorted(owning), *group)))})]",
                 )
 
     def _refuse_own_version(self, draft: Draft, owned_by: str) -> None:
-        """What is owned is changed with its owner, whose version counts that."""
+        """Owned items change together with their owner, and the owner's version counts those changes."""
         for field in draft.fields.values():
             if field.generated == "version":
                 self.report.add(
                     draft.where(field.name, "auto"),
                     "SP050",
-                    f"{draft.name}.{field.name}: {draft.name} changes with the {owned_by} that owns it",
-                    f"leave it out here, and declare it at {owned_by}",
+                    f"{draft.name}.{field.name}: "
+                    f"changes of {draft.name} are counted by the version of the {owned_by} that owns it",
+                    f"remove it here, and declare it on {owned_by}",
                 )
 
 
 def _share_key_storage(drafts: dict[str, Draft]) -> None:
-    """A reference is kept as the key that it refers to."""
+    """A foreign key column is stored in the same way as the key that it refers to."""
     for draft in drafts.values():
         for name, field in draft.fields.items():
             if field.references in drafts and field.storage is None and field.name != "id":

@@ -77,7 +77,7 @@ class Draft:
 
 
 class DraftReader:
-    """Reads one class after another; `report` gets what is wrong."""
+    """Reads one class after another; mistakes go to `report`."""
 
     def __init__(self, report: Report, *, external: bool = False) -> None:
         self.report = report
@@ -107,14 +107,14 @@ class DraftReader:
         return draft
 
     def _check_columns(self, draft: Draft) -> None:
-        """In a database of one's own columns are named as everything is; two fields never share one that is written."""
+        """In Sternpost's own databases columns follow the naming rules; no two writable fields share a column."""
         seen: dict[str, str] = {}
         for field in draft.fields.values():
             other = seen.setdefault(field.column_name, field.name)
             if not self.external and field.column is not None and not SNAKE.fullmatch(field.column):
                 problem, fix = "is malformed", "use lower case and underscores"
             elif other != field.name:
-                problem = f"is that of {other} already"
+                problem = f"is already used by {other}"
                 fix = "choose another column"
             else:
                 problem, fix = None, ""
@@ -129,7 +129,7 @@ class DraftReader:
                 self.report.add(
                     draft.where(field.name, "storage"),
                     "SP222",
-                    f"{draft.name}.{field.name}: storage is for tables that were there before",
+                    f"{draft.name}.{field.name}: storage is only allowed for existing tables of an external database",
                     'leave it out, or write Contract(…, schema="external")',
                 )
 
@@ -156,9 +156,9 @@ class DraftReader:
         self.report.add(
             class_keyword_source(declaration.source, declaration.name, "schema"),
             "SP110",
-            f"{declaration.name}: schema={shown(schema)} is not the name of a schema"
+            f"{declaration.name}: schema={shown(schema)} is not a valid name of a database schema"
             if self.external
-            else f"{declaration.name}: a schema of its own is for tables that were there before",
+            else f"{declaration.name}: schema is only allowed for existing tables of an external database",
             'write schema="sales"' if self.external else 'leave it out, or write Contract(…, schema="external")',
         )
         return None
@@ -198,7 +198,7 @@ class DraftReader:
                 declaration.source,
                 "SP109",
                 f"the class's name {name!r} is malformed",
-                "use a capital letter, then letters and digits of ASCII, such as OrderItem",
+                "use a capital letter followed by ASCII letters and digits, such as OrderItem",
             )
         for keyword in declaration.keywords:
             where = class_keyword_source(declaration.source, name, keyword)
@@ -209,7 +209,7 @@ class DraftReader:
                     where,
                     "SP101",
                     f"{name} is abstract and takes no {keyword}",
-                    f"leave it out here, and write it in each class that derives from {name}",
+                    f"remove it here, and write it in each class that derives from {name}",
                 )
             else:
                 self.report.add(
@@ -224,7 +224,7 @@ class DraftReader:
             self.report.add(
                 place,
                 "SP501",
-                f"{declaration.name}: a policy stands under and, or, not or if, where Python would drop a part of it",
+                f"{declaration.name}: a policy is used with and, or, not or if, so Python would ignore a part of it",
                 "use & instead of and, | instead of or, ~ instead of not",
             )
         if declaration.cls is not draft.cls and declaration.keywords.get("abstract") is True:
@@ -242,7 +242,7 @@ class DraftReader:
                 self.report.add(
                     attribute_source(declaration.source, declaration.name, name),
                     "SP421",
-                    f"{declaration.name}.{name}: {shown(value)} does not say what it does",
+                    f"{declaration.name}.{name}: {shown(value)} is not one of the operation types",
                     f"use one of {listed(kind.__name__ for kind in KINDS)}",
                 )
             elif isinstance(value, Operation):
@@ -284,14 +284,14 @@ class DraftReader:
             self.report.add(
                 compiler.where(name),
                 "SP212",
-                f"{path}: an operation stands where field() belongs",
+                f"{path}: an operation is assigned to an attribute that has a type",
                 f"remove the type: {name} = {shown(declared)}",
             )
         else:
             self.report.add(
                 compiler.where(name),
                 "SP212",
-                f"{path}: the value {shown(declared)} stands where field() belongs",
+                f"{path}: the plain value {shown(declared)} is assigned where field() is needed",
                 f"write field(default={shown(declared)})",
             )
         return None
@@ -312,7 +312,7 @@ class DraftReader:
                 self.report.add(
                     compiler.where(key.name),
                     "SP309",
-                    f"{draft.declaration.name}.{key.name}: the relation {name} makes this field already",
+                    f"{draft.declaration.name}.{key.name}: the relation {name} already creates this field",
                     f"remove {key.name}; {name}: One[{found.target}] is enough",
                 )
             else:
@@ -324,7 +324,8 @@ class DraftReader:
                 self.report.add(
                     compiler.where(field.name),
                     "SP210",
-                    f"{draft.declaration.name}.{field.name}: its name in JSON, {field.public_name}, is that of {other.name} already",
+                    f"{draft.declaration.name}.{field.name}: "
+                    f"its name in JSON, {field.public_name}, is already used by {other.name}",
                     "rename one of the two",
                 )
         draft.fields[field.name] = field
@@ -353,12 +354,12 @@ class DraftReader:
             self.report.add(
                 draft.keyword("owner"),
                 "SP105",
-                f"{draft.name}: the owner field {owner!r} is {a(field.kind)} and cannot hold a caller's id",
+                f"{draft.name}: the owner field {owner!r} is {a(field.kind)}, which cannot hold a caller's id",
                 'use "id", a reference such as "user_id", or a str',
             )
 
     def _compile_tenant(self, draft: Draft) -> None:
-        """The server fills the tenant in, so no client writes it."""
+        """The server sets the tenant field, so clients cannot write it."""
         tenant = draft.declaration.keywords.get("tenant")
         if tenant is None:
             return
@@ -377,20 +378,23 @@ class DraftReader:
                 draft.keyword("tenant"),
                 "SP041",
                 f"{draft.name}: the tenant field {tenant!r} {problem}",
-                'name a reference such as "organization_id", a str or a UUID, without default, that may not be null',
+                'name a required field without default: a reference such as "organization_id", a str or a UUID',
             )
             return
         draft.fields[field.name] = replace(field, write="never", required=False, generated="tenant")
 
     def _compile_soft_delete(self, draft: Draft) -> None:
-        """What is deleted says since when: that is all there is to it."""
+        """Soft delete adds one field: when the row was deleted."""
         wanted = draft.declaration.keywords.get("soft_delete", False)
         if not isinstance(wanted, bool):
             problem, fix = f"soft_delete={shown(wanted)} is not True or False", "write soft_delete=True"
         elif wanted and self.external:
-            problem, fix = "nothing is added to an external database, so deleted rows are gone", "leave soft_delete out"
+            problem, fix = (
+                "soft_delete adds a column, but Sternpost changes no tables of an external database",
+                "remove soft_delete",
+            )
         elif wanted and (DELETED in draft.types or DELETED in draft.fields):
-            problem, fix = f"soft_delete makes the field {DELETED} already", f"remove or rename {DELETED}"
+            problem, fix = f"soft_delete already creates the field {DELETED}", f"remove or rename {DELETED}"
         else:
             problem = fix = ""
         if problem:
@@ -412,22 +416,22 @@ class DraftReader:
         if not isinstance(wanted, bool):
             problem, fix = f"audit={shown(wanted)} is not True or False", "write audit=True"
         elif wanted and self.external:
-            problem = "nothing is added to an external database, so its changes cannot be recorded"
-            fix = "leave audit out"
+            problem = "audit adds a table and triggers, but Sternpost adds nothing to an external database"
+            fix = "remove audit"
         else:
             return
         self.report.add(draft.keyword("audit"), "SP031", f"{draft.name}: {problem}", fix)
 
     def _check_version(self, draft: Draft) -> None:
-        """One field at most counts the changes, and whoever sees the row sees it: an ETag holds it."""
+        """At most one field counts the changes. Everyone who sees the row sees it, because it is part of the ETag."""
         counted = [field for field in draft.fields.values() if field.generated == "version"]
         if not counted:
             return
         first, *more = counted
         if first.nullable:
-            problem, fix = "counts from 1, so it is never null", "leave | None out"
+            problem, fix = "counts from 1, so it can never be null", "remove | None"
         elif first.read_scope is not None:
-            problem, fix = "is part of each row's ETag, so whoever sees the row sees it", "leave read out"
+            problem, fix = "is part of the row's ETag, so everyone who sees the row can see it", "remove read"
         else:
             problem = fix = None
         if problem is not None and fix is not None:
@@ -437,7 +441,7 @@ class DraftReader:
             self.report.add(
                 draft.where(field.name, "auto"),
                 "SP050",
-                f"{draft.name}.{field.name}: {first.name} counts the changes already",
+                f"{draft.name}.{field.name}: {first.name} already counts the changes",
                 "keep one of the two",
             )
 
@@ -456,20 +460,20 @@ class DraftReader:
                 self.report.add(
                     draft.keyword("unique"),
                     "SP107",
-                    f"{draft.name}: the unique group {shown(group)} is not a tuple of its fields, each once",
+                    f"{draft.name}: the unique group {shown(group)} is not a tuple of different fields of the resource",
                     fix,
                 )
             elif any(draft.fields[name].kind == "json" for name in group):
                 self.report.add(
                     draft.keyword("unique"),
                     "SP213",
-                    f"{draft.name}: the unique group {shown(group)} holds a json, which cannot be unique",
+                    f"{draft.name}: the unique group {shown(group)} contains a json field, which cannot be unique",
                     "leave it out of the group",
                 )
 
     def _check_indexes(self, draft: Draft) -> None:
         given: Any = draft.declaration.keywords.get("indexes", ())
-        fix = f'write indexes=[("a", "-b")] with some of {listed(draft.fields)}; a - lets a column descend'
+        fix = f'write indexes=[("a", "-b")] with some of {listed(draft.fields)}; a leading - means descending'
         text = shown(given)
         groups = [*cast("list[Any]", given)] if isinstance(given, list | tuple) else None
         if groups is None or (groups and is_names(groups)):
@@ -479,19 +483,19 @@ class DraftReader:
         for group in groups:
             names = [name.removeprefix("-") for name in group] if is_names(group) else None
             if names is None or not _is_group(names, draft):
-                problem = f"the index {shown(group)} is not a tuple of its fields, each once"
+                problem = f"the index {shown(group)} is not a tuple of different fields of the resource"
             elif any(draft.fields[name].kind == "json" for name in names):
-                problem = f"the index {shown(group)} holds a json, which cannot be sorted"
+                problem = f"the index {shown(group)} contains a json field, which cannot be sorted"
             elif groups.index(group) != len(groups) - 1 - groups[::-1].index(group):
                 problem = f"the index {shown(group)} is declared twice"
             elif self.external:
-                problem, fix = "nothing is added to an external database, so no index either", "leave indexes out"
+                problem, fix = "Sternpost adds no indexes to an external database", "remove indexes"
             else:
                 continue
             self.report.add(draft.keyword("indexes"), "SP030", f"{draft.name}: {problem}", fix)
 
     def indexes(self, draft: Draft) -> tuple[tuple[str, ...], ...]:
-        """The declared indexes that are sound."""
+        """The declared indexes that are valid."""
         given: Any = draft.declaration.keywords.get("indexes", ())
         if not isinstance(given, list | tuple):
             return ()
@@ -509,11 +513,11 @@ def _unfit_for_tenant(field: FieldPlan) -> str | None:
     if field.name == "id":
         return "is the row's own id"
     if field.kind not in ("id", "string", "uuid"):
-        return f"is {a(field.kind)} and cannot hold a tenant"
+        return f"is {a(field.kind)}, which cannot hold a tenant"
     if field.nullable:
         return "may be null"
     if field.generated is not None or field.computed is not None:
-        return "is filled in otherwise"
+        return "is already set by something else (computed or auto)"
     if field.default is not None or field.caller_default:
         return "has a default"
     return "is optional" if field.on_delete == "set_null" else None

@@ -25,10 +25,10 @@ from sternpost.plan.model import STORAGE, Computed, FieldPlan, Generated, Kind, 
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 SAFE_DIGITS = 18
-"""Decimals are kept as 64-bit integers where the database has no exact type, which hold 18 full digits."""
+"""Databases without an exact decimal type store decimals as 64-bit integers, which hold 18 full digits."""
 
 TEXT_MAX = 10_000
-"""Characters a string may have when the contract does not say: nothing that arrives is without a bound."""
+"""The maximum length of a string where the contract sets none, so that every input is bounded."""
 
 OPERATORS: dict[Kind, tuple[str, ...]] = {
     "id": ("eq", "ne", "in"),
@@ -61,11 +61,11 @@ RESERVED = frozenset(
         "gt",
         "gte",
         "lt",
-        "lte",  # what `this` offers in a policy
+        "lte",  # methods of `this` in a policy
     }
 )
 LIST_PARAMETERS = frozenset({"count", "limit"})
-"""Names of parameters of lists that a field may have as long as no list filters by it."""
+"""Names of list parameters. A field may have such a name if it has no filter."""
 
 _LENGTHS = {"min_length": 1, "max_length": 100, "decimal_places": 2, "max_digits": 12}
 AUTO = ("created", "updated", "version", "database")
@@ -82,7 +82,7 @@ _APPLIES: dict[str, tuple[Kind, ...]] = {
 }
 _EXAMPLES: dict[Kind, tuple[str, str]] = {
     "id": ("an id", "caller"),
-    "string": ("a text", '"…"'),
+    "string": ("a string", '"…"'),
     "integer": ("a 64-bit whole number", "1"),
     "number": ("a finite number", "1.5"),
     "boolean": ("True or False", "True"),
@@ -94,13 +94,13 @@ _EXAMPLES: dict[Kind, tuple[str, str]] = {
     "json": ("JSON data", "{}"),
 }
 _USUAL: dict[str, Any] = field().options
-"""The options of a field that says nothing."""
+"""The options of a field declared without field()."""
 
 _half_characters = re.compile("[\ud800-\udfff]")
 
 
 class FieldCompiler:
-    """Compiles the values of one class; `report` gets what is wrong."""
+    """Compiles the values of one class; mistakes go to `report`."""
 
     def __init__(self, declaration: Declaration, report: Report) -> None:
         self.declaration = declaration
@@ -158,7 +158,7 @@ class FieldCompiler:
             storage=self.storage(name, found.kind, options.get("storage")),
         )
         if total is not None and found.kind not in ("integer", "decimal"):
-            return replace(plan, computed=total)  # reported with the list that it adds up
+            return replace(plan, computed=total)  # reported together with the list that it sums over
         return self._with_default(replace(plan, computed=total), options["default"])
 
     def typed(self, name: str, options: dict[str, Any], shapes: dict[str, Shape]) -> dict[str, Any]:
@@ -175,7 +175,7 @@ class FieldCompiler:
             self._add(
                 relation,
                 "SP313",
-                f"the default {shown(default)} of a relation is neither caller nor None",
+                f"the default of a relation is {shown(default)}, but it can only be caller or None",
                 "write default=caller, or leave it out",
                 "default",
             )
@@ -184,7 +184,7 @@ class FieldCompiler:
                 relation,
                 "SP313",
                 "the default is None, but the reference may not be null",
-                f"write {relation}: One[{target}] | None, or leave the default out",
+                f"write {relation}: One[{target}] | None, or remove the default",
                 "default",
             )
         on_delete = self._choice(
@@ -194,8 +194,8 @@ class FieldCompiler:
             self._add(
                 relation,
                 "SP307",
-                'the reference may not be null, but on_delete="set_null" would make it so',
-                f"write {relation}: One[{target}] | None, or another on_delete",
+                'on_delete="set_null" needs a reference that may be null',
+                f"write {relation}: One[{target}] | None, or choose another on_delete",
                 "on_delete",
             )
         return FieldPlan(
@@ -217,7 +217,7 @@ class FieldCompiler:
         )
 
     def key(self, declared: Any, *, external: bool) -> FieldPlan:
-        """The id. In an external database it is what `id: str = field(column=…, storage=…)` says, else a whole number."""
+        """The id. For an external database `id: str = field(column=…, storage=…)` declares it; else an integer."""
         plan = FieldPlan(
             name="id",
             public_name="id",
@@ -246,16 +246,16 @@ class FieldCompiler:
             self._add(
                 "id",
                 "SP110",
-                "the id of a database of one's own is Sternpost's"
+                "only an external database can declare its id; here Sternpost defines it"
                 if not external
-                else f"the id takes column, storage and auto, but not {listed(unknown) if unknown else shown(declared)}",
+                else f"the id takes only column, storage and auto, not {listed(unknown) if unknown else shown(declared)}",
                 'leave it out; with Contract(…, schema="external") write id: str = field(column="AlbumId")',
             )
             return {}
         return self.typed("id", said, FIELD)
 
     def storage(self, name: str, kind: Kind, wanted: Any) -> str | None:
-        """How an external database keeps the value; None for the usual way."""
+        """How an external database stores the value; None for the default."""
         if wanted is None or wanted in STORAGE.get(kind, ()):
             return wanted
         possible = STORAGE.get(kind, ())
@@ -263,7 +263,7 @@ class FieldCompiler:
             name,
             "SP222",
             f"storage={shown(wanted)} is unknown for {a(kind)}",
-            f"use one of {listed(possible)}" if possible else "leave it out: there is one way to keep it",
+            f"use one of {listed(possible)}" if possible else "remove it: there is only one way to store this type",
             "storage",
         )
         return None
@@ -277,8 +277,8 @@ class FieldCompiler:
             self._add(
                 name,
                 "SP209",
-                f"the name {name!r} is that of a parameter of lists, so none can be filtered by it",
-                "leave filter out, or choose another name",
+                f"the field cannot have a filter, because lists already have a parameter named {name!r}",
+                "remove filter, or rename the field",
                 "filter",
             )
         if wanted is True:
@@ -297,7 +297,7 @@ class FieldCompiler:
         return tuple(operator for operator in possible if operator in wanted)
 
     def check_name(self, name: str) -> None:
-        """A name has to survive the way to JSON and into a table, and must not mean something else there or in a policy."""
+        """A name must be valid in JSON and in tables, and must have no other meaning there or in a policy."""
         if name in RESERVED or name.startswith("_"):
             self._add(name, "SP209", f"the name {name!r} is reserved", "choose another name")
         elif not SNAKE.fullmatch(name):
@@ -318,7 +318,7 @@ class FieldCompiler:
                     name,
                     "SP204",
                     f"{option} does not apply to {a(kind)}",
-                    f"leave {option} out; it is for {listed(kinds)}",
+                    f"remove {option}; it is only for {listed(kinds)}",
                     option,
                 )
                 options[option] = None
@@ -335,12 +335,12 @@ class FieldCompiler:
                 )
                 options[option] = None
                 if option == "decimal_places":
-                    computed = True  # one mistake, one message: that it is missing is not said as well
+                    computed = True  # report the mistake once: do not also report that it is missing
         if kind == "string":
             self._check_pattern(name, options)
             most = self._max_length(found, options) or TEXT_MAX
             if (options.get("min_length") or 0) > most:
-                said = "" if options.get("max_length") else ", which holds where nothing else is said"
+                said = "" if options.get("max_length") else ", the default maximum"
                 self._add(
                     name,
                     "SP205",
@@ -348,7 +348,7 @@ class FieldCompiler:
                     "make min_length smaller or max_length greater",
                     "min_length",
                 )
-        if kind == "decimal" and not computed:  # a computed one has the places of what it is computed from
+        if kind == "decimal" and not computed:  # a computed value takes its places from the fields it is computed from
             self._check_decimal(name, options)
 
     def _check_pattern(self, name: str, options: dict[str, Any]) -> None:
@@ -359,7 +359,7 @@ class FieldCompiler:
                 name,
                 "SP207",
                 f"the pattern {shown(pattern)} cannot be used: {reason}",
-                'correct it; a plain one is "^[a-z]+$"',
+                'correct it; an example of a valid pattern is "^[a-z]+$"',
                 "pattern",
             )
             options["pattern"] = None
@@ -370,7 +370,7 @@ class FieldCompiler:
             self._add(
                 name,
                 "SP208",
-                "a Decimal does not say how many decimal places it keeps",
+                "a Decimal must declare how many decimal places it has",
                 "write field(decimal_places=2)",
             )
         elif places > (digits or SAFE_DIGITS) or (digits or 0) > SAFE_DIGITS:
@@ -378,7 +378,7 @@ class FieldCompiler:
                 name,
                 "SP205",
                 f"decimal_places={places} and max_digits={digits or SAFE_DIGITS} do not fit together",
-                f"keep decimal_places ≤ max_digits ≤ {SAFE_DIGITS}",
+                f"choose values with decimal_places ≤ max_digits ≤ {SAFE_DIGITS}",
                 "decimal_places",
             )
 
@@ -390,16 +390,16 @@ class FieldCompiler:
             self._add(
                 name,
                 "SP215",
-                f"auto='version' is for a whole number, but this is {a(kind)}",
-                "give it the type int, or leave auto out",
+                f"auto='version' needs a field of type int, but this is {a(kind)}",
+                "give it the type int, or remove auto",
                 "auto",
             )
         elif kind != "datetime" and auto not in ("version", "database"):
             self._add(
                 name,
                 "SP215",
-                f"auto={shown(auto)} is for a datetime, but this is {a(kind)}",
-                "give it the type datetime, or leave auto out",
+                f"auto={shown(auto)} needs a field of type datetime, but this is {a(kind)}",
+                "give it the type datetime, or remove auto",
                 "auto",
             )
 
@@ -472,8 +472,8 @@ class FieldCompiler:
             self._add(
                 plan.name,
                 "SP206",
-                "the default is None, but the field may not be null",
-                "add | None to its type, or choose another default",
+                "the default is None, but the type of the field does not allow None",
+                "add | None to the type, or choose another default",
                 "default",
             )
         return plan
@@ -485,7 +485,7 @@ class FieldCompiler:
             self._add(
                 name,
                 "SP311",
-                f"computed({shown(declared)}) is not a total",
+                f"computed({shown(declared)}) is not a sum over an owned list",
                 'write computed(sum_of("items", "quantity"))',
             )
             return None
@@ -503,7 +503,7 @@ def _column(name: str, column: Any) -> str | None:
 
 
 def _ordered(kind: Kind, value: Any) -> Any:
-    """A bound as something that compares: the texts of decimals and instants do not."""
+    """A bound in a form that can be compared; decimals and datetimes are declared as text."""
     match kind:
         case "decimal":
             return Decimal(value)

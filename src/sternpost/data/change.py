@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
+from sternpost.data.model import DataModel
 from sternpost.data.writing import complete, computed_values, refuse_counted, stamp
 from sternpost.plan.model import FieldPlan, RelationPlan, ResourcePlan
 from sternpost.plan.query import Assignment, Modify, key_is
 from sternpost.ports.storage import Document, Session
 
-if TYPE_CHECKING:
-    from sternpost.data.model import DataModel
-
 T = TypeVar("T")
 
 
 class Draft(MutableMapping[str, Any]):
-    """Values of a row to be, by field name, in the author's terms: ids carry their prefix."""
+    """Values of a row that is to be written, by field name, in the form that services see: ids carry their prefix."""
 
     def __init__(self, model: DataModel, resource: ResourcePlan, values: dict[str, Any]) -> None:
         self._model = model
@@ -118,11 +116,11 @@ class Change(Draft, Generic[T]):
 
     def __setitem__(self, name: str, value: Any) -> None:
         if self.document is not None:
-            raise RuntimeError("The change is applied already; set values before apply()")
+            raise RuntimeError("The change has already been applied; set values before apply()")
         super().__setitem__(name, value)
 
     async def apply(self) -> T:
-        """Writes the change, once, and gives the row as it now is."""
+        """Writes the change and returns the row as it is now. Can be called once."""
         return cast("T", self._model.instances.row(self._resource, await self.write()))
 
     async def write(self) -> Document:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-from sternpost.data.database import DataAccess, Database
+from sternpost.data.access import DataAccess
+from sternpost.data.database import Database
+from sternpost.data.model import DataModel
 from sternpost.data.table import Repository
 from sternpost.errors import Unauthenticated
 from sternpost.ports.authenticator import Principal
 from sternpost.ports.storage import Reader
-
-if TYPE_CHECKING:
-    from sternpost.data.model import DataModel
 
 T = TypeVar("T")
 
@@ -38,7 +37,7 @@ class Context:
 
     @property
     def caller(self) -> Principal:
-        """Who calls. Raises `Unauthenticated` where nobody is known."""
+        """The caller. Raises `Unauthenticated` if the request has no credentials."""
         if self.principal is None:
             raise Unauthenticated
         return self.principal

@@ -5,14 +5,12 @@ from __future__ import annotations
 import dataclasses
 import typing
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
+from sternpost.data.model import DataModel
 from sternpost.plan.model import ResourcePlan
 from sternpost.plan.values import from_plan
 from sternpost.ports.storage import Document, Reader
-
-if TYPE_CHECKING:
-    from sternpost.data.model import DataModel
 
 
 def columns_of(model: type[Any]) -> tuple[str, ...]:

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, cast, overload
+from typing import Any, Generic, Literal, Self, TypeVar, cast, overload
 
-from sternpost.data.rows import columns_of, model_of_document
-from sternpost.data.where import Reading
+from sternpost.data.access import HasAccess
+from sternpost.data.groups import Group, GroupReading, group_of
+from sternpost.data.row_reader import RowReader
 from sternpost.data.writes import Parts, Writer, assignments, taken_apart, unique_key
 from sternpost.data.writing import complete
 from sternpost.errors import Conflict, NotFound
-from sternpost.plan.model import FieldPlan, ResourcePlan
-from sternpost.plan.query import Aggregate, Function, Measure, Modify, Operator, Remove, Select, Upsert, key_is
-from sternpost.ports.storage import Arguments, Document, Reader
-
-if TYPE_CHECKING:
-    from sternpost.data.database import Database
+from sternpost.plan.model import ResourcePlan
+from sternpost.plan.query import Modify, Remove, Select, Upsert, key_is
+from sternpost.ports.storage import Arguments
 
 Row = TypeVar("Row")
 Where = TypeVar("Where", bound=Mapping[str, Any])
@@ -37,29 +33,6 @@ Model = TypeVar("Model")
 NOTHING: Any = None
 """What is not given. It has every type, so that a checker tells of a wrong member by its name and not of a wrong union."""
 
-_NUMBERS = ("integer", "number", "decimal")
-_NO_LEAST = ("id", "uuid", "boolean", "json")
-_HAVING = ("eq", "ne", "gt", "gte", "lt", "lte")
-
-
-@dataclass(frozen=True, slots=True)
-class Group(Generic[Values]):
-    """One row of `aggregate`.
-
-    Attributes:
-        by: the values that the group agrees in.
-        count: how many rows it has.
-        sum, min, max: by field; None where no row has a value.
-        avg: by field; exact (`Decimal`) for integers and decimals, a float for floats.
-    """
-
-    by: Values
-    count: int
-    sum: Mapping[str, Any]
-    avg: Mapping[str, Any]
-    min: Mapping[str, Any]
-    max: Mapping[str, Any]
-
 
 class Table(
     Generic[Row, Where, Data, Changes, Order, Include, Field, Key, Number, Values, Having, GroupOrder],
@@ -70,14 +43,15 @@ class Table(
     file. Where a call takes a `key`, that is an id, or the values of a unique key: `{"email": "ada@example.com"}`.
     """
 
-    def __init__(self, db: Database, cls: type[Row]) -> None:
-        self.db = db
+    def __init__(self, db: HasAccess, cls: type[Row]) -> None:
+        self._access = db.access
         self._model = db.access.model
         found = self._model.instances.by_class.get(cls)
         if found is None:
             raise TypeError(f"{cls.__name__} is not a resource of the contract {self._model.plan.name!r}")
         self._resource: ResourcePlan = found
         self._deleted = False
+        self._rows = RowReader(db.access, found)
 
     # -- reading
 
@@ -97,8 +71,8 @@ class Table(
         lock: bool = False,
     ) -> Any:
         """One row. With `lock` no other transaction changes it until this one ends. Raises `NotFound`."""
-        where = self._key_where(key)
-        rows = await self._read(where, limit=1, include=include, fields=fields, into=into, lock=lock)
+        where = self._rows.key_where(key)
+        rows = await self._rows.read(where, limit=1, include=include, fields=fields, into=into, lock=lock)
         if not rows:
             raise NotFound(f"There is no such {self._resource.name}")
         return rows[0]
@@ -153,7 +127,7 @@ class Table(
             into: a dataclass or a Pydantic model; only its fields are read.
             lock: no other transaction changes the rows until this one ends.
         """
-        return await self._read(
+        return await self._rows.read(
             where,
             order=order,
             limit=limit,
@@ -189,18 +163,18 @@ class Table(
         into: type[Any] | None = None,
     ) -> Any:
         """The first row that fits, or None."""
-        found = await self._read(where, order=order, limit=1, include=include, fields=fields, into=into)
+        found = await self._rows.read(where, order=order, limit=1, include=include, fields=fields, into=into)
         return found[0] if found else None
 
     async def count(self, where: Where = NOTHING) -> int:
         """How many rows fit."""
-        reading = self._reading()
+        reading = self._rows.reading()
         node = reading.where(self._resource, where)
-        return await self._reader().count(Select(self._resource.name, ("id",), where=node), Arguments(reading.slots))
+        return await self._rows.reader.count(Select(self._resource.name, ("id",), where=node), Arguments(reading.slots))
 
     async def exists(self, where: Where = NOTHING) -> bool:
         """Whether a row fits."""
-        return bool(await self._read(where, limit=1, fields=("id",)))
+        return bool(await self._rows.read(where, limit=1, fields=("id",)))
 
     async def aggregate(
         self,
@@ -222,20 +196,18 @@ class Table(
             having: which groups to keep: `{"count": {"gte": 2}, "sum": {"total_cents": {"gt": 1000}}}`.
             order: `"-count"`, `"sum.total_cents"`, or a field of `by`; then by the fields of `by`.
         """
-        reading = self._reading()
-        measures = self._measures(reading, by, {"sum": sum, "avg": avg, "min": min, "max": max})
-        shape = Aggregate(
-            self._resource.name,
-            measures,
-            reading.where(self._resource, where),
-            tuple(by),
-            self._having(reading, having),
-            tuple(self._group_order(reading, entry, by) for entry in order),
-            reading.number("limit", limit),
-            reading.number("offset", offset or None),
+        groups = GroupReading(self._rows.reading(), self._resource)
+        query = groups.query(
+            by=by,
+            measures={"sum": sum, "avg": avg, "min": min, "max": max},
+            where=where,
+            having=having,
+            order=order,
+            limit=limit,
+            offset=offset,
         )
-        rows = await self._reader().aggregate(shape, reading.slots)
-        return [cast("Group[Values]", _group(measures, row)) for row in rows]
+        rows = await self._rows.reader.aggregate(query, groups.reading.slots)
+        return [cast("Group[Values]", group_of(query.measures, row)) for row in rows]
 
     # -- writing
 
@@ -246,9 +218,9 @@ class Table(
             Duplicate, ReferenceNotFound, ConstraintViolated: the database refused it.
         """
         self._refuse_owned()
-        async with self.db.access.writing(whole=_nests(self._resource, data)) as session:
+        async with self._access.writing(whole=_nests(self._resource, data)) as session:
             key = await Writer(self._model, session).create(self._resource, data)
-            return await self._again(key, include)
+            return await self._rows.again(key, include)
 
     @overload
     async def create_many(
@@ -276,11 +248,11 @@ class Table(
             raise ValueError(f'on_conflict is "error" or "skip", not {on_conflict!r}')
         values = [self._plain_row(row) for row in rows]
         fields = tuple(self._resource.fields_by_name) if returning else ()
-        async with self.db.access.writing(whole=True) as session:
+        async with self._access.writing(whole=True) as session:
             count, documents = await session.insert_rows(
                 self._resource.name, values, skip=on_conflict == "skip", returning=fields
             )
-        return [self._instance(document) for document in documents] if returning else count
+        return [self._rows.instance(document) for document in documents] if returning else count
 
     async def update(self, key: Key, data: Changes, *, include: Include = NOTHING) -> Row:
         """Changes a row, and what is nested in the change. `{"stock": {"decrement": 1}}` computes in the database.
@@ -290,11 +262,11 @@ class Table(
             Duplicate, ReferenceNotFound, ConstraintViolated: the database refused it.
         """
         self._refuse_owned()
-        async with self.db.access.writing(whole=_nests(self._resource, data)) as session:
+        async with self._access.writing(whole=_nests(self._resource, data)) as session:
             writer = Writer(self._model, session)
             digits = await self._digits(writer, key)
             await writer.update(self._resource, digits, data)
-            return await self._again(digits, include)
+            return await self._rows.again(digits, include)
 
     async def update_many(self, where: Where, data: Changes, *, expect: int | None = None) -> int:
         """Changes every row that fits, with one statement; how many.
@@ -303,13 +275,13 @@ class Table(
             expect: how many there must be; raises `Conflict`, and nothing is changed, where there are others.
         """
         self._refuse_owned()
-        reading = self._reading()
+        reading = self._rows.reading()
         node = reading.where(self._resource, _required(where, "update_many"))
         parts = self._plain_parts(data)
         shape = Modify(self._resource.name, node, assignments(self._model, self._resource, parts, reading))
         if not shape.assignments:
             raise TypeError("There is nothing to change: data is empty")
-        async with self.db.access.writing(whole=expect is not None) as session:
+        async with self._access.writing(whole=expect is not None) as session:
             count, _ = await session.modify(shape, reading.slots)
             _expected(count, expect)
         return count
@@ -326,17 +298,17 @@ class Table(
         for name in names:
             if row[name] is None:
                 raise TypeError(f"{self._resource.name}.{name} is None, and no row is found by that")
-        reading = self._reading()
+        reading = self._rows.reading()
         changes = assignments(self._model, self._resource, self._plain_parts(update), reading)
         shape = Upsert(self._resource.name, tuple(sorted(row)), names, changes, ("id",))
-        async with self.db.access.writing() as session:
+        async with self._access.writing() as session:
             document = await session.upsert(shape, row, reading.slots)
-            return await self._again(self._model.instances.digits(self._resource.name, document["id"]), include)
+            return await self._rows.again(self._model.instances.digits(self._resource.name, document["id"]), include)
 
     async def delete(self, key: Key) -> bool:
         """Removes a row, and what it owns; False where there was none. Raises `StillReferenced`."""
         self._refuse_owned()
-        async with self.db.access.writing() as session:
+        async with self._access.writing() as session:
             writer = Writer(self._model, session)
             if isinstance(key, Mapping):
                 digits = await writer.find_key(self._resource, cast("Mapping[str, Any]", key))
@@ -356,24 +328,25 @@ class Table(
             ReferenceNotFound: it refers to a row that is deleted.
         """
         self._refuse_owned()
-        async with self.db.access.writing() as session:
+        async with self._access.writing() as session:
             digits = self._model.instances.digits(self._resource.name, id)
             if not await session.restore(self._resource.name, digits):
                 raise NotFound(f"There is no deleted {self._resource.name} {id}")
-            return await self._again(digits, None)
+            return await self._rows.again(digits, None)
 
     def with_deleted(self) -> Self:
         """The same rows and the deleted ones, for reading: `{"deleted_at": {"isNull": False}}` finds those alone."""
         found = copy(self)
         found._deleted = True
+        found._rows = RowReader(self._access, self._resource, deleted=True)
         return found
 
     async def delete_many(self, where: Where, *, expect: int | None = None) -> int:
         """Removes every row that fits, with one statement; how many. `{}` fits all. `expect` as in `update_many`."""
         self._refuse_owned()
-        reading = self._reading()
+        reading = self._rows.reading()
         node = reading.where(self._resource, _required(where, "delete_many"))
-        async with self.db.access.writing(whole=expect is not None) as session:
+        async with self._access.writing(whole=expect is not None) as session:
             remove = Remove(self._resource.name, node)
             count = await session.remove(remove, reading.slots, at=self._model.clock.now())
             _expected(count, expect)
@@ -381,80 +354,9 @@ class Table(
 
     # -- parts
 
-    def _reader(self) -> Reader:
-        reader = self.db.access.reader
-        return reader.with_deleted() if self._deleted else reader
-
-    def _reading(self) -> Reading:
-        return Reading(self._model.plan, self._model.checks)
-
-    def _instance(self, document: Document) -> Row:
-        return cast("Row", self._model.instances.row(self._resource, document))
-
-    async def _read(
-        self,
-        where: Any,
-        *,
-        order: Sequence[Any] = (),
-        limit: int | None = None,
-        offset: int = 0,
-        after: Any = None,
-        distinct: Sequence[str] = (),
-        include: Any = None,
-        fields: Sequence[str] | None = None,
-        into: type[Any] | None = None,
-        lock: bool = False,
-    ) -> list[Any]:
-        if into is not None:
-            fields = self._columns(into)
-        reading = self._reading()
-        query = reading.query(
-            self._resource,
-            where=where,
-            order=order,
-            include=include,
-            fields=fields,
-            limit=limit,
-            offset=offset,
-            distinct=distinct,
-            lock=lock and self._in_transaction(),
-        )
-        reader, position = self._reader(), None
-        if after is not None:
-            key = after if isinstance(after, str) else getattr(after, "id", None)
-            position = await reader.position(query, self._model.instances.digits(self._resource.name, key))
-            if position is None:
-                raise NotFound(f"There is no {self._resource.name} {key} to continue after")
-            query = query.behind(position)
-        documents = (await reader.select(query, Arguments(reading.slots, position=position))).documents
-        if into is not None:
-            return [model_of_document(into, self._resource, document) for document in documents]
-        return [self._instance(document) for document in documents]
-
-    def _in_transaction(self) -> bool:
-        if self.db.access.session is None:
-            raise RuntimeError("A lock ends with its transaction: read with lock=True inside db.transaction()")
-        return True
-
-    def _columns(self, model: type[Any]) -> tuple[str, ...]:
-        names = columns_of(model)
-        unknown = [name for name in names if name not in self._resource.fields_by_name]
-        if unknown:
-            raise TypeError(
-                f"{model.__name__}.{unknown[0]} is no field of {self._resource.name}, "
-                f"which has {', '.join(self._resource.fields_by_name)}"
-            )
-        return names
-
-    def _key_where(self, key: Any) -> Mapping[str, Any]:
-        if isinstance(key, Mapping):
-            unique_key(self._resource, cast("Mapping[str, Any]", key), self.db.access.visibility)
-            return cast("Mapping[str, Any]", key)
-        return {"id": key}
-
     def _unique(self, key: Any) -> tuple[str, ...]:
         return (
-            unique_key(self._resource, cast("Mapping[str, Any]", key), self.db.access.visibility)
+            unique_key(self._resource, cast("Mapping[str, Any]", key), self._access.visibility)
             if isinstance(key, Mapping)
             else ("id",)
         )
@@ -466,17 +368,6 @@ class Table(
         if found is None:
             raise NotFound(f"There is no such {self._resource.name}")
         return found
-
-    async def _again(self, digits: str, include: Any) -> Row:
-        """The row as it now is."""
-        reading = self._reading()
-        query = reading.query(self._resource, include=include)
-        session = self.db.access.session
-        assert session is not None, "a write has opened a transaction"
-        row = await session.get(query, digits, Arguments(reading.slots))
-        if row is None:
-            raise NotFound(f"There is no such {self._resource.name}")
-        return self._instance(row.document)
 
     def _refuse_owned(self) -> None:
         if self._deleted:
@@ -498,78 +389,6 @@ class Table(
         if parts.changes:
             raise TypeError(f"{next(iter(parts.changes))} cannot be computed from what it is in a new row")
         return complete(self._resource, parts.values, self._model.new_id, self._model.clock)
-
-    # -- groups
-
-    def _measures(
-        self, reading: Reading, by: Sequence[str], wanted: Mapping[Function, Sequence[str]]
-    ) -> tuple[Measure, ...]:
-        measures = [Measure("count"), *(Measure("by", reading.field(self._resource, name).name) for name in by)]
-        for function, names in wanted.items():
-            measures += [self._measure(reading, function, name) for name in names]
-        return tuple(dict.fromkeys(measures))
-
-    def _measure(self, reading: Reading, function: Function, name: str) -> Measure:
-        field = reading.field(self._resource, name)
-        fits = field.kind in _NUMBERS if function in ("sum", "avg") else field.kind not in _NO_LEAST
-        if not fits:
-            raise TypeError(f"{self._resource.name}.{name} is of the kind {field.kind}, which has no {function}")
-        return Measure(function, name)
-
-    def _having(self, reading: Reading, having: Mapping[str, Any] | None) -> tuple[tuple[Measure, Operator, int], ...]:
-        found: list[tuple[Measure, Operator, int]] = []
-        for function, wanted in (having or {}).items():
-            if function == "count":
-                found += self._having_tests(reading, Measure("count"), None, wanted)
-            elif function in ("sum", "avg", "min", "max"):
-                for name, tests in wanted.items():
-                    measure = self._measure(reading, cast("Function", function), name)
-                    found += self._having_tests(reading, measure, self._resource.fields_by_name[name], tests)
-            else:
-                raise TypeError(f"having takes count, sum, avg, min and max, not {function!r}")
-        return tuple(found)
-
-    def _having_tests(
-        self, reading: Reading, measure: Measure, field: FieldPlan | None, tests: Any
-    ) -> list[tuple[Measure, Operator, int]]:
-        wanted: Mapping[str, Any] = cast("Mapping[str, Any]", tests) if isinstance(tests, Mapping) else {"eq": tests}
-        found: list[tuple[Measure, Operator, int]] = []
-        for operator, value in wanted.items():
-            if operator not in _HAVING:
-                raise TypeError(f"having has no operator {operator!r}; it has {', '.join(_HAVING)}")
-            if measure.function in ("count", "avg") and (
-                isinstance(value, bool) or not isinstance(value, int if field is None else (int, float, Decimal))
-            ):
-                raise TypeError(f"having compares {measure.function} with a number, not with {value!r}")
-            if field is not None and measure.function != "avg":
-                value = self._model.checks.stored(self._resource, field, value)
-            found.append((measure, cast("Operator", operator), reading.slot(value)))
-        return found
-
-    def _group_order(self, reading: Reading, entry: str, by: Sequence[str]) -> tuple[Measure, bool]:
-        function, _, name = entry.removeprefix("-").partition(".")
-        if function == "count" and not name:
-            measure = Measure("count")
-        elif name and function in ("sum", "avg", "min", "max"):
-            measure = self._measure(reading, cast("Function", function), name)
-        elif not name and function in by:
-            measure = Measure("by", function)
-        else:
-            raise TypeError(
-                f'Groups are ordered by "count", by a field of by, or by such as "sum.total", not {entry!r}'
-            )
-        return measure, entry.startswith("-")
-
-
-def _group(measures: Sequence[Measure], row: Sequence[Any]) -> Group[Any]:
-    parts: dict[str, dict[str, Any]] = {"by": {}, "sum": {}, "avg": {}, "min": {}, "max": {}}
-    count = 0
-    for measure, value in zip(measures, row, strict=True):
-        if measure.function == "count":
-            count = value
-        else:
-            parts[measure.function][measure.field] = value
-    return Group(parts["by"], count, parts["sum"], parts["avg"], parts["min"], parts["max"])
 
 
 def _nests(resource: ResourcePlan, data: Mapping[str, Any]) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
+from sternpost.data.model import DataModel
 from sternpost.data.where import Reading
 from sternpost.data.writing import complete, computed_values, refuse_counted, stamp
 from sternpost.errors import NotFound, ReferenceNotFound
@@ -14,9 +15,6 @@ from sternpost.plan.model import FieldPlan, RelationPlan, ResourcePlan
 from sternpost.plan.query import Arithmetic, Assignment, Compare, Modify, Nested, Node, Select, every, key_is
 from sternpost.plan.values import from_plan
 from sternpost.ports.storage import Arguments, Document, Session, Visibility
-
-if TYPE_CHECKING:
-    from sternpost.data.model import DataModel
 
 ARITHMETIC: tuple[Arithmetic, ...] = ("set", "increment", "decrement", "multiply", "divide")
 _NUMBERS = ("integer", "number", "decimal")

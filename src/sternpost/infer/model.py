@@ -1,4 +1,4 @@
-"""What a contract can say of a database's tables, decided; `source` writes it down."""
+"""Decides which parts of a database's tables a contract can express; `source` writes them as text."""
 
 from __future__ import annotations
 
@@ -176,14 +176,18 @@ class _Inference:
 
     def _why_not(self, table: Table) -> str | None:
         if not table.key:
-            return "it has no primary key to find a row by"
+            return "it has no primary key"
         if len(table.key) > 1:
             return f"its key is made of several columns: {', '.join(table.key)}"
         if not self._key_storage(table):
             column = table.key_column
             if self._text_key(column):
-                return f"its key {column.name} is a text of more than {TEXT_KEY_MAX} characters, which no id can hide"
-            return f"its key {column.name} has the type {column.type}" if column.type else "its key has no type"
+                return f"its key {column.name} is a text of more than {TEXT_KEY_MAX} characters, too long for an id"
+            return (
+                f"its key {column.name} has the type {column.type}"
+                if column.type
+                else "the type of its key is not declared"
+            )
         return None
 
     def _key_storage(self, table: Table) -> str:
@@ -214,7 +218,7 @@ class _Inference:
         for place, table in list(self.tables.items()):
             if not table.fields:
                 del self.tables[place]
-                self.left_out.append((table.table.shown, "it holds nothing but keys that are not part of the contract"))
+                self.left_out.append((table.table.shown, "all its columns are keys that are not part of the contract"))
                 for other in self.tables.values():
                     for found in [found for found in other.fields if found.target is table]:
                         other.fields.remove(found)
@@ -231,12 +235,14 @@ class _Inference:
             key = references.get(column.name) or self._undeclared(table, column)
             is_key = column.name == table.table.key[0]
             if is_key and key is not None:
-                table.no_create = f"the key {column.name} is that of another table's row"
-                self._omit(table, column.name, f"as the row's own key it is no reference to {key.table} as well")
+                table.no_create = f"its key {column.name} is also a reference to a row of another table"
+                self._omit(
+                    table, column.name, f"it is the row's own key, so it cannot also be a reference to {key.table}"
+                )
             elif key is not None:
                 self._reference(table, column, key, declared=column.name in references)
             elif column.name in composite and not is_key:
-                self._omit(table, column.name, "it is part of a reference of several columns")
+                self._omit(table, column.name, "it is part of a foreign key with several columns")
             elif not is_key:
                 self._scalar(table, column)
         for condition in table.table.checks:
@@ -269,7 +275,7 @@ class _Inference:
         if column.name != f"{name}_id":
             options["column"] = column.name
         if not self._can_hold(column, target.key_storage):
-            self._omit(table, column.name, f"its type {column.type} is not that of the key it refers to")
+            self._omit(table, column.name, f"its type {column.type} differs from that of the key it refers to")
             return
         if column.name in table.table.indexed:
             options["filter"] = True
@@ -283,7 +289,11 @@ class _Inference:
             options["write"] = "never"
         if column.comment:
             options["description"] = column.comment
-        note = "" if declared else f"The database declares no reference: this is taken from the name of {column.name}."
+        note = (
+            ""
+            if declared
+            else f"The database declares no foreign key: this reference is guessed from the name of {column.name}."
+        )
         table.fields.append(InferredField(name, column, "id", options, target=target, note=note))
 
     def _can_hold(self, column: Column, key_storage: str) -> bool:
@@ -327,7 +337,7 @@ class _Inference:
             options["description"] = column.comment
         self._default(found)
         if kind == "integer" and ascii_words(column.name)[-1:] == ["id"]:
-            found.note = "The database declares no reference for this number, so it leaves as it is."
+            found.note = "The database declares no foreign key for this number, so clients see it unchanged."
         table.fields.append(found)
 
     def _digits(self, column: Column) -> dict[str, Any]:
@@ -347,10 +357,10 @@ class _Inference:
         if column.type == "array":
             if column.element in _ELEMENTS:
                 return "json", "array", ""
-            return None, None, f"an array of {column.element} is not part of a contract"
+            return None, None, f"an array of {column.element} is not supported in a contract"
         if column.type in _POSTGRESQL:
             return (*_POSTGRESQL[column.type], "")
-        return None, None, f"the type {column.type} is not part of a contract"
+        return None, None, f"the type {column.type} is not supported in a contract"
 
     def _sqlite_kind(self, table: InferredTable, column: Column) -> tuple[Kind | None, str | None, str]:
         name = column.type
@@ -372,14 +382,14 @@ class _Inference:
             return "number", None, ""
         if name.startswith(("DEC", "NUMERIC", "NUMBER", "MONEY", "CURRENCY", "SMALLMONEY")):
             if not all(isinstance(value, int | float) for value in column.samples):
-                return None, None, f"a column of the type {name} holds values that are no numbers"
+                return None, None, f"the column has the type {name}, but contains values that are not numbers"
             if column.precision is not None and column.scale == 0:
                 return "integer", None, ""
             return "decimal", None, ""
-        return None, None, f"the type {name} is not part of a contract" if name else "it has no type"
+        return None, None, f"the type {name} is not supported in a contract" if name else "its type is not declared"
 
     def _sqlite_instant(self, column: Column) -> tuple[Kind | None, str | None, str]:
-        """How instants are kept is told by those that are there. All of one form: else they would not sort."""
+        """Derives the format of times from the stored values. All must have the same one, so that they sort."""
         forms = {_form(value) for value in column.samples}
         if forms <= {"day"} and column.type == "DATE":
             return "date", None, ""
@@ -393,7 +403,7 @@ class _Inference:
             return "datetime", "unix seconds", ""
         if forms == {"milliseconds"}:
             return "datetime", "unix milliseconds", ""
-        return None, None, "its instants are not all kept in one form that is known"
+        return None, None, "its dates and times are not all stored in the same known format"
 
     def _is_flag(self, table: InferredTable, column: Column) -> bool:
         wanted = {("in", ("0", "1")), ("in", ("1", "0"))}
@@ -432,8 +442,8 @@ class _Inference:
         )
         if not kept:
             shown = " ".join(condition.split())
-            table.notes.append(f"The database alone keeps: {shown}")
-            self.left_out.append((table.table.shown, f"the database alone keeps: {shown}"))
+            table.notes.append(f"Enforced only by the database: {shown}")
+            self.left_out.append((table.table.shown, f"enforced only by the database: {shown}"))
 
     # -- lists
 
@@ -458,9 +468,9 @@ class _Inference:
         elif left is right:
             self.left_out.append((link.shown, f"it links {left.table.shown} with itself"))
         elif first.remote != left.table.key or second.remote != right.table.key:
-            self.left_out.append((link.shown, "it does not refer to the keys of what it links"))
+            self.left_out.append((link.shown, "it does not refer to the primary keys of the tables that it links"))
         elif {left.table.schema, right.table.schema} != {link.schema}:
-            self.left_out.append((link.shown, "it is in another schema than what it links"))
+            self.left_out.append((link.shown, "it is in another schema than the tables that it links"))
         else:
             for here, there, columns in (
                 (left, right, (first.columns[0], second.columns[0])),
@@ -480,7 +490,7 @@ class _Inference:
                 table.groups.append(tuple(names[name] for name in group))
 
     def _creation(self, table: InferredTable) -> None:
-        """Why a client cannot add rows, where that is so."""
+        """Why clients cannot add rows, or None."""
         present = {found.column.name for found in table.fields}
         needed = [
             column.name
@@ -494,9 +504,11 @@ class _Inference:
         elif table.no_create:
             return
         elif table.key_storage == "text":
-            table.no_create = f"whoever adds a row chooses its key {table.key.name}, and ids are opaque"
+            table.no_create = (
+                f"its key {table.key.name} must be chosen when a row is added, but clients cannot choose ids"
+            )
         elif table.key_storage == "integer" and not (table.key.counted or table.key.default):
-            table.no_create = f"the database does not number the rows: {table.key.name} has no default"
+            table.no_create = f"the database does not generate the key: {table.key.name} has no default"
 
     def _omit(self, table: InferredTable, column: str, reason: str) -> None:
         table.notes.append(f"{column} is left out: {reason}.")

@@ -1,4 +1,4 @@
-"""What a step comes to in one database: statements, and which of them go into one transaction."""
+"""How a step is executed in one database: its statements, and which of them share a transaction."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ class Action:
 
 
 _ADVICE = {
-    "55P03": "another session holds what this needs; end that one, or wait longer with --lock-timeout",
-    "SQLITE_BUSY": "another process writes to it; end that one, or wait longer with --lock-timeout",
-    "23505": "there are rows with equal values",
+    "55P03": "another session holds a lock that this step needs; end that session, or wait longer with --lock-timeout",
+    "SQLITE_BUSY": "another process is writing to the database; end it, or wait longer with --lock-timeout",
+    "23505": "several rows have the same values",
 }
-"""What the databases' own words leave open, by PostgreSQL's and SQLite's codes."""
+"""Advice that the databases' own messages do not give, by the codes of PostgreSQL and SQLite."""
 
 
 def reason(error: DBAPIError) -> str:
-    """Why the database refused something, in its own words, and what can be done about it."""
+    """Why the database rejected a statement, with its own message, and what can be done about it."""
     cause = str(error.orig)
     text = cause.removeprefix("<class ").partition("'>: ")[2] or cause
     code = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None)

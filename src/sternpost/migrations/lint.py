@@ -25,7 +25,7 @@ EXCLUDED = (
     "prefer-identity",
     "require-statement-timeout",  # a statement that scans may take its time; what it must not do is wait for a lock
 )
-NOT_INSTALLED = "squawk is not installed, so locks are not linted: pip install squawk-cli"
+NOT_INSTALLED = "squawk is not installed, so locks are not checked: pip install squawk-cli"
 
 
 def squawk() -> str | None:

@@ -60,7 +60,7 @@ T = TypeVar("T")
 _Part = tuple[Mode, tuple[str, ...]]
 
 LOCK_TIMEOUT_SECONDS = 5.0
-"""How long a statement waits for a lock: whoever comes after it waits as well, so this is an outage's length."""
+"""How long a statement waits for a lock. Later statements wait behind it, so this limits an outage."""
 
 _LOCK = "hashtext('sternpost schema')"
 _PAUSE_SECONDS = 0.1
@@ -125,7 +125,7 @@ class PostgresqlTarget:
                 connection.exec_driver_sql(f"SELECT pg_advisory_unlock({_LOCK})")
 
     def actions(self, steps: Sequence[Step]) -> list[Action]:
-        """What the steps come to."""
+        """The actions of the steps."""
         return [action for step in steps for action in _actions(step)]
 
     def begin(self, connection: Connection) -> None:
@@ -283,7 +283,7 @@ def _change_check(step: ChangeCheck) -> list[_Part]:
 
 
 def _checked_later(table: str, name: str, text: str, *before: str) -> list[_Part]:
-    """For new rows at once, for those that are there in a second step that keeps nobody out."""
+    """Adds a constraint for new rows at once, and validates existing rows in a second step that blocks nobody."""
     return [
         ("alone", (*before, f"ALTER TABLE {table} ADD CONSTRAINT {name} {text} NOT VALID")),
         ("alone", (f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}",)),

@@ -67,7 +67,7 @@ types = SimpleNamespace(
 
 @dataclass(frozen=True)
 class Column:
-    """A column. `fill` is what rows get that were there before it."""
+    """A column. `fill` is the value for existing rows."""
 
     name: str
     type: Type

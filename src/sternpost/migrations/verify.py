@@ -120,7 +120,7 @@ def _differences(when: str, expected: dict[str, Any], found: dict[str, Any]) -> 
     for name in sorted({*expected, *found}):
         one, other = expected.get(name), found.get(name)
         if one is None or other is None:
-            problems.append(f"{when}: table {name} is {'too much' if one is None else 'missing'}")
+            problems.append(f"{when}: table {name} is {'unexpected' if one is None else 'missing'}")
             continue
         for part in one:
             if one[part] == other[part]:
@@ -143,7 +143,7 @@ def _row_differences(when: str, expected: Rows, found: Rows, touched: set[str]) 
         if table in touched:
             continue
         if set(rows) != set(found[table]):
-            problems.append(f"{when}: {table} has {len(found[table])} rows instead of {len(rows)}, or others")
+            problems.append(f"{when}: {table} has {len(found[table])} rows instead of {len(rows)}, or different rows")
             continue
         columns = {column for row in rows.values() for column in row} - {
             name.partition(".")[2] for name in touched if name.startswith(f"{table}.")
@@ -208,7 +208,7 @@ def _on_server(url: str, statement: str) -> None:
             finally:
                 await connection.close()
         except (OSError, asyncpg.PostgresError) as error:
-            raise StartupError(f"No scratch database can be made beside that of {_shown(url)}: {error}") from error
+            raise StartupError(f"No scratch database can be created on the server of {_shown(url)}: {error}") from error
 
     asyncio.run(run())
 

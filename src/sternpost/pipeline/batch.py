@@ -1,4 +1,4 @@
-"""Several operations in one transaction: all of them, or none. Each runs through the whole pipeline, as if it came alone."""
+"""Execute several operations in one transaction. Each runs through the whole pipeline, as if it came alone."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Step:
         name: by which later steps refer to its result; None where none does.
         id: the row it is about: an id, or a reference.
         match: the versions of which the row must have one; None where that does not matter.
-        body: the input as JSON data, in which `{"$ref": "name.member"}` stands for a value of an earlier result.
+        body: the input as JSON data, in which `{"$ref": "name.member"}` is replaced by a value of an earlier result.
     """
 
     operation: str
@@ -44,7 +44,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a step."""
+    """The result of a step."""
 
     step: Step
     status: int
@@ -57,7 +57,8 @@ async def execute_batch(
     """Carries the steps out in order, in one transaction.
 
     Raises:
-        SternpostError: that of the first step that failed, its details under `operations.<index>`. Nothing is written then.
+        SternpostError: the error of the first step that failed, with its details under `operations.<index>`; nothing is
+            written.
     """
     _check(runtime, steps)
     results: list[Result] = []
@@ -93,7 +94,7 @@ async def _visibility(runtime: Runtime, credentials: str | None) -> Visibility:
 
 
 def _check(runtime: Runtime, steps: Sequence[Step]) -> None:
-    """What can be said before anything is done."""
+    """Checks that need no data: unknown operations and duplicate names."""
     details: list[Detail] = []
     names: set[str] = set()
     for index, step in enumerate(steps):
@@ -102,10 +103,12 @@ def _check(runtime: Runtime, steps: Sequence[Step]) -> None:
             message = "There is no such operation"
             details.append(Detail(f"operations.{index}.operation", "unknown_operation", message))
         elif found.plan.kind == "custom" and found.plan.method == "GET":
-            message = "An operation that reads by a function of its own cannot be part of a batch: call it by itself"
+            message = "A custom GET operation cannot be part of a batch: call it separately"
             details.append(Detail(f"operations.{index}.operation", "not_in_a_batch", message))
         if step.name is not None and step.name in names:
-            details.append(Detail(f"operations.{index}.as", "duplicate_name", "An earlier operation has this name"))
+            details.append(
+                Detail(f"operations.{index}.as", "duplicate_name", "An earlier operation already has this name")
+            )
         elif step.name is not None:
             names.add(step.name)
     if details:
@@ -115,7 +118,11 @@ def _check(runtime: Runtime, steps: Sequence[Step]) -> None:
 def _call(step: Step, credentials: str | None, named: Mapping[str, Any]) -> Call:
     row = _resolved(step.id, named, "id", 0)
     if row is not None and not isinstance(row, str):
-        raise Invalid(details=[Detail("id", "string_type", "Input should be an id, or a reference to one")])
+        raise Invalid(
+            details=[
+                Detail("id", "string_type", "Input should be an id, or a reference to an earlier result that is an id")
+            ]
+        )
     return Call(
         operation=step.operation,
         credentials=credentials,
@@ -167,11 +174,11 @@ def _referred(reference: str, named: Mapping[str, Any], path: str) -> Any:
 
 
 def _missing(reference: str, path: str) -> Detail:
-    return Detail(path, "unknown_reference", f"The result has nothing at {reference[:200]!r}")
+    return Detail(path, "unknown_reference", f"The earlier result has no value at {reference[:200]!r}")
 
 
 def _place(error: SternpostError, index: int) -> None:
-    """Says which step an error belongs to."""
+    """Adds to an error which step it belongs to."""
     where = f"operations.{index}"
     if error.details:
         error.details = tuple(

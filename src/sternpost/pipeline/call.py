@@ -1,4 +1,4 @@
-"""What a protocol hands to the pipeline, and what it gets back. Nothing here knows of HTTP."""
+"""What a protocol passes to the pipeline, and what it gets back. Independent of HTTP."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ListParameter:
 
 
 ANY = frozenset({0})
-"""As the versions of a `Precondition`: whichever there is. They are counted from 1."""
+"""As the versions of a `Precondition`: any version matches. Versions are counted from 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Precondition:
     none_match: frozenset[int] | None = None
 
     def holds(self, version: int | None) -> bool:
-        """Whether it holds of a row with this version, or of one that has none."""
+        """Whether it holds for a row with this version (None: the resource has no version field)."""
         if self.match is not None and self.match != ANY and version not in self.match:
             return False
         return self.none_match is None or (self.none_match != ANY and version not in self.none_match)
@@ -55,7 +55,7 @@ class Call:
         parameters: page, order, filters and includes.
         export: whether the whole list is asked for, in parts; for operations that declare it.
         precondition: what must hold of the row.
-        refused: what was wrong with the request before it got here; told once it is known who calls.
+        refused: an error that the protocol found in the request; raised after authentication.
     """
 
     operation: str
@@ -71,12 +71,12 @@ class Call:
 
 @dataclass(slots=True)
 class Answer:
-    """What came of it: one document, a list of them with its `meta`, nothing, or a whole list in parts.
+    """The result: one document, a list of them with its `meta`, nothing, or a whole list in parts.
 
     Attributes:
-        parts: a whole list; to be closed by whoever reads it.
+        parts: a whole list; the reader must close it.
         version: of the row that is the document, where its resource counts changes.
-        columns: what each document of `parts` holds, in order: its name, and whether its value is text somebody wrote.
+        columns: what each document of `parts` holds, in order: its name, and whether its value is free text.
     """
 
     document: Document | None = None

@@ -1,4 +1,4 @@
-"""The whole way of a call, on one screen. Every protocol comes through here."""
+"""Executes a call, for every protocol: all steps of a request in order."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sternpost.telemetry.observation import Observation
 
 
 async def execute(runtime: Runtime, call: Call, observation: Observation, session: Session | None = None) -> Answer:
-    """Carries a call out. What is raised is a `SternpostError`, or a bug.
+    """Executes a call. Every exception other than a `SternpostError` is a bug.
 
     The order is fixed and the same for every protocol: limits by address come first and limits by principal after
     authentication; the transaction, with its idempotency claim and its outbox rows, is opened by the operation.
@@ -89,21 +89,21 @@ def require_tenant(runtime: Runtime, resource: ResourcePlan, principal: Principa
 
 
 def check_precondition(operation: BoundOperation, call: Call) -> None:
-    """What can be said of a precondition before the row is read.
+    """Checks what a precondition requires before the row is read.
 
     Raises:
         PreconditionRequired: there is none, and the operation needs one.
-        PreconditionFailed: it is about a row, and the operation is on none.
+        PreconditionFailed: it names versions of a row, but the operation does not act on a single row.
     """
     precondition = call.precondition
     if operation.plan.require_match and (precondition is None or precondition.match is None):
         raise PreconditionRequired
     if precondition is not None and precondition.match not in (None, ANY) and not operation.plan.on_item:
-        raise PreconditionFailed("This operation is on no single resource, so it has no version")
+        raise PreconditionFailed("This operation does not act on a single resource, so If-Match can only be *")
 
 
 async def authenticate(runtime: Runtime, operation: BoundOperation, call: Call) -> Principal | None:
-    """Who calls. Credentials that are sent must be valid, on open operations too."""
+    """The caller. Credentials that are sent must be valid, also for public operations."""
     if call.credentials is not None:
         return await runtime.authenticator.authenticate(call.credentials)
     if operation.needs_caller:

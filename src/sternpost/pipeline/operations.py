@@ -55,7 +55,7 @@ EXPORT_PART_SECONDS = 60.0
 
 @dataclass(slots=True)
 class Execution:
-    """One call on its way: what is known of it by now."""
+    """One call while it is executed: everything known about it so far."""
 
     runtime: Runtime
     operation: BoundOperation
@@ -83,7 +83,7 @@ class Execution:
             yield session
 
     async def _attribute(self, session: Session) -> None:
-        """Says whose changes these are, where the contract wants that recorded."""
+        """Tells the session who makes the changes, if the contract has an audit trail."""
         if self.runtime.newest.audited:
             await session.attribute(Origin(self.subject, self.observation.operation, self.observation.request_id))
 
@@ -203,7 +203,8 @@ async def restore(run: Execution) -> Answer:
         await _load(run, session.with_deleted(), view)
         if not await session.restore(resource.name, _digits(run)):
             raise Conflict(
-                f"The {resource.name.lower()} is not deleted", details=[Detail("", "not_deleted", "is there")]
+                f"The {resource.name.lower()} is not deleted",
+                details=[Detail("", "not_deleted", "The row is not deleted")],
             )
         document = await _again(run, session)
         if run.operation.function is not None:
@@ -297,7 +298,8 @@ async def _apply(run: Execution, session: Session, change: Change[Any]) -> Docum
     if change.document is None:
         name = run.operation.function.__name__
         raise RuntimeError(
-            f"{name} returned without writing: call `return await change.apply()`, or raise an error to refuse"
+            f"{name} returned without applying the change: end it with `return await change.apply()`, "
+            "or raise an error to reject the change"
         )
     return change.document
 
@@ -313,7 +315,7 @@ async def _load(run: Execution, reader: Reader, view: Select) -> Row:
     resource = run.operation.resource
     policy, seeing = run.access.policy, run.access.seeing
     if policy is DENY and seeing is DENY:
-        raise _denied(run)  # whatever the row: so this tells nothing about it
+        raise _denied(run)  # denied for every row, so the response reveals nothing about this one
     digits = decode(resource.prefix, run.call.id or "")
     arguments = NO_ARGUMENTS
     if view.relations:
@@ -335,7 +337,7 @@ def _version(run: Execution, row: Row) -> int | None:
 
 
 def _list_query(run: Execution) -> Select:
-    """Which list is asked for. Lists that come again are the same object, so that their statement is found at once."""
+    """The list that is requested. Equal requests get the same object, so that the cached statement is found quickly."""
     selection, access = run.selection, run.access
     parent = run.call.parent[:2] if run.call.parent else None
     key = (selection.conditions, selection.order, parent, selection.tree)
@@ -362,11 +364,14 @@ def _list_query(run: Execution) -> Select:
 async def _export(run: Execution) -> Answer:
     """The whole list, in parts that are read when they are asked for."""
     selection, plan, resource = run.selection, run.runtime.plan, run.operation.resource
-    details = [Detail(name, "invalid_parameter", "An export is the whole list") for name in selection.paging]
+    details = [
+        Detail(name, "invalid_parameter", "An export always contains the whole list; leave this parameter out")
+        for name in selection.paging
+    ]
     query = replace(_list_query(run), limit=None, offset=None)
     cut = _cut_relation(plan, query)
     if cut is not None:
-        message = f"An export takes no relation that may hold more rows than are given: export {cut} by themselves"
+        message = f"An export cannot include {cut}, because long lists would be truncated: export {cut} separately"
         details.append(Detail("include", "invalid_parameter", message))
     if details:
         raise Invalid("Invalid parameters", details=details)
@@ -432,8 +437,8 @@ def _position(run: Execution, cursor: str, bound_to: bytes) -> Position:
         return run.runtime.cursors.read(bound_to, cursor)
     except ValueError:
         message = (
-            "This is no cursor of this list: send meta.nextCursor as it came, with the same sort and filters, "
-            "or begin again with an empty cursor"
+            "This is not a valid cursor for this list: send meta.nextCursor unchanged, with the same sort and filters, "
+            "or start again with an empty cursor"
         )
         raise Invalid("Invalid parameters", details=[Detail("cursor", "invalid_cursor", message)]) from None
 
@@ -465,7 +470,7 @@ async def _again(run: Execution, reader: Reader) -> Document:
 
 
 def _default_to_caller(run: Execution) -> None:
-    """Fills references whose default is the caller; without a caller that could be one, they are required."""
+    """Fills in references whose default is the caller; they are required if the caller's id does not fit."""
     for field in run.operation.resource.fields:
         if not field.caller_default or run.values.get(field.name) is not None or field.write == "never":
             continue
@@ -473,7 +478,9 @@ def _default_to_caller(run: Execution) -> None:
             continue
         digits = decode(run.runtime.plan.by_name[str(field.references)].prefix, run.subject or "")
         if digits is None and not field.nullable:
-            message = "You are not one of those who could be meant: say whose it is"
+            message = (
+                "The default of this field is the caller, but your token does not identify a valid one: send a value"
+            )
             raise Unprocessable(message, details=[Detail(field.public_name, "caller_not_usable", message)])
         run.values[field.name] = digits
 
@@ -518,7 +525,8 @@ def _wrong_state(run: Execution, document: Document) -> Conflict:
     field = resource.fields_by_name[str(plan.state_field)]
     present = document[field.public_name]
     return Conflict(
-        f"The {resource.name.lower()} is {present}; this needs {' or '.join(plan.sources)}",
+        f"The {field.public_name} of the {resource.name.lower()} is {present}; "
+        f"this operation requires {' or '.join(plan.sources)}",
         details=[Detail(field.public_name, "state_conflict", f"is {present}, must be {' or '.join(plan.sources)}")],
     )
 

@@ -32,7 +32,7 @@ _BEGIN = ListParameter("cursor", None, "")
 _PARTS = ("page", "pageSize", "cursor", "count")
 KEPT_MAX = 1000
 KEPT_CHARACTERS_MAX = 300
-"""Parameters that are kept once they are checked: so many of one operation, and no longer ones."""
+"""The size of the cache of checked parameters of one operation, and the longest ones that are cached."""
 
 IN_MAX = 100
 """Values that one `in` filter may list."""
@@ -50,7 +50,7 @@ class Selection:
         tree: the fields and relations that are asked for.
         conditions: filters of the list.
         values: what the slots from `FIRST_VALUE` on hold: values of filters, and limits of relations.
-        cursor: where the list goes on; empty for its beginning, None where pages are asked for by number.
+        cursor: where the list continues; empty for its beginning, None if pages are requested by number.
         count: whether the total is wanted with a cursor; pages by number always tell it.
         bound_to: what a cursor of this list is bound to: the same text stands for the same rows in the same order.
         paging: the parameters given that divide the list into parts.
@@ -201,7 +201,7 @@ class Selector:
                 code = "unknown_parameter" if isinstance(error, _Unknown) else "invalid_parameter"
                 details.append(Detail(shown, code, str(error)))
         if selection.cursor is not None and "page" in selection.paging:
-            message = "A list goes on by cursor or by page: leave one of the two out"
+            message = "cursor and page cannot be used together: leave one of them out"
             details.append(Detail("page", "invalid_parameter", message))
         if details:
             raise Invalid("Invalid parameters", details=details)
@@ -232,7 +232,7 @@ class Selector:
                 selection.cursor = parameter.value
             else:
                 if parameter.value != "true":
-                    raise ValueError("Input should be true; leave count out where the total is not wanted")
+                    raise ValueError("Input should be true; leave count out if you do not need the total")
                 selection.count = True
         elif parameter.operator is None and name == "sort":
             selection.order = _sort(parameter.value, self.rules)
@@ -299,7 +299,7 @@ class Selector:
         """The relation at a path, which is included by being named."""
         names = path.split(".")
         if len(names) > INCLUDE_DEPTH_MAX:
-            raise ValueError(f"Relations can be included {INCLUDE_DEPTH_MAX} levels deep")
+            raise ValueError(f"Relations can be included at most {INCLUDE_DEPTH_MAX} levels deep")
         found = self._root(reading)
         at: tuple[str, ...] = ()
         for name in names:
@@ -313,7 +313,7 @@ class Selector:
             below = reading.asked.get(at)
             if below is None:
                 if len(reading.asked) > RELATIONS_MAX:
-                    raise ValueError(f"At most {RELATIONS_MAX} relations can be asked for")
+                    raise ValueError(f"At most {RELATIONS_MAX} relations can be requested")
                 tree = found.tree.children.setdefault(relation.name, IncludeTree(".".join(at)))
                 below = reading.asked[at] = _Asked(tree, self.views.plan.by_name[relation.target], relation)
             found = below
@@ -351,7 +351,7 @@ class Selector:
         assert relation is not None, "the path is not empty"
         rules = self.rules_of(relation)
         if relation.kind == "one":
-            raise _Unknown(f"{path} is one row, not a list: it takes no parameters")
+            raise _Unknown(f"{path} is a single row, not a list, so it takes no parameters")
         if parameter.operator is None and name == "limit":
             asked.tree.limit = reading.slot(_whole(parameter.value, 1, relation.max_items))
         elif parameter.operator is None and name == "sort" and rules.sortable:
@@ -408,7 +408,7 @@ def _sort(text: str, rules: Rules) -> tuple[Order, ...]:
     order: dict[str, bool] = {}
     parts = text.split(",")
     if len(parts) > SORTS_MAX:
-        raise ValueError(f"At most {SORTS_MAX} fields can be sorted by")
+        raise ValueError(f"The list can be sorted by at most {SORTS_MAX} fields")
     for part in parts:
         name = rules.sortable.get(part.removeprefix("-"))
         if name is None:

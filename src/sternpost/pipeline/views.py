@@ -81,7 +81,7 @@ class Views:
         return found
 
     def includable(self, resource: ResourcePlan) -> tuple[RelationPlan, ...]:
-        """The relations that `include=` may name: those whose rows some policy lets somebody see."""
+        """The relations that `include=` may name: those with a policy that allows someone to see the rows."""
         return tuple(
             r for r in resource.relations if r.kind == "owned" or self.plan.by_name[r.target].reading is not None
         )

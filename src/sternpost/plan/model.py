@@ -143,7 +143,7 @@ class PayloadPlan:
 
 @dataclass(frozen=True, slots=True)
 class OperationPlan:
-    """One way in: what it does, who may, and how it is addressed."""
+    """One operation: what it does, who may call it, and its address."""
 
     id: str
     name: str
@@ -261,7 +261,7 @@ class Plan:
     base_path: str
     resources: tuple[ResourcePlan, ...]
     schema: Literal["own", "external"] = "own"
-    """Whose the database's schema is: Sternpost's, or that of a database that was there before."""
+    """`own` if Sternpost manages the database's schema, `external` if not."""
     batch_max: int = 50
     """How many operations one batch may hold; 0 where there are no batches."""
     api_keys: bool = False
@@ -275,7 +275,7 @@ class Plan:
 
     @property
     def external(self) -> bool:
-        """Whether the tables are somebody else's: nothing but rows is ever changed in them."""
+        """Whether the tables are external: Sternpost only changes their rows."""
         return self.schema == "external"
 
     @property
@@ -312,7 +312,7 @@ class Plan:
         return self.tenanted | self._with_owned(lambda resource: resource.soft_delete)
 
     def _with_owned(self, declared: Callable[[ResourcePlan], bool]) -> frozenset[str]:
-        """The resources that declare something, and those whose rows are owned by such, however deep."""
+        """The resources that declare something, and those that they own, at any depth."""
         found: set[str] = set()
         for resource in self.resources:
             owner: ResourcePlan | None = resource
@@ -334,7 +334,7 @@ class Plan:
         return {name: tuple(pairs) for name, pairs in found.items()}
 
     def owning_key(self, resource: ResourcePlan) -> str | None:
-        """For an item of an owned list the field that says whose it is."""
+        """For an item of an owned list the field that refers to its owner."""
         owner = self.by_name.get(resource.owned_by or "")
         links = owner.owned_relations if owner else ()
         return next((link.remote_field for link in links if link.target == resource.name), None)

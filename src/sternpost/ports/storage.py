@@ -257,7 +257,7 @@ class Storage(Protocol):
     """A database behind a contract."""
 
     async def open(self, plan: Plan) -> None:
-        """Prepares for `plan`. A database that is away is no error: it is reported by `check` and by each use."""
+        """Prepares for `plan`. An unavailable database is no error: `check` and each use report it."""
         ...
 
     async def close(self) -> None:

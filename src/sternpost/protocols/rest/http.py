@@ -49,7 +49,7 @@ def header_lines(headers: Sequence[Header]) -> bytes:
     """Headers as lines of HTTP/1.1. Raises `RuntimeError` where one holds a line break."""
     lines = b"".join([b"%s: %s\r\n" % header for header in headers])
     if lines.count(b"\n") != len(headers) or lines.count(b"\r") != len(headers):
-        raise RuntimeError("A header holds a line break")
+        raise RuntimeError("A header contains a line break")
     return lines
 
 
@@ -80,7 +80,7 @@ own `receive`."""
 
 
 class ClientDisconnected(Exception):
-    """The client went away before its request was complete; there is nobody to answer."""
+    """The client disconnected before its request was complete, so no response can be sent."""
 
 
 @dataclass(slots=True)
@@ -135,7 +135,7 @@ def bearer_token(headers: RequestHeaders) -> str | None:
     scheme, _, token = headers.authorization.partition(b" ")
     if headers.authorizations > 1 or scheme.lower() != b"bearer" or not token.strip():
         raise InvalidCredentials(
-            "The Authorization header is not usable", log={"reason": "not exactly one Bearer token"}
+            "The Authorization header is malformed", log={"reason": "not exactly one Bearer token"}
         )
     return token.strip().decode("latin-1")
 

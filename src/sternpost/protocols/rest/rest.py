@@ -60,10 +60,10 @@ from sternpost.telemetry.observation import Observation
 PARAMETERS_MAX = 100
 QUERY_KEPT_MAX = 200
 KEPT_BYTES_MAX = 300
-"""Queries whose next address is kept are no longer."""
+"""The longest query whose next-page address is cached."""
 
 STALLED_SECONDS = 30.0
-"""How long a client may take nothing of an export before it is cut off: it holds a connection of the database."""
+"""How long a client may stop reading an export before it is cut off, because an export holds a database connection."""
 
 CLIENT_CLOSED = 499
 """Logged, never sent: the client went away."""
@@ -92,7 +92,7 @@ class Rest:
         observation.api_version = self.runtime.versioned
         try:
             if self.gone_at is not None and self.runtime.clock.now() >= self.gone_at:
-                raise Gone(f"Version {self.runtime.plan.api_version} of this API is not served any more")
+                raise Gone(f"Version {self.runtime.plan.api_version} of this API is no longer served")
             status, more, body = await self._answer(scope, receive, headers, observation)
             if isinstance(body, Export):
                 await self._export(scope, receive, send, observation, more, body)
@@ -116,9 +116,9 @@ class Rest:
         if scope["path"] == self.batch_path:
             return await self._batch(scope, receive, headers, observation)
         match = self.router.match(scope["path"])
-        # An encoded slash is part of a name, and no name here has one: else a proxy would see another path than this.
+        # No name here contains an encoded slash. Decoding it would let a proxy see another path than this server does.
         if match is None or b"%2f" in scope.get("raw_path", b"").lower():
-            raise NotFound("There is nothing at this address")
+            raise NotFound("There is no resource or operation at this address")
         method: str = scope["method"]
         if method == "OPTIONS":
             return 204, [(b"allow", ", ".join(allowed_methods(match.methods)).encode())], b""
@@ -178,7 +178,7 @@ class Rest:
         except Exception as error:
             reported = error
             if isinstance(error, TimeoutError):
-                reported = Timeout("The client took nothing of the export for too long")
+                reported = Timeout("The client did not read the export for too long")
             observation.error_code = reported.code if isinstance(reported, SternpostError) else "INTERNAL_ERROR"
             observation.log.error(observation, reported)
             if ABORT not in scope:
@@ -227,7 +227,10 @@ class Rest:
             if body or headers.content_type:
                 check_content_type(headers, endpoint.body_types)
         elif body.strip() not in (b"", b"{}"):
-            raise Invalid("This operation takes no body", details=[Detail("", "unexpected_body", "Send no body")])
+            raise Invalid(
+                "This operation takes no body",
+                details=[Detail("", "unexpected_body", "Send the request without a body")],
+            )
 
 
 class Export:
@@ -270,12 +273,12 @@ def _parameters(query: bytes) -> tuple[ListParameter, ...]:
 
 
 _known_parameters = lru_cache(1000)(_parameters)
-"""For short queries, which are often the same."""
+"""A cache for short queries, which often repeat."""
 
 
 def _parameter(text: str, value: str) -> ListParameter:
     found = _PARAMETER.fullmatch(text)
-    # What does not look like a parameter is passed on whole: the pipeline refuses it and names those that exist.
+    # Text that is not a parameter is passed on unchanged: the pipeline rejects it and names the valid ones.
     return ListParameter(found.group(1), found.group(2), value) if found else ListParameter(text[:100], None, value)
 
 
@@ -323,7 +326,7 @@ def _quoted(query: bytes) -> bytes:
 def encode_error(
     error: SternpostError | None, observation: Observation, headers: RequestHeaders
 ) -> tuple[int, list[Header], bytes]:
-    """What the client gets of an error; None stands for one that was not foreseen."""
+    """The response to an error; None stands for an unexpected one."""
     entry = CATALOGUE["INTERNAL_ERROR"]
     status = error.http_status if error else entry.http
     code = error.code if error else entry.code

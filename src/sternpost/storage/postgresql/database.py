@@ -66,13 +66,13 @@ _KEY = re.compile(r"Key \((.*?)\)=\(")
 _SET_ORIGIN = f"SELECT set_config('{AUDIT_SETTING}', $1, true)"
 _LOCK_SCHEMA = "SELECT pg_advisory_xact_lock(hashtext('sternpost schema'))"
 _ENDED = (
-    "An error of the database was caught in this transaction, and PostgreSQL keeps nothing of it: put what may fail and "
-    "be gone on from into a block of its own, async with db.transaction()"
+    "A database error was caught in this transaction, so PostgreSQL rolls all of it back: put what may fail and "
+    "can be recovered from into a block of its own, async with db.transaction()"
 )
 
 
 class ConnectionLost(Unavailable):
-    """The server is away, or has cut a connection."""
+    """The server is unavailable, or has closed a connection."""
 
 
 class PostgresqlStorage:
@@ -149,7 +149,7 @@ class PostgresqlStorage:
                 raise Unavailable(log={"reason": behind(serves, self.statements.schema.fingerprint, revision)})
 
     async def _check_tables(self) -> None:
-        """The tables of a database that was there before: looked at until they fit, then only whether it answers."""
+        """Checks an external database: its tables until they match, then only whether it answers."""
         async with self.connection() as connection:
             if self._fits:
                 await self.guarded(lambda: connection.fetchval("SELECT 1"))
@@ -219,7 +219,9 @@ class PostgresqlStorage:
                 await self._roll_back(connection)
                 raise
             if await self.guarded(lambda: connection.execute("COMMIT")) == "ROLLBACK":
-                raise RuntimeError(_ENDED)  # nobody may take for kept what PostgreSQL has undone
+                raise RuntimeError(
+                    _ENDED
+                )  # PostgreSQL has rolled back, so the caller must not believe that the changes were stored
 
     async def export(
         self, query: Select, arguments: Arguments, statistics: Statistics, visibility: Visibility = NO_TENANT
@@ -234,7 +236,9 @@ class PostgresqlStorage:
     async def _export_snapshot(self) -> AsyncGenerator[_Snapshot]:
         """A transaction that only reads, and sees what was committed before it. Exports take half of the pool at most."""
         if self._exports.locked():
-            raise Unavailable("Too many exports are under way", log={"reason": "exports take half of the pool at most"})
+            raise Unavailable(
+                "Too many exports are running", log={"reason": "exports use at most half of the connection pool"}
+            )
         async with self._exports, self.connection() as connection:
             await self.guarded(lambda: connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
             try:
@@ -349,13 +353,13 @@ class PostgresqlStorage:
             case asyncpg.LockNotAvailableError():  # one of the next ones, to the driver
                 return WriteConflict(log={"database": str(error)})
             case asyncpg.ReadOnlySQLTransactionError() | asyncpg.ObjectNotInPrerequisiteStateError():
-                return ConnectionLost(log={"reason": "the server is no primary: it is in recovery, or read-only"})
+                return ConnectionLost(log={"reason": "the server is not a primary: it is in recovery, or read-only"})
             case asyncpg.QueryCanceledError():
                 return Timeout(log={"database": str(error)})
             case asyncpg.InterfaceError() if "another operation" in str(error):
                 return RuntimeError("A transaction runs one statement at a time: await its calls one after the other")
             case _ if isinstance(error, _AWAY):
-                return ConnectionLost(log={"reason": f"the database is away: {type(error).__name__}"})
+                return ConnectionLost(log={"reason": f"the database is unavailable: {type(error).__name__}"})
             case _:
                 return error
 

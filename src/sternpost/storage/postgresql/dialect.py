@@ -157,7 +157,7 @@ def plain_type(name: str) -> str:
 
 
 def _hex(value: Any) -> Any:
-    return value.hex if isinstance(value, UUID) else value  # the keys of tables that were there before may be others
+    return value.hex if isinstance(value, UUID) else value  # the keys of external tables may have other types
 
 
 class ExternalPostgresqlDialect(PostgresqlDialect):

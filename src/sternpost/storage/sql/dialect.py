@@ -28,7 +28,7 @@ class ColumnType(UserDefinedType[Any]):
 
 
 class Dialect(Protocol):
-    """One database's ways."""
+    """The dialect of one database."""
 
     @property
     def name(self) -> str: ...

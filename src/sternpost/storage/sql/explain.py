@@ -109,7 +109,7 @@ def _removal(statements: Statements, resource: ResourcePlan) -> list[tuple[str, 
     found = [("lock", statements.lock(resource.name).text)]
     for other, field in statements.plan.referrers[resource.name]:
         if field.on_delete == "set_null":
-            found.append((f"{other.name}.{field.name} is set to null", across.nullify(other.name, field.name).text))
+            found.append((f"set {other.name}.{field.name} to null", across.nullify(other.name, field.name).text))
         elif resource.soft_delete:
             found.append((f"{other.name}.{field.name}", across.referring(other.name, field.name).text))
     removal = statements.remove_keys(resource.name).text

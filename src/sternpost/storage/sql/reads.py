@@ -366,24 +366,22 @@ class Reads:
         target, table = self._of(relation.target)
         assembly = self._assembly()
         source, key, key_field = self._parents(parent, relation, target, table)
-        columns = self._columns(query, target, table, assembly)
-        found = (
-            select(*_numbered([*columns, key]))
-            .select_from(source)
-            .where(
-                self.dialect.is_any_of(key, assembly.named(KEYS), key_field),
-                *self.conditions.rows(target, table, query.where, assembly),
-            )
+        chosen = [*self._columns(query, target, table, assembly), key]
+        conditions = (
+            self.dialect.is_any_of(key, assembly.named(KEYS), key_field),
+            *self.conditions.rows(target, table, query.where, assembly),
         )
         decoder = self.codecs.decoder(target, query.fields, query.facts)
         if relation.kind == "one":
-            return assembly.statement(found), decoder
+            return assembly.statement(select(*chosen).select_from(source).where(*conditions)), decoder
         order = self._nested_order(relation, query, target, table, assembly)
         if nested.most is None and query.limit is None and query.offset is None:
-            return assembly.statement(found.order_by(key, *order)), decoder
+            found = select(*chosen).select_from(source).where(*conditions).order_by(key, *order)
+            return assembly.statement(found), decoder
         # No parent gets more rows than the contract, or who asks, allows.
         rank = func.row_number().over(partition_by=key, order_by=order).label("rank")
-        *visible, position = found.add_columns(rank).subquery("ranked").c
+        ranked = select(*_numbered(chosen), rank).select_from(source).where(*conditions).subquery("ranked")
+        *visible, position = ranked.c
         page = select(*visible).where(*self._ranks(nested, position, assembly))
         return assembly.statement(page.order_by(visible[-1], position)), decoder
 

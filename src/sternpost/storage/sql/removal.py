@@ -228,5 +228,5 @@ class Removal:
         if field is None:
             return {}
         if self.at is None:
-            raise TypeError(f"{resource.name}.{field.name} is the time of the change: give the instant")
+            raise TypeError(f"{resource.name}.{field.name} needs the time of the deletion")
         return {AT: self.session.statements.codecs.encoded(resource, field.name, self.at)}

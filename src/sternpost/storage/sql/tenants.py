@@ -1,4 +1,4 @@
-"""The tenant of a new row, which never changes."""
+"""Sets the tenant of new rows, and keeps it from being changed."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def of_tenant(plan: Plan, resource: ResourcePlan, values: Values, visibility: Vi
     name, given = resource.tenant, values.get(resource.tenant)
     if visibility.every:
         if given is None:
-            raise RuntimeError(f"Across all tenants a new {resource.name} needs its tenant: give its {name}")
+            raise RuntimeError(f"For all tenants, a new {resource.name} must name its tenant: set {name}")
         return values
     own = tenant_value(plan, resource, visibility.tenant)
     if own is None:
         raise TenantRequired
     if given is not None and given != own:
-        raise RuntimeError(f"{resource.name}.{name} is always the tenant that the code works for; leave it out")
+        raise RuntimeError(f"{resource.name}.{name} is always the current tenant; leave it out")
     return {**values, name: own}
 
 
 def refuse_move(resource: ResourcePlan, names: Iterable[str]) -> None:
     """No row goes from one tenant to another: what refers to it would stay behind."""
     if resource.tenant is not None and resource.tenant in names:
-        raise RuntimeError(f"{resource.name}.{resource.tenant} is the tenant of a row, which cannot be changed")
+        raise RuntimeError(f"{resource.name}.{resource.tenant} is the tenant of the row, and cannot be changed")

@@ -95,7 +95,7 @@ class SqliteStorage:
             )
         if path in ("", ":memory:"):
             raise StartupError(
-                "An in-memory SQLite database cannot be shared by readers and the writer. Use a file: sqlite:///path.sqlite"
+                "An in-memory SQLite database cannot be shared by connections. Use a file: sqlite:///path.sqlite"
             )
         self.path = Path(path)
         self.timeout_seconds = timeout_seconds
@@ -148,7 +148,7 @@ class SqliteStorage:
             raise Unavailable(log={"reason": behind(serves, self.statements.schema.fingerprint, revision)})
 
     async def _check_tables(self) -> None:
-        """The tables of a database that was there before: looked at again only after the file was replaced."""
+        """Checks the tables of an external database: again only after the file was replaced."""
         if self._fits == self._file:
             await self.read_in_thread("SELECT 1", ())
             return
@@ -208,7 +208,7 @@ class SqliteStorage:
     async def _insert_all(self, resource: str, rows: list[Values]) -> Sequence[Document | Exception]:
         """Rows of many requests with one commit, which is what a write costs. A refused row leaves the others alone."""
         results: list[Document | Exception] = []
-        async with self.transaction(Statistics(), visibility=EVERY_TENANT) as session:  # each row says whose it is
+        async with self.transaction(Statistics(), visibility=EVERY_TENANT) as session:  # each row names its tenant
             for row in rows:
                 try:
                     results.append(await session.insert(resource, row))
@@ -248,7 +248,7 @@ class SqliteStorage:
         """A connection of its own, which sees what was committed before it. Exports take half of the threads at most."""
         if self._exports.locked():
             raise Unavailable(
-                "Too many exports are under way", log={"reason": "exports take half of the readers at most"}
+                "Too many exports are running", log={"reason": "exports use at most half of the reader threads"}
             )
         async with self._exports:
             connection = self.guarded(lambda: self._connect(busy_ms=int(self.timeout_seconds * 1000), reads_only=True))
@@ -318,7 +318,7 @@ class SqliteStorage:
             raise cancelled
 
     def _commit_patiently(self, connection: sqlite3.Connection) -> None:
-        """Without a write-ahead log a commit has to wait until nobody reads."""
+        """Without a write-ahead log a commit has to wait until there are no readers."""
         connection.execute(f"PRAGMA busy_timeout = {int(self.timeout_seconds * 1000)}")
         try:
             connection.commit()
@@ -328,7 +328,7 @@ class SqliteStorage:
     # -- connections
 
     def _connect_all(self) -> None:
-        if self.statements.plan.external:  # how its journal is kept is a matter of whoever made the file
+        if self.statements.plan.external:  # the journal mode of an external file is not changed
             self._writer = None if self.statements.plan.only_reads else self._connect(busy_ms=0)
         else:
             self._writer = self._connect(busy_ms=0)
@@ -375,15 +375,15 @@ class SqliteStorage:
         return (status.st_dev, status.st_ino)
 
     def _reconnect_if_replaced(self) -> None:
-        """Notices a file that was moved away or replaced: writing on would go into a file that nobody sees."""
+        """Detects a file that was moved or replaced, because further writes would go into a deleted file."""
         identity = self._identity()
         if identity is not None and identity == self._file:
             return
         if self._write_lock.locked():
-            raise Unavailable(log={"reason": "the SQLite file was replaced while a write is under way"})
+            raise Unavailable(log={"reason": "the SQLite file was replaced during a write"})
         if identity is None and self._file is not None:
             self._disconnect()
-            raise Unavailable(log={"reason": f"the SQLite file is gone: {self.path}"})
+            raise Unavailable(log={"reason": f"the SQLite file no longer exists: {self.path}"})
         self._disconnect()
         self.guarded(self._connect_all)
 
@@ -522,7 +522,7 @@ def _changed(cursor: sqlite3.Cursor) -> int:
 
 
 def _end_after(connection: sqlite3.Connection, seconds: float) -> None:
-    """Ends a statement that goes on beyond the time limit. It runs in the event loop, whose own timers then wait too."""
+    """Ends a statement that exceeds the time limit. It blocks the event loop, so timers of the loop cannot."""
     end = time.monotonic() + seconds
     connection.set_progress_handler(lambda: time.monotonic() > end, 10_000)
 
@@ -545,7 +545,7 @@ class _Reads:
 
 
 class _PatientReads(_Reads):
-    """Reads of a file that was there before: without a write-ahead log a commit, or another program, may hold it.
+    """Reads of an external file: without a write-ahead log a commit, or another program, may lock it.
 
     Such a read is done once more in a thread, which can wait.
     """
@@ -569,7 +569,7 @@ class _Writes:
         self.connection = connection
         self._origin: Origin | None = None
         self._signed = 0
-        """The newest entry of the audit trail that says for whom it is, or was there before."""
+        """The newest entry of the audit trail that has its actor, or existed before the transaction."""
 
     async def attribute(self, origin: Origin) -> None:
         self.sign()

@@ -122,7 +122,7 @@ class SqliteDialect:
                 return str(value)
             case Decimal():
                 raise TypeError(
-                    "SQLite keeps a decimal as a whole number of its smallest unit: bind that number, such as 1050 for 10.50"
+                    "SQLite stores a decimal as an integer of its smallest unit: bind that, such as 1050 for 10.50"
                 )
             case None | str() | int() | float() | bytes():
                 return value
