@@ -28,7 +28,6 @@ from sternpost.data.change import Change
 from sternpost.data.context import Context
 from sternpost.data.database import Database
 from sternpost.data.table import Table
-from sternpost.data.table import Repository
 from sternpost.pipeline.selection import IN_MAX, PAGE_MAX, SORTS_MAX
 from sternpost.pipeline.views import FIELDS_MAX, INCLUDE_DEPTH_MAX, INCLUDES_MAX
 from sternpost.settings import SECRETS, Settings
@@ -340,12 +339,10 @@ def services() -> str:
     ]
     parts.append(_methods(Context, ("caller", "now", "data", "repository")))
     parts += ["## Change", _doc(Change), _methods(Change, ("apply",))]
-    names = ("get", "find_one", "find", "first", "count", "create", "update", "delete", "increment")
-    parts += ["## Repository", _doc(Repository), _methods(Repository, names)]
     calls = ("transaction", "run", "sql", "execute", "key", "table")
     parts += ["## Database", _doc(Database), _methods(Database, calls)]
     calls = ("get", "find", "first", "count", "exists", "aggregate", "create", "create_many")
-    calls += ("update", "update_many", "upsert", "delete", "delete_many")
+    calls += ("update", "update_many", "upsert", "delete", "delete_many", "restore", "with_deleted")
     parts += ["## Table", _doc(Table), _methods(Table, calls)]
     return "\n\n".join(parts)
 

@@ -10,7 +10,7 @@ import pytest
 from sternpost.errors import Unavailable
 from sternpost.ports.storage import Statistics
 from sternpost.storage.postgresql.database import PostgresqlStorage
-from sternpost.testing.storage import VIEW, StorageSuite, shelf, storage_plan
+from sternpost.testing.storage import StorageSuite, shelf, storage_plan
 
 
 class TestPostgresql(StorageSuite):
@@ -46,7 +46,7 @@ class TestPostgresql(StorageSuite):
 
         async def write(number: int) -> None:
             async with storage.transaction(Statistics()) as session:
-                await session.insert(VIEW, shelf(f"row {number}"))
+                await session.insert("Shelf", shelf(f"row {number}"))
 
         await asyncio.gather(*(write(number) for number in range(50)))
         assert len(await self._labels(storage)) == 50

@@ -11,7 +11,7 @@ import pytest
 from sternpost.errors import StartupError, Unavailable
 from sternpost.ports.storage import Statistics
 from sternpost.storage.sqlite.database import SqliteStorage
-from sternpost.testing.storage import VIEW, StorageSuite, shelf, storage_plan
+from sternpost.testing.storage import StorageSuite, shelf, storage_plan
 
 
 class TestSqlite(StorageSuite):
@@ -36,7 +36,7 @@ class TestSqlite(StorageSuite):
     async def test_200_concurrent_writers_lose_nothing(self, opened: SqliteStorage) -> None:
         async def write(number: int) -> None:
             async with opened.transaction(Statistics()) as session:
-                await session.insert(VIEW, shelf(f"row {number}"))
+                await session.insert("Shelf", shelf(f"row {number}"))
 
         await asyncio.gather(*(write(number) for number in range(200)))
         assert len(set(await self._labels(opened))) == 200

@@ -30,7 +30,8 @@ from sternpost import (
 )
 from sternpost.errors import StartupError
 from sternpost.ids import decode
-from sternpost.ports.storage import ListShape, ListValues, View
+from sternpost.plan.query import Select, ordered
+from sternpost.ports.storage import Arguments
 from sternpost.testing import Client
 from tests.conftest import LogLines
 from tests.existing.support import Original, settings_for, sha256
@@ -199,8 +200,8 @@ async def test_owners_are_known_by_their_ids(chinook_url: str, original: Origina
     async with store(chinook_url) as client:
         nobody = client.token("nobody")
         assert (await client.get("/api/v1/customers", token=nobody)).json()["data"] == []
-        keys = client.app.running.runtime.storage.statements.keys.by_resource  # type: ignore[attr-defined]
-        me = f"cus_{keys['Customer'].digits(5)}"
+        reader = client.app.running.runtime.storage.reader()
+        me = reader.decoded("Customer", {"id": 5})["id"]
         mine = (await client.get("/api/v1/customers?include=invoices", token=client.token(me))).json()["data"]
         assert [row["id"] for row in mine] == [me]
         expected = original.rows("SELECT InvoiceDate, Total FROM Invoice WHERE CustomerId = 5 ORDER BY InvoiceId")
@@ -289,15 +290,15 @@ async def test_development_is_told_that_ids_change(chinook_url: str, log_lines: 
 async def test_a_position_in_a_list_tells_nothing_of_keys(chinook_url: str, original: Original) -> None:
     async with store(chinook_url) as client:
         reader = client.app.running.runtime.storage.reader()
-        shape = ListShape(View("Album", ("title",)), sort=(("title", False),))
-        page = await reader.browse(shape, ListValues(limit=100, resume=True), count=True)
+        query = Select("Album", ("title",), order=(ordered("title", False),), limit=0)
+        page = await reader.select(query, Arguments((100,)), count=True, resume=True)
         seen = [row["title"] for row in page.documents]
         while page.next is not None:
             title, key = page.next
             assert title == seen[-1]
             assert re.fullmatch("[0-9a-f]{32}", key)
-            behind = shape.behind(page.next)
-            page = await reader.browse(behind, ListValues(limit=100, resume=True, after=page.next))
+            arguments = Arguments((100,), position=page.next)
+            page = await reader.select(query.behind(page.next), arguments, resume=True)
             seen += [row["title"] for row in page.documents]
         assert seen == [row[0] for row in original.rows("SELECT Title FROM Album ORDER BY Title, AlbumId")]
 

@@ -37,14 +37,14 @@ async def wait(ctx: Context) -> Waited:
 
 @implements(Job.hurry)
 async def hurry(ctx: Context) -> Waited:
-    await ctx.repository(Job).create(name="too late")
+    await ctx.repository(Job).create({"name": "too late"})
     await asyncio.Event().wait()
     return Waited(done=True)
 
 
 @implements(Job.crash)
 async def crash(ctx: Context) -> Waited:
-    await ctx.repository(Job).create(name="half done")
+    await ctx.repository(Job).create({"name": "half done"})
     raise ValueError("password=hunter2 SELECT * FROM jobs")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from sternpost.ports.storage import Statistics
 from sternpost.storage.postgresql.database import PostgresqlStorage
-from sternpost.testing.storage import LABELS, VIEW, StorageSuite, shelf, storage_plan
+from sternpost.testing.storage import LABELS, StorageSuite, change, shelf, storage_plan
 from tests.conftest import not_run
 from tests.support.pgbouncer import SERVER_CONNECTIONS, NoPgbouncer, pgbouncer
 
@@ -46,11 +46,11 @@ async def test_more_clients_than_server_connections_read_and_write(bounced: str,
         for number in range(10):
             row = shelf(f"{worker} {number}")
             if number % 2:
-                await storage.insert(VIEW, row, Statistics())
+                await storage.insert("Shelf", row, Statistics())
             else:
                 async with storage.transaction(Statistics()) as session:
-                    await session.insert(VIEW, row)
-                    await session.update(VIEW, row["id"], {"width": number})
+                    await session.insert("Shelf", row)
+                    await change(session, "Shelf", row["id"], {"width": number})
             found = await storage.reader().get(LABELS, row["id"])
             assert found is not None
             assert found.document == {"label": row["label"]}

@@ -15,12 +15,12 @@ from shop.contract import contract
 from sternpost import Settings, Sternpost
 from sternpost.app.drivers import check_database_url
 from sternpost.errors import StartupError, Unavailable
-from sternpost.ports.storage import ListShape, ListValues, Statistics
+from sternpost.ports.storage import Statistics
 from sternpost.storage.postgresql import replicas
 from sternpost.storage.postgresql.database import PostgresqlStorage
 from sternpost.storage.postgresql.pool import Pool
 from sternpost.testing import Client
-from sternpost.testing.storage import LABELS, VIEW, StorageSuite, shelf, storage_plan
+from sternpost.testing.storage import LABELS, StorageSuite, paged, shelf, storage_plan
 from tests.conftest import SECRET, LogLines
 from tests.replication.conftest import Pair
 from tests.support.postgres import PrivateServer
@@ -76,7 +76,7 @@ async def reason(storage: PostgresqlStorage) -> str:
 async def add(storage: PostgresqlStorage, label: str) -> str:
     row = shelf(label)
     async with storage.transaction(Statistics()) as session:
-        await session.insert(VIEW, row)
+        await session.insert("Shelf", row)
     return row["id"]
 
 
@@ -95,7 +95,7 @@ async def test_reads_go_to_the_replica_and_see_what_another_process_has_just_wri
         key = await add(storage, f"row {number}")
         assert await seen(other, key) == f"row {number}"
     assert other.on_replica > 100
-    rows = await other.reader().browse(ListShape(LABELS), ListValues(limit=500), count=True)
+    rows = await other.reader().select(*paged(LABELS, limit=500), count=True)
     assert rows.total == 200
     await other.close()
 

@@ -141,9 +141,9 @@ async def work(ctx: Context, asked: Asked) -> None:
     posts, repository = ctx.data.table(Post), ctx.repository(Post)
     match asked.what:
         case "repository":
-            made = await repository.create(title="by repository")
-            await repository.update(made.id, places=1)
-            assert await repository.increment(made.id, "places", 4)
+            made = await repository.create({"title": "by repository"})
+            await repository.update(made.id, {"places": 1})
+            assert await repository.update_many({"id": made.id}, {"places": {"increment": 4}}) == 1
             await repository.delete(made.id)
         case "bulk":
             await posts.create_many([{"title": f"bulk {n}", "places": n} for n in range(5)])

@@ -99,10 +99,10 @@ contract = Contract(
 
 @implements(Note.touch)
 async def touch(ctx: Any, note: Note) -> None:
-    await ctx.repository(Note).increment(note.id, "length", 1)
+    await ctx.repository(Note).update_many({"id": note.id}, {"length": {"increment": 1}})
     await ctx.data.table(Note).update_many({"id": note.id}, {"title": "touched"})
     await ctx.data.table(Note).update(note.id, {"length": {"increment": 1}})
-    await ctx.repository(Note).update(note.id, title="touched again")
+    await ctx.repository(Note).update(note.id, {"title": "touched again"})
 
 
 @implements(Note.look)

@@ -22,7 +22,7 @@ from shop.app import app as shop_app
 from sternpost import Browse, Contract, Json, Resource, Settings, Sternpost, field, public
 from sternpost.app.drivers import make_storage
 from sternpost.ids import new_hex
-from sternpost.ports.storage import PART_ROWS, Statistics, View
+from sternpost.ports.storage import PART_ROWS, Statistics
 from sternpost.protocols.rest.exports import wanted_export
 from sternpost.testing import Client
 from tests.conftest import DATABASES, LogLines, shared_database
@@ -55,11 +55,10 @@ async def cells(make_settings: Callable[..., Settings], log_lines: LogLines) -> 
 
 async def fill(client: Client, rows: list[dict[str, Any]]) -> None:
     names = ("text", "number", "flag", "anything")
-    view = View("Cell", ("id",))
     async with client.app.running.runtime.storage.transaction(Statistics()) as session:
         for row in rows:
             values: dict[str, Any] = {**dict.fromkeys(names), "flag": False, "id": new_hex(), **row}
-            await session.insert(view, values)
+            await session.insert("Cell", values)
 
 
 def lines(content: bytes) -> list[dict[str, Any]]:

@@ -38,7 +38,8 @@ from sternpost import (
     this,
 )
 from sternpost.app.drivers import make_storage
-from sternpost.ports.storage import Document, ListShape, ListValues, Reader, Statistics, Values, View
+from sternpost.plan.query import Select
+from sternpost.ports.storage import Document, Reader, Statistics, Values
 from sternpost.testing import Client
 from tests.conftest import DATABASES, SECRET, new_postgres_database
 
@@ -96,10 +97,10 @@ class OneByOne:
         return _Alone(self.inner, statistics or Statistics(), more)  # type: ignore[return-value]
 
     async def insert(
-        self, view: View, values: Values, statistics: Statistics, timeout_seconds: float | None = None, **more: Any
+        self, resource: str, values: Values, statistics: Statistics, timeout_seconds: float | None = None, **more: Any
     ) -> Document:
         async with self.inner.transaction(statistics, **more) as session:
-            return await session.insert(view, values)
+            return await session.insert(resource, values)
 
 
 class _Alone:
@@ -192,14 +193,11 @@ def _pair(urls: list[str], clock: Fixed) -> Any:
             found = Pair(first, second)
             for client in (first, second):
                 storage = client.app.running.runtime.storage
-                views = client.app.running.runtime.views
-                plan = client.app.plan.by_name["Author"]
                 async with storage.transaction(Statistics()) as session:
                     for author in AUTHORS:
-                        await session.insert(views.bare(plan), {"id": author[4:], "name": author})
-                    thing = client.app.plan.by_name["Thing"]
+                        await session.insert("Author", {"id": author[4:], "name": author})
                     for values in ROWS:
-                        await session.insert(views.bare(thing), values)
+                        await session.insert("Thing", values)
             yield found
 
     return opened()
@@ -354,9 +352,9 @@ async def test_new_rows(pair: Pair) -> None:
 async def _everything(client: Client) -> list[Document]:
     """All stored things without their ids, in an order that does not depend on them."""
     runtime = client.app.running.runtime
-    view = runtime.views.bare(client.app.plan.by_name["Thing"])
+    query = Select("Thing", tuple(client.app.plan.by_name["Thing"].fields_by_name))
     async with runtime.storage.transaction(Statistics()) as session:
-        rows = await session.browse(ListShape(view), ListValues())
+        rows = await session.select(query)
     return sorted(({**row, "id": None} for row in rows.documents), key=lambda row: str(row["code"]))
 
 

@@ -113,7 +113,7 @@ async def lend(ctx: Context, volume: Volume, request: Lend) -> None:
         raise Unprocessable("It is out already", code="ALREADY_OUT")
     person = await ctx.repository(Person).get(request.person)
     ctx.log.info("lent", password="hunter2", person=person.name)
-    await ctx.repository(Volume).update(volume.id, state="out", days=request.days)
+    await ctx.repository(Volume).update(volume.id, {"state": "out", "days": request.days})
 
 
 @implements(Volume.report)
@@ -138,7 +138,7 @@ async def trim(ctx: Context, change: Change[Volume]) -> Volume:
 
 @implements(Volume.peek)
 async def peek(ctx: Context, volume: Volume) -> None:
-    await ctx.repository(Volume).update(volume.id, title="written by a read")
+    await ctx.repository(Volume).update(volume.id, {"title": "written by a read"})
 
 
 CONTRACT = Contract("library", resources=[Person, Volume, Subject])

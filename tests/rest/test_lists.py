@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from sternpost.storage.sql.dialect import Statement
-from sternpost.storage.sql.session import SqlReader
+from sternpost.storage.sql.reader import SqlReader
+from sternpost.storage.sql.statement import Statement
 from sternpost.testing import Client
 from tests.support.shop import Shop
 
@@ -20,9 +20,9 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     texts: list[str] = []
     fetch = SqlReader._fetch  # pyright: ignore[reportPrivateUsage]
 
-    async def noted(self: SqlReader, statement: Statement, values: dict[str, Any], *, short: bool) -> Any:
+    async def noted(self: SqlReader, statement: Statement, *args: Any, **options: Any) -> Any:
         texts.append(statement.text)
-        return await fetch(self, statement, values, short=short)
+        return await fetch(self, statement, *args, **options)
 
     monkeypatch.setattr(SqlReader, "_fetch", noted)
     return texts

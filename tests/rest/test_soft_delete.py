@@ -146,7 +146,7 @@ async def data(ctx: Context, asked: Asked) -> None:
     shelves = ctx.repository(Shelf)
     if asked.what == "delete":
         assert await shelves.delete(asked.row)
-        assert await shelves.find_one(asked.row) is None
+        assert await shelves.first({"id": asked.row}) is None
         assert not await shelves.delete(asked.row)
     else:
         assert (await shelves.restore(asked.row)).id == asked.row
@@ -154,7 +154,7 @@ async def data(ctx: Context, asked: Asked) -> None:
 
 @implements(Shelf.restore)
 async def after_restoring(ctx: Context, shelf: Shelf) -> None:
-    restored.append((shelf.name, await ctx.repository(Shelf).find_one(shelf.id) is not None))
+    restored.append((shelf.name, await ctx.repository(Shelf).first({"id": shelf.id}) is not None))
 
 
 @pytest.fixture

@@ -78,12 +78,12 @@ async def create_person(context: Context, change: Change[Person]) -> Person:
 
 @implements(Person.retire)
 async def retire(context: Context, person: Person) -> None:
-    await context.repository(Person).update(person.id, state="left")
+    await context.repository(Person).update(person.id, {"state": "left"})
 
 
 @implements(Person.wake)
 async def wake(context: Context, person: Person) -> None:
-    await context.repository(Person).update(person.id, state="active")
+    await context.repository(Person).update(person.id, {"state": "active"})
 
 
 V1 = [

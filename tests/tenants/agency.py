@@ -194,11 +194,11 @@ async def _bulk(ctx: Context, asked: Asked) -> Any:
             repository = ctx.repository(Project)
             return [row.name for row in await repository.find(order=["-name"])], await repository.count()
         case "repository update":
-            return (await ctx.repository(Project).update(asked.row, name=asked.text)).name
+            return (await ctx.repository(Project).update(asked.row, {"name": asked.text})).name
         case "repository delete":
             return await ctx.repository(Project).delete(asked.row)
         case "increment":
-            return await ctx.repository(Project).increment(asked.row, "budget", 1)
+            return await ctx.repository(Project).update_many({"id": asked.row}, {"budget": {"increment": 1}})
         case "delete":
             return await projects.delete(asked.row)
         case _:

@@ -16,8 +16,9 @@ from sternpost.clock import SystemClock
 from sternpost.compile.compiler import compile_contract
 from sternpost.errors import NotFound, ReferenceNotFound
 from sternpost.plan.indexes import indexes
+from sternpost.plan.query import ALL
 from sternpost.ports.keys import StoredKey
-from sternpost.storage.sql.statements import Statements
+from sternpost.storage.sql.gate import Gate
 from sternpost.testing import Client
 from tests.conftest import LogLines
 from tests.support.rounds import for_drawn, rounds
@@ -435,7 +436,7 @@ async def test_the_check_finds_what_is_seen_and_changed_without_the_condition(
         agency = Agency(client)
         await agency.fill()
         kept = await agency.rows_of("birch")
-        monkeypatch.setattr(Statements, "standing", lambda self, resource, table: [])
+        monkeypatch.setattr(Gate, "row_filters", lambda self, resource: ALL)
         statements: Any = client.app.running.runtime.storage.statements  # type: ignore[attr-defined]
         statements._cache.clear()
         assert "birch" in await carry_out(agency, "azure", "azure", ("list", "projects", ""))

@@ -23,14 +23,14 @@ from sternpost.plan.policy import (
     Compare,
     Not,
     Owner,
-    Path,
     PolicyNode,
     Public,
     Scope,
-    paths,
+    conditions_on_rows,
 )
+from sternpost.plan.query import Node, Path, Select, paths
 from sternpost.ports.authenticator import Principal
-from sternpost.ports.storage import ListShape, ListValues, Statistics, Storage, View
+from sternpost.ports.storage import Arguments, Statistics, Storage
 from sternpost.storage.postgresql.database import PostgresqlStorage
 from sternpost.storage.sqlite.database import SqliteStorage
 from tests.support.rounds import for_drawn, rounds
@@ -234,16 +234,21 @@ class Filled:
     storage: Storage
     facts: dict[str, dict[Path, Any]]
 
-    async def by_sql(self, policy: PolicyNode, subject: str | None) -> set[str]:
+    async def by_sql(self, condition: Node, subject: str | None) -> set[str]:
         """The tasks that the database says the caller may see."""
-        shape = ListShape(View("Task", ("id",)), policy=policy)
-        found = await self.storage.reader().browse(shape, ListValues(subject=subject), count=True)
+        query = Select("Task", ("id",), where=condition)
+        found = await self.storage.reader().select(query, Arguments(subject=subject), count=True)
         assert found.total == len(found.documents)
         return {document["id"] for document in found.documents}
 
-    def by_check(self, policy: PolicyNode, subject: str | None) -> set[str]:
+    def by_check(self, condition: Node, subject: str | None) -> set[str]:
         """The tasks that the check of single rows says the caller may see."""
-        return {row for row, facts in self.facts.items() if CHECK.allows(policy, facts, subject)}
+        return {row for row, facts in self.facts.items() if CHECK.allows(condition, facts, subject)}
+
+
+def on_rows(policy: PolicyNode) -> Node:
+    """What a policy asks of a row, for a caller without scopes."""
+    return conditions_on_rows(policy, known=True, scopes=frozenset())
 
 
 @pytest.fixture
@@ -257,10 +262,10 @@ async def filled(database: str, database_url: str) -> AsyncIterator[Filled]:
     await storage.create_schema()
     async with storage.transaction(Statistics()) as session:
         for kind, values in rows():
-            await session.insert(View(kind, ("id",)), values)
+            await session.insert(kind, values)
     facts: dict[str, dict[Path, Any]] = {}
     for digits in TASKS:
-        row = await storage.reader().get(View("Task", ("id",), facts=PATHS), digits)
+        row = await storage.reader().get(Select("Task", ("id",), facts=PATHS), digits)
         assert row is not None
         facts[row.document["id"]] = row.facts
     yield Filled(storage, facts)
@@ -296,7 +301,8 @@ async def test_every_single_node_and_its_negation(filled: Filled) -> None:
     ]
     for node, subject in single:
         for policy in (node, Not(node)):
-            assert await filled.by_sql(policy, subject) == filled.by_check(policy, subject), (policy, subject)
+            condition = on_rows(policy)
+            assert await filled.by_sql(condition, subject) == filled.by_check(condition, subject), (policy, subject)
 
 
 async def test_folding_changes_no_answer(filled: Filled) -> None:
@@ -308,15 +314,14 @@ async def test_folding_changes_no_answer(filled: Filled) -> None:
         Not(Not(Owner(("user_id",)))): Owner(("user_id",)),
     }
     for policy, plain in cases.items():
-        assert filled.by_check(fold_for(policy, caller), caller.subject) == filled.by_check(plain, caller.subject)
-        assert await filled.by_sql(fold_for(policy, caller), caller.subject) == await filled.by_sql(
-            plain, caller.subject
-        )
+        folded, wanted = fold_for(policy, caller), on_rows(plain)
+        assert filled.by_check(folded, caller.subject) == filled.by_check(wanted, caller.subject)
+        assert await filled.by_sql(folded, caller.subject) == await filled.by_sql(wanted, caller.subject)
 
 
 async def test_an_unknown_value_is_allowed_neither_way(filled: Filled) -> None:
     """A null is neither equal nor different: negating a policy does not open the rows it could not judge."""
     for path, constants in COMPARED:
         policy = Compare(path, "eq", constants[0])
-        either = await filled.by_sql(AnyOf((policy, Not(policy))), None)
+        either = await filled.by_sql(on_rows(AnyOf((policy, Not(policy)))), None)
         assert either == {row for row, facts in filled.facts.items() if facts[path] is not None}

@@ -13,7 +13,8 @@ import pytest
 from sternpost import Browse, Contract, Many, One, Resource, authenticated, field, this
 from sternpost.compile.compiler import compile_contract
 from sternpost.plan.indexes import NAME_MAX, index_name, indexes, served
-from sternpost.ports.storage import Condition, ListShape, View
+from sternpost.plan.query import ALL, Compare, Node, Order, Select, ordered
+from sternpost.storage.sql.statements import Statements
 from sternpost.storage.sqlite.database import SqliteStorage
 
 Status = Literal["pending", "active"]
@@ -72,13 +73,21 @@ def test_names_are_short_enough_for_postgresql() -> None:
 
 # -- what the databases make of it
 
-ORDERS: list[tuple[tuple[tuple[str, bool], ...], tuple[Condition, ...], str]] = [
-    ((), (Condition("status", "eq"),), "ix_users_status"),
-    ((("created_at", False),), (), "ix_users_created_at"),
-    ((("created_at", True),), (), "ix_users_created_at"),
-    ((("created_at", True),), (Condition("status", "eq"),), "ix_users_status_created_at"),
-    ((("name", False),), (), "ix_users_name"),
+STATUS = Compare(("status",), "eq", 2)
+ORDERS: list[tuple[tuple[Order, ...], Node, str]] = [
+    ((), STATUS, "ix_users_status"),
+    ((ordered("created_at", False),), ALL, "ix_users_created_at"),
+    ((ordered("created_at", True),), ALL, "ix_users_created_at"),
+    ((ordered("created_at", True),), STATUS, "ix_users_status_created_at"),
+    ((ordered("name", False),), ALL, "ix_users_name"),
 ]
+
+
+def page(statements: Statements, order: tuple[Order, ...], where: Node) -> tuple[str, tuple[object, ...]]:
+    """The statement of a list's first page, and its parameters."""
+    query = Select("User", ("id", "name"), where=where, order=order, limit=0, offset=1)
+    statement = statements.listing(query).page
+    return statement.text, statement.bind({}, (20, 0, "pending"))
 
 
 @pytest.fixture
@@ -88,13 +97,11 @@ async def postgresql(postgres_database: str) -> AsyncIterator[asyncpg.Connection
     await connection.close()
 
 
-@pytest.mark.parametrize(("sort", "conditions", "index"), ORDERS)
+@pytest.mark.parametrize(("order", "where", "index"), ORDERS)
 async def test_postgresql_uses_them(
-    postgresql: asyncpg.Connection, sort: tuple[tuple[str, bool], ...], conditions: tuple[Condition, ...], index: str
+    postgresql: asyncpg.Connection, order: tuple[Order, ...], where: Node, index: str
 ) -> None:
     from sternpost.storage.postgresql.dialect import PostgresqlDialect
-    from sternpost.storage.sql.statements import Statements
-
     statements = Statements(PLAN, PostgresqlDialect())
     for statement in statements.schema.ddl():
         await postgresql.execute(statement)
@@ -104,25 +111,23 @@ async def test_postgresql_uses_them(
         " FROM generate_series(1, 20000) AS i"
     )
     await postgresql.execute("VACUUM ANALYZE users")
-    listing = statements.listing(ListShape(View("User", ("id", "name")), conditions=conditions, sort=sort))
-    values = {"filter_0": "pending", "limit": 20, "offset": 0}
-    rows = await postgresql.fetch("EXPLAIN " + listing.page.text, *listing.page.bind(values))
+    text, values = page(statements, order, where)
+    rows = await postgresql.fetch("EXPLAIN " + text, *values)
     plan = "\n".join(row[0] for row in rows)
     assert re.search(rf"Index (Only )?Scan (Backward )?using {index} ", plan), plan
     assert "Sort" not in plan
 
 
-@pytest.mark.parametrize(("sort", "conditions", "index"), ORDERS)
+@pytest.mark.parametrize(("order", "where", "index"), ORDERS)
 async def test_sqlite_uses_them(
-    tmp_path: object, sort: tuple[tuple[str, bool], ...], conditions: tuple[Condition, ...], index: str
+    tmp_path: object, order: tuple[Order, ...], where: Node, index: str
 ) -> None:
     storage = SqliteStorage(f"{tmp_path}/lists.sqlite")
     await storage.open(PLAN)
     await storage.create_schema()
     try:
-        listing = storage.statements.listing(ListShape(View("User", ("id", "name")), conditions=conditions, sort=sort))
-        values = {"filter_0": "pending", "limit": 20, "offset": 0}
-        rows = storage.read_inline("EXPLAIN QUERY PLAN " + listing.page.text, listing.page.bind(values))
+        text, values = page(storage.statements, order, where)
+        rows = storage.read_inline("EXPLAIN QUERY PLAN " + text, values)
         plan = "\n".join(str(row[3]) for row in rows)
         assert f"INDEX {index} " in plan + " ", plan
         assert "TEMP B-TREE" not in plan

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, func, or_, select, tuple_, union_all
+from sqlalchemy import ColumnElement, FromClause, and_, cast, func, or_, select, tuple_, union_all
 
 from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.policy import COMPARE
@@ -17,7 +17,7 @@ from sternpost.plan.query import Select as Query
 from sternpost.ports.storage import Position
 from sternpost.storage.sql.codecs import Codecs, Decoder
 from sternpost.storage.sql.conditions import Conditions, constant
-from sternpost.storage.sql.dialect import Codec
+from sternpost.storage.sql.dialect import Codec, ColumnType
 from sternpost.storage.sql.schema import Schema
 from sternpost.storage.sql.statement import Assembly, Statement
 
@@ -322,7 +322,7 @@ class Reads:
             return stretch
         most: Any = assembly.slot(query.limit)
         if query.offset is not None:
-            most = most + assembly.slot(query.offset)
+            most = _whole(most) + assembly.slot(query.offset)
         return stretch.limit(most).offset(constant("0"))
 
     def _ranges(
@@ -414,7 +414,7 @@ class Reads:
             most = constant(str(nested.most + 1))
         else:
             return found
-        return [*found, rank <= (most if least is None else least + most)]
+        return [*found, rank <= (most if least is None else _whole(least) + most)]
 
     # -- groups
 
@@ -470,6 +470,11 @@ class Reads:
         facts = [self.conditions.value(path, resource, table, assembly) for path in query.facts]
         keys = [table.c[name] for name in self.key_fields(query)]
         return [*(table.c[name] for name in query.fields), *facts, *keys]
+
+
+def _whole(number: Any) -> ColumnElement[Any]:
+    """A parameter as a whole number: PostgreSQL does not add two parameters of which it knows nothing."""
+    return cast(number, ColumnType("BIGINT"))
 
 
 def _is_read(query: Query, entry: Order) -> bool:

@@ -1,0 +1,14 @@
+"""The suite that every storage driver passes. A driver's test is a subclass with a `storage` fixture, and nothing else."""
+
+from __future__ import annotations
+
+from sternpost.testing.storage.base import change, delete, paged
+from sternpost.testing.storage.contract import LABELS, VIEW, shelf, storage_plan
+from sternpost.testing.storage.reads import ReadSuite
+from sternpost.testing.storage.writes import WriteSuite
+
+__all__ = ["LABELS", "VIEW", "StorageSuite", "change", "delete", "paged", "shelf", "storage_plan"]
+
+
+class StorageSuite(ReadSuite, WriteSuite):
+    """Inherit, and give it a fixture `storage` with a driver on an empty database."""
