@@ -148,7 +148,7 @@ def validate(run: Execution) -> None:
         raise call.refused
     if operation.input is not None:
         run.values = operation.input.parse(call.body)
-    run.selection = operation.selector.select(call.parameters, run.principal, run.access.selections)
+    run.selection = operation.selector.select(call.query, run.principal, run.access.selections)
     if call.precondition is not None or operation.plan.require_match:
         check_precondition(operation, call)
     if operation.caller_defaults:
