@@ -55,13 +55,18 @@ async def carry_out(run: Execution, session: Session | None = None) -> Answer:
     validate(run)
     if run.access.refused:
         raise denied(run)
-    translation, shared = run.operation.translation, session is None and run.joins_others
+    seconds, translation = run.timeout_seconds, run.operation.translation
     try:
-        work = read(run, session) if run.operation.reads else insert(run) if shared else write(run, session)
-        if run.timeout_seconds is None or shared:
+        if run.operation.reads:
+            work = read(run, session)
+        elif session is None and run.joins_others:
+            work, seconds = insert(run), None  # which keeps the limit by itself
+        else:
+            work = write(run, session)
+        if seconds is None:
             answer = await work
         else:
-            async with asyncio.timeout(run.timeout_seconds):
+            async with asyncio.timeout(seconds):
                 answer = await work
         if translation is not None and run.operation.plan.output is None:
             translation.answer(run.operation.resource.name, answer)
