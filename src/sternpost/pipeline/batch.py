@@ -68,7 +68,7 @@ def to_call(step: Step, named: Mapping[str, Any]) -> Call:
         id=row,
         # as bytes, so that it is validated exactly as the body of a request is
         body=None if step.body is None else orjson.dumps(_resolved(step.body, named, "", 0)),
-        parameters=step.parameters,
+        query=step.query,
         precondition=None if step.match is None else Precondition(match=step.match),
     )
 

@@ -7,17 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sternpost.errors import SternpostError
+from sternpost.pipeline.list_query import NOTHING_ASKED, ListQuery
 from sternpost.ports.storage import Document
-
-
-@dataclass(frozen=True, slots=True)
-class ListParameter:
-    """One parameter of a list: `page`, `sort`, `include`, or a field with an operator (`createdAt`, `gte`)."""
-
-    name: str
-    operator: str | None
-    value: str
-
 
 ANY = frozenset({0})
 """As the versions of a `Precondition`: any version matches. Versions are counted from 1."""
@@ -52,14 +43,14 @@ class Step:
         id: the row it is about: an id, or a reference.
         match: the versions of which the row must have one; None where that does not matter.
         body: the input as JSON data, in which `{"$ref": "name.member"}` is replaced by a value of an earlier result.
-        parameters: as those of a `Call`.
+        query: as that of a `Call`.
     """
 
     operation: str
     name: str | None = None
     id: Any = None
     body: Any = None
-    parameters: tuple[ListParameter, ...] = ()
+    query: ListQuery = NOTHING_ASKED
     match: frozenset[int] | None = None
 
 
@@ -73,7 +64,7 @@ class Call:
         id: the id as it was sent, for operations on one row.
         parent: for the list under a row: `(resource, relation, id as it was sent)`.
         body: the input as JSON bytes, or as data that was decoded already.
-        parameters: page, order, filters and includes.
+        query: page, order, filters, fields and relations.
         export: whether the whole list is asked for, in parts; for operations that declare it.
         precondition: what must hold of the row.
         steps: for a batch: decodes its steps. Called once it is known who calls; raises `Invalid`.
@@ -88,7 +79,7 @@ class Call:
     id: str | None = None
     parent: tuple[str, str, str] | None = None
     body: bytes | dict[str, Any] | None = None
-    parameters: tuple[ListParameter, ...] = ()
+    query: ListQuery = NOTHING_ASKED
     export: bool = False
     precondition: Precondition | None = None
     steps: Callable[[], Sequence[Step]] | None = None

@@ -55,13 +55,18 @@ async def carry_out(run: Execution, session: Session | None = None) -> Answer:
     validate(run)
     if run.access.refused:
         raise denied(run)
-    translation, shared = run.operation.translation, session is None and run.joins_others
+    seconds, translation = run.timeout_seconds, run.operation.translation
     try:
-        work = read(run, session) if run.operation.reads else insert(run) if shared else write(run, session)
-        if run.timeout_seconds is None or shared:
+        if run.operation.reads:
+            work = read(run, session)
+        elif session is None and run.joins_others:
+            work, seconds = insert(run), None  # which keeps the limit by itself
+        else:
+            work = write(run, session)
+        if seconds is None:
             answer = await work
         else:
-            async with asyncio.timeout(run.timeout_seconds):
+            async with asyncio.timeout(seconds):
                 answer = await work
         if translation is not None and run.operation.plan.output is None:
             translation.answer(run.operation.resource.name, answer)
@@ -148,7 +153,7 @@ def validate(run: Execution) -> None:
         raise call.refused
     if operation.input is not None:
         run.values = operation.input.parse(call.body)
-    run.selection = operation.selector.select(call.parameters, run.principal, run.access.selections)
+    run.selection = operation.selector.select(call.query, run.principal, run.access.selections)
     if call.precondition is not None or operation.plan.require_match:
         check_precondition(operation, call)
     if operation.caller_defaults:

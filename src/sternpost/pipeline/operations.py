@@ -59,7 +59,7 @@ class Execution:
         access: what the operation is for this caller.
         visibility: which rows of tenants there are for the caller.
         values: the valid input, by field name.
-        selection: the checked parameters.
+        selection: what is asked for, checked.
         steps: those of a batch, checked.
     """
 

@@ -12,9 +12,9 @@ from sternpost.data.instances import Instances
 from sternpost.data.model import DataModel
 from sternpost.ids import NewId
 from sternpost.pipeline.authorize import DENY, RowCheck, fold_for, row_check
-from sternpost.pipeline.call import ListParameter
 from sternpost.pipeline.cursors import Cursors
 from sternpost.pipeline.inputs import Input, Inputs
+from sternpost.pipeline.list_query import ListQuery
 from sternpost.pipeline.selection import Selection, Selector
 from sternpost.pipeline.translation import NO_CONVERSIONS, Conversions, Translation
 from sternpost.pipeline.views import Views
@@ -59,7 +59,7 @@ class Access:
         refused: whether it is refused whatever the row, so that saying so tells nothing about one.
         facts: what the two look at.
         view: what the caller gets to see, without relations.
-        selections: checked parameters that came before, by what was sent.
+        selections: what was asked for before, checked.
         shapes: lists that came before.
     """
 
@@ -68,7 +68,7 @@ class Access:
     refused: bool
     facts: frozenset[Path]
     view: Select
-    selections: dict[tuple[ListParameter, ...], Selection]
+    selections: dict[ListQuery, Selection]
     shapes: dict[Hashable, Select]
 
 

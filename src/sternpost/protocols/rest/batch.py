@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sternpost.errors import Detail, Invalid
-from sternpost.pipeline.call import ListParameter, Result, Step
+from sternpost.pipeline.call import Result, Step
 from sternpost.pipeline.inputs import DETAILS_MAX
+from sternpost.pipeline.list_query import NOTHING_ASKED
 from sternpost.plan.model import Plan
 from sternpost.protocols.http.messages import ENCODING
 from sternpost.protocols.rest.conditions import entity_tag, versions_of
+from sternpost.protocols.rest.query import of_pairs
 
 STEP_NAME = r"^[A-Za-z][A-Za-z0-9_]{0,31}$"
 QUERY_MAX = 30
@@ -36,7 +38,7 @@ class _Batch(BaseModel):
     operations: Annotated[list[_Step], Field(min_length=1)]
 
 
-def read_steps(body: bytes, parameter: Callable[[str, str], ListParameter]) -> list[Step]:
+def read_steps(body: bytes) -> list[Step]:
     """The steps in a body. Raises `Invalid`."""
     try:
         batch = _Batch.model_validate_json(body)
@@ -48,7 +50,7 @@ def read_steps(body: bytes, parameter: Callable[[str, str], ListParameter]) -> l
             name=step.name,
             id=step.id,
             body=step.body,
-            parameters=tuple(parameter(name, value) for name, value in (step.query or {}).items()),
+            query=of_pairs(step.query.items()) if step.query else NOTHING_ASKED,
             match=None if step.if_match is None else versions_of(step.if_match),
         )
         for step in batch.operations

@@ -25,7 +25,7 @@ from sternpost.protocols.rest.batch import read_steps
 from sternpost.protocols.rest.conditions import precondition
 from sternpost.protocols.rest.deprecation import deprecation_headers
 from sternpost.protocols.rest.exports import Export, wanted_export
-from sternpost.protocols.rest.query import parameter, parameters
+from sternpost.protocols.rest.query import list_query
 from sternpost.protocols.rest.router import Endpoint, Match, Router, allowed_methods
 from sternpost.telemetry.observation import Observation
 
@@ -118,7 +118,7 @@ class Rest:
             if headers.if_match is not None or headers.if_none_match is not None:
                 call.precondition = precondition(headers, reads=operation.method == "GET")
             if scope["query_string"]:
-                call.parameters = parameters(scope["query_string"])
+                call.query = list_query(scope["query_string"])
         except SternpostError as error:
             call.refused = error
         return call
@@ -135,6 +135,6 @@ class Rest:
         if body or headers.content_type:
             check_content_type(headers, endpoint.body_types)
         if endpoint.operation.kind == "batch":
-            call.steps = partial(read_steps, body, parameter)
+            call.steps = partial(read_steps, body)
         else:
             call.body = body
