@@ -780,6 +780,7 @@ class Model:
             and row[value.name] is not None
             and not self.referable(value, row, tenant, caller)
         ]
+        parts: list[str] = []
         for rows in res.lists:
             if rows.kind == "many" or rows.name not in values:
                 continue
@@ -792,18 +793,21 @@ class Model:
                     elif caller and not (target.reading and self.holds(target.reading, target, other, caller, tenant)):
                         known("hidden-row-referred-to")
                     continue
-                missing += [
+                in_parts = [
                     f"{rows.input}.{number}.{value.public}"
                     for value in target.refs
                     if not value.back
                     if sent.get(value.name) is not None and not self.referable(value, sent, tenant, caller)
                 ]
+                missing += in_parts
+                parts += in_parts
         taken = self.taken(res, row)
         if missing and taken:
             raise Refused(0, "DUPLICATE or REFERENCE_NOT_FOUND")
         if missing:
-            # which of several missing rows is named is not documented
-            raise Refused(422, "REFERENCE_NOT_FOUND", missing if len(missing) == 1 else None)
+            # which of several missing rows is named is not documented, nor how one that a part refers to is
+            told = len(missing) == 1 and not parts
+            raise Refused(422, "REFERENCE_NOT_FOUND", missing if told else None)
         if taken:
             raise Refused(409, "DUPLICATE", taken if len(taken) == 1 else None)
 
@@ -941,26 +945,29 @@ class Model:
     def remove(self, res: Res, rows: list[Row]) -> None:
         """Deletes rows with all that goes with them; 409 where another row holds on to one (keep-deleted-rows.md)."""
         going: dict[str, tuple[Res, Row]] = {row["id"]: (res, row) for row in rows}
-        while True:
-            more = [
-                (other, row)
-                for other, value, row, _ in self.referring(set(going))
-                if value.on_delete == "cascade" and row["id"] not in going and self._counts(value, row, going)
-            ]
-            if not more:
-                break
-            going.update({row["id"]: (other, row) for other, row in more})
+        really = set() if res.soft else set(going)
+        """What is removed for good: rows that are not kept, and what goes with those, kept or not."""
+        found = True
+        while found:
+            found = False
+            for other, value, row, _ in self.referring(set(going)):
+                gone = row[value.name] in really
+                if value.on_delete != "cascade" or (row["deleted"] is not None and not gone):
+                    continue
+                if row["id"] not in going or (gone and row["id"] not in really):
+                    found = True
+                    going[row["id"]] = (other, row)
+                    really |= {row["id"]} if gone or not other.soft else set()
         let_go: list[tuple[Res, Value, Row]] = []
         for other, value, row, whole_row in self.referring(set(going)):
-            if whole_row["id"] in going:
+            if whole_row["id"] in going and (whole_row["id"] in really or row[value.name] not in really):
                 continue
-            really = not self.target(value).soft
-            if value.on_delete == "restrict" and (really or whole_row["deleted"] is None):
+            if value.on_delete == "restrict" and (row[value.name] in really or whole_row["deleted"] is None):
                 raise Refused(409, "STILL_REFERENCED")
             if value.on_delete == "set_null":
                 if whole_row["deleted"] is not None:
                     known("set-null-of-deleted")
-                    if not really:
+                    if row[value.name] not in really:
                         continue
                 if other.version or any(v.auto == "updated" for v in other.fields):
                     known("set-null-stamps")
@@ -969,17 +976,13 @@ class Model:
             row[value.name] = None
             self.touch(other, row)
         for other, row in going.values():
-            if other.soft:
-                row["deleted"] = self.now
-                self.touch(other, row, updated=False)  # whether a deletion moves `updated` is not documented: it does not
-            else:
-                del self.tables[other.name][row["id"]]
+            if row["id"] in really:
+                self.tables[other.name].pop(row["id"], None)
                 for name, pairs in self.pairs.items():
                     self.pairs[name] = {pair for pair in pairs if row["id"] not in pair}
-
-    def _counts(self, value: Value, row: Row, going: dict[str, tuple[Res, Row]]) -> bool:
-        """Whether a reference that cascades takes its row along: a deleted one goes only with what is really removed."""
-        return row["deleted"] is None or not self.target(value).soft
+            else:
+                row["deleted"] = self.now
+                self.touch(other, row, updated=False)  # whether a deletion moves `updated` is not documented: it does not
 
     def restore(self, res: Res, caller: Caller, key: str) -> Answer:
         self.enter(res, "restore", caller)
