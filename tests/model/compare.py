@@ -44,7 +44,7 @@ class Names:
             return {key: self.named(item) for key, item in value.items()}
         if isinstance(value, list):
             return [self.named(item) for item in value]
-        return value
+        return value if value is None or isinstance(value, bool | int | float) else self.named(str(value))
 
     def bind(self, symbol: str, found: Any) -> bool:
         """Whether a value is the id of a symbol; the first time it is met it becomes so."""

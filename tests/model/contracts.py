@@ -414,7 +414,7 @@ def _relate(rng: Random, spec: Spec, res: Res, main: list[Res]) -> None:
             keeper.on_delete = "restrict"
         res.owner = "keeper_id"
     elif rng.random() < 0.5:
-        res.fields.append(Value("opened_by", "str", filters=OPERATORS["str"]))
+        res.fields.append(Value("opened_by", "str", filters=("eq", "ne", "in")))
         res.owner = "opened_by"
     for relation in rng.sample(_RELATIONS, rng.randint(0, 2)):
         here = main.index(res)
@@ -473,10 +473,11 @@ def _finish(rng: Random, spec: Spec, res: Res) -> None:
     if rng.random() < 0.5:
         res.fields.append(Value("version", "int", auto="version"))
     plain = [v for v in res.fields if v.kind in ("str", "int") and not v.nullable and not v.auto and not v.computed]
-    plain = [v for v in plain if v.name != res.tenant and v.write == "always" and not v.read]
+    plain = [v for v in plain if v.name not in (res.tenant, "opened_by") and v.write == "always" and not v.read]
     if len(plain) > 1 and rng.random() < 0.3:
         res.together.append(tuple(v.name for v in rng.sample(plain, 2)))
-    sortable = [v for v in res.fields if v.kind not in ("json", "id", "bool", "uuid") and v.name != res.tenant and not v.read]
+    sortable = [v for v in res.fields if v.kind not in ("json", "id", "bool", "uuid") and not v.read]
+    sortable = [v for v in sortable if v.name not in (res.tenant, "opened_by")]  # these hold ids, and are symbols here
     res.sort = sorted({v.name for v in rng.sample(sortable, min(len(sortable), 4))})
     if res.sort and rng.random() < 0.3:
         res.default_sort = [rng.choice(["", "-"]) + name for name in rng.sample(res.sort, 1)]
@@ -510,7 +511,7 @@ def _policy(rng: Random, spec: Spec, res: Res, operation: str, depth: int = 0) -
         if at.owner and not (operation == "create" and not refs and at.owner == "id"):
             leaves += [("owner", refs)] * 3
         for value in at.fields:
-            if value.kind in ("str", "int", "enum") and not value.auto and not value.computed and value.name != at.tenant:
+            if value.kind in ("str", "int", "enum") and not value.auto and not value.computed and value.name not in (at.tenant, "opened_by"):
                 operators = ("eq", "ne", "gt", "lte") if value.kind == "int" else ("eq", "ne")
                 constant = {"str": "a", "int": 2}.get(value.kind) or rng.choice(value.choices)
                 leaves.append(("cmp", refs, value.name, rng.choice(operators), constant))

@@ -19,6 +19,9 @@ KNOWN: dict[str, str] = {
     "create-policy-defaults": "11.27: the Create policy does not see defaults of fields with write=never",
     "set-null-stamps": "11.28: what set_null counts and stamps depends on declarations elsewhere",
     "restore-in-a-ring": "11.28: rows that refer to themselves or to each other cannot be restored",
+    "references-not-written": "11.30: upsert and update_many fail on references that they would not write",
+    "with-deleted-reaches-relations": "11.30: with_deleted() reaches includes and relation conditions",
+    "two-values-taken": "of two unique values that are taken the databases name different ones (found by this test)",
     "set-null-of-deleted": "11.30: set_null clears references of rows that are deleted already",
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -13,6 +13,9 @@ from uuid import UUID
 from .contracts import DO, SCOPES, SEE, Res, Rows, Spec, Value, random_contract
 from .known import LeftOut
 from .model import Answer, Caller, Model, Refused, to_json
+
+TICK = timedelta(milliseconds=1)
+"""How far the clock goes on for each operation."""
 
 OPERATIONS = 25
 """How many operations a seed has, after the rows that it begins with."""
@@ -236,14 +239,15 @@ class Generator:
 
     def works(self, op: Op) -> bool:
         """Whether an operation would be carried out now; nothing of it is kept."""
-        before, answers = self.model.snapshot(), dict(self.service.answers)
+        before, answers, now = self.model.snapshot(), dict(self.service.answers), self.model.now
+        self.model.now += TICK
         try:
             return self.service.perform(op).status < 400
         except LeftOut:
             return False
         finally:
             self.model.go_back(before)
-            self.service.answers = answers
+            self.service.answers, self.model.now = answers, now
 
     def mostly(self, make: Callable[[], Op]) -> Op:
         """An operation that is mostly one that works."""
@@ -257,6 +261,7 @@ class Generator:
     def add(self, op: Op) -> None:
         self.ops.append(op)
         self.n = op.n + 1
+        self.model.now += TICK
         try:
             self.service.perform(op)
         except LeftOut:

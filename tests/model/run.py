@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,8 +20,8 @@ from sternpost.testing import Client
 from .compare import Names, answered, comparable, differences
 from .contracts import Spec
 from .known import LeftOut
-from .model import Answer, Caller
-from .operations import Op, Service, callers
+from .model import BEGIN, Answer, Caller
+from .operations import TICK, Op, Service, callers
 
 SECRET = "only-for-the-net-0123456789abcdefghijkl"  # noqa: S105
 WALK_MOST = 200
@@ -33,7 +33,7 @@ class TestClock:
     __test__ = False
 
     def __init__(self) -> None:
-        self.instant = datetime.now(UTC).replace(microsecond=0)  # tokens are issued by the real time
+        self.instant = BEGIN
 
     def now(self) -> datetime:
         return self.instant
@@ -42,7 +42,7 @@ class TestClock:
         return 0.0
 
     def tick(self) -> None:
-        self.instant += timedelta(milliseconds=1)
+        self.instant += TICK
 
 
 class Ids:
@@ -180,6 +180,7 @@ class Run:
         """The first difference, or None."""
         for backend in self.backends:
             await backend.clear()
+        self.clock.instant = BEGIN
         for op in ops:
             self.clock.tick()
             self.service.model.now = self.clock.instant
