@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from .contracts import DO, SCOPES, SEE, Res, Rows, Spec, Value, random_contract
+from .contracts import DO, SCOPES, SEE, Res, Rows, Spec, Value
 from .known import LeftOut
 from .model import Answer, Caller, Model, Refused, to_json
 
@@ -429,7 +429,8 @@ class Generator:
         return body
 
     def key(self, value: Value, caller: str) -> str | None:
-        if value.nullable and self.rng.random() < 0.3:
+        rows = self.model.standing(self.spec.by_name[str(value.to)], self.service.callers[caller].tenant)
+        if value.nullable and self.rng.random() < (0.3 if rows else 0.9):
             return None
         return self.some_row(self.spec.by_name[str(value.to)], caller)
 
@@ -523,9 +524,3 @@ class Generator:
             rows = next((rows for rows in res.lists if rows.public == part), None)
             res = self.spec.by_name[str(value.to) if value else rows.target]  # type: ignore[union-attr]
         return res
-
-
-def generate(seed: int, per_contract: int) -> tuple[Spec, list[Op]]:
-    """The contract and the operations of a seed."""
-    spec = random_contract(seed // per_contract)
-    return spec, Generator(spec, seed).run()

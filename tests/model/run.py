@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gc
+import secrets
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -18,10 +18,11 @@ from sternpost import Settings, Sternpost
 from sternpost.testing import Client
 
 from .compare import Names, answered, comparable, differences
-from .contracts import Spec
+from .contracts import Spec, random_contract
 from .known import LeftOut
 from .model import BEGIN, Answer, Caller
-from .operations import TICK, Op, Service, callers
+from .operations import TICK, Generator, Op, Service, callers
+from .shrink import shrunk
 
 SECRET = "only-for-the-net-0123456789abcdefghijkl"  # noqa: S105
 WALK_MOST = 200
@@ -272,10 +273,43 @@ async def check(spec: Spec, ops: list[Op], backends: list[Backend], clock: TestC
     return await Run(spec, backends, clock, statistics).all(ops)
 
 
-def sqlite_url(folder: Path) -> str:
-    folder.mkdir(parents=True, exist_ok=True)
-    return f"sqlite:///{folder / 'net.sqlite'}"
+PER_CONTRACT = 5
+"""Seeds that share a contract, and the databases made for it: making those takes as long as a few seeds."""
 
 
-def tidy() -> None:
-    gc.collect()
+async def check_seeds(seeds: range, postgres: str, folder: Path) -> None:
+    """Carries out the seeds; raises `AssertionError` with the first difference, made small."""
+    clock = TestClock()
+    for contract in sorted({seed // PER_CONTRACT for seed in seeds}):
+        mine = [seed for seed in seeds if seed // PER_CONTRACT == contract]
+        admin = await asyncpg.connect(postgres)
+        name = f"sternpost_net_{secrets.token_hex(6)}"
+        await admin.execute(f'CREATE DATABASE "{name}"')
+        try:
+            urls = {
+                "sqlite": f"sqlite:///{folder / f'{contract}.sqlite'}",
+                "postgresql": f"{postgres.rpartition('/')[0]}/{name}",
+            }
+            spec = random_contract(contract)
+            async with services(spec, urls, clock) as backends:
+                for seed in mine:
+                    await check_seed(spec, seed, backends, clock)
+        finally:
+            await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+            await admin.close()
+
+
+async def check_seed(spec: Spec, seed: int, backends: list[Backend], clock: TestClock) -> None:
+    ops = Generator(spec, seed).run()
+    first = await check(spec, ops, backends, clock)
+    if first is None:
+        return
+
+    async def fails(candidate: list[Op]) -> bool:
+        found = await check(spec, candidate, backends, clock)
+        return found is not None and found.where == first.where
+
+    small = await shrunk(ops, fails)
+    found = await check(spec, small, backends, clock)
+    lines = [f"STERNPOST_MODEL_SEED={seed}", str(found or first), "", "The operations:", *map(str, small), "", "The contract:", spec.text()]
+    raise AssertionError("\n".join(lines))
