@@ -24,6 +24,7 @@ KNOWN: dict[str, str] = {
     "two-values-taken": "of two unique values that are taken the databases name different ones (found by this test)",
     "two-references-missing": "of several rows that a new one refers to and that are missing PostgreSQL names one, SQLite all (found by this test)",
     "restrict-within-a-deletion": "a row that goes along with another it also restricts: 409 or gone, by how rows are kept (found by this test)",
+    "owner-that-is-gone": "`this.keeper.is_owner` holds by the key alone, where the keeper is deleted (found by this test)",
     "set-null-of-deleted": "11.30: set_null clears references of rows that are deleted already",
 }
 

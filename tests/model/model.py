@@ -309,6 +309,7 @@ class Model:
                     return False
                 found = self._follow(res, row, refs, tenant)
                 if found is None:
+                    self._gone_owner(res, row, refs, caller, tenant)
                     return unknown
                 at, owned = found
                 value = at.at(str(at.owner))
@@ -329,6 +330,14 @@ class Model:
                 return decisive if decisive in parts else None if None in parts else not decisive
             case _:
                 return self.fold(policy, caller)
+
+    def _gone_owner(self, res: Res, row: Row, refs: tuple[str, ...], caller: Caller, tenant: str | None) -> None:
+        """Leaves out what asks whether somebody who is not there any more owns a row."""
+        found = self._follow(res, row, refs[:-1], tenant)
+        if found is not None:
+            key = next(value for value in found[0].refs if value.relation == refs[-1])
+            if self.target(key).owner == "id" and found[1][key.name] == caller.sub:
+                known("owner-that-is-gone")
 
     def owner_kind(self, res: Res, value: Value) -> Res:
         return self.target(value) if value.to else res

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 import asyncpg
+import pytest
 
 from sternpost import Settings, Sternpost
 from sternpost.testing import Client
@@ -278,25 +279,25 @@ PER_CONTRACT = 5
 
 
 async def check_seeds(seeds: range, postgres: str, folder: Path) -> None:
-    """Carries out the seeds; raises `AssertionError` with the first difference, made small."""
-    clock = TestClock()
-    for contract in sorted({seed // PER_CONTRACT for seed in seeds}):
-        mine = [seed for seed in seeds if seed // PER_CONTRACT == contract]
-        admin = await asyncpg.connect(postgres)
-        name = f"sternpost_net_{secrets.token_hex(6)}"
-        await admin.execute(f'CREATE DATABASE "{name}"')
-        try:
-            urls = {
-                "sqlite": f"sqlite:///{folder / f'{contract}.sqlite'}",
-                "postgresql": f"{postgres.rpartition('/')[0]}/{name}",
-            }
+    """Carries out the seeds; fails with the first difference, made small."""
+    clock, admin = TestClock(), await asyncpg.connect(postgres)
+    name = f"sternpost_net_{secrets.token_hex(6)}"
+    address = f"{postgres.rpartition('/')[0]}/{name}"
+    await admin.execute(f'CREATE DATABASE "{name}"')
+    try:
+        for contract in sorted({seed // PER_CONTRACT for seed in seeds}):
+            own = await asyncpg.connect(address)
+            await own.execute("drop schema public cascade; create schema public")
+            await own.close()
             spec = random_contract(contract)
+            urls = {"sqlite": f"sqlite:///{folder / f'{contract}.sqlite'}", "postgresql": address}
             async with services(spec, urls, clock) as backends:
-                for seed in mine:
-                    await check_seed(spec, seed, backends, clock)
-        finally:
-            await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-            await admin.close()
+                for seed in seeds:
+                    if seed // PER_CONTRACT == contract:
+                        await check_seed(spec, seed, backends, clock)
+    finally:
+        await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        await admin.close()
 
 
 async def check_seed(spec: Spec, seed: int, backends: list[Backend], clock: TestClock) -> None:
@@ -312,4 +313,4 @@ async def check_seed(spec: Spec, seed: int, backends: list[Backend], clock: Test
     small = await shrunk(ops, fails)
     found = await check(spec, small, backends, clock)
     lines = [f"STERNPOST_MODEL_SEED={seed}", str(found or first), "", "The operations:", *map(str, small), "", "The contract:", spec.text()]
-    raise AssertionError("\n".join(lines))
+    pytest.fail("\n".join(lines), pytrace=False)
