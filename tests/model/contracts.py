@@ -13,7 +13,8 @@ NOTHING: Any = type("Nothing", (), {"__repr__": lambda _: "NOTHING"})()
 """No default."""
 
 Policy = tuple[Any, ...]
-"""("public",), ("authenticated",), ("scope", name), ("owner", refs), ("cmp", refs, field, operator, constant), ("and"|"or", a, b), ("not", a)"""
+"""("public",), ("authenticated",), ("scope", name), ("owner", refs), ("cmp", refs, field, operator, constant),
+("and" | "or", one, other), ("not", one)."""
 
 PUBLIC: Policy = ("public",)
 SEE, DO, ALL = "see:more", "do:more", "do:all"
@@ -86,7 +87,9 @@ class Value:
     @property
     def operators(self) -> tuple[str, ...]:
         """`filter=True` allows `isNull` of a nullable field as well; a list allows what it names."""
-        return (*self.filters, "isNull") if self.nullable and self.filters == OPERATORS[self.kind] != () else self.filters
+        return (
+            (*self.filters, "isNull") if self.nullable and self.filters == OPERATORS[self.kind] != () else self.filters
+        )
 
     @property
     def required(self) -> bool:
@@ -305,7 +308,20 @@ def policy_text(policy: Policy) -> str:
 _MAIN = ("Anchor", "Beacon", "Canoe", "Deck")
 _OWNED = ("Plank", "Rivet")
 _RELATIONS = ("home", "next", "boss", "mate", "keel")
-_LISTS = ("guests", "pupils", "heirs", "peers", "helpers", "visits", "fans", "clubs", "troops", "jobs", "leads", "seats")
+_LISTS = (
+    "guests",
+    "pupils",
+    "heirs",
+    "peers",
+    "helpers",
+    "visits",
+    "fans",
+    "clubs",
+    "troops",
+    "jobs",
+    "leads",
+    "seats",
+)
 _FIELDS = {
     "str": ("name", "code", "ship_mark"),
     "int": ("size", "deck_count"),
@@ -329,10 +345,12 @@ def random_contract(seed: int) -> Spec:
         org = Res("Org", [Value("id", "id"), Value("name", "str")])
         org.allow = {"browse": PUBLIC, "read": PUBLIC, "create": PUBLIC}
         resources.append(org)
-    sailor = Res("Sailor", [Value("id", "id"), Value("name", "str", filters=OPERATORS["str"])], owner="id", sort=["name"])
+    sailor = Res(
+        "Sailor", [Value("id", "id"), Value("name", "str", filters=OPERATORS["str"])], owner="id", sort=["name"]
+    )
     sailor.fields += _some_fields(rng, 1)
     sailor.soft = rng.random() < 0.3
-    sailor.allow = {name: PUBLIC for name in ("browse", "read", "create", "update", "delete")}
+    sailor.allow = dict.fromkeys(("browse", "read", "create", "update", "delete"), PUBLIC)
     if sailor.soft:
         sailor.allow["restore"] = PUBLIC
     resources.append(sailor)
@@ -430,12 +448,20 @@ def _relate(rng: Random, spec: Spec, res: Res, main: list[Res]) -> None:
         key.write = rng.choice(["always", "always", "create"])
         res.fields.append(key)
         if rng.random() < 0.7:
-            target.lists.append(Rows(_free_list(target), "many", res.name, by=key.name, max_length=rng.choice([None, 2])))
+            target.lists.append(
+                Rows(_free_list(target), "many", res.name, by=key.name, max_length=rng.choice([None, 2]))
+            )
 
 
 def _own(rng: Random, spec: Spec, res: Res, name: str) -> Res:
     """A list of parts."""
-    item = Res(name, [Value("id", "id"), Value(f"{res.name.lower()}_id", "id", relation=res.name.lower(), to=res.name, write="never", back=True)])
+    item = Res(
+        name,
+        [
+            Value("id", "id"),
+            Value(f"{res.name.lower()}_id", "id", relation=res.name.lower(), to=res.name, write="never", back=True),
+        ],
+    )
     item.owned_by = res.name
     item.fields.append(Value("quantity", "int", low=0, high=50))
     item.fields.append(Value("note", "str", nullable=True, read=SEE if rng.random() < 0.3 else None))
@@ -464,7 +490,9 @@ def _link(rng: Random, left: Res, right: Res, through: str) -> None:
 def _finish(rng: Random, spec: Spec, res: Res) -> None:
     """Operations, states, versions and who may."""
     if rng.random() < 0.5:
-        res.fields.append(Value("state", "enum", default="open", choices=STATES, write="never", filters=OPERATORS["enum"]))
+        res.fields.append(
+            Value("state", "enum", default="open", choices=STATES, write="never", filters=OPERATORS["enum"])
+        )
         res.moves = {"hold": (("open",), "held"), "finish": (("open", "held"), "done")}
     if rng.random() < 0.4:
         res.fields.append(Value("created_at", "datetime", auto="created", filters=OPERATORS["datetime"]))
@@ -511,7 +539,12 @@ def _policy(rng: Random, spec: Spec, res: Res, operation: str, depth: int = 0) -
         if at.owner and not (operation == "create" and not refs and at.owner == "id"):
             leaves += [("owner", refs)] * 3
         for value in at.fields:
-            if value.kind in ("str", "int", "enum") and not value.auto and not value.computed and value.name not in (at.tenant, "opened_by"):
+            if (
+                value.kind in ("str", "int", "enum")
+                and not value.auto
+                and not value.computed
+                and value.name not in (at.tenant, "opened_by")
+            ):
                 operators = ("eq", "ne", "gt", "lte") if value.kind == "int" else ("eq", "ne")
                 constant = {"str": "a", "int": 2}.get(value.kind) or rng.choice(value.choices)
                 leaves.append(("cmp", refs, value.name, rng.choice(operators), constant))
@@ -525,5 +558,9 @@ def _paths(spec: Spec, res: Res) -> list[tuple[tuple[str, ...], Res]]:
             continue
         target = spec.by_name[str(key.to)]
         found.append(((str(key.relation),), target))
-        found += [((str(key.relation), str(far.relation)), spec.by_name[str(far.to)]) for far in target.refs if far.to != "Org"]
+        found += [
+            ((str(key.relation), str(far.relation)), spec.by_name[str(far.to)])
+            for far in target.refs
+            if far.to != "Org"
+        ]
     return found

@@ -59,7 +59,14 @@ class Maker:
         if self.spec.tenants and name in READS and rng.random() < 0.2:
             self.scope = EVERYONE
         arguments = getattr(self, name)(res)
-        return Op(self.generator.n, "data", f"data of {self.scope}", res.name, name=name, body={"scope": self.scope, **arguments})
+        return Op(
+            self.generator.n,
+            "data",
+            f"data of {self.scope}",
+            res.name,
+            name=name,
+            body={"scope": self.scope, **arguments},
+        )
 
     # -- reading
 
@@ -101,7 +108,9 @@ class Maker:
 
     def aggregate(self, res: Res) -> dict[str, Any]:
         numbers = [v.name for v in res.fields if v.kind in ("int", "decimal")]
-        plain_values = [v.name for v in res.fields if v.kind in ("int", "decimal", "date", "str") and v.name != "opened_by"]
+        plain_values = [
+            v.name for v in res.fields if v.kind in ("int", "decimal", "date", "str") and v.name != "opened_by"
+        ]
         by = [v.name for v in res.fields if v.kind in ("enum", "bool", "int") and not v.auto]
         found: dict[str, Any] = {"where": self.where(res)}
         if numbers:
@@ -139,7 +148,9 @@ class Maker:
     def test(self, value: Value, res: Res) -> Any:
         rng = self.rng
         operators = ["eq", "ne", "in", "notIn", "isNull"]
-        operators += ["gt", "gte", "lt", "lte"] if value.kind in ("int", "float", "decimal", "date", "datetime", "str") else []
+        operators += (
+            ["gt", "gte", "lt", "lte"] if value.kind in ("int", "float", "decimal", "date", "datetime", "str") else []
+        )
         operators += ["contains", "startsWith", "endsWith"] if value.kind == "str" else []
         if value.kind == "bool":
             operators = ["eq", "ne", "isNull"]
@@ -153,7 +164,12 @@ class Maker:
         if operator in ("eq", "ne") and rng.random() < 0.15:
             return {operator: None}
         constant = self.constant(value, res)
-        if value.kind == "str" and rng.random() < 0.15 and value.name != "opened_by" and operator in ("eq", "ne", "contains"):
+        if (
+            value.kind == "str"
+            and rng.random() < 0.15
+            and value.name != "opened_by"
+            and operator in ("eq", "ne", "contains")
+        ):
             return {operator: constant, "mode": "insensitive"}
         return constant if operator == "eq" and rng.random() < 0.5 else {operator: constant}
 
@@ -164,8 +180,7 @@ class Maker:
             return self.some(self.spec.by_name[value.to] if value.to else res)
         if value.auto in ("created", "updated"):
             return self.model.now
-        found = some_value(self.rng, Value(value.name, value.kind, choices=value.choices, unique=value.unique))
-        return found
+        return some_value(self.rng, Value(value.name, value.kind, choices=value.choices, unique=value.unique))
 
     def some(self, res: Res, missing: float = 0.05) -> str:
         rows = self.model.standing(res, self.scope) if res.owned_by is None else []
@@ -204,9 +219,18 @@ class Maker:
         rng = self.rng
         found: dict[str, Any] = {}
         for value in res.fields:
-            if value.name == "id" or value.auto or value.computed or value.name == res.tenant or value.back or value.name == "state":
+            if (
+                value.name == "id"
+                or value.auto
+                or value.computed
+                or value.name == res.tenant
+                or value.back
+                or value.name == "state"
+            ):
                 continue
-            if not ((value.required or value.caller) and not partial and not value.nullable) and rng.random() > (0.3 if partial else 0.6):
+            if not ((value.required or value.caller) and not partial and not value.nullable) and rng.random() > (
+                0.3 if partial else 0.6
+            ):
                 continue
             if value.to is None:
                 found[value.name] = some_value(rng, value)
@@ -219,7 +243,11 @@ class Maker:
         return found
 
     def reference(self, target: Res) -> dict[str, Any]:
-        if self.rng.random() < 0.4 and target.name != "Org" and not any(v.name == "id" and v.caller for v in target.fields):
+        if (
+            self.rng.random() < 0.4
+            and target.name != "Org"
+            and not any(v.name == "id" and v.caller for v in target.fields)
+        ):
             return {"create": self.values(target, nested=False)}
         return {"connect": self.some(target)}
 
@@ -255,7 +283,11 @@ class Maker:
 
     def create_many(self, res: Res) -> dict[str, Any]:
         rows = [self.values(res, nested=False) for _ in range(self.rng.randint(1, 4))]
-        return {"rows": rows, "on_conflict": self.rng.choice(["error", "error", "skip"]), "returning": self.rng.random() < 0.5}
+        return {
+            "rows": rows,
+            "on_conflict": self.rng.choice(["error", "error", "skip"]),
+            "returning": self.rng.random() < 0.5,
+        }
 
     def changes(self, res: Res, nested: bool) -> dict[str, Any]:
         found = self.values(res, partial=True, nested=nested)
@@ -338,10 +370,10 @@ class DataModel:
 
     def included(self, row: Row) -> Row:
         found: Row = {}
-        for name, options in (self.arguments.get("include") or {}).items():
+        for name, given in (self.arguments.get("include") or {}).items():
             rows = self.res.rows(name)
             target = self.spec.by_name[rows.target]
-            options = {} if options is True else options
+            options = {} if given is True else given
             others = self.model.related(rows, row, self.scope)
             others = [other for other in others if self.fits(target, other, options.get("where") or {})]
             others = self.in_order(target, others, options.get("order", ()))[options.get("offset", 0) :]
@@ -382,7 +414,10 @@ class DataModel:
         for key, rows in groups.items():
             one: dict[str, Any] = {"by": dict(zip(by, key, strict=True)), "count": len(rows)}
             for function, compute in (("sum", sum), ("min", min), ("max", max)):
-                values = {name: [row[name] for row in rows if row[name] is not None] for name in self.arguments.get(function, ())}
+                values = {
+                    name: [row[name] for row in rows if row[name] is not None]
+                    for name in self.arguments.get(function, ())
+                }
                 one[function] = {name: compute(kept) if kept else None for name, kept in values.items()}
             found.append(one)
         return ordered(found, [(lambda group, name=name: group["by"][name], False, False) for name in by])
@@ -397,7 +432,7 @@ class DataModel:
 
     def at_path(self, res: Res, path: list[str]) -> Any:
         def get(row: Row) -> Any:
-            found = self.model._follow(res, row, tuple(path[:-1]), self.scope)  # noqa: SLF001
+            found = self.model._follow(res, row, tuple(path[:-1]), self.scope)
             return None if found is None else found[1][path[-1]]
 
         return get
@@ -438,14 +473,11 @@ class DataModel:
     def value_fits(self, value: Value, kept: Any, wanted: Any) -> bool:
         tests = wanted if isinstance(wanted, dict) else {"eq": wanted}
         fold = tests.get("mode") == "insensitive"
-        for operator, constant in tests.items():
-            if operator == "mode":
-                continue
-            if fold and isinstance(kept, str):
-                kept, constant = kept.translate(LOWER), constant.translate(LOWER) if isinstance(constant, str) else constant
-            if not self.test(operator, kept, constant):
-                return False
-        return True
+        tests = {operator: constant for operator, constant in tests.items() if operator != "mode"}
+        if fold:
+            kept = kept.translate(LOWER) if kept is not None else None
+            tests = {name: None if constant is None else constant.translate(LOWER) for name, constant in tests.items()}
+        return all(self.test(operator, kept, constant) for operator, constant in tests.items())
 
     def test(self, operator: str, kept: Any, constant: Any) -> bool:
         match operator:
@@ -564,13 +596,18 @@ class DataModel:
             self.bounds(self.res, row)
             row["id"] = "@new"
             if skip and self.model.taken(self.res, row):
-                if any(not self.model.referable(v, row, self.scope, None) for v in self.res.refs if row[v.name] is not None):
+                if any(
+                    not self.model.referable(v, row, self.scope, None) for v in self.res.refs if row[v.name] is not None
+                ):
                     known("references-not-written")
                 self.model.made += 1  # the id is made, and not used
                 continue
             self.model.insert(self.res, row, data, self.scope)
             made.append(row)
-        shown = [{name: kept for name, kept in self.shown(row).items() if not any(r.name == name for r in self.res.owned)} for row in made]
+        shown = [
+            {name: kept for name, kept in self.shown(row).items() if not any(r.name == name for r in self.res.owned)}
+            for row in made
+        ]
         return shown if self.arguments["returning"] else len(made)
 
     def changed(self, res: Res, row: Row, data: dict[str, Any]) -> Row:
@@ -617,7 +654,10 @@ class DataModel:
             raise Refused(400, "TypeError")
         rows = self.rows()
         values = {value.name: data[value.name] for value in self.res.refs if value.name in data}
-        if not rows and any(kept is not None and self.model.find(self.res_of(name), kept, self.scope) is None for name, kept in values.items()):
+        if not rows and any(
+            kept is not None and self.model.find(self.res_of(name), kept, self.scope) is None
+            for name, kept in values.items()
+        ):
             known("references-not-written")
         for row in rows:
             row.update(self.changed(self.res, row, data))
@@ -640,7 +680,8 @@ class DataModel:
             value
             for value in self.res.refs
             for part in (make, change)
-            if part.get(value.name) is not None and self.model.find(self.model.target(value), part[value.name], self.scope) is None
+            if part.get(value.name) is not None
+            and self.model.find(self.model.target(value), part[value.name], self.scope) is None
         ]
         if missing:
             known("references-not-written")
@@ -649,7 +690,14 @@ class DataModel:
                 raise LeftOut("an id that the caller chooses")
             row = self.add(self.res, {**key, **make})
             return self.shown(row)
-        required = [v.name for v in self.res.fields if (v.required or v.caller and not v.nullable) and v.name not in make and v.name not in (key if isinstance(key, dict) else {}) and v.name not in ("id", self.res.tenant)]
+        required = [
+            v.name
+            for v in self.res.fields
+            if (v.required or (v.caller and not v.nullable))
+            and v.name not in make
+            and v.name not in (key if isinstance(key, dict) else {})
+            and v.name not in ("id", self.res.tenant)
+        ]
         if required:
             raise LeftOut("an upsert that could not create")
         row.update(self.changed(self.res, row, change))
@@ -699,9 +747,13 @@ async def send_data(run: Run, op: Op, expected: Answer) -> Difference | None:
     for backend in run.backends:
         result = await called(run.spec, backend, op)
         if expected.code is not None:
-            codes = {code for code in str(expected.code).split(" or ")}
+            codes = set(str(expected.code).split(" or "))
             codes |= {name for name, code in CODES.items() if code in codes}
-            problems = [] if isinstance(result, Failed) and result.name in codes else [f"{backend.names.named(result)!r}, expected {expected.code}"]
+            problems = (
+                []
+                if isinstance(result, Failed) and result.name in codes
+                else [f"{backend.names.named(result)!r}, expected {expected.code}"]
+            )
         elif isinstance(result, Failed):
             problems = [f"{result.name}: {backend.names.named(result.text)}"]
         else:
@@ -762,8 +814,10 @@ def positional(op: Op, arguments: dict[str, Any]) -> list[Any]:
 
 def result_of(spec: Spec, res: Res, op: Op, result: Any) -> Any:
     if op.name == "aggregate":
-        groups = [{"by": dict(g.by), "count": g.count, "sum": dict(g.sum), "min": dict(g.min), "max": dict(g.max)} for g in result]
-        return groups
+        return [
+            {"by": dict(g.by), "count": g.count, "sum": dict(g.sum), "min": dict(g.min), "max": dict(g.max)}
+            for g in result
+        ]
     if isinstance(result, list):
         if op.name == "create_many":
             return [plain(spec, res, row, owned=False) for row in result]

@@ -22,8 +22,8 @@ KNOWN: dict[str, str] = {
     "references-not-written": "11.30: upsert and update_many fail on references that they would not write",
     "with-deleted-reaches-relations": "11.30: with_deleted() reaches includes and relation conditions",
     "two-values-taken": "of two unique values that are taken the databases name different ones (found by this test)",
-    "two-references-missing": "of several rows that a new one refers to and that are missing PostgreSQL names one, SQLite all (found by this test)",
-    "restrict-within-a-deletion": "a row that goes along with another it also restricts: 409 or gone, by how rows are kept (found by this test)",
+    "two-references-missing": "of several references to missing rows PostgreSQL names one, SQLite all (found by this test)",
+    "restrict-within-a-deletion": "a row that goes along and also restricts: 409 or gone, by how rows are kept (found by this test)",
     "owner-that-is-gone": "`this.keeper.is_owner` holds by the key alone, where the keeper is deleted (found by this test)",
     "set-null-of-deleted": "11.30: set_null clears references of rows that are deleted already",
 }

@@ -371,9 +371,7 @@ class Model:
     def denied(self, caller: Caller) -> Refused:
         return Refused(403, "FORBIDDEN") if caller.known else Refused(401, "UNAUTHENTICATED")
 
-    def load(
-        self, res: Res, operation: str, key: str, caller: Caller, match: Any = None, deleted: bool = False
-    ) -> Row:
+    def load(self, res: Res, operation: str, key: str, caller: Caller, match: Any = None, deleted: bool = False) -> Row:
         """The row that an operation is about (not-found-before-forbidden.md)."""
         own = self.fold(res.allow[operation], caller)
         seeing = False if res.reading is None else self.fold(res.reading, caller)
@@ -391,7 +389,9 @@ class Model:
 
     # -- reading
 
-    def browse(self, res: Res, caller: Caller, query: list[tuple[str, str]], parent: tuple[Res, Rows, str] | None = None) -> Answer:
+    def browse(
+        self, res: Res, caller: Caller, query: list[tuple[str, str]], parent: tuple[Res, Rows, str] | None = None
+    ) -> Answer:
         self.enter(res, "browse", caller)
         asked = self.parse(res, query, caller, True)
         rows = self.listed(res, caller, asked, parent)
@@ -459,7 +459,9 @@ class Model:
         keys = {b if rows.first else a for a, b in pairs if (a if rows.first else b) == row["id"]}
         return [other for other in self.standing(target, tenant, deleted) if other["id"] in keys]
 
-    def read(self, res: Res, caller: Caller, key: str, query: list[tuple[str, str]], none_match: Answer | None) -> Answer:
+    def read(
+        self, res: Res, caller: Caller, key: str, query: list[tuple[str, str]], none_match: Answer | None
+    ) -> Answer:
         self.enter(res, "read", caller)
         asked = self.parse(res, query, caller, False)
         row = self.load(res, "read", key, caller)
@@ -473,7 +475,15 @@ class Model:
     def sees(self, value: Value, caller: Caller) -> bool:
         return value.read is None or value.read in caller.scopes
 
-    def view(self, res: Res, row: Row, caller: Caller, asked: Asked | None = None, cut: set[str] | None = None, path: str = "") -> Row:
+    def view(
+        self,
+        res: Res,
+        row: Row,
+        caller: Caller,
+        asked: Asked | None = None,
+        cut: set[str] | None = None,
+        path: str = "",
+    ) -> Row:
         """A row as an answer shows it."""
         asked = asked or Asked()
         chosen = None if asked.whole or asked.fields is None else asked.fields
@@ -494,14 +504,22 @@ class Model:
             data[rows.public] = self._view_list(rows, row, caller, below or Asked(), cut, path)
         return data
 
-    def _view_one(self, value: Value, row: Row, caller: Caller, asked: Asked, cut: set[str] | None, path: str) -> Row | None:
+    def _view_one(
+        self, value: Value, row: Row, caller: Caller, asked: Asked, cut: set[str] | None, path: str
+    ) -> Row | None:
         target = self.target(value)
         found = self.find(target, row[value.name], caller.tenant) if row[value.name] is not None else None
-        if found is None or target.reading is None or not self.holds(target.reading, target, found, caller, caller.tenant):
+        if (
+            found is None
+            or target.reading is None
+            or not self.holds(target.reading, target, found, caller, caller.tenant)
+        ):
             return None
         return self.view(target, found, caller, asked.below[str(value.relation)], cut, f"{path}{value.relation}.")
 
-    def _view_list(self, rows: Rows, row: Row, caller: Caller, asked: Asked, cut: set[str] | None, path: str) -> list[Row]:
+    def _view_list(
+        self, rows: Rows, row: Row, caller: Caller, asked: Asked, cut: set[str] | None, path: str
+    ) -> list[Row]:
         target = self.spec.by_name[rows.target]
         found = self.related(rows, row, caller.tenant)
         if rows.kind != "owned":
@@ -631,13 +649,23 @@ class Model:
         values: Row = {}
         known_names: set[str] = set()
         for value in res.fields:
-            if value.write not in writes or value.name == "id" or value.auto or value.computed or value.name == res.tenant:
+            if (
+                value.write not in writes
+                or value.name == "id"
+                or value.auto
+                or value.computed
+                or value.name == res.tenant
+            ):
                 continue
             known_names.add(value.public)
             if value.public in body:
                 try:
                     values[value.name] = from_json(self.spec, value, body[value.public])
-                    if value.kind == "id" and values[value.name] is not None and not self.is_id(self.target(value), values[value.name]):
+                    if (
+                        value.kind == "id"
+                        and values[value.name] is not None
+                        and not self.is_id(self.target(value), values[value.name])
+                    ):
                         raise Wrong
                 except Wrong:
                     wrong.append(value.public)
@@ -784,7 +812,9 @@ class Model:
             if rows.kind == "linked" and values.get(rows.name):
                 self.set_links(res, rows, row, values[rows.name])
 
-    def check(self, res: Res, row: Row, values: Row, tenant: str | None, caller: Caller | None, writing: set[str] | None) -> None:
+    def check(
+        self, res: Res, row: Row, values: Row, tenant: str | None, caller: Caller | None, writing: set[str] | None
+    ) -> None:
         """References have to lead to rows that are there, and unique values to be free. Which of two is told is not documented."""
         missing = [
             value.public
@@ -868,11 +898,11 @@ class Model:
         self.pairs[str(rows.through)] = after
 
     def row_answer(self, res: Res, row: Row, caller: Caller, status: int = 200) -> Answer:
-        if res.reading is None or not self.holds(res.reading, res, row, caller, caller.tenant):
-            if "answer-without-read-permission" in KNOWN:
-                version = row[res.version] if res.version else None
-                return Answer(status, {"id": row["id"]}, {}, version=version, loose=True)
-        return Answer(status, self.view(res, row, caller), {}, version=row[res.version] if res.version else None)
+        version = row[res.version] if res.version else None
+        visible = res.reading is not None and self.holds(res.reading, res, row, caller, caller.tenant)
+        if not visible and "answer-without-read-permission" in KNOWN:
+            return Answer(status, {"id": row["id"]}, {}, version=version, loose=True)
+        return Answer(status, self.view(res, row, caller), {}, version=version)
 
     def change(self, res: Res, operation: str, caller: Caller, key: str, body: Any, match: Any) -> Answer:
         """PUT and PATCH."""
@@ -885,13 +915,17 @@ class Model:
             self.default_caller(res, values, caller, ("always",))
         row = self.load(res, operation, key, caller, match)
         self.hidden_written(res, body, caller)
-        if not partial and any(not self.sees(value, caller) for value in self.with_items(res) if value.write == "always"):
+        if not partial and any(
+            not self.sees(value, caller) for value in self.with_items(res) if value.write == "always"
+        ):
             known("hidden-field-written")
         lists = {rows.name for rows in res.lists if rows.name in values}
         changed = {**row, **{name: kept for name, kept in values.items() if name not in lists}}
         for rows in res.owned:
             if rows.name in lists:
-                changed[rows.name] = [self.complete(self.spec.by_name[rows.target], item, None) for item in values[rows.name]]
+                changed[rows.name] = [
+                    self.complete(self.spec.by_name[rows.target], item, None) for item in values[rows.name]
+                ]
         self.compute(res, changed)
         if not self.holds(res.allow[operation], res, changed, caller, caller.tenant):
             known("policy-after-the-change")
@@ -975,7 +1009,12 @@ class Model:
                     really |= {row["id"]} if gone or not other.soft else set()
         let_go: list[tuple[Res, Value, Row]] = []
         for other, value, row, whole_row in self.referring(set(going)):
-            if whole_row["id"] in going and value.on_delete == "restrict" and row[value.name] in really and row[value.name] != whole_row["id"]:
+            if (
+                whole_row["id"] in going
+                and value.on_delete == "restrict"
+                and row[value.name] in really
+                and row[value.name] != whole_row["id"]
+            ):
                 known("restrict-within-a-deletion")
             if whole_row["id"] in going and (whole_row["id"] in really or row[value.name] not in really):
                 continue
@@ -999,7 +1038,9 @@ class Model:
                     self.pairs[name] = {pair for pair in pairs if row["id"] not in pair}
             else:
                 row["deleted"] = self.now
-                self.touch(other, row, updated=False)  # whether a deletion moves `updated` is not documented: it does not
+                self.touch(
+                    other, row, updated=False
+                )  # whether a deletion moves `updated` is not documented: it does not
 
     def restore(self, res: Res, caller: Caller, key: str) -> Answer:
         self.enter(res, "restore", caller)
@@ -1016,7 +1057,11 @@ class Model:
         for other_res, other in back:
             if other_res.soft:
                 for found_res, value, found, _ in self.referring({other["id"]}):
-                    if value.on_delete == "cascade" and found["deleted"] == at and all(found is not kept for _, kept in back):
+                    if (
+                        value.on_delete == "cascade"
+                        and found["deleted"] == at
+                        and all(found is not kept for _, kept in back)
+                    ):
                         back.append((found_res, found))
         for other_res, other in back:
             for value in other_res.refs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -262,10 +263,8 @@ class Generator:
         self.ops.append(op)
         self.n = op.n + 1
         self.model.now += TICK
-        try:
+        with suppress(LeftOut):
             self.service.perform(op)
-        except LeftOut:
-            pass
 
     def begin(self) -> None:
         """Two tenants, two sailors, and a few rows of each resource."""
@@ -276,7 +275,15 @@ class Generator:
         sailor = self.spec.by_name["Sailor"]
         for name in ("Ada", "Bob"):
             body = {v.public: sent_value(self.rng, v) for v in sailor.fields if v.required and v.name != "id"}
-            body = {**body, "name": name, **{v.public: UUID(int=self.n).hex if v.kind == "uuid" else body[v.public] for v in sailor.fields if v.unique and v.public in body}}
+            body = {
+                **body,
+                "name": name,
+                **{
+                    v.public: UUID(int=self.n).hex if v.kind == "uuid" else body[v.public]
+                    for v in sailor.fields
+                    if v.unique and v.public in body
+                },
+            }
             self.add(Op(self.n, "create", "root", "Sailor", body=body, setup=True))
         others = [res for res in self.spec.main if res.name not in ("Org", "Sailor")]
         for res in others * 2:
@@ -299,7 +306,16 @@ class Generator:
     def rest(self, caller: str, in_batch: bool = False) -> Op:
         rng = self.rng
         res = rng.choice([res for res in self.spec.main if res.name != "Org"])
-        kinds = ["browse"] * 5 + ["walk"] * 2 + ["read"] * 3 + ["create"] * 4 + ["update"] * 4 + ["replace", "delete", "nested"] * 2 + ["restore"] * 2 + ["transition"] * 2
+        kinds = (
+            ["browse"] * 5
+            + ["walk"] * 2
+            + ["read"] * 3
+            + ["create"] * 4
+            + ["update"] * 4
+            + ["replace", "delete", "nested"] * 2
+            + ["restore"] * 2
+            + ["transition"] * 2
+        )
         kind = rng.choice(kinds)
         if in_batch and kind in ("walk", "nested"):
             kind = "create"
@@ -309,11 +325,17 @@ class Generator:
         if kind == "nested" and lists:
             rows = rng.choice(lists)
             target = self.spec.by_name[rows.target]
-            return Op(self.n, "nested", caller, res.name, self.some_row(res, caller), rows.name, query=self.query(target))
+            return Op(
+                self.n, "nested", caller, res.name, self.some_row(res, caller), rows.name, query=self.query(target)
+            )
         if kind == "walk":
             nested = rng.choice(lists) if lists and rng.random() < 0.3 else None
             target = self.spec.by_name[nested.target] if nested else res
-            query = [(name, value) for name, value in self.query(target) if name not in ("page", "cursor", "count", "pageSize")]
+            query = [
+                (name, value)
+                for name, value in self.query(target)
+                if name not in ("page", "cursor", "count", "pageSize")
+            ]
             query.append(("pageSize", str(rng.randint(1, 3))))
             row = self.some_row(res, caller) if nested else None
             return Op(self.n, "walk", caller, res.name, row, nested.name if nested else None, query=query)
@@ -352,7 +374,7 @@ class Generator:
                 if fitting and isinstance(step.body, dict) and value.public in step.body and self.rng.random() < 0.7:
                     step.body[value.public] = {"$ref": f"{fitting[0].alias}.id"}
             same = [other for other in made if other.resource == step.resource]
-            if same and step.row is not None and step.kind not in ("restore",) and self.rng.random() < 0.5:
+            if same and step.row is not None and step.kind != "restore" and self.rng.random() < 0.5:
                 step.row = {"$ref": f"{same[0].alias}.id"}  # type: ignore[assignment]
             steps.append(step)
         return Op(self.n, "batch", caller, "$batch", steps=steps)
@@ -379,13 +401,23 @@ class Generator:
             return "*"
         if chance < 0.7:
             about = [n for n, answer in self.service.answers.items() if answer.version is not None]
-            mine = [n for n in about if row and isinstance(self.service.answers[n].data, dict) and self.service.answers[n].data.get("id") == row]
+            mine = [
+                n
+                for n in about
+                if row
+                and isinstance(self.service.answers[n].data, dict)
+                and self.service.answers[n].data.get("id") == row
+            ]
             if mine:
                 return mine[-1] if self.rng.random() < 0.8 else mine[0]
         return None
 
     def read_before(self, res: Res, row: str) -> Any:
-        found = [n for n, answer in self.service.answers.items() if answer.version and isinstance(answer.data, dict) and answer.data.get("id") == row]
+        found = [
+            n
+            for n, answer in self.service.answers.items()
+            if answer.version and isinstance(answer.data, dict) and answer.data.get("id") == row
+        ]
         return found[-1] if found and self.rng.random() < 0.4 else None
 
     def body(self, res: Res, caller: str, *, creating: bool = True, partial: bool = False) -> dict[str, Any]:
@@ -395,15 +427,25 @@ class Generator:
         body: dict[str, Any] = {}
         scopes = self.service.callers[caller].scopes
         for value in res.fields:
-            if value.name == "id" or value.auto or value.computed or value.write not in writes or value.name == res.tenant:
+            if (
+                value.name == "id"
+                or value.auto
+                or value.computed
+                or value.write not in writes
+                or value.name == res.tenant
+            ):
                 continue
             if value.read and value.read not in scopes and not value.required and rng.random() < 0.9:
                 continue
-            if value.required and not partial or rng.random() < (0.35 if partial else 0.7):
+            if (value.required and not partial) or rng.random() < (0.35 if partial else 0.7):
                 body[value.public] = self.key(value, caller) if value.to else sent_value(rng, value)
                 if value.name == "opened_by" and rng.random() < 0.7:
                     body[value.public] = self.service.callers[caller].sub or "a"
-                if value.name == "keeper_id" and rng.random() < 0.6 and str(self.service.callers[caller].sub).endswith(".sai"):
+                if (
+                    value.name == "keeper_id"
+                    and rng.random() < 0.6
+                    and str(self.service.callers[caller].sub).endswith(".sai")
+                ):
                     body[value.public] = self.service.callers[caller].sub
         for rows in res.lists:
             if rows.kind != "many" and rows.write != "never" and rng.random() < (0.3 if partial else 0.6):
@@ -477,7 +519,7 @@ class Generator:
         """A value as the text of a parameter."""
         if value.to:
             return self.some_row(self.spec.by_name[value.to], "root")
-        if value.auto == "created" or value.auto == "updated":
+        if value.auto in ("created", "updated"):
             return to_json(value, self.model.now)
         plain = Value(value.name, value.kind, choices=value.choices, unique=value.unique)
         kept = to_json(plain, some_value(self.rng, plain))
@@ -502,7 +544,7 @@ class Generator:
                 found[test[0]] = test[1]
         if rng.random() < 0.2:
             names = [rng.choice(res.fields).public for _ in range(2)]
-            for path, rows in paths:
+            for path, _ in paths:
                 target = self.at_path(res, path)
                 names.append(rng.choice([path, f"{path}.{rng.choice(target.fields).public}"]))
             found["fields"] = ",".join(dict.fromkeys(names))

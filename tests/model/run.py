@@ -25,7 +25,7 @@ from .model import BEGIN, Answer, Caller
 from .operations import TICK, Generator, Op, Service, callers
 from .shrink import shrunk
 
-SECRET = "only-for-the-net-0123456789abcdefghijkl"  # noqa: S105
+SECRET = "only-for-the-net-0123456789abcdefghijkl"
 WALK_MOST = 200
 
 
@@ -110,8 +110,12 @@ class Backend:
         if cursor is not None:
             query = [*query, ("cursor", cursor)]
         if query:
-            path += "?" + "&".join(f"{quote(name, safe='[]')}={quote(self.names.sent(text), safe=',')}" for name, text in query)
-        answer = await self.client.request(method, path, json=self.names.sent(body), token=self.token(caller), headers=headers)
+            path += "?" + "&".join(
+                f"{quote(name, safe='[]')}={quote(self.names.sent(text), safe=',')}" for name, text in query
+            )
+        answer = await self.client.request(
+            method, path, json=self.names.sent(body), token=self.token(caller), headers=headers
+        )
         return answer.status, answer.json() if answer.content else None, answer.headers.get("etag")
 
     def request(self, op: Op) -> tuple[str, str, Any, list[tuple[str, str]], dict[str, str]]:
@@ -128,7 +132,14 @@ class Backend:
             path += f"/{op.name}"
         if op.kind == "restore":
             path += "/restore"
-        method = {"create": "POST", "replace": "PUT", "update": "PATCH", "delete": "DELETE", "restore": "POST", "transition": "POST"}
+        method = {
+            "create": "POST",
+            "replace": "PUT",
+            "update": "PATCH",
+            "delete": "DELETE",
+            "restore": "POST",
+            "transition": "POST",
+        }
         return method.get(op.kind, "GET"), path, op.body, op.query, headers
 
     def step(self, op: Op) -> dict[str, Any]:
@@ -150,7 +161,9 @@ class Difference:
     problems: list[str]
 
     def __str__(self) -> str:
-        return "\n".join([f"{self.where}, at: {self.op or 'the content at the end'}", *(f"  {line}" for line in self.problems[:8])])
+        return "\n".join(
+            [f"{self.where}, at: {self.op or 'the content at the end'}", *(f"  {line}" for line in self.problems[:8])]
+        )
 
 
 @asynccontextmanager
@@ -170,7 +183,9 @@ async def services(spec: Spec, urls: dict[str, str], clock: TestClock) -> AsyncI
 class Run:
     """One run of operations on all services and the model."""
 
-    def __init__(self, spec: Spec, backends: list[Backend], clock: TestClock, statistics: dict[str, int] | None = None) -> None:
+    def __init__(
+        self, spec: Spec, backends: list[Backend], clock: TestClock, statistics: dict[str, int] | None = None
+    ) -> None:
         self.spec = spec
         self.backends = backends
         self.clock = clock
@@ -223,13 +238,21 @@ class Run:
         if all(other == said[0] for other in said):
             return None
         kinds = " and ".join(backend.kind for backend in self.backends)
-        return Difference(op, f"{kinds} differ", [f"{backend.kind}: {what}" for backend, what in zip(self.backends, said, strict=True)])
+        return Difference(
+            op,
+            f"{kinds} differ",
+            [f"{backend.kind}: {what}" for backend, what in zip(self.backends, said, strict=True)],
+        )
 
     def batch(self, op: Op, expected: Answer, body: Any, backend: Backend) -> list[str]:
         problems: list[str] = []
         for number, (result, wanted) in enumerate(zip(body["data"], expected.data, strict=True)):
             if wanted.empty:
-                found = [] if result["status"] == wanted.status else [f"status {result['status']}, expected {wanted.status}"]
+                found = (
+                    []
+                    if result["status"] == wanted.status
+                    else [f"status {result['status']}, expected {wanted.status}"]
+                )
             else:
                 found = answered(wanted, result["status"], result, result.get("etag"), backend.names)
             problems += [f"{number}: {problem}" for problem in found]
@@ -240,7 +263,9 @@ class Run:
         expected = self.service.perform(op)
         self.note(f"{op.kind} {expected.status}")
         if expected.status != 200:
-            return await self.one(Op(**{**vars(op), "kind": "nested" if op.name else "browse", "query": [*op.query, ("cursor", "")]}))
+            return await self.one(
+                Op(**{**vars(op), "kind": "nested" if op.name else "browse", "query": [*op.query, ("cursor", "")]})
+            )
         whole = self.service.whole_list(op)
         size = int(dict(op.query)["pageSize"]) if "pageSize" in dict(op.query) else 10**6
         for backend in self.backends:
@@ -269,7 +294,9 @@ class Run:
         return None
 
 
-async def check(spec: Spec, ops: list[Op], backends: list[Backend], clock: TestClock, statistics: dict[str, int] | None = None) -> Difference | None:
+async def check(
+    spec: Spec, ops: list[Op], backends: list[Backend], clock: TestClock, statistics: dict[str, int] | None = None
+) -> Difference | None:
     """The first difference of these operations."""
     return await Run(spec, backends, clock, statistics).all(ops)
 
@@ -312,5 +339,14 @@ async def check_seed(spec: Spec, seed: int, backends: list[Backend], clock: Test
 
     small = await shrunk(ops, fails)
     found = await check(spec, small, backends, clock)
-    lines = [f"STERNPOST_MODEL_SEED={seed}", str(found or first), "", "The operations:", *map(str, small), "", "The contract:", spec.text()]
+    lines = [
+        f"STERNPOST_MODEL_SEED={seed}",
+        str(found or first),
+        "",
+        "The operations:",
+        *map(str, small),
+        "",
+        "The contract:",
+        spec.text(),
+    ]
     pytest.fail("\n".join(lines), pytrace=False)

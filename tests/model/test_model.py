@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-
 from .run import check_seeds
 
 SEEDS = 200
