@@ -240,6 +240,8 @@ class Res:
                 options.append(f"page_size={self.page_size}, max_page_size={self.max_page_size}")
             kind = "Transition" if name in self.moves else name.capitalize()
             lines.append(f"    {name} = {kind}({', '.join(options)})")
+        if self.name == "Sailor":  # carries calls of the data client out in a service
+            lines.append('    work = Custom(on="collection", output=None, allow=public)')
         return "\n".join(lines)
 
 
@@ -279,7 +281,7 @@ from typing import Literal
 from uuid import UUID
 
 from sternpost import (
-    Browse, Contract, Create, Delete, Json, Many, One, Owned, Read, Replace, Resource, Restore, Transition, Update,
+    Browse, Contract, Create, Custom, Delete, Json, Many, One, Owned, Read, Replace, Resource, Restore, Transition, Update,
     authenticated, caller, computed, field, many, one, public, scope, sum_of, this,
 )
 

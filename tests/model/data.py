@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from sternpost import Database
 from sternpost.errors import SternpostError
 
 from .compare import differences
 from .contracts import Res, Rows, Spec, Value
 from .known import LeftOut, known
-from .model import COMPARE, EVERYONE, Answer, Model, Refused, Row, ordered
+from .model import COMPARE, EVERYONE, Answer, Caller, Model, Refused, Row, ordered
 
 if TYPE_CHECKING:
     from .operations import Generator, Op
     from .run import Backend, Difference, Run
 
+NOT_SENT = ("scope", "deleted", "service")
 READS = ("find", "first", "count", "exists", "get", "aggregate")
 BINDS = ("create_many", "create", "update", "upsert")
 """Calls after which all rows are compared, since not every new id is told."""
@@ -58,6 +61,7 @@ class Maker:
             name = "find"
         if self.spec.tenants and name in READS and rng.random() < 0.2:
             self.scope = EVERYONE
+        in_service = self.scope != EVERYONE and rng.random() < 0.3
         arguments = getattr(self, name)(res)
         return Op(
             self.generator.n,
@@ -65,7 +69,7 @@ class Maker:
             f"data of {self.scope}",
             res.name,
             name=name,
-            body={"scope": self.scope, **arguments},
+            body={"scope": self.scope, **({"service": True} if in_service else {}), **arguments},
         )
 
     # -- reading
@@ -785,15 +789,31 @@ def scope_of(spec: Spec, backend: Backend, scope: str | None) -> dict[str, Any]:
 
 async def called(spec: Spec, backend: Backend, op: Op) -> Any:
     """The result of a call, as the model keeps values."""
-    arguments = {name: backend.names.sent(value) for name, value in op.body.items() if name not in ("scope", "deleted")}
-    res = spec.by_name[op.resource]
-    try:
-        async with backend.client.app.data(**scope_of(spec, backend, op.body["scope"])) as db:
-            table = db.table(backend.classes[op.resource])
-            table = table.with_deleted() if op.body.get("deleted") else table
-            return result_of(spec, res, op, await getattr(table, str(op.name))(*positional(op, arguments), **arguments))
-    except (SternpostError, TypeError, ValueError) as error:
-        return Failed(error)
+    arguments = {name: backend.names.sent(value) for name, value in op.body.items() if name not in NOT_SENT}
+    results: list[Any] = []
+
+    async def work(db: Database) -> None:
+        table = db.table(backend.classes[op.resource])
+        table = table.with_deleted() if op.body.get("deleted") else table
+        try:
+            result = await getattr(table, str(op.name))(*positional(op, arguments), **arguments)
+            results.append(result_of(spec, spec.by_name[op.resource], op, result))
+        except (SternpostError, TypeError, ValueError) as error:
+            results.append(Failed(error))
+            raise
+
+    if op.body.get("service"):
+        backend.work.todo = work
+        tenant = op.body["scope"]
+        caller = Caller("service", tenant is not None, "root", frozenset(), tenant)
+        answer = await backend.client.post("/api/v1/sailors/work", token=backend.token(caller))
+        if (answer.status == 204) is isinstance(results[-1], Failed):
+            return f"status {answer.status}, {results[-1]}"
+    else:
+        with suppress(SternpostError, TypeError, ValueError):
+            async with backend.client.app.data(**scope_of(spec, backend, op.body["scope"])) as db:
+                await work(db)
+    return results[-1]
 
 
 def positional(op: Op, arguments: dict[str, Any]) -> list[Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +15,7 @@ from urllib.parse import quote
 import asyncpg
 import pytest
 
-from sternpost import Settings, Sternpost
+from sternpost import Context, Database, Settings, Sternpost, implements
 from sternpost.testing import Client
 
 from .compare import Names, answered, comparable, differences
@@ -59,6 +59,13 @@ class Ids:
 
 
 @dataclass
+class Work:
+    """What the service function of a backend is to do next."""
+
+    todo: Callable[[Database], Awaitable[None]] | None = None
+
+
+@dataclass
 class Backend:
     """A service on one kind of database."""
 
@@ -66,6 +73,7 @@ class Backend:
     client: Client
     classes: dict[str, Any]
     url: str
+    work: Work
     names: Names = field(default_factory=Names)
     etags: dict[int, str] = field(default_factory=dict)
     tokens: dict[Any, str] = field(default_factory=dict)
@@ -166,6 +174,17 @@ class Difference:
         )
 
 
+def service_of(module: dict[str, Any], work: Work) -> Any:
+    """A service function that does what it is given with `ctx.data`, in the operation's transaction."""
+
+    @implements(module["Sailor"].work)
+    async def do(ctx: Context) -> None:
+        assert work.todo is not None
+        await work.todo(ctx.data)
+
+    return do
+
+
 @asynccontextmanager
 async def services(spec: Spec, urls: dict[str, str], clock: TestClock) -> AsyncIterator[list[Backend]]:
     """A service of the contract on each database, with its tables."""
@@ -174,9 +193,17 @@ async def services(spec: Spec, urls: dict[str, str], clock: TestClock) -> AsyncI
         found: list[Backend] = []
         for kind, url in urls.items():
             settings = Settings(env="test", database_url=url, jwt_secret=SECRET)  # type: ignore[arg-type]
-            app = Sternpost(module["contract"], settings=settings, clock=clock, new_id=Ids(), write_log=lambda _: None)
+            work = Work()
+            app = Sternpost(
+                module["contract"],
+                services=[service_of(module, work)],
+                settings=settings,
+                clock=clock,
+                new_id=Ids(),
+                write_log=lambda _: None,
+            )
             client = await stack.enter_async_context(Client(app))
-            found.append(Backend(kind, client, module, url))
+            found.append(Backend(kind, client, module, url, work))
         yield found
 
 
