@@ -635,7 +635,11 @@ class DataModel:
 
     def update(self) -> Any:
         key, data = self.arguments["key"], self.arguments["data"]
-        row = self.by_key(key)
+        try:
+            row = self.by_key(key)
+        except Refused:
+            # which is told first, the row that is not there or one that it would refer to, is not documented
+            raise Refused(404, "NotFound or ReferenceNotFound" if self.refers(data) else "NotFound") from None
         values = self.changed(self.res, row, data)
         values |= self.references(self.res, data)
         after = {**row, **values}
@@ -651,6 +655,10 @@ class DataModel:
                 self.model.place_items(self.res, rows, row, items[rows.name], keep)
         self.lists(self.res, row, data)
         return self.shown(row)
+
+    def refers(self, data: dict[str, Any]) -> bool:
+        """Whether a change leads to other rows."""
+        return any(value.name in data or str(value.relation) in data for value in self.res.refs)
 
     def update_many(self) -> Any:
         data = self.arguments["data"]

@@ -338,6 +338,7 @@ async def check_seeds(seeds: range, postgres: str, folder: Path) -> None:
     name = f"sternpost_net_{secrets.token_hex(6)}"
     address = f"{postgres.rpartition('/')[0]}/{name}"
     await admin.execute(f'CREATE DATABASE "{name}"')
+    await admin.execute(f'ALTER DATABASE "{name}" SET synchronous_commit = off')  # it is dropped in a minute
     try:
         for contract in sorted({seed // PER_CONTRACT for seed in seeds}):
             own = await asyncpg.connect(address)
