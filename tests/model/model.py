@@ -850,8 +850,7 @@ class Model:
         if missing:
             if len(missing) > 1:
                 known("two-references-missing")
-            # how the path of one that a part refers to begins is not documented
-            raise Refused(422, "REFERENCE_NOT_FOUND", None if parts else missing)
+            raise Refused(422, "REFERENCE_NOT_FOUND", None if parts and "path-in-parts" in KNOWN else missing)
         if taken:
             raise Refused(409, "DUPLICATE", taken)
 

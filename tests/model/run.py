@@ -334,6 +334,7 @@ PER_CONTRACT = 5
 
 async def check_seeds(seeds: range, postgres: str, folder: Path) -> None:
     """Carries out the seeds; fails with the first difference, made small."""
+    statistics: dict[str, int] = {}
     clock, admin = TestClock(), await asyncpg.connect(postgres)
     name = f"sternpost_net_{secrets.token_hex(6)}"
     address = f"{postgres.rpartition('/')[0]}/{name}"
@@ -349,15 +350,20 @@ async def check_seeds(seeds: range, postgres: str, folder: Path) -> None:
             async with services(spec, urls, clock) as backends:
                 for seed in seeds:
                     if seed // PER_CONTRACT == contract:
-                        await check_seed(spec, seed, backends, clock)
+                        await check_seed(spec, seed, backends, clock, statistics)
     finally:
         await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
         await admin.close()
+    carried_out = sum(count for what, count in statistics.items() if what.split()[-1] in ("200", "201", "204"))
+    assert carried_out > 10 * len(seeds), f"most operations are to be carried out: {statistics}"
 
 
-async def check_seed(spec: Spec, seed: int, backends: list[Backend], clock: TestClock) -> None:
+async def check_seed(
+    spec: Spec, seed: int, backends: list[Backend], clock: TestClock, statistics: dict[str, int] | None = None
+) -> None:
+    """Carries out one seed; fails with the first difference, made small."""
     ops = Generator(spec, seed).run()
-    first = await check(spec, ops, backends, clock)
+    first = await check(spec, ops, backends, clock, statistics)
     if first is None:
         return
 
