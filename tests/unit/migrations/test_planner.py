@@ -6,13 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sternpost.app.migrating import shape_of
 from sternpost.migrations import Check, ForeignKey, Step, Update, sql
 from sternpost.migrations.history import is_additive
 from sternpost.migrations.planner import Answers, plan_steps, rename_questions, unknown_answers
 from sternpost.migrations.replay import replayed
-from sternpost.migrations.shape import Shape, same, shape_of
+from sternpost.migrations.shape import same
 from sternpost.migrations.source import code
-from sternpost.migrations.steps import AddIndex, ChangeCheck, ChangeType, DropColumn, DropTable, RenameColumn
+from sternpost.ports.schema import Shape
+from sternpost.ports.steps import AddIndex, ChangeCheck, ChangeType, DropColumn, DropTable, RenameColumn
 from tests.support.contracts import contract_text, plan_of
 
 FIELDS = {

@@ -14,6 +14,7 @@ from sqlalchemy.sql import operators
 from sqlalchemy.sql.expression import any_, cast
 
 from sternpost.plan.model import FieldPlan, Kind
+from sternpost.storage.postgresql.audit import PostgresqlAudit
 from sternpost.storage.sql.dialect import Codec, ColumnType, Dialect
 from sternpost.storage.sql.external import checked, utc
 
@@ -39,8 +40,14 @@ class PostgresqlDialect:
     locks_rows = True
     table_options: dict[str, Any] = {}  # noqa: RUF012  (part of the Dialect protocol)
 
+    now = "now()"
+
     def __init__(self) -> None:
         self.compiler = postgresql.dialect(paramstyle="numeric_dollar")
+        self.audit = PostgresqlAudit()
+
+    def truth(self, column: str) -> str | None:
+        return None
 
     @property
     def external(self) -> Dialect:
@@ -130,7 +137,7 @@ class PostgresqlDialect:
 
 
 def _hex(value: Any) -> Any:
-    return value.hex if isinstance(value, UUID) else value  # the keys of tables that were there before may be others
+    return value.hex if isinstance(value, UUID) else value  # the keys of external tables may be others
 
 
 class ExternalPostgresqlDialect(PostgresqlDialect):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from sqlalchemy import BindParameter, Column, ColumnElement
 from sqlalchemy.engine import Dialect as CompilerDialect
 from sqlalchemy.types import UserDefinedType
 
+from sternpost.plan.audit import Audit
 from sternpost.plan.model import FieldPlan
 
 Codec = Callable[[Any], Any] | None
@@ -28,6 +30,35 @@ class ColumnType(UserDefinedType[Any]):
         return self.name
 
 
+class AuditDialect(Protocol):
+    """How one database keeps the audit trail."""
+
+    @property
+    def column_types(self) -> Mapping[str, str]:
+        """The type of a column of the trail by the form of its values."""
+        ...
+
+    def functions(self) -> list[str]:
+        """The statements that create what the triggers of all tables call."""
+        ...
+
+    def triggers(self, table: str, audit: Audit) -> list[str]:
+        """The statements that create a table's triggers."""
+        ...
+
+    def drop_triggers(self, table: str, audit: Audit) -> list[str]:
+        """The statements that remove them; a trigger that does not exist is no error."""
+        ...
+
+    def instant(self, instant: datetime) -> Any:
+        """An instant as the trail's own are compared with it."""
+        ...
+
+    def value(self, field: FieldPlan, value: Any, prefix: str | None) -> Any:
+        """A value of the trail as clients know it; raises `TypeError`, `ValueError` or `ArithmeticError`."""
+        ...
+
+
 class Dialect(Protocol):
     """One database's ways."""
 
@@ -41,8 +72,22 @@ class Dialect(Protocol):
     def locks_rows(self) -> bool: ...
 
     @property
+    def now(self) -> str:
+        """The present instant as SQL, in the form of a column that holds instants."""
+        ...
+
+    @property
+    def audit(self) -> AuditDialect:
+        """How the audit trail is kept."""
+        ...
+
+    def truth(self, column: str) -> str | None:
+        """The condition of a column (a quoted name) that holds True or False; None where its type says that."""
+        ...
+
+    @property
     def external(self) -> Dialect:
-        """The same for a database that was there before, with columns of other types."""
+        """The same for an external database, with columns of other types."""
         ...
 
     def column_type(self, field: FieldPlan) -> ColumnType:
@@ -70,7 +115,7 @@ class Dialect(Protocol):
         ...
 
     def fits(self, field: FieldPlan, column_type: str) -> bool:
-        """Whether a column of this type, of a database that was there before, can hold the field."""
+        """Whether a column of this type, of an external database, can hold the field."""
         ...
 
     def compared(self, value: BindParameter[Any], field: FieldPlan) -> ColumnElement[Any]:

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sternpost.errors import Internal, StartupError, SternpostError, Timeout, Unavailable
+from sternpost.plan.audit import AUDIT_TABLE
 from sternpost.plan.model import Plan
 from sternpost.ports.audit import AuditTrail
 from sternpost.ports.keys import KeyStore
+from sternpost.ports.migrator import SCHEMA_TABLE, VERSION_TABLE
 from sternpost.ports.storage import (
     EVERY_TENANT,
     NO_TENANT,
@@ -34,11 +36,10 @@ from sternpost.ports.storage import (
     View,
 )
 from sternpost.storage.sql.api_keys import SqlKeys
-from sternpost.storage.sql.audit import AUDIT_TABLE, SqlAuditTrail
+from sternpost.storage.sql.audit import SqlAuditTrail
 from sternpost.storage.sql.external import Columns, named_tables, refuse_external, refuse_misfit
 from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed, OnlyReads, behind
 from sternpost.storage.sql.grouping import Grouping
-from sternpost.storage.sql.schema import SCHEMA_TABLE, VERSION_TABLE
 from sternpost.storage.sql.session import SqlReader, SqlSession
 from sternpost.storage.sql.statements import PointStatement, Statements
 from sternpost.storage.sql.tenants import of_tenant
