@@ -378,7 +378,9 @@ def test_what_is_no_database_is_said_in_one_sentence(database_url: str, database
         Runner(target_of(url), added(tmp_path / "migrations", plan_of(contract_text(BASE)), "start")).apply()
 
 
-def test_status_says_where_no_migration_leads_to_the_schema(database_url: str, target: Migrator, tmp_path: Path) -> None:
+def test_status_says_where_no_migration_leads_to_the_schema(
+    database_url: str, target: Migrator, tmp_path: Path
+) -> None:
     """As apply does, instead of sending to it."""
     run(
         target,

@@ -1,1 +1,1 @@
-"""Writes a contract from the tables of a database that was there before."""
+"""Writes a contract from the tables of an external database."""

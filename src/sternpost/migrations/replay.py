@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from sternpost.migrations.planner import with_renamed_column, with_renamed_tables
+from sternpost.migrations.renames import with_renamed_column, with_renamed_tables
 from sternpost.ports.schema import Check, Column, Rule, Shape, TableShape
 from sternpost.ports.steps import (
     AddAudit,

@@ -1,4 +1,4 @@
-"""What PostgreSQL's catalogue says of tables that were there before."""
+"""What PostgreSQL's catalogue says of external tables."""
 
 from __future__ import annotations
 

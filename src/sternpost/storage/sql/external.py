@@ -1,4 +1,4 @@
-"""What databases that were there before have in common: values that other programs have written."""
+"""What external databases have in common: values that other programs have written."""
 
 from __future__ import annotations
 
