@@ -1,4 +1,4 @@
-"""Settings from the environment (`STERNPOST_*`), and the refusals to start with an unsafe one.
+"""Settings from the environment (`STERNPOST_*`), and the checks that refuse to start with unsafe ones.
 
 Each secret has a `*_FILE` variant that names a file holding it, as container platforms mount them.
 """
@@ -27,47 +27,62 @@ SECRET_BYTES_MIN = 32
 
 
 class Settings(BaseSettings):
-    """What an operator may set. Every field is the variable `STERNPOST_<FIELD>` in upper case."""
+    """The settings of a service. Each field is read from the variable `STERNPOST_<FIELD>`, in upper case."""
 
     model_config = SettingsConfigDict(env_prefix="STERNPOST_", env_ignore_empty=True, extra="ignore")
 
     env: Literal["development", "test", "production"] = Field(
-        default="development", description="production refuses to start with a missing or weak secret"
+        default="development",
+        description="production refuses to start with a missing or weak secret",
     )
-    service: str | None = Field(default=None, description="name in log lines; by default the contract's")
+    service: str | None = Field(
+        default=None, description="service name in log lines; by default the name of the contract"
+    )
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8000, ge=0, le=65535, description="port to listen on; 0 picks a free one")
-    workers: int = Field(default=1, ge=1, le=512, description="processes that serve; more than one have a supervisor")
-    worker_start_seconds: float = Field(default=60.0, gt=0, description="how long a worker may take to start")
+    workers: int = Field(
+        default=1, ge=1, le=512, description="number of worker processes; more than one run under a supervisor"
+    )
+    worker_start_seconds: float = Field(default=60.0, gt=0, description="how many seconds a worker may take to start")
     database_url: SecretStr = Field(
         default=SecretStr("sqlite:///sternpost.sqlite"),
         description="sqlite:///path or postgresql://user:password@host/name",
     )
     database_pool_size: int = Field(default=10, ge=1, le=1000, description="connections per process (PostgreSQL)")
     database_replica_urls: SecretStr | None = Field(
-        default=None, description="streaming replicas of the database that serve reads; URLs separated by spaces"
+        default=None, description="streaming replicas of the database that serve reads; URLs, separated by spaces"
     )
     database_pgbouncer: bool = Field(
-        default=False, description="the database is reached through PgBouncer in transaction mode"
+        default=False, description="true if the database is reached through PgBouncer in transaction mode"
     )
-    database_timeout_seconds: float = Field(default=5.0, gt=0, description="wait for a connection or the writer")
+    database_timeout_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        description="how many seconds a request waits for a database connection, or for the SQLite writer",
+    )
     jwt_secret: SecretStr | None = Field(default=None, description="HS256 secret, at least 32 bytes")
     secret_key: SecretStr | None = Field(
         default=None,
-        description="signs cursors and hides integer keys, at least 32 bytes; by default made from the JWT secret",
+        description="encrypts cursors and integer keys, at least 32 bytes; by default derived from the JWT secret",
     )
-    jwt_jwks_url: str | None = Field(default=None, description="JWKS address for RS256, ES256 and EdDSA")
-    jwt_issuer: str | None = Field(default=None, description="required iss, when set")
-    jwt_audience: str | None = Field(default=None, description="required aud, when set")
+    jwt_jwks_url: str | None = Field(
+        default=None, description="URL of the JWKS with the keys for RS256, ES256 and EdDSA"
+    )
+    jwt_issuer: str | None = Field(default=None, description="if set, the iss that tokens must have")
+    jwt_audience: str | None = Field(default=None, description="if set, the aud that tokens must have")
     jwt_tenant_claim: str = Field(
-        default="tenant", min_length=1, description="the claim that says which tenant the caller acts for"
+        default="tenant", min_length=1, description="the claim with the tenant that the caller acts for"
     )
     cors_origins: Annotated[list[str], NoDecode] = Field(
         default_factory=list[str], description="origins allowed by CORS, separated by commas"
     )
-    max_body_bytes: int = Field(default=1_048_576, ge=1, description="largest request body")
-    shutdown_seconds: float = Field(default=30.0, ge=0, description="how long in-flight requests may take at shutdown")
-    log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="least level logged")
+    max_body_bytes: int = Field(default=1_048_576, ge=1, description="largest request body, in bytes")
+    shutdown_seconds: float = Field(
+        default=30.0, ge=0, description="how many seconds requests in progress may take at shutdown"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="lowest level that is logged"
+    )
     docs: bool = Field(default=True, description="serve /docs and /openapi.json")
 
     _random_key: bytes = PrivateAttr(default_factory=lambda: secrets.token_bytes(32))
@@ -99,13 +114,13 @@ class Settings(BaseSettings):
 
     @property
     def keeps_secrets(self) -> bool:
-        """Whether what is derived from the secret is the same after a restart, and in another process."""
+        """Whether keys derived from the secret stay the same after a restart and in other processes."""
         return self.secret_key is not None or self.jwt_secret is not None
 
     def derived_key(self, purpose: str) -> bytes:
         """32 bytes for one purpose (HMAC-SHA256 of the secret key, RFC 2104), so that no two uses share a key.
 
-        Without a secret key and a JWT secret it is random: what it signs is worth nothing to another process.
+        Without a secret key and a JWT secret it is random, so other processes cannot use what it signs.
         """
         secret = self.secret_key or self.jwt_secret
         root = secret.get_secret_value().encode() if secret else self._random_key
@@ -121,7 +136,7 @@ def load_settings(
 ) -> Settings:
     """Reads the settings from `environ` (default: the process's), with `dotenv` (a `.env` file) below it.
 
-    What serves requests needs a way to verify tokens in production; a command that does not (`serving=False`) needs none.
+    In production, serving requires a key to verify tokens; commands that do not serve (`serving=False`) do not.
 
     Raises:
         StartupError: a value is missing, wrong, or unsafe in production; says which variable and what to set.
@@ -177,7 +192,7 @@ def _refuse_unsafe(settings: Settings, *, serving: bool) -> None:
             )
     if serving and settings.production and settings.jwt_secret is None and settings.jwt_jwks_url is None:
         raise StartupError(
-            "STERNPOST_ENV=production needs a way to verify tokens. Set STERNPOST_JWT_SECRET to at least 32 random "
+            "STERNPOST_ENV=production requires a key to verify tokens. Set STERNPOST_JWT_SECRET to at least 32 random "
             "bytes (for example the output of: openssl rand -hex 32), or STERNPOST_JWT_JWKS_URL."
         )
 
@@ -187,7 +202,7 @@ def secret_weakness(secret: str) -> str | None:
     if len(secret.encode()) < SECRET_BYTES_MIN:
         return f"it has {len(secret.encode())} bytes, fewer than {SECRET_BYTES_MIN}"
     if len(set(secret)) < 10:
-        return "it repeats a few characters"
+        return "it consists of only a few different characters"
     lowered = secret.lower()
     for word in (
         "changeme",

@@ -120,7 +120,7 @@ def test_a_file_that_does_not_fit_is_told_with_the_fix(tmp_path: Path) -> None:
         (None, "does not exist"),
         (text.replace('"status"', '"state"', 1), "was edited by hand"),
         ("x = 1\n", "was edited by hand"),
-        (typed_data(library.compiled), "another state of the contract"),
+        (typed_data(library.compiled), "different state of the contract"),
     ):
         if content is not None:
             file.write_text(content, encoding="utf-8")

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from sternpost import Conflict, Duplicate, NotFound, Timeout
+from sternpost.data.access import DataAccess
+from sternpost.data.database import Database
 from sternpost.errors import ConstraintViolated, ReferenceNotFound, StillReferenced, WriteConflict
-from sternpost.pipeline.data.client import Access, Database
 from sternpost.testing import Client
 from tests.data.conftest import filled
 from tests.data.library import Book, Label, Page, Person, app
@@ -334,18 +335,18 @@ async def test_what_takes_too_long_in_a_savepoint_says_so(db: Database) -> None:
 async def test_what_postgresql_has_undone_is_not_taken_for_kept(db: Database) -> None:
     labels = db.table(Label)
     await labels.create({"word": "taken"})
-    with pytest.raises(RuntimeError, match="keeps nothing of it"):
+    with pytest.raises(RuntimeError, match="rolls all of it back"):
         async with db.transaction():
             await labels.create({"word": "lost"})
             with pytest.raises(Duplicate):
                 await labels.create({"word": "taken"})
-    with pytest.raises(RuntimeError, match="keeps nothing of it"):
+    with pytest.raises(RuntimeError, match="rolls all of it back"):
         async with db.transaction():
             with pytest.raises(Duplicate):
                 await labels.create({"word": "taken"})
             await labels.create({"word": "lost"})
     async with db.transaction():
-        with pytest.raises(RuntimeError, match="keeps nothing of it"):
+        with pytest.raises(RuntimeError, match="rolls all of it back"):
             async with db.transaction():
                 with pytest.raises(Duplicate):
                     await labels.create({"word": "taken"})
@@ -387,7 +388,7 @@ async def test_run_tries_again_after_a_conflict(db: Database) -> None:
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
 
-    patient = Database(Access(db.access.runtime, sleep=sleep, random=lambda: 0.5))
+    patient = Database(DataAccess(db.access.model, sleep=sleep, random=lambda: 0.5))
     tries = 0
 
     async def work(tx: Database) -> int:
@@ -453,7 +454,7 @@ async def test_raw_sql(db: Database) -> None:
     assert await db.execute("update books set edition = 2 where title = '''; drop table books'") == 0
     with pytest.raises(Duplicate):
         await db.execute("update labels set word = :word", word="same")
-    with pytest.raises(RuntimeError, match="only reading is allowed"):
+    with pytest.raises(RuntimeError, match="only reads are allowed"):
         await db.sql("delete from books returning id")
     assert await db.table(Book).count() == 3
     async with db.transaction():
@@ -465,10 +466,10 @@ async def test_raw_sql(db: Database) -> None:
     [
         ("select :a", {}, "names :a, but no value was given"),
         ("select 1", {"a": 1}, "does not name :a"),
-        ("select %s", {}, "is no parameter here"),
-        ("select $1", {}, "is no parameter here"),
-        ("select {total}", {"total": 1}, "is no parameter here"),
-        ("select %(a)s", {"a": 1}, "is no parameter here"),
+        ("select %s", {}, "is not a supported parameter"),
+        ("select $1", {}, "is not a supported parameter"),
+        ("select {total}", {"total": 1}, "is not a supported parameter"),
+        ("select %(a)s", {"a": 1}, "is not a supported parameter"),
     ],
 )
 async def test_mistakes_in_raw_sql(db: Database, text: Any, values: dict[str, Any], message: str) -> None:

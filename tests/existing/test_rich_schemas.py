@@ -163,5 +163,5 @@ async def test_a_stored_value_of_another_kind_is_named_in_the_log_alone(
         answer = await Caller(client)("GET", "orders")
         assert answer.status == 500
         assert "placed" not in str(answer.json())
-    assert any("the column placed holds a value that is no datetime" in line.decode() for line in log_lines.raw)
+    assert any("placed contains a value that is not a valid datetime" in line.decode() for line in log_lines.raw)
     assert not any(b"the other day" in line for line in log_lines.raw)

@@ -262,7 +262,7 @@ async def test_readiness_says_what_is_missing(chinook_url: str, log_lines: LogLi
 
 async def test_its_schema_is_not_made(chinook_url: str) -> None:
     async with store(chinook_url) as client:
-        with pytest.raises(StartupError, match="its tables were there before"):
+        with pytest.raises(StartupError, match="does not create or change tables"):
             await client.app.running.runtime.storage.create_schema()
 
 
@@ -282,7 +282,7 @@ async def test_development_is_told_that_ids_change(chinook_url: str, log_lines: 
     await app.start()
     await app.stop()
     assert [line["message"] for line in log_lines.lines if line["level"] == "warning"] == [
-        "Ids change with every start"
+        "Ids will change at every start, because no secret key is set"
     ]
 
 

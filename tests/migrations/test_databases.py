@@ -185,7 +185,7 @@ def test_what_destroys_is_refused_with_what_would_be_lost(target: Migrator, tmp_
     with pytest.raises(Destructive) as refused:
         runner.apply()
     assert str(refused.value) == (
-        "This would destroy:\n  - 0002_no_size: column boxes.size with its values\nAllow it with --allow-destructive"
+        "This would destroy data:\n  - 0002_no_size: column boxes.size with its values\nAllow it with --allow-destructive"
     )
     assert runner.state().revision == "0001_start"
     runner.apply(allow_destructive=True)
@@ -201,7 +201,7 @@ def test_no_way_back_says_why_and_changes_nothing(target: Migrator, tmp_path: Pa
     write_revision(history, title="labels", fingerprints=prints, up=[], down=[], irreversible=why)
     runner = Runner(target, read_history(tmp_path))
     runner.apply()
-    with pytest.raises(StartupError, match="0002_labels cannot be taken back: the old labels are not kept"):
+    with pytest.raises(StartupError, match="0002_labels cannot be undone: the old labels are not kept"):
         runner.down(to="base", allow_destructive=True)
     assert runner.state().revision == "0002_labels"
 
@@ -245,7 +245,7 @@ def test_a_batched_step_goes_on_where_it_was_killed(
     unfinished = runner.state().unfinished
     assert unfinished is not None
     assert unfinished.revision == "0002_one_more"
-    with pytest.raises(StartupError, match="was interrupted on its way: run migrate apply first"):
+    with pytest.raises(StartupError, match="was interrupted: first run migrate apply"):
         runner.down()
     assert runner.apply() == ["0002_one_more"]
     assert run(target, "SELECT size, count(*) FROM boxes GROUP BY size") == [(6, 400)]

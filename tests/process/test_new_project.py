@@ -247,7 +247,7 @@ def test_refuses_a_folder_that_is_in_use(own_project: Path) -> None:
     before = files_of(own_project)
     again = python("sternpost", "new", "my-service", folder=own_project.parent)
     assert again.returncode == 2
-    assert "my-service exists already" in again.stderr
+    assert "my-service already exists" in again.stderr
     assert files_of(own_project) == before
 
 

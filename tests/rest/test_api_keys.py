@@ -184,9 +184,9 @@ def test_the_commands(tmp_path: Path, database_url: str) -> None:
     listed = sternpost("apikey", "list", "notes:app").stdout
     assert key_id in listed
     assert "notes:read x:y" in listed
-    assert "in force" in listed
+    assert "valid" in listed
     assert key not in listed
     assert sternpost("apikey", "revoke", key_id, "--app", "notes:app").returncode == 0
     assert "revoked" in sternpost("apikey", "list", "notes:app").stdout
     again = sternpost("apikey", "revoke", key_id, "--app", "notes:app")
-    assert (again.returncode, f"There is no key {key_id} in force" in again.stderr.replace("\n", " ")) == (2, True)
+    assert (again.returncode, f"There is no valid key {key_id}" in again.stderr.replace("\n", " ")) == (2, True)

@@ -562,7 +562,7 @@ def test_the_command(tmp_path: Path, database_url: str) -> None:
     assert created.returncode == 0, created.stdout + created.stderr
     applied = python("-m", "sternpost", "migrate", "apply", "notes:app")
     assert applied.returncode == 0, applied.stdout + applied.stderr
-    assert "Nothing was recorded" in show()
+    assert "No recorded change matches" in show()
     filled = python("fill.py")
     assert filled.returncode == 0, filled.stderr
     note = filled.stdout.strip()
@@ -583,8 +583,8 @@ def test_the_command(tmp_path: Path, database_url: str) -> None:
     assert len(show("--json", "--limit", "1").splitlines()) == 1
     narrow = ["--action", "update", "--since", lines[0]["at"], "--actor", "nightly", "--resource", "Note"]
     assert [json.loads(line)["id"] for line in show("--json", *narrow).splitlines()] == [lines[0]["id"]]
-    assert "Nothing was recorded" in show("--until", "2026-01-01")
-    for wrong, why in ((["--since", "yesterday"], "is no instant"), (["--resource", "Other"], "is not recorded")):
+    assert "No recorded change matches" in show("--until", "2026-01-01")
+    for wrong, why in ((["--since", "yesterday"], "is not a time"), (["--resource", "Other"], "is not audited")):
         refused = python("-m", "sternpost", "audit", "show", "--app", "notes:app", *wrong)
         assert refused.returncode != 0
         assert why in refused.stdout + refused.stderr

@@ -330,7 +330,7 @@ async def test_every_way_of_the_data_client_counts(client: Client) -> None:
             lambda: notes.create_many([{"title": "x", "version": 7}]),
             lambda: notes.update_many({}, {"version": 7}),
         ):
-            with pytest.raises(TypeError, match="is counted with each change"):
+            with pytest.raises(TypeError, match="is incremented with each change"):
                 await write()
     assert (await client.get(url)).data["version"] == 7
 

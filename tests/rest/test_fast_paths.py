@@ -95,7 +95,9 @@ class OneByOne:
     def reader(self, statistics: Statistics | None = None, **more: Any) -> Reader:
         return _Alone(self.inner, statistics or Statistics(), more)  # type: ignore[return-value]
 
-    async def insert(self, view: View, values: Values, statistics: Statistics, **more: Any) -> Document:
+    async def insert(
+        self, view: View, values: Values, statistics: Statistics, timeout_seconds: float | None = None, **more: Any
+    ) -> Document:
         async with self.inner.transaction(statistics, **more) as session:
             return await session.insert(view, values)
 

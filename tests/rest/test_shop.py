@@ -54,7 +54,7 @@ async def test_a_taken_email_is_409_and_names_the_field(client: Client, shop: Sh
     await shop.user(email="same@example.com")
     answer = await client.post("/api/v1/users", json={"name": "B", "email": "same@example.com"})
     assert (answer.status, answer.error["code"]) == (409, "DUPLICATE")
-    assert answer.error["details"] == [{"path": "email", "code": "duplicate", "message": "This email is taken already"}]
+    assert answer.error["details"] == [{"path": "email", "code": "duplicate", "message": "This email is already taken"}]
     assert "constraint" not in answer.content.decode().lower()
 
 
@@ -106,7 +106,7 @@ async def test_an_order_from_draft_to_shipped(client: Client, shop: Shop) -> Non
     assert (placed.status, placed.data["status"]) == (200, "placed")
     again = await client.post(address + "/place", token=mine)
     assert (again.status, again.error["code"]) == (409, "STATE_CONFLICT")
-    assert again.error["message"] == "The order is placed; this needs draft"
+    assert again.error["message"] == "The status of the order is placed; this operation requires draft"
     assert (await client.get(f"/api/v1/products/{product['id']}")).data["stock"] == 3
     assert (await client.patch(address, json={"items": []}, token=mine)).status == 409
     assert (await client.post(address + "/pay", token=mine)).data["status"] == "paid"

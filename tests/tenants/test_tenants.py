@@ -254,7 +254,7 @@ async def test_a_script_says_for_whom_it_works(agency: Agency) -> None:
             pass
     async with app.data(tenants="all") as db:
         assert await db.table(Project).count() == 2
-        with pytest.raises(RuntimeError, match="say whose it is"):
+        with pytest.raises(RuntimeError, match="must name its tenant"):
             await db.table(Project).create({"name": "whose"})
         with pytest.raises(TypeError, match="no unique key"):
             await db.table(Project).get({"code": "code"})
@@ -287,7 +287,7 @@ async def test_the_data_client_takes_no_reference_to_another_tenant(agency: Agen
         ):
             with pytest.raises(ReferenceNotFound):
                 await attempt
-        with pytest.raises(RuntimeError, match="always the tenant"):
+        with pytest.raises(RuntimeError, match="always the current tenant"):
             await projects.create({"name": "a", "organization_id": other["organization"]})
         with pytest.raises(NotFound):
             await projects.update(other["project"], {"name": "mine"})

@@ -8,8 +8,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, TypeVar, cast
 
-import orjson
-
 from sternpost.app.drivers import make_authenticator, make_storage
 from sternpost.app.sensitive import sensitive_names
 from sternpost.auth.api_keys import ApiKeyAuthenticator
@@ -17,46 +15,35 @@ from sternpost.clock import Clock, SystemClock
 from sternpost.compile.compiler import Compiled, compile_contract
 from sternpost.compile.versions import Older
 from sternpost.contract.contract import Contract
-from sternpost.errors import MethodNotAllowed, NotFound, StartupError
-from sternpost.health.readiness import HEALTHY, Readiness
-from sternpost.ids import NewId, new_hex, random_hex
-from sternpost.pipeline.data.client import Access, Database
-from sternpost.pipeline.runtime import Runtime
+from sternpost.data.access import DataAccess
+from sternpost.data.database import Database
+from sternpost.errors import StartupError
+from sternpost.health.readiness import Readiness
+from sternpost.ids import NewId, new_hex
+from sternpost.pipeline.runtime import Runtime, first_instant
 from sternpost.pipeline.translation import NO_CONVERSIONS
 from sternpost.plan.model import Plan
 from sternpost.plan.values import tenant_value
 from sternpost.ports.authenticator import Authenticator
-from sternpost.ports.storage import EVERY_TENANT, NO_TENANT, Origin, Storage
-from sternpost.ports.storage import Scope as TenantScope
-from sternpost.protocols.rest.deprecation import day
+from sternpost.ports.storage import EVERY_TENANT, NO_TENANT, Origin, Storage, Visibility
+from sternpost.protocols.http.addresses import Addresses, Served
+from sternpost.protocols.http.headers import read_headers
+from sternpost.protocols.http.health import health_pages
+from sternpost.protocols.http.messages import Receive, Scope, Send, closing
+from sternpost.protocols.http.mounts import Asgi, mounted
+from sternpost.protocols.http.observed import observe
 from sternpost.protocols.rest.docs import Docs
-from sternpost.protocols.rest.http import (
-    ANSWER,
-    JSON,
-    SECURE,
-    Receive,
-    RequestHeaders,
-    Scope,
-    Send,
-    read_headers,
-    send_response,
-)
-from sternpost.protocols.rest.rest import Rest, encode_error
+from sternpost.protocols.rest.rest import Rest
 from sternpost.settings import Settings, load_settings
 from sternpost.telemetry.log import Log, Write
-from sternpost.telemetry.observation import Observation, trace_context
-
-Asgi = Callable[[Scope, Receive, Send], Any]
 
 IDS_WOULD_CHANGE = (
-    "The contract hides keys of the database, and ids have to stay what they are. Set STERNPOST_SECRET_KEY to at least "
-    "32 random bytes (for example the output of: openssl rand -hex 32), and keep it: with another one every id changes."
+    "The contract turns integer keys of the database into encrypted ids, and the ids change with the secret key. "
+    "Set STERNPOST_SECRET_KEY to at least 32 random bytes "
+    "(for example the output of: openssl rand -hex 32), and never change it."
 )
 
 D = TypeVar("D", bound=Database)
-
-_OBSERVED = "sternpost.observed"
-"""Where the middleware's inner application finds the observation of its request."""
 
 
 class Sternpost:
@@ -121,12 +108,12 @@ class Sternpost:
         """What serves requests, between `start` and `stop`."""
         if self._running is None:
             raise RuntimeError(
-                "The application is not started: run it with a server that supports ASGI's lifespan, or call start()"
+                "The application has not been started: use a server with ASGI lifespan events, or call start()"
             )
         return self._running
 
     async def start(self) -> Running:
-        """Opens the database and builds everything that requests need. A database that is away is no error."""
+        """Opens the database and builds everything that requests need. An unavailable database is no error."""
         settings = self.settings
         if self.plan.hides_keys and not settings.keeps_secrets and settings.production:
             raise StartupError(IDS_WOULD_CHANGE)
@@ -145,10 +132,12 @@ class Sternpost:
                 storage.keys(),
                 self.clock,
                 authenticator,
-                lambda reason: log.event("warning", "The use of an API key could not be noted", reason=reason),
+                lambda reason: log.event("warning", "The last use of an API key could not be recorded", reason=reason),
             )
         if self.plan.hides_keys and not settings.keeps_secrets:
-            log.event("warning", "Ids change with every start", reason=IDS_WOULD_CHANGE)
+            log.event(
+                "warning", "Ids will change at every start, because no secret key is set", reason=IDS_WOULD_CHANGE
+            )
         runtime = self._runtime(settings, storage, authenticator)
         self._running = Running(self, runtime, settings, log, self._older(settings, runtime, log))
         return self._running
@@ -170,16 +159,20 @@ class Sternpost:
         )
 
     def _older(self, settings: Settings, newest: Runtime, log: Log) -> list[Runtime]:
-        """What older versions of the API are served with; one that is over is told of."""
+        """The runtimes of older API versions; a version that is past its sunset date is logged."""
         older: list[Runtime] = []
         for version in self.compiled.older:
             runtime = self._runtime(settings, newest.storage, newest.authenticator, version)
-            runtime.authors = newest
             older.append(runtime)
             sunset = version.plan.sunset
-            if sunset is not None and day(sunset) <= self.clock.now() and not version.plan.gone_after_sunset:
+            if sunset is not None and first_instant(sunset) <= self.clock.now() and not version.plan.gone_after_sunset:
                 name = version.plan.api_version
-                log.event("warning", f"API {name} is served after its sunset", apiVersion=name, sunset=sunset)
+                log.event(
+                    "warning",
+                    f"API version {name} is still served after its sunset date",
+                    apiVersion=name,
+                    sunset=sunset,
+                )
         return older
 
     async def stop(self) -> None:
@@ -202,16 +195,16 @@ class Sternpost:
 
         Args:
             cls: the generated class with the contract's types; by default the one without.
-            tenant: whose rows there are, as in a token's claim. A contract with tenants needs this or the next.
-            tenants: "all" for the rows of every tenant; a new row then has to say whose it is.
-            actor: whom the audit trail names for what is changed, such as "nightly-import".
+            tenant: the tenant whose rows are used, as in a token's claim. With tenants, this or `tenants` is needed.
+            tenants: "all" for the rows of every tenant; a new row must then name its tenant.
+            actor: the actor that the audit trail records for the changes, such as "nightly-import".
 
         Raises:
             TypeError: the contract has tenants, and neither is given, or both.
         """
-        scope, origin = self._scope(tenant, tenants), Origin(actor) if actor is not None else None
+        visibility, origin = self._visibility(tenant, tenants), Origin(actor) if actor is not None else None
         if self._running is not None:
-            yield cls(Access(self._running.runtime, scope=scope, origin=origin))
+            yield cls(DataAccess(self._running.runtime.data, visibility=visibility, origin=origin))
             return
         settings = self._settings or load_settings(dotenv=Path(".env"), serving=False)
         if self.plan.hides_keys and not settings.keeps_secrets and settings.production:
@@ -220,41 +213,38 @@ class Sternpost:
         await storage.open(self.plan)
         runtime = self._runtime(settings, storage, cast("Authenticator", None))  # nobody calls
         try:
-            yield cls(Access(runtime, scope=scope, origin=origin))
+            yield cls(DataAccess(runtime.data, visibility=visibility, origin=origin))
         finally:
             await storage.close()
 
-    def _scope(self, tenant: str | None, tenants: str | None) -> TenantScope:
+    def _visibility(self, tenant: str | None, tenants: str | None) -> Visibility:
         if tenant is not None and tenants is not None:
             raise TypeError('data() takes tenant="…" or tenants="all", not both')
         if tenants not in (None, "all"):
-            raise TypeError(f'tenants is "all", not {tenants!r}; for one write tenant="…"')
+            raise TypeError(f'tenants can only be "all", not {tenants!r}; for one tenant write tenant="…"')
         owners = [resource for resource in self.plan.resources if resource.tenant is not None]
         if tenant is None and tenants is None and owners:
             raise TypeError(
-                f'{owners[0].name} belongs to tenants: write app.data(tenant="…") for the rows of one, '
-                'or app.data(tenants="all") for those of all'
+                f'{owners[0].name} belongs to tenants: write app.data(tenant="…") for the rows of one tenant, '
+                'or app.data(tenants="all") for the rows of all tenants'
             )
         if tenant is not None and all(tenant_value(self.plan, resource, tenant) is None for resource in owners):
-            raise TypeError(f"{tenant!r} cannot be a tenant of this contract")
-        return EVERY_TENANT if tenants else TenantScope(tenant) if tenant else NO_TENANT
+            raise TypeError(f"{tenant!r} is not a valid tenant of this contract")
+        return EVERY_TENANT if tenants else Visibility(tenant) if tenant else NO_TENANT
 
     def drain(self) -> None:
-        """Readiness says no from now on; requests are still answered."""
+        """From now on readiness fails; requests are still answered."""
         self.running.readiness.draining = self.running.closing = True
 
     def retire(self) -> None:
-        """Another process serves from here on: answers ask to connect anew. Readiness stays: the service is there."""
+        """Another process takes over: responses close their connections. Readiness does not change."""
         self.running.closing = True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             self.in_flight += 1
             try:
-                running = self.running
-                if running.closing:
-                    send = _closing(scope, send)
-                await running.serve(scope, receive, send)
+                await self.running.serve(scope, receive, send)
             finally:
                 self.in_flight -= 1
         elif scope["type"] == "lifespan":
@@ -279,7 +269,7 @@ class Sternpost:
 
 
 class Running:
-    """A started application: everything that the way of a request touches."""
+    """A started application: everything that is needed to process requests."""
 
     def __init__(
         self, app: Sternpost, runtime: Runtime, settings: Settings, log: Log, older: Sequence[Runtime] = ()
@@ -289,150 +279,34 @@ class Running:
         self.log = log
         self.closing = False
         """Whether answers end their connection."""
-        self.mounts = app.mounts
-        self.rest = Rest(runtime, max_body_bytes=settings.max_body_bytes)
-        self.older = tuple(Rest(version, max_body_bytes=settings.max_body_bytes) for version in older)
-        self.docs = Docs(runtime, older) if settings.docs else None
+        storage = runtime.storage
         self.readiness = Readiness(
-            runtime.plan.version,
-            runtime.clock,
-            {"database": runtime.storage.check},
-            self._unhealthy,
-            runtime.storage.replicas(),
+            runtime.plan.version, runtime.clock, {"database": storage.check}, self._unhealthy, storage.replicas()
         )
-        self._cors: Asgi | None = None
+        docs = Docs(runtime, older).addresses() if settings.docs else {}
+        versions = [Rest(version, max_body_bytes=settings.max_body_bytes) for version in (runtime, *older)]
+        self.addresses = Addresses(
+            {**docs, **health_pages(self.readiness)},
+            [
+                *((version.router.base, version) for version in versions),
+                *((prefix, mounted(prefix, mount)) for prefix, mount in app.mounts.items()),
+            ],
+        )
+        self._cors: Served | None = None
         if settings.cors_enabled:
-            from starlette.middleware.cors import CORSMiddleware
+            from sternpost.protocols.http.cors import with_cors
 
-            self._cors = CORSMiddleware(
-                self._dispatch_observed,
-                allow_origins=settings.cors_origins,
-                allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-                allow_headers=[
-                    "authorization",
-                    "content-type",
-                    "traceparent",
-                    "idempotency-key",
-                    "if-match",
-                    "if-none-match",
-                ],
-                expose_headers=["etag", "link", "location", "x-request-id", "retry-after", "deprecation", "sunset"],
-                max_age=600,
-            )
+            self._cors = with_cors(self.addresses, settings.cors_origins)
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request: observed from here to its end, whoever answers it."""
+        """Handles one request, and observes it from start to end."""
         headers = read_headers(scope)
-        observation = self._observe(scope, headers)
+        observation = observe(self.log, self.runtime.clock, scope, headers)
         try:
-            if self._cors is None:
-                await self._dispatch(scope, receive, send, headers, observation)
-            else:  # a preflight is answered by the middleware: its status has to be watched
-                observed = {**scope, _OBSERVED: (headers, observation)}
-                await self._cors(observed, receive, _watching(observed, send, observation))
+            served = self._cors or self.addresses.find(scope["path"])
+            await served(scope, receive, closing(scope, send) if self.closing else send, headers, observation)
         finally:
             self.log.request(observation)
 
-    async def _dispatch_observed(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._dispatch(scope, receive, send, *scope[_OBSERVED])
-
-    async def _dispatch(
-        self, scope: Scope, receive: Receive, send: Send, headers: RequestHeaders, observation: Observation
-    ) -> None:
-        """To the first that knows the address."""
-        path: str = scope["path"]
-        if path.startswith(self.rest.router.base) and not (self.older and self.docs and self.docs.knows(path)):
-            await self.rest(scope, receive, send, headers, observation)
-        elif self.older and not (self.docs and self.docs.knows(path)) and (version := self._older(path)) is not None:
-            await version(scope, receive, send, headers, observation)
-        elif path in ("/health", "/health/ready"):
-            await self._health(scope, send, headers, observation)
-        elif self.docs is not None and self.docs.knows(path):
-            if scope["method"] not in ("GET", "HEAD"):
-                await self._refuse(MethodNotAllowed(("GET", "HEAD")), scope, send, headers, observation)
-                return
-            await self.docs(scope, receive, _watching(scope, send, observation))
-        else:
-            await self._elsewhere(scope, receive, send, headers, observation)
-
-    def _older(self, path: str) -> Rest | None:
-        return next((version for version in self.older if path.startswith(version.router.base)), None)
-
-    def _observe(self, scope: Scope, headers: RequestHeaders) -> Observation:
-        bits = random_hex(64)
-        trace_id, parent = bits[:32], None
-        if headers.traceparent is not None:
-            trace_id, parent = trace_context(headers.traceparent) or (trace_id, None)
-        return Observation(
-            log=self.log,
-            request_id="req_" + bits[32:48],
-            trace_id=trace_id,
-            span_id=bits[48:],
-            parent_span_id=parent,
-            started=self.runtime.clock.monotonic(),
-            method=scope["method"],
-            path=scope["path"],
-        )
-
-    async def _health(self, scope: Scope, send: Send, headers: RequestHeaders, observation: Observation) -> None:
-        if scope["method"] not in ("GET", "HEAD"):
-            await self._refuse(MethodNotAllowed(("GET", "HEAD")), scope, send, headers, observation)
-            return
-        if scope["path"] == "/health":
-            ready, body = True, dict[str, Any](HEALTHY)
-            observation.success_message = "Liveness checked"
-        else:
-            ready, body = await self.readiness.report()
-            observation.success_message = "Readiness checked"
-        observation.status = 200 if ready else 503
-        await send_response(scope, send, observation.status, [JSON], orjson.dumps(body), SECURE)
-
-    async def _elsewhere(
-        self, scope: Scope, receive: Receive, send: Send, headers: RequestHeaders, observation: Observation
-    ) -> None:
-        path: str = scope["path"]
-        for prefix, mounted in self.mounts.items():
-            if path == prefix or path.startswith(prefix.rstrip("/") + "/"):
-                below = {**scope, "root_path": scope.get("root_path", "") + prefix.rstrip("/")}
-                await mounted(below, receive, _watching(below, send, observation))
-                return
-        await self._refuse(NotFound("There is nothing at this address"), scope, send, headers, observation)
-
-    async def _refuse(
-        self,
-        error: NotFound | MethodNotAllowed,
-        scope: Scope,
-        send: Send,
-        headers: RequestHeaders,
-        observation: Observation,
-    ) -> None:
-        self.log.error(observation, error)
-        observation.status, more, body = encode_error(error, observation, headers)
-        await send_response(scope, send, observation.status, more, body, SECURE)
-
     def _unhealthy(self, name: str, reason: str) -> None:
         self.log.event("warning", f"{name} is unhealthy", check=name, reason=reason)
-
-
-def _watching(scope: Scope, send: Send, observation: Observation) -> Send:
-    """Notes the status of an answer that something else writes."""
-    scope[ANSWER] = None
-
-    async def watched(message: Any) -> None:
-        if message["type"] == "http.response.start":
-            observation.status = message["status"]
-        await send(message)
-
-    return watched
-
-
-def _closing(scope: Scope, send: Send) -> Send:
-    """Tells clients of a service that is going away to open their next connection elsewhere."""
-    scope[ANSWER] = None
-
-    async def closing(message: Any) -> None:
-        if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], (b"connection", b"close")]
-        await send(message)
-
-    return closing

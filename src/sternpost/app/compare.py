@@ -24,7 +24,7 @@ COMPILE_SECONDS = 120
 
 @dataclass(frozen=True, slots=True)
 class Waiver:
-    """A breaking change that somebody answers for, until a day."""
+    """A breaking change that is accepted until a date."""
 
     id: str
     reason: str
@@ -50,7 +50,7 @@ def plan_at(reference: str, app: str) -> dict[str, Any]:
         _unpacked(Path(folder) / "tree.tar", tree)
         here = tree / Path.cwd().resolve().relative_to(top.resolve())
         if not here.is_dir():
-            raise StartupError(f"{reference} does not have the folder {here.relative_to(tree)}")
+            raise StartupError(f"{reference} does not contain the folder {here.relative_to(tree)}")
         return _compiled(here, top, tree, reference, app)
 
 
@@ -89,9 +89,9 @@ def _git(*arguments: str) -> bytes:
     try:
         done = subprocess.run(["git", *arguments], capture_output=True, check=False)  # noqa: S603, S607  (as its user runs it)
     except FileNotFoundError as error:
-        raise StartupError("git is not installed; name a plan.json instead of a reference") from error
+        raise StartupError("git is not installed; give a plan.json instead of a git reference") from error
     if done.returncode != 0:
-        why = done.stderr.decode(errors="replace").strip() or "there is no such commit, and no such file"
+        why = done.stderr.decode(errors="replace").strip() or "it is neither a commit nor a file"
         raise StartupError(f"git {arguments[0]} failed: {why}")
     return done.stdout
 
@@ -107,7 +107,7 @@ def _read(content: bytes, name: str) -> dict[str, Any]:
 
 
 def read_waivers(path: Path) -> list[Waiver]:
-    """The waivers of a file; none where there is no file. Raises `StartupError` for one that is not whole."""
+    """The waivers of a file; none if the file does not exist. Raises `StartupError` for incomplete ones."""
     if not path.is_file():
         return []
     try:
@@ -120,7 +120,7 @@ def read_waivers(path: Path) -> list[Waiver]:
         until = entry.get("until")
         if not all(isinstance(text, str) and text.strip() for text in texts) or type(until) is not date:
             raise StartupError(
-                f"{path}: waiver {number} needs id, reason and by as texts, and until as a day, such as 2027-01-31"
+                f"{path}: waiver {number} needs id, reason and by as strings, and until as a date such as 2027-01-31"
             )
         found.append(Waiver(*texts, until))
     return found
@@ -128,13 +128,13 @@ def read_waivers(path: Path) -> list[Waiver]:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What came of a comparison.
+    """The result of a comparison.
 
     Attributes:
-        refused: breaking changes that nobody answers for.
-        waived: those that somebody does.
-        expired: waivers whose day is over, although their change is still there.
-        unused: waivers whose change is not.
+        refused: breaking changes without a waiver.
+        waived: breaking changes with a waiver.
+        expired: waivers that have ended although the change is still there.
+        unused: waivers without a matching change.
     """
 
     differences: tuple[Difference, ...]
@@ -156,7 +156,7 @@ class Verdict:
 
 
 def judge(differences: Sequence[Difference], waivers: Sequence[Waiver], now: datetime) -> Verdict:
-    """Which breaking changes are let through. A waiver holds to the end of its day (UTC)."""
+    """Applies the waivers. A waiver is valid until the end of its day (UTC)."""
     valid = {waiver.id for waiver in waivers if waiver.until >= now.date()}
     breaking = [difference for difference in differences if difference.kind == "breaking"]
     ids = {difference.id for difference in breaking}

@@ -53,17 +53,17 @@ def check_database_url(settings: Settings) -> None:
     for url in settings.replica_urls:
         if scheme == "sqlite" or not url.startswith(("postgresql://", "postgres://")):
             raise StartupError(
-                "STERNPOST_DATABASE_REPLICA_URLS are the replicas of a PostgreSQL database. Write "
+                "STERNPOST_DATABASE_REPLICA_URLS is only supported for a PostgreSQL database. Write "
                 "postgresql://user:password@host/name for each, separated by spaces, or leave it out."
             )
         _check_postgresql("STERNPOST_DATABASE_REPLICA_URLS", url)
 
 
 def _check_postgresql(variable: str, url: str) -> None:
-    """A part that is missing would be filled in by the client library, with the name of whoever runs the command."""
+    """Requires host and database, for which the client library would otherwise use the current user's name."""
     parts = urlsplit(url)
     if not parts.path.strip("/") or not (parts.hostname or "host=" in parts.query):
-        raise StartupError(f"{variable} names no host or no database. Write postgresql://user:password@host/name")
+        raise StartupError(f"{variable} must name a host and a database. Write postgresql://user:password@host/name")
     try:
         _ = parts.port
     except ValueError as error:

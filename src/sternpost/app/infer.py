@@ -49,7 +49,7 @@ def infer_contract(
     inferred = infer(found)
     if not inferred.tables:
         reasons = "".join(f"\n  {what}: {why}" for what, why in inferred.left_out)
-        raise StartupError(f"The database holds no table that a contract can serve.{reasons}")
+        raise StartupError(f"The database contains no table that a contract can serve.{reasons}")
     text = write_contract(inferred, name or _name(url), write=write)
     _prove(text)
     return text, inferred
@@ -120,8 +120,8 @@ def _prove(text: str) -> None:
     except ContractError as error:
         mistakes = "".join(f"\n  {found.code} {found.message}" for found in error.diagnostics)
         raise StartupError(
-            f"The contract made of this database does not compile, which is a mistake of Sternpost's:{mistakes}\n"
-            "Name the tables to serve with --tables, and report it."
+            f"The contract generated from this database does not compile, which is a bug in Sternpost:{mistakes}\n"
+            "Please report it. To continue, choose tables that work with --tables."
         ) from error
     finally:
         del sys.modules[module.__name__]

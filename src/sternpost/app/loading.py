@@ -23,7 +23,7 @@ def application_name(given: str | None) -> str:
     if isinstance(configured, str):
         return configured
     raise StartupError(
-        "Which application? Name it (sternpost … my_service.app:app), "
+        "No application is given. Name it (sternpost … my_service.app:app), "
         'or set app = "my_service.app:app" under [tool.sternpost] in pyproject.toml.'
     )
 
@@ -58,7 +58,7 @@ def load_application(name: str) -> Sternpost:
     except ModuleNotFoundError as error:
         if error.name and (module_name == error.name or module_name.startswith(error.name + ".")):
             raise StartupError(
-                f"There is no module {module_name!r} here. Run the command in the project's folder."
+                f"There is no module {module_name!r}. Run the command in the folder of the project."
             ) from error
         raise
     app = getattr(module, attribute, None)

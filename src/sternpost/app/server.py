@@ -99,7 +99,7 @@ class Server(uvicorn.Server):
         while self.app.in_flight and not self.force_exit and asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(POLL_SECONDS)
         if self.app.in_flight:
-            self.app.running.log.event("warning", "Requests in flight were given up", inFlight=self.app.in_flight)
+            self.app.running.log.event("warning", "Requests in progress were aborted", inFlight=self.app.in_flight)
         remaining = max(deadline - asyncio.get_running_loop().time(), 0.0)
         self.config.timeout_graceful_shutdown = int(min(remaining, 1.0)) if self.app.in_flight else 1
         running = self.app.running
@@ -172,7 +172,7 @@ def serve(
     except SystemExit as error:
         if error.code == 0:
             return 0
-        raise StartupError("The application did not start") from error
+        raise StartupError("The application failed to start") from error
     return 0
 
 

@@ -1,7 +1,7 @@
 """`sternpost serve --workers N`: starts the workers, restarts those that die, replaces them one by one on SIGHUP.
 
 The supervisor holds the sockets and serves no request. Each worker accepts from a socket of its own (SO_REUSEPORT), and
-that socket outlives it: connections that wait there are served by whoever comes next. Where the system does not spread
+that socket outlives it: waiting connections are served by the next worker. Where the system does not spread
 connections over such sockets (macOS), all workers accept from one.
 """
 
@@ -131,14 +131,14 @@ class Supervisor:
     async def _start_first(self, slot: Slot) -> None:
         problem = await self._start(slot)
         if problem is not None and not self.stopping.is_set():
-            raise StartupError(f"Worker {slot.number} did not start: {problem}. What it said itself stands above.")
+            raise StartupError(f"Worker {slot.number} did not start: {problem}. Its own output is above.")
 
     async def _start(self, slot: Slot) -> str | None:
         """Puts a new worker into the slot; what was wrong where it did not start. The one before stays untouched."""
         try:
             worker = await self._launch(slot)
         except OSError as error:
-            return f"no process could be made: {error.strerror}"
+            return f"the process could not be created: {error.strerror}"
         try:
             async with asyncio.timeout(self.settings.worker_start_seconds):
                 if not await worker.ready():
@@ -191,7 +191,7 @@ class Supervisor:
     # -- keeping
 
     async def _watch(self, slot: Slot, worker: Worker) -> None:
-        """Restarts a worker that ended although nobody said so."""
+        """Restarts a worker that ended unexpectedly."""
         status = await worker.process.wait()
         worker.link.close()
         if slot.worker is not worker or self.stopping.is_set():
@@ -213,7 +213,7 @@ class Supervisor:
             self._free(slot)
 
     def _free(self, slot: Slot) -> None:
-        """Takes the socket away from under a slot that has nobody: connections go to the other workers."""
+        """Closes the socket of a slot without a worker, so that its connections go to the other workers."""
         if _spreads() and any(other.worker in self._alive for other in self.slots if other is not slot):
             slot.listener.close()
             slot.listener = listen(self.settings.host, self.port, shared=True)
@@ -235,7 +235,7 @@ class Supervisor:
                 self.log.event("info", "Rolling restart finished", workers=len(self.slots))
 
     async def _replace(self, slot: Slot) -> str | None:
-        """A new worker for a slot, on the same socket; the old one goes once the new one is ready."""
+        """Starts a new worker for a slot, on the same socket; the old one retires once the new one is ready."""
         async with slot.changing:
             old = slot.worker
             problem = await self._start(slot)
@@ -314,7 +314,9 @@ def supervise(settings: Settings, app: str, service: str) -> int:
         StartupError: the address is taken, or the workers do not start.
     """
     if os.name != "posix":
-        raise StartupError("--workers needs a POSIX system. Start one process and run several behind a load balancer.")
+        raise StartupError(
+            "--workers needs a POSIX system. Instead run several single processes behind a load balancer."
+        )
 
     async def run() -> int:
         return await Supervisor(settings, app, service).run()

@@ -85,7 +85,7 @@ class ApiKeyAuthenticator:
     """Takes API keys as bearer tokens beside those that `otherwise` takes.
 
     Args:
-        on_failure: told why `last used` could not be written; the request goes on.
+        on_failure: called with the reason if `last used` could not be written; the request continues.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class ApiKeyAuthenticator:
             raise _refused("there is no such API key")
         if found.revoked_at is not None:
             self._known.pop(digest, None)
-            raise _refused("the API key is revoked")
+            raise _refused("the API key has been revoked")
         principal = Principal(found.subject, frozenset(found.scopes), found.tenant)
         noted = before.used_noted if before else float("-inf")
         known = _Known(found, principal, self.clock.monotonic() + FRESH_SECONDS, noted)
@@ -139,7 +139,7 @@ class ApiKeyAuthenticator:
         return known
 
     def _note_use(self, known: _Known) -> None:
-        """Beside the request: nobody waits for it."""
+        """Runs in the background; the request does not wait for it."""
         now = self.clock.monotonic()
         if now - known.used_noted < USED_SECONDS:
             return

@@ -1,4 +1,4 @@
-"""Bearer JWTs (RFC 7519), by the best practice of RFC 8725: which algorithms count is decided here, never by the token."""
+"""Bearer JWTs (RFC 7519), following RFC 8725: the accepted algorithms are decided here, never by the token."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SYMMETRIC_ALGORITHM = "HS256"
 PUBLIC_ALGORITHMS = ("RS256", "ES256", "EdDSA")
 _TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 _FORBIDDEN_HEADERS = frozenset({"jku", "x5u", "jwk", "x5c", "crit"})
-"""Header members by which a token would bring its own key, or ask for rules that are not known here."""
+"""Header members with which a token would bring its own key, or require extensions that are not supported here."""
 
 _KID = re.compile(r"[A-Za-z0-9+/=._:~-]{1,256}")
 _SECRET_KID = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -96,7 +96,7 @@ class JwtAuthenticator:
         try:
             claims = pyjwt.decode(token, key, algorithms=[algorithm], options=_NO_CHECKS)
         except (pyjwt.PyJWTError, ValueError, TypeError) as error:
-            raise _refused(f"the token is refused: {type(error).__name__}") from error
+            raise _refused(f"the token was rejected: {type(error).__name__}") from error
         return self._principal(claims), self._check_claims(claims)
 
     async def _key(self, algorithm: str, kid: Any) -> Any:
@@ -113,7 +113,7 @@ class JwtAuthenticator:
         key = await self.keys.find(algorithm, kid)
         self._forget_if_keys_changed(self.keys)
         if key is None:
-            raise _refused("no key fits the token")
+            raise _refused("no key matches the token")
         return key
 
     def _forget_if_keys_changed(self, keys: KeySet) -> None:
@@ -133,15 +133,15 @@ class JwtAuthenticator:
         if not_before is not None and not_before > now:
             raise _refused("the token is not valid yet")
         if self.issuer is not None and claims.get("iss") != self.issuer:
-            raise _refused("the token has another issuer")
+            raise _refused("the token has a different issuer")
         if self.audience is not None and self.audience not in _texts(claims.get("aud")):
-            raise _refused("the token is for another audience")
+            raise _refused("the token is for a different audience")
         return expires
 
     def _principal(self, claims: Mapping[str, Any]) -> Principal:
         subject = claims.get("sub")
         if not isinstance(subject, str) or not 1 <= len(subject) <= SUBJECT_MAX or not subject.isprintable():
-            raise _refused("the token has no usable sub")
+            raise _refused("the token has no valid sub")
         scopes = claims["scope"].split(" ") if isinstance(claims.get("scope"), str) else _texts(claims.get("scp"))
         if len(scopes) == 1 and " " in scopes[0]:
             scopes = scopes[0].split(" ")
@@ -152,7 +152,7 @@ class JwtAuthenticator:
         if tenant is None:
             return None
         if not isinstance(tenant, str) or not 1 <= len(tenant) <= SUBJECT_MAX or not tenant.isprintable():
-            raise _refused("the token has no usable tenant")
+            raise _refused("the token has no valid tenant")
         return tenant
 
 
@@ -161,7 +161,7 @@ def _check_header(header: Mapping[str, Any]) -> str:
     if algorithm != SYMMETRIC_ALGORITHM and algorithm not in PUBLIC_ALGORITHMS:
         raise _refused("the token's algorithm is not accepted")
     if not _FORBIDDEN_HEADERS.isdisjoint(header):
-        raise _refused("the token's header has a member that is not accepted")
+        raise _refused("the token's header contains a member that is not accepted")
     kind = header.get("typ")
     if kind is not None and not (isinstance(kind, str) and kind.lower() in _TYPES):
         raise _refused("the token is not an access token")
@@ -173,7 +173,7 @@ def _instant(claims: Mapping[str, Any], name: str) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e12:
-        raise _refused(f"the token's {name} is not a time")
+        raise _refused(f"the token's {name} is not a valid time")
     return float(value)
 
 
@@ -183,7 +183,7 @@ def _texts(value: Any) -> list[str]:
 
 
 def _refused(reason: str) -> InvalidCredentials:
-    """The client learns that the token is not valid; why stands in the log."""
+    """The client is only told that the token is not valid; the reason is logged."""
     return InvalidCredentials("The token is not valid", log={"reason": reason})
 
 

@@ -21,25 +21,27 @@ apikey_cli = typer.Typer(help="API keys: for programs that call the service.", n
 
 App = Annotated[
     str | None,
-    typer.Argument(help="The application as module:attribute; by default what pyproject.toml says", show_default=False),
+    typer.Argument(
+        help="The application as module:attribute; by default the one set in pyproject.toml", show_default=False
+    ),
 ]
 
 
 @apikey_cli.command()
 def create(
     app: App = None,
-    name: Annotated[str, typer.Option(help="What the key is for")] = ...,  # pyright: ignore[reportArgumentType]
-    sub: Annotated[str, typer.Option(help="Whom its holder acts as: the id of a user, or any name")] = ...,  # pyright: ignore[reportArgumentType]
+    name: Annotated[str, typer.Option(help="What the key is used for")] = ...,  # pyright: ignore[reportArgumentType]
+    sub: Annotated[str, typer.Option(help="The subject of the key: the id of a user, or any name")] = ...,  # pyright: ignore[reportArgumentType]
     scope: Annotated[
         list[str] | None,
-        typer.Option(help="A scope; may be given several times, or several in one separated by spaces"),
+        typer.Option(help="A scope; can be repeated, or hold several scopes separated by spaces"),
     ] = None,
-    tenant: Annotated[str | None, typer.Option(help="Whose rows its holder works with")] = None,
+    tenant: Annotated[str | None, typer.Option(help="The tenant that the key acts for")] = None,
     days: Annotated[
-        int | None, typer.Option(help="How long it is valid; without it, until it is revoked", min=1)
+        int | None, typer.Option(help="How long the key is valid; by default until it is revoked", min=1)
     ] = None,
 ) -> None:
-    """Make a key and show it, this one time; only its digest is kept."""
+    """Create a key and show it once; only its digest is stored."""
     from sternpost.auth.api_keys import expiry, make_key
     from sternpost.clock import SystemClock
     from sternpost.ids import new_hex
@@ -52,12 +54,12 @@ def create(
     _with_keys(app, lambda keys: keys.add(stored))
     out.print(f"[green bold]created[/] {stored.id}", soft_wrap=True)
     out.print(key, soft_wrap=True, markup=False)
-    out.print("[dim]Keep it now: it is not stored, and cannot be shown again.[/]", soft_wrap=True)
+    out.print("[dim]Save it now: the key itself is not stored and cannot be shown again.[/]", soft_wrap=True)
 
 
 @apikey_cli.command(name="list")
 def list_keys(app: App = None) -> None:
-    """List the keys: whose they are, what they may, when they were used last."""
+    """List the keys with their subjects, scopes and last use."""
     table = Table("id", "name", "key", "subject", "scopes", "created", "expires", "last used", "state", box=None)
     for key in _with_keys(app, lambda keys: keys.all()):
         table.add_row(
@@ -71,7 +73,7 @@ def list_keys(app: App = None) -> None:
             _shown(key.last_used_at),
             _state(key),
         )
-    out.print(table if table.row_count else "There are no API keys. Make one with: sternpost apikey create")
+    out.print(table if table.row_count else "There are no API keys. Create one with: sternpost apikey create")
 
 
 @apikey_cli.command()
@@ -79,11 +81,11 @@ def revoke(
     id: Annotated[str, typer.Argument(help="The key's id (key_…), as `list` shows it")],
     app: Annotated[str | None, typer.Option(help="The application as module:attribute")] = None,
 ) -> None:
-    """Revoke a key: within seconds it is refused everywhere."""
+    """Revoke a key. All processes reject it within seconds."""
     from sternpost.clock import SystemClock
 
     if not _with_keys(app, lambda keys: keys.revoke(id, SystemClock().now())):
-        raise StartupError(f"There is no key {id} in force. See: sternpost apikey list")
+        raise StartupError(f"There is no valid key {id}. See: sternpost apikey list")
     out.print(f"[green bold]revoked[/] {id}", soft_wrap=True)
 
 
@@ -93,7 +95,7 @@ def _with_keys(app: str | None, work: Callable[[KeyStore], Awaitable[T]]) -> T:
 
     application = load_application(application_name(app))
     if not application.plan.api_keys:
-        raise StartupError("The contract takes no API keys. Write Contract(…, api_keys=True)")
+        raise StartupError("The contract does not use API keys. Write Contract(…, api_keys=True)")
     configure(application, serving=False)
     return on_storage(application, lambda storage: work(storage.keys()))
 
@@ -108,4 +110,4 @@ def _state(key: StoredKey) -> str:
     if key.revoked_at is not None:
         return "[red]revoked[/]"
     expired = key.expires_at is not None and key.expires_at <= SystemClock().now()
-    return "[yellow]expired[/]" if expired else "[green]in force[/]"
+    return "[yellow]expired[/]" if expired else "[green]valid[/]"

@@ -34,17 +34,23 @@ def show(
     row: Annotated[str | None, typer.Argument(help="Only this row, by its id (ord_…)", show_default=False)] = None,
     app: Annotated[str | None, typer.Option(help="The application as module:attribute")] = None,
     resource: Annotated[str | None, typer.Option(help="Only rows of this resource, such as Order")] = None,
-    actor: Annotated[str | None, typer.Option(help="Only what this caller did")] = None,
-    operation: Annotated[str | None, typer.Option(help="Only what this operation did, such as orders.update")] = None,
-    request: Annotated[str | None, typer.Option(help="Only what happened in this request (req_…)")] = None,
+    actor: Annotated[str | None, typer.Option(help="Only changes by this caller")] = None,
+    operation: Annotated[str | None, typer.Option(help="Only changes by this operation, such as orders.update")] = None,
+    request: Annotated[str | None, typer.Option(help="Only changes made in this request (req_…)")] = None,
     tenant: Annotated[str | None, typer.Option(help="Only rows of this tenant")] = None,
-    action: Annotated[str | None, typer.Option(help="Only create, update, delete, restore, link or unlink")] = None,
-    since: Annotated[str | None, typer.Option(help="From this instant on (ISO 8601; without a zone, UTC)")] = None,
-    until: Annotated[str | None, typer.Option(help="Until before this instant")] = None,
-    limit: Annotated[int, typer.Option(help="How many at most", min=1)] = 50,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, with every value whole")] = False,
+    action: Annotated[
+        str | None, typer.Option(help="Only one action: create, update, delete, restore, link or unlink")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only changes at or after this time (ISO 8601; UTC if it has no zone)")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Only changes before this time")] = None,
+    limit: Annotated[int, typer.Option(help="The maximum number of entries", min=1)] = 50,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object per line, with complete values")
+    ] = False,
 ) -> None:
-    """Show what was changed, the newest first."""
+    """Show the recorded changes, newest first."""
     query = AuditQuery(
         resource, row, actor, operation, request, tenant, action, _instant(since), _instant(until), limit
     )
@@ -54,7 +60,7 @@ def show(
             typer.echo(orjson.dumps(_plain(entry)))
         return
     if not found:
-        out.print("Nothing was recorded that fits.")
+        out.print("No recorded change matches.")
         return
     out.print(_table(found))
     if len(found) == limit:
@@ -67,10 +73,10 @@ def _entries(app: str | None, query: AuditQuery) -> list[AuditEntry]:
 
     application = load_application(application_name(app))
     if not application.plan.audited:
-        raise StartupError("The contract records nothing. Write audit=True in the class line of a resource")
+        raise StartupError("The contract has no audited resources. Write audit=True in the class line of a resource")
     if query.resource is not None and query.resource not in application.plan.audited:
         recorded = ", ".join(sorted(application.plan.audited))
-        raise StartupError(f"{query.resource} is not recorded; these are: {recorded}")
+        raise StartupError(f"{query.resource} is not audited; audited are: {recorded}")
     configure(application, serving=False)
     return on_storage(application, lambda storage: storage.audit_trail().entries(query))
 
@@ -81,7 +87,7 @@ def _instant(text: str | None) -> datetime | None:
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
-        raise StartupError(f"{text!r} is no instant; write one as 2026-01-31 or 2026-01-31T12:00:00Z") from None
+        raise StartupError(f"{text!r} is not a time; write 2026-01-31 or 2026-01-31T12:00:00Z") from None
     return instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC)
 
 

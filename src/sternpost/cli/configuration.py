@@ -53,7 +53,8 @@ def development_token(
     """A token that a service with these settings accepts. Raises `StartupError` where only others can sign."""
     if settings.jwt_secret is None:
         raise StartupError(
-            "Tokens are signed by whoever holds the keys of STERNPOST_JWT_JWKS_URL. Set STERNPOST_JWT_SECRET to make some here."
+            "Tokens are verified with the keys of STERNPOST_JWT_JWKS_URL, so they cannot be created here. "
+            "Set STERNPOST_JWT_SECRET to create tokens."
         )
     if not 1 <= len(subject) <= SUBJECT_MAX or not subject.isprintable():
         raise StartupError(f"--sub must have 1 to {SUBJECT_MAX} printable characters")

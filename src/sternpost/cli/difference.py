@@ -16,7 +16,7 @@ def print_verdict(verdict: Verdict, console: Console) -> None:
     if not verdict.differences:
         console.print("[green bold]ok[/] nothing has changed for clients")
     else:
-        table = Table("class", "change", "what a client sees", box=None, header_style="bold", padding=(0, 2))
+        table = Table("class", "change", "what clients see", box=None, header_style="bold", padding=(0, 2))
         for difference in verdict.differences:
             waived = " (waived)" if difference in verdict.waived else ""
             table.add_row(
@@ -26,7 +26,7 @@ def print_verdict(verdict: Verdict, console: Console) -> None:
             )
         console.print(table, soft_wrap=True)
     for waiver in verdict.expired:
-        console.print(Text(f"The waiver of {waiver.id} ended on {waiver.until}", style="red"), soft_wrap=True)
+        console.print(Text(f"The waiver of {waiver.id} expired on {waiver.until}", style="red"), soft_wrap=True)
     for waiver in verdict.unused:
         console.print(Text(f"The waiver of {waiver.id} is not needed: remove it", style="yellow"), soft_wrap=True)
     if verdict.refused:

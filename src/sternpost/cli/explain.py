@@ -49,7 +49,9 @@ def list_all(compiled: Compiled, console: Console) -> None:
 def explain_one(compiled: Compiled, operation_id: str, database: str, console: Console) -> None:
     """Address, policy, SQL and places of one operation. Raises `StartupError` for one that does not exist."""
     if operation_id not in compiled.plan.operations:
-        raise StartupError(f"There is no operation {operation_id!r}; there are {', '.join(compiled.plan.operations)}")
+        raise StartupError(
+            f"There is no operation {operation_id!r}; the operations are {', '.join(compiled.plan.operations)}"
+        )
     resource, operation = compiled.plan.operations[operation_id]
     console.print(f"[bold]{operation.id}[/] – {operation.summary}", soft_wrap=True)
     console.print(f"\n[bold]route[/]   {operation.method} {operation.path} → {operation.status}", soft_wrap=True)

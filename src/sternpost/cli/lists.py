@@ -10,8 +10,8 @@ from sternpost.plan.model import Plan
 
 
 def print_lists(plan: Plan, out: Console) -> None:
-    """Prints each filter and sort with its index; one that looks at every row is pointed out."""
-    table = Table("list", "field", "index", "serves", "looks at every row", box=None, padding=(0, 2, 0, 0))
+    """Prints each filter and sort with its index; one that scans every row is pointed out."""
+    table = Table("list", "field", "index", "serves", "scans every row", box=None, padding=(0, 2, 0, 0))
     for resource in plan.resources:
         for one in served(resource):
             scans = f"[yellow]{', '.join(one.by_scan)}[/]" if one.by_scan else ""

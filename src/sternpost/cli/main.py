@@ -1,4 +1,4 @@
-"""The commands, and what they say when something is wrong."""
+"""The commands, and how they report errors."""
 
 from __future__ import annotations
 
@@ -27,12 +27,14 @@ out = Console(highlight=False)
 
 App = Annotated[
     str | None,
-    typer.Argument(help="The application as module:attribute; by default what pyproject.toml says", show_default=False),
+    typer.Argument(
+        help="The application as module:attribute; by default the one set in pyproject.toml", show_default=False
+    ),
 ]
 
 cli = typer.Typer(
     name="sternpost",
-    help="Declare a backend once; serve a hardened one from it.",
+    help="Declare a backend as a contract, and serve it.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -77,15 +79,15 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on (STERNPOST_HOST)")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on (STERNPOST_PORT)", min=0, max=65535)] = None,
     workers: Annotated[
-        int | None, typer.Option(help="Processes that serve (STERNPOST_WORKERS)", min=1, max=512)
+        int | None, typer.Option(help="Number of worker processes (STERNPOST_WORKERS)", min=1, max=512)
     ] = None,
     create_schema: Annotated[
         bool, typer.Option("--create-schema", help="Create the schema first, as `migrate apply` does")
     ] = False,
 ) -> None:
-    """Serve for real: logs as JSON lines on standard output, a clean end on SIGINT and SIGTERM.
+    """Serve the application: log JSON lines to standard output, shut down cleanly on SIGINT and SIGTERM.
 
-    With more than one worker, a supervisor restarts those that die, and SIGHUP replaces them one by one.
+    With several workers, a supervisor restarts workers that die, and SIGHUP replaces them one by one.
     """
     from sternpost.app.loading import application_name, load_application
     from sternpost.app.server import serve as run
@@ -110,7 +112,7 @@ def worker(
     listener: Annotated[int, typer.Option(help="File descriptor of the socket to accept from")],
     link: Annotated[int, typer.Option(help="File descriptor of the connection to the supervisor")],
 ) -> None:
-    """One of `serve --workers`; started by the supervisor only."""
+    """A worker of `serve --workers`; started only by the supervisor."""
     from sternpost.app.worker import Link, inherited
 
     supervisor = Link(link)
@@ -138,7 +140,7 @@ def dev(
     host: Annotated[str | None, typer.Option(help="Address to listen on")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on", min=0, max=65535)] = None,
 ) -> None:
-    """Serve while developing: restarts on change, shows a wrong contract's mistakes and goes on at the next save."""
+    """Serve for development: restart on changes; if the contract has mistakes, show them and wait for the next save."""
     from sternpost.app.loading import application_name
     from sternpost.cli.dev import run_dev
 
@@ -148,15 +150,15 @@ def dev(
 
 @cli.command()
 def token(
-    sub: Annotated[str, typer.Option(help="Whose token: the id of a user, or any name")],
+    sub: Annotated[str, typer.Option(help="The subject of the token: the id of a user, or any name")],
     scope: Annotated[
         list[str] | None,
-        typer.Option(help="A scope; may be given several times, or several in one separated by spaces"),
+        typer.Option(help="A scope; can be repeated, or hold several scopes separated by spaces"),
     ] = None,
-    seconds: Annotated[int, typer.Option(help="How long it is valid", min=1)] = 86_400,
+    seconds: Annotated[int, typer.Option(help="How long the token is valid", min=1)] = 86_400,
     tenant: Annotated[str | None, typer.Option(help="The tenant that the caller acts for")] = None,
 ) -> None:
-    """Print a token for development, and nothing else."""
+    """Print a token for development."""
     from sternpost.cli.configuration import development_settings, development_token
 
     scopes = [part for item in scope or [] for part in item.split()]
@@ -167,12 +169,12 @@ def token(
 def new(
     name: Annotated[str, typer.Argument(help="The project's name, in lower case with dashes; also its folder")],
 ) -> None:
-    """Make a new project: layers, tests, settings, Dockerfile, compose.yaml, README."""
+    """Create a new project with tests, settings, Dockerfile, compose.yaml and README."""
     from sternpost.cli.scaffold import make_project
 
     folder = make_project(name, Path())
     out.print(
-        f"[green bold]Made[/] {folder}/\n\n  cd {folder}\n"
+        f"[green bold]Created[/] {folder}/\n\n  cd {folder}\n"
         "  make test     [dim]# sets up and runs its tests[/]\n"
         "  make dev      [dim]# serves it on http://127.0.0.1:8000/docs[/]"
     )
@@ -180,7 +182,7 @@ def new(
 
 @contract_cli.command()
 def check(app: App = None) -> None:
-    """Compile the contract; every mistake is shown with its place and its fix."""
+    """Compile the contract, and show every mistake with its place and its fix."""
     from sternpost.app.loading import application_name, data_file, load_application
     from sternpost.cli.lists import print_lists
 
@@ -206,12 +208,14 @@ def check(app: App = None) -> None:
 def emit(
     app: App = None,
     out_dir: Annotated[Path, typer.Option("--out", help="The folder to write to")] = Path("contract"),
-    only: Annotated[str | None, typer.Option(help="Print one file (such as openapi.json) instead")] = None,
+    only: Annotated[
+        str | None, typer.Option(help="Print this file (such as openapi.json) instead of writing all")
+    ] = None,
     python: Annotated[
         Path | None, typer.Option(help="Write the data client's types to this module instead", show_default=False)
     ] = None,
 ) -> None:
-    """Write everything derived from the contract: plan, OpenAPI, and per database the schema and every statement."""
+    """Write everything derived from the contract: plan, OpenAPI, and the schema and statements for each database."""
     if python is not None:
         _emit_python(app, python)
         return
@@ -221,11 +225,11 @@ def emit(
     files = emitted_files(load_application(application_name(app)).compiled)
     if only is not None:
         if only not in files:
-            raise StartupError(f"There is no {only}; there are {', '.join(files)}")
+            raise StartupError(f"There is no file {only}; the files are {', '.join(files)}")
         sys.stdout.buffer.write(files[only])
         return
     if out_dir.exists() and not out_dir.is_dir():
-        raise StartupError(f"{out_dir} is a file; name a folder")
+        raise StartupError(f"{out_dir} is a file; give a folder")
     out_dir.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (out_dir / name).write_bytes(content)
@@ -236,11 +240,11 @@ def emit(
 def explain(
     operation: Annotated[
         str | None,
-        typer.Argument(help="An operation, such as orders.pay; without one all are listed", show_default=False),
+        typer.Argument(help="An operation, such as orders.pay; by default all are listed", show_default=False),
     ] = None,
     app: Annotated[str | None, typer.Option(help="The application as module:attribute")] = None,
     database: Annotated[
-        str | None, typer.Option(help="sqlite or postgresql; by default that of STERNPOST_DATABASE_URL")
+        str | None, typer.Option(help="sqlite or postgresql; by default the database of STERNPOST_DATABASE_URL")
     ] = None,
 ) -> None:
     """Explain an operation: its address, its SQL, its policy as SQL, and where each value was declared."""
@@ -253,7 +257,7 @@ def explain(
         list_all(compiled, out)
         return
     if database not in (None, "sqlite", "postgresql"):
-        raise StartupError(f"There is no database {database!r}; there are sqlite and postgresql")
+        raise StartupError(f"There is no database {database!r}; use sqlite or postgresql")
     scheme = database or load_settings(dotenv=Path(".env")).database_url.get_secret_value().partition("://")[0]
     explain_one(compiled, operation, "postgresql" if scheme.startswith("postgres") else "sqlite", out)
 
@@ -265,28 +269,28 @@ def infer(
         typer.Argument(help="The database: sqlite:///path or postgresql://user:password@host/name. It is only read"),
     ],
     schema: Annotated[
-        list[str] | None, typer.Option(help="A schema of PostgreSQL; may be given several times", show_default=False)
+        list[str] | None, typer.Option(help="A schema of PostgreSQL; can be repeated", show_default=False)
     ] = None,
     tables: Annotated[
         str | None, typer.Option(help="Only these tables, separated by commas", show_default=False)
     ] = None,
     name: Annotated[
-        str | None, typer.Option(help="The contract's name; by default the database's", show_default=False)
+        str | None, typer.Option(help="The name of the contract; by default that of the database", show_default=False)
     ] = None,
     out_file: Annotated[
         Path | None, typer.Option("--out", help="The file to write; by default it is printed", show_default=False)
     ] = None,
     write: Annotated[
-        bool, typer.Option("--write", help="Offer to create, update and delete rows, not to read them alone")
+        bool, typer.Option("--write", help="Also offer operations that create, update and delete rows")
     ] = False,
 ) -> None:
-    """Write a contract from the tables of a database that is there already."""
+    """Write a contract from the tables of an existing database."""
     from sternpost.app.infer import infer_contract
     from sternpost.cli.infer import report
 
     only = [part.strip() for part in (tables or "").split(",") if part.strip()]
     if out_file is not None and out_file.exists():
-        raise StartupError(f"{out_file} exists already; name another file, or remove it")
+        raise StartupError(f"{out_file} already exists; choose another file, or remove it")
     text, inferred = infer_contract(url, schemas=schema or (), tables=only, name=name, write=write)
     if out_file is None:
         sys.stdout.write(text)
@@ -302,12 +306,12 @@ def diff(
         str, typer.Argument(metavar="REF", help="A git reference such as origin/main, or a plan.json")
     ],
     app: Annotated[str | None, typer.Option(help="The application as module:attribute")] = None,
-    waivers: Annotated[Path, typer.Option(help="The file of breaking changes that somebody answers for")] = Path(
+    waivers: Annotated[Path, typer.Option(help="The file with waivers for breaking changes")] = Path(
         "contract-waivers.toml"
     ),
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
 ) -> None:
-    """Name every change since REF; fails where one breaks clients, unless it has a version or a dated waiver."""
+    """List every change since REF. Fails if one breaks clients, unless a version or a dated waiver covers it."""
     import orjson
 
     from sternpost.app.compare import judge, plan_at, read_waivers

@@ -24,32 +24,34 @@ if TYPE_CHECKING:
     from sternpost.settings import Settings
 
 out = Console(highlight=False)
-migrate_cli = typer.Typer(help="The database's schema: versioned, in both directions.", no_args_is_help=True)
+migrate_cli = typer.Typer(help="Manage the database's schema with migrations that can be undone.", no_args_is_help=True)
 
 App = Annotated[
     str | None,
-    typer.Argument(help="The application as module:attribute; by default what pyproject.toml says", show_default=False),
+    typer.Argument(
+        help="The application as module:attribute; by default the one set in pyproject.toml", show_default=False
+    ),
 ]
-Destructive = Annotated[bool, typer.Option("--allow-destructive", help="Let steps destroy what they say they destroy")]
+Destructive = Annotated[bool, typer.Option("--allow-destructive", help="Allow steps that destroy data")]
 
 
 @migrate_cli.command()
 def plan(
     app: App = None,
-    title: Annotated[str | None, typer.Option("--message", "-m", help="What the migration is for")] = None,
+    title: Annotated[str | None, typer.Option("--message", "-m", help="The title of the migration")] = None,
     rename: Annotated[
-        list[str] | None, typer.Option(help="users.name:users.full_name, or users:people; may be given several times")
+        list[str] | None, typer.Option(help="A rename: users.name:users.full_name, or users:people; can be repeated")
     ] = None,
-    drop: Annotated[list[str] | None, typer.Option(help="users.name is gone, and nothing new is the same")] = None,
+    drop: Annotated[list[str] | None, typer.Option(help="users.name was removed, not renamed; can be repeated")] = None,
     fill: Annotated[
-        list[str] | None, typer.Option(help="users.nickname=SQL: what rows get that were there before")
+        list[str] | None, typer.Option(help="users.nickname=SQL: the value of a new column in existing rows")
     ] = None,
-    using: Annotated[list[str] | None, typer.Option(help="users.age=SQL: the value in a column's new type")] = None,
-    irreversible: Annotated[str | None, typer.Option(help="Why there is no way back")] = None,
-    empty: Annotated[bool, typer.Option("--empty", help="Also where the schema stays: for a step on the data")] = False,
+    using: Annotated[list[str] | None, typer.Option(help="users.age=SQL: the value in the column's new type")] = None,
+    irreversible: Annotated[str | None, typer.Option(help="The reason why the migration cannot be undone")] = None,
+    empty: Annotated[bool, typer.Option("--empty", help="Write a migration without schema changes, for data")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the migration instead of writing it")] = False,
 ) -> None:
-    """Write the next migration: what leads from the last one to the contract."""
+    """Write the next migration: the steps from the last migration to the contract."""
     from sternpost.app.migrating import fingerprints_of, shape_of
     from sternpost.migrations.history import write_revision
     from sternpost.migrations.planner import Answers, plan_steps, unknown_answers
@@ -73,11 +75,13 @@ def plan(
     fingerprints = fingerprints_of(application.plan)
     head = history.head
     if not empty and same(old, new) and (head is not None and head.fingerprints == fingerprints):
-        out.print("[green bold]nothing to do[/]: the last migration leads to the contract")
+        out.print("[green bold]nothing to do[/]: the migrations already match the contract")
         return
     down, questions = plan_steps(new, old, answers.reversed())
     if questions and irreversible is None:
-        _refuse(questions, "The way back is not clear. Answer, or say why there is none with --irreversible REASON:")
+        _refuse(
+            questions, "It is not clear how to undo the migration. Answer, or give a reason with --irreversible REASON:"
+        )
     down = down if irreversible is None else []
     name = title or ("create the schema" if not history.revisions else up[0].title if up else "nothing in the database")
     if dry_run:
@@ -95,16 +99,18 @@ def plan(
 @migrate_cli.command()
 def apply(
     app: App = None,
-    to: Annotated[str | None, typer.Option(help="The last migration to apply, by the beginning of its name")] = None,
+    to: Annotated[str | None, typer.Option(help="The last migration to apply, by the start of its name")] = None,
     allow_destructive: Destructive = False,
-    lint: Annotated[bool, typer.Option("--lint", help="Refuse what squawk finds in it (PostgreSQL)")] = False,
+    lint: Annotated[
+        bool, typer.Option("--lint", help="Stop if the linter squawk reports a problem (PostgreSQL)")
+    ] = False,
     lock_timeout: Annotated[float, typer.Option(help="Seconds that a statement waits for a lock", min=0.1)] = 5.0,
-    wait: Annotated[float, typer.Option(help="Seconds to wait for another process that migrates", min=0)] = 600.0,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for another migrating process", min=0)] = 600.0,
     set_aside: Annotated[
-        bool, typer.Option("--set-aside", help="Rename a SQLite file that holds another schema, and start a new one")
+        bool, typer.Option("--set-aside", help="Rename a SQLite file with a different schema, and create a new one")
     ] = False,
 ) -> None:
-    """Apply what is pending. Without migrations the schema is created as the contract says."""
+    """Apply pending migrations. Without migrations, create the schema from the contract."""
     from sternpost.cli.configuration import configure
     from sternpost.cli.dev import set_other_schema_aside
 
@@ -113,11 +119,11 @@ def apply(
     if set_aside and not history.revisions:
         moved = set_other_schema_aside(settings, application.plan)
         if moved is not None:
-            out.print(f"[yellow]the schema has changed[/]: the database was kept as {moved}, and a new one is made")
+            out.print(f"[yellow]the schema has changed[/]: the old database is now {moved}, and a new one is created")
     if not history.revisions:
         created = create_schema(application)
         out.print(
-            "[green bold]created[/] the schema" if created else "[green bold]up to date[/]: the schema exists already"
+            "[green bold]created[/] the schema" if created else "[green bold]up to date[/]: the schema already exists"
         )
         return
     runner = _runner(settings, application, history, lock_timeout)
@@ -133,25 +139,25 @@ def apply(
 def down(
     app: App = None,
     to: Annotated[
-        str | None, typer.Option(help="The migration to go back to, or base; by default one is taken back")
+        str | None, typer.Option(help="The migration to go back to, or base; by default only the last is undone")
     ] = None,
     allow_destructive: Destructive = False,
     lock_timeout: Annotated[float, typer.Option(help="Seconds that a statement waits for a lock", min=0.1)] = 5.0,
-    wait: Annotated[float, typer.Option(help="Seconds to wait for another process that migrates", min=0)] = 600.0,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for another migrating process", min=0)] = 600.0,
 ) -> None:
-    """Take the last migration back, or all behind --to."""
+    """Undo the last migration, or all migrations after --to."""
     from sternpost.cli.configuration import configure
 
     application, history = _loaded(app)
     settings = configure(application, serving=False)
     _need_migrations(history)
     runner = _runner(settings, application, history, lock_timeout)
-    _report("taken back", runner.down(to=to, allow_destructive=allow_destructive, wait_seconds=wait))
+    _report("undone", runner.down(to=to, allow_destructive=allow_destructive, wait_seconds=wait))
 
 
 @migrate_cli.command()
 def status(app: App = None) -> None:
-    """Show which migrations are applied and pending, and whether they lead to the contract. Status 1 where not all is well."""
+    """Show which migrations are applied and pending, and whether they match the contract. Exits with 1 if not."""
     from sternpost.cli.configuration import configure
 
     application, history = _loaded(app)
@@ -162,7 +168,7 @@ def status(app: App = None) -> None:
     count = history.position(state.revision)
     if state.direct:
         count = runner.place(state)
-        out.print("the schema was created directly; [bold]migrate apply[/] gives it its place in the history")
+        out.print("the schema was created without migrations; [bold]migrate apply[/] records its migration")
     table = Table("migration", "state", "what it does", box=None)
     for number, revision in enumerate(history.revisions, start=1):
         stopped = state.unfinished is not None and state.unfinished.revision == revision.name
@@ -180,25 +186,25 @@ def status(app: App = None) -> None:
     _refuse_ahead(application, history)
     if pending or state.unfinished is not None:
         raise typer.Exit(1)
-    out.print("[green bold]up to date[/]: the database, the migrations and the contract are one")
+    out.print("[green bold]up to date[/]: the database, the migrations and the contract match")
 
 
 @migrate_cli.command()
 def verify(
     app: App = None,
     database: Annotated[
-        list[str] | None, typer.Option(help="sqlite or postgresql; by default each that can be had")
+        list[str] | None, typer.Option(help="sqlite or postgresql; by default every available one")
     ] = None,
     postgresql_url: Annotated[
         str | None,
         typer.Option(
-            help="A database on the server to make scratch databases on; by default STERNPOST_DATABASE_URL, where it is one",
+            help="A database on the server for scratch databases; by default STERNPOST_DATABASE_URL, if PostgreSQL",
             envvar="STERNPOST_VERIFY_POSTGRESQL_URL",
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Prove every migration: up, down and up again on scratch databases that hold rows, schemas and rows compared."""
+    """Verify every migration: apply, undo and reapply it on scratch databases with rows, and compare the results."""
     from sternpost.app.migrating import fingerprints_of, scratch_databases, shape_of
     from sternpost.migrations.shape import same
     from sternpost.migrations.verify import verify as prove
@@ -209,7 +215,7 @@ def verify(
     _need_migrations(history)
     unknown = set(database or ()) - set(DATABASE_NAMES)
     if unknown:
-        raise StartupError(f"There is no database {', '.join(sorted(unknown))}; there are sqlite and postgresql")
+        raise StartupError(f"There is no database {', '.join(sorted(unknown))}; use sqlite or postgresql")
     wanted: list[DatabaseName] = [name for name in DATABASE_NAMES if not database or name in database]
     url = postgresql_url
     if url is None:
@@ -219,22 +225,22 @@ def verify(
     if not same(history.shape(), shape_of(application.plan)) or (
         head is not None and head.fingerprints != fingerprints_of(application.plan)
     ):
-        raise StartupError("The contract is ahead of the last migration: run sternpost migrate plan")
+        raise StartupError("The contract has changes without a migration: run sternpost migrate plan")
     failed = False
     with ExitStack() as stack:
         for name in wanted:
             if name == "postgresql" and url is None:
-                text = "no server is known. Give --postgresql-url or set STERNPOST_VERIFY_POSTGRESQL_URL"
+                text = "no server is given. Use --postgresql-url or set STERNPOST_VERIFY_POSTGRESQL_URL"
                 if database:
                     raise StartupError(f"postgresql: {text}")
                 out.print(f"[yellow bold]not verified[/] on postgresql: {text}")
                 continue
             make = stack.enter_context(scratch_databases(name, str(url)))
             for proof in prove(history, application.plan, make(), make()):
-                mark = "[red bold]failed[/]" if proof.problems else "[green bold]proved[/]"
+                mark = "[red bold]failed[/]" if proof.problems else "[green bold]verified[/]"
                 facts = [f"{proof.rows} rows"]
                 facts += [f"destroys {', '.join(proof.lost)}"] if proof.lost else []
-                facts += [f"no way back: {proof.irreversible}"] if proof.irreversible else []
+                facts += [f"cannot be undone: {proof.irreversible}"] if proof.irreversible else []
                 out.print(f"{mark} {proof.database}  {proof.revision}  {_escaped('; '.join(facts))}", soft_wrap=True)
                 for problem in proof.problems:
                     out.print(f"    {_escaped(problem)}", soft_wrap=True)
@@ -253,7 +259,7 @@ def make_schema(application: Sternpost, settings: Settings, name: str | None) ->
 
 
 def create_schema(application: Sternpost) -> bool:
-    """Creates the schema directly; False where it was there, or is another program's."""
+    """Creates the schema directly; False if it already exists, or the contract says that it is external."""
     if application.plan.external:
         return False
     return on_storage(application, lambda storage: storage.create_schema())
@@ -268,7 +274,7 @@ def _loaded(app: str | None) -> tuple[Sternpost, History]:
     name = application_name(app)
     application = load_application(name)
     if application.plan.external:
-        raise StartupError("The schema of this database is another program's: Sternpost changes nothing in it")
+        raise StartupError("The schema of this database is external: Sternpost does not change it")
     return application, _history(application, name)
 
 
@@ -304,17 +310,17 @@ def _pair(text: str, separator: str, option: str) -> tuple[str, str]:
 
 
 def _asked(old: Shape, new: Shape, answers: Answers) -> Answers:
-    """Answers with those that somebody gives at the terminal. Raises `StartupError` where nobody is there to ask."""
+    """Adds the answers that the user gives at the terminal. Raises `StartupError` if there is no terminal."""
     from dataclasses import replace
 
     from sternpost.migrations.planner import rename_questions
 
     while questions := rename_questions(old, new, answers):
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
-            _refuse(questions, "Is it a rename? It is not guessed:")
+            _refuse(questions, "It may have been renamed. Please answer:")
         question = questions[0]
         choices = [*question.candidates, "dropped"]
-        out.print(f"{question.about} is gone. What is it now?")
+        out.print(f"{question.about} is no longer in the contract. What happened to it?")
         for number, choice in enumerate(choices, start=1):
             out.print(f"  {number}  {choice}")
         answer: int = typer.prompt("Number", type=int)
@@ -327,7 +333,7 @@ def _asked(old: Shape, new: Shape, answers: Answers) -> Answers:
     return answers
 
 
-def _refuse(questions: Sequence[Question], heading: str = "To be answered first:") -> None:
+def _refuse(questions: Sequence[Question], heading: str = "Answer these questions first:") -> None:
     if questions:
         raise StartupError(heading + "".join(f"\n  - {question.text}" for question in questions))
 
@@ -337,7 +343,7 @@ def _refuse_ahead(application: Sternpost, history: History) -> None:
 
     head = history.head
     if head is not None and head.fingerprints != fingerprints_of(application.plan):
-        raise StartupError("The contract is ahead of the last migration: run sternpost migrate plan")
+        raise StartupError("The contract has changes without a migration: run sternpost migrate plan")
 
 
 def _refuse_lint(history: History, runner: Runner) -> None:
@@ -366,7 +372,7 @@ def _print_lint(steps: Sequence[Any]) -> None:
     for text in found:
         out.print(f"  [yellow]squawk[/] {_escaped(text)}", soft_wrap=True)
     if not found:
-        out.print("  [dim]squawk finds nothing on PostgreSQL[/]")
+        out.print("  [dim]squawk reports nothing for PostgreSQL[/]")
 
 
 def _report(done: str, names: list[str]) -> None:

@@ -41,7 +41,7 @@ def make_project(name: str, parent: Path) -> Path:
         _write(folder, {"name": name, "package": _package(name), "title": name.replace("-", " ").capitalize()})
     except OSError as error:
         reason = f"{error.filename or folder} cannot be written: {error.strerror}"
-        raise StartupError(f"{reason}. Run the command in a folder that you may write to.") from error
+        raise StartupError(f"{reason}. Run the command in a folder where you have write permission.") from error
     return folder
 
 
@@ -59,7 +59,8 @@ def _refuse_name(name: str) -> None:
     clash = _clash(package)
     if clash:
         raise StartupError(
-            f"The project cannot be named {name}: its package {package} would be {clash}. Add a word to it, such as {name}-service."
+            f"The project cannot be named {name}: its package {package} would clash with {clash}. "
+            f"Add a word to the name, such as {name}-service."
         )
 
 
@@ -70,7 +71,7 @@ def _clash(package: str) -> str | None:
     if package in sys.stdlib_module_names:
         return "a module of Python's standard library"
     if package in {"sternpost", "src", "tests", "pytest", "pytest_asyncio"}:
-        return "what the project itself uses under that name"
+        return "a name that the project itself uses"
     if package in _dependencies():
         return "a library that Sternpost depends on"
     return None
@@ -89,7 +90,7 @@ def _refuse_folder(folder: Path) -> None:
         return
     if folder.exists() or folder.is_symlink():
         raise StartupError(
-            f"{folder} exists already, and nothing in it will be overwritten. Choose another name, or move it away."
+            f"{folder} already exists, and it is not overwritten. Choose another name, or move the folder away."
         )
 
 

@@ -214,7 +214,7 @@ class _Compiler:
                 self.report.add(
                     draft.where_keyword("prefix" if code == "SP007" else "plural" if what == "address" else "table"),
                     code,
-                    f"{name}: its {what} {value!r} is that of {other} already",
+                    f"{name}: its {what} {value!r} is already used by {other}",
                     fixes[what],
                 )
                 if what == "address":
@@ -231,7 +231,7 @@ class _Compiler:
                     self.report.add(
                         draft.where(relation.name),
                         "SP210",
-                        f"{draft.name}.{relation.name}: its name in JSON, {public_name}, is that of {other} already",
+                        f"{draft.name}.{relation.name}: its name in JSON, {public_name}, is already used by {other}",
                         "rename one of the two",
                     )
 
@@ -264,8 +264,9 @@ class _Compiler:
                 self.report.add(
                     draft.where(operation.name),
                     "SP413",
-                    f"{draft.name}.{operation.name}: GET {operation.path} is the list of {routes[last]} already",
-                    "rename the operation, or write many(route=False)",
+                    f"{draft.name}.{operation.name}: "
+                    f"GET {operation.path} is already the address of the list {routes[last]}",
+                    "rename the operation, or turn that address off with many(route=False)",
                 )
 
     def _payload(self, cls: type[Declared]) -> PayloadPlan:
@@ -295,8 +296,8 @@ class _Compiler:
         self.report.add(
             attribute_source(declaration.source, declaration.name, name),
             "SP202",
-            f"{declaration.name}.{name}: a Payload has no relations",
-            f"take the id as text, {name}_id: str, and read the {target} with its repository",
+            f"{declaration.name}.{name}: a Payload cannot have relations",
+            f"declare the id as text, {name}_id: str, and read the {target} with its repository",
         )
 
 

@@ -31,7 +31,7 @@ class ResourceDraft:
         external: whether the database is another program's, so that nothing can be added to it.
         types, declared, owners: by attribute, its type, the value it was given, and the class that declares it.
         fields: the fields that are compiled already; features add theirs and change what is there.
-        unique, indexes: the declared groups that are sound.
+        unique, indexes: the declared groups that are valid.
         schema: the schema of an external database that holds the table.
         owned_by: the resource that owns its rows; known once the relations of all resources are.
     """

@@ -29,10 +29,10 @@ from sternpost.plan.model import Computed, FieldPlan, Generated, Kind, OnDelete,
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 SAFE_DIGITS = 18
-"""Decimals are kept as 64-bit integers where the database has no exact type, which hold 18 full digits."""
+"""Databases without an exact decimal type store decimals as 64-bit integers, which hold 18 full digits."""
 
 TEXT_MAX = 10_000
-"""Characters a string may have when the contract does not say: nothing that arrives is without a bound."""
+"""The maximum length of a string where the contract sets none, so that every input is bounded."""
 
 OPERATORS: dict[Kind, tuple[str, ...]] = {
     "id": ("eq", "ne", "in"),
@@ -65,14 +65,14 @@ RESERVED = frozenset(
         "gt",
         "gte",
         "lt",
-        "lte",  # what `this` offers in a policy
+        "lte",  # methods of `this` in a policy
     }
 )
 LIST_PARAMETERS = frozenset({"count", "limit"})
-"""Names of parameters of lists that a field may have as long as no list filters by it."""
+"""Names of list parameters. A field may have such a name if it has no filter."""
 
 _LENGTHS = {"min_length": 1, "max_length": 100, "decimal_places": 2, "max_digits": 12}
-_INSTANT = Automatic("datetime", "a datetime", "datetime")
+_INSTANT = Automatic("datetime", "datetime")
 AUTO: dict[str, Automatic | None] = {"created": _INSTANT, "updated": _INSTANT, **AUTOMATIC, "database": None}
 """What fills a field in instead of clients, and which fields it is for; the database fills in any."""
 
@@ -89,7 +89,7 @@ _APPLIES: dict[str, tuple[Kind, ...]] = {
 }
 _EXAMPLES: dict[Kind, tuple[str, str]] = {
     "id": ("an id", "caller"),
-    "string": ("a text", '"…"'),
+    "string": ("a string", '"…"'),
     "integer": ("a 64-bit whole number", "1"),
     "number": ("a finite number", "1.5"),
     "boolean": ("True or False", "True"),
@@ -104,7 +104,7 @@ _half_characters = re.compile("[\ud800-\udfff]")
 
 
 class FieldCompiler:
-    """Compiles the values of one class; `report` gets what is wrong."""
+    """Compiles the values of one class; mistakes go to `report`."""
 
     def __init__(self, declaration: Declaration, report: Report) -> None:
         self.declaration = declaration
@@ -162,7 +162,7 @@ class FieldCompiler:
             storage=storage_of(found.kind, options.get("storage"), self._adder(name)),
         )
         if total is not None and found.kind not in ("integer", "decimal"):
-            return replace(plan, computed=total)  # reported with the list that it adds up
+            return replace(plan, computed=total)  # reported together with the list that it sums over
         return self._with_default(replace(plan, computed=total), options["default"])
 
     def typed(self, name: str, options: dict[str, Any], shapes: dict[str, Shape]) -> dict[str, Any]:
@@ -177,7 +177,7 @@ class FieldCompiler:
             self._add(
                 relation,
                 "SP313",
-                f"the default {shown(default)} of a relation is neither caller nor None",
+                f"the default of a relation is {shown(default)}, but it can only be caller or None",
                 "write default=caller, or leave it out",
                 "default",
             )
@@ -186,7 +186,7 @@ class FieldCompiler:
                 relation,
                 "SP313",
                 "the default is None, but the reference may not be null",
-                f"write {relation}: One[{target}] | None, or leave the default out",
+                f"write {relation}: One[{target}] | None, or remove the default",
                 "default",
             )
         on_delete = self._choice(
@@ -196,8 +196,8 @@ class FieldCompiler:
             self._add(
                 relation,
                 "SP307",
-                'the reference may not be null, but on_delete="set_null" would make it so',
-                f"write {relation}: One[{target}] | None, or another on_delete",
+                'on_delete="set_null" needs a reference that may be null',
+                f"write {relation}: One[{target}] | None, or choose another on_delete",
                 "on_delete",
             )
         return FieldPlan(
@@ -227,8 +227,8 @@ class FieldCompiler:
             self._add(
                 name,
                 "SP209",
-                f"the name {name!r} is that of a parameter of lists, so none can be filtered by it",
-                "leave filter out, or choose another name",
+                f"the field cannot have a filter, because lists already have a parameter named {name!r}",
+                "remove filter, or rename the field",
                 "filter",
             )
         if wanted is True:
@@ -247,7 +247,7 @@ class FieldCompiler:
         return tuple(operator for operator in possible if operator in wanted)
 
     def check_name(self, name: str) -> None:
-        """A name has to survive the way to JSON and into a table, and must not mean something else there or in a policy."""
+        """A name must be valid in JSON and in tables, and must have no other meaning there or in a policy."""
         if name in RESERVED or name.startswith("_"):
             self._add(name, "SP209", f"the name {name!r} is reserved", "choose another name")
         elif not SNAKE.fullmatch(name):
@@ -268,7 +268,7 @@ class FieldCompiler:
                     name,
                     "SP204",
                     f"{option} does not apply to {a(kind)}",
-                    f"leave {option} out; it is for {listed(kinds)}",
+                    f"remove {option}; it is only for {listed(kinds)}",
                     option,
                 )
                 options[option] = None
@@ -285,12 +285,12 @@ class FieldCompiler:
                 )
                 options[option] = None
                 if option == "decimal_places":
-                    computed = True  # one mistake, one message: that it is missing is not said as well
+                    computed = True  # report the mistake once: do not also report that it is missing
         if kind == "string":
             self._check_pattern(name, options)
             most = self._max_length(found, options) or TEXT_MAX
             if (options.get("min_length") or 0) > most:
-                said = "" if options.get("max_length") else ", which holds where nothing else is said"
+                said = "" if options.get("max_length") else ", the default maximum"
                 self._add(
                     name,
                     "SP205",
@@ -298,7 +298,7 @@ class FieldCompiler:
                     "make min_length smaller or max_length greater",
                     "min_length",
                 )
-        if kind == "decimal" and not computed:  # a computed one has the places of what it is computed from
+        if kind == "decimal" and not computed:  # a computed value takes its places from the fields it is computed from
             self._check_decimal(name, options)
 
     def _check_pattern(self, name: str, options: dict[str, Any]) -> None:
@@ -309,7 +309,7 @@ class FieldCompiler:
                 name,
                 "SP207",
                 f"the pattern {shown(pattern)} cannot be used: {reason}",
-                'correct it; a plain one is "^[a-z]+$"',
+                'correct it; an example of a valid pattern is "^[a-z]+$"',
                 "pattern",
             )
             options["pattern"] = None
@@ -320,7 +320,7 @@ class FieldCompiler:
             self._add(
                 name,
                 "SP208",
-                "a Decimal does not say how many decimal places it keeps",
+                "a Decimal must declare how many decimal places it has",
                 "write field(decimal_places=2)",
             )
         elif places > (digits or SAFE_DIGITS) or (digits or 0) > SAFE_DIGITS:
@@ -328,7 +328,7 @@ class FieldCompiler:
                 name,
                 "SP205",
                 f"decimal_places={places} and max_digits={digits or SAFE_DIGITS} do not fit together",
-                f"keep decimal_places ≤ max_digits ≤ {SAFE_DIGITS}",
+                f"choose values with decimal_places ≤ max_digits ≤ {SAFE_DIGITS}",
                 "decimal_places",
             )
 
@@ -341,8 +341,8 @@ class FieldCompiler:
             self._add(
                 name,
                 "SP215",
-                f"auto={shown(auto)} is for {fitting.shown}, but this is {a(kind)}",
-                f"give it the type {fitting.type}, or leave auto out",
+                f"auto={shown(auto)} needs a field of type {fitting.type}, but this is {a(kind)}",
+                f"give it the type {fitting.type}, or remove auto",
                 "auto",
             )
 
@@ -415,8 +415,8 @@ class FieldCompiler:
             self._add(
                 plan.name,
                 "SP206",
-                "the default is None, but the field may not be null",
-                "add | None to its type, or choose another default",
+                "the default is None, but the type of the field does not allow None",
+                "add | None to the type, or choose another default",
                 "default",
             )
         return plan
@@ -428,7 +428,7 @@ class FieldCompiler:
             self._add(
                 name,
                 "SP311",
-                f"computed({shown(declared)}) is not a total",
+                f"computed({shown(declared)}) is not a sum over an owned list",
                 'write computed(sum_of("items", "quantity"))',
             )
             return None
@@ -445,7 +445,7 @@ class FieldCompiler:
 
 
 def _ordered(kind: Kind, value: Any) -> Any:
-    """A bound as something that compares: the texts of decimals and instants do not."""
+    """A bound in a form that can be compared; decimals and datetimes are declared as text."""
     match kind:
         case "decimal":
             return Decimal(value)

@@ -12,7 +12,7 @@ from sternpost.compile.options import is_names, shown
 
 
 def read_groups(draft: ResourceDraft, report: Report) -> None:
-    """Checks `unique=` and `indexes=`; the draft gets the groups that are sound."""
+    """Checks `unique=` and `indexes=`; the draft gets the groups that are valid."""
     draft.unique = _unique(draft, report)
     draft.indexes = _indexes(draft, report)
 
@@ -25,44 +25,46 @@ def _unique(draft: ResourceDraft, report: Report) -> tuple[tuple[str, ...], ...]
     if groups is None:
         report.add(where, "SP107", f"{draft.name}: unique={shown(given)} is not a list of tuples", fix)
         return ()
-    sound: list[tuple[str, ...]] = []
+    valid: list[tuple[str, ...]] = []
     for group in groups:
         if not _is_group(group, draft):
-            message = f"{draft.name}: the unique group {shown(group)} is not a tuple of its fields, each once"
+            message = (
+                f"{draft.name}: the unique group {shown(group)} is not a tuple of different fields of the resource"
+            )
             report.add(where, "SP107", message, fix)
             continue
         if any(draft.fields[name].kind == "json" for name in group):
-            message = f"{draft.name}: the unique group {shown(group)} holds a json, which cannot be unique"
+            message = f"{draft.name}: the unique group {shown(group)} contains a json field, which cannot be unique"
             report.add(where, "SP213", message, "leave it out of the group")
-        sound.append(tuple(group))
-    return tuple(sound)
+        valid.append(tuple(group))
+    return tuple(valid)
 
 
 def _indexes(draft: ResourceDraft, report: Report) -> tuple[tuple[str, ...], ...]:
     given = draft.keyword("indexes", ())
     groups = _listed(given)
-    fix = f'write indexes=[("a", "-b")] with some of {listed(draft.fields)}; a - lets a column descend'
+    fix = f'write indexes=[("a", "-b")] with some of {listed(draft.fields)}; a leading - means descending'
     where = draft.where_keyword("indexes")
     if groups is None:
         report.add(where, "SP030", f"{draft.name}: indexes={shown(given)} is not a list of tuples", fix)
         return ()
-    sound: list[tuple[str, ...]] = []
+    valid: list[tuple[str, ...]] = []
     for group in groups:
         names = [name.removeprefix("-") for name in group] if is_names(group) else None
         if names is None or not _is_group(names, draft):
-            problem = f"the index {shown(group)} is not a tuple of its fields, each once"
+            problem = f"the index {shown(group)} is not a tuple of different fields of the resource"
         else:
-            sound.append(tuple(group))
+            valid.append(tuple(group))
             if any(draft.fields[name].kind == "json" for name in names):
-                problem = f"the index {shown(group)} holds a json, which cannot be sorted"
+                problem = f"the index {shown(group)} contains a json field, which cannot be sorted"
             elif groups.count(group) > 1:
                 problem = f"the index {shown(group)} is declared twice"
             elif draft.external:
-                problem, fix = "nothing is added to an external database, so no index either", "leave indexes out"
+                problem, fix = "Sternpost adds no indexes to an external database", "remove indexes"
             else:
                 continue
         report.add(where, "SP030", f"{draft.name}: {problem}", fix)
-    return tuple(sound)
+    return tuple(valid)
 
 
 def _listed(given: Any) -> list[Any] | None:

@@ -104,9 +104,9 @@ class OperationCompiler:
                     if plan.kind in ("restore", "transition", "custom")
                     else ("SP403", "remove one of the two")
                 )
-                self._add(name, code, f"{plan.method} {plan.path} is {previous} already", fix)
+                self._add(name, code, f"{plan.method} {plan.path} is already the address of {previous}", fix)
             elif same_id != name:
-                self._add(name, "SP413", f"its id {plan.id} is that of {same_id} already", "rename one of the two")
+                self._add(name, "SP413", f"its id {plan.id} is already used by {same_id}", "rename one of the two")
             plans.append(plan)
         return tuple(plans)
 
@@ -191,12 +191,12 @@ class OperationCompiler:
             self._add(
                 name,
                 "SP401",
-                "the operation does not say who may",
-                "add allow=…, for example allow=authenticated, or allow=public to open it",
+                "the operation has no policy: it must declare who may call it",
+                "add allow=…, for example allow=authenticated, or allow=public for everyone",
             )
             return Not(Public())
         if self.misused and operation.allow in (True, False):
-            return Not(Public())  # what `not` left of a policy, which is reported as that
+            return Not(Public())  # the result of `not` on a policy; that is reported instead
         if not isinstance(operation.allow, Policy):  # pyright: ignore[reportUnnecessaryIsInstance]
             self._add(
                 name,
@@ -215,8 +215,8 @@ class OperationCompiler:
             self._add(
                 name,
                 "SP405",
-                f"page_size={operation.page_size} and max_page_size={operation.max_page_size} do not fit",
-                "keep 1 ≤ page_size ≤ max_page_size ≤ 1000",
+                f"page_size={operation.page_size} and max_page_size={operation.max_page_size} do not fit together",
+                "choose values with 1 ≤ page_size ≤ max_page_size ≤ 1000",
                 "max_page_size" if operation.page_size == Browse.page_size else "page_size",
             )
         return operation.page_size, operation.max_page_size
@@ -248,7 +248,7 @@ class OperationCompiler:
             self._add(
                 name,
                 "SP406",
-                f"{shown(operation.field)} is not an enum field that always has a value",
+                f"field={shown(operation.field)} is not a required enum field, which a transition needs",
                 f"name one of {listed(possible)}"
                 if possible
                 else 'declare one, such as status: Literal["draft", "paid"] = field(write="never")',
@@ -277,7 +277,7 @@ class OperationCompiler:
             self._add(
                 field.name,
                 "SP408",
-                f"the transition {name} guards this state, but clients can also write it directly",
+                f"the transition {name} controls this field, but clients can also write it directly",
                 'add write="never" to the field',
                 "write",
             )
@@ -285,8 +285,8 @@ class OperationCompiler:
             self._add(
                 name,
                 "SP409",
-                f"it starts from {operation.target!r} and ends there",
-                "leave that state out of source, or choose another target",
+                f"{operation.target!r} is both a source and the target",
+                "remove that state from source, or choose another target",
                 "target",
             )
         return field.name, sources, operation.target
@@ -296,15 +296,15 @@ class OperationCompiler:
             self._add(
                 name,
                 "SP410",
-                f"method={shown(operation.method)} is neither POST nor GET",
-                "use POST for what changes something, GET for what only reads",
+                f"method={shown(operation.method)} is neither 'POST' nor 'GET'",
+                "use POST for operations that change data, GET for operations that only read",
                 "method",
             )
         if operation.on not in ("item", "collection"):  # pyright: ignore[reportUnnecessaryContains]
             self._add(
                 name,
                 "SP410",
-                f"on={shown(operation.on)} is neither item nor collection",
+                f"on={shown(operation.on)} is neither 'item' nor 'collection'",
                 'use on="item" or on="collection"',
                 "on",
             )
@@ -312,15 +312,15 @@ class OperationCompiler:
             self._add(
                 name,
                 "SP410",
-                "a GET has no body, but an input is declared",
-                "use POST, or leave the input out",
+                "a GET request has no body, but an input is declared",
+                "use POST, or remove the input",
                 "input",
             )
         if operation.on == "collection" and operation.output is UNSET:
             self._add(
                 name,
                 "SP410",
-                "on a collection there is no row to answer with",
+                "an operation on a collection has no row to return",
                 "declare output=… (a Payload), or output=None",
                 "on",
             )

@@ -1,4 +1,4 @@
-"""Whether options have the right types, before anything else looks at them: what has not is reported and left out."""
+"""Checks the types of options before anything else uses them; options of a wrong type are reported and ignored."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DATABASE_NAME_MAX = 128
 """Characters of the name of a table or column."""
 
 SECONDS_MAX = 86_400 * 365
-"""A longer time limit is none, and waiting for infinity or not-a-number fails."""
+"""The longest time limit in seconds. Infinity and NaN are not allowed, because waiting for them fails."""
 
 Add = Callable[[str, str, str, str], None]
 """Reports a mistake in an option: its name (none for all of the declaration), the code, the message and the fix."""
@@ -25,11 +25,11 @@ Add = Callable[[str, str, str, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What an option's value has to be.
+    """What the value of an option must be.
 
     Attributes:
-        must_be: for the message, behind "is not".
-        example: a value that would do, as source text.
+        must_be: the end of the message, after "is not".
+        example: a valid value, as source text.
     """
 
     code: str
@@ -51,7 +51,7 @@ def well_typed(options: Mapping[str, Any], shapes: Mapping[str, Shape], add: Add
 
 
 def shown(value: object) -> str:
-    """A value in a message: as its author wrote it, and never long."""
+    """A value in a message: as the author wrote it, shortened."""
     match value:
         case type():
             return value.__name__
@@ -76,7 +76,7 @@ def _short(value: object) -> str:
 
 
 def is_names(value: object) -> bool:
-    """Whether it is a list of texts. A single text is none, although Python would walk through its letters."""
+    """Whether it is a list of strings. A single string is not, although Python can iterate over it."""
     if isinstance(value, str | bytes) or not isinstance(value, Sequence):
         return False
     return all(isinstance(item, str) for item in cast("Sequence[object]", value))
@@ -88,7 +88,7 @@ def is_database_name(value: object) -> bool:
 
 
 def is_whole(value: object) -> bool:
-    """Whether it is a whole number. True and False are numbers to Python, but not to an author."""
+    """Whether it is a whole number. True and False do not count, although they are integers in Python."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -106,7 +106,7 @@ def is_flag(value: object) -> bool:
     return isinstance(value, bool)
 
 
-_TEXT = Shape("SP216", "a text", '"…"', _is_text)
+_TEXT = Shape("SP216", "a string", '"…"', _is_text)
 FLAG = Shape("SP216", "True or False", "True", is_flag)
 _FILTER = Shape(
     "SP214", "True, False or a list of operators", '["eq"]', lambda value: is_flag(value) or is_names(value)
@@ -129,7 +129,7 @@ ONE: dict[str, Shape] = {"unique": FLAG, "filter": _FILTER, "description": _TEXT
 MANY: dict[str, Shape] = {
     "min_length": _ITEMS,
     "max_length": Shape("SP310", "a whole number", "10", lambda value: value is None or is_whole(value)),
-    "write": Shape("SP216", "always or never", '"always"', lambda value: value in ("always", "never")),
+    "write": Shape("SP216", '"always" or "never"', '"always"', lambda value: value in ("always", "never")),
     "route": FLAG,
     "description": _TEXT,
     "columns": Shape(
@@ -149,7 +149,7 @@ OPERATION: dict[str, Shape] = {
     "export": FLAG,
 }
 CONTRACT: dict[str, Shape] = {
-    **{name: Shape("SP008", "a text", '"…"', _is_text) for name in ("title", "description", "version", "license")},
+    **{name: Shape("SP008", "a string", '"…"', _is_text) for name in ("title", "description", "version", "license")},
     "batch_max": Shape(
         "SP020", "a whole number from 0 to 1000", "50", lambda value: is_whole(value) and 0 <= value <= 1000
     ),

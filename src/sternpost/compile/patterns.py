@@ -8,8 +8,8 @@ import warnings
 _ESCAPED = re.compile(r"\\.", re.DOTALL)
 _CLASS = re.compile(r"\[\^?\]?[^\]]*\]")
 _UNSHARED: tuple[tuple[str, str], ...] = (
-    (r"\(\?[^:]", "it holds a group with (?…, which not every language has; only (?:…) is shared"),
-    (r"[*+?}]\+", "it holds a possessive repetition, which not every language has"),
+    (r"\(\?[^:]", "it contains a group of the form (?…), which not every language supports; only (?:…) is allowed"),
+    (r"[*+?}]\+", "it contains a possessive quantifier, which not every language supports"),
 )
 _UNSHARED_ESCAPE = re.compile(r"\\[1-9AZzGQE]")
 
@@ -17,15 +17,15 @@ _UNSHARED_ESCAPE = re.compile(r"\\[1-9AZzGQE]")
 def wrong_pattern(pattern: object) -> str | None:
     """Why a pattern cannot be used, or None."""
     if not isinstance(pattern, str):
-        return "it is not a text"
+        return "it is not a string"
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # a warning says that a later Python will read it differently
+            warnings.simplefilter("error")  # a warning means that a later Python version will interpret it differently
             re.compile(pattern)
     except (re.error, Warning, OverflowError, RecursionError) as error:
         return str(error)
     escape = next((found for found in _ESCAPED.findall(pattern) if _UNSHARED_ESCAPE.fullmatch(found)), None)
     if escape is not None:
-        return f"it holds {escape}, which not every language has"
+        return f"it contains {escape}, which not every language supports"
     rest = _CLASS.sub("_", _ESCAPED.sub("_", pattern))
     return next((reason for construct, reason in _UNSHARED if re.search(construct, rest)), None)

@@ -1,4 +1,4 @@
-"""Checks a policy expression against the resources it speaks of and turns it into the plan's nodes."""
+"""Checks a policy expression against the resources that it uses and turns it into nodes of the plan."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sternpost.plan.policy import AllOf, AnyOf, Authenticated, Compare, Not, Own
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What policies may speak of: per resource its fields, its `one` relations, and its owner field."""
+    """What policies may refer to: for each resource its fields, its `one` relations, and its owner field."""
 
     fields: dict[str, FieldPlan]
     references: dict[str, str]
@@ -33,14 +33,14 @@ class PolicyCompiler:
         self.report = report
 
     def compile(self, policy: Policy, operation: str, where: Source, *, creates: bool) -> PolicyNode:
-        """The plan's form of `policy`; where it is wrong, after diagnostics, something that denies."""
+        """The policy in the form of the plan. A wrong policy is reported, and replaced by one that denies."""
         node = self._node(policy, operation, where)
         if creates and any(path[0] == "id" for path in paths(node)):
             self._add(
                 operation,
                 where,
                 "SP508",
-                "the policy needs the row's own id, but a row that is being created has none yet",
+                "the policy uses the row's own id, but a row that is being created does not have one yet",
                 "use public, authenticated, a scope, or a field of the input",
             )
         return node
@@ -87,7 +87,11 @@ class PolicyCompiler:
     def _scope(self, name: Any, operation: str, where: Source) -> PolicyNode:
         if not isinstance(name, str) or not SCOPE.fullmatch(name):
             self._add(
-                operation, where, "SP506", f"{shown(name)} is not a scope", 'write one word such as scope("users:read")'
+                operation,
+                where,
+                "SP506",
+                f"{shown(name)} is not a scope",
+                'write a scope without spaces, such as scope("users:read")',
             )
             return Not(Public())
         return Scope(name)
@@ -103,9 +107,9 @@ class PolicyCompiler:
                 operation,
                 where,
                 "SP503",
-                f"{resource} has no owner field, so this.is_owner cannot hold"
+                f"{resource} has no owner field, so this.is_owner cannot be used"
                 if not names
-                else f"{resource} has no owner field, so this.{'.'.join(names)}.is_owner cannot hold",
+                else f"{resource} has no owner field, so this.{'.'.join(names)}.is_owner cannot be used",
                 f'write class {resource}(Resource, owner="…") with the field that holds the owner\'s id',
             )
             return Not(Public())
@@ -117,7 +121,7 @@ class PolicyCompiler:
                 operation,
                 where,
                 "SP507",
-                f"a row as a whole cannot be compared with {shown(value)}",
+                f"this is a whole row, which cannot be compared with {shown(value)}",
                 'compare one of its fields, such as this.status.eq("draft")',
             )
             return Not(Public())
@@ -135,7 +139,7 @@ class PolicyCompiler:
                 operation,
                 where,
                 "SP507",
-                f"{resource}.{field.name} ({field.kind}) cannot be compared by {operator} with {shown(value)}",
+                f"{resource}.{field.name} ({field.kind}) cannot be compared with {shown(value)} by {operator}",
                 _comparison_fix(field),
             )
             return Not(Public())
@@ -154,9 +158,9 @@ class PolicyCompiler:
                         where,
                         "SP504",
                         f"{resource}.{name} is not a One[…] relation, so a policy cannot go through it",
-                        f"go through one of {listed(known.references)}"
+                        f"use one of the relations {listed(known.references)}"
                         if known.references
-                        else "compare it instead, for example with .eq(…), or declare it as One[…]",
+                        else "compare the field itself, for example with .eq(…), or declare it as One[…]",
                     )
                 else:
                     self._unknown(name, resource, operation, where)
@@ -186,9 +190,9 @@ def _comparison_fix(field: FieldPlan) -> str:
         case "boolean":
             return "use eq or ne with True or False"
         case "string":
-            return "use eq or ne with a text that the field's constraints allow"
+            return "use eq or ne with a string that the field's constraints allow"
         case "id":
-            return "use is_owner for the caller's own rows; other ids cannot be compared"
+            return "use is_owner for the caller's own rows; ids cannot be compared with constants"
         case "uuid" | "json":
             return f"a {field.kind} cannot be compared; choose another field"
         case _:

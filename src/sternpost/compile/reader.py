@@ -29,7 +29,7 @@ _PLURAL = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 
 
 class ClassReader:
-    """Reads one class after another; `report` gets what is wrong."""
+    """Reads one class after another; mistakes go to `report`."""
 
     def __init__(self, report: Report, *, external: bool = False) -> None:
         self.report = report
@@ -102,7 +102,7 @@ class ClassReader:
                 declaration.source,
                 "SP109",
                 f"the class's name {name!r} is malformed",
-                "use a capital letter, then letters and digits of ASCII, such as OrderItem",
+                "use a capital letter followed by ASCII letters and digits, such as OrderItem",
             )
         for keyword in declaration.keywords:
             where = class_keyword_source(declaration.source, name, keyword)
@@ -113,7 +113,7 @@ class ClassReader:
                     where,
                     "SP101",
                     f"{name} is abstract and takes no {keyword}",
-                    f"leave it out here, and write it in each class that derives from {name}",
+                    f"remove it here, and write it in each class that derives from {name}",
                 )
             else:
                 self.report.add(
@@ -130,7 +130,7 @@ class ClassReader:
             self.report.add(
                 place,
                 "SP501",
-                f"{declaration.name}: a policy stands under and, or, not or if, where Python would drop a part of it",
+                f"{declaration.name}: a policy is used with and, or, not or if, so Python would ignore a part of it",
                 "use & instead of and, | instead of or, ~ instead of not",
             )
         if declaration.cls is not draft.cls and declaration.keywords.get("abstract") is True:
@@ -148,7 +148,7 @@ class ClassReader:
                 self.report.add(
                     attribute_source(declaration.source, declaration.name, name),
                     "SP421",
-                    f"{declaration.name}.{name}: {shown(value)} does not say what it does",
+                    f"{declaration.name}.{name}: {shown(value)} is not one of the operation types",
                     f"use one of {listed(kind.__name__ for kind in KINDS)}",
                 )
             elif isinstance(value, Operation):
@@ -189,14 +189,14 @@ class ClassReader:
             self.report.add(
                 compiler.where(name),
                 "SP212",
-                f"{path}: an operation stands where field() belongs",
+                f"{path}: an operation is assigned to an attribute that has a type",
                 f"remove the type: {name} = {shown(declared)}",
             )
         else:
             self.report.add(
                 compiler.where(name),
                 "SP212",
-                f"{path}: the value {shown(declared)} stands where field() belongs",
+                f"{path}: the plain value {shown(declared)} is assigned where field() is needed",
                 f"write field(default={shown(declared)})",
             )
         return None
@@ -217,7 +217,7 @@ class ClassReader:
                 self.report.add(
                     compiler.where(reference.name),
                     "SP309",
-                    f"{draft.declaration.name}.{reference.name}: the relation {name} makes this field already",
+                    f"{draft.declaration.name}.{reference.name}: the relation {name} already creates this field",
                     f"remove {reference.name}; {name}: One[{found.target}] is enough",
                 )
             else:
@@ -229,7 +229,8 @@ class ClassReader:
                 self.report.add(
                     compiler.where(field.name),
                     "SP210",
-                    f"{draft.declaration.name}.{field.name}: its name in JSON, {field.public_name}, is that of {other.name} already",
+                    f"{draft.declaration.name}.{field.name}: "
+                    f"its name in JSON, {field.public_name}, is already used by {other.name}",
                     "rename one of the two",
                 )
         draft.fields[field.name] = field
@@ -258,6 +259,6 @@ class ClassReader:
             self.report.add(
                 draft.where_keyword("owner"),
                 "SP105",
-                f"{draft.name}: the owner field {owner!r} is {a(field.kind)} and cannot hold a caller's id",
+                f"{draft.name}: the owner field {owner!r} is {a(field.kind)}, which cannot hold a caller's id",
                 'use "id", a reference such as "user_id", or a str',
             )

@@ -1,4 +1,4 @@
-"""Resolves relations: who points at whom, through which column, and what is owned by what."""
+"""Resolves relations: which resource refers to which, by which column, and which resource owns which."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class RelationCompiler:
             self._add(
                 relation,
                 "SP302",
-                f"{relation.type.target} has nothing that points back to {name}",
+                f"{relation.type.target} has no reference that points back to {name}",
                 f"add {snake(name)}: One[{name}] to {relation.type.target}"
                 + ("" if relation.type.form == "owned" else ", or write many(through=…) for many-to-many"),
             )
@@ -92,7 +92,7 @@ class RelationCompiler:
             self._add(
                 relation,
                 "SP303",
-                f"{relation.type.target} points back to {name} through {listed(names)}",
+                f"{relation.type.target} has several references to {name}: {listed(names)}",
                 f'choose one: many(by="{names[0]}")',
             )
             return None
@@ -105,12 +105,12 @@ class RelationCompiler:
             self._add(
                 relation,
                 "SP305",
-                f"{target} is written with its {name}, but has operations of its own",
+                f"{target} is owned by {name} and only written with it, but has its own operations",
                 f"remove the operations of {target}, or use Many[{target}]",
             )
         if owned.owned_by not in (None, name):
-            message = f"{target} is owned by {owned.owned_by} already"
-            self._add(relation, "SP306", message, "own it once, or use Many[…]")
+            message = f"{target} is already owned by {owned.owned_by}"
+            self._add(relation, "SP306", message, "use Owned[…] in one place only, or use Many[…]")
         owned.owned_by = owned.owned_by or name
         owned.fields[back] = replace(
             owned.fields[back], write="never", required=False, hidden=True, on_delete="cascade"
@@ -123,8 +123,8 @@ class RelationCompiler:
             self._add(
                 relation,
                 "SP312",
-                "what is owned belongs to one row, so it cannot be many-to-many",
-                f"use Many[{target}], or leave through out",
+                "an owned row belongs to exactly one row, so Owned[…] cannot be many-to-many",
+                f"use Many[{target}], or remove through",
                 "through",
             )
             return None
@@ -132,8 +132,8 @@ class RelationCompiler:
             self._add(
                 relation,
                 "SP312",
-                f"through={shown(through)} cannot be the table of its pairs",
-                f'use a name in lower case that no resource has as its table, such as through="{snake(name)}_{snake(target)}"',
+                f"through={shown(through)} cannot be the name of the table of pairs",
+                f'use a lower-case name that no resource has as its table, such as through="{snake(name)}_{snake(target)}"',
                 "through",
             )
             return None
@@ -142,7 +142,7 @@ class RelationCompiler:
             self._add(
                 relation,
                 "SP312",
-                f"the table {through!r} holds the pairs of {listed(sorted(pair))} already",
+                f"the table {through!r} already holds the pairs of {listed(sorted(pair))}",
                 "choose another table",
                 "through",
             )
@@ -205,8 +205,8 @@ class RelationCompiler:
             self._add(
                 relation,
                 "SP310",
-                f"min_length={low} and max_length={high} do not fit",
-                "keep 0 ≤ min_length ≤ max_length, and max_length between 1 and 10000",
+                f"min_length={low} and max_length={high} do not fit together",
+                "choose values with 0 ≤ min_length ≤ max_length and 1 ≤ max_length ≤ 10000",
                 "max_length"
                 if "max_length" in relation.options and relation.options["max_length"] is not None
                 else "min_length",
@@ -235,10 +235,10 @@ class RelationCompiler:
                 self.report.add(
                     where,
                     "SP311",
-                    f"{draft.name}.{field.name}: {owned.target} has no number {listed(wrong)}",
+                    f"{draft.name}.{field.name}: {owned.target} has no numeric field {listed(wrong)}",
                     f"use some of {listed(item.name for item in items.values() if item.kind in _NUMERIC)}",
                 )
-            elif field.kind == "decimal":  # exact: a product has as many places as its factors together
+            elif field.kind == "decimal":  # exact: a product has as many decimal places as its factors together
                 places = sum(items[name].decimal_places or 0 for name in field.computed.factors)
                 fields[field.name] = replace(field, decimal_places=places)
 
@@ -250,7 +250,7 @@ class RelationCompiler:
             self.report.add(
                 draft.where(field.name),
                 "SP311",
-                f"{name}: a total is a number, but this is of the kind {field.kind}",
+                f"{name}: a computed sum is a number, but the type of this field is {field.kind}",
                 "give it the type int or Decimal",
             )
             return
@@ -259,7 +259,7 @@ class RelationCompiler:
             draft.where(field.name),
             "SP311",
             f"{name}: {computed.relation!r} is not an owned list of {draft.name}",
-            f"add up one of {listed(possible)}" if possible else f"declare {computed.relation}: Owned[…] first",
+            f"sum over one of {listed(possible)}" if possible else f"declare {computed.relation}: Owned[…] first",
         )
 
     def _add(self, relation: Relation, code: str, message: str, fix: str, keyword: str | None = None) -> None:

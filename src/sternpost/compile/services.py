@@ -1,4 +1,4 @@
-"""Ties the authors' functions to operations, and checks that each fits."""
+"""Binds the authors' functions to operations, and checks that each one fits."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def find_functions(
                 where,
                 "SP422",
                 f"{shown(service)} in services is neither a module nor a function with @implements",
-                "pass the module that holds the functions, or write @implements(…) over this one",
+                "pass the module with the functions, or put @implements(…) on this one",
             )
         candidates = list(vars(service).values()) if isinstance(service, ModuleType) else [service]
         for candidate in candidates:
@@ -48,7 +48,7 @@ def find_functions(
 
 
 def _mark(candidate: object) -> Implementation | None:
-    # Not getattr: a module may hold lazy objects that do something, or fail, when they are asked for an attribute.
+    # Not getattr: a module may contain lazy objects that run code, or fail, when an attribute is read.
     mark = inspect.getattr_static(candidate, MARK, None)
     return mark if isinstance(mark, Implementation) else None
 
@@ -90,7 +90,7 @@ def bind(
                     report.add(
                         mark.source,
                         "SP416",
-                        f"{name}: {operation_id} is implemented by {shown(other)} already",
+                        f"{name}: {operation_id} is already implemented by {shown(other)}",
                         "keep one of the two",
                     )
     for resource in plan.resources:
@@ -108,7 +108,7 @@ def bind(
 
 
 def parameters(operation: OperationPlan) -> tuple[str, ...]:
-    """What an implementation is called with, in order."""
+    """The arguments of an implementation, in order."""
     match operation.kind:
         case "create" | "replace" | "update":
             return ("context", "change")
@@ -126,22 +126,22 @@ def _check_function(function: Function, where: Source, operation: OperationPlan,
         report.add(
             where,
             "SP419",
-            f"{name}: {operation.id} only reads and takes no implementation",
-            'declare a Custom operation with method="GET" for a read of your own',
+            f"{name}: {operation.id} only reads, and cannot have an implementation",
+            'for a read with custom code declare a Custom operation with method="GET"',
         )
         return
     if not inspect.iscoroutinefunction(function):
-        report.add(where, "SP417", f"{name} is not a coroutine function", f"write async def {name}({listed(expected)})")
+        report.add(where, "SP417", f"{name} is not an async function", f"write async def {name}({listed(expected)})")
     try:
         signature = inspect.signature(function)
-    except (TypeError, ValueError):  # nothing written in Python; it is no coroutine function either
+    except (TypeError, ValueError):  # not written in Python, so not an async function either
         return
     positional = [p for p in signature.parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     if len(positional) != len(expected) or len(positional) != len(signature.parameters):
         report.add(
             where,
             "SP418",
-            f"{name} takes ({listed(signature.parameters)}), but {operation.id} passes ({listed(expected)})",
+            f"{name} takes ({listed(signature.parameters)}), but {operation.id} calls it with ({listed(expected)})",
             f"write async def {name}({listed(expected)})",
         )
 
@@ -155,7 +155,8 @@ def _check_missing(
                 where(operation.name),
                 "SP414",
                 f"{resource.name}.{operation.name}: the custom operation has no implementation",
-                f"write @implements({resource.name}.{operation.name}) over a coroutine function and pass it in Sternpost(services=[…])",
+                f"write @implements({resource.name}.{operation.name}) on an async function "
+                "and pass it in Sternpost(services=[…])",
             )
     makers = [resource] if resource.owned_by is None else [plan.by_name[resource.owned_by]]
     creations = [operation for maker in makers for operation in maker.operations if operation.kind == "create"]
@@ -172,6 +173,7 @@ def _check_missing(
             report.add(
                 where(field.name),
                 "SP211",
-                f"{resource.name}.{field.name}: no client may write it, it has no default, and no service sets it",
+                f"{resource.name}.{field.name}: the required field never gets a value, because "
+                "clients cannot write it, it has no default, and no service sets it",
                 f"give it a default, allow | None, or write @implements({makers[0].name}.{creations[0].name})",
             )

@@ -75,8 +75,8 @@ def read_type(
         report.add(
             where,
             "SP202",
-            f"{declaration.name}.{name}: a list cannot be None",
-            "leave | None out; an empty list stands for nothing",
+            f"{declaration.name}.{name}: a list relation cannot be None",
+            "remove | None; without rows the list is empty",
         )
         return None
     if relation is not None:
@@ -87,7 +87,7 @@ def read_type(
             where,
             "SP202",
             f"{declaration.name}.{name}: the type {_shown(resolved)} is not supported",
-            f"use one of {SUPPORTED}; each but Many and Owned also with | None",
+            f"use one of {SUPPORTED}; all but Many and Owned may be combined with | None",
         )
         return None
     wrong = _wrong_format(found)
@@ -122,7 +122,7 @@ def _resolve(annotation: Any, declaration: Declaration, resources: dict[str, typ
 
 def _without_none(annotation: Any) -> tuple[Any, bool]:
     if annotation == Json:
-        return annotation, True  # null is one of its values
+        return annotation, True  # null is one of the enum's values
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         arguments = typing.get_args(annotation)
         rest = [argument for argument in arguments if argument is not type(None)]
@@ -162,7 +162,7 @@ def _scalar(annotation: Any, nullable: bool) -> FieldType | None:
         return FieldType("json", nullable)
     try:
         kind = SCALARS.get(annotation)
-    except TypeError:  # unhashable, so none of ours
+    except TypeError:  # unhashable, so not a supported type
         return None
     return FieldType(kind, nullable) if kind else None
 
@@ -173,9 +173,9 @@ def _wrong_format(found: FieldType) -> str | None:
     if given is None:
         return None
     if found.kind != "string":
-        return f"a Format is for a str, but this is of the kind {found.kind}"
+        return f"a Format can only be used with str, but the type of this field is {found.kind}"
     if not (isinstance(given.name, str) and is_whole(given.max_length) and given.max_length > 0):  # pyright: ignore[reportUnnecessaryIsInstance]
-        return f"{shown(given)} needs a name in quotes and a max_length of at least 1"
+        return f"{shown(given)} needs a name (a string) and a max_length of at least 1"
     reason = wrong_pattern(given.pattern)
     return f"the pattern of the format {given.name} cannot be used: {reason}" if reason else None
 

@@ -1,4 +1,4 @@
-"""Compiles older versions of an API: one plan for each, by undoing what changed after it."""
+"""Compiles older versions of an API: one plan for each, made by undoing the declared changes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _RULES = {
 }
 _OPERATION_RULES = ("allow", "page_size", "max_page_size", "sort", "default_sort")
 _BOUNDS = {"min_length": min, "max_length": max, "minimum": min, "maximum": max}
-"""Rules that a column keeps, and which of two is the wider."""
+"""Constraints that the column itself keeps, and which of two values is the less strict."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Older:
 
 @dataclass
 class _State:
-    """The API at one version, while it is walked back."""
+    """The state of the API while changes are undone, from the newest version to the oldest."""
 
     fields: dict[tuple[str, str], FieldPlan]
     relations: dict[tuple[str, str], RelationPlan]
@@ -118,7 +118,7 @@ class _Versions:
             if found is not None and found.required:
                 self._refuse(
                     change,
-                    f"newer versions cannot set {key[0]}.{key[1]}, and it needs a value",
+                    f"newer versions cannot send {key[0]}.{key[1]}, but the field is required",
                     "give the field a default, or make it `| None`",
                 )
 
@@ -135,8 +135,8 @@ class _Versions:
             case _:  # pyright: ignore[reportUnnecessaryComparison]
                 self._wrong(
                     self.contract.source,
-                    f"{shown(change)} in changes is no change",
-                    "list Added, Removed, Renamed and Changed",
+                    f"{shown(change)} in changes is not a change",
+                    "use Added, Removed, Renamed and Changed",
                 )
 
     def _undo_added(self, change: Added) -> None:
@@ -148,14 +148,14 @@ class _Versions:
             elif found is not None and found.required and not found.caller_default:
                 self._refuse(
                     change,
-                    f"a creation through the older version has no {key[0]}.{key[1]}, and it needs a value",
+                    f"creating through the older version cannot send {key[0]}.{key[1]}, but the field is required",
                     "write Added(…, default=…)",
                 )
             relation = self.state.relations.get(key)
             if relation is not None and relation.input_name is not None and relation.min_items:
                 self._refuse(
                     change,
-                    f"a creation through the older version has no {key[0]}.{key[1]}, and it may not be empty",
+                    f"creating through the older version cannot send {key[0]}.{key[1]}, but the list may not be empty",
                     "allow an empty list",
                 )
 
@@ -164,7 +164,7 @@ class _Versions:
         if key is None:
             return
         if not (isinstance(change.was, str) and _MEMBER.fullmatch(change.was)):  # pyright: ignore[reportUnnecessaryIsInstance]
-            self._refuse(change, f"was={shown(change.was)} is no name in JSON", 'write was="name"')
+            self._refuse(change, f"was={shown(change.was)} is not a valid name in JSON", 'write was="name"')
         elif key in self.state.fields and change.name != "id":
             self.state.fields[key] = replace(self.state.fields[key], public_name=change.was)
         elif key in self.state.relations:
@@ -172,7 +172,7 @@ class _Versions:
             named = change.was if relation.kind == "owned" else relation.input_name
             self.state.relations[key] = replace(relation, public_name=change.was, input_name=named)
         else:
-            self._refuse(change, f"{key[0]}.{key[1]} cannot be renamed", "rename fields and relations")
+            self._refuse(change, f"{key[0]}.{key[1]} cannot be renamed", "only fields and relations can be renamed")
 
     def _undo_changed(self, change: Changed) -> None:
         key = self._key(change, change.name)
@@ -183,22 +183,30 @@ class _Versions:
         elif key in self.state.fields:
             self._undo_field(change, key)
         else:
-            self._refuse(change, f"{key[0]}.{key[1]} has no rules", "name a field or an operation")
+            self._refuse(
+                change,
+                f"{key[0]}.{key[1]} is a relation, which has no rules that can change",
+                "name a field or an operation",
+            )
 
     def _undo_operation(self, change: Changed, key: tuple[str, str]) -> None:
         operation = self.state.operations[key]
         rules: dict[str, Any] = {}
         for name, value in change.was.items():
             if name not in _OPERATION_RULES:
-                self._refuse(change, f"an operation has no rule {shown(name)}", f"there are {listed(_OPERATION_RULES)}")
+                self._refuse(
+                    change, f"an operation has no rule {shown(name)}", f"use some of {listed(_OPERATION_RULES)}"
+                )
             elif name == "allow":
                 rules["policy"] = self.compile_policy(key[0], operation, value, change.source)
             elif operation.kind != "browse":
-                self._refuse(change, f"{key[0]}.{key[1]} has no {name}", "only a Browse has it")
+                self._refuse(change, f"{key[0]}.{key[1]} has no {name}", "only Browse operations have this rule")
             elif name in ("sort", "default_sort"):
                 known = is_names(value) and all((key[0], part.removeprefix("-")) in self.state.fields for part in value)
                 if not known:
-                    self._refuse(change, f"{name}={shown(value)} is no list of fields", "name fields of the class")
+                    self._refuse(
+                        change, f"{name}={shown(value)} is not a list of fields", "use names of fields of the class"
+                    )
                     return
                 rules[name] = tuple(value)
             elif not is_whole(value) or value < 1:
@@ -215,7 +223,7 @@ class _Versions:
         newer = self.state.fields[key]
         unknown = [name for name in change.was if name not in _RULES]
         if unknown or key[1] == "id":
-            self._refuse(change, f"a field has no rule {', '.join(unknown)}", f"there are {listed(_RULES)}")
+            self._refuse(change, f"a field has no rule {', '.join(unknown)}", f"use some of {listed(_RULES)}")
             return
         was = {_RULES[name]: _plain(value) for name, value in change.was.items()}
         older = newer
@@ -230,20 +238,21 @@ class _Versions:
             if extra:
                 self._refuse(
                     change,
-                    f"{key[0]}.{key[1]} cannot hold {', '.join(sorted(map(str, extra)))} any more",
-                    "keep every value in the class as long as an older version can send it",
+                    f"{key[0]}.{key[1]} no longer allows {', '.join(sorted(map(str, extra)))}, "
+                    "which the older version can send",
+                    "keep every value in the class as long as an older version allows it",
                 )
         if was.get("required") is False and newer.required and was.get("default") is None and not newer.nullable:
             self._refuse(
                 change,
-                f"{key[0]}.{key[1]} gets no value from those who leave it out",
+                f"{key[0]}.{key[1]} is optional in the older version, but has no default there",
                 'add "default" to the older rules',
             )
         if was.get("nullable") is True and not newer.nullable:
             self._refuse(
                 change,
-                f"{key[0]}.{key[1]} cannot keep null, which the older version may send",
-                "make the field `| None`, and ask newer clients for it with a service",
+                f"{key[0]}.{key[1]} does not allow null, which the older version can send",
+                "make the field `| None`, and require it from newer clients in a service",
             )
         if was.get("default") is not None:
             was.setdefault("required", False)
@@ -257,13 +266,13 @@ class _Versions:
         self, change: Changed, key: tuple[str, str], newer: FieldPlan, was: dict[str, Any]
     ) -> FieldPlan | None:
         if was["kind"] not in ("string", "integer", "number", "boolean"):
-            self._refuse(change, f"type={shown(was['kind'])} is none", "there are string, integer, number and boolean")
+            self._refuse(change, f"type={shown(was['kind'])} is not a type", "use string, integer, number or boolean")
             return None
         if not (callable(change.up) and callable(change.down)):
             self._refuse(
                 change,
-                f"{key[0]}.{key[1]} was of another type, and nothing converts its values",
-                "write up=…, which makes the newer value of an older one, and down=…, the other way round",
+                f"{key[0]}.{key[1]} had another type, but no functions convert its values",
+                "write up=…, which converts an older value to a newer one, and down=… for the reverse",
             )
             return None
         self.state.conversions[key] = (change.up, change.down)
@@ -293,23 +302,23 @@ class _Versions:
             self._refuse(
                 change,
                 f"the older version does not know {key[0]}.{key[1]} = {', '.join(missing)}",
-                "say what it shows instead: shown={" + f'"{missing[0]}": "…"' + "}",
+                "declare what it shows instead: shown={" + f'"{missing[0]}": "…"' + "}",
             )
         if newer.nullable and not older.nullable and None not in change.shown:
             self._refuse(
                 change,
                 f"the older version does not know {key[0]}.{key[1]} = null",
-                "say what it shows instead: shown={None: …}",
+                "declare what it shows instead: shown={None: …}",
             )
         if older.choices and any(value not in older.choices for value in change.shown.values()):
             self._refuse(
                 change,
-                f"shown={shown(dict(change.shown))} shows what the older version does not know",
-                "show a value it has",
+                f"shown={shown(dict(change.shown))} uses values that the older version does not know",
+                "use values of the older version",
             )
 
     def _widen(self, key: tuple[str, str], older: FieldPlan) -> None:
-        """One column keeps the values of all versions: where an older one allows more, so does the column."""
+        """One column stores the values of all versions, so its constraints are the least strict of them all."""
         base = next(f for f in self.base.by_name[key[0]].fields if f.name == key[1])
         kept = self.stored.setdefault(key, {})
         for name, wider in _BOUNDS.items():
@@ -372,8 +381,8 @@ class _Versions:
                 if other != name:
                     self._wrong(
                         version.source,
-                        f"{resource.name}.{name}: its name in {version.name}, {public_name}, is that of {other} already",
-                        "rename one of the two, or say that one was Added",
+                        f"{resource.name}.{name}: its name in {version.name}, {public_name}, is already used by {other}",
+                        "rename one of the two, or declare one of them as Added",
                     )
 
     # -- what a change is about
@@ -399,14 +408,16 @@ class _Versions:
         self._refuse(
             change,
             f"{resource.name} has no {name!r}",
-            "name a field, relation or operation as the class does; what is removed stays declared in it",
+            "use the name of a field, relation or operation of the class; removed ones stay declared in it",
         )
         return None
 
     def _resource(self, change: AnyChange) -> ResourcePlan | None:
         found = self.base.by_name.get(getattr(change.resource, "__name__", ""))
         if found is None:
-            self._refuse(change, f"{shown(change.resource)} is not a resource of the contract", "name its class")
+            self._refuse(
+                change, f"{shown(change.resource)} is not a resource of the contract", "name the class of a resource"
+            )
         return found
 
     def _refuse(self, change: AnyChange, message: str, fix: str) -> None:
@@ -437,7 +448,7 @@ def read_versions(contract: Contract, newest: str, report: Report) -> list[Versi
             wrong(
                 version.source,
                 f"{version.name} is not older than {last}",
-                "list the versions from the newest to the oldest, and set api_version to one above them",
+                "list the versions from newest to oldest, and set api_version to a newer one than all of them",
             )
         else:
             last = version.name
@@ -450,18 +461,22 @@ def _check_dates(version: Version, wrong: Callable[[Source, str, str], None]) ->
     for name in ("deprecated", "sunset"):
         value = getattr(version, name)
         if value is not None and (not isinstance(value, date) or isinstance(value, datetime)):
-            wrong(version.source, f"{name}={shown(value)} is not a day", f"write {name}=date(2027, 1, 31)")
+            wrong(version.source, f"{name}={shown(value)} is not a date", f"write {name}=date(2027, 1, 31)")
             return
     if version.deprecated and version.sunset and version.sunset < version.deprecated:
         wrong(
             version.source,
-            f"{version.name} ends before it is deprecated",
-            "set sunset to a day after deprecated (RFC 9745, 4)",
+            f"the sunset of {version.name} is before its deprecation",
+            "set sunset to a date after deprecated (RFC 9745, 4)",
         )
     if version.gone_after_sunset and version.sunset is None:
-        wrong(version.source, f"{version.name} is gone after a sunset that it does not have", "set sunset=…")
+        wrong(version.source, f"{version.name} has gone_after_sunset, but no sunset date", "set sunset=…")
     if version.link is not None and not re.fullmatch(r"https?://[!#-;=?-\[\]_a-z~]+", str(version.link)):
-        wrong(version.source, f"link={shown(version.link)} is not an address", 'write link="https://example.com/v2"')
+        wrong(
+            version.source,
+            f"link={shown(version.link)} is not an http or https URL",
+            'write link="https://example.com/v2"',
+        )
 
 
 def _with_stored(plan: Plan, stored: Mapping[tuple[str, str], Mapping[str, Any]]) -> Plan:
@@ -474,7 +489,7 @@ def _with_stored(plan: Plan, stored: Mapping[tuple[str, str], Mapping[str, Any]]
 
 
 def _plain(value: Any) -> Any:
-    """A default as a plan holds it."""
+    """A default value in the form that the plan stores."""
     match value:
         case Enum():
             return value.value

@@ -1,1 +1,1 @@
-"""What authors write: resources, fields, relations, operations and policies. Nothing here judges; `compile` does."""
+"""What authors write: resources, fields, relations, operations and policies. They are checked in `compile`."""

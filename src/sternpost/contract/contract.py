@@ -12,18 +12,18 @@ class Contract:
     """Collects resources under one name and one API version.
 
     Args:
-        name: the service's name, in lower case with dashes; it stands in log lines and events.
+        name: the service's name, in lower case with dashes; used in log lines and events.
         resources: the resource classes. What is not listed is not served.
         title, description: for the API documentation.
         license: what the API documentation says about it: an SPDX identifier such as `Apache-2.0`.
         version: the service's own version, such as `1.4.2`.
         api_version: the first part of every address after `/api`: `v1` gives `/api/v1`.
-        schema: `external` for a database that was there before: Sternpost adds no table, column or index to it, and
-            changes nothing but the rows it is asked to change.
-        batch_max: how many operations `POST /api/v1/$batch` takes at once, each under its own policy; 0 for no batches.
-        api_keys: whether API keys are taken beside tokens. They are made with `sternpost apikey create` and kept, as
-            digests, in the table `sternpost_api_keys`.
-        older: older versions that are served as well, the newest first, each a `Version` with what changed after it.
+        schema: `external` for an existing database: Sternpost adds no table, column or index to it, and only changes
+            rows.
+        batch_max: the maximum number of operations in one `POST /api/v1/$batch`; 0 turns batches off.
+        api_keys: whether API keys are accepted as well as tokens. They are created with `sternpost apikey create` and
+            stored, as digests, in the table `sternpost_api_keys`.
+        older: older API versions that are served as well, newest first; each is a `Version` with the changes after it.
     """
 
     def __init__(

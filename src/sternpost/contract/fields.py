@@ -1,4 +1,4 @@
-"""Fields: what is said about one value of a resource."""
+"""Fields: the declaration of one value of a resource."""
 
 from __future__ import annotations
 
@@ -58,22 +58,22 @@ def field(
     """Declares one value.
 
     Args:
-        default: the value of an input that does not send it; without one (and without `| None`) it is required.
+        default: the value if an input does not send the field; without one (and without `| None`) it is required.
         unique: no two rows may have the same value; a second one is answered 409, naming the field.
         min_length, max_length: of a string, in characters.
         pattern: a regular expression that a string must match (in the subset that Python, Rust and ECMAScript share).
-        ge, le: least and greatest number, date or instant.
+        ge, le: the smallest and the greatest allowed number, date or time.
         decimal_places, max_digits: of a `Decimal`; places are required, digits are at most 18.
-        write: who sets it: clients always, clients at creation only, or never a client.
-        read: the scope a token needs to see the field at all.
+        write: when clients may set it: `always`, only at creation (`create`), or `never`.
+        read: the scope that a token needs to see the field.
         sensitive: masked in logs.
-        filter: allows it as a filter in lists; a list of operators narrows which.
+        filter: whether lists can be filtered by it; a list of operators allows only those.
         auto: the server sets it to the time of creation, or of the last change. `version`: it counts the changes of a
             row, and answers carry it as an ETag. `database`: the database fills it in where a client sends nothing.
         description: for the API documentation.
-        column: its column, where that has another name.
-        storage: how an external database keeps it, where there are several ways, such as `timestamp` for instants in
-            UTC without their zone. On `id`: `integer`, `uuid` or `text`.
+        column: the name of its column, if different.
+        storage: how an external database stores it, if there are several formats, such as `timestamp` for times in
+            UTC without a zone. On `id`: `integer`, `uuid` or `text`.
     """
     given = {
         "default": default,

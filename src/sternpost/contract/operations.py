@@ -1,4 +1,4 @@
-"""Operations: the only ways in. Each says who may; one that does not say does not compile."""
+"""Operations: what clients can call. Each must declare who may call it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Operation:
     Attributes:
         allow: the policy; there is no default.
         summary: one line for the API documentation.
-        timeout: seconds after which it is given up, rolled back and answered 504.
+        timeout: seconds after which it is cancelled and rolled back, with the response 504.
     """
 
     allow: Policy = _UNDECLARED
@@ -30,13 +30,13 @@ class Operation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Browse(Operation):
-    """A list, in pages: `GET /users`.
+    """A paged list: `GET /users`.
 
     Attributes:
         page_size, max_page_size: rows in a page, by default and at most.
         sort: the fields a client may sort by.
         default_sort: the order without `sort`, such as `["-created_at"]`; by default that of creation.
-        export: whether the whole list can be had at once, as NDJSON or CSV.
+        export: whether clients can download the whole list, as NDJSON or CSV.
     """
 
     page_size: int = 20
@@ -58,10 +58,10 @@ class Create(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replace(Operation):
-    """All that a client may set, at once: `PUT /users/:id`. What is not sent goes back to its default.
+    """Replaces all fields that a client may set: `PUT /users/:id`. Fields that are not sent get their default.
 
     Attributes:
-        require_match: a request must say which version it changes (`If-Match`), else it is answered 428.
+        require_match: whether requests must send the version that they change (`If-Match`); without it: 428.
     """
 
     require_match: bool = False
@@ -69,10 +69,10 @@ class Replace(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update(Operation):
-    """Some of it, as a merge patch (RFC 7396): `PATCH /users/:id`. What is not sent stays; null clears.
+    """Changes some fields, as a merge patch (RFC 7396): `PATCH /users/:id`. Fields not sent are kept; null clears one.
 
     Attributes:
-        require_match: a request must say which version it changes (`If-Match`), else it is answered 428.
+        require_match: whether requests must send the version that they change (`If-Match`); without it: 428.
     """
 
     require_match: bool = False
@@ -83,7 +83,7 @@ class Delete(Operation):
     """Removes a row: `DELETE /users/:id`.
 
     Attributes:
-        require_match: a request must say which version it removes (`If-Match`), else it is answered 428.
+        require_match: whether requests must send the version that they delete (`If-Match`); without it: 428.
     """
 
     require_match: bool = False
@@ -96,13 +96,13 @@ class Restore(Operation):
 
 @dataclass(frozen=True, slots=True)
 class Transition(Operation):
-    """The only way to change a state: `POST /orders/:id/pay`. From any other state it is answered 409.
+    """Changes a state: `POST /orders/:id/pay`. From any state other than `source` the response is 409.
 
     Attributes:
         field: the enum field that holds the state.
         source: the state, or states, it starts from.
         target: the state it ends in.
-        require_match: a request must say which version it moves (`If-Match`), else it is answered 428.
+        require_match: whether requests must send the version that they change (`If-Match`); without it: 428.
     """
 
     field: str
@@ -113,7 +113,7 @@ class Transition(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Custom(Operation):
-    """Anything else; the author's function does the work, inside the same pipeline as every operation.
+    """Any other operation. The author's function does the work, in the same pipeline as every operation.
 
     Attributes:
         method: the HTTP method, `POST` (in a transaction) or `GET` (reads only).

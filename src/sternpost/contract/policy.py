@@ -16,7 +16,7 @@ CompareOperator = Literal["eq", "ne", "gt", "gte", "lt", "lte"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Policy:
-    """An expression of who may. It is data: the compile step checks it and turns it into SQL and into a check of one row."""
+    """An expression of who may do something, as data: the compiler turns it into SQL and into a check of a row."""
 
     kind: Literal["public", "authenticated", "scope", "owner", "compare", "all", "any", "not", "invalid"]
     parts: tuple[Any, ...] = ()
@@ -116,7 +116,7 @@ def scope(name: str) -> Policy:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The id of whoever makes the call; `one(default=caller)` makes it the default of a relation."""
+    """The id of the caller; `one(default=caller)` makes it the default of a relation."""
 
 
 caller = Caller()

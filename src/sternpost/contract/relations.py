@@ -27,7 +27,7 @@ class One(Generic[T]):
         """The row itself. Raises `NotLoaded` where it was not read: `include={"user": True}` reads it along."""
         if self._row is None:
             raise NotLoaded(
-                f"The row {self.id} is not loaded. Read it along: find(…, include={{…: True}}), or get it by its id."
+                f"The row {self.id} is not loaded. Include it: find(…, include={{…: True}}), or read it by its id."
             )
         return self._row
 
@@ -98,7 +98,7 @@ class RelationDeclaration:
 def not_loaded(owner: type, name: str) -> NotLoaded:
     """What touching a field or a relation raises that was not read."""
     return NotLoaded(
-        f"{owner.__name__}.{name} is not loaded. Read it along: name a relation in include={{{name!r}: True}}, "
+        f"{owner.__name__}.{name} is not loaded. Name a relation in include={{{name!r}: True}}, "
         f"or a field in fields=[…, {name!r}]."
     )
 
@@ -118,9 +118,9 @@ def one(
     """Declares a reference to one row: `user: One[User] = one(…)` gives the field `user_id`.
 
     Args:
-        on_delete: what happens to this row when the other is deleted: the deletion is refused (409), this row goes
-            with it, or the reference becomes null.
-        default: `caller` for the id of whoever makes the call.
+        on_delete: what happens when the other row is deleted: the deletion is refused (409), this row is deleted too,
+            or the reference becomes null.
+        default: `caller` for the id of the caller.
         write, read, filter, description: as for `field`.
         unique: at most one row refers to each (one to one).
         column: the column of the key, where that is not the relation's name with `_id`.
@@ -156,12 +156,12 @@ def many(
     """Declares a list of rows: `Many[…]` for rows that stand by themselves, `Owned[…]` for parts of this one.
 
     Args:
-        by: the `One[…]` of the other resource that points back; only needed where there are several.
+        by: the `One[…]` of the other resource that points back; needed if there are several.
         through: makes it many-to-many; the name of the table that holds the pairs. Both sides name the same table.
         min_length, max_length: how many an input may send (owned lists, and ids of many-to-many ones), and how many
             an `include` gives at most. By default 100 for `Owned`, 1,000 for `Many`.
         write: whether an input may send the ids of a many-to-many relation.
-        route: whether the list has an address of its own, `…/:id/orders`.
+        route: whether the list has its own address, `…/:id/orders`.
         description: for the API documentation.
         columns: with `through`, the column that points here and the one that points there, where they have other names.
     """

@@ -84,16 +84,17 @@ class Resource(Declared):
     Class keywords:
         prefix: the start of its ids, 2 to 8 lower-case letters (`usr` gives `usr_…`). Required.
         owner: the field that holds the id of the caller who owns a row; `this.is_owner` looks there.
-        tenant: the field that holds whose row it is: the server sets it from the token, and nobody reaches those of others.
-        plural: its name in addresses and tables, where adding an s would be wrong.
-        table: its table, where that is not the plural.
+        tenant: the field that holds the tenant of a row. The server sets it from the token; other tenants cannot
+            reach the row.
+        plural: the name in addresses and tables, if it is not the regular plural.
+        table: the name of its table, if it is not the plural.
         schema: in an external PostgreSQL database, the schema that holds the table.
-        unique: tuples of fields whose values together may not repeat.
-        indexes: tuples of fields for indexes beyond those that its filters and sorts get anyway; a `-` before a field lets
-            it descend.
-        soft_delete: True to keep deleted rows in the database, where nothing finds them until they are restored.
-        audit: True to record who changed what, and what it was before, in the table `sternpost_audit`.
-        abstract: True for a base class that only lends its fields and operations.
+        unique: tuples of fields whose combined values must be unique.
+        indexes: tuples of fields for more indexes than those made for filters and sorts; a `-` before a field means
+            descending.
+        soft_delete: True to keep deleted rows in the database, hidden until they are restored.
+        audit: True to record every change, with who made it and the old values, in the table `sternpost_audit`.
+        abstract: True for a base class that only provides fields and operations to subclasses.
     """
 
     id: str

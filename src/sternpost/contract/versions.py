@@ -17,7 +17,7 @@ class _OneChange:
 
 @dataclass(frozen=True)
 class Added(_OneChange):
-    """What the older version does not have: a field, an operation, or, without a name, all operations of a resource.
+    """Something that the older version does not have: a field or an operation; without a name, all operations.
 
     Args:
         resource: the resource's class.
@@ -32,7 +32,7 @@ class Added(_OneChange):
 
 @dataclass(frozen=True)
 class Removed(_OneChange):
-    """What newer versions do not have any more, and the older one still has. It stays declared in the class, and stored.
+    """Something that only the older version still has. It stays declared in the class, and stored.
 
     Args:
         resource: the resource's class.
@@ -91,10 +91,11 @@ class Version(_OneChange):
     Args:
         name: such as `v1`.
         changes: what changed from this version to the next newer one.
-        deprecated: the day from which it is deprecated (RFC 9745), the `Deprecation` of every answer.
-        sunset: the day from which it may be gone (RFC 8594), the `Sunset` of every answer.
-        link: a page that says how to move on; the `Link` of every answer.
-        gone_after_sunset: answer 410 from that day on. Without it, the version is served on, and a start says so.
+        deprecated: the day from which it is deprecated (RFC 9745), the `Deprecation` header of every response.
+        sunset: the day from which it may be removed (RFC 8594), the `Sunset` header of every response.
+        link: the URL of a migration guide; the `Link` header of every response.
+        gone_after_sunset: respond with 410 from the sunset day on. Otherwise the version is still served, with a
+            warning at start.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Readiness: whether the service can do its work now, and which dependency keeps it from that."""
+"""Readiness: whether the service can serve requests now, and which dependency prevents it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from sternpost.clock import Clock
 from sternpost.errors import SternpostError
 
 CHECK_SECONDS = 2.0
-"""A dependency that does not answer by then is unhealthy."""
+"""A dependency that does not answer within this time is unhealthy."""
 
 HEALTHY = {"status": "healthy"}
-"""What liveness answers. It looks at nothing else: a restart cures no dependency."""
+"""The response of liveness. It checks no dependencies, because a restart would not repair them."""
 
 Check = Callable[[], Awaitable[None]]
 
@@ -77,7 +77,7 @@ class Readiness:
         return {"status": "healthy" if reason is None else failed, "latency": latency}
 
     def _tell(self, name: str, reason: str | None) -> None:
-        """Tells of a change, not of every probe."""
+        """Reports changes only, not every probe."""
         if reason is None:
             self._reported.pop(name, None)
         elif self._reported.get(name) != reason:

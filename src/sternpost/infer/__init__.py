@@ -1,1 +1,1 @@
-"""Writes a contract from the tables of an external database."""
+"""Writes a contract from the tables of an existing database."""

@@ -75,14 +75,18 @@ class _Inference:
 
     def _why_not(self, table: FoundTable) -> str | None:
         if not table.key:
-            return "it has no primary key to find a row by"
+            return "it has no primary key"
         if len(table.key) > 1:
             return f"its key is made of several columns: {', '.join(table.key)}"
         if not self._key_storage(table):
             column = table.key_column
             if self._text_key(column):
-                return f"its key {column.name} is a text of more than {TEXT_KEY_MAX} characters, which no id can hide"
-            return f"its key {column.name} has the type {column.type}" if column.type else "its key has no type"
+                return f"its key {column.name} is a text of more than {TEXT_KEY_MAX} characters, too long for an id"
+            return (
+                f"its key {column.name} has the type {column.type}"
+                if column.type
+                else "the type of its key is not declared"
+            )
         return None
 
     def _key_storage(self, table: FoundTable) -> str:
@@ -113,7 +117,7 @@ class _Inference:
         for place, table in list(self.tables.items()):
             if not table.fields:
                 del self.tables[place]
-                self.left_out.append((table.table.shown, "it holds nothing but keys that are not part of the contract"))
+                self.left_out.append((table.table.shown, "all its columns are keys that are not part of the contract"))
                 for other in self.tables.values():
                     for found in [found for found in other.fields if found.target is table]:
                         other.fields.remove(found)
@@ -130,12 +134,14 @@ class _Inference:
             key = references.get(column.name) or self._undeclared(table, column)
             is_key = column.name == table.table.key[0]
             if is_key and key is not None:
-                table.no_create = f"the key {column.name} is that of another table's row"
-                self._omit(table, column.name, f"as the row's own key it is no reference to {key.table} as well")
+                table.no_create = f"its key {column.name} is also a reference to a row of another table"
+                self._omit(
+                    table, column.name, f"it is the row's own key, so it cannot also be a reference to {key.table}"
+                )
             elif key is not None:
                 self._reference(table, column, key, declared=column.name in references)
             elif column.name in composite and not is_key:
-                self._omit(table, column.name, "it is part of a reference of several columns")
+                self._omit(table, column.name, "it is part of a foreign key with several columns")
             elif not is_key:
                 self._scalar(table, column)
         for condition in table.table.checks:
@@ -168,7 +174,7 @@ class _Inference:
         if column.name != f"{name}_id":
             options["column"] = column.name
         if not self._can_hold(column, target.key_storage):
-            self._omit(table, column.name, f"its type {column.type} is not that of the key it refers to")
+            self._omit(table, column.name, f"its type {column.type} differs from that of the key it refers to")
             return
         if column.name in table.table.indexed:
             options["filter"] = True
@@ -182,7 +188,11 @@ class _Inference:
             options["write"] = "never"
         if column.comment:
             options["description"] = column.comment
-        note = "" if declared else f"The database declares no reference: this is taken from the name of {column.name}."
+        note = (
+            ""
+            if declared
+            else f"The database declares no foreign key: this reference is guessed from the name of {column.name}."
+        )
         table.fields.append(InferredField(name, column, "id", options, target=target, note=note))
 
     def _can_hold(self, column: FoundColumn, key_storage: str) -> bool:
@@ -226,7 +236,7 @@ class _Inference:
             options["description"] = column.comment
         apply_default(found)
         if kind == "integer" and ascii_words(column.name)[-1:] == ["id"]:
-            found.note = "The database declares no reference for this number, so it leaves as it is."
+            found.note = "The database declares no foreign key for this number, so clients see it unchanged."
         table.fields.append(found)
 
     # -- conditions
@@ -242,8 +252,8 @@ class _Inference:
         )
         if not kept:
             shown = " ".join(condition.split())
-            table.notes.append(f"The database alone keeps: {shown}")
-            self.left_out.append((table.table.shown, f"the database alone keeps: {shown}"))
+            table.notes.append(f"Enforced only by the database: {shown}")
+            self.left_out.append((table.table.shown, f"enforced only by the database: {shown}"))
 
     # -- lists
 
@@ -268,9 +278,9 @@ class _Inference:
         elif left is right:
             self.left_out.append((link.shown, f"it links {left.table.shown} with itself"))
         elif first.remote != left.table.key or second.remote != right.table.key:
-            self.left_out.append((link.shown, "it does not refer to the keys of what it links"))
+            self.left_out.append((link.shown, "it does not refer to the primary keys of the tables that it links"))
         elif {left.table.schema, right.table.schema} != {link.schema}:
-            self.left_out.append((link.shown, "it is in another schema than what it links"))
+            self.left_out.append((link.shown, "it is in another schema than the tables that it links"))
         else:
             for here, there, columns in (
                 (left, right, (first.columns[0], second.columns[0])),
@@ -290,7 +300,7 @@ class _Inference:
                 table.groups.append(tuple(names[name] for name in group))
 
     def _creation(self, table: InferredTable) -> None:
-        """Why a client cannot add rows, where that is so."""
+        """Why clients cannot add rows, or None."""
         present = {found.column.name for found in table.fields}
         needed = [
             column.name
@@ -304,9 +314,11 @@ class _Inference:
         elif table.no_create:
             return
         elif table.key_storage == "text":
-            table.no_create = f"whoever adds a row chooses its key {table.key.name}, and ids are opaque"
+            table.no_create = (
+                f"its key {table.key.name} must be chosen when a row is added, but clients cannot choose ids"
+            )
         elif table.key_storage == "integer" and not (table.key.counted or table.key.default):
-            table.no_create = f"the database does not number the rows: {table.key.name} has no default"
+            table.no_create = f"the database does not generate the key: {table.key.name} has no default"
 
     def _omit(self, table: InferredTable, column: str, reason: str) -> None:
         table.notes.append(f"{column} is left out: {reason}.")

@@ -1,4 +1,4 @@
-"""What a contract can say of a database's tables: decided by `decide`, written down by `source`."""
+"""The parts of a database's tables that a contract can express: `decide` chooses them, `source` writes them as text."""
 
 from __future__ import annotations
 

@@ -69,10 +69,10 @@ def kind_of(table: FoundTable, column: FoundColumn, *, sqlite: bool) -> tuple[Ki
     if column.type == "array":
         if column.element in ELEMENTS:
             return "json", "array", ""
-        return None, None, f"an array of {column.element} is not part of a contract"
+        return None, None, f"an array of {column.element} is not supported in a contract"
     if column.type in _POSTGRESQL:
         return (*_POSTGRESQL[column.type], "")
-    return None, None, f"the type {column.type} is not part of a contract"
+    return None, None, f"the type {column.type} is not supported in a contract"
 
 
 def _sqlite_kind(table: FoundTable, column: FoundColumn) -> tuple[Kind | None, str | None, str]:
@@ -95,15 +95,15 @@ def _sqlite_kind(table: FoundTable, column: FoundColumn) -> tuple[Kind | None, s
         return "number", None, ""
     if name.startswith(("DEC", "NUMERIC", "NUMBER", "MONEY", "CURRENCY", "SMALLMONEY")):
         if not all(isinstance(value, int | float) for value in column.samples):
-            return None, None, f"a column of the type {name} holds values that are no numbers"
+            return None, None, f"the column has the type {name}, but contains values that are not numbers"
         if column.precision is not None and column.scale == 0:
             return "integer", None, ""
         return "decimal", None, ""
-    return None, None, f"the type {name} is not part of a contract" if name else "it has no type"
+    return None, None, f"the type {name} is not supported in a contract" if name else "its type is not declared"
 
 
 def _sqlite_instant(column: FoundColumn) -> tuple[Kind | None, str | None, str]:
-    """How instants are kept is told by those that are there. All of one form: else they would not sort."""
+    """Derives the format of times from the stored values. All must have the same one, so that they sort."""
     forms = {_form(value) for value in column.samples}
     if forms <= {"day"} and column.type == "DATE":
         return "date", None, ""
@@ -117,7 +117,7 @@ def _sqlite_instant(column: FoundColumn) -> tuple[Kind | None, str | None, str]:
         return "datetime", "unix seconds", ""
     if forms == {"milliseconds"}:
         return "datetime", "unix milliseconds", ""
-    return None, None, "its instants are not all kept in one form that is known"
+    return None, None, "its dates and times are not all stored in the same known format"
 
 
 def _is_flag(table: FoundTable, column: FoundColumn) -> bool:

@@ -29,18 +29,22 @@ _LOSSLESS: dict[tuple[str, str], tuple[str, str]] = {
 
 _NARROWING: dict[tuple[str, str], tuple[str, str, str]] = {
     # A STRICT table of SQLite refuses a text that is no number, as PostgreSQL's cast does: nothing becomes 0 in silence.
-    ("text", "integer"): ("{c}", "CAST({c} AS BIGINT)", "how its numbers were written"),
-    ("text", "number"): ("{c}", "CAST({c} AS DOUBLE PRECISION)", "how its numbers were written"),
-    ("text", "uuid"): ("{c}", "CAST({c} AS UUID)", "how its UUIDs were written"),
-    ("text", "date"): ("substr({c}, 1, 10)", "CAST({c} AS DATE)", "how its dates were written"),
+    ("text", "integer"): ("{c}", "CAST({c} AS BIGINT)", "the original notation of the numbers"),
+    ("text", "number"): ("{c}", "CAST({c} AS DOUBLE PRECISION)", "the original notation of the numbers"),
+    ("text", "uuid"): ("{c}", "CAST({c} AS UUID)", "the original notation of the UUIDs"),
+    ("text", "date"): ("substr({c}, 1, 10)", "CAST({c} AS DATE)", "the original notation of the dates"),
     ("text", "datetime"): (
         "rtrim({c}, 'Z')",
         "CAST({c} || 'Z' AS TIMESTAMPTZ)",
-        "how its instants were written",
+        "the original notation of the times",
     ),
-    ("integer", "number"): ("CAST({c} AS REAL)", "CAST({c} AS DOUBLE PRECISION)", "digits beyond the fifteenth"),
-    ("number", "integer"): ("CAST(round({c}) AS INTEGER)", "CAST(round({c}) AS BIGINT)", "what follows the point"),
-    ("integer", "boolean"): ("{c} <> 0", "{c} <> 0", "every number but 0 and 1"),
+    ("integer", "number"): ("CAST({c} AS REAL)", "CAST({c} AS DOUBLE PRECISION)", "digits after the fifteenth"),
+    ("number", "integer"): (
+        "CAST(round({c}) AS INTEGER)",
+        "CAST(round({c}) AS BIGINT)",
+        "digits after the decimal point",
+    ),
+    ("integer", "boolean"): ("{c} <> 0", "{c} <> 0", "every number except 0 and 1"),
     ("datetime", "date"): ("substr({c}, 1, 10)", "CAST({c} AT TIME ZONE 'UTC' AS DATE)", "the time of day"),
 }
 
@@ -69,10 +73,14 @@ def _with_decimal(old: Type, new: Type, column: str) -> tuple[Sql, str | None] |
         narrower = places_after < places or digits_after - places_after < digits - places
         steps = places_after - places
         text = f"{column} * {10**steps}" if steps >= 0 else f"CAST(round({column} / {10.0**-steps}) AS INTEGER)"
-        return Sql(text, cast), "digits that have no place any more" if narrower else None
+        return Sql(text, cast), "decimal places that the new type does not have" if narrower else None
     known: dict[str, Callable[[int], tuple[str, str, str | None]]] = {
-        "to integer": lambda unit: (f"{column} / {unit}", f"CAST(trunc({column}) AS BIGINT)", "what follows the point"),
-        "to number": lambda unit: (f"{column} / {unit}.0", cast, "digits beyond the fifteenth"),
+        "to integer": lambda unit: (
+            f"{column} / {unit}",
+            f"CAST(trunc({column}) AS BIGINT)",
+            "digits after the decimal point",
+        ),
+        "to number": lambda unit: (f"{column} / {unit}.0", cast, "digits after the fifteenth"),
         "to text": lambda unit: (
             f"printf('%s%d.%0{len(str(unit)) - 1}d', CASE WHEN {column} < 0 THEN '-' ELSE '' END, "
             f"abs({column}) / {unit}, abs({column}) % {unit})",
@@ -80,13 +88,17 @@ def _with_decimal(old: Type, new: Type, column: str) -> tuple[Sql, str | None] |
             None,
         ),
         "from integer": lambda unit: (f"{column} * {unit}", cast, None),
-        "from number": lambda unit: (f"CAST(round({column} * {unit}) AS INTEGER)", cast, "digits after the last place"),
+        "from number": lambda unit: (
+            f"CAST(round({column} * {unit}) AS INTEGER)",
+            cast,
+            "digits beyond the declared decimal places",
+        ),
         "from text": lambda unit: (
             # What is no number stays text, and the STRICT table refuses it.
             f"CASE WHEN {column} = '' OR {column} GLOB '*[^0-9.-]*' THEN {column} "
             f"ELSE CAST(round({column} * {unit}.0) AS INTEGER) END",
             cast,
-            "how its numbers were written",
+            "the original notation of the numbers",
         ),
     }
     places = (old_digits or new_digits or (0, 0))[1]

@@ -92,7 +92,8 @@ class History:
             if revision.name == name:
                 return index + 1
         raise StartupError(
-            f"The database is at migration {name}, which is not in {self.folder}: this code is older than the database"
+            f"The database is at migration {name}, which is not in {self.folder}: "
+            "this version of the code is older than the database"
         )
 
     def named(self, name: str) -> Revision:
@@ -128,8 +129,8 @@ def read_history(folder: Path) -> History:
         heads = scripts.get_heads()
         if len(heads) > 1:
             raise StartupError(
-                f"{folder} has two ends: {' and '.join(sorted(heads))}. Set down_revision of one to the other, "
-                "or delete one and plan it again"
+                f"{folder} has two last migrations: {' and '.join(sorted(heads))}. "
+                "Set down_revision of one to the other, or delete one and plan it again"
             )
         found = [_revision(script) for script in reversed(list(scripts.walk_revisions()))]
     except (CommandError, RevisionError, SyntaxError, ImportError, AttributeError, TypeError) as error:

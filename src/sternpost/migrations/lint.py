@@ -28,7 +28,7 @@ EXCLUDED = (
 LOCK_TIMEOUT_MS = 5000
 """Squawk wants to see one; how long a migration waits in fact is said when it is applied."""
 
-NOT_INSTALLED = "squawk is not installed, so locks are not linted: pip install squawk-cli"
+NOT_INSTALLED = "squawk is not installed, so locks are not checked: pip install squawk-cli"
 
 
 def squawk() -> str | None:

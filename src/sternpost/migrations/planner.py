@@ -1,4 +1,4 @@
-"""Which steps lead from one schema to another. What cannot be known is asked, never guessed."""
+"""Plans the steps from one schema to another. What cannot be derived, such as renames, is asked, never guessed."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ Named = TypeVar("Named", Rule, Index)
 
 @dataclass(frozen=True)
 class Answers:
-    """What only the author knows.
+    """Answers that only the author can give.
 
     Attributes:
         renames: `users` or `users.name` to the new name; a column is named by its table's new name on both sides.
@@ -112,16 +112,18 @@ def rename_questions(old: Shape, new: Shape, answers: Answers) -> list[Question]
 
 
 def unknown_answers(old: Shape, new: Shape, answers: Answers) -> list[str]:
-    """Answers about what does not exist: most often a slip of the pen."""
+    """Reports answers about things that do not exist, usually typing mistakes."""
     problems: list[str] = []
     had = {*old, *_columns(_renamed_tables(old, answers))}
     has = {*new, *_columns(new)}
     for before, after in answers.renames.items():
         if before not in had or before in has:
-            problems.append(f"--rename {before}:{after}: {before} is not gone")
+            problems.append(f"--rename {before}:{after}: {before} is still in the contract")
         if after not in has or after in had:
             problems.append(f"--rename {before}:{after}: {after} is not new")
-    problems += [f"--drop {name}: {name} is not gone" for name in sorted(answers.dropped) if name not in had - has]
+    problems += [
+        f"--drop {name}: {name} is still in the contract" for name in sorted(answers.dropped) if name not in had - has
+    ]
     for option, names in (("fill", answers.fills), ("using", answers.conversions)):
         problems += [f"--{option} {name}: there is no such column" for name in names if name not in had | has]
     return problems
@@ -173,7 +175,7 @@ class _Planner:
         return now
 
     def _drop_audits(self, renamed: Mapping[str, str]) -> None:
-        """What is recorded otherwise from here on. PostgreSQL replaces a trigger at one stroke, and misses no change."""
+        """Changes of what the audit trail records. PostgreSQL replaces a trigger in one step, and misses no change."""
         for name, table in self.old.items():
             after = self.new.get(renamed.get(name, name))
             if after is None:
@@ -190,7 +192,7 @@ class _Planner:
         """What is gone, or would stand in the way of another type; then what has only another name."""
         name = after.name
         if before.primary_key.columns != after.primary_key.columns:
-            text = f"{name}: another primary key is not planned; write the migration by hand"
+            text = f"{name}: changes of a primary key cannot be planned; write the migration by hand"
             self.questions.append(Question(name, "primary key", text))
         elif before.primary_key.name != after.primary_key.name:
             self.steps.append(RenameRule(name, before.primary_key.name, after.primary_key.name))
@@ -239,9 +241,7 @@ class _Planner:
         fill = self._fill(table, table.column(column))
         listed = ", ".join("'" + value.replace("'", "''") + "'" for value in lost.values)
         if fill is None:
-            text = (
-                f"{table.name}.{column} may no longer be {listed}: rows that are need --fill {table.name}.{column}=SQL"
-            )
+            text = f"{table.name}.{column} no longer allows {listed}: rows with these need --fill {table.name}.{column}=SQL"
             self.questions.append(Question(f"{table.name}.{column}", "fill", text))
             return
         destroys = f"the values {listed} of {table.name}.{column}"
@@ -285,7 +285,7 @@ class _Planner:
         fill = self._fill(table, column)
         if fill is None:
             text = (
-                f"{table.name}.{column.name} must have a value and has no default: what do rows get that have none? "
+                f"{table.name}.{column.name} must have a value, but has no default: existing rows need "
                 f"--fill {table.name}.{column.name}=SQL"
             )
             self.questions.append(Question(f"{table.name}.{column.name}", "fill", text))
@@ -306,11 +306,11 @@ class _Planner:
         given = self.answers.conversions.get(about)
         quoted = f'"{new.name}"'
         if given is not None:
-            found: tuple[Sql, str | None] | None = Sql(given, given), "whatever the conversion leaves out"
+            found: tuple[Sql, str | None] | None = Sql(given, given), "whatever the conversion drops"
         else:
             found = conversion(old.type, new.type, quoted)
         if found is None:
-            text = f"{about} changes from {old.type.form} to {new.type.form}: how? --using {about}=SQL"
+            text = f"{about} changes from {old.type.form} to {new.type.form}: the conversion needs --using {about}=SQL"
             self.questions.append(Question(about, "using", text))
             return
         using, narrowing = found
@@ -354,7 +354,9 @@ def _is_ours(table: str) -> bool:
 
 def _rename_question(kind: str, name: str, came: list[str]) -> Question:
     options = " or ".join(f"--rename {name}:{other}" for other in came)
-    return Question(name, "rename", f"the {kind} {name} is gone: {options}, or --drop {name}", tuple(came))
+    return Question(
+        name, "rename", f"the {kind} {name} is no longer in the contract: {options}, or --drop {name}", tuple(came)
+    )
 
 
 def _matched(now: Shape, new: Shape) -> Iterable[tuple[str, TableShape, TableShape]]:

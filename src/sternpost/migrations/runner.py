@@ -1,4 +1,4 @@
-"""Takes a database from one migration to another, and remembers how far it came."""
+"""Migrates a database from one migration to another, and stores how far it got."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ WAIT_SECONDS = 600.0
 
 
 class MigrationFailed(StartupError):
-    """A step was refused by the database. What was done before it stays, and the next run goes on behind it."""
+    """The database rejected a step. The steps before it stay applied, and the next run continues after them."""
 
 
 class Destructive(StartupError):
-    """Something would be lost, and nobody said that it may be."""
+    """Data would be lost, and --allow-destructive was not given."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class Runner:
                 back = tuple(reversed(self.history.revisions[max(goal, 0) : count]))
                 for revision in back:
                     if revision.irreversible:
-                        raise StartupError(f"{revision.name} cannot be taken back: {revision.irreversible}")
+                        raise StartupError(f"{revision.name} cannot be undone: {revision.irreversible}")
                 self._refuse_losses(back, "down", allow_destructive)
                 for revision in back:
                     self._migrate(connection, revision, "down")
@@ -177,7 +177,7 @@ class Runner:
         count = self.place(state)
         with self.transaction(connection):
             self._stamp(connection, count)
-        self.tell(f"the schema was created directly: it is that of {self.history.revisions[count - 1].name}")
+        self.tell(f"the schema was created without migrations: it matches {self.history.revisions[count - 1].name}")
         return self._state(connection)
 
     def place(self, state: State) -> int:
@@ -198,15 +198,13 @@ class Runner:
         self.history.named(revision)
         if state.unfinished.direction != direction:
             command = "migrate apply" if state.unfinished.direction == "up" else "migrate down"
-            raise StartupError(
-                f"{revision} was interrupted on its way: run {command} first, which goes on where it stopped"
-            )
+            raise StartupError(f"{revision} was interrupted: first run {command}, which continues where it stopped")
 
     def _refuse_losses(self, revisions: Sequence[Revision], direction: Direction, allowed: bool) -> None:
         lost = losses(revisions, direction)
         if lost and not allowed:
             raise Destructive(
-                "This would destroy:\n"
+                "This would destroy data:\n"
                 + "".join(f"  - {text}\n" for text in lost)
                 + "Allow it with --allow-destructive"
             )
@@ -341,13 +339,13 @@ class _Run:
             return 0, None
         found = Unfinished(*row)
         if found.revision != self.revision.name:
-            raise StartupError(f"{found.revision} was interrupted and has to be finished first")
+            raise StartupError(f"{found.revision} was interrupted and must be finished first")
         if found.digest != self._digest(found.done):
             raise StartupError(
                 f"{self.revision.name} was changed in a step that is done already ({found.done} are): "
                 "put it back as it was; what follows may be changed"
             )
-        self.runner.tell(f"{self.revision.name} {self.direction}: goes on after step {found.done}")
+        self.runner.tell(f"{self.revision.name} {self.direction}: continues after step {found.done}")
         return found.done, found.position
 
     def _save(self, done: int, position: str | None = None) -> None:
@@ -368,8 +366,8 @@ class _Run:
         action = self.current
         raise MigrationFailed(
             f"{self.revision.name} stopped in “{action.title}”: {cause}\n"
-            f"{index} of {len(self.actions)} steps are done and kept, nothing of this one is. Correct it and run the same "
-            "command again: it goes on here"
+            f"{index} of {len(self.actions)} steps are done and kept; this one was rolled back. "
+            "Correct it and run the same command again: it continues here"
         ) from error
 
 

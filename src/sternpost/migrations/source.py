@@ -28,12 +28,12 @@ irreversible = {irreversible}
 
 
 def upgrade() -> list[Step]:
-    """The way there."""
+    """The steps of the migration."""
     return {up}
 
 
 def downgrade() -> list[Step]:
-    """The way back."""
+    """The steps that undo it."""
     return {down}
 '''
 

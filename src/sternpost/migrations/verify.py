@@ -104,7 +104,7 @@ def _differences(when: str, expected: dict[str, Any], found: dict[str, Any]) -> 
     for name in sorted({*expected, *found}):
         one, other = expected.get(name), found.get(name)
         if one is None or other is None:
-            problems.append(f"{when}: table {name} is {'too much' if one is None else 'missing'}")
+            problems.append(f"{when}: table {name} is {'unexpected' if one is None else 'missing'}")
             continue
         for part in one:
             if one[part] == other[part]:
@@ -127,7 +127,7 @@ def _row_differences(when: str, expected: Rows, found: Rows, touched: set[str]) 
         if table in touched:
             continue
         if set(rows) != set(found[table]):
-            problems.append(f"{when}: {table} has {len(found[table])} rows instead of {len(rows)}, or others")
+            problems.append(f"{when}: {table} has {len(found[table])} rows instead of {len(rows)}, or different rows")
             continue
         columns = {column for row in rows.values() for column in row} - {
             name.partition(".")[2] for name in touched if name.startswith(f"{table}.")

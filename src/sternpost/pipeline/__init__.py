@@ -1,1 +1,1 @@
-"""The way of a request, the same for every protocol. Start reading in `execute`."""
+"""The processing of a request, the same for every protocol. Start reading in `execute`."""

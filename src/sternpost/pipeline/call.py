@@ -1,8 +1,8 @@
-"""What a protocol hands to the pipeline, and what it gets back. Nothing here knows of HTTP."""
+"""What a protocol passes to the pipeline, and what it gets back. Independent of HTTP."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +20,7 @@ class ListParameter:
 
 
 ANY = frozenset({0})
-"""As the versions of a `Precondition`: whichever there is. They are counted from 1."""
+"""As the versions of a `Precondition`: any version matches. Versions are counted from 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +36,36 @@ class Precondition:
     none_match: frozenset[int] | None = None
 
     def holds(self, version: int | None) -> bool:
-        """Whether it holds of a row with this version, or of one that has none."""
+        """Whether it holds for a row with this version (None: the resource has no version field)."""
         if self.match is not None and self.match != ANY and version not in self.match:
             return False
         return self.none_match is None or (self.none_match != ANY and version not in self.none_match)
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One operation of a batch.
+
+    Attributes:
+        operation: its id in the plan.
+        name: by which later steps refer to its result; None where none does.
+        id: the row it is about: an id, or a reference.
+        match: the versions of which the row must have one; None where that does not matter.
+        body: the input as JSON data, in which `{"$ref": "name.member"}` is replaced by a value of an earlier result.
+        parameters: as those of a `Call`.
+    """
+
+    operation: str
+    name: str | None = None
+    id: Any = None
+    body: Any = None
+    parameters: tuple[ListParameter, ...] = ()
+    match: frozenset[int] | None = None
+
+
 @dataclass(slots=True)
 class Call:
-    """A request in the pipeline's own terms.
+    """A request in the pipeline's own terms. Its trace is that of the `Observation` that comes with it.
 
     Attributes:
         operation: the operation's id in the plan.
@@ -55,7 +76,11 @@ class Call:
         parameters: page, order, filters and includes.
         export: whether the whole list is asked for, in parts; for operations that declare it.
         precondition: what must hold of the row.
-        refused: what was wrong with the request before it got here; told once it is known who calls.
+        steps: for a batch: decodes its steps. Called once it is known who calls; raises `Invalid`.
+        refused: an error that the protocol found in the request; raised after authentication.
+        address: the network address that the client called from, where the protocol knows it.
+        idempotency_key: by which the client recognises this very call when it sends it again.
+        deadline_seconds: how long the client waits; the operation's own limit holds, too.
     """
 
     operation: str
@@ -66,17 +91,31 @@ class Call:
     parameters: tuple[ListParameter, ...] = ()
     export: bool = False
     precondition: Precondition | None = None
+    steps: Callable[[], Sequence[Step]] | None = None
     refused: SternpostError | None = None
+    address: str | None = None
+    idempotency_key: str | None = None
+    deadline_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a step: the status of its operation, and its answer."""
+
+    step: Step
+    status: int
+    answer: Answer
 
 
 @dataclass(slots=True)
 class Answer:
-    """What came of it: one document, a list of them with its `meta`, nothing, or a whole list in parts.
+    """What came of it: one document, a list of them with its `meta`, nothing, a whole list in parts, or results of steps.
 
     Attributes:
-        parts: a whole list; to be closed by whoever reads it.
+        parts: a whole list; the reader must close it.
         version: of the row that is the document, where its resource counts changes.
-        columns: what each document of `parts` holds, in order: its name, and whether its value is text somebody wrote.
+        columns: what each document of `parts` holds, in order: its name, and whether its value is free text.
+        results: those of a batch, in order.
     """
 
     document: Document | None = None
@@ -85,3 +124,4 @@ class Answer:
     parts: AsyncGenerator[list[Document]] | None = None
     columns: tuple[tuple[str, bool], ...] = ()
     version: int | None = None
+    results: Sequence[Result] = ()

@@ -14,7 +14,7 @@ from sternpost.ports.storage import Position
 
 KEPT_MAX = 1000
 KEPT_CHARACTERS_MAX = 200
-"""Cursors that are kept once they are made: so many, and no longer ones."""
+"""The size of the cache of cursors, and the longest cursor that is cached."""
 
 LENGTH_MAX = 16_384
 """Characters of a cursor. A position holds values of rows, so its length has no other bound."""
@@ -23,8 +23,8 @@ LENGTH_MAX = 16_384
 class Cursors:
     """Makes cursors and reads them.
 
-    A cursor is encrypted and signed in one with AES-SIV (RFC 5297): it holds values of the row it stands behind, which are
-    none of the client's business. One position of one list always gives the same text.
+    A cursor is encrypted and signed in one with AES-SIV (RFC 5297): it contains values of a row that the client
+    may not see. The same position in the same list always gives the same text.
 
     Args:
         key: 32 secret bytes.
@@ -34,7 +34,7 @@ class Cursors:
         self._cipher = AESSIV(key)
         self._kept: dict[tuple[bytes, Position], str] = {}
         self._known: dict[tuple[bytes, str], Position] = {}
-        """The same the other way round: a cursor is most often read soon after it was written."""
+        """Cached as well: most cursors are read soon after they were written."""
 
     def write(self, bound_to: bytes, position: Position) -> str:
         """The cursor of a position in the list that `bound_to` stands for."""
@@ -57,11 +57,11 @@ class Cursors:
         if known is not None:
             return known
         if len(text) > LENGTH_MAX:
-            raise ValueError("longer than any cursor")
+            raise ValueError("longer than any valid cursor")
         try:
             sealed = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
             if _text(sealed) != text:  # base64 has several spellings of the same bytes
-                raise ValueError("not as it was written")
+                raise ValueError("not in the canonical form")
             opened = orjson.loads(self._cipher.decrypt(sealed, [bound_to]))
         except (UnicodeEncodeError, binascii.Error, InvalidTag) as error:
             raise ValueError("not a cursor of this list") from error

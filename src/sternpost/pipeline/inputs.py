@@ -86,8 +86,8 @@ class Input:
 
     def _details(self, error: ValidationError) -> list[Detail]:
         count = error.error_count()
-        if count > PROBLEMS_EXAMINED_MAX:  # even to list them would take a while
-            return [Detail("", "too_many_problems", f"There are {count} problems")]
+        if count > PROBLEMS_EXAMINED_MAX:  # listing them all would take too long
+            return [Detail("", "too_many_problems", f"There are {count} problems; they are not listed")]
         details: list[Detail] = []
         for problem in error.errors(include_url=False, include_context=False, include_input=False)[:DETAILS_MAX]:
             path = ".".join(str(part)[:NAME_SHOWN_MAX] for part in problem["loc"])
@@ -100,8 +100,8 @@ class Input:
         if problem["type"] != "extra_forbidden":
             return problem["type"], problem["msg"].removeprefix("Value error, ")
         if problem["loc"][-1] in self.read_only:
-            return "read_only", "The server sets this; leave it out"
-        return "unknown_field", "There is no such field"
+            return "read_only", "The server sets this field; leave it out"
+        return "unknown_field", "There is no field of this name"
 
 
 class Inputs:
@@ -225,7 +225,7 @@ def _id_type(prefix: str) -> Any:
 
 def _no_nul(text: str) -> str:
     if "\x00" in text:
-        raise PydanticCustomError("nul_character", "A text may not hold the character U+0000")
+        raise PydanticCustomError("nul_character", "A text may not contain the character U+0000")
     return text
 
 
@@ -246,12 +246,14 @@ def _instant(text: str) -> datetime:
     """RFC 3339, with a zone; in UTC from here on."""
     if not _is_instant(text):
         raise PydanticCustomError(
-            "datetime_format", "Input should be an instant with its zone, such as 2026-01-31T12:30:00Z"
+            "datetime_format", "Input should be a date and time with a time zone, such as 2026-01-31T12:30:00Z"
         )
     try:
         return datetime.fromisoformat(text.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise PydanticCustomError("datetime_range", "There is no such instant in the years 1 to 9999") from None
+        raise PydanticCustomError(
+            "datetime_range", "The date and time do not exist, or lie outside the years 1 to 9999"
+        ) from None
 
 
 def _day(text: str) -> date:
@@ -260,7 +262,7 @@ def _day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise PydanticCustomError("date_range", "There is no such day") from None
+        raise PydanticCustomError("date_range", "The date does not exist") from None
 
 
 def _bounds(field: FieldPlan) -> Callable[[Any], Any]:
@@ -297,7 +299,7 @@ def _decimal_parser(field: FieldPlan) -> Callable[[str], Decimal]:
         if not matches(text):
             raise PydanticCustomError(
                 "decimal_format",
-                'Input should be a decimal in text with at most {places} places, such as "{example}"',
+                'Input should be a decimal number as text with at most {places} decimal places, such as "{example}"',
                 {
                     "places": field.decimal_places,
                     "example": format(Decimal(1).scaleb(-(field.decimal_places or 0)), "f"),
@@ -336,7 +338,7 @@ def _check_json(value: Any, depth: int) -> None:
         for item in cast("list[Any]", value):
             _check_json(item, depth + 1)
     elif (isinstance(value, int) and value not in INT64) or (isinstance(value, float) and not math.isfinite(value)):
-        raise PydanticCustomError("number_range", "A number is outside the range of 64 bits")
+        raise PydanticCustomError("number_range", "A number is outside the range of 64-bit integers")
 
 
 is_integer = re.compile(r"-?[0-9]{1,20}", re.ASCII).fullmatch
@@ -366,7 +368,7 @@ def _text_parser(field: FieldPlan, annotation: Any) -> Callable[[str], Any]:
         except ValidationError as error:
             raise ValueError(error.errors(include_url=False)[0]["msg"]) from None
         if field.kind == "integer" and value not in INT64:
-            raise ValueError("Input should be a number of 64 bits")
+            raise ValueError("Input should be a 64-bit integer")
         return value
 
     return parse
@@ -383,7 +385,7 @@ def _text_decimal(field: FieldPlan) -> Callable[[str], Decimal]:
 
     def parse(text: str) -> Decimal:
         if not matches(text):
-            raise ValueError(f"Input should be a decimal with at most {field.decimal_places} places")
+            raise ValueError(f"Input should be a decimal number with at most {field.decimal_places} decimal places")
         return Decimal(text)
 
     return parse

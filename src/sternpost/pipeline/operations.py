@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sternpost.data.change import Change
+from sternpost.data.context import Context
+from sternpost.data.writing import complete, stamp
 from sternpost.errors import (
     Conflict,
     Detail,
@@ -21,31 +24,28 @@ from sternpost.errors import (
 )
 from sternpost.ids import decode
 from sternpost.pipeline.authorize import ALLOW, DENY, fold_for
-from sternpost.pipeline.call import Answer, Call
-from sternpost.pipeline.change import Change
-from sternpost.pipeline.context import Context
+from sternpost.pipeline.call import Answer, Call, Step
 from sternpost.pipeline.runtime import Access, BoundOperation, Runtime
-from sternpost.pipeline.selection import KEPT_MAX, Selection
+from sternpost.pipeline.selection import KEPT_MAX, LIMIT, OFFSET, PARENT, Selection
 from sternpost.pipeline.views import EMPTY_TREE
-from sternpost.pipeline.writing import complete
 from sternpost.plan.model import OperationKind, Plan, ResourcePlan
-from sternpost.plan.policy import Path, PolicyNode
+from sternpost.plan.query import Assignment, Compare, Constant, Modify, Node, Path, Remove, Select, Under, every, key_is
 from sternpost.ports.authenticator import Principal
 from sternpost.ports.storage import (
-    NO_TENANT,
+    NO_ARGUMENTS,
+    Arguments,
     Document,
-    ListShape,
-    ListValues,
-    Origin,
     Position,
     Reader,
     Row,
-    Scope,
     Session,
     Statistics,
-    View,
+    Visibility,
 )
 from sternpost.telemetry.observation import Observation
+
+ANSWER_ROWS_MAX = 50_000
+"""Rows that the relations of one answer may hold, each counted as often as it occurs."""
 
 EXPORT_PART_SECONDS = 60.0
 """How long a part of an export may take where the operation has no `timeout`; the first includes sorting the list."""
@@ -53,40 +53,36 @@ EXPORT_PART_SECONDS = 60.0
 
 @dataclass(slots=True)
 class Execution:
-    """One call on its way: what is known of it by now."""
+    """One call on its way: what is known of it by now.
+
+    Attributes:
+        access: what the operation is for this caller.
+        visibility: which rows of tenants there are for the caller.
+        values: the valid input, by field name.
+        selection: the checked parameters.
+        steps: those of a batch, checked.
+    """
 
     runtime: Runtime
     operation: BoundOperation
     call: Call
     principal: Principal | None
     access: Access
-    values: dict[str, Any]
-    selection: Selection
-    statistics: Statistics
+    visibility: Visibility
     observation: Observation
-    session: Session | None = None
-    """The transaction that the call is part of, where it is one of several that are carried out together."""
-    scope: Scope = NO_TENANT
-    """Which rows of tenants there are for the caller."""
+    statistics: Statistics
+    values: dict[str, Any] = field(default_factory=dict[str, Any])
+    selection: Selection = field(init=False)
+    steps: Sequence[Step] = ()
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator[Session]:
-        """The transaction to work in: the one it is part of, or its own."""
-        if self.session is not None:
-            await self._attribute(self.session)
-            yield self.session
-            return
-        async with self.runtime.storage.transaction(self.statistics, scope=self.scope) as session:
-            await self._attribute(session)
-            yield session
-
-    async def _attribute(self, session: Session) -> None:
-        """Says whose changes these are, where the contract wants that recorded."""
-        if self.runtime.newest.audited:
-            await session.attribute(Origin(self.subject, self.observation.operation, self.observation.request_id))
+    def of(self, operation: BoundOperation, call: Call) -> Execution:
+        """A step of the batch that this is: the same caller, and the same transaction."""
+        return replace(
+            self, operation=operation, call=call, access=operation.access(self.principal), values={}, steps=()
+        )
 
     @property
-    def policy(self) -> PolicyNode:
+    def policy(self) -> Node:
         """The operation's policy as far as it depends on the row."""
         return self.access.policy
 
@@ -94,32 +90,37 @@ class Execution:
     def subject(self) -> str | None:
         return self.principal.subject if self.principal else None
 
+    @property
+    def timeout_seconds(self) -> float | None:
+        """How long it may take: the operation's own limit, or less where the client does not wait so long."""
+        declared, waited = self.operation.plan.timeout_seconds, self.call.deadline_seconds
+        return declared if waited is None else waited if declared is None else min(declared, waited)
 
-async def browse(run: Execution) -> Answer:
+    @property
+    def joins_others(self) -> bool:
+        """Whether it is one new row that anybody who calls may write, so that it can share a statement with others."""
+        return self.operation.writes_one_row and self.access.policy is ALLOW
+
+
+async def browse(run: Execution, reader: Reader) -> Answer:
     """A page of the rows that the policy lets the caller see; by number, or from where a cursor stands."""
     selection = run.selection
-    if run.policy is DENY:
-        raise _denied(run)
     if run.call.export:
-        return await _export(run)
-    reader = _reader(run)
+        return await _export(run, reader)
     parent = await _visible_parent(run, reader) if run.call.parent is not None else None
-    shape = _list_shape(run)
+    query = _list_query(run)
     bound_to = selection.bound_to if parent is None else selection.bound_to + parent.encode()
     by_cursor = selection.cursor is not None
     position = _position(run, selection.cursor, bound_to) if selection.cursor else None
-    values = ListValues(
-        selection.values,
-        parent,
-        run.subject,
-        selection.page_size,
-        0 if by_cursor else (selection.page - 1) * selection.page_size,
-        position,
-        resume=True,
-        included=selection.included,
+    offset = 0 if by_cursor else (selection.page - 1) * selection.page_size
+    arguments = Arguments(
+        (selection.page_size, offset, parent, *selection.values), run.subject, position, ANSWER_ROWS_MAX
     )
-    rows = await reader.browse(
-        shape if position is None else _behind(run, shape, position), values, count=selection.count or not by_cursor
+    rows = await reader.select(
+        query if position is None else _behind(run, query, position),
+        arguments,
+        count=selection.count or not by_cursor,
+        resume=True,
     )
     meta: dict[str, Any]
     if by_cursor:
@@ -141,138 +142,101 @@ async def browse(run: Execution) -> Answer:
     return Answer(documents=rows.documents, meta=meta)
 
 
-async def read(run: Execution) -> Answer:
+async def read_row(run: Execution, reader: Reader) -> Answer:
     """One row."""
-    if run.policy is DENY:
-        raise _denied(run)
     access, tree = run.access, run.selection.tree
     view = access.view
     if tree is not EMPTY_TREE:
         view = run.runtime.views.of(run.operation.resource, run.principal, access.facts, tree)
-    row = await _load(run, _reader(run), view)
+    row = await _load(run, reader, view)
     return Answer(
         document=row.document, meta={"truncated": sorted(row.cut)} if row.cut else {}, version=_version(run, row)
     )
 
 
-async def create(run: Execution) -> Answer:
-    """A new row, in a transaction with all that belongs to it."""
+async def insert(run: Execution) -> Answer:
+    """A new row that shares a statement, or a transaction, with those of other calls. It keeps the time limit by itself:
+    what is not under way by then is not written, and what is, is waited for."""
     resource = run.operation.resource
-    _default_to_caller(run)
-    if run.policy is DENY:
-        raise _denied(run)
-    if run.operation.writes_one_row and run.policy is ALLOW and run.session is None:
-        row = complete(resource, run.values, run.runtime.new_id, run.runtime.clock)
-        document = await run.runtime.storage.insert(
-            run.runtime.views.bare(resource), row, run.statistics, scope=run.scope
-        )
-        return _row_answer(run, document)
-    async with run.transaction() as session:
-        if run.policy is not ALLOW:
-            facts = await session.facts(resource.name, run.values, tuple(run.access.facts))
-            if not run.operation.check.allows(run.policy, facts, run.subject):
-                raise _denied(run)
-        change: Change[Any] = Change(run.runtime.authors, session, resource, run.values, None, None)
-        return _row_answer(run, await _apply(run, session, change))
+    row = complete(resource, run.values, run.runtime.new_id, run.runtime.clock)
+    # What belongs to this row alone (an idempotency claim, outbox rows) travels with it here, to be written by the group.
+    document = await run.runtime.storage.insert(
+        resource.name, row, run.statistics, visibility=run.visibility, timeout_seconds=run.timeout_seconds
+    )
+    return _row_answer(run, document)
 
 
-async def change_row(run: Execution) -> Answer:
+async def create(run: Execution, session: Session) -> Answer:
+    """A new row, with all that belongs to it."""
+    resource = run.operation.resource
+    if run.policy is not ALLOW:
+        facts = await session.facts(resource.name, run.values, tuple(run.access.facts))
+        if not run.operation.check.allows(run.policy, facts, run.subject):
+            raise denied(run)
+    change: Change[Any] = Change(run.runtime.data, session, resource, run.values, None, None)
+    return _row_answer(run, await _apply(run, session, change))
+
+
+async def change_row(run: Execution, session: Session) -> Answer:
     """A replacement or a merge patch of one row."""
     resource = run.operation.resource
-    if run.operation.plan.kind == "replace":
-        _default_to_caller(run)
-    async with run.transaction() as session:
-        row = await _load(run, session, run.runtime.views.full(resource, run.access.facts), lock=True)
-        change: Change[Any] = Change(run.runtime.authors, session, resource, run.values, row.document, _digits(run))
-        return _row_answer(run, await _apply(run, session, change))
+    row = await _load(run, session, run.runtime.views.full(resource, run.access.facts, lock=True))
+    change: Change[Any] = Change(run.runtime.data, session, resource, run.values, row.document, _digits(run))
+    return _row_answer(run, await _apply(run, session, change))
 
 
-async def delete(run: Execution) -> Answer:
+async def delete(run: Execution, session: Session) -> Answer:
     """Removes one row, and what it owns."""
     resource = run.operation.resource
-    async with run.transaction() as session:
-        row = await _load(run, session, run.runtime.views.full(resource, run.access.facts), lock=True)
-        if run.operation.function is not None:
-            await run.operation.function(_context(run, session), run.runtime.instances.row(resource, row.document))
-        await session.delete(resource.name, _digits(run), at=run.runtime.clock.now())
+    row = await _load(run, session, run.runtime.views.full(resource, run.access.facts, lock=True))
+    if run.operation.function is not None:
+        await run.operation.function(_context(run, session), run.runtime.instances.row(resource, row.document))
+    await session.remove(Remove(resource.name, key_is(0)), (_digits(run),), at=run.runtime.clock.now())
     return Answer()
 
 
-async def restore(run: Execution) -> Answer:
+async def restore(run: Execution, session: Session) -> Answer:
     """Brings a deleted row back, with what was deleted along with it."""
     resource = run.operation.resource
-    async with run.transaction() as session:
-        view = run.runtime.views.full(resource, run.access.facts)
-        await _load(run, session.with_deleted(), view, lock=True)
-        if not await session.restore(resource.name, _digits(run)):
-            raise Conflict(
-                f"The {resource.name.lower()} is not deleted", details=[Detail("", "not_deleted", "is there")]
-            )
+    view = run.runtime.views.full(resource, run.access.facts, lock=True)
+    await _load(run, session.with_deleted(), view)
+    if not await session.restore(resource.name, _digits(run)):
+        raise Conflict(
+            f"The {resource.name.lower()} is not deleted", details=[Detail("", "not_deleted", "The row is not deleted")]
+        )
+    document = await _again(run, session)
+    if run.operation.function is not None:
+        await run.operation.function(_context(run, session), run.runtime.instances.row(resource, document))
         document = await _again(run, session)
-        if run.operation.function is not None:
-            await run.operation.function(_context(run, session), run.runtime.instances.row(resource, document))
-            document = await _again(run, session)
-        return _row_answer(run, document)
+    return _row_answer(run, document)
 
 
-async def transition(run: Execution) -> Answer:
+async def transition(run: Execution, session: Session) -> Answer:
     """Moves one row from a state to another, by an update that only matches the states it may start from."""
     resource, plan = run.operation.resource, run.operation.plan
-    async with run.transaction() as session:
-        row = await _load(run, session, run.runtime.views.full(resource, run.access.facts), lock=True)
-        values: dict[str, Any] = {str(plan.state_field): plan.target}
-        values.update(
-            {field.name: run.runtime.clock.now() for field in resource.fields if field.generated == "updated"}
-        )
-        moved = await session.update(
-            run.runtime.views.bare(resource), _digits(run), values, state=(str(plan.state_field), plan.sources)
-        )
-        if moved is None:
-            raise _wrong_state(run, row.document)
-        document = {**row.document, **moved}
-        if run.operation.function is not None:
-            previous = row.document[resource.fields_by_name[str(plan.state_field)].public_name]
-            context = _context(run, session, previous_state=previous)
-            await run.operation.function(context, run.runtime.instances.row(resource, document))
-            document = await _again(run, session)
-        return _row_answer(run, document)
+    row = await _load(run, session, run.runtime.views.full(resource, run.access.facts, lock=True))
+    moved = await _move(run, session)
+    if moved is None:
+        raise _wrong_state(run, row.document)
+    document = {**row.document, **moved}
+    if run.operation.function is not None:
+        previous = row.document[resource.fields_by_name[str(plan.state_field)].public_name]
+        context = _context(run, session, previous_state=previous)
+        await run.operation.function(context, run.runtime.instances.row(resource, document))
+        document = await _again(run, session)
+    return _row_answer(run, document)
 
 
-async def custom(run: Execution) -> Answer:
-    """An author's own operation: a POST in a transaction, a GET as a read."""
-    if run.operation.plan.method == "GET":
-        return await _custom(run, _reader(run))
-    async with run.transaction() as session:
-        return await _custom(run, session)
-
-
-HANDLERS: dict[OperationKind, Callable[[Execution], Awaitable[Answer]]] = {
-    "browse": browse,
-    "read": read,
-    "create": create,
-    "replace": change_row,
-    "update": change_row,
-    "delete": delete,
-    "restore": restore,
-    "transition": transition,
-    "custom": custom,
-}
-
-
-# -- parts
-
-
-async def _custom(run: Execution, reader: Reader) -> Answer:
+async def custom(run: Execution, reader: Reader) -> Answer:
+    """An author's own operation: a POST with a session, a GET with a reader."""
     plan, resource = run.operation.plan, run.operation.resource
     arguments: list[Any] = [_context(run, reader)]
     if plan.on_item:
-        view = run.runtime.views.full(resource, run.access.facts)
-        row = await _load(run, reader, view, lock=plan.method != "GET")
+        view = run.runtime.views.full(resource, run.access.facts, lock=not run.operation.reads)
+        row = await _load(run, reader, view)
         arguments.append(run.runtime.instances.row(resource, row.document))
-    elif run.policy is DENY or (
-        run.policy is not ALLOW and not run.operation.check.allows(run.policy, {}, run.subject)
-    ):
-        raise _denied(run)
+    elif run.policy is not ALLOW and not run.operation.check.allows(run.policy, {}, run.subject):
+        raise denied(run)
     if plan.input is not None:
         arguments.append(run.runtime.instances.payload(plan.input, run.values))
     assert run.operation.function is not None, "a custom operation without a function does not compile"
@@ -284,6 +248,60 @@ async def _custom(run: Execution, reader: Reader) -> Answer:
     return _row_answer(run, await _again(run, reader))
 
 
+READS: dict[OperationKind, Callable[[Execution, Reader], Awaitable[Answer]]] = {
+    "browse": browse,
+    "read": read_row,
+    "custom": custom,
+}
+
+CHANGES: dict[OperationKind, Callable[[Execution, Session], Awaitable[Answer]]] = {
+    "create": create,
+    "replace": change_row,
+    "update": change_row,
+    "delete": delete,
+    "restore": restore,
+    "transition": transition,
+    "custom": custom,
+}
+
+
+def fill_in_caller(run: Execution) -> None:
+    """Fills in references whose default is the caller; they are required if the caller's id does not fit."""
+    for default in run.operation.caller_defaults:
+        if run.values.get(default.name) is not None:
+            continue
+        digits = decode(run.runtime.plan.by_name[str(default.references)].prefix, run.subject or "")
+        if digits is None and not default.nullable:
+            message = (
+                "The default of this field is the caller, but your token does not identify a valid one: send a value"
+            )
+            raise Unprocessable(message, details=[Detail(default.public_name, "caller_not_usable", message)])
+        run.values[default.name] = digits
+
+
+def denied(run: Execution) -> Forbidden | Unauthenticated:
+    """What a caller is told who may not do this: to say who they are, or that they may not."""
+    return Unauthenticated() if run.principal is None else Forbidden()
+
+
+# -- parts
+
+
+async def _move(run: Execution, session: Session) -> Document | None:
+    """The row in its new state; None where it is in none of the states that the transition starts from."""
+    resource, plan = run.operation.resource, run.operation.plan
+    state = str(plan.state_field)
+    changes = stamp(resource, {state: plan.target}, run.runtime.clock)
+    modify = Modify(
+        resource.name,
+        every((key_is(0), Compare((state,), "in", Constant(plan.sources)))),
+        tuple(Assignment(name, "set", slot) for slot, name in enumerate(changes, start=1)),
+        tuple(field.name for field in resource.fields),
+    )
+    _, documents = await session.modify(modify, (_digits(run), *changes.values()))
+    return documents[0] if documents else None
+
+
 async def _apply(run: Execution, session: Session, change: Change[Any]) -> Document:
     if run.operation.function is None:
         return await change.write()
@@ -291,12 +309,13 @@ async def _apply(run: Execution, session: Session, change: Change[Any]) -> Docum
     if change.document is None:
         name = run.operation.function.__name__
         raise RuntimeError(
-            f"{name} returned without writing: call `return await change.apply()`, or raise an error to refuse"
+            f"{name} returned without applying the change: end it with `return await change.apply()`, "
+            "or raise an error to reject the change"
         )
     return change.document
 
 
-async def _load(run: Execution, reader: Reader, view: View, *, lock: bool = False) -> Row:
+async def _load(run: Execution, reader: Reader, view: Select) -> Row:
     """The row that the call is about.
 
     Raises:
@@ -306,19 +325,16 @@ async def _load(run: Execution, reader: Reader, view: View, *, lock: bool = Fals
     """
     resource = run.operation.resource
     policy, seeing = run.access.policy, run.access.seeing
-    if policy is DENY and seeing is DENY:
-        raise _denied(run)  # whatever the row: so this tells nothing about it
     digits = decode(resource.prefix, run.call.id or "")
-    row = (
-        await reader.get(view, digits, subject=run.subject, lock=lock, included=run.selection.included)
-        if digits is not None
-        else None
-    )
+    arguments = NO_ARGUMENTS
+    if view.relations:
+        arguments = Arguments((None, None, None, *run.selection.values), run.subject, rows_max=ANSWER_ROWS_MAX)
+    row = await reader.get(view, digits, arguments) if digits is not None else None
     if row is None:
         raise NotFound
     check = run.operation.check
     if policy is not ALLOW and not check.allows(policy, row.facts, run.subject):
-        raise _denied(run) if check.allows(seeing, row.facts, run.subject) else NotFound()
+        raise denied(run) if check.allows(seeing, row.facts, run.subject) else NotFound()
     if run.call.precondition is not None and not run.call.precondition.holds(_version(run, row)):
         raise PreconditionFailed
     return row
@@ -329,43 +345,54 @@ def _version(run: Execution, row: Row) -> int | None:
     return None if field is None else row.facts[(field.name,)]
 
 
-def _list_shape(run: Execution) -> ListShape:
-    """Which list is asked for. Lists that come again are the same object, so that their statement is found at once."""
+def _list_query(run: Execution) -> Select:
+    """The list that is requested. Equal requests get the same object, so that the cached statement is found quickly."""
     selection, access = run.selection, run.access
     parent = run.call.parent[:2] if run.call.parent else None
-    key = (selection.conditions, selection.sort, parent, selection.tree)
+    key = (selection.conditions, selection.order, parent, selection.tree)
     found = access.shapes.get(key)
     if found is not None:
         return found
-    shape = ListShape(
-        view=run.runtime.views.of(run.operation.resource, run.principal, tree=selection.tree),
-        policy=None if access.policy is ALLOW else access.policy,
-        parent=parent,
-        conditions=selection.conditions,
-        sort=selection.sort,
+    view = run.runtime.views.of(run.operation.resource, run.principal, tree=selection.tree)
+    under = () if parent is None else (Under(*parent, PARENT),)
+    query = Select(
+        view.resource,
+        view.fields,
+        where=every((*selection.conditions, access.policy, *under)),
+        relations=view.relations,
+        order=selection.order,
+        limit=LIMIT,
+        offset=OFFSET,
     )
     if len(access.shapes) >= KEPT_MAX:
         access.shapes.clear()
-    access.shapes[key] = shape
-    return shape
+    access.shapes[key] = query
+    return query
 
 
-async def _export(run: Execution) -> Answer:
+async def _export(run: Execution, reader: Reader) -> Answer:
     """The whole list, in parts that are read when they are asked for."""
     selection, plan, resource = run.selection, run.runtime.plan, run.operation.resource
-    details = [Detail(name, "invalid_parameter", "An export is the whole list") for name in selection.paging]
-    shape = _list_shape(run)
-    cut = _cut_relation(plan, shape.view)
+    details = [
+        Detail(name, "invalid_parameter", "An export always contains the whole list; leave this parameter out")
+        for name in selection.paging
+    ]
+    query = replace(_list_query(run), limit=None, offset=None)
+    cut = _cut_relation(plan, query)
     if cut is not None:
-        message = f"An export takes no relation that may hold more rows than are given: export {cut} by themselves"
+        message = f"An export cannot include {cut}, because long lists would be truncated: export {cut} separately"
         details.append(Detail("include", "invalid_parameter", message))
     if details:
         raise Invalid("Invalid parameters", details=details)
-    parent = await _visible_parent(run, _reader(run)) if run.call.parent is not None else None
-    fields = [resource.fields_by_name[name] for name in shape.view.fields]
-    relations = [resource.relations_by_name[include.relation].public_name for include in shape.view.includes]
+    parent = await _visible_parent(run, reader) if run.call.parent is not None else None
+    fields = [resource.fields_by_name[name] for name in query.fields]
+    relations = [resource.relations_by_name[nested.relation].public_name for nested in query.relations]
     return Answer(
-        parts=_parts(run, shape, ListValues(selection.values, parent, run.subject, included=selection.included)),
+        parts=_parts(
+            run,
+            query,
+            Arguments((None, None, parent, *selection.values), run.subject, rows_max=ANSWER_ROWS_MAX),
+        ),
         columns=(
             *((field.public_name, field.kind in ("string", "json")) for field in fields),
             *((name, True) for name in relations),
@@ -373,11 +400,13 @@ async def _export(run: Execution) -> Answer:
     )
 
 
-async def _parts(run: Execution, shape: ListShape, values: ListValues) -> AsyncGenerator[list[Document]]:
+async def _parts(run: Execution, query: Select, arguments: Arguments) -> AsyncGenerator[list[Document]]:
     statistics = Statistics()
-    seconds = run.operation.plan.timeout_seconds or EXPORT_PART_SECONDS
+    seconds = run.timeout_seconds or EXPORT_PART_SECONDS
     try:
-        async with aclosing(run.runtime.storage.export(shape, values, statistics, scope=run.scope)) as parts:
+        async with aclosing(
+            run.runtime.storage.export(query, arguments, statistics, visibility=run.visibility)
+        ) as parts:
             while True:
                 async with asyncio.timeout(seconds):
                     part = await anext(parts, None)
@@ -390,25 +419,25 @@ async def _parts(run: Execution, shape: ListShape, values: ListValues) -> AsyncG
         run.observation.statements += statistics.statements
 
 
-def _cut_relation(plan: Plan, view: View) -> str | None:
-    """A relation of the view that is given only in part where it is long."""
-    for include in view.includes:
-        relation = plan.by_name[view.resource].relations_by_name[include.relation]
-        if relation.kind in ("many", "linked") or include.limited:
+def _cut_relation(plan: Plan, query: Select) -> str | None:
+    """A relation of the query that is given only in part where it is long."""
+    for nested in query.relations:
+        relation = plan.by_name[query.resource].relations_by_name[nested.relation]
+        if nested.most is not None:
             return relation.public_name
-        if below := _cut_relation(plan, include.view):
+        if below := _cut_relation(plan, nested.query):
             return below
     return None
 
 
-def _behind(run: Execution, shape: ListShape, position: Position) -> ListShape:
+def _behind(run: Execution, query: Select, position: Position) -> Select:
     """The list from behind a position on; the same object again, as with whole lists."""
-    kept, key = run.access.shapes, (shape, tuple([value is None for value in position]))
+    kept, key = run.access.shapes, (query, tuple([value is None for value in position]))
     found = kept.get(key)
     if found is None:
         if len(kept) >= KEPT_MAX:
             kept.clear()
-        found = kept[key] = shape.behind(position)
+        found = kept[key] = query.behind(position)
     return found
 
 
@@ -417,8 +446,8 @@ def _position(run: Execution, cursor: str, bound_to: bytes) -> Position:
         return run.runtime.cursors.read(bound_to, cursor)
     except ValueError:
         message = (
-            "This is no cursor of this list: send meta.nextCursor as it came, with the same sort and filters, "
-            "or begin again with an empty cursor"
+            "This is not a valid cursor for this list: send meta.nextCursor unchanged, with the same sort and filters, "
+            "or start again with an empty cursor"
         )
         raise Invalid("Invalid parameters", details=[Detail("cursor", "invalid_cursor", message)]) from None
 
@@ -430,11 +459,12 @@ async def _visible_parent(run: Execution, reader: Reader) -> str:
     parent = run.runtime.plan.by_name[name]
     policy = fold_for(parent.reading.policy, run.principal) if parent.reading else DENY
     if policy is DENY:
-        raise _denied(run)
+        raise denied(run)
     digits = decode(parent.prefix, sent)
     check = run.runtime.checks[name]
     facts = run.runtime.operations[parent.reading.id].facts if parent.reading else frozenset[Path]()
-    row = await reader.get(View(name, ("id",), (), tuple(sorted(facts))), digits) if digits is not None else None
+    query = Select(name, ("id",), facts=tuple(sorted(facts)))
+    row = await reader.get(query, digits) if digits is not None else None
     if digits is None or row is None or not check.allows(policy, row.facts, run.subject):
         raise NotFound
     return digits
@@ -446,20 +476,6 @@ async def _again(run: Execution, reader: Reader) -> Document:
     if row is None:
         raise NotFound
     return row.document
-
-
-def _default_to_caller(run: Execution) -> None:
-    """Fills references whose default is the caller; without a caller that could be one, they are required."""
-    for field in run.operation.resource.fields:
-        if not field.caller_default or run.values.get(field.name) is not None or field.write == "never":
-            continue
-        if run.operation.plan.kind == "replace" and field.write == "create":
-            continue
-        digits = decode(run.runtime.plan.by_name[str(field.references)].prefix, run.subject or "")
-        if digits is None and not field.nullable:
-            message = "You are not one of those who could be meant: say whose it is"
-            raise Unprocessable(message, details=[Detail(field.public_name, "caller_not_usable", message)])
-        run.values[field.name] = digits
 
 
 def _row_answer(run: Execution, document: Document) -> Answer:
@@ -476,25 +492,21 @@ def _visible(run: Execution, document: Document) -> Document:
     )
 
 
-def _only(view: View, resource: ResourcePlan, document: Document, runtime: Runtime) -> Document:
+def _only(view: Select, resource: ResourcePlan, document: Document, runtime: Runtime) -> Document:
     if len(view.fields) == len(resource.fields) and all(
-        len(include.view.fields) == len(runtime.newest.by_name[include.view.resource].fields)
-        for include in view.includes
+        len(nested.query.fields) == len(runtime.newest.by_name[nested.query.resource].fields)
+        for nested in view.relations
     ):
         return document
     names = [resource.fields_by_name[name].public_name for name in view.fields]
     kept = {name: document[name] for name in names if name in document}
-    for include in view.includes:
-        relation = resource.relations_by_name[include.relation]
+    for nested in view.relations:
+        relation = resource.relations_by_name[nested.relation]
         target = runtime.newest.by_name[relation.target]
         kept[relation.public_name] = [
-            _only(include.view, target, item, runtime) for item in document.get(relation.public_name, [])
+            _only(nested.query, target, item, runtime) for item in document.get(relation.public_name, [])
         ]
     return kept
-
-
-def _denied(run: Execution) -> Forbidden | Unauthenticated:
-    return Unauthenticated() if run.principal is None else Forbidden()
 
 
 def _wrong_state(run: Execution, document: Document) -> Conflict:
@@ -502,7 +514,8 @@ def _wrong_state(run: Execution, document: Document) -> Conflict:
     field = resource.fields_by_name[str(plan.state_field)]
     present = document[field.public_name]
     return Conflict(
-        f"The {resource.name.lower()} is {present}; this needs {' or '.join(plan.sources)}",
+        f"The {field.public_name} of the {resource.name.lower()} is {present}; "
+        f"this operation requires {' or '.join(plan.sources)}",
         details=[Detail(field.public_name, "state_conflict", f"is {present}, must be {' or '.join(plan.sources)}")],
     )
 
@@ -513,9 +526,5 @@ def _digits(run: Execution) -> str:
     return digits
 
 
-def _reader(run: Execution) -> Reader:
-    return run.session or run.runtime.storage.reader(run.statistics, scope=run.scope)
-
-
 def _context(run: Execution, reader: Reader, *, previous_state: str | None = None) -> Context:
-    return Context(run.runtime.authors, run.principal, reader, run.observation.logger(), previous_state)
+    return Context(run.runtime.data, run.principal, reader, run.observation.logger(), previous_state)

@@ -1,4 +1,4 @@
-"""What changed between two plans, as a client sees it: what breaks it, what it may ignore, what is only said anew.
+"""What changed between two plans for clients: breaking changes, compatible ones, and differences only in wording.
 
 Plans come as data (`Plan.as_data`, a `plan.json`), so that one that an earlier release wrote can be compared.
 An attribute that an old plan does not have stands for its default.
@@ -43,7 +43,7 @@ class Difference:
     Attributes:
         code: stable, such as `field-removed`.
         place: the API version, the resource and the member, such as `v1 orders.status` or `v1 users.browse`.
-        what: what a client sees of it.
+        what: what clients see of it.
         fix: what to do where it is breaking; else empty.
     """
 
@@ -55,7 +55,7 @@ class Difference:
 
     @property
     def id(self) -> str:
-        """By which a waiver names it."""
+        """The name by which a waiver refers to it."""
         return f"{self.code} {self.place}"
 
     def as_data(self) -> dict[str, str]:
@@ -69,7 +69,7 @@ class Difference:
         }
 
 
-KEEP = "keep it, or serve the change as a new version: raise api_version and list the old one in older=[Version(…)]"
+KEEP = "keep it, or make the change a new version: increase api_version and list the old one in older=[Version(…)]"
 
 
 def compare(old: Data, new: Data) -> list[Difference]:
@@ -78,13 +78,13 @@ def compare(old: Data, new: Data) -> list[Difference]:
     found: list[Difference] = []
     for name, plan in before.items():
         if name not in after:
-            what = f"every address below {plan['base_path']} answers 404"
+            what = f"every address below {plan['base_path']} responds with 404"
             fix = f'list it in older=[Version("{name}", …)]'
             found.append(Difference("breaking", "version-removed", name, what, fix))
         else:
             found += _Comparison(name).plan(plan, after[name])
     found += [
-        Difference("additive", "version-added", name, f"there is {plan['base_path']}")
+        Difference("additive", "version-added", name, f"{plan['base_path']} is new")
         for name, plan in after.items()
         if name not in before
     ]
@@ -237,13 +237,15 @@ class _Comparison:
     def plan(self, old: Data, new: Data) -> list[Difference]:
         self._texts("", old, new, ("title", "description", "license", "version"))
         if old["base_path"] != new["base_path"]:
-            self._break("prefix-changed", "", f"every address begins with {new['base_path']}, not {old['base_path']}")
+            self._break(
+                "prefix-changed", "", f"every address starts with {new['base_path']} instead of {old['base_path']}"
+            )
         self._most("batch", "", old.get("batch_max", 50), new.get("batch_max", 50), "operations in a batch")
         if old.get("api_keys", False) != new.get("api_keys", False):
             if new.get("api_keys"):
-                self._add("additive", "api-keys-added", "", "API keys are taken beside tokens")
+                self._add("additive", "api-keys-added", "", "API keys are accepted as well as tokens")
             else:
-                self._break("api-keys-removed", "", "API keys are refused")
+                self._break("api-keys-removed", "", "API keys are rejected")
         for name in ("deprecated", "sunset", "deprecation_link", "gone_after_sunset"):
             if old.get(name) != new.get(name):
                 self._add("neutral", "deprecation-changed", "", f"{name} is {new.get(name)}, and was {old.get(name)}")
@@ -252,10 +254,10 @@ class _Comparison:
             if name in after:
                 self._resource(resource, after[name])
             elif _served(resource):
-                self._break("resource-removed", resource["path"], f"/{resource['path']} answers 404")
+                self._break("resource-removed", resource["path"], f"/{resource['path']} responds with 404")
         for name, resource in after.items():
             if name not in before and _served(resource):
-                self._add("additive", "resource-added", resource["path"], f"there is /{resource['path']}")
+                self._add("additive", "resource-added", resource["path"], f"/{resource['path']} is new")
         return self.found
 
     def _resource(self, old: Data, new: Data) -> None:
@@ -265,36 +267,42 @@ class _Comparison:
         if old["path"] != new["path"]:
             self._break("path-changed", place, f"its address is /{new['path']}")
         if old["prefix"] != new["prefix"]:
-            self._break("id-prefix-changed", place, f"ids begin with {new['prefix']}_, not {old['prefix']}_")
+            self._break("id-prefix-changed", place, f"ids start with {new['prefix']}_ instead of {old['prefix']}_")
         if old.get("owned_by") != new.get("owned_by"):
-            self._break("ownership-changed", place, "its rows are written in another way")
+            self._break("ownership-changed", place, "its rows are written in a different way")
         self._texts(place, old, new, ("description",))
         groups = {tuple(group) for group in old["unique_together"]}
         for group in {tuple(group) for group in new["unique_together"]} - groups:
-            self._break("unique-added", place, f"a second row with the same {', '.join(group)} is refused")
+            self._break("unique-added", place, f"a second row with the same {', '.join(group)} is rejected")
         for group in groups - {tuple(group) for group in new["unique_together"]}:
             self._add("additive", "unique-removed", place, f"several rows may have the same {', '.join(group)}")
         self._fields(place, _visible(old), _visible(new), accepts=_accepts(old) | _accepts(new))
         self._relations(place, old, new)
         if bool(new.get("soft_delete")) != bool(old.get("soft_delete")):
-            kept = "stay in the database" if new.get("soft_delete") else "are gone for good"
+            kept = "are kept in the database" if new.get("soft_delete") else "are deleted permanently"
             self._add("neutral", "soft-delete-changed", place, f"deleted rows {kept}")
         if bool(new.get("audit")) != bool(old.get("audit")):
             recorded = "is recorded" if new.get("audit") else "is no longer recorded"
-            self._add("neutral", "audit-changed", place, f"who changes what {recorded}")
+            self._add("neutral", "audit-changed", place, f"the history of changes {recorded}")
         if new.get("tenant") and new.get("tenant") != old.get("tenant"):
-            self._break("tenant-added", place, f"only callers of a tenant get in: {new['tenant']} says whose rows are")
+            self._break(
+                "tenant-added",
+                place,
+                f"rows belong to tenants (field {new['tenant']}), and only callers with a tenant are allowed",
+            )
         elif old.get("tenant") and not new.get("tenant"):
-            self._add("additive", "tenant-removed", place, "rows are everybody's, and no tenant is asked for")
+            self._add(
+                "additive", "tenant-removed", place, "rows no longer belong to tenants, and callers need no tenant"
+            )
         before, after = _by(old["operations"], "id"), _by(new["operations"], "id")
         for key, operation in before.items():
             if key in after:
                 self._operation(operation, after[key])
             else:
-                self._break("operation-removed", key, f"{operation['method']} {operation['path']} is not served")
+                self._break("operation-removed", key, f"{operation['method']} {operation['path']} is removed")
         for key, operation in after.items():
             if key not in before:
-                self._add("additive", "operation-added", key, f"there is {operation['method']} {operation['path']}")
+                self._add("additive", "operation-added", key, f"{operation['method']} {operation['path']} is new")
 
     # -- fields
 
@@ -312,9 +320,9 @@ class _Comparison:
         for name, field in before.items():
             where = f"{place}.{field['public_name']}"
             if name not in after:
-                self._break("field-removed", where, "answers do not have it, and inputs with it are refused")
+                self._break("field-removed", where, "responses do not contain it, and inputs with it are rejected")
             elif after[name]["public_name"] != field["public_name"]:
-                self._break("field-renamed", where, f"it is called {after[name]['public_name']}")
+                self._break("field-renamed", where, f"it is renamed to {after[name]['public_name']}")
             else:
                 self._field(where, field, after[name], accepts, gives=gives)
         for name, field in after.items():
@@ -322,7 +330,7 @@ class _Comparison:
                 continue
             where = f"{place}.{field['public_name']}"
             if field["required"] and _written(field, accepts):
-                self._break("required-field-added", where, "inputs without it are refused", "give it a default")
+                self._break("required-field-added", where, "inputs without it are rejected", "give it a default")
             else:
                 self._add("additive", "field-added", where, "it is new")
 
@@ -331,7 +339,7 @@ class _Comparison:
         self._texts(where, old, new, ("description",))
         if old["kind"] != new["kind"]:
             if new["kind"] == "string" and old["kind"] == "enum":
-                self._break("type-changed", where, "values may come that were not listed")
+                self._break("type-changed", where, "values that were not listed are possible")
             else:
                 self._break("type-changed", where, f"it is {new['kind']}, and was {old['kind']}")
             return
@@ -348,19 +356,24 @@ class _Comparison:
         self._choices(where, old, new, written, gives)
         if old["pattern"] != new["pattern"]:
             if new["pattern"] is None:
-                self._add("additive", "pattern-removed", where, "every text is taken")
+                self._add("additive", "pattern-removed", where, "every string is accepted")
             else:
-                self._break("pattern-changed", where, f"values have to match {new['pattern']}")
+                self._break("pattern-changed", where, f"values must match {new['pattern']}")
         if old["default"] != new["default"] or old.get("caller_default") != new.get("caller_default"):
             if old["default"] is None and not old.get("caller_default") and (old["required"] or new["required"]):
-                self._add("neutral", "default-changed", where, "leaving it out is said anew by whether it is required")
+                self._add(
+                    "neutral",
+                    "default-changed",
+                    where,
+                    "the effect of leaving it out is reported by whether it is required",
+                )
             else:
-                self._break("default-changed", where, f"left out, it is {new['default']!r}, and was {old['default']!r}")
+                self._break("default-changed", where, f"its default is {new['default']!r}, and was {old['default']!r}")
         if old.get("generated") != new.get("generated"):
-            self._break("generated-changed", where, "who fills it in is another")
+            self._break("generated-changed", where, "it is filled in by something else")
         if old["unique"] != new["unique"]:
             if new["unique"]:
-                self._break("unique-added", where, "a second row with the same value is refused")
+                self._break("unique-added", where, "a second row with the same value is rejected")
             else:
                 self._add("additive", "unique-removed", where, "several rows may have the same value")
         if old["read_scope"] != new["read_scope"]:
@@ -375,13 +388,13 @@ class _Comparison:
             return
         if new["nullable"]:
             if gives:
-                self._break("null-in-output", where, "answers may hold null, which clients do not expect")
+                self._break("null-in-output", where, "responses can contain null, which clients do not expect")
             else:
-                self._add("additive", "null-in-input", where, "null is taken")
+                self._add("additive", "null-in-input", where, "null is accepted")
         elif written:
-            self._break("null-refused", where, "inputs with null are refused")
+            self._break("null-refused", where, "inputs with null are rejected")
         else:
-            self._add("additive", "null-never", where, "answers never hold null")
+            self._add("additive", "null-never", where, "responses never contain null")
 
     def _writing(self, where: str, old: Data, new: Data, accepts: frozenset[str]) -> None:
         width = ("never", "create", "always")
@@ -392,7 +405,7 @@ class _Comparison:
                 self._add("additive", "write-widened", where, f"clients set it: {new['write']}")
         was, now = (field["required"] and _written(field, accepts) for field in (old, new))
         if now and not was:
-            self._break("required-added", where, "inputs without it are refused", "give it a default")
+            self._break("required-added", where, "inputs without it are rejected", "give it a default")
         elif was and not now:
             self._add("additive", "required-removed", where, "it may be left out")
 
@@ -408,11 +421,16 @@ class _Comparison:
             )
             what = f"{name} is {after}, and was {before}"
             if narrowed and written:
-                self._break("rule-narrowed", where, f"{what}: inputs that were taken are refused")
+                self._break("rule-narrowed", where, f"{what}: inputs that were accepted are rejected")
             elif narrowed:
                 self._add("additive", "rule-narrowed-in-output", where, what)
             elif gives:
-                self._add("additive", "rule-widened", where, f"{what}: answers may hold what none held before")
+                self._add(
+                    "additive",
+                    "rule-widened",
+                    where,
+                    f"{what}: responses can contain values that were not possible before",
+                )
             else:
                 self._add("additive", "rule-widened", where, what)
 
@@ -420,14 +438,14 @@ class _Comparison:
         gone = [choice for choice in old["choices"] if choice not in new["choices"]]
         come = [choice for choice in new["choices"] if choice not in old["choices"]]
         if gone and written:
-            self._break("choice-removed", where, f"inputs with {', '.join(gone)} are refused")
+            self._break("choice-removed", where, f"inputs with {', '.join(gone)} are rejected")
         elif gone:
-            self._add("additive", "choice-removed-in-output", where, f"answers never hold {', '.join(gone)}")
+            self._add("additive", "choice-removed-in-output", where, f"responses never contain {', '.join(gone)}")
         if come and gives:
-            what = f"answers may hold {', '.join(come)}, which a client that knows all values does not expect"
+            what = f"responses can contain {', '.join(come)}, which clients do not know"
             self._break("choice-in-output", where, what)
         elif come:
-            self._add("additive", "choice-added", where, f"{', '.join(come)} is taken")
+            self._add("additive", "choice-added", where, f"{', '.join(come)} is accepted")
 
     # -- relations
 
@@ -436,7 +454,7 @@ class _Comparison:
         for name, relation in before.items():
             where = f"{place}.{relation['public_name']}"
             if name not in after:
-                self._break("relation-removed", where, "include= with it is refused, and answers do not have it")
+                self._break("relation-removed", where, "include= with it is rejected, and responses do not contain it")
                 continue
             other = after[name]
             for attribute in ("public_name", "kind", "target", "input_name"):
@@ -449,20 +467,20 @@ class _Comparison:
                     self._break("relation-changed", where, what)
             if relation["nested_route"] != other["nested_route"]:
                 if other["nested_route"]:
-                    self._add("additive", "nested-list-added", where, "the list has an address of its own")
+                    self._add("additive", "nested-list-added", where, "the list has its own address")
                 else:
-                    self._break("nested-list-removed", where, "the list's own address answers 404")
+                    self._break("nested-list-removed", where, "the list's own address responds with 404")
             if other["min_items"] > relation["min_items"]:
-                self._break("items-narrowed", where, f"shorter lists than {other['min_items']} are refused")
+                self._break("items-narrowed", where, f"lists with fewer than {other['min_items']} items are rejected")
             elif other["min_items"] < relation["min_items"]:
-                self._add("additive", "items-widened", where, f"lists of {other['min_items']} are taken")
+                self._add("additive", "items-widened", where, f"lists of {other['min_items']} items are accepted")
             self._most("items", where, relation["max_items"], other["max_items"], "items")
             self._texts(where, relation, other, ("description",))
         for name, relation in after.items():
             if name not in before:
                 where = f"{place}.{relation['public_name']}"
                 if relation["input_name"] and relation["min_items"]:
-                    self._break("required-field-added", where, "inputs without it are refused", "allow an empty list")
+                    self._break("required-field-added", where, "inputs without it are rejected", "allow an empty list")
                 else:
                     self._add("additive", "relation-added", where, "it is new")
 
@@ -481,17 +499,21 @@ class _Comparison:
         self._listed(where, "sort", old["sort"], new["sort"])
         if old.get("export", False) != new.get("export", False):
             if new.get("export"):
-                self._add("additive", "export-added", where, "the whole list can be had at once")
+                self._add("additive", "export-added", where, "the whole list can be exported")
             else:
-                self._break("export-removed", where, "the whole list cannot be had at once")
+                self._break("export-removed", where, "the whole list cannot be exported")
         if old["default_sort"] != new["default_sort"]:
-            self._break("default-sort-changed", where, f"lists are in the order {new['default_sort']}")
+            self._break("default-sort-changed", where, f"the default order of lists is {new['default_sort']}")
         self._states(where, old, new)
         if old["returns_nothing"] != new["returns_nothing"]:
-            self._break("answer-changed", where, "it answers nothing" if new["returns_nothing"] else "it answers")
+            self._break(
+                "answer-changed",
+                where,
+                "the response has no body" if new["returns_nothing"] else "the response has a body",
+            )
         if old.get("require_match", False) != new.get("require_match", False):
             if new.get("require_match"):
-                self._break("match-required", where, "without If-Match it answers 428")
+                self._break("match-required", where, "without If-Match it responds with 428")
             else:
                 self._add("additive", "match-optional", where, "If-Match may be left out")
         if old["timeout_seconds"] != new["timeout_seconds"]:
@@ -501,15 +523,15 @@ class _Comparison:
 
     def _timeout(self, where: str, old: float | None, new: float | None) -> None:
         if new is not None and (old is None or new < old):
-            self._break("timeout-narrowed", where, f"it is given up after {new} seconds, and was after {old}")
+            self._break("timeout-narrowed", where, f"its time limit is {new} seconds, and was {old}")
         else:
-            self._add("additive", "timeout-widened", where, f"it is given up after {new} seconds, and was after {old}")
+            self._add("additive", "timeout-widened", where, f"its time limit is {new} seconds, and was {old}")
 
     def _states(self, where: str, old: Data, new: Data) -> None:
         gone = [state for state in old["sources"] if state not in new["sources"]]
         come = [state for state in new["sources"] if state not in old["sources"]]
         if gone:
-            self._break("source-removed", where, f"it is refused from {', '.join(gone)}")
+            self._break("source-removed", where, f"it is no longer possible from {', '.join(gone)}")
         if come:
             self._add("additive", "source-added", where, f"it is possible from {', '.join(come)}")
         if (old["target"], old["state_field"]) != (new["target"], new["state_field"]):
@@ -552,15 +574,15 @@ class _Comparison:
         before, after = tuple(old), tuple(new)
         for name in before:
             if name not in after:
-                self._break(f"{code}-removed", where, f"lists refuse the {code} {name}")
+                self._break(f"{code}-removed", where, f"lists no longer accept the {code} {name}")
         come = [name for name in after if name not in before]
         if come:
-            self._add("additive", f"{code}-added", where, f"lists take the {code} {', '.join(come)}")
+            self._add("additive", f"{code}-added", where, f"lists accept the {code} {', '.join(come)}")
 
     def _texts(self, where: str, old: Data, new: Data, names: tuple[str, ...]) -> None:
         for name in names:
             if old.get(name) != new.get(name):
-                self._add("neutral", "text-changed", where, f"the {name} is another")
+                self._add("neutral", "text-changed", where, f"the {name} is different")
 
     def _break(self, code: str, where: str, what: str, fix: str = KEEP) -> None:
         self._add("breaking", code, where, what, fix)
@@ -617,7 +639,7 @@ def policy_from_data(data: Data) -> PolicyNode:
 
 
 def _narrows(old: PolicyNode, new: PolicyNode) -> bool:
-    """Whether somebody may lose a row; True also where the opposite cannot be proven."""
+    """Whether a caller could lose access to a row; True as well if the opposite cannot be proven."""
     named = tuple(dict.fromkeys((*scopes(old), *scopes(new))))
     if len(named) > SCOPES_MAX:
         return True

@@ -42,7 +42,7 @@ def indexes(resource: ResourcePlan) -> tuple[IndexPlan, ...]:
     for name, reason in _needed(resource):
         field = resource.fields_by_name[name]
         if name == "id" or (field.unique and not field.nullable):
-            continue  # unique values have an index already, and none of them is shared by rows that an id would order
+            continue  # unique values already have an index, and need no id to order rows with equal values
         columns = ((name, False),)
         if field.references is None:  # the database follows references without knowing of tenants
             columns = _in_tenant(resource, columns)

@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 import orjson
 
-from sternpost.plan.policy import Path, PolicyNode
+from sternpost.plan.policy import ALLOW, PolicyNode
+from sternpost.plan.query import Path
 
 Kind = Literal["id", "string", "integer", "number", "boolean", "decimal", "datetime", "date", "uuid", "enum", "json"]
 """The kind of a field's value. `id` is a row's own key or a reference to another row's."""
@@ -22,7 +23,12 @@ Generated = Literal["id", "created", "updated", "version", "deleted", "database"
 """Who fills it in: the server the key, the time of creation, the time of the last change, the number of changes, the time
 of deletion, the caller's tenant; or the database itself."""
 
-OperationKind = Literal["browse", "read", "create", "replace", "update", "delete", "restore", "transition", "custom"]
+OperationKind = Literal[
+    "browse", "read", "create", "replace", "update", "delete", "restore", "transition", "custom", "batch"
+]
+
+BATCH = "$batch"
+"""The id of the operation that carries several others out."""
 
 OnDelete = Literal["restrict", "cascade", "set_null"]
 
@@ -145,7 +151,7 @@ class PayloadPlan:
 
 @dataclass(frozen=True, slots=True)
 class OperationPlan:
-    """One way in: what it does, who may, and how it is addressed."""
+    """One operation: what it does, who may call it, and its address."""
 
     id: str
     name: str
@@ -263,7 +269,7 @@ class Plan:
     base_path: str
     resources: tuple[ResourcePlan, ...]
     schema: Literal["own", "external"] = "own"
-    """Whose the database's schema is: Sternpost's, or another program's."""
+    """`own` if Sternpost manages the database's schema, `external` if not."""
     batch_max: int = 50
     """How many operations one batch may hold; 0 where there are no batches."""
     api_keys: bool = False
@@ -277,7 +283,7 @@ class Plan:
 
     @property
     def external(self) -> bool:
-        """Whether the tables are somebody else's: nothing but rows is ever changed in them."""
+        """Whether the tables are external: Sternpost only changes their rows."""
         return self.schema == "external"
 
     @property
@@ -299,6 +305,38 @@ class Plan:
         return {operation.id: (resource, operation) for resource in self.resources for operation in resource.operations}
 
     @cached_property
+    def batch(self) -> OperationPlan | None:
+        """Several operations in one transaction; None where there are no batches. It is about no resource, and whoever may
+        call one of its operations may call it: each is under its own policy."""
+        if not self.batch_max:
+            return None
+        return OperationPlan(
+            id=BATCH,
+            name=BATCH,
+            kind="batch",
+            resource="",
+            method="POST",
+            path=f"{self.base_path}/{BATCH}",
+            on_item=False,
+            policy=ALLOW,
+            summary="Several operations in one transaction: all of them, or none",
+            success_message="Batch carried out",
+            status=200,
+            page_size=None,
+            max_page_size=None,
+            sort=(),
+            default_sort=(),
+            state_field=None,
+            sources=(),
+            target=None,
+            input=None,
+            output=None,
+            returns_nothing=False,
+            timeout_seconds=None,
+            has_service=False,
+        )
+
+    @cached_property
     def tenanted(self) -> frozenset[str]:
         """The resources whose rows belong to a tenant: by a field of their own, or with the row that owns them."""
         return self._with_owned(lambda resource: resource.tenant is not None)
@@ -314,7 +352,7 @@ class Plan:
         return self.tenanted | self._with_owned(lambda resource: resource.soft_delete)
 
     def _with_owned(self, declared: Callable[[ResourcePlan], bool]) -> frozenset[str]:
-        """The resources that declare something, and those whose rows are owned by such, however deep."""
+        """The resources that declare something, and those that they own, at any depth."""
         found: set[str] = set()
         for resource in self.resources:
             owner: ResourcePlan | None = resource
@@ -336,7 +374,7 @@ class Plan:
         return {name: tuple(pairs) for name, pairs in found.items()}
 
     def owning_key(self, resource: ResourcePlan) -> str | None:
-        """For an item of an owned list the field that says whose it is."""
+        """For an item of an owned list the field that refers to its owner."""
         owner = self.by_name.get(resource.owned_by or "")
         links = owner.owned_relations if owner else ()
         return next((link.remote_field for link in links if link.target == resource.name), None)

@@ -15,8 +15,8 @@ class AuditEntry:
 
     Attributes:
         at: by the database's clock.
-        actor: who called: the subject of the token or key, or what a script called itself. None where nobody is known, as
-            with SQL by hand.
+        actor: the caller: the subject of the token or key, or the name that a script gave. None if unknown, as for SQL
+            that is run by hand.
         operation, request_id: the operation and the request in which it happened, where there was one.
         resource, row_id: which row, as clients know it.
         before, after: by JSON name what changed; all of the row where it was created or removed.

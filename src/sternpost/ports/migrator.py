@@ -84,7 +84,7 @@ class Migrator(Protocol):
         ...
 
     def actions(self, steps: Sequence[Step]) -> list[Action]:
-        """What the steps come to."""
+        """The actions of the steps."""
         ...
 
     def begin(self, connection: Connection) -> None:

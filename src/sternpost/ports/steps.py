@@ -172,7 +172,7 @@ class AddRule(_Step):
 
 @dataclass(frozen=True)
 class DropRule(_Step):
-    """Removes a rule."""
+    """Removes a constraint."""
 
     table: str
     name: str
@@ -278,7 +278,7 @@ class RenameIndex(_Step):
 
 @dataclass(frozen=True)
 class Update(_Step):
-    """Changes rows in batches, each a transaction of its own. After an interruption it goes on behind the last batch.
+    """Changes rows in batches, each in its own transaction. After an interruption it continues after the last batch.
 
     Attributes:
         values: SQL expressions by column, over the row as it is.
@@ -324,7 +324,7 @@ class AddAudit(_Step):
 
 @dataclass(frozen=True)
 class DropAudit(_Step):
-    """Ends that; `only` where one database alone needs it, because others replace their triggers at one stroke."""
+    """Stops recording changes; `only` if just one database needs it: the other replaces its triggers in one step."""
 
     table: str
     audit: Audit

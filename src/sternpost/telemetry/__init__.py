@@ -1,1 +1,1 @@
-"""Everything observable: one observation a request, from which each sink reads. The sink so far: log lines."""
+"""Observability: one observation per request, which is written as a log line."""

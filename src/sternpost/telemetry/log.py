@@ -83,7 +83,7 @@ class Log:
         self._write(line)
 
     def error(self, observation: Observation, error: BaseException) -> None:
-        """The line of an error: what the client was told, and what it was not."""
+        """The line of an error: what the client was told, and the details that only the log has."""
         if isinstance(error, SternpostError):
             level = "error" if error.http_status >= 500 else "warning"
             more: dict[str, Any] = {
@@ -176,7 +176,7 @@ class Log:
         return line
 
     def _instant(self) -> str:
-        """The present instant, in milliseconds. Formatting a second anew for each line would be a third of the line."""
+        """The present instant, in milliseconds. The text of the second is cached: formatting it is costly."""
         now = self.clock.now()
         second = int(now.timestamp())
         if second != self._second:

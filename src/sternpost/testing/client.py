@@ -77,7 +77,7 @@ class Client:
         """A token that the application accepts, for the subject with these scopes, acting for this tenant."""
         settings = self.app.settings
         if settings.jwt_secret is None:
-            raise StartupError("Tokens for tests need STERNPOST_JWT_SECRET")
+            raise StartupError("Tokens for tests need the setting STERNPOST_JWT_SECRET")
         now = int(time.time())
         return make_token(
             settings.jwt_secret.get_secret_value(),

@@ -83,15 +83,15 @@ async def test_scopes_may_be_in_scp(clock: FixedClock, scp: Any) -> None:
     [
         ({"exp": int(NOW.timestamp())}, "expired"),
         ({"exp": None}, "no exp"),
-        ({"exp": "tomorrow"}, "not a time"),
-        ({"exp": True}, "not a time"),
-        ({"exp": 1e300}, "not a time"),
+        ({"exp": "tomorrow"}, "not a valid time"),
+        ({"exp": True}, "not a valid time"),
+        ({"exp": 1e300}, "not a valid time"),
         ({"nbf": int(NOW.timestamp()) + 1}, "not valid yet"),
-        ({"sub": None}, "no usable sub"),
-        ({"sub": ""}, "no usable sub"),
-        ({"sub": 5}, "no usable sub"),
-        ({"sub": "a\nb"}, "no usable sub"),
-        ({"sub": "x" * 300}, "no usable sub"),
+        ({"sub": None}, "no valid sub"),
+        ({"sub": ""}, "no valid sub"),
+        ({"sub": 5}, "no valid sub"),
+        ({"sub": "a\nb"}, "no valid sub"),
+        ({"sub": "x" * 300}, "no valid sub"),
     ],
 )
 async def test_claims_that_do_not_count(clock: FixedClock, change: dict[str, Any], reason: str) -> None:
@@ -324,6 +324,6 @@ async def test_small_rsa_keys_are_refused(public: JwtAuthenticator, key_server: 
     key_server.add("weak", weak, "RS256")
     unsigned = f"{part({'alg': 'RS256', 'typ': 'JWT', 'kid': 'weak'})}.{part(claims())}"
     signature = weak.sign(unsigned.encode(), padding.PKCS1v15(), hashes.SHA256())
-    assert "no key fits" in await refused(
+    assert "no key matches" in await refused(
         public, f"{unsigned}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
     )

@@ -95,7 +95,10 @@ def steps(before: str, after: str, answers: Answers | None = None) -> list[Step]
 def test_a_rename_is_asked_and_never_guessed() -> None:
     old, new = shapes("name: str", "title: str")
     (question,) = rename_questions(old, new, Answers())
-    assert question.text == "the column boxes.name is gone: --rename boxes.name:boxes.title, or --drop boxes.name"
+    assert (
+        question.text
+        == "the column boxes.name is no longer in the contract: --rename boxes.name:boxes.title, or --drop boxes.name"
+    )
     renamed = Answers(renames={"boxes.name": "boxes.title"})
     assert not rename_questions(old, new, renamed)
     up, _ = plan_steps(old, new, renamed)
@@ -108,8 +111,8 @@ def test_answers_about_what_is_not_there_are_refused() -> None:
     old, new = shapes("name: str", "title: str")
     answers = Answers(renames={"boxes.nam": "boxes.title"}, fills={"boxes.x": "1"}, dropped=frozenset({"boxes"}))
     assert unknown_answers(old, new, answers) == [
-        "--rename boxes.nam:boxes.title: boxes.nam is not gone",
-        "--drop boxes: boxes is not gone",
+        "--rename boxes.nam:boxes.title: boxes.nam is still in the contract",
+        "--drop boxes: boxes is still in the contract",
         "--fill boxes.x: there is no such column",
     ]
 
@@ -118,7 +121,7 @@ def test_a_required_column_without_a_default_is_a_question() -> None:
     old, new = shapes("name: str", "name: str; size: int")
     _, (question,) = plan_steps(old, new, Answers())
     assert question.text == (
-        "boxes.size must have a value and has no default: what do rows get that have none? --fill boxes.size=SQL"
+        "boxes.size must have a value, but has no default: existing rows need --fill boxes.size=SQL"
     )
     up, questions = plan_steps(old, new, Answers(fills={"boxes.size": "7"}))
     assert not questions
@@ -174,7 +177,7 @@ def test_dropping_says_what_is_lost() -> None:
 def test_a_type_change_without_an_obvious_way_is_a_question() -> None:
     old, new = shapes("day: date", "day: bool")
     _, (question,) = plan_steps(old, new, Answers())
-    assert question.text == "boxes.day changes from date to boolean: how? --using boxes.day=SQL"
+    assert question.text == "boxes.day changes from date to boolean: the conversion needs --using boxes.day=SQL"
 
 
 def test_a_link_table_is_planned_like_any_other() -> None:

@@ -194,7 +194,7 @@ def test_waivers(tmp_path: Path) -> None:
     assert (after.refused, after.expired) == ((broken,), tuple(waivers))
     assert judge([], waivers, datetime(2026, 1, 1, tzinfo=UTC)).unused == tuple(waivers)
     file.write_text('[[waiver]]\nid = "x"\nreason = "y"\nby = "z"\n')
-    with pytest.raises(StartupError, match="until as a day"):
+    with pytest.raises(StartupError, match="until as a date"):
         read_waivers(file)
 
 

@@ -20,8 +20,8 @@ class ApiKeys(Feature):
             add(
                 "api_keys",
                 "SP021",
-                "API keys need a table, and nothing is added to an external database",
-                "leave api_keys out, and use tokens",
+                "API keys need a table, but Sternpost adds no tables to an external database",
+                "remove api_keys and use tokens",
             )
 
     def plan(self, contract: Contract, options: Mapping[str, Any]) -> Mapping[str, Any]:

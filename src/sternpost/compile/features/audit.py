@@ -21,8 +21,8 @@ class Audit(Feature):
         if not isinstance(wanted, bool):
             problem, fix = f"audit={shown(wanted)} is not True or False", "write audit=True"
         elif wanted and draft.external:
-            problem = "nothing is added to an external database, so its changes cannot be recorded"
-            fix = "leave audit out"
+            problem = "audit adds a table and triggers, but Sternpost adds nothing to an external database"
+            fix = "remove audit"
         else:
             return
         report.add(draft.where_keyword("audit"), "SP031", f"{draft.name}: {problem}", fix)
@@ -33,8 +33,8 @@ class Audit(Feature):
                 report.add(
                     draft.where_keyword("audit"),
                     "SP031",
-                    f"{draft.name} is recorded with the {draft.owned_by} that owns it",
-                    f"leave audit out here, and declare it at {draft.owned_by}",
+                    f"{draft.name} is always recorded in the audit trail together with the {draft.owned_by} that owns it",
+                    f"remove audit here, and declare it on {draft.owned_by}",
                 )
 
     def resource(self, draft: ResourceDraft) -> Mapping[str, Any]:

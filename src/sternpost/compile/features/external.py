@@ -18,7 +18,7 @@ from sternpost.contract.source import attribute_source
 from sternpost.plan.model import STORAGE, FieldPlan, Kind
 
 _USUAL: dict[str, Any] = field().options
-"""The options of a field that says nothing."""
+"""The options of a field declared without field()."""
 
 
 class External(Feature):
@@ -31,8 +31,8 @@ class External(Feature):
             add(
                 "schema",
                 "SP009",
-                f"schema={shown(contract.schema)} is neither own nor external",
-                'write schema="external" for a database that was there before, or leave it out',
+                f"schema={shown(contract.schema)} is neither 'own' nor 'external'",
+                'write schema="external" for an existing database that Sternpost must not change, or leave it out',
             )
 
     def read(self, draft: ResourceDraft, report: Report) -> None:
@@ -40,7 +40,7 @@ class External(Feature):
         _check_columns(draft, report)
 
     def read_all(self, drafts: Mapping[str, ResourceDraft], report: Report) -> None:
-        """A reference is kept as the key that it refers to."""
+        """A foreign key column is stored in the same way as the key that it refers to."""
         for draft in drafts.values():
             for name, found in draft.fields.items():
                 target = drafts.get(found.references or "")
@@ -62,22 +62,22 @@ def _read_schema(draft: ResourceDraft, report: Report) -> None:
     report.add(
         draft.where_keyword("schema"),
         "SP110",
-        f"{draft.name}: schema={shown(schema)} is not the name of a schema"
+        f"{draft.name}: schema={shown(schema)} is not a valid name of a database schema"
         if draft.external
-        else f"{draft.name}: a schema of its own is for tables that were there before",
+        else f"{draft.name}: schema is only allowed for existing tables of an external database",
         'write schema="sales"' if draft.external else 'leave it out, or write Contract(…, schema="external")',
     )
 
 
 def _check_columns(draft: ResourceDraft, report: Report) -> None:
-    """In a database of one's own columns are named as everything is; two fields never share one that is written."""
+    """In Sternpost's own databases columns follow the naming rules; no two writable fields share a column."""
     seen: dict[str, str] = {}
     for found in draft.fields.values():
         other = seen.setdefault(found.column_name, found.name)
         if not draft.external and found.column is not None and not SNAKE.fullmatch(found.column):
             problem, fix = "is malformed", "use lower case and underscores"
         elif other != found.name:
-            problem, fix = f"is that of {other} already", "choose another column"
+            problem, fix = f"is already used by {other}", "choose another column"
         else:
             problem, fix = None, ""
         if problem is not None:
@@ -91,7 +91,7 @@ def _check_columns(draft: ResourceDraft, report: Report) -> None:
             report.add(
                 draft.where(found.name, "storage"),
                 "SP222",
-                f"{draft.name}.{found.name}: storage is for tables that were there before",
+                f"{draft.name}.{found.name}: storage is only allowed for existing tables of an external database",
                 'leave it out, or write Contract(…, schema="external")',
             )
 
@@ -110,7 +110,7 @@ def column(name: str, given: Any) -> str | None:
 
 
 def storage(kind: Kind, wanted: Any, add: Add) -> str | None:
-    """How an external database keeps values of a kind; None for the usual way, and after a diagnostic."""
+    """How an external database stores values of a kind; None for the default, and after a diagnostic."""
     possible = STORAGE.get(kind, ())
     if wanted is None or wanted in possible:
         return wanted
@@ -118,13 +118,13 @@ def storage(kind: Kind, wanted: Any, add: Add) -> str | None:
         "storage",
         "SP222",
         f"storage={shown(wanted)} is unknown for {a(kind)}",
-        f"use one of {listed(possible)}" if possible else "leave it out: there is one way to keep it",
+        f"use one of {listed(possible)}" if possible else "remove it: there is only one way to store this type",
     )
     return None
 
 
 def key(declaration: Declaration, report: Report, *, external: bool) -> FieldPlan:
-    """The id. In an external database it is what `id: str = field(column=…, storage=…)` says, else a whole number."""
+    """The id. For an external database `id: str = field(column=…, storage=…)` declares it; else an integer."""
 
     def add(option: str, code: str, message: str, fix: str) -> None:
         where = attribute_source(declaration.source, declaration.name, "id", option or None)
@@ -153,9 +153,9 @@ def _key_options(declared: Any, add: Add, *, external: bool) -> dict[str, Any]:
         add(
             "",
             "SP110",
-            "the id of a database of one's own is Sternpost's"
+            "only an external database can declare its id; here Sternpost defines it"
             if not external
-            else f"the id takes column, storage and auto, but not {listed(unknown) if unknown else shown(declared)}",
+            else f"the id takes only column, storage and auto, not {listed(unknown) if unknown else shown(declared)}",
             'leave it out; with Contract(…, schema="external") write id: str = field(column="AlbumId")',
         )
         return {}

@@ -16,10 +16,9 @@ from sternpost.plan.model import Kind
 
 @dataclass(frozen=True, slots=True)
 class Automatic:
-    """A value of `field(auto=…)`: the kind of field that it is for, and how a message calls that and its type."""
+    """A value of `field(auto=…)`: the kind of field that it is for, and the Python type of such a field."""
 
     kind: Kind
-    shown: str
     type: str
 
 

@@ -16,19 +16,19 @@ from sternpost.plan.model import FieldPlan
 class RowVersion(Feature):
     """A field that counts changes, and operations that want to be told which version they change."""
 
-    automatic = {"version": Automatic("integer", "a whole number", "int")}  # noqa: RUF012  (a ClassVar of the base)
+    automatic = {"version": Automatic("integer", "int")}  # noqa: RUF012  (a ClassVar of the base)
     operation_options = {"require_match": FLAG}  # noqa: RUF012
 
     def read(self, draft: ResourceDraft, report: Report) -> None:
-        """One field at most counts the changes, and whoever sees the row sees it: an ETag holds it."""
+        """At most one field counts the changes. Everyone who sees the row sees it, because it is part of the ETag."""
         counting = _counting(draft)
         if not counting:
             return
         first, *more = counting
         if first.nullable:
-            problem, fix = "counts from 1, so it is never null", "leave | None out"
+            problem, fix = "counts from 1, so it can never be null", "remove | None"
         elif first.read_scope is not None:
-            problem, fix = "is part of each row's ETag, so whoever sees the row sees it", "leave read out"
+            problem, fix = "is part of the row's ETag, so everyone who sees the row can see it", "remove read"
         else:
             problem = fix = None
         if problem is not None and fix is not None:
@@ -38,19 +38,20 @@ class RowVersion(Feature):
             report.add(
                 draft.where(field.name, "auto"),
                 "SP050",
-                f"{draft.name}.{field.name}: {first.name} counts the changes already",
+                f"{draft.name}.{field.name}: {first.name} already counts the changes",
                 "keep one of the two",
             )
 
     def read_all(self, drafts: Mapping[str, ResourceDraft], report: Report) -> None:
-        """What is owned is changed with its owner, whose version counts that."""
+        """Owned items change together with their owner, and the owner's version counts those changes."""
         for draft in drafts.values():
             for field in _counting(draft) if draft.owned_by is not None else ():
                 report.add(
                     draft.where(field.name, "auto"),
                     "SP050",
-                    f"{draft.name}.{field.name}: {draft.name} changes with the {draft.owned_by} that owns it",
-                    f"leave it out here, and declare it at {draft.owned_by}",
+                    f"{draft.name}.{field.name}: "
+                    f"changes of {draft.name} are counted by the version of the {draft.owned_by} that owns it",
+                    f"remove it here, and declare it on {draft.owned_by}",
                 )
 
     def operation(self, draft: ResourceDraft, name: str, declared: Operation, add: Add) -> Mapping[str, Any]:
@@ -59,8 +60,8 @@ class RowVersion(Feature):
             add(
                 "require_match",
                 "SP051",
-                f"require_match needs a version, which {draft.name} has not",
-                'declare version: int = field(auto="version"), or leave require_match out',
+                f"require_match needs a version field, which {draft.name} does not have",
+                'declare version: int = field(auto="version"), or remove require_match',
             )
         return {"require_match": wanted}
 

@@ -1,4 +1,4 @@
-"""Soft delete: `class Post(Resource, soft_delete=True)`. What is deleted says since when: that is all there is to it."""
+"""Soft delete: `class Post(Resource, soft_delete=True)`. It adds one field: when the row was deleted."""
 
 from __future__ import annotations
 
@@ -24,9 +24,12 @@ class SoftDelete(Feature):
         if not isinstance(wanted, bool):
             problem, fix = f"soft_delete={shown(wanted)} is not True or False", "write soft_delete=True"
         elif wanted and draft.external:
-            problem, fix = "nothing is added to an external database, so deleted rows are gone", "leave soft_delete out"
+            problem, fix = (
+                "soft_delete adds a column, but Sternpost changes no tables of an external database",
+                "remove soft_delete",
+            )
         elif wanted and (DELETED_FIELD in draft.types or DELETED_FIELD in draft.fields):
-            problem = f"soft_delete makes the field {DELETED_FIELD} already"
+            problem = f"soft_delete already creates the field {DELETED_FIELD}"
             fix = f"remove or rename {DELETED_FIELD}"
         else:
             problem = fix = ""
@@ -45,7 +48,7 @@ class SoftDelete(Feature):
             )
 
     def read_all(self, drafts: Mapping[str, ResourceDraft], report: Report) -> None:
-        """What goes when a row is deleted has to come back with it."""
+        """Rows that are deleted together with a row must be restorable with it."""
         for draft in drafts.values():
             if draft.owned_by is not None:
                 _check_items(draft, drafts[draft.owned_by], report)
@@ -54,7 +57,7 @@ class SoftDelete(Feature):
 
     def operation(self, draft: ResourceDraft, name: str, declared: Operation, add: Add) -> Mapping[str, Any]:
         if isinstance(declared, Restore) and not _is_kept(draft):
-            message = f"deleted rows of {draft.name} are not kept, so none can be restored"
+            message = f"{draft.name} has no soft_delete, so deleted rows cannot be restored"
             fix = f"write soft_delete=True in the class line of {draft.name}, or remove the operation"
             add("", "SP062", message, fix)
         return {}
@@ -77,19 +80,20 @@ def _check_references(draft: ResourceDraft, drafts: Mapping[str, ResourceDraft],
             report.add(
                 draft.where(field.name, "on_delete"),
                 "SP061",
-                f"{draft.name}.{field.name}: a deleted {target.name} can be restored, but what goes with it is gone",
-                f"write soft_delete=True in the class line of {draft.name}, or another on_delete",
+                f"{draft.name}.{field.name}: a deleted {target.name} can be restored, "
+                f"but the {draft.name} rows deleted with it cannot",
+                f"write soft_delete=True in the class line of {draft.name}, or choose another on_delete",
             )
 
 
 def _check_items(draft: ResourceDraft, owner: ResourceDraft, report: Report) -> None:
-    """An item is there as long as its owner is; its unique values are free only with it."""
+    """An owned item is deleted and restored with its owner, and frees its unique values only then."""
     if _is_kept(draft):
         report.add(
             draft.where_keyword("soft_delete"),
             "SP060",
-            f"{draft.name} is deleted and restored with the {owner.name} that owns it",
-            f"leave soft_delete out here, and declare it at {owner.name}",
+            f"{draft.name} is always deleted and restored together with the {owner.name} that owns it",
+            f"remove soft_delete here, and declare it on {owner.name}",
         )
     if not _is_kept(owner):
         return
@@ -100,6 +104,6 @@ def _check_items(draft: ResourceDraft, owner: ResourceDraft, report: Report) -> 
             report.add(
                 draft.where(group[0]) if len(group) == 1 else draft.where_keyword("unique"),
                 "SP060",
-                f"{draft.name}: {listed(group)} would stay taken by what a deleted {owner.name} owns",
+                f"{draft.name}: items of a deleted {owner.name} would still block unique values of {listed(group)}",
                 f"make it unique within the {owner.name}: unique=[({', '.join(map(repr, (*sorted(owning), *group)))})]",
             )

@@ -1,4 +1,4 @@
-"""Tenants: `class Project(Resource, tenant="organization_id")`. The server fills the field in, so no client writes it."""
+"""Tenants: `class Project(Resource, tenant="organization_id")`. The server sets the field, so clients cannot write it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Tenants(Feature):
                 draft.where_keyword("tenant"),
                 "SP041",
                 f"{draft.name}: the tenant field {tenant!r} {problem}",
-                'name a reference such as "organization_id", a str or a UUID, without default, that may not be null',
+                'name a required field without default: a reference such as "organization_id", a str or a UUID',
             )
             return
         draft.fields[field.name] = replace(field, write="never", required=False, generated="tenant")
@@ -49,8 +49,8 @@ class Tenants(Feature):
                 report.add(
                     draft.where_keyword("tenant"),
                     "SP042",
-                    f"{draft.name} belongs to the tenant of its {draft.owned_by}",
-                    f"leave tenant out here, and declare it at {draft.owned_by}",
+                    f"{draft.name} always belongs to the tenant of the {draft.owned_by} that owns it",
+                    f"remove tenant here, and declare it on {draft.owned_by}",
                 )
 
     def resource(self, draft: ResourceDraft) -> Mapping[str, Any]:
@@ -63,11 +63,11 @@ def _unfit(field: FieldPlan) -> str | None:
     if field.name == "id":
         return "is the row's own id"
     if field.kind not in ("id", "string", "uuid"):
-        return f"is {a(field.kind)} and cannot hold a tenant"
+        return f"is {a(field.kind)}, which cannot hold a tenant"
     if field.nullable:
         return "may be null"
     if field.generated is not None or field.computed is not None:
-        return "is filled in otherwise"
+        return "is already set by something else (computed or auto)"
     if field.default is not None or field.caller_default:
         return "has a default"
     return "is optional" if field.on_delete == "set_null" else None

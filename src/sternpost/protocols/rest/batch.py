@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sternpost.errors import Detail, Invalid
-from sternpost.pipeline.batch import Result, Step
-from sternpost.pipeline.call import ListParameter
+from sternpost.pipeline.call import ListParameter, Result, Step
 from sternpost.pipeline.inputs import DETAILS_MAX
 from sternpost.plan.model import Plan
+from sternpost.protocols.http.messages import ENCODING
 from sternpost.protocols.rest.conditions import entity_tag, versions_of
-from sternpost.protocols.rest.http import ENCODING
 
 STEP_NAME = r"^[A-Za-z][A-Za-z0-9_]{0,31}$"
 QUERY_MAX = 30
@@ -37,15 +36,12 @@ class _Batch(BaseModel):
     operations: Annotated[list[_Step], Field(min_length=1)]
 
 
-def read_steps(body: bytes, most: int, parameter: Callable[[str, str], ListParameter]) -> list[Step]:
+def read_steps(body: bytes, parameter: Callable[[str, str], ListParameter]) -> list[Step]:
     """The steps in a body. Raises `Invalid`."""
     try:
         batch = _Batch.model_validate_json(body)
     except ValidationError as error:
         raise Invalid("Invalid batch", details=_details(error)) from None
-    if len(batch.operations) > most:
-        message = f"A batch holds at most {most} operations"
-        raise Invalid("Invalid batch", details=[Detail("operations", "too_long", message)])
     return [
         Step(
             operation=step.operation,
@@ -67,7 +63,7 @@ def _details(error: ValidationError) -> list[Detail]:
     ]
 
 
-def encode_results(results: list[Result], request_id: str) -> bytes:
+def encode_results(results: Sequence[Result], request_id: str) -> bytes:
     """The answer: for each operation its status, and what it would have answered alone."""
     data: list[dict[str, Any]] = []
     for result in results:
@@ -91,7 +87,10 @@ def describe_batch(plan: Plan, operations: list[str]) -> dict[str, Any]:
         "type": "object",
         "required": ["$ref"],
         "properties": {
-            "$ref": {"type": "string", "description": "A name and a path into its result: `order.items.0.id`"}
+            "$ref": {
+                "type": "string",
+                "description": "The name of an earlier operation and a path into its result: `order.items.0.id`",
+            }
         },
         "additionalProperties": False,
     }
@@ -101,22 +100,29 @@ def describe_batch(plan: Plan, operations: list[str]) -> dict[str, Any]:
         "additionalProperties": False,
         "properties": {
             "operation": {"type": "string", "enum": operations},
-            "as": {"type": "string", "pattern": STEP_NAME, "description": "A name for later operations to refer to"},
-            "id": {"oneOf": [{"type": "string"}, reference], "description": "The row it is about"},
+            "as": {
+                "type": "string",
+                "pattern": STEP_NAME,
+                "description": "A name by which later operations refer to the result",
+            },
+            "id": {
+                "oneOf": [{"type": "string"}, reference],
+                "description": "The id of the row that the operation acts on",
+            },
             "query": {
                 "type": "object",
                 "additionalProperties": {"type": "string"},
                 "maxProperties": QUERY_MAX,
-                "description": "Parameters of a read",
+                "description": "Query parameters of a read",
             },
             "ifMatch": {
                 "type": "string",
                 "maxLength": 1000,
-                "description": "The ETag of the version that the operation is about; in another it is answered 412",
+                "description": "The expected ETag of the row; if its version is another, the operation fails with 412",
             },
             "body": {
                 "type": "object",
-                "description": 'The input; `{"$ref": "name.member"}` stands for a value of an earlier result',
+                "description": 'The input; `{"$ref": "name.member"}` is replaced by a value of an earlier result',
             },
         },
     }
@@ -127,8 +133,8 @@ def describe_batch(plan: Plan, operations: list[str]) -> dict[str, Any]:
             "operation": {"type": "string"},
             "as": {"type": "string"},
             "status": {"type": "integer"},
-            "etag": {"type": "string", "description": "The ETag of data, for a row that counts its changes"},
-            "data": {"description": "What the operation would have answered alone"},
+            "etag": {"type": "string", "description": "The ETag of data, if the resource has a version field"},
+            "data": {"description": "The response that the operation would give outside a batch"},
             "meta": {"type": "object"},
         },
     }
@@ -138,8 +144,9 @@ def describe_batch(plan: Plan, operations: list[str]) -> dict[str, Any]:
     return {
         "post": {
             "operationId": "$batch",
-            "summary": "Several operations in one transaction: all of them, or none",
-            "description": "Each operation is under its own policy. The first that fails ends the batch; its index stands in the details.",
+            "summary": "Execute several operations in one transaction",
+            "description": "Each operation is authorized by its own policy. The first failure undoes the whole batch; "
+            "the details name its index.",
             "tags": ["Batch"],
             "security": [{}, {"bearer": []}],
             "requestBody": {
@@ -164,7 +171,7 @@ def describe_batch(plan: Plan, operations: list[str]) -> dict[str, Any]:
             },
             "responses": {
                 "200": {
-                    "description": "The results, in order",
+                    "description": "The results, in the order of the operations",
                     "content": {
                         "application/json": {
                             "schema": {

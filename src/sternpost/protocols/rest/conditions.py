@@ -12,7 +12,7 @@ from hashlib import blake2b
 
 from sternpost.errors import Detail, Invalid
 from sternpost.pipeline.call import ANY, Precondition
-from sternpost.protocols.rest.http import RequestHeaders
+from sternpost.protocols.http.headers import RequestHeaders
 
 TAGS_MAX = 100
 """Tags that one header may list."""
@@ -72,9 +72,7 @@ def _tags(value: bytes, name: str) -> Tags:
     for part in _split(value):
         tag = _tag.fullmatch(part)
         if tag is None or len(found) == TAGS_MAX:
-            message = (
-                f'{name} is * or a list of at most {TAGS_MAX} entity tags, each in double quotes: "7-0123456789abcdef"'
-            )
+            message = f'{name} must be * or at most {TAGS_MAX} entity tags, each in double quotes: "7-0123456789abcdef"'
             raise Invalid("Invalid headers", details=[Detail(name, "invalid_header", message)])
         found.append((tag[1] is not None, tag[2]))
     return found

@@ -6,12 +6,11 @@ from typing import Any
 
 from sternpost.errors import CATALOGUE
 from sternpost.ids import pattern as id_pattern
-from sternpost.pipeline.batch import NAME as BATCH
 from sternpost.pipeline.inputs import decimal_pattern
 from sternpost.pipeline.runtime import BoundOperation, Runtime
 from sternpost.pipeline.selection import IN_MAX, PAGE_MAX, SORTS_MAX, Rules, Selector
 from sternpost.pipeline.views import FIELDS_MAX, INCLUDES_MAX
-from sternpost.plan.model import FieldPlan, OperationPlan, PayloadPlan, RelationPlan, ResourcePlan
+from sternpost.plan.model import BATCH, FieldPlan, OperationPlan, PayloadPlan, RelationPlan, ResourcePlan
 from sternpost.plan.policy import Public, describe
 from sternpost.protocols.rest.batch import describe_batch
 
@@ -151,7 +150,7 @@ class _Document:
 
     def _success(self, resource: ResourcePlan, operation: OperationPlan) -> Schema:
         if operation.returns_nothing:
-            return {"description": "Done; nothing to say"}
+            return {"description": "Success; the response has no body"}
         if operation.kind == "browse":
             return self._many(resource, export=operation.export)
         if operation.kind == "read":
@@ -170,7 +169,7 @@ class _Document:
             response["headers"] = {
                 **response.get("headers", {}),
                 "Location": {
-                    "description": "The address of the new resource",
+                    "description": "The URL of the new resource",
                     "required": True,
                     "schema": {"type": "string"},
                 },
@@ -182,7 +181,10 @@ class _Document:
             name: {"type": "integer", "minimum": 0} for name in ("page", "pageSize", "totalCount", "totalPages")
         }
         more: Schema = {
-            "nextCursor": {"type": ["string", "null"], "description": "Where the list goes on, as `cursor`"},
+            "nextCursor": {
+                "type": ["string", "null"],
+                "description": "The `cursor` of the next page; null on the last page",
+            },
             "truncated": _TRUNCATED,
         }
         by_page = _meta(counts)
@@ -191,10 +193,10 @@ class _Document:
         by_cursor["properties"].update(totalCount=counts["totalCount"], truncated=_TRUNCATED)
         data = {"type": "array", "items": self._chosen(resource)}
         return {
-            "description": f"A page of {resource.path.replace('-', ' ')}",
+            "description": f"One page of {resource.path.replace('-', ' ')}",
             "headers": {
                 "Link": {
-                    "description": 'The address of the next page, with rel="next" (RFC 8288); left out at the end',
+                    "description": 'The URL of the next page, with rel="next" (RFC 8288); absent on the last page',
                     "schema": {"type": "string"},
                 }
             },
@@ -220,32 +222,36 @@ class _Document:
         parameters: list[Schema] = []
         if selector.is_list:
             parameters.append(
-                _query("page", "The page, from 1", {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": 1})
+                _query(
+                    "page",
+                    "The page number, starting at 1",
+                    {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": 1},
+                )
             )
             size = {"type": "integer", "minimum": 1, "maximum": operation.max_page_size, "default": operation.page_size}
-            parameters.append(_query("pageSize", "Rows in a page", size))
+            parameters.append(_query("pageSize", "The number of rows per page", size))
             parameters.append(
                 _query(
                     "cursor",
-                    "Goes on behind a page: its meta.nextCursor, with the same sort and filters; empty to begin. Not together "
-                    "with page",
+                    "The meta.nextCursor of the previous page, with the same sort and filters; empty at first. "
+                    "Cannot be combined with page",
                     {"type": "string"},
                 )
             )
             parameters.append(
-                _query("count", "With a cursor: counts the whole list too", {"type": "boolean", "enum": [True]})
+                _query("count", "With cursor: also return the total count", {"type": "boolean", "enum": [True]})
             )
         if selector.rules.sortable:
             names = [sign + name for name in selector.rules.sortable for sign in ("", "-")]
             parameters.append(
-                _listed("sort", "Fields to sort by; a - before one for descending", {"enum": names}, SORTS_MAX)
+                _listed("sort", "Fields to sort by; a leading - sorts in descending order", {"enum": names}, SORTS_MAX)
             )
         if selector.includes:
             names = [relation.public_name for relation in self.runtime.views.includable(self._resource(bound))]
             parameters.append(
                 _listed(
                     "include",
-                    "Relations to read along; a dot goes on from one to the next",
+                    "Relations to include; dots lead to relations of relations",
                     {"enum": names},
                     INCLUDES_MAX,
                 )
@@ -261,20 +267,22 @@ class _Document:
     def _fields_parameter(self, bound: BoundOperation) -> Schema:
         relations = [relation.public_name for relation in self.runtime.views.includable(self._resource(bound))]
         names = [field.public_name for field in self._resource(bound).fields if not field.hidden] + relations
-        text = "The only fields to give; a relation that is named is included, and a dot names a field of it"
+        text = "Return only these fields. Naming a relation includes it; a dot selects one of its fields"
         return _listed("fields", text, {"enum": names}, FIELDS_MAX)
 
     def _of_relation(self, selector: Selector, relation: RelationPlan) -> list[Schema]:
-        """The parameters of an included list. They go on with further dots, which is not shown here."""
+        """The parameters of an included list. Deeper relations take the same ones; those are not described."""
         if relation.kind == "one":
             return []
         name = relation.public_name
         rules = selector.rules_of(relation)
         limit = {"type": "integer", "minimum": 1, "maximum": relation.max_items}
-        parameters = [_query(f"{name}.limit", f"Includes {name}: so many at most", limit)]
+        parameters = [_query(f"{name}.limit", f"Includes {name}: the maximum number of rows", limit)]
         if rules.sortable:
             names = [sign + field for field in rules.sortable for sign in ("", "-")]
-            parameters.append(_listed(f"{name}.sort", f"Includes {name}, in this order", {"enum": names}, SORTS_MAX))
+            parameters.append(
+                _listed(f"{name}.sort", f"Includes {name}: the fields to sort by", {"enum": names}, SORTS_MAX)
+            )
         return parameters + self._filters(rules, f"{name}.")
 
     def _filters(self, rules: Rules, prefix: str) -> list[Schema]:
@@ -284,11 +292,13 @@ class _Document:
             for operator in field.filters:
                 shown = prefix + (name if operator == "eq" else f"{name}[{operator}]")
                 if operator == "in":
-                    parameters.append(_listed(shown, f"{name} is one of these, separated by commas", schema, IN_MAX))
+                    parameters.append(
+                        _listed(shown, f"{name} is one of these values, separated by commas", schema, IN_MAX)
+                    )
                 elif operator == "isNull":
                     parameters.append(_query(shown, f"Whether {name} is null", {"type": "boolean"}))
                 else:
-                    parameters.append(_query(shown, f"{name} {_WORDS[operator]} this", schema))
+                    parameters.append(_query(shown, f"{name} {_WORDS[operator]} this value", schema))
         return parameters
 
     def _filter_schema(self, field: FieldPlan) -> Schema:
@@ -322,7 +332,7 @@ class _Document:
                 schema = {
                     "type": "string",
                     "pattern": decimal_pattern(field),
-                    "description": "A decimal number as text",
+                    "description": "A decimal number, written as a string",
                 }
             case "datetime":
                 schema = {"type": "string", "format": "date-time"}
@@ -358,7 +368,7 @@ class _Document:
                 if relation.kind == "one":
                     properties[relation.public_name] = {
                         "oneOf": [target, {"type": "null"}],
-                        "description": f"Only with include={relation.public_name}",
+                        "description": f"Present only with include={relation.public_name}",
                     }
                 else:
                     properties[relation.public_name] = {"type": "array", "items": target}
@@ -395,7 +405,7 @@ class _Document:
                 )
             self.schemas[name] = {
                 "type": "object",
-                "description": f"What `fields` chose of: {whole.get('description', resource.name)}",
+                "description": f"The fields selected with `fields` of: {whole.get('description', resource.name)}",
                 "properties": properties,
                 "additionalProperties": False,
             }
@@ -454,7 +464,7 @@ class _Document:
         if field.default is not None and not partial:
             schema["default"] = field.default
         if field.caller_default and not partial:
-            schema["description"] = "By default the caller's own id"
+            schema["description"] = "Defaults to the caller's id"
         return schema
 
 
@@ -462,7 +472,7 @@ _EXPORTS: Schema = {
     "application/x-ndjson": {
         "schema": {
             "type": "string",
-            "description": "The whole list, one JSON object a line; takes no page and no cursor",
+            "description": "The whole list, one JSON object per line; not available with page or cursor",
         }
     },
     "text/csv": {"schema": {"type": "string", "description": "The whole list as CSV (RFC 4180) with a header row"}},
@@ -470,7 +480,7 @@ _EXPORTS: Schema = {
 _TRUNCATED: Schema = {
     "type": "array",
     "items": {"type": "string"},
-    "description": "Included relations of which some row has more than are given",
+    "description": "Included relations that were cut off at their limit for at least one row",
 }
 _WORDS = {
     "eq": "is",
@@ -531,7 +541,7 @@ def _used(paths: Any) -> list[int]:
 
 
 _ETAG: Schema = {
-    "description": "The version of the row in this representation (RFC 9110, 8.8.3)",
+    "description": "The version of the row and of this representation (RFC 9110, 8.8.3)",
     "required": True,
     "schema": {"type": "string"},
 }
@@ -553,9 +563,11 @@ def _conditions(resource: ResourcePlan, operation: OperationPlan) -> list[Schema
     if resource.version_field is None or not operation.on_item:
         return []
     if operation.method == "GET":
-        said = "ETags: where the answer has one of them, it is 304 without it (RFC 9110, 13.1.2)"
+        said = (
+            "ETags that the client has; if one is still current, the response is 304 without a body (RFC 9110, 13.1.2)"
+        )
         return [{"name": "If-None-Match", "in": "header", "required": False, "description": said, "schema": _TAGS}]
-    said = "ETags: the row has to be in the version of one of them (RFC 9110, 13.1.1)"
+    said = "ETags; the operation is executed only if one of them is that of the current row (RFC 9110, 13.1.1)"
     required = operation.require_match
     return [{"name": "If-Match", "in": "header", "required": required, "description": said, "schema": _TAGS}]
 
@@ -565,7 +577,10 @@ def _conditional_responses(resource: ResourcePlan, operation: OperationPlan) -> 
         return {}
     found: Schema = {"412": {"$ref": "#/components/responses/Error412"}}
     if operation.method == "GET" and _is_tagged(resource, operation):
-        found["304"] = {"description": "The client has this representation already", "headers": {"ETag": _ETAG}}
+        found["304"] = {
+            "description": "Not modified: the client already has this representation",
+            "headers": {"ETag": _ETAG},
+        }
     if operation.require_match:
         found["428"] = {"$ref": "#/components/responses/Error428"}
     return found

@@ -16,23 +16,22 @@ import orjson
 
 from sternpost.errors import StartupError, Timeout, Unavailable, WriteConflict
 from sternpost.plan.model import Plan
+from sternpost.plan.query import Select
 from sternpost.ports.audit import AuditTrail
 from sternpost.ports.keys import KeyStore
 from sternpost.ports.migrator import SCHEMA_TABLE, VERSION_TABLE
 from sternpost.ports.storage import (
     EVERY_TENANT,
     NO_TENANT,
+    Arguments,
     Document,
-    ListShape,
-    ListValues,
     Origin,
     Reader,
-    Scope,
     Session,
     Statistics,
     TransactionOptions,
     Values,
-    View,
+    Visibility,
 )
 from sternpost.storage.postgresql.audit import AUDIT_SETTING
 from sternpost.storage.postgresql.dialect import PostgresqlDialect
@@ -44,8 +43,10 @@ from sternpost.storage.sql.api_keys import SqlKeys
 from sternpost.storage.sql.audit import SqlAuditTrail
 from sternpost.storage.sql.external import refuse_external, refuse_misfit
 from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed, OnlyReads, behind
-from sternpost.storage.sql.session import SqlReader, SqlSession
-from sternpost.storage.sql.statements import PointStatement, Statements
+from sternpost.storage.sql.reader import SqlReader
+from sternpost.storage.sql.reads import KEY, PointStatement
+from sternpost.storage.sql.session import SqlSession
+from sternpost.storage.sql.statements import Statements
 from sternpost.storage.sql.tenants import of_tenant
 
 T = TypeVar("T")
@@ -66,13 +67,13 @@ _KEY = re.compile(r"Key \((.*?)\)=\(")
 _SET_ORIGIN = f"SELECT set_config('{AUDIT_SETTING}', $1, true)"
 _LOCK_SCHEMA = "SELECT pg_advisory_xact_lock(hashtext('sternpost schema'))"
 _ENDED = (
-    "An error of the database was caught in this transaction, and PostgreSQL keeps nothing of it: put what may fail and "
-    "be gone on from into a block of its own, async with db.transaction()"
+    "A database error was caught in this transaction, so PostgreSQL rolls all of it back: put what may fail and "
+    "can be recovered from into a block of its own, async with db.transaction()"
 )
 
 
 class ConnectionLost(Unavailable):
-    """The server is away, or has cut a connection."""
+    """The server is unavailable, or has closed a connection."""
 
 
 class PostgresqlStorage:
@@ -149,7 +150,7 @@ class PostgresqlStorage:
                 raise Unavailable(log={"reason": behind(serves, self.statements.schema.fingerprint, revision)})
 
     async def _check_tables(self) -> None:
-        """The tables of a database that was there before: looked at until they fit, then only whether it answers."""
+        """Checks an external database: its tables until they match, then only whether it answers."""
         async with self.connection() as connection:
             if self._fits:
                 await self.guarded(lambda: connection.fetchval("SELECT 1"))
@@ -189,42 +190,51 @@ class PostgresqlStorage:
     def audit_trail(self) -> AuditTrail:
         return SqlAuditTrail(self.statements.plan, self.dialect, self.fetch)
 
-    def reader(self, statistics: Statistics | None = None, scope: Scope = NO_TENANT) -> Reader:
-        return SqlReader(self._reads, self.statements, statistics, scope)
+    def reader(self, statistics: Statistics | None = None, visibility: Visibility = NO_TENANT) -> Reader:
+        return SqlReader(self._reads, self.statements, statistics, visibility)
 
-    async def insert(self, view: View, values: Values, statistics: Statistics, scope: Scope = NO_TENANT) -> Document:
+    async def insert(
+        self,
+        resource: str,
+        values: Values,
+        statistics: Statistics,
+        visibility: Visibility = NO_TENANT,
+        timeout_seconds: float | None = None,
+    ) -> Document:
         statistics.statements += 1
         plan = self.statements.plan
-        values = of_tenant(plan, plan.by_name[view.resource], values, scope)
+        values = of_tenant(plan, plan.by_name[resource], values, visibility)
         if (
             self.statements.plan.external
         ):  # the database makes the keys, so rows of one statement could not be told apart
-            return await self._insert_one(view, values)
-        return await self._inserts.insert(view, values)
+            return await self._insert_one(resource, values)
+        return await self._inserts.insert(resource, values, timeout_seconds)
 
-    async def _insert_one(self, view: View, values: Values) -> Document:
-        return await SqlSession(_Single(self), self.statements, Statistics(), EVERY_TENANT).insert(view, values)
+    async def _insert_one(self, resource: str, values: Values) -> Document:
+        return await SqlSession(_Single(self), self.statements, Statistics(), EVERY_TENANT).insert(resource, values)
 
     @asynccontextmanager
     async def transaction(
-        self, statistics: Statistics, options: TransactionOptions | None = None, scope: Scope = NO_TENANT
+        self, statistics: Statistics, options: TransactionOptions | None = None, visibility: Visibility = NO_TENANT
     ) -> AsyncGenerator[Session]:
         async with self.connection() as connection:
             await self.guarded(lambda: connection.execute(_begin(options) if options else "BEGIN"))
             try:
-                yield SqlSession(_Statements(self, connection), self.statements, statistics, scope)
+                yield SqlSession(_Statements(self, connection), self.statements, statistics, visibility)
             except Exception:  # a cancellation is different: the connection is given back as one whose work was cut off
                 await self._roll_back(connection)
                 raise
             if await self.guarded(lambda: connection.execute("COMMIT")) == "ROLLBACK":
-                raise RuntimeError(_ENDED)  # nobody may take for kept what PostgreSQL has undone
+                raise RuntimeError(
+                    _ENDED
+                )  # PostgreSQL has rolled back, so the caller must not believe that the changes were stored
 
     async def export(
-        self, shape: ListShape, values: ListValues, statistics: Statistics, scope: Scope = NO_TENANT
+        self, query: Select, arguments: Arguments, statistics: Statistics, visibility: Visibility = NO_TENANT
     ) -> AsyncGenerator[list[Document]]:
         async with self._export_snapshot() as snapshot:
-            reader = SqlReader(snapshot, self.statements, statistics, scope)
-            async with aclosing(reader.export(snapshot, shape, values)) as parts:
+            reader = SqlReader(snapshot, self.statements, statistics, visibility)
+            async with aclosing(reader.export(snapshot, query, arguments)) as parts:
                 async for part in parts:
                     yield part
 
@@ -232,7 +242,9 @@ class PostgresqlStorage:
     async def _export_snapshot(self) -> AsyncGenerator[_Snapshot]:
         """A transaction that only reads, and sees what was committed before it. Exports take half of the pool at most."""
         if self._exports.locked():
-            raise Unavailable("Too many exports are under way", log={"reason": "exports take half of the pool at most"})
+            raise Unavailable(
+                "Too many exports are running", log={"reason": "exports use at most half of the connection pool"}
+            )
         async with self._exports, self.connection() as connection:
             await self.guarded(lambda: connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
             try:
@@ -347,13 +359,13 @@ class PostgresqlStorage:
             case asyncpg.LockNotAvailableError():  # one of the next ones, to the driver
                 return WriteConflict(log={"database": str(error)})
             case asyncpg.ReadOnlySQLTransactionError() | asyncpg.ObjectNotInPrerequisiteStateError():
-                return ConnectionLost(log={"reason": "the server is no primary: it is in recovery, or read-only"})
+                return ConnectionLost(log={"reason": "the server is not a primary: it is in recovery, or read-only"})
             case asyncpg.QueryCanceledError():
                 return Timeout(log={"database": str(error)})
             case asyncpg.InterfaceError() if "another operation" in str(error):
                 return RuntimeError("A transaction runs one statement at a time: await its calls one after the other")
             case _ if isinstance(error, _AWAY):
-                return ConnectionLost(log={"reason": f"the database is away: {type(error).__name__}"})
+                return ConnectionLost(log={"reason": f"the database is unavailable: {type(error).__name__}"})
             case _:
                 return error
 
@@ -406,8 +418,8 @@ class _Reads:
     async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
         return await self.storage.records(text, arguments)
 
-    async def fetch_one(self, statement: PointStatement, values: dict[str, Any]) -> Any:
-        return await self.points.read(statement, values["id"], statement.others(values))
+    async def fetch_one(self, statement: PointStatement, named: dict[str, Any]) -> Any:
+        return await self.points.read(statement, named[KEY], statement.others(named))
 
 
 class _Single:
@@ -422,8 +434,8 @@ class _Single:
     async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
         return await self.storage.records(text, arguments)
 
-    async def fetch_one(self, statement: PointStatement, values: dict[str, Any]) -> Any:
-        rows = await self.storage.fetch(statement.one.text, statement.one.bind(values))
+    async def fetch_one(self, statement: PointStatement, named: dict[str, Any]) -> Any:
+        rows = await self.storage.fetch(statement.one.text, statement.one.bind(named))
         return rows[0] if rows else None
 
     async def execute(self, text: str, arguments: tuple[Any, ...]) -> int:
@@ -452,8 +464,8 @@ class _Statements:
     async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
         return await self.storage.guarded(lambda: self.connection.fetch(text, *arguments))
 
-    async def fetch_one(self, statement: PointStatement, values: dict[str, Any]) -> Any:
-        rows = await self.fetch(statement.one.text, statement.one.bind(values), short=True)
+    async def fetch_one(self, statement: PointStatement, named: dict[str, Any]) -> Any:
+        rows = await self.fetch(statement.one.text, statement.one.bind(named), short=True)
         return rows[0] if rows else None
 
     async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:

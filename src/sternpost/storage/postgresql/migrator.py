@@ -59,7 +59,7 @@ T = TypeVar("T")
 _Part = tuple[Mode, tuple[str, ...]]
 
 LOCK_TIMEOUT_SECONDS = 5.0
-"""How long a statement waits for a lock: whoever comes after it waits as well, so this is an outage's length."""
+"""How long a statement waits for a lock. Later statements wait behind it, so this limits an outage."""
 
 _LOCK = "hashtext('sternpost schema')"
 _PAUSE_SECONDS = 0.1
@@ -125,7 +125,7 @@ class PostgresqlMigrator:
                 connection.exec_driver_sql(f"SELECT pg_advisory_unlock({_LOCK})")
 
     def actions(self, steps: Sequence[Step]) -> list[Action]:
-        """What the steps come to."""
+        """The actions of the steps."""
         return [action for step in steps for action in _actions(step)]
 
     def create_statements(self, plan: Plan) -> list[str]:
@@ -201,7 +201,7 @@ def _on_server(url: str, statement: str) -> None:
             finally:
                 await connection.close()
         except (OSError, asyncpg.PostgresError) as error:
-            raise StartupError(f"No scratch database can be made beside that of {_shown(url)}: {error}") from error
+            raise StartupError(f"No scratch database can be created on the server of {_shown(url)}: {error}") from error
 
     asyncio.run(run())
 
@@ -348,7 +348,7 @@ def _change_check(step: ChangeCheck) -> list[_Part]:
 
 
 def _checked_later(table: str, name: str, text: str, *before: str) -> list[_Part]:
-    """For new rows at once, for those that are there in a second step that keeps nobody out."""
+    """Adds a constraint for new rows at once, and validates existing rows in a second step that blocks nobody."""
     return [
         ("alone", (*before, f"ALTER TABLE {table} ADD CONSTRAINT {name} {text} NOT VALID")),
         ("alone", (f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}",)),

@@ -70,7 +70,7 @@ class Pool:
         task.add_done_callback(self._settling.discard)
 
     def discard(self, connection: Any) -> None:
-        """Ends a connection; whoever waits for one gets a new one."""
+        """Closes a connection; a waiting caller gets a new one."""
         self._forget(connection)
         if not connection.is_closed():
             connection.terminate()
@@ -149,7 +149,7 @@ class Pool:
         return found if found is not None else await self.acquire()
 
     def _expire_waiters(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Ends the wait of those whose time is up. One alarm serves all: a timer for each would cost every one of them."""
+        """Ends the wait of callers whose time is up. One timer serves all of them: one for each would cost more."""
         self._alarm = None
         now = loop.time()
         for waiter, deadline in self._deadlines.items():

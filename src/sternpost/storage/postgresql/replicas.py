@@ -1,4 +1,4 @@
-"""Reads on streaming replicas that see every write acknowledged before them, whoever made it and wherever.
+"""Reads on streaming replicas that see every write acknowledged before them, by any client of any process.
 
 A read first asks the primary how far its log is flushed: one tiny statement, shared by all reads of the moment. It then goes to
 a replica that has replayed the log up to there, waits a moment for it, and goes to the primary where none is so far.
@@ -21,17 +21,17 @@ PATIENCE_SECONDS = 0.02
 """How long a read waits for a replica that is a little behind."""
 
 LOOK_SECONDS = 0.25
-"""How often a replica that nobody waits for is looked at."""
+"""How often a replica is checked when no read waits for it."""
 
 LOOK_AGAIN_SECONDS = 0.001
 """The same while a read waits for it."""
 
 ANSWER_SECONDS = 1.0
-"""A replica that does not answer a look by then is away; what it was asked for is asked elsewhere."""
+"""A replica that does not answer a check in this time is unavailable; its reads are repeated elsewhere."""
 
 _AWAY = (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
-NO_REPLICA = "it is no replica: it was promoted, or its address is that of a primary"
+NO_REPLICA = "it is not a replica: it was promoted, or its address is that of a primary"
 
 _PRIMARY = """SELECT (pg_current_wal_flush_lsn() - '0/0')::bigint,
 ('x' || substr(pg_walfile_name(pg_current_wal_flush_lsn()), 1, 8))::bit(32)::bigint"""
@@ -64,12 +64,12 @@ class Replica:
 
     def __init__(self, connect: Connect, pool: Pool) -> None:
         self.pool = pool
-        self.reason: str | None = "it was not reached yet"
+        self.reason: str | None = "it has not been reached yet"
         self.position = Position(0, 0)
         self.system: int | None = None
         self._connect = connect
         self._missed = 0
-        """The farthest position that somebody waited for in vain."""
+        """The farthest position that a read waited for without success."""
         self._waiting: dict[asyncio.Future[bool], Position] = {}
         self._wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -135,7 +135,7 @@ class Replica:
                     self._seen(*row)
                     await self._pause()
             except _AWAY as error:
-                self.away(f"it is away: {type(error).__name__}")
+                self.away(f"it is unavailable: {type(error).__name__}")
             finally:
                 if connection is not None:
                     connection.terminate()
@@ -221,16 +221,17 @@ class ReplicatedReads:
                 raise Unavailable(log={"reason": replica.reason})
             wanted = await self._positions.join(None, None)
             if replica.system != self._system:
-                raise Unavailable(log={"reason": "it is a replica of another server"})
+                raise Unavailable(log={"reason": "it is a replica of a different server"})
             if replica.position.timeline != wanted.timeline:
-                raise Unavailable(log={"reason": "it is not known to follow the primary since its promotion"})
+                raise Unavailable(log={"reason": "it has not been seen to follow the new primary after a promotion"})
             if not await replica.reached(wanted):
                 behind = wanted.bytes - replica.position.bytes
-                raise Unavailable(log={"reason": f"it is {behind} bytes of log behind the primary"})
+                raise Unavailable(log={"reason": f"it is {behind} bytes of WAL behind the primary"})
 
         return check
 
-    async def _ask_primary(self, kind: None, parts: list[None]) -> Sequence[Position | Exception]:
+    async def _ask_primary(self, kind: None, take: Callable[[], list[None]]) -> Sequence[Position | Exception]:
+        parts = take()
         if self._system is None:
             self._system = (await self._primary(_PRIMARY_SYSTEM, ()))[0][0]
         try:

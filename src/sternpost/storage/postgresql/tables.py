@@ -1,4 +1,4 @@
-"""What PostgreSQL's catalogue says of external tables."""
+"""Reads existing tables from PostgreSQL's catalogue."""
 
 from __future__ import annotations
 

@@ -17,7 +17,8 @@ from sternpost.plan.audit import AUDIT_TABLE, MASK
 from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
 from sternpost.ports.audit import AuditEntry, AuditQuery
 from sternpost.ports.storage import Document
-from sternpost.storage.sql.dialect import ColumnType, Dialect, compile_statement
+from sternpost.storage.sql.dialect import ColumnType, Dialect
+from sternpost.storage.sql.statement import compile_statement
 
 Run = Callable[[str, tuple[Any, ...]], Awaitable[Sequence[Any]]]
 

@@ -1,4 +1,4 @@
-"""What external databases have in common: values that other programs have written."""
+"""What external databases have in common: values that were written by other programs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def checked(field: FieldPlan, convert: Callable[[Any], Any]) -> Callable[[Any], 
         try:
             return convert(value)
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, OSError, InvalidOperation) as error:
-            reason = f"the column {field.column_name} holds a value that is no {field.kind}"
+            reason = f"the column {field.column_name} contains a value that is not a valid {field.kind}"
             raise Internal(log={"reason": reason}) from error
 
     return run
@@ -64,18 +64,18 @@ def refuse_misfit(plan: Plan, dialect: Dialect, found: Columns) -> None:
                     f"{resource.table}.{field.column_name} is {fits}, which does not fit {_described(field)}"
                 )
     if problems:
-        raise Unavailable(log={"reason": "The database is not as the contract says: " + "; ".join(problems)})
+        raise Unavailable(log={"reason": "The database does not match the contract: " + "; ".join(problems)})
 
 
 def refuse_external(plan: Plan) -> None:
     """Raises `StartupError` where the schema is not Sternpost's to make."""
     if plan.external:
         raise StartupError(
-            'The contract says schema="external": its tables were there before, and Sternpost makes and changes none. '
-            "Whoever owns the database does that."
+            'The contract says schema="external": Sternpost does not create or change tables of an external database. '
+            "Change the schema with the tools of that database."
         )
 
 
 def _described(field: FieldPlan) -> str:
-    kept = f", kept as {field.storage}" if field.storage else ""
+    kept = f", stored as {field.storage}" if field.storage else ""
     return f"the field {field.name} ({field.kind}{kept})"

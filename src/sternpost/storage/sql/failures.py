@@ -1,4 +1,4 @@
-"""What a database refused, in one form for all drivers, and what the client is told of it."""
+"""Errors of constraints, in one form for all drivers, and what the client is told about them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Literal
 from sternpost.errors import ConstraintViolated, Detail, Duplicate, ReferenceNotFound, SternpostError, StillReferenced
 from sternpost.plan.model import ResourcePlan
 
-BEHIND = "The database{place} holds the schema for {found}; the contract needs {needed}. See: sternpost migrate status"
+BEHIND = "The database{place} has the schema for {found}; the contract needs {needed}. See: sternpost migrate status"
 
-SCHEMA_MISSING = "The database's schema is missing or not that of the contract. Run: sternpost migrate apply"
+SCHEMA_MISSING = "The schema of the database is missing or does not match the contract. Run: sternpost migrate apply"
 
 OTHER_SCHEMA = (
-    "{where} holds the schema of another contract or of an earlier version of this one. "
-    "Make a migration (sternpost migrate plan), or use a new database."
+    "{where} has the schema of another contract, or of an earlier version of this one. "
+    "Create a migration (sternpost migrate plan), or use a new database."
 )
 
 
@@ -39,8 +39,8 @@ class OnlyReads(RuntimeError):
 
     def __init__(self) -> None:
         super().__init__(
-            "This statement writes, but only reading is allowed here: use db.execute(…) or a transaction in a script, "
-            'and method="POST" for an operation'
+            "This statement writes, but only reads are allowed here: in a script use db.execute(…) or a transaction, "
+            'in an operation declare method="POST"'
         )
 
 
@@ -65,7 +65,7 @@ def client_error(failure: ConstraintFailed, resource: ResourcePlan, *, deleting:
     if deleting and failure.kind == "foreign key":
         return StillReferenced(log=log)
     if failure.kind == "unique":
-        message = f"This {' and '.join(names)} is taken already" if names else "The value is taken already"
+        message = f"This {' and '.join(names)} is already taken" if names else "The value is already taken"
         return Duplicate(details=[Detail(name, "duplicate", message) for name in names], log=log)
     if failure.kind == "foreign key":
         return ReferenceNotFound(
@@ -73,7 +73,7 @@ def client_error(failure: ConstraintFailed, resource: ResourcePlan, *, deleting:
         )
     code = "required" if failure.kind == "not null" else "constraint_violated"
     return ConstraintViolated(
-        details=[Detail(name, code, "The value breaks a rule of the data") for name in names], log=log
+        details=[Detail(name, code, "The value violates a rule of the data") for name in names], log=log
     )
 
 

@@ -87,7 +87,9 @@ class HiddenKey:
             encoded = key.rstrip(" ").encode()
             if len(encoded) <= KEY_BYTES and b"\0" not in encoded:
                 return encoded.ljust(KEY_BYTES, b"\0")
-        raise Internal(log={"reason": f"{self._place} holds a key that cannot be an id: {type(key).__name__}"})
+        raise Internal(
+            log={"reason": f"{self._place} contains a key that cannot be turned into an id: {type(key).__name__}"}
+        )
 
 
 def _tag(secret: bytes, resource: ResourcePlan) -> bytes:

@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from alembic.operations import Operations
 
 _ADVICE = {
-    "55P03": "another session holds what this needs; end that one, or wait longer with --lock-timeout",
-    "SQLITE_BUSY": "another process writes to it; end that one, or wait longer with --lock-timeout",
-    "23505": "there are rows with equal values",
+    "55P03": "another session holds a lock that this step needs; end that session, or wait longer with --lock-timeout",
+    "SQLITE_BUSY": "another process is writing to the database; end it, or wait longer with --lock-timeout",
+    "23505": "several rows have the same values",
 }
-"""What the databases' own words leave open, by PostgreSQL's and SQLite's codes."""
+"""Advice that the databases' own messages do not give, by the codes of PostgreSQL and SQLite."""
 
 
 def reason(error: Exception) -> str | None:
-    """Why the database refused something, in its own words, and what can be done about it; None for another error."""
+    """Why the database rejected a statement, with its own message, and what can be done about it; None for another error."""
     from sqlalchemy.exc import DBAPIError
 
     if not isinstance(error, DBAPIError):

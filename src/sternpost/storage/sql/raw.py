@@ -42,7 +42,7 @@ def bound(text: str, values: Mapping[str, Any], *, numbered: bool) -> tuple[str,
             parts.append(_placeholder(found["name"], names, numbered))
         elif found["foreign"]:
             raise TypeError(
-                f"{found['foreign']!r} is no parameter here. Name it, and give its value: "
+                f"{found['foreign']!r} is not a supported parameter. Use a named parameter and give its value: "
                 'await db.sql("select … where total > :total", total=10)'
             )
         elif found["comment"]:

@@ -238,7 +238,7 @@ class Schema:
         return Column(field.column_name, column_type, *arguments, key=field.name, nullable=field.nullable, info=info)
 
     def _fill(self, field: FieldPlan) -> str | None:
-        """What rows get that are older than the column, as SQL; None where only somebody who knows them can say it."""
+        """The value of a new column in existing rows, as SQL; None if only the author can decide it."""
         if field.generated in ("created", "updated"):
             return self.dialect.now
         if field.generated == "version":

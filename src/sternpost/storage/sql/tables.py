@@ -15,7 +15,7 @@ class FoundColumn:
         element: the type of an array's elements.
         default: SQL.
         counted: the database makes the next number where none is given.
-        generated: nobody can set it.
+        generated: its value cannot be set.
         samples: some of its values, where the type does not tell how they are kept.
     """
 

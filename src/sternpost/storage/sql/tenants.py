@@ -1,4 +1,4 @@
-"""Whose a new row is, and that it stays so."""
+"""Sets the tenant of new rows, and keeps it from being changed."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from collections.abc import Iterable
 from sternpost.errors import TenantRequired
 from sternpost.plan.model import Plan, ResourcePlan
 from sternpost.plan.values import tenant_value
-from sternpost.ports.storage import Scope, Values
+from sternpost.ports.storage import Values, Visibility
 
 
-def of_tenant(plan: Plan, resource: ResourcePlan, values: Values, scope: Scope) -> Values:
-    """The values of a new row with whose it is.
+def of_tenant(plan: Plan, resource: ResourcePlan, values: Values, visibility: Visibility) -> Values:
+    """The values of a new row with its tenant.
 
     Raises:
-        TenantRequired: the scope is nobody's.
+        TenantRequired: there is no tenant to give the row to.
         RuntimeError: the author's code says another tenant's, or, across all of them, none.
     """
     if resource.tenant is None:
         return values
     name, given = resource.tenant, values.get(resource.tenant)
-    if scope.every:
+    if visibility.every:
         if given is None:
-            raise RuntimeError(f"Across all tenants a new {resource.name} has to say whose it is: give its {name}")
+            raise RuntimeError(f"For all tenants, a new {resource.name} must name its tenant: set {name}")
         return values
-    own = tenant_value(plan, resource, scope.tenant)
+    own = tenant_value(plan, resource, visibility.tenant)
     if own is None:
         raise TenantRequired
     if given is not None and given != own:
-        raise RuntimeError(f"{resource.name}.{name} is always the tenant that the code works for; leave it out")
+        raise RuntimeError(f"{resource.name}.{name} is always the current tenant; leave it out")
     return {**values, name: own}
 
 
 def refuse_move(resource: ResourcePlan, names: Iterable[str]) -> None:
     """No row goes from one tenant to another: what refers to it would stay behind."""
     if resource.tenant is not None and resource.tenant in names:
-        raise RuntimeError(f"{resource.name}.{resource.tenant} says whose a row is, and cannot be changed")
+        raise RuntimeError(f"{resource.name}.{resource.tenant} is the tenant of the row, and cannot be changed")

@@ -17,31 +17,32 @@ from typing import Any, TypeVar
 from sternpost.errors import Internal, StartupError, SternpostError, Timeout, Unavailable
 from sternpost.plan.audit import AUDIT_TABLE
 from sternpost.plan.model import Plan
+from sternpost.plan.query import Select
 from sternpost.ports.audit import AuditTrail
 from sternpost.ports.keys import KeyStore
 from sternpost.ports.migrator import SCHEMA_TABLE, VERSION_TABLE
 from sternpost.ports.storage import (
     EVERY_TENANT,
     NO_TENANT,
+    Arguments,
     Document,
-    ListShape,
-    ListValues,
     Origin,
     Reader,
-    Scope,
     Session,
     Statistics,
     TransactionOptions,
     Values,
-    View,
+    Visibility,
 )
 from sternpost.storage.sql.api_keys import SqlKeys
 from sternpost.storage.sql.audit import SqlAuditTrail
 from sternpost.storage.sql.external import Columns, named_tables, refuse_external, refuse_misfit
 from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed, OnlyReads, behind
 from sternpost.storage.sql.grouping import Grouping
-from sternpost.storage.sql.session import SqlReader, SqlSession
-from sternpost.storage.sql.statements import PointStatement, Statements
+from sternpost.storage.sql.reader import SqlReader
+from sternpost.storage.sql.reads import PointStatement
+from sternpost.storage.sql.session import SqlSession
+from sternpost.storage.sql.statements import Statements
 from sternpost.storage.sql.tenants import of_tenant
 from sternpost.storage.sqlite.dialect import SqliteDialect
 
@@ -95,7 +96,7 @@ class SqliteStorage:
             )
         if path in ("", ":memory:"):
             raise StartupError(
-                "An in-memory SQLite database cannot be shared by readers and the writer. Use a file: sqlite:///path.sqlite"
+                "An in-memory SQLite database cannot be shared by connections. Use a file: sqlite:///path.sqlite"
             )
         self.path = Path(path)
         self.timeout_seconds = timeout_seconds
@@ -116,7 +117,7 @@ class SqliteStorage:
         self._writer_thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
         self._write_lock = asyncio.Lock()
         self._exports = asyncio.Semaphore(READER_THREADS // 2)
-        self._inserts: Grouping[View, Values, Document] = Grouping(
+        self._inserts: Grouping[str, Values, Document] = Grouping(
             self._insert_all, size_max=INSERTS_MAX, in_flight_max=1
         )
         self._budget = _Budget()
@@ -148,7 +149,7 @@ class SqliteStorage:
             raise Unavailable(log={"reason": behind(serves, self.statements.schema.fingerprint, revision)})
 
     async def _check_tables(self) -> None:
-        """The tables of a database that was there before: looked at again only after the file was replaced."""
+        """Checks the tables of an external database: again only after the file was replaced."""
         if self._fits == self._file:
             await self.read_in_thread("SELECT 1", ())
             return
@@ -193,23 +194,30 @@ class SqliteStorage:
         async with self._begin() as connection:
             return self.guarded(lambda: connection.execute(text, arguments).fetchall())
 
-    def reader(self, statistics: Statistics | None = None, scope: Scope = NO_TENANT) -> Reader:
+    def reader(self, statistics: Statistics | None = None, visibility: Visibility = NO_TENANT) -> Reader:
         reads = _PatientReads(self) if self.statements.plan.external else _Reads(self)
-        return SqlReader(reads, self.statements, statistics, scope)
+        return SqlReader(reads, self.statements, statistics, visibility)
 
-    async def insert(self, view: View, values: Values, statistics: Statistics, scope: Scope = NO_TENANT) -> Document:
+    async def insert(
+        self,
+        resource: str,
+        values: Values,
+        statistics: Statistics,
+        visibility: Visibility = NO_TENANT,
+        timeout_seconds: float | None = None,
+    ) -> Document:
         statistics.statements += 1
         plan = self.statements.plan
-        values = of_tenant(plan, plan.by_name[view.resource], values, scope)
-        return await self._inserts.join(view, values)
+        values = of_tenant(plan, plan.by_name[resource], values, visibility)
+        return await self._inserts.join_within(timeout_seconds, resource, values)
 
-    async def _insert_all(self, view: View, rows: list[Values]) -> Sequence[Document | Exception]:
+    async def _insert_all(self, resource: str, take: Callable[[], list[Values]]) -> Sequence[Document | Exception]:
         """Rows of many requests with one commit, which is what a write costs. A refused row leaves the others alone."""
         results: list[Document | Exception] = []
-        async with self.transaction(Statistics(), scope=EVERY_TENANT) as session:  # each row says whose it is
-            for row in rows:
+        async with self.transaction(Statistics(), visibility=EVERY_TENANT) as session:  # each row names its tenant
+            for row in take():
                 try:
-                    results.append(await session.insert(view, row))
+                    results.append(await session.insert(resource, row))
                 except SternpostError as error:
                     if error.http_status >= 500:
                         raise
@@ -218,7 +226,7 @@ class SqliteStorage:
 
     @asynccontextmanager
     async def transaction(
-        self, statistics: Statistics, options: TransactionOptions | None = None, scope: Scope = NO_TENANT
+        self, statistics: Statistics, options: TransactionOptions | None = None, visibility: Visibility = NO_TENANT
     ) -> AsyncGenerator[Session]:
         async with self._begin() as connection:
             deadline = options.timeout_seconds if options else None
@@ -226,18 +234,18 @@ class SqliteStorage:
                 _end_after(connection, deadline)
             try:
                 writes = _Writes(self, connection)
-                yield SqlSession(writes, self.statements, statistics, scope)
+                yield SqlSession(writes, self.statements, statistics, visibility)
                 writes.sign()
             finally:
                 if deadline is not None:
                     connection.set_progress_handler(None, 0)
 
     async def export(
-        self, shape: ListShape, values: ListValues, statistics: Statistics, scope: Scope = NO_TENANT
+        self, query: Select, arguments: Arguments, statistics: Statistics, visibility: Visibility = NO_TENANT
     ) -> AsyncGenerator[list[Document]]:
         async with self._export_snapshot() as snapshot:
-            reader = SqlReader(snapshot, self.statements, statistics, scope)
-            async with aclosing(reader.export(snapshot, shape, values)) as parts:
+            reader = SqlReader(snapshot, self.statements, statistics, visibility)
+            async with aclosing(reader.export(snapshot, query, arguments)) as parts:
                 async for part in parts:
                     yield part
 
@@ -246,7 +254,7 @@ class SqliteStorage:
         """A connection of its own, which sees what was committed before it. Exports take half of the threads at most."""
         if self._exports.locked():
             raise Unavailable(
-                "Too many exports are under way", log={"reason": "exports take half of the readers at most"}
+                "Too many exports are running", log={"reason": "exports use at most half of the reader threads"}
             )
         async with self._exports:
             connection = self.guarded(lambda: self._connect(busy_ms=int(self.timeout_seconds * 1000), reads_only=True))
@@ -316,7 +324,7 @@ class SqliteStorage:
             raise cancelled
 
     def _commit_patiently(self, connection: sqlite3.Connection) -> None:
-        """Without a write-ahead log a commit has to wait until nobody reads."""
+        """Without a write-ahead log a commit has to wait until there are no readers."""
         connection.execute(f"PRAGMA busy_timeout = {int(self.timeout_seconds * 1000)}")
         try:
             connection.commit()
@@ -326,7 +334,7 @@ class SqliteStorage:
     # -- connections
 
     def _connect_all(self) -> None:
-        if self.statements.plan.external:  # how its journal is kept is a matter of whoever made the file
+        if self.statements.plan.external:  # the journal mode of an external file is not changed
             self._writer = None if self.statements.plan.only_reads else self._connect(busy_ms=0)
         else:
             self._writer = self._connect(busy_ms=0)
@@ -373,15 +381,15 @@ class SqliteStorage:
         return (status.st_dev, status.st_ino)
 
     def _reconnect_if_replaced(self) -> None:
-        """Notices a file that was moved away or replaced: writing on would go into a file that nobody sees."""
+        """Detects a file that was moved or replaced, because further writes would go into a deleted file."""
         identity = self._identity()
         if identity is not None and identity == self._file:
             return
         if self._write_lock.locked():
-            raise Unavailable(log={"reason": "the SQLite file was replaced while a write is under way"})
+            raise Unavailable(log={"reason": "the SQLite file was replaced during a write"})
         if identity is None and self._file is not None:
             self._disconnect()
-            raise Unavailable(log={"reason": f"the SQLite file is gone: {self.path}"})
+            raise Unavailable(log={"reason": f"the SQLite file no longer exists: {self.path}"})
         self._disconnect()
         self.guarded(self._connect_all)
 
@@ -520,7 +528,7 @@ def _changed(cursor: sqlite3.Cursor) -> int:
 
 
 def _end_after(connection: sqlite3.Connection, seconds: float) -> None:
-    """Ends a statement that goes on beyond the time limit. It runs in the event loop, whose own timers then wait too."""
+    """Ends a statement that exceeds the time limit. It blocks the event loop, so timers of the loop cannot."""
     end = time.monotonic() + seconds
     connection.set_progress_handler(lambda: time.monotonic() > end, 10_000)
 
@@ -537,13 +545,13 @@ class _Reads:
     async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
         return await self.storage.records_in_thread(text, arguments)
 
-    async def fetch_one(self, statement: PointStatement, values: dict[str, Any]) -> Any:
-        rows = self.storage.read_inline(statement.one.text, statement.one.bind(values))
+    async def fetch_one(self, statement: PointStatement, named: dict[str, Any]) -> Any:
+        rows = self.storage.read_inline(statement.one.text, statement.one.bind(named))
         return rows[0] if rows else None
 
 
 class _PatientReads(_Reads):
-    """Reads of a file that was there before: without a write-ahead log a commit, or another program, may hold it.
+    """Reads of an external file: without a write-ahead log a commit, or another program, may lock it.
 
     Such a read is done once more in a thread, which can wait.
     """
@@ -554,8 +562,8 @@ class _PatientReads(_Reads):
         except FileLocked:
             return await self.storage.read_in_thread(text, arguments)
 
-    async def fetch_one(self, statement: PointStatement, values: dict[str, Any]) -> Any:
-        rows = await self.fetch(statement.one.text, statement.one.bind(values), short=True)
+    async def fetch_one(self, statement: PointStatement, named: dict[str, Any]) -> Any:
+        rows = await self.fetch(statement.one.text, statement.one.bind(named), short=True)
         return rows[0] if rows else None
 
 
@@ -567,7 +575,7 @@ class _Writes:
         self.connection = connection
         self._origin: Origin | None = None
         self._signed = 0
-        """The newest entry of the audit trail that says for whom it is, or was there before."""
+        """The newest entry of the audit trail that has its actor, or existed before the transaction."""
 
     async def attribute(self, origin: Origin) -> None:
         self.sign()
@@ -583,8 +591,8 @@ class _Writes:
     async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
         return self.storage.guarded(lambda: self.connection.execute(text, arguments).fetchall())
 
-    async def fetch_one(self, statement: PointStatement, values: dict[str, Any]) -> Any:
-        rows = await self.fetch(statement.one.text, statement.one.bind(values), short=True)
+    async def fetch_one(self, statement: PointStatement, named: dict[str, Any]) -> Any:
+        rows = await self.fetch(statement.one.text, statement.one.bind(named), short=True)
         return rows[0] if rows else None
 
     async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
@@ -631,8 +639,8 @@ class _Snapshot:
     async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
         return await self.run(lambda: _records(self._connection.execute(text, arguments)))
 
-    async def fetch_one(self, statement: PointStatement, values: dict[str, Any]) -> Any:
-        rows = await self.fetch(statement.one.text, statement.one.bind(values), short=True)
+    async def fetch_one(self, statement: PointStatement, named: dict[str, Any]) -> Any:
+        rows = await self.fetch(statement.one.text, statement.one.bind(named), short=True)
         return rows[0] if rows else None
 
     async def parts(self, text: str, arguments: tuple[Any, ...], size: int) -> AsyncGenerator[Sequence[Any]]:

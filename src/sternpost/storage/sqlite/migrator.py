@@ -1,4 +1,4 @@
-"""Migrations on SQLite: what ALTER TABLE cannot do is done by making the table anew with its rows."""
+"""Migrations on SQLite: changes that ALTER TABLE does not support are made by rebuilding the table with its rows."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class SqliteMigrator:
         connection = sqlite3.connect(self.path, timeout=self.lock_timeout_seconds, isolation_level=None)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = OFF")  # while tables are made anew; checked before each commit
+        connection.execute("PRAGMA foreign_keys = OFF")  # while tables are rebuilt; checked before each commit
         connection.execute("PRAGMA legacy_alter_table = OFF")
         return connection
 
@@ -113,7 +113,7 @@ class SqliteMigrator:
             yield
 
     def actions(self, steps: Sequence[Step]) -> list[Action]:
-        """What the steps come to. Neighbours that make the same table anew do so once."""
+        """The actions of the steps. Adjacent steps that rebuild the same table do so once."""
         actions: list[Action] = []
         for table, group in groupby(steps, key=lambda step: step.table if isinstance(step, _Rebuilding) else None):
             if table is None:
@@ -155,7 +155,7 @@ class SqliteMigrator:
         broken = connection.exec_driver_sql("PRAGMA foreign_key_check").fetchall()
         if broken:
             tables = ", ".join(sorted({f"{row[0]} (to {row[2]})" for row in broken}))
-            raise StartupError(f"Rows would refer to others that do not exist: {len(broken)} in {tables}")
+            raise StartupError(f"Rows would refer to rows that do not exist: {len(broken)} in {tables}")
 
     def tables(self, connection: Connection) -> set[str]:
         return {row[0] for row in connection.exec_driver_sql(_TABLES)}
@@ -301,7 +301,7 @@ def _statements(step: Step) -> tuple[str, ...]:
         case Execute():
             return (step.statement.sqlite,) if step.statement.sqlite else ()
         case _:
-            raise AssertionError(f"{type(step).__name__} makes its table anew")
+            raise AssertionError(f"{type(step).__name__} rebuilds its table")
 
 
 def _rebuilding(table: str, steps: list[_Rebuilding]) -> Action:
@@ -310,7 +310,7 @@ def _rebuilding(table: str, steps: list[_Rebuilding]) -> Action:
 
 
 def rebuild(connection: Any, table: str, steps: Sequence[_Rebuilding]) -> None:
-    """Makes a table anew with changes, keeps its rows, and puts its indexes and triggers back.
+    """Rebuilds a table with changes, keeps its rows, and restores its indexes and triggers.
 
     The order is that of https://www.sqlite.org/lang_altertable.html, section 7.
     """

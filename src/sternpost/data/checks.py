@@ -10,7 +10,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any, cast
 from uuid import UUID
 
-from sternpost.pipeline.instances import Instances
+from sternpost.data.instances import Instances
 from sternpost.plan.model import FieldPlan, Kind, ResourcePlan
 
 INT64 = (-(2**63), 2**63 - 1)
@@ -29,7 +29,7 @@ _TYPES: dict[Kind, tuple[type, ...]] = {
 }
 
 
-class Values:
+class Checks:
     """Checks values against the fields of a plan. What does not fit is the author's mistake: `TypeError` or `ValueError`."""
 
     def __init__(self, instances: Instances) -> None:

@@ -44,7 +44,7 @@ def stamp(resource: ResourcePlan, changed: Mapping[str, Any], clock: Clock) -> d
 def refuse_counted(resource: ResourcePlan, field: FieldPlan) -> None:
     """Raises `TypeError` for a value that an author may not give: a version, or when the row was deleted."""
     if field.generated == "version":
-        raise TypeError(f"{resource.name}.{field.name} is counted with each change of a row; leave it out")
+        raise TypeError(f"{resource.name}.{field.name} is incremented with each change of the row; leave it out")
     if field.generated == "deleted":
         raise TypeError(f"{resource.name}.{field.name} is set by delete and cleared by restore; leave it out")
 

@@ -1,0 +1,101 @@
+"""How the data client gets to the database: in a given reader or transaction, or by transactions of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from types import MappingProxyType
+from typing import Protocol, cast
+
+from sternpost.data.model import DataModel
+from sternpost.ports.storage import NO_TENANT, Origin, Reader, Session, Statistics, TransactionOptions, Visibility
+
+READS_ONLY = 'This operation only reads. Declare it with method="POST" to write.'
+
+_open: ContextVar[Mapping[DataAccess, Session]] = ContextVar("sternpost_transactions", default=MappingProxyType({}))
+"""The transactions that are open where the code runs, by the access that opened them."""
+
+
+class DataAccess:
+    """How one holder of the data client gets to the database: in a given reader or session, or by own transactions.
+
+    Args:
+        reader: an operation's; None for scripts, which open what they need.
+        visibility: for scripts, which rows of tenants there are.
+        origin: for scripts, whom the audit trail names.
+        sleep, random: replaced in tests; between two tries of a transaction it waits for a random part of the backoff.
+    """
+
+    def __init__(
+        self,
+        model: DataModel,
+        reader: Reader | None = None,
+        *,
+        visibility: Visibility = NO_TENANT,
+        origin: Origin | None = None,
+        statistics: Statistics | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        random: Callable[[], float] = random.random,
+    ) -> None:
+        self.model = model
+        self.statistics = reader.statistics if reader is not None else statistics or Statistics()
+        self.sleep = sleep
+        self.random = random
+        self.visibility = visibility if reader is None else reader.visibility
+        self.origin = origin if model.plan.audited else None
+        self._reader = reader
+
+    @property
+    def session(self) -> Session | None:
+        """The transaction that is open here, or None."""
+        current = _open.get().get(self)
+        if current is not None or self._reader is None:
+            return current
+        return cast("Session", self._reader) if self._reader.writes else None
+
+    @property
+    def reader(self) -> Reader:
+        """What to read with."""
+        return self.session or self._reader or self.model.storage.reader(self.statistics, visibility=self.visibility)
+
+    @asynccontextmanager
+    async def writing(self, *, whole: bool = False) -> AsyncGenerator[Session]:
+        """The transaction to write in. With `whole` it is a part of its own, which is undone alone when the block raises.
+
+        Raises:
+            RuntimeError: the operation only reads.
+        """
+        session = self.session
+        if session is None:
+            async with self.begin(None) as begun:
+                yield begun
+        elif whole:
+            async with session.savepoint():
+                yield session
+        else:
+            yield session
+
+    @asynccontextmanager
+    async def begin(self, options: TransactionOptions | None) -> AsyncGenerator[Session]:
+        """A transaction of its own; until it ends, everything here works in it."""
+        if self._reader is not None:
+            raise RuntimeError(READS_ONLY)
+        async with self.model.storage.transaction(self.statistics, options, visibility=self.visibility) as session:
+            if self.origin is not None:
+                await session.attribute(self.origin)
+            outside = _open.get()
+            _open.set({**outside, self: session})
+            try:
+                yield session
+            finally:
+                _open.set(outside)
+
+
+class HasAccess(Protocol):
+    """A `Context`, or another `Database`."""
+
+    @property
+    def access(self) -> DataAccess: ...
