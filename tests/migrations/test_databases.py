@@ -417,7 +417,7 @@ async def test_a_database_behind_its_contract_is_not_ready_and_becomes_so(
         assert (await client.get("/health/ready")).status == 503
         reasons = [str(line) for line in log_lines.lines]
         needed = fingerprints_of(new.plan)[target.name][:16]
-        why = "The database is at the migration 0001_start and holds the schema for "
+        why = "The database is at the migration 0001_start and has the schema for "
         assert any(why in reason and f"the contract needs {needed}" in reason for reason in reasons), reasons
         await asyncio.to_thread(runner.apply)
         assert (await client.get("/health/ready")).status == 200
