@@ -17,6 +17,7 @@ from sternpost.clock import Clock, SystemClock
 from sternpost.compile.compiler import Compiled, compile_contract
 from sternpost.compile.versions import Older
 from sternpost.contract.contract import Contract
+from sternpost.derive.openapi.document import openapi
 from sternpost.errors import MethodNotAllowed, NotFound, StartupError
 from sternpost.health.readiness import HEALTHY, Readiness
 from sternpost.ids import NewId, new_hex, random_hex
@@ -292,7 +293,7 @@ class Running:
         self.mounts = app.mounts
         self.rest = Rest(runtime, max_body_bytes=settings.max_body_bytes)
         self.older = tuple(Rest(version, max_body_bytes=settings.max_body_bytes) for version in older)
-        self.docs = Docs(runtime, older) if settings.docs else None
+        self.docs = Docs((runtime.plan, *(version.plan for version in older)), openapi) if settings.docs else None
         self.readiness = Readiness(
             runtime.plan.version,
             runtime.clock,

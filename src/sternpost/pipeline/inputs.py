@@ -1,4 +1,4 @@
-"""Validates inputs at the edge: a Pydantic model for each input of the plan, built once at start.
+"""Validates inputs at the edge: a Pydantic model for each shape of an input, built once at start.
 
 Types are strict (`"5"` is not a number), unknown members are refused, and every problem is reported.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -29,7 +29,8 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from sternpost.errors import Detail, Invalid
 from sternpost.ids import pattern as id_pattern
-from sternpost.plan.model import FieldPlan, PayloadPlan, Plan, RelationPlan, ResourcePlan
+from sternpost.plan.model import FieldPlan, OperationPlan, Plan, ResourcePlan
+from sternpost.plan.shapes import InputShape, ListMember, Member
 from sternpost.plan.values import from_plan
 
 JSON_DEPTH_MAX = 64
@@ -57,15 +58,17 @@ _CONFIG = ConfigDict(
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What an operation accepts: the model, and the names it refuses because the server sets them."""
+    """Reads the input of an operation.
+
+    Attributes:
+        filled_in: fields that the database fills in where they are not sent.
+        upgrade: for an older version of the API: makes the newest version's values of its own.
+    """
 
     model: type[BaseModel]
-    read_only: frozenset[str]
-    partial: bool
-    filled_in: frozenset[str] = frozenset()
-    """Fields that the database fills in where they are not sent."""
+    shape: InputShape
+    filled_in: frozenset[str]
     upgrade: Callable[[dict[str, Any]], dict[str, Any]] | None = None
-    """For an older version of the API: makes the newest version's values of its own."""
 
     def parse(self, body: bytes | dict[str, Any] | None) -> dict[str, Any]:
         """The values by field name; with a merge patch only those that were sent.
@@ -78,7 +81,7 @@ class Input:
             parsed = self.model.model_validate(body) if is_data else self.model.model_validate_json(body or b"")
         except ValidationError as error:
             raise Invalid(details=self._details(error)) from None
-        names = parsed.model_fields_set if self.partial else type(parsed).model_fields
+        names = parsed.model_fields_set if self.shape.partial else type(parsed).model_fields
         if self.filled_in:
             names = [name for name in names if name in parsed.model_fields_set or name not in self.filled_in]
         values = {name: _plain(getattr(parsed, name)) for name in names}
@@ -99,7 +102,7 @@ class Input:
     def _explained(self, problem: ErrorDetails) -> tuple[str, str]:
         if problem["type"] != "extra_forbidden":
             return problem["type"], problem["msg"].removeprefix("Value error, ")
-        if problem["loc"][-1] in self.read_only:
+        if problem["loc"][-1] in self.shape.read_only:
             return "read_only", "The server sets this; leave it out"
         return "unknown_field", "There is no such field"
 
@@ -110,59 +113,42 @@ class Inputs:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
 
-    def create(self, resource: ResourcePlan) -> Input:
-        """For a creation, and for each item of an owned list."""
-        return self._input(resource, "Create", ("always", "create"), partial=False)
-
-    def replace(self, resource: ResourcePlan) -> Input:
-        """For a replacement: all that a client may set."""
-        return self._input(resource, "Replace", ("always",), partial=False)
-
-    def update(self, resource: ResourcePlan) -> Input:
-        """For a merge patch: any part of it."""
-        return self._input(resource, "Update", ("always",), partial=True)
-
-    def payload(self, payload: PayloadPlan) -> Input:
-        """For a custom operation."""
-        definitions = {field.name: self._definition(field, partial=False) for field in payload.fields}
-        return Input(_model(payload.name, definitions), frozenset(), partial=False)
+    def of(self, resource: ResourcePlan, operation: OperationPlan) -> Input | None:
+        """For an operation; None where it takes no body."""
+        shape = operation.takes
+        if shape is None:
+            return None
+        payload = operation.input
+        fields = resource.fields_by_name if payload is None else {field.name: field for field in payload.fields}
+        filled_in = frozenset(member.name for member in shape.members if member.filled_in)
+        return Input(self._model(shape, fields), shape, filled_in)
 
     def text_value(self, field: FieldPlan) -> Callable[[str], Any]:
         """Turns the text of a query parameter into a value of the field; raises `ValueError` with a sentence."""
         return _text_parser(field, self._value_type(field))
 
-    def _input(self, resource: ResourcePlan, name: str, writable: tuple[str, ...], *, partial: bool) -> Input:
-        definitions: dict[str, Any] = {}
-        for field in resource.fields:
-            if field.write in writable:
-                definitions[field.name] = self._definition(field, partial=partial)
-        for relation in resource.relations:
-            if relation.input_name is not None:
-                definitions[relation.name] = self._list_definition(relation, partial=partial)
-        read_only = {field.public_name for field in resource.fields if field.write not in writable and not field.hidden}
-        read_only |= {relation.public_name for relation in resource.relations if relation.input_name is None}
-        for relation in resource.owned_relations:
-            item_fields = self.plan.by_name[relation.target].fields
-            read_only |= {field.public_name for field in item_fields if field.write == "never"}
-        filled_in = {field.name for field in resource.fields if field.generated == "database"}
-        model = _model(f"{resource.name}{name}", definitions)
-        return Input(model, frozenset(read_only), partial, frozenset(filled_in & definitions.keys()))
+    def _model(self, shape: InputShape, fields: Mapping[str, FieldPlan]) -> type[BaseModel]:
+        definitions: dict[str, Any] = {
+            member.name: self._definition(member, fields[member.name]) for member in shape.members
+        }
+        definitions.update({each.name: self._list_definition(each) for each in shape.lists})
+        return create_model(shape.name, __config__=_CONFIG, **definitions)
 
-    def _definition(self, field: FieldPlan, *, partial: bool) -> tuple[Any, Any]:
+    def _definition(self, member: Member, field: FieldPlan) -> tuple[Any, Any]:
         annotation: Any = self._value_type(field)
         if field.nullable:
             annotation = annotation | None
-        if field.required and not partial:
-            return annotation, Field(alias=field.public_name)
-        return annotation, Field(default=from_plan(field, field.default), alias=field.public_name)
+        if member.required:
+            return annotation, Field(alias=member.public_name)
+        return annotation, Field(default=from_plan(field, field.default), alias=member.public_name)
 
-    def _list_definition(self, relation: RelationPlan, *, partial: bool) -> tuple[Any, Any]:
-        target = self.plan.by_name[relation.target]
-        item: Any = self.create(target).model if relation.kind == "owned" else _id_type(target.prefix)
-        annotation = Annotated[list[item], Field(min_length=relation.min_items, max_length=relation.max_items)]
-        if relation.min_items and not partial:
-            return annotation, Field(alias=relation.input_name)
-        return annotation, Field(default_factory=list, alias=relation.input_name)
+    def _list_definition(self, each: ListMember) -> tuple[Any, Any]:
+        target = self.plan.by_name[each.target]
+        item: Any = _id_type(target.prefix) if each.items is None else self._model(each.items, target.fields_by_name)
+        annotation = Annotated[list[item], Field(min_length=each.min_items, max_length=each.max_items)]
+        if each.required:
+            return annotation, Field(alias=each.public_name)
+        return annotation, Field(default_factory=list, alias=each.public_name)
 
     def _value_type(self, field: FieldPlan) -> Any:
         match field.kind:
@@ -204,10 +190,6 @@ class Inputs:
                 return Literal[field.choices]
             case "json":
                 return Annotated[Any, AfterValidator(_checked_json)]
-
-
-def _model(name: str, definitions: dict[str, Any]) -> type[BaseModel]:
-    return create_model(name, __config__=_CONFIG, **definitions)
 
 
 def _plain(value: Any) -> Any:

@@ -450,11 +450,11 @@ async def _again(run: Execution, reader: Reader) -> Document:
 
 def _default_to_caller(run: Execution) -> None:
     """Fills references whose default is the caller; without a caller that could be one, they are required."""
-    for field in run.operation.resource.fields:
-        if not field.caller_default or run.values.get(field.name) is not None or field.write == "never":
+    shape = run.operation.plan.takes
+    for name in shape.from_caller if shape is not None else ():
+        if run.values.get(name) is not None:
             continue
-        if run.operation.plan.kind == "replace" and field.write == "create":
-            continue
+        field = run.operation.resource.fields_by_name[name]
         digits = decode(run.runtime.plan.by_name[str(field.references)].prefix, run.subject or "")
         if digits is None and not field.nullable:
             message = "You are not one of those who could be meant: say whose it is"

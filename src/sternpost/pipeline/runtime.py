@@ -146,7 +146,7 @@ class Runtime:
             writes_one_row=operation.kind == "create"
             and function is None
             and operation.timeout_seconds is None
-            and all(relation.input_name is None for relation in resource.relations)
+            and not resource.shape.lists
             and resource.name not in self.newest.audited
             and not self.newest.checked_references(self.newest.by_name[resource.name]),
             views=self.views,
@@ -166,26 +166,14 @@ class Runtime:
         return Scope(principal.tenant)
 
     def _input(self, resource: ResourcePlan, operation: OperationPlan) -> Input | None:
-        found = self._own_input(resource, operation)
+        found = self.inputs.of(resource, operation)
         if found is None or self.translation is None or operation.kind == "custom":
             return found
         return replace(found, upgrade=self.translation.upgrade(resource, creating=operation.kind == "create"))
 
-    def _own_input(self, resource: ResourcePlan, operation: OperationPlan) -> Input | None:
-        match operation.kind:
-            case "create":
-                return self.inputs.create(resource)
-            case "replace":
-                return self.inputs.replace(resource)
-            case "update":
-                return self.inputs.update(resource)
-            case _:
-                return self.inputs.payload(operation.input) if operation.input else None
-
     def nested(self, resource: ResourcePlan, relation: RelationPlan) -> BoundOperation | None:
         """The list operation behind `…/:id/relation`, or None where the target has no list."""
-        target = self.plan.by_name[relation.target]
-        found = next((operation for operation in target.operations if operation.kind == "browse"), None)
+        found = self.plan.by_name[relation.target].listing
         return self.operations[found.id] if found and relation.nested_route else None
 
 

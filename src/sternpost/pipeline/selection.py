@@ -14,28 +14,29 @@ from sternpost.pipeline.call import ListParameter
 from sternpost.pipeline.inputs import Inputs
 from sternpost.pipeline.views import (
     EMPTY_TREE,
-    FIELDS_MAX,
-    INCLUDE_DEPTH_MAX,
-    INCLUDES_MAX,
     RELATIONS_MAX,
     IncludeTree,
     Views,
     can_see,
 )
-from sternpost.plan.model import FieldPlan, OperationPlan, RelationPlan, ResourcePlan
+from sternpost.plan.model import OperationPlan, RelationPlan, ResourcePlan
+from sternpost.plan.shapes import (
+    FIELDS_MAX,
+    IN_MAX,
+    INCLUDE_DEPTH_MAX,
+    INCLUDES_MAX,
+    PAGE_MAX,
+    SORTS_MAX,
+    RowsShape,
+)
 from sternpost.ports.authenticator import Principal
 from sternpost.ports.storage import Condition, IncludeValues, whole_order
 
-PAGE_MAX = 10_000_000
-SORTS_MAX = 20
 _BEGIN = ListParameter("cursor", None, "")
 _PARTS = ("page", "pageSize", "cursor", "count")
 KEPT_MAX = 1000
 KEPT_CHARACTERS_MAX = 300
 """Parameters that are kept once they are checked: so many of one operation, and no longer ones."""
-
-IN_MAX = 100
-"""Values that one `in` filter may list."""
 
 
 @dataclass(slots=True)
@@ -67,14 +68,10 @@ class Selection:
 class Rules:
     """What the lists of a resource can be filtered and sorted by, prepared at start."""
 
-    def __init__(
-        self, resource: ResourcePlan, operation: OperationPlan | None, inputs: Inputs, without: str | None = None
-    ) -> None:
-        fields = resource.fields if operation else ()
-        self.filters: dict[str, FieldPlan] = {f.public_name: f for f in fields if f.filters and f.name != without}
+    def __init__(self, resource: ResourcePlan, rows: RowsShape, inputs: Inputs) -> None:
+        self.filters = {each.public_name: resource.fields_by_name[each.name] for each in rows.filters}
         self.parsers: dict[str, Callable[[str], Any]] = {name: inputs.text_value(f) for name, f in self.filters.items()}
-        sort = operation.sort if operation else ()
-        self.sortable = {resource.fields_by_name[name].public_name: name for name in sort}
+        self.sortable = dict(rows.sorts)
 
     def names(self, prefix: str = "") -> list[str]:
         """The parameters that filter, of fields that everyone may see."""
@@ -93,6 +90,7 @@ class _Asked:
     tree: IncludeTree
     resource: ResourcePlan
     relation: RelationPlan | None = None
+    rows: RowsShape | None = None
     whole: bool = False
     fields: set[str] | None = None
     values: list[Any] = field(default_factory=list[Any])
@@ -117,10 +115,11 @@ class Selector:
         self.operation = operation
         self.views = views
         self.inputs = inputs
+        query = operation.query
         self.is_list = operation.kind == "browse"
-        self.chooses = operation.kind in ("browse", "read")
-        self.includes = self.chooses and bool(views.includable(resource))
-        self.rules = Rules(resource, operation if self.is_list else None, inputs)
+        self.chooses = query is not None
+        self.includes = query is not None and query.includes
+        self.rules = Rules(resource, RowsShape() if query is None else query.rows, inputs)
         self.default_sort = tuple((name.removeprefix("-"), name.startswith("-")) for name in operation.default_sort)
         self.allowed = self._allowed()
         self._rules_of: dict[tuple[str, str], Rules] = {}
@@ -161,15 +160,12 @@ class Selector:
         found.cursor = cursor.value
         return found
 
-    def rules_of(self, relation: RelationPlan) -> Rules:
-        """What a relation's rows can be filtered and sorted by: the same as in their own list, but for the field that ties
-        them to the row they are under."""
+    def rules_of(self, relation: RelationPlan, rows: RowsShape) -> Rules:
+        """What a relation's rows can be filtered and sorted by, prepared when it is first asked for."""
         key = (relation.target, relation.remote_field)
         found = self._rules_of.get(key)
         if found is None:
-            resource = self.views.plan.by_name[relation.target]
-            browse = next((operation for operation in resource.operations if operation.kind == "browse"), None)
-            found = self._rules_of[key] = Rules(resource, browse, self.inputs, without=relation.remote_field)
+            found = self._rules_of[key] = Rules(self.views.plan.by_name[relation.target], rows, self.inputs)
         return found
 
     def _select(self, parameters: tuple[ListParameter, ...], principal: Principal | None) -> Selection:
@@ -285,19 +281,21 @@ class Selector:
         found = self._root(reading)
         at: tuple[str, ...] = ()
         for name in names:
-            allowed = {relation.public_name: relation for relation in self.views.includable(found.resource)}
+            allowed = {each.public_name: each for each in found.resource.shape.output.relations}
             if name not in allowed:
                 raise ValueError(
                     f"{found.resource.name} has no relation {name!r} to include; allowed are {', '.join(allowed) or 'none'}"
                 )
-            relation = allowed[name]
+            relation = found.resource.relations_by_name[allowed[name].name]
             at = (*at, relation.name)
             below = reading.asked.get(at)
             if below is None:
                 if len(reading.asked) > RELATIONS_MAX:
                     raise ValueError(f"At most {RELATIONS_MAX} relations can be asked for")
                 tree = found.tree.children.setdefault(relation.name, IncludeTree(".".join(at)))
-                below = reading.asked[at] = _Asked(tree, self.views.plan.by_name[relation.target], relation)
+                below = reading.asked[at] = _Asked(
+                    tree, self.views.plan.by_name[relation.target], relation, allowed[name].rows
+                )
             found = below
         return found
 
@@ -306,7 +304,7 @@ class Selector:
         before, dot, name = path.rpartition(".")
         found = self._relation(before, reading) if dot else self._root(reading)
         visible = {f.public_name: f.name for f in found.resource.fields if can_see(f, reading.scopes)}
-        relations = {relation.public_name for relation in self.views.includable(found.resource)}
+        relations = {each.public_name for each in found.resource.shape.output.relations}
         if name not in visible and name not in relations:
             allowed = ", ".join([*visible, *sorted(relations)])
             raise ValueError(f"{found.resource.name} has no field {name!r}; allowed are {allowed}")
@@ -331,9 +329,9 @@ class Selector:
         asked = self._relation(path, reading)
         relation = asked.relation
         assert relation is not None, "the path is not empty"
-        rules = self.rules_of(relation)
-        if relation.kind == "one":
+        if asked.rows is None:
             raise _Unknown(f"{path} is one row, not a list: it takes no parameters")
+        rules = self.rules_of(relation, asked.rows)
         if parameter.operator is None and name == "limit":
             asked.limit = _whole(parameter.value, 1, relation.max_items)
             asked.tree.limited = True

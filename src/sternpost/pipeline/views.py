@@ -5,18 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sternpost.pipeline.authorize import fold_for
-from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
+from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
 from sternpost.plan.policy import ALLOW, Path
+from sternpost.plan.shapes import INCLUDE_DEPTH_MAX, INCLUDES_MAX
 from sternpost.ports.authenticator import Principal
 from sternpost.ports.storage import Condition, Include, View
 
-INCLUDE_DEPTH_MAX = 4
-INCLUDES_MAX = 20
 RELATIONS_MAX = INCLUDES_MAX * INCLUDE_DEPTH_MAX
 """Relations of one answer, however they are asked for."""
-
-FIELDS_MAX = 200
-"""Names that `fields=` may list."""
 
 
 @dataclass(slots=True, eq=False)
@@ -46,7 +42,7 @@ class Views:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._read_scopes = {resource.name: self._scopes_that_matter(resource) for resource in plan.resources}
+        self._read_scopes = {resource.name: frozenset(resource.shape.output.scopes) for resource in plan.resources}
         self._own: dict[tuple[str, bool, frozenset[Path]], View] = {}
         self._plain: dict[tuple[str, frozenset[str], frozenset[Path]], View] = {}
 
@@ -86,17 +82,6 @@ class Views:
             names = tuple(f.name for f in resource.fields)
             found = self._own[key] = View(resource.name, names, lists, tuple(sorted(facts)))
         return found
-
-    def includable(self, resource: ResourcePlan) -> tuple[RelationPlan, ...]:
-        """The relations that `include=` may name: those whose rows some policy lets somebody see."""
-        return tuple(
-            r for r in resource.relations if r.kind == "owned" or self.plan.by_name[r.target].reading is not None
-        )
-
-    def _scopes_that_matter(self, resource: ResourcePlan) -> frozenset[str]:
-        """The scopes that show some field of the resource or of what it owns."""
-        shown_with = (resource, *(self.plan.by_name[relation.target] for relation in resource.owned_relations))
-        return frozenset(f.read_scope for part in shown_with for f in part.fields if f.read_scope)
 
     def _build(
         self, resource: ResourcePlan, principal: Principal | None, facts: frozenset[Path], tree: IncludeTree

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
+from typing import Any
 
 import orjson
 
-from sternpost.pipeline.runtime import Runtime
+from sternpost.plan.model import Plan
 from sternpost.protocols.rest.http import JSON, Header, Receive, Scope, Send, send_response
-from sternpost.protocols.rest.openapi import openapi
 
 PAGE_POLICY = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
@@ -24,31 +24,38 @@ _PREFIX = "/docs/assets/"
 
 
 class Docs:
-    """The documentation pages of a plan, built once."""
+    """The documentation pages of an API.
 
-    def __init__(self, runtime: Runtime, older: Sequence[Runtime] = ()) -> None:
-        self.descriptions = {"/openapi.json": orjson.dumps(openapi(runtime))}
-        for version in (runtime, *older) if older else ():
-            self.descriptions[f"{version.plan.base_path}/openapi.json"] = orjson.dumps(openapi(version))
-        versions = [(version.plan.api_version, f"/docs/{version.plan.api_version}") for version in (runtime, *older)]
-        self.pages = {"/docs": _page(runtime.plan.title, "/openapi.json", versions if older else [])}
-        for version in (runtime, *older) if older else ():
-            self.pages[f"/docs/{version.plan.api_version}"] = _page(
-                runtime.plan.title, f"{version.plan.base_path}/openapi.json", versions
-            )
+    Args:
+        plans: the versions of the API, the newest first.
+        describe: makes the OpenAPI document of a plan. It is called when a document is asked for, once for each.
+    """
+
+    def __init__(self, plans: Sequence[Plan], describe: Callable[[Plan], Mapping[str, Any]]) -> None:
+        newest, *older = plans
+        self.describe = describe
+        self.plans = {"/openapi.json": newest}
+        self.pages = {"/docs": _page(newest.title, "/openapi.json", [])}
+        self._documents: dict[str, bytes] = {}
+        if older:
+            links = [(plan.api_version, f"/docs/{plan.api_version}") for plan in plans]
+            self.plans.update({f"{plan.base_path}/openapi.json": plan for plan in plans})
+            self.pages["/docs"] = _page(newest.title, "/openapi.json", links)
+            for plan in plans:
+                self.pages[f"/docs/{plan.api_version}"] = _page(newest.title, f"{plan.base_path}/openapi.json", links)
 
     def knows(self, path: str) -> bool:
         """Whether the path is one of these pages."""
         return (
-            path in self.descriptions
+            path in self.plans
             or path in self.pages
             or (path.startswith(_PREFIX) and path[len(_PREFIX) :] in _ASSETS)
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
-        if path in self.descriptions:
-            await send_response(scope, send, 200, [JSON, *_headers()], self.descriptions[path])
+        if path in self.plans:
+            await send_response(scope, send, 200, [JSON, *_headers()], self._document(path))
         elif path in self.pages:
             page = [
                 (b"content-type", b"text/html; charset=utf-8"),
@@ -58,6 +65,12 @@ class Docs:
             await send_response(scope, send, 200, page, self.pages[path])
         else:
             await self._asset(scope, send, path[len(_PREFIX) :])
+
+    def _document(self, path: str) -> bytes:
+        found = self._documents.get(path)
+        if found is None:
+            found = self._documents[path] = orjson.dumps(self.describe(self.plans[path]))
+        return found
 
     async def _asset(self, scope: Scope, send: Send, name: str) -> None:
         body, etag = _asset(name)
