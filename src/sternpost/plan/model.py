@@ -34,6 +34,9 @@ DERIVED = {"derived": True}
 NO_SHAPE = ResourceShape(OutputShape((), (), ()), (), AuthoredRow((), ()))
 """What a resource has before its shapes are made."""
 
+DELETED_FIELD = "deleted_at"
+"""The field of rows that are kept when they are deleted: since when they are."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldPlan:
@@ -278,7 +281,7 @@ class Plan:
     base_path: str
     resources: tuple[ResourcePlan, ...]
     schema: Literal["own", "external"] = "own"
-    """Whose the database's schema is: Sternpost's, or that of a database that was there before."""
+    """Whose the database's schema is: Sternpost's, or another program's."""
     batch_max: int = 50
     """How many operations one batch may hold; 0 where there are no batches."""
     api_keys: bool = False
