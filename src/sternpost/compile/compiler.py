@@ -94,7 +94,7 @@ class _Compiler:
         if not self.report.diagnostics:
             bound, older = compile_versions(self.contract, bound, self.report, self._older_policy(drafts, known))
         self.report.raise_if_any()
-        bound, older = with_shapes(bound), tuple(replace(one, plan=with_shapes(one.plan, bound)) for one in older)
+        bound, older = with_shapes(bound, older)
         all_classes: dict[str, type] = {**classes, **{payload.name: cls for cls, payload in self.payloads.items()}}
         return Compiled(bound, functions, all_classes, places, older)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sternpost.compile.versions import Older
 from sternpost.plan.model import FieldPlan, OperationPlan, PayloadPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.shapes import (
     WRITABLE,
@@ -24,16 +25,21 @@ _NOT_AUTHORED = ("version", "deleted", "database")
 """Who fills in what the author's own code cannot set."""
 
 
-def with_shapes(plan: Plan, newest: Plan | None = None) -> Plan:
-    """The plan with the shapes of its resources and operations.
-
-    Args:
-        newest: for an older version of the API the plan of the newest one, whose fields are what is stored.
-    """
-    return _Shapes(plan, newest or plan).made()
+def with_shapes(newest: Plan, older: tuple[Older, ...]) -> tuple[Plan, tuple[Older, ...]]:
+    """The plans of all versions of an API with the shapes of their resources and operations."""
+    return _Shapes(newest, newest).made(), tuple(
+        replace(version, plan=_Shapes(version.plan, newest).made()) for version in older
+    )
 
 
 class _Shapes:
+    """Makes those of one version.
+
+    Args:
+        plan: the version's.
+        newest: that of the newest version, whose fields are what is stored.
+    """
+
     def __init__(self, plan: Plan, newest: Plan) -> None:
         self.plan = plan
         self.newest = newest
