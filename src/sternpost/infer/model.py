@@ -10,10 +10,10 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
 
-from sternpost.compile.fields import OPERATORS, SAFE_DIGITS, TEXT_MAX, constant
 from sternpost.compile.names import SNAKE, camel, kebab
 from sternpost.infer.checks import Fact, facts
 from sternpost.infer.names import TAKEN, ascii_words, class_name, field_name, many_of, prefix, snake, unique
+from sternpost.kinds import DIGITS_MAX, KINDS, TEXT_MAX
 from sternpost.plan.model import FieldPlan, Kind
 from sternpost.storage.sql.tables import Column, ForeignKey, Found, Table
 
@@ -321,7 +321,7 @@ class _Inference:
             options["storage"] = storage
         if (column.name,) in table.table.unique and kind not in ("json", "boolean"):
             options["unique"] = True
-        if column.name in table.table.indexed and OPERATORS[kind]:
+        if column.name in table.table.indexed and KINDS[kind].filters:
             options["filter"] = True
         if column.comment:
             options["description"] = column.comment
@@ -332,14 +332,14 @@ class _Inference:
 
     def _digits(self, column: Column) -> dict[str, Any]:
         if column.scale is not None and column.precision:
-            return {"decimal_places": min(column.scale, SAFE_DIGITS), "max_digits": min(column.precision, self._exact)}
+            return {"decimal_places": min(column.scale, DIGITS_MAX), "max_digits": min(column.precision, self._exact)}
         places = max((_places(value) for value in column.samples), default=2)
         return {"decimal_places": min(max(places, 2), self._exact), "max_digits": self._exact}
 
     @property
     def _exact(self) -> int:
         """Digits that the database keeps: SQLite's numbers with a fraction are binary, exact to 15 digits."""
-        return 15 if self.sqlite else SAFE_DIGITS
+        return 15 if self.sqlite else DIGITS_MAX
 
     def _kind(self, table: InferredTable, column: Column) -> tuple[Kind | None, str | None, str]:
         if self.sqlite:
@@ -664,7 +664,7 @@ def fits(found: InferredField) -> bool:
         max_digits=options.get("max_digits"),
         choices=found.choices,
     )
-    return constant(found.kind, options["default"], plan) is not None
+    return KINDS[found.kind].constant(options["default"], plan) is not None
 
 
 def _as_bound(kind: Kind, value: Any, otherwise: int) -> Any:

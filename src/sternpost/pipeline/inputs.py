@@ -9,7 +9,6 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, cast
 from uuid import UUID
@@ -29,6 +28,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from sternpost.errors import Detail, Invalid
 from sternpost.ids import pattern as id_pattern
+from sternpost.kinds import INT64_MAX, INT64_MIN, KINDS, Unfit, decimal_pattern, parse_day, parse_instant, parse_text
 from sternpost.plan.model import FieldPlan, OperationPlan, Plan, ResourcePlan
 from sternpost.plan.shapes import InputShape, ListMember, Member
 from sternpost.plan.values import from_plan
@@ -36,13 +36,6 @@ from sternpost.plan.values import from_plan
 JSON_DEPTH_MAX = 64
 EMAIL_LOCAL_MAX = 64
 """Characters before the @ (RFC 5321, 4.5.3.1.1)."""
-
-INT64 = range(-(2**63), 2**63)
-
-_is_instant = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,18})?([Zz]|[+-][0-9]{2}:[0-9]{2})", re.ASCII
-).fullmatch
-_is_day = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII).fullmatch
 
 DETAILS_MAX = 100
 """Problems that an answer lists."""
@@ -181,9 +174,9 @@ class Inputs:
             case "decimal":
                 return Annotated[str, AfterValidator(_decimal_parser(field))]
             case "datetime":
-                return Annotated[str, AfterValidator(_instant), AfterValidator(_bounds(field))]
+                return Annotated[str, AfterValidator(_said(parse_instant)), AfterValidator(_bounds(field))]
             case "date":
-                return Annotated[str, AfterValidator(_day), AfterValidator(_bounds(field))]
+                return Annotated[str, AfterValidator(_said(parse_day)), AfterValidator(_bounds(field))]
             case "uuid":
                 return UUID
             case "enum":
@@ -205,10 +198,19 @@ def _id_type(prefix: str) -> Any:
     return Annotated[str, StringConstraints(pattern=id_pattern(prefix)), AfterValidator(lambda text: text[start:])]
 
 
-def _no_nul(text: str) -> str:
-    if "\x00" in text:
-        raise PydanticCustomError("nul_character", "A text may not hold the character U+0000")
-    return text
+def _said(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """A reader of texts as a validator: what it refuses keeps its code."""
+
+    def validate(text: str) -> Any:
+        try:
+            return parse(text)
+        except Unfit as error:
+            raise PydanticCustomError(error.code, error.message) from None
+
+    return validate
+
+
+_no_nul = _said(parse_text)
 
 
 def _email_local(text: str) -> str:
@@ -222,27 +224,6 @@ def _email_local(text: str) -> str:
 def _whole(value: Any) -> Any:
     """JSON knows one kind of number: 5.0 is the integer 5 (JSON Schema, 6.1.1)."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _instant(text: str) -> datetime:
-    """RFC 3339, with a zone; in UTC from here on."""
-    if not _is_instant(text):
-        raise PydanticCustomError(
-            "datetime_format", "Input should be an instant with its zone, such as 2026-01-31T12:30:00Z"
-        )
-    try:
-        return datetime.fromisoformat(text.upper()).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise PydanticCustomError("datetime_range", "There is no such instant in the years 1 to 9999") from None
-
-
-def _day(text: str) -> date:
-    if not _is_day(text):
-        raise PydanticCustomError("date_format", "Input should be a date, such as 2026-01-31")
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise PydanticCustomError("date_range", "There is no such day") from None
 
 
 def _bounds(field: FieldPlan) -> Callable[[Any], Any]:
@@ -260,14 +241,6 @@ def _bounds(field: FieldPlan) -> Callable[[Any], Any]:
         return value
 
     return check if low is not None or high is not None else lambda value: value
-
-
-def decimal_pattern(field: FieldPlan) -> str:
-    """The text of a decimal: digits before the point as the field allows, and its places."""
-    places = field.decimal_places or 0
-    whole = max((field.max_digits or 18) - places, 1)
-    fraction = f"(\\.[0-9]{{1,{places}}})?" if places else ""
-    return f"^-?[0-9]{{1,{whole}}}{fraction}$"
 
 
 def _decimal_parser(field: FieldPlan) -> Callable[[str], Decimal]:
@@ -317,55 +290,24 @@ def _check_json(value: Any, depth: int) -> None:
     elif isinstance(value, list):
         for item in cast("list[Any]", value):
             _check_json(item, depth + 1)
-    elif (isinstance(value, int) and value not in INT64) or (isinstance(value, float) and not math.isfinite(value)):
+    elif (isinstance(value, int) and not INT64_MIN <= value <= INT64_MAX) or (
+        isinstance(value, float) and not math.isfinite(value)
+    ):
         raise PydanticCustomError("number_range", "A number is outside the range of 64 bits")
 
 
-is_integer = re.compile(r"-?[0-9]{1,20}", re.ASCII).fullmatch
-_BOOLEANS = {"true": True, "false": False}
-
-
 def _text_parser(field: FieldPlan, annotation: Any) -> Callable[[str], Any]:
-    if field.kind == "boolean":
-        return _parse_boolean
-    if field.kind == "decimal":
-        return _text_decimal(field)
-    # A filter may ask for any value of the type: the field's own bounds would only turn an empty answer into an error.
-    relaxed: dict[str, Any] = {
-        "integer": int,
-        "number": Annotated[float, Field(allow_inf_nan=False)],
-        "string": Annotated[str, AfterValidator(_no_nul)],
-        "date": Annotated[str, AfterValidator(_day)],
-        "datetime": Annotated[str, AfterValidator(_instant)],
-    }
-    adapter: TypeAdapter[Any] = TypeAdapter(relaxed.get(field.kind, annotation))
+    """A filter may ask for any value of the kind: the field's own bounds would only turn an empty answer into an error."""
+    kind = KINDS[field.kind]
+    if kind.from_text is not None:
+        return kind.from_text(field)
+    any_number = Annotated[float, Field(allow_inf_nan=False)]
+    adapter: TypeAdapter[Any] = TypeAdapter(any_number if kind.number else annotation)
 
     def parse(text: str) -> Any:
-        if field.kind == "integer" and not is_integer(text):
-            raise ValueError("Input should be a whole number")
         try:
-            value = adapter.validate_strings(text)
+            return adapter.validate_strings(text)
         except ValidationError as error:
             raise ValueError(error.errors(include_url=False)[0]["msg"]) from None
-        if field.kind == "integer" and value not in INT64:
-            raise ValueError("Input should be a number of 64 bits")
-        return value
-
-    return parse
-
-
-def _parse_boolean(text: str) -> bool:
-    if text not in _BOOLEANS:
-        raise ValueError("Input should be true or false")
-    return _BOOLEANS[text]
-
-
-def _text_decimal(field: FieldPlan) -> Callable[[str], Decimal]:
-    matches = re.compile(decimal_pattern(field)).fullmatch
-
-    def parse(text: str) -> Decimal:
-        if not matches(text):
-            raise ValueError(f"Input should be a decimal with at most {field.decimal_places} places")
-        return Decimal(text)
 
     return parse

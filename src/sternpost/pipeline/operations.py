@@ -20,6 +20,7 @@ from sternpost.errors import (
     Unprocessable,
 )
 from sternpost.ids import decode
+from sternpost.kinds import KINDS
 from sternpost.pipeline.authorize import ALLOW, DENY, fold_for
 from sternpost.pipeline.call import Answer, Call
 from sternpost.pipeline.change import Change
@@ -367,7 +368,7 @@ async def _export(run: Execution) -> Answer:
     return Answer(
         parts=_parts(run, shape, ListValues(selection.values, parent, run.subject, included=selection.included)),
         columns=(
-            *((field.public_name, field.kind in ("string", "json")) for field in fields),
+            *((field.public_name, KINDS[field.kind].free_text) for field in fields),
             *((name, True) for name in relations),
         ),
     )

@@ -11,10 +11,11 @@ from typing import Any, Literal
 
 import orjson
 
+from sternpost.kinds import KindName
 from sternpost.plan.policy import Path, PolicyNode
 from sternpost.plan.shapes import AuthoredRow, InputShape, OutputShape, QueryShape, ResourceShape
 
-Kind = Literal["id", "string", "integer", "number", "boolean", "decimal", "datetime", "date", "uuid", "enum", "json"]
+Kind = KindName
 """The kind of a field's value. `id` is a row's own key or a reference to another row's."""
 
 WriteRule = Literal["always", "create", "never"]
@@ -79,7 +80,7 @@ class FieldPlan:
     column: str | None = None
     """Its column, where that has another name."""
     storage: str | None = None
-    """How an external database keeps it, where there are several ways; see `STORAGE`."""
+    """How an external database keeps it, where there are several ways: one of its kind's `storage`."""
     stored: tuple[tuple[str, Any], ...] = ()
     """Rules that its column keeps instead, because an older version of the API allows more."""
     shown: tuple[tuple[Any, Any], ...] = ()
@@ -96,16 +97,6 @@ class FieldPlan:
     def column_name(self) -> str:
         """Its column."""
         return self.column or self.name
-
-
-STORAGE: dict[Kind, tuple[str, ...]] = {
-    "id": ("integer", "uuid", "text"),
-    "string": ("char",),
-    "enum": ("char",),
-    "datetime": ("timestamp", "iso text", "date text", "unix seconds", "unix milliseconds"),
-    "json": ("array",),
-}
-"""The ways in which an external database may keep a kind, beside the usual one. An id has no usual one."""
 
 
 @dataclass(frozen=True, slots=True)
