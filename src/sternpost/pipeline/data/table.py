@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, cast, overload
 
 from sternpost.errors import Conflict, NotFound
+from sternpost.kinds import KINDS, NUMBERS
 from sternpost.pipeline.data.rows import columns_of, model_of_document
 from sternpost.pipeline.data.where import Reading
 from sternpost.pipeline.data.writes import Parts, Writer, assignments, taken_apart, unique_key
@@ -51,8 +52,6 @@ Model = TypeVar("Model")
 NOTHING: Any = None
 """What is not given. It has every type, so that a checker tells of a wrong member by its name and not of a wrong union."""
 
-_NUMBERS = ("integer", "number", "decimal")
-_NO_LEAST = ("id", "uuid", "boolean", "json")
 _HAVING = ("eq", "ne", "gt", "gte", "lt", "lte")
 
 
@@ -550,7 +549,7 @@ class Table(
 
     def _measure(self, reading: Reading, function: Function, name: str) -> Measure:
         field = reading.field(self._resource, name)
-        fits = field.kind in _NUMBERS if function in ("sum", "avg") else field.kind not in _NO_LEAST
+        fits = field.kind in NUMBERS if function in ("sum", "avg") else KINDS[field.kind].extremes
         if not fits:
             raise TypeError(f"{self._resource.name}.{name} is of the kind {field.kind}, which has no {function}")
         return Measure(function, name)

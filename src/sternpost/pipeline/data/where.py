@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, cast
 
+from sternpost.kinds import KINDS
 from sternpost.pipeline.data.values import ROUNDING, Values, shortened
-from sternpost.plan.model import FieldPlan, Kind, Plan, RelationPlan, ResourcePlan
+from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.ports.data import (
     Either,
     Every,
@@ -22,23 +23,6 @@ from sternpost.ports.data import (
     Slot,
     Test,
 )
-
-ORDERED = ("eq", "ne", "in", "notIn", "gt", "gte", "lt", "lte", "isNull")
-TEXT = (*ORDERED, "contains", "startsWith", "endsWith", "mode")
-OPERATORS: dict[Kind, tuple[str, ...]] = {
-    "id": ("eq", "ne", "in", "notIn", "isNull"),
-    "uuid": ("eq", "ne", "in", "notIn", "isNull"),
-    "boolean": ("eq", "ne", "isNull"),
-    "enum": ("eq", "ne", "in", "notIn", "isNull"),
-    "string": TEXT,
-    "integer": ORDERED,
-    "number": ORDERED,
-    "decimal": ORDERED,
-    "datetime": ORDERED,
-    "date": ORDERED,
-    "json": ("isNull",),
-}
-"""The operators on each kind of field."""
 
 LIST_RELATION = ("some", "every", "none")
 ONE_RELATION = ("is", "isNot")
@@ -117,7 +101,7 @@ class Reading:
                 f'{resource.name}.{field.name} is JSON: only {{"isNull": True}} compares it; use db.sql for more'
             )
         tests: Mapping[str, Any] = cast("Mapping[str, Any]", wanted) if isinstance(wanted, Mapping) else {"eq": wanted}
-        allowed = OPERATORS[field.kind]
+        allowed = KINDS[field.kind].tests
         unknown = [name for name in tests if name not in allowed]
         if unknown:
             raise TypeError(f"{resource.name}.{field.name} has no operator {unknown[0]!r}; it has {', '.join(allowed)}")

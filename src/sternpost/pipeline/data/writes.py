@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
 from sternpost.errors import NotFound, ReferenceNotFound
+from sternpost.kinds import NUMBERS
 from sternpost.pipeline.data.where import Reading
 from sternpost.pipeline.writing import complete, computed_values, refuse_counted, stamp
 from sternpost.plan.model import FieldPlan, RelationPlan, ResourcePlan
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from sternpost.pipeline.runtime import Runtime
 
 ARITHMETIC: tuple[Arithmetic, ...] = ("set", "increment", "decrement", "multiply", "divide")
-_NUMBERS = ("integer", "number", "decimal")
 
 VERBS: dict[str, tuple[str, ...]] = {
     "one": ("connect", "create", "disconnect"),
@@ -296,7 +296,7 @@ def _take_field(runtime: Runtime, resource: ResourcePlan, field: FieldPlan, valu
     if verb == "set":
         parts.values[field.name] = values.stored(resource, field, amount)
         return
-    if field.kind not in _NUMBERS:
+    if field.kind not in NUMBERS:
         raise TypeError(f"{resource.name}.{field.name} is no number, so it cannot be {verb}ed")
     if amount is None:
         raise TypeError(f"{resource.name}.{field.name}: {verb!r} needs a number")
