@@ -241,7 +241,7 @@ class OperationCompiler:
     def _states(self, name: str, operation: Transition) -> tuple[str, tuple[str, ...], str]:
         given = (operation.source,) if isinstance(operation.source, str) else operation.source
         sources = tuple(given) if is_names(given) else ()
-        possible = [field.name for field in self.fields.values() if field.kind == "enum" and not field.nullable]
+        possible = [field.name for field in self.fields.values() if field.choices and not field.nullable]
         field = self.fields.get(operation.field) if operation.field in possible else None
         if field is None:
             self._add(

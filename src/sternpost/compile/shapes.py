@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sternpost.compile.versions import Older
-from sternpost.plan.model import FieldPlan, OperationPlan, PayloadPlan, Plan, RelationPlan, ResourcePlan
+from sternpost.plan.model import OperationPlan, PayloadPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.shapes import (
     WRITABLE,
     AuthoredRow,
@@ -184,16 +184,8 @@ def _authored(resource: ResourcePlan) -> AuthoredRow:
     written = [field for field in resource.fields if field.computed is None and field.generated not in _NOT_AUTHORED]
     return AuthoredRow(
         create=tuple(
-            Member(field.name, field.public_name, required=field.name not in by_relation and _needed(field))
+            Member(field.name, field.public_name, required=field.required and field.name not in by_relation)
             for field in written
         ),
         update=tuple(field.name for field in written if field.name != "id" and field.generated != "tenant"),
     )
-
-
-def _needed(field: FieldPlan) -> bool:
-    """Whether a new row has no value for it unless the author gives one."""
-    if field.generated is not None or field.nullable:
-        return False
-    has_value = field.default is not None or field.caller_default or field.hidden or field.kind == "json"
-    return field.required or not has_value
