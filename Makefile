@@ -4,15 +4,22 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PYTHONPATH := examples/shop:examples/chinook
 
-.PHONY: demo test check bench bench-scale lock clean
+# How many processes share the tests.
+WORKERS ?= 2
+
+.PHONY: demo test test-slow check bench bench-scale lock clean
 
 ## demo: the shop with sample data on http://127.0.0.1:8000 (PORT, DEMO_DIR and STERNPOST_* are respected)
 demo: .venv/.demo-installed
 	@exec $(BIN)/python -m shop.demo
 
-## test: sets up what the tests need and runs all of them
+## test: sets up what the tests need and runs all of them but the slow proofs (WORKERS, ARGS="…" for pytest)
 test: .venv/.installed
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow" $(ARGS)
+
+## test-slow: the proofs of many rounds: faults, many schedules, migrations at random
+test-slow: .venv/.installed
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m slow $(ARGS)
 
 ## check: style, types, layers, and whether the lock file is current
 check: .venv/.installed

@@ -24,11 +24,11 @@ from sternpost.compile.fields import OPERATORS
 from sternpost.contract.operations import Browse, Create, Custom, Delete, Operation, Read, Replace, Transition, Update
 from sternpost.contract.policy import PolicyPath
 from sternpost.errors import CATALOGUE
-from sternpost.pipeline.change import Change
-from sternpost.pipeline.context import Context
-from sternpost.pipeline.data.client import Database
-from sternpost.pipeline.data.table import Table
-from sternpost.pipeline.repository import Repository
+from sternpost.data.change import Change
+from sternpost.data.context import Context
+from sternpost.data.database import Database
+from sternpost.data.table import Table
+from sternpost.data.table import Repository
 from sternpost.pipeline.selection import IN_MAX, PAGE_MAX, SORTS_MAX
 from sternpost.pipeline.views import FIELDS_MAX, INCLUDE_DEPTH_MAX, INCLUDES_MAX
 from sternpost.settings import SECRETS, Settings

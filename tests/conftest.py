@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack
+import signal
+import sys
+import warnings
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +28,7 @@ SECRET = "test-only-4f9d2c7b8a6e1035d2c4b6a8e0f1"
 DATABASES = ("sqlite", "postgresql")
 
 _not_run: dict[str, str] = {}
+_SERVER = pytest.StashKey[dict[str, str]]()
 
 
 def not_run(suite: str, reason: str) -> None:
@@ -39,19 +45,60 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    if _not_run and os.environ.get("CI") == "true" and exitstatus == 0:
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["not_run"] = _not_run
+    elif _not_run and os.environ.get("CI") == "true" and exitstatus == 0:
         session.exitstatus = 1
 
 
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """A PostgreSQL server's maintenance database."""
-    with ExitStack() as stack:
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tells a worker where the one server of the run is, which the first of them starts."""
+    node.workerinput["postgres"] = _run_server(node.config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Takes over what a worker could not run."""
+    _not_run.update(getattr(node, "workeroutput", {}).get("not_run", {}))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Closes what a failed test has left open. Its warnings would fail whatever test happens to run next."""
+    failed = item.session.testsfailed
+    result = yield
+    if item.session.testsfailed > failed:
+        for name in ("last_exc", "last_type", "last_value", "last_traceback"):  # they hold its frames
+            vars(sys).pop(name, None)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            gc.collect()
+    return result
+
+
+def _run_server(config: pytest.Config) -> dict[str, str]:
+    """The server of this run, by `url`, or why there is none, by `problem`; it is stopped when the run ends."""
+    if hasattr(config, "workerinput"):
+        return config.workerinput["postgres"]
+    if _SERVER not in config.stash:
+        stack = ExitStack()
+        config.add_cleanup(stack.close)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was started is stopped
         try:
-            url = stack.enter_context(postgres_server())
+            config.stash[_SERVER] = {"url": stack.enter_context(postgres_server())}
         except NoPostgres as error:
-            not_run("PostgreSQL", str(error))
-        yield url
+            config.stash[_SERVER] = {"problem": str(error)}
+    return config.stash[_SERVER]
+
+
+@pytest.fixture(scope="session")
+def postgres_url(pytestconfig: pytest.Config) -> str:
+    """A PostgreSQL server's maintenance database."""
+    server = _run_server(pytestconfig)
+    if "problem" in server:
+        not_run("PostgreSQL", server["problem"])
+    return server["url"]
 
 
 @pytest.fixture(params=DATABASES)
@@ -86,6 +133,25 @@ async def new_postgres_database(server: str) -> AsyncIterator[str]:
         await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
     finally:
         await admin.close()
+
+
+@contextmanager
+def shared_database(kind: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """An empty database of a kind, for several tests: for fixtures of a module or a session."""
+    if kind == "sqlite":
+        yield f"sqlite:///{request.getfixturevalue('tmp_path_factory').mktemp('shared') / 'test.sqlite'}"
+        return
+    databases = new_postgres_database(request.getfixturevalue("postgres_url"))
+
+    async def following() -> str | None:
+        return await anext(databases, None)
+
+    with asyncio.Runner() as runner:
+        url = str(runner.run(following()))
+        try:
+            yield url
+        finally:
+            runner.run(following())
 
 
 @dataclass

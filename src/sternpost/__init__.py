@@ -48,21 +48,20 @@ from sternpost.version import __version__
 if TYPE_CHECKING:
     from sternpost.app.application import Sternpost
     from sternpost.compile.diagnostics import ContractError
-    from sternpost.pipeline.change import Change
-    from sternpost.pipeline.context import Context
-    from sternpost.pipeline.data.client import Database
-    from sternpost.pipeline.data.table import Table
-    from sternpost.pipeline.repository import Repository
+    from sternpost.data.change import Change
+    from sternpost.data.context import Context
+    from sternpost.data.database import Database
+    from sternpost.data.table import Repository, Table
     from sternpost.settings import Settings
 
 _LAZY = {
     "Sternpost": "sternpost.app.application",
     "ContractError": "sternpost.compile.diagnostics",
-    "Change": "sternpost.pipeline.change",
-    "Context": "sternpost.pipeline.context",
-    "Database": "sternpost.pipeline.data.client",
-    "Table": "sternpost.pipeline.data.table",
-    "Repository": "sternpost.pipeline.repository",
+    "Change": "sternpost.data.change",
+    "Context": "sternpost.data.context",
+    "Database": "sternpost.data.database",
+    "Table": "sternpost.data.table",
+    "Repository": "sternpost.data.table",
     "Settings": "sternpost.settings",
 }
 

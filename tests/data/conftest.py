@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sternpost import Settings
-from sternpost.pipeline.data.client import Database
+from sternpost.data.database import Database
 from tests.data.library import Book, Label, Person, app
 
 
@@ -18,7 +18,7 @@ async def db(make_settings: Callable[..., Settings]) -> AsyncIterator[Database]:
     """The data client as a script has it."""
     app.use(make_settings())
     async with app.data() as found:
-        await found.access.runtime.storage.create_schema()
+        await found.access.model.storage.create_schema()
         yield found
 
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sternpost import Settings
-from sternpost.pipeline.data.client import Database
+from sternpost.data.database import Database
 from tests.conftest import SECRET
 from tests.data.library import Book, Person, contract
 
@@ -182,7 +182,7 @@ async def both(tmp_path: Path, postgres_database: str) -> AsyncIterator[list[Dat
                 settings=Settings.model_validate({"env": "test", "database_url": url, "jwt_secret": SECRET}),
             )
             db = await stack.enter_async_context(own.data())
-            await db.access.runtime.storage.create_schema()
+            await db.access.model.storage.create_schema()
             people = await db.table(Person).create_many(PEOPLE, returning=True)
             ids = {row.email: row.id for row in people}
             rows = [{**book, "owner_id": None if book["owner"] is None else ids[str(book["owner"])]} for book in BOOKS]

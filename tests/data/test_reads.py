@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from sternpost import NotFound, NotLoaded
 from sternpost.errors import Invalid
-from sternpost.pipeline.data.client import Database
+from sternpost.data.database import Database
 from tests.data.conftest import filled
 from tests.data.library import Book, Label, Page, Person
 

@@ -14,7 +14,7 @@ import pytest
 
 from sternpost import Conflict, Duplicate, NotFound, Timeout
 from sternpost.errors import ConstraintViolated, ReferenceNotFound, StillReferenced, WriteConflict
-from sternpost.pipeline.data.client import Access, Database
+from sternpost.data.database import DataAccess, Database
 from sternpost.testing import Client
 from tests.data.conftest import filled
 from tests.data.library import Book, Label, Page, Person, app
@@ -387,7 +387,7 @@ async def test_run_tries_again_after_a_conflict(db: Database) -> None:
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
 
-    patient = Database(Access(db.access.runtime, sleep=sleep, random=lambda: 0.5))
+    patient = Database(DataAccess(db.access.model, sleep=sleep, random=lambda: 0.5))
     tries = 0
 
     async def work(tx: Database) -> int:

@@ -22,9 +22,17 @@ def private_postgres() -> PrivateServer:
     return server
 
 
+TIMEOUT_SECONDS = 20
+"""How long a request may wait for the database: far longer than any answer here takes, however busy the machine is."""
+
+
 def test_readiness_falls_and_recovers_by_itself(private_postgres: PrivateServer, tmp_path: Path) -> None:
     with private_postgres as postgres:
-        env = environment(STERNPOST_DATABASE_URL=postgres.url, STERNPOST_PORT="0")
+        env = environment(
+            STERNPOST_DATABASE_URL=postgres.url,
+            STERNPOST_PORT="0",
+            STERNPOST_DATABASE_TIMEOUT_SECONDS=str(TIMEOUT_SECONDS),
+        )
         with running(["-m", "sternpost", "serve", "shop.app:app", "--create-schema"], env, tmp_path) as server:
             user = {"name": "A", "email": "a@shop.example"}
             assert server.request("POST", "/api/v1/users", user)[0] == 201
@@ -36,12 +44,10 @@ def test_readiness_falls_and_recovers_by_itself(private_postgres: PrivateServer,
             started = time.monotonic()
             status, body = server.request("GET", "/api/v1/products")
             assert (status, body["error"]["code"]) == (503, "UNAVAILABLE")
-            assert time.monotonic() - started < 1
+            assert time.monotonic() - started < TIMEOUT_SECONDS / 4, "it waits for nothing"
             assert "postgres" not in str(body).lower()
             postgres.start()
-            back = time.monotonic()
-            while server.request("GET", "/health/ready")[0] != 200:
-                assert time.monotonic() - back < 2, "it did not recover"
+            assert server.request("GET", "/health/ready")[0] == 200, "it recovers with the database, not later"
             assert server.request("POST", "/api/v1/users", user)[0] == 409
             assert server.stop() == 0
 

@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import http.client
 import time
+from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sternpost.auth.jwt import make_token
+from tests.conftest import DATABASES, shared_database
 from tests.support.server import SECRET, send, serving
 
 REQUESTS = 100
+
+
+@pytest.fixture(scope="module", params=DATABASES)
+def served(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[http.client.HTTPConnection, str]]:
+    """A connection to a server of its own, which all tests share, and the id of a user there."""
+    folder = tmp_path_factory.mktemp("served")
+    with (
+        shared_database(request.param, request) as url,
+        serving("tests.process.counting_service:app", folder, STERNPOST_DATABASE_URL=url) as server,
+        closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)) as connection,
+    ):
+        _, made = send(connection, "POST", "/api/v1/users", {"name": "First", "email": "first@shop.example"})
+        yield connection, made["data"]["id"]
 
 
 @pytest.mark.parametrize(
@@ -29,27 +45,22 @@ REQUESTS = 100
         ("GET", "/health", None, 200),
     ],
 )
-async def test_requests_leave_no_cycles(
-    database_url: str, tmp_path: Path, method: str, path: str, body: dict[str, Any] | None, status: int
+def test_requests_leave_no_cycles(
+    served: tuple[http.client.HTTPConnection, str], method: str, path: str, body: dict[str, Any] | None, status: int
 ) -> None:
+    connection, user = served
     now = int(time.time())
     token = make_token(SECRET, subject="usr_" + "0" * 32, scopes=["users:admin"], issued=now, expires=now + 600)
-    with (
-        serving("tests.process.counting_service:app", tmp_path, STERNPOST_DATABASE_URL=database_url) as server,
-        closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)) as connection,
-    ):
-        _, made = send(connection, "POST", "/api/v1/users", {"name": "First", "email": "first@shop.example"})
-        path = path.format(id=made["data"]["id"])
 
-        def ask(number: int) -> None:
-            sent = body and {name: value.format(number=number) for name, value in body.items()}
-            found, answer = send(connection, method, path, sent, token)
-            assert found == status, answer
+    def ask(number: int) -> None:
+        sent = body and {name: value.format(number=number) for name, value in body.items()}
+        found, answer = send(connection, method, path.format(id=user), sent, token)
+        assert found == status, answer
 
-        for number in range(10):  # what is made once is made now
-            ask(number)
-        send(connection, "GET", "/garbage")
-        for number in range(REQUESTS):
-            ask(10 + number)
-        _, garbage = send(connection, "GET", "/garbage")
-        assert sum(garbage.values()) < REQUESTS, garbage  # less than one object for each
+    for number in range(10):  # what is made once is made now
+        ask(number)
+    send(connection, "GET", "/garbage")
+    for number in range(REQUESTS):
+        ask(10 + number)
+    _, garbage = send(connection, "GET", "/garbage")
+    assert sum(garbage.values()) < REQUESTS, garbage  # less than one object for each

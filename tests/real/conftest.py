@@ -18,7 +18,7 @@ from chinook.load import hex_id, load, source_path
 from sternpost import Settings, Sternpost
 from sternpost.ids import decode
 from sternpost.testing import Client
-from tests.conftest import DATABASES, SECRET, LogLines, new_postgres_database, not_run
+from tests.conftest import DATABASES, SECRET, LogLines, not_run, shared_database
 
 FOLDER = Path(__file__).parent
 PREFIXES = {
@@ -118,29 +118,14 @@ def original() -> Iterator[Original]:
 
 
 @pytest.fixture(scope="session", params=DATABASES)
-def loaded(
-    request: pytest.FixtureRequest, original: Original, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[str, dict[str, int]]]:
+def loaded(request: pytest.FixtureRequest, original: Original) -> Iterator[tuple[str, dict[str, int]]]:
     """The URL of a database that holds the store, and what loading it reported."""
 
     async def fill(url: str) -> dict[str, int]:
         return await load(Sternpost(contract, settings=settings_for(url)), original.path)
 
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path_factory.mktemp('chinook') / 'store.sqlite'}"
+    with shared_database(request.param, request) as url:
         yield url, asyncio.run(fill(url))
-        return
-    databases = new_postgres_database(request.getfixturevalue("postgres_url"))
-
-    async def following() -> str | None:
-        return await anext(databases, None)
-
-    with asyncio.Runner() as runner:
-        url = str(runner.run(following()))
-        try:
-            yield url, runner.run(fill(url))
-        finally:
-            runner.run(following())
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

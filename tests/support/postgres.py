@@ -1,7 +1,8 @@
 """Finds a PostgreSQL server for tests, or starts a private one.
 
-In this order: `STERNPOST_TEST_POSTGRES_URL` (default: the local server on 5432, user and database postgres); a private
-server from installed binaries; the same after installing them with apt, where that is allowed; docker compose.
+In this order: `STERNPOST_TEST_POSTGRES_URL`; a private server from installed binaries; the local server on 5432 (user
+and database postgres); a private one after installing it with apt, where that is allowed; docker compose. A private
+server does without what makes data outlive a crash of the machine, which its data never has to.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import asyncpg
 DEFAULT_URL = "postgresql://postgres@127.0.0.1:5432/postgres"
 COMPOSE = Path(__file__).with_name("compose.yaml")
 START_SECONDS = 60
+NOT_DURABLE = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
 
 
 class NoPostgres(Exception):
@@ -34,12 +36,13 @@ class NoPostgres(Exception):
 @contextmanager
 def postgres_server() -> Iterator[str]:
     """The URL of a server's maintenance database; a server that was started here ends with the block."""
-    url = os.environ.get("STERNPOST_TEST_POSTGRES_URL") or DEFAULT_URL
-    if answers(url):
-        yield url
-        return
-    tried = [f"no answer at {url.rpartition('@')[2]}"]
-    for start in (_private, _after_apt, _compose):
+    tried = []
+    if given := os.environ.get("STERNPOST_TEST_POSTGRES_URL"):
+        if answers(given):
+            yield given
+            return
+        tried.append(f"no answer at {given.rpartition('@')[2]}")
+    for start in (_private, _local, _after_apt, _compose):
         try:
             url, stop = start()
         except NoPostgres as error:
@@ -81,16 +84,18 @@ class PrivateServer:
 
     Args:
         primary: a running server to be a streaming replica of.
+        durable: whether what it has committed outlives a crash of the machine; without, it is faster.
 
     Raises:
         NoPostgres: no binaries are installed, or it does not start.
     """
 
-    def __init__(self, primary: PrivateServer | None = None) -> None:
+    def __init__(self, primary: PrivateServer | None = None, *, durable: bool = True) -> None:
         initdb, server = _binary("initdb"), _binary("postgres")
         if initdb is None or server is None:
             raise NoPostgres("no PostgreSQL binaries are installed")
         self.binary = server
+        self.options = ["listen_addresses=127.0.0.1", "max_connections=200", *(() if durable else NOT_DURABLE)]
         self.user = unprivileged()
         self.folder = Path(tempfile.mkdtemp(prefix="sternpost-postgres-"))
         if self.user is not None:
@@ -120,7 +125,7 @@ class PrivateServer:
 
     def start(self) -> None:
         """Starts it and waits until it answers."""
-        options = ["-k", self.folder, "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200"]
+        options = ["-k", self.folder, *(part for option in self.options for part in ("-c", option))]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [self.binary, "-D", self.folder / "data", "-p", str(self.port), *options],
@@ -128,6 +133,7 @@ class PrivateServer:
                 cwd="/",
                 stdout=log,
                 stderr=log,
+                start_new_session=True,  # Ctrl-C is for the tests, which stop it when they have ended
             )
         wait_for_answer(self.url, self.close)
 
@@ -144,9 +150,15 @@ class PrivateServer:
 
 
 def _private() -> tuple[str, Callable[[], None]]:
-    server = PrivateServer()
+    server = PrivateServer(durable=False)
     server.start()
     return server.url, server.close
+
+
+def _local() -> tuple[str, Callable[[], None]]:
+    if not answers(DEFAULT_URL):
+        raise NoPostgres(f"no answer at {DEFAULT_URL.rpartition('@')[2]}")
+    return DEFAULT_URL, lambda: None
 
 
 def _after_apt() -> tuple[str, Callable[[], None]]:

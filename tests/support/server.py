@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +30,8 @@ class Process:
     process: subprocess.Popen[bytes]
     lines: list[str] = field(default_factory=list)
     port: int = 0
+    reader: threading.Thread | None = None
+    """Ends with the last line."""
 
     def wait_for(self, pattern: str, seconds: float = START_SECONDS) -> re.Match[str]:
         """Waits until a printed line matches."""
@@ -40,7 +42,8 @@ class Process:
                     return found
             if self.process.poll() is not None:
                 self.process.wait()
-                time.sleep(0.05)  # the reading thread may still have a last line
+                if self.reader is not None:
+                    self.reader.join(max(deadline - time.monotonic(), 0))  # it may still have a last line
                 for line in list(self.lines):
                     if found := re.search(pattern, line):
                         return found
@@ -100,7 +103,7 @@ def running(
         for line in process.stdout:
             started.lines.append(line.decode(errors="replace").rstrip())
 
-    thread = threading.Thread(target=read, daemon=True)
+    thread = started.reader = threading.Thread(target=read, daemon=True)
     thread.start()
     try:
         started.port = int(started.wait_for(ready).group(1))
@@ -112,6 +115,31 @@ def running(
         thread.join(STOP_SECONDS)
         if process.stdout is not None:
             process.stdout.close()
+
+
+def wait_until(condition: Callable[[], Any], seconds: float = 20) -> None:
+    """Waits for what is no event that one could wait for."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.005)
+
+
+def catches(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler of its own for a signal."""
+    return _is_in("SigCgt", pid, number)
+
+
+def pending(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has not yet noticed a signal that it was sent."""
+    return _is_in("ShdPnd", pid, number) or _is_in("SigPnd", pid, number)
+
+
+def _is_in(mask: str, pid: int, number: signal.Signals) -> bool:
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    found = re.search(rf"^{mask}:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    assert found is not None
+    return bool(int(found[1], 16) >> (number - 1) & 1)
 
 
 def serving(app: str, folder: Path, *options: str, **env: str) -> Any:

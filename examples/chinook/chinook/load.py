@@ -24,8 +24,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from sternpost import Sternpost, SternpostError
 from sternpost.errors import StartupError
 from sternpost.pipeline.runtime import Runtime
-from sternpost.pipeline.writing import computed_values
-from sternpost.ports.storage import ListShape, ListValues, Session, Statistics
+from sternpost.data.writing import computed_values
+from sternpost.plan.query import Select
+from sternpost.ports.storage import Session, Statistics
 
 DEFAULT_SOURCE = Path(__file__).resolve().parents[3] / ".." / "shared" / "data" / "chinook.sqlite"
 BATCH = 500
@@ -112,8 +113,7 @@ async def load(app: Sternpost, source: Path, progress: Report = lambda table, do
 
 async def _refuse_rows(runtime: Runtime, session: Session) -> None:
     for resource in runtime.plan.resources:
-        found = await session.browse(ListShape(runtime.views.bare(resource)), ListValues(limit=1))
-        if found.documents:
+        if await session.count(Select(resource.name, ("id",))):
             raise LoadError(
                 f"The database holds rows already ({resource.table}). Load into an empty one: set STERNPOST_DATABASE_URL."
             )
@@ -134,14 +134,13 @@ class _Loading:
     async def table(self, source: Source) -> None:
         """Copies the rows of one table."""
         resource = self.runtime.plan.by_name[source.name]
-        view = self.runtime.views.bare(resource)
         self.progress(source.name, 0, self.totals[source.name])
         for done, rows in _batches(self.original.execute(source.query)):
             for row in rows:
                 values = source.values(row)
                 if resource.name == "Invoice":
                     values |= computed_values(resource, {"lines": self._lines(row["InvoiceId"])})
-                await self.session.insert(view, values)
+                await self.session.insert(resource.name, values)
             self.progress(source.name, done, self.totals[source.name])
 
     def _lines(self, invoice: int) -> list[dict[str, Any]]:

@@ -9,7 +9,8 @@ from typing import Any
 from rich.progress import Progress
 
 from sternpost import Sternpost
-from sternpost.pipeline.writing import complete, computed_values
+from sternpost.data.writing import complete, computed_values
+from sternpost.plan.query import Select
 from sternpost.ports.storage import Statistics
 
 USERS, PRODUCTS, ORDERS = 200, 50, 1000
@@ -72,21 +73,21 @@ class Fixed:
 async def is_seeded(app: Sternpost) -> bool:
     """Whether the first seeded user exists."""
     runtime = app.running.runtime
-    row = await runtime.storage.reader().get(runtime.views.bare(runtime.plan.by_name["User"]), seed_id(1, 0))
+    row = await runtime.storage.reader().get(Select("User", ("id",)), seed_id(1, 0))
     return row is not None
 
 
 async def seed(app: Sternpost, progress: Progress | None = None) -> None:
     """Writes everything in one transaction: afterwards all of it is there, or nothing."""
     runtime = app.running.runtime
-    plan, views = runtime.plan, runtime.views
+    plan = runtime.plan
     dice = random.Random(20260101)  # noqa: S311  (sample data)
     task = progress.add_task("seeding the shop", total=USERS + PRODUCTS + ORDERS) if progress else None
     async with runtime.storage.transaction(Statistics()) as session:
 
         async def add(name: str, values: dict[str, Any], made: datetime) -> None:
             resource = plan.by_name[name]
-            await session.insert(views.bare(resource), complete(resource, values, runtime.new_id, Fixed(made)))
+            await session.insert(name, complete(resource, values, runtime.new_id, Fixed(made)))
             if progress and task is not None:
                 progress.advance(task)
 
@@ -125,4 +126,4 @@ async def seed(app: Sternpost, progress: Progress | None = None) -> None:
                 complete(target, {**item, "id": seed_id(4, number * 10 + index)}, runtime.new_id, Fixed(made))
                 for index, item in enumerate(items)
             ]
-            await session.replace_owned("Order", "items", seed_id(3, number), views.bare(target), rows)
+            await session.replace_owned("Order", "items", seed_id(3, number), rows)

@@ -40,7 +40,8 @@ async def take_from_stock(ctx: Context, order: Order) -> None:
     short: list[Detail] = []
     # In the order of ids: two orders for the same products then wait for each other instead of locking each other out.
     for index, item in sorted(enumerate(order.items), key=lambda pair: pair[1].product.id):
-        if not await products.increment(item.product.id, "stock", -item.quantity, at_least=0):
+        enough = {"id": item.product.id, "stock": {"gte": item.quantity}}
+        if not await products.update_many(enough, {"stock": {"decrement": item.quantity}}):
             short.append(
                 Detail(f"items.{index}.quantity", "not_enough_stock", f"There are fewer than {item.quantity} in stock")
             )
@@ -60,4 +61,4 @@ async def give_back_stock(ctx: Context, order: Order) -> None:
     """Puts the items of an order that had been placed back into stock."""
     if ctx.previous_state in ("placed", "paid"):
         for item in sorted(order.items, key=lambda item: item.product.id):
-            await ctx.repository(Product).increment(item.product.id, "stock", item.quantity)
+            await ctx.repository(Product).update(item.product.id, {"stock": {"increment": item.quantity}})

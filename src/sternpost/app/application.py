@@ -17,18 +17,17 @@ from sternpost.clock import Clock, SystemClock
 from sternpost.compile.compiler import Compiled, compile_contract
 from sternpost.compile.versions import Older
 from sternpost.contract.contract import Contract
+from sternpost.data.database import DataAccess, Database
 from sternpost.derive.openapi.document import openapi
 from sternpost.errors import MethodNotAllowed, NotFound, StartupError
 from sternpost.health.readiness import HEALTHY, Readiness
 from sternpost.ids import NewId, new_hex, random_hex
-from sternpost.pipeline.data.client import Access, Database
 from sternpost.pipeline.runtime import Runtime
 from sternpost.pipeline.translation import NO_CONVERSIONS
 from sternpost.plan.model import Plan
 from sternpost.plan.values import tenant_value
 from sternpost.ports.authenticator import Authenticator
-from sternpost.ports.storage import EVERY_TENANT, NO_TENANT, Origin, Storage
-from sternpost.ports.storage import Scope as TenantScope
+from sternpost.ports.storage import EVERY_TENANT, NO_TENANT, Origin, Storage, Visibility
 from sternpost.protocols.rest.deprecation import day
 from sternpost.protocols.rest.docs import Docs
 from sternpost.protocols.rest.http import (
@@ -175,7 +174,6 @@ class Sternpost:
         older: list[Runtime] = []
         for version in self.compiled.older:
             runtime = self._runtime(settings, newest.storage, newest.authenticator, version)
-            runtime.authors = newest
             older.append(runtime)
             sunset = version.plan.sunset
             if sunset is not None and day(sunset) <= self.clock.now() and not version.plan.gone_after_sunset:
@@ -210,9 +208,9 @@ class Sternpost:
         Raises:
             TypeError: the contract has tenants, and neither is given, or both.
         """
-        scope, origin = self._scope(tenant, tenants), Origin(actor) if actor is not None else None
+        visibility, origin = self._visibility(tenant, tenants), Origin(actor) if actor is not None else None
         if self._running is not None:
-            yield cls(Access(self._running.runtime, scope=scope, origin=origin))
+            yield cls(DataAccess(self._running.runtime.data, visibility=visibility, origin=origin))
             return
         settings = self._settings or load_settings(dotenv=Path(".env"), serving=False)
         if self.plan.hides_keys and not settings.keeps_secrets and settings.production:
@@ -221,11 +219,11 @@ class Sternpost:
         await storage.open(self.plan)
         runtime = self._runtime(settings, storage, cast("Authenticator", None))  # nobody calls
         try:
-            yield cls(Access(runtime, scope=scope, origin=origin))
+            yield cls(DataAccess(runtime.data, visibility=visibility, origin=origin))
         finally:
             await storage.close()
 
-    def _scope(self, tenant: str | None, tenants: str | None) -> TenantScope:
+    def _visibility(self, tenant: str | None, tenants: str | None) -> Visibility:
         if tenant is not None and tenants is not None:
             raise TypeError('data() takes tenant="…" or tenants="all", not both')
         if tenants not in (None, "all"):
@@ -238,7 +236,7 @@ class Sternpost:
             )
         if tenant is not None and all(tenant_value(self.plan, resource, tenant) is None for resource in owners):
             raise TypeError(f"{tenant!r} cannot be a tenant of this contract")
-        return EVERY_TENANT if tenants else TenantScope(tenant) if tenant else NO_TENANT
+        return EVERY_TENANT if tenants else Visibility(tenant) if tenant else NO_TENANT
 
     def drain(self) -> None:
         """Readiness says no from now on; requests are still answered."""

@@ -1,4 +1,4 @@
-"""Who may: the part of a policy that depends on the row, checked for one row at a time."""
+"""Authorization: the part of a policy that depends on the row, checked for one row at a time."""
 
 from __future__ import annotations
 
@@ -9,21 +9,26 @@ from uuid import UUID
 
 from sternpost.ids import decode
 from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
-from sternpost.plan.policy import ALLOW, COMPARE, DENY, AllOf, AnyOf, Compare, Not, Owner, Path, PolicyNode, fold, paths
+from sternpost.plan.policy import COMPARE, PolicyNode, conditions_on_rows, paths
+from sternpost.plan.query import ALL as ALLOW
+from sternpost.plan.query import NONE as DENY
+from sternpost.plan.query import Compare, Constant, Either, Every, Node, Not, Path, Subject
 from sternpost.plan.values import from_plan
 from sternpost.ports.authenticator import Principal
 
 Facts = Mapping[Path, Any]
 
 
-def fold_for(policy: PolicyNode, principal: Principal | None) -> PolicyNode:
-    """What is left of a policy once it is known who calls."""
-    return fold(policy, known=principal is not None, scopes=principal.scopes if principal else frozenset())
+def fold_for(policy: PolicyNode, principal: Principal | None) -> Node:
+    """What a policy asks of a row once it is known who calls; `ALLOW` and `DENY` are the very constants."""
+    return conditions_on_rows(
+        policy, known=principal is not None, scopes=principal.scopes if principal else frozenset()
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class RowCheck:
-    """Checks policies of one resource's rows, in SQL's three-valued logic: unknown (None) is not allowed.
+    """Checks conditions on one resource's rows, as the database does: a comparison with null does not hold.
 
     Attributes:
         fields: the field at the end of each path that a policy looks at.
@@ -33,43 +38,38 @@ class RowCheck:
     fields: dict[Path, FieldPlan]
     prefixes: dict[Path, str]
 
-    def allows(self, node: PolicyNode, facts: Facts, subject: str | None) -> bool:
-        """Whether the (folded) policy holds for the row with these facts."""
-        return self._holds(node, facts, subject) is True
-
-    def _holds(self, node: PolicyNode, facts: Facts, subject: str | None) -> bool | None:
+    def allows(self, node: Node, facts: Facts, subject: str | None) -> bool:
+        """Whether the condition holds for the row with these facts."""
         match node:
-            case Owner(path):
-                return self._owns(path, facts[path], subject)
-            case Compare(path, operator, constant):
-                return self._compares(self.fields[path], facts[path], operator, constant)
-            case AllOf(parts):
-                results = [self._holds(part, facts, subject) for part in parts]
-                return False if False in results else None if None in results else True
-            case AnyOf(parts):
-                results = [self._holds(part, facts, subject) for part in parts]
-                return True if True in results else None if None in results else False
+            case Compare(path, operator, operand):
+                return self._compares(path, operator, operand, facts[path], subject)
+            case Every(parts):
+                return all(self.allows(part, facts, subject) for part in parts)
+            case Either(parts):
+                return any(self.allows(part, facts, subject) for part in parts)
             case Not(part):
-                inner = self._holds(part, facts, subject)
-                return None if inner is None else not inner
+                return not self.allows(part, facts, subject)
             case _:
-                return node == ALLOW
+                raise AssertionError(f"{node} is no condition of a policy")
 
-    def _owns(self, path: Path, value: Any, subject: str | None) -> bool | None:
-        prefix = self.prefixes.get(path)
-        if value is None or subject is None or (prefix is not None and decode(prefix, subject) is None):
-            return None
-        if self.fields[path].kind == "uuid":
-            # As in SQL: a subject that is no UUID is neither equal nor different, and a UUID has several spellings.
-            asked = _uuid_or_none(subject)
-            return None if asked is None else from_plan(self.fields[path], value) == asked
-        return str(value) == subject
+    def _compares(self, path: Path, operator: str, operand: Any, value: Any, subject: str | None) -> bool:
+        field = self.fields[path]
+        if isinstance(operand, Subject):
+            prefix = self.prefixes.get(path)
+            left, right = _identities(field, value, subject, prefix)
+        else:
+            assert isinstance(operand, Constant), "a policy compares with the caller or with a constant"
+            left, right = from_plan(field, value), from_plan(field, operand.value)
+        return left is not None and right is not None and bool(COMPARE[operator](left, right))
 
-    def _compares(self, field: FieldPlan, value: Any, operator: str, constant: Any) -> bool | None:
-        if value is None:
-            return None
-        left, right = from_plan(field, value), from_plan(field, constant)
-        return COMPARE[operator](left, right)
+
+def _identities(field: FieldPlan, value: Any, subject: str | None, prefix: str | None) -> tuple[Any, Any]:
+    """The value and the caller's id in one form; None for a caller who cannot be such a value."""
+    if value is None or subject is None or (prefix is not None and decode(prefix, subject) is None):
+        return None, None
+    if field.kind == "uuid":  # a UUID has several spellings
+        return from_plan(field, value), _uuid_or_none(subject)
+    return str(value), subject
 
 
 def _uuid_or_none(text: str) -> UUID | None:

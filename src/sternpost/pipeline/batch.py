@@ -12,7 +12,7 @@ from sternpost.errors import Detail, Invalid, SternpostError
 from sternpost.pipeline.call import Answer, Call, ListParameter, Precondition
 from sternpost.pipeline.execute import execute
 from sternpost.pipeline.runtime import Runtime
-from sternpost.ports.storage import NO_TENANT, Scope, Statistics
+from sternpost.ports.storage import NO_TENANT, Statistics, Visibility
 from sternpost.telemetry.observation import Observation
 
 NAME = "$batch"
@@ -64,8 +64,8 @@ async def execute_batch(
     named: dict[str, Any] = {}
     statistics = Statistics()
     try:
-        scope = await _scope(runtime, credentials)
-        async with runtime.storage.transaction(statistics, scope=scope) as session:
+        visibility = await _visibility(runtime, credentials)
+        async with runtime.storage.transaction(statistics, visibility=visibility) as session:
             for index, step in enumerate(steps):
                 try:
                     call = _call(step, credentials, named)
@@ -81,12 +81,12 @@ async def execute_batch(
     return results
 
 
-async def _scope(runtime: Runtime, credentials: str | None) -> Scope:
+async def _visibility(runtime: Runtime, credentials: str | None) -> Visibility:
     """Which rows of tenants there are for the caller; each step then asks again who calls, and whether they may."""
     if credentials is None or not runtime.newest.tenanted:
         return NO_TENANT
     try:
-        return runtime.scope(await runtime.authenticator.authenticate(credentials))
+        return runtime.visibility(await runtime.authenticator.authenticate(credentials))
     except SternpostError as error:
         _place(error, 0)
         raise

@@ -59,7 +59,7 @@ async def execute(runtime: Runtime, call: Call, observation: Observation, sessio
         statistics,
         observation,
         session,
-        runtime.scope(principal),
+        runtime.visibility(principal),
     )
     try:
         if operation.plan.timeout_seconds is None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from sternpost.data.change import Change
+from sternpost.data.context import Context
+from sternpost.data.writing import complete, stamp
 from sternpost.errors import (
     Conflict,
     Detail,
@@ -23,30 +26,29 @@ from sternpost.ids import decode
 from sternpost.kinds import KINDS
 from sternpost.pipeline.authorize import ALLOW, DENY, fold_for
 from sternpost.pipeline.call import Answer, Call
-from sternpost.pipeline.change import Change
-from sternpost.pipeline.context import Context
 from sternpost.pipeline.runtime import Access, BoundOperation, Runtime
-from sternpost.pipeline.selection import KEPT_MAX, Selection
+from sternpost.pipeline.selection import KEPT_MAX, LIMIT, OFFSET, PARENT, Selection
 from sternpost.pipeline.views import EMPTY_TREE
-from sternpost.pipeline.writing import complete
 from sternpost.plan.model import OperationKind, Plan, ResourcePlan
-from sternpost.plan.policy import Path, PolicyNode
+from sternpost.plan.query import Assignment, Compare, Constant, Modify, Node, Path, Remove, Select, Under, every, key_is
 from sternpost.ports.authenticator import Principal
 from sternpost.ports.storage import (
+    NO_ARGUMENTS,
     NO_TENANT,
+    Arguments,
     Document,
-    ListShape,
-    ListValues,
     Origin,
     Position,
     Reader,
     Row,
-    Scope,
     Session,
     Statistics,
-    View,
+    Visibility,
 )
 from sternpost.telemetry.observation import Observation
+
+ANSWER_ROWS_MAX = 50_000
+"""Rows that the relations of one answer may hold, each counted as often as it occurs."""
 
 EXPORT_PART_SECONDS = 60.0
 """How long a part of an export may take where the operation has no `timeout`; the first includes sorting the list."""
@@ -67,7 +69,7 @@ class Execution:
     observation: Observation
     session: Session | None = None
     """The transaction that the call is part of, where it is one of several that are carried out together."""
-    scope: Scope = NO_TENANT
+    visibility: Visibility = NO_TENANT
     """Which rows of tenants there are for the caller."""
 
     @asynccontextmanager
@@ -77,7 +79,7 @@ class Execution:
             await self._attribute(self.session)
             yield self.session
             return
-        async with self.runtime.storage.transaction(self.statistics, scope=self.scope) as session:
+        async with self.runtime.storage.transaction(self.statistics, visibility=self.visibility) as session:
             await self._attribute(session)
             yield session
 
@@ -87,7 +89,7 @@ class Execution:
             await session.attribute(Origin(self.subject, self.observation.operation, self.observation.request_id))
 
     @property
-    def policy(self) -> PolicyNode:
+    def policy(self) -> Node:
         """The operation's policy as far as it depends on the row."""
         return self.access.policy
 
@@ -105,22 +107,19 @@ async def browse(run: Execution) -> Answer:
         return await _export(run)
     reader = _reader(run)
     parent = await _visible_parent(run, reader) if run.call.parent is not None else None
-    shape = _list_shape(run)
+    query = _list_query(run)
     bound_to = selection.bound_to if parent is None else selection.bound_to + parent.encode()
     by_cursor = selection.cursor is not None
     position = _position(run, selection.cursor, bound_to) if selection.cursor else None
-    values = ListValues(
-        selection.values,
-        parent,
-        run.subject,
-        selection.page_size,
-        0 if by_cursor else (selection.page - 1) * selection.page_size,
-        position,
-        resume=True,
-        included=selection.included,
+    offset = 0 if by_cursor else (selection.page - 1) * selection.page_size
+    arguments = Arguments(
+        (selection.page_size, offset, parent, *selection.values), run.subject, position, ANSWER_ROWS_MAX
     )
-    rows = await reader.browse(
-        shape if position is None else _behind(run, shape, position), values, count=selection.count or not by_cursor
+    rows = await reader.select(
+        query if position is None else _behind(run, query, position),
+        arguments,
+        count=selection.count or not by_cursor,
+        resume=True,
     )
     meta: dict[str, Any]
     if by_cursor:
@@ -164,16 +163,14 @@ async def create(run: Execution) -> Answer:
         raise _denied(run)
     if run.operation.writes_one_row and run.policy is ALLOW and run.session is None:
         row = complete(resource, run.values, run.runtime.new_id, run.runtime.clock)
-        document = await run.runtime.storage.insert(
-            run.runtime.views.bare(resource), row, run.statistics, scope=run.scope
-        )
+        document = await run.runtime.storage.insert(resource.name, row, run.statistics, visibility=run.visibility)
         return _row_answer(run, document)
     async with run.transaction() as session:
         if run.policy is not ALLOW:
             facts = await session.facts(resource.name, run.values, tuple(run.access.facts))
             if not run.operation.check.allows(run.policy, facts, run.subject):
                 raise _denied(run)
-        change: Change[Any] = Change(run.runtime.authors, session, resource, run.values, None, None)
+        change: Change[Any] = Change(run.runtime.data, session, resource, run.values, None, None)
         return _row_answer(run, await _apply(run, session, change))
 
 
@@ -183,8 +180,8 @@ async def change_row(run: Execution) -> Answer:
     if run.operation.plan.kind == "replace":
         _default_to_caller(run)
     async with run.transaction() as session:
-        row = await _load(run, session, run.runtime.views.full(resource, run.access.facts), lock=True)
-        change: Change[Any] = Change(run.runtime.authors, session, resource, run.values, row.document, _digits(run))
+        row = await _load(run, session, run.runtime.views.full(resource, run.access.facts, lock=True))
+        change: Change[Any] = Change(run.runtime.data, session, resource, run.values, row.document, _digits(run))
         return _row_answer(run, await _apply(run, session, change))
 
 
@@ -192,10 +189,10 @@ async def delete(run: Execution) -> Answer:
     """Removes one row, and what it owns."""
     resource = run.operation.resource
     async with run.transaction() as session:
-        row = await _load(run, session, run.runtime.views.full(resource, run.access.facts), lock=True)
+        row = await _load(run, session, run.runtime.views.full(resource, run.access.facts, lock=True))
         if run.operation.function is not None:
             await run.operation.function(_context(run, session), run.runtime.instances.row(resource, row.document))
-        await session.delete(resource.name, _digits(run), at=run.runtime.clock.now())
+        await session.remove(Remove(resource.name, key_is(0)), (_digits(run),), at=run.runtime.clock.now())
     return Answer()
 
 
@@ -203,8 +200,8 @@ async def restore(run: Execution) -> Answer:
     """Brings a deleted row back, with what was deleted along with it."""
     resource = run.operation.resource
     async with run.transaction() as session:
-        view = run.runtime.views.full(resource, run.access.facts)
-        await _load(run, session.with_deleted(), view, lock=True)
+        view = run.runtime.views.full(resource, run.access.facts, lock=True)
+        await _load(run, session.with_deleted(), view)
         if not await session.restore(resource.name, _digits(run)):
             raise Conflict(
                 f"The {resource.name.lower()} is not deleted", details=[Detail("", "not_deleted", "is there")]
@@ -220,14 +217,8 @@ async def transition(run: Execution) -> Answer:
     """Moves one row from a state to another, by an update that only matches the states it may start from."""
     resource, plan = run.operation.resource, run.operation.plan
     async with run.transaction() as session:
-        row = await _load(run, session, run.runtime.views.full(resource, run.access.facts), lock=True)
-        values: dict[str, Any] = {str(plan.state_field): plan.target}
-        values.update(
-            {field.name: run.runtime.clock.now() for field in resource.fields if field.generated == "updated"}
-        )
-        moved = await session.update(
-            run.runtime.views.bare(resource), _digits(run), values, state=(str(plan.state_field), plan.sources)
-        )
+        row = await _load(run, session, run.runtime.views.full(resource, run.access.facts, lock=True))
+        moved = await _move(run, session)
         if moved is None:
             raise _wrong_state(run, row.document)
         document = {**row.document, **moved}
@@ -237,6 +228,21 @@ async def transition(run: Execution) -> Answer:
             await run.operation.function(context, run.runtime.instances.row(resource, document))
             document = await _again(run, session)
         return _row_answer(run, document)
+
+
+async def _move(run: Execution, session: Session) -> Document | None:
+    """The row in its new state; None where it is in none of the states that the transition starts from."""
+    resource, plan = run.operation.resource, run.operation.plan
+    state = str(plan.state_field)
+    changes = stamp(resource, {state: plan.target}, run.runtime.clock)
+    modify = Modify(
+        resource.name,
+        every((key_is(0), Compare((state,), "in", Constant(plan.sources)))),
+        tuple(Assignment(name, "set", slot) for slot, name in enumerate(changes, start=1)),
+        tuple(field.name for field in resource.fields),
+    )
+    _, documents = await session.modify(modify, (_digits(run), *changes.values()))
+    return documents[0] if documents else None
 
 
 async def custom(run: Execution) -> Answer:
@@ -267,8 +273,8 @@ async def _custom(run: Execution, reader: Reader) -> Answer:
     plan, resource = run.operation.plan, run.operation.resource
     arguments: list[Any] = [_context(run, reader)]
     if plan.on_item:
-        view = run.runtime.views.full(resource, run.access.facts)
-        row = await _load(run, reader, view, lock=plan.method != "GET")
+        view = run.runtime.views.full(resource, run.access.facts, lock=plan.method != "GET")
+        row = await _load(run, reader, view)
         arguments.append(run.runtime.instances.row(resource, row.document))
     elif run.policy is DENY or (
         run.policy is not ALLOW and not run.operation.check.allows(run.policy, {}, run.subject)
@@ -297,7 +303,7 @@ async def _apply(run: Execution, session: Session, change: Change[Any]) -> Docum
     return change.document
 
 
-async def _load(run: Execution, reader: Reader, view: View, *, lock: bool = False) -> Row:
+async def _load(run: Execution, reader: Reader, view: Select) -> Row:
     """The row that the call is about.
 
     Raises:
@@ -310,11 +316,10 @@ async def _load(run: Execution, reader: Reader, view: View, *, lock: bool = Fals
     if policy is DENY and seeing is DENY:
         raise _denied(run)  # whatever the row: so this tells nothing about it
     digits = decode(resource.prefix, run.call.id or "")
-    row = (
-        await reader.get(view, digits, subject=run.subject, lock=lock, included=run.selection.included)
-        if digits is not None
-        else None
-    )
+    arguments = NO_ARGUMENTS
+    if view.relations:
+        arguments = Arguments((None, None, None, *run.selection.values), run.subject, rows_max=ANSWER_ROWS_MAX)
+    row = await reader.get(view, digits, arguments) if digits is not None else None
     if row is None:
         raise NotFound
     check = run.operation.check
@@ -330,43 +335,51 @@ def _version(run: Execution, row: Row) -> int | None:
     return None if field is None else row.facts[(field.name,)]
 
 
-def _list_shape(run: Execution) -> ListShape:
+def _list_query(run: Execution) -> Select:
     """Which list is asked for. Lists that come again are the same object, so that their statement is found at once."""
     selection, access = run.selection, run.access
     parent = run.call.parent[:2] if run.call.parent else None
-    key = (selection.conditions, selection.sort, parent, selection.tree)
+    key = (selection.conditions, selection.order, parent, selection.tree)
     found = access.shapes.get(key)
     if found is not None:
         return found
-    shape = ListShape(
-        view=run.runtime.views.of(run.operation.resource, run.principal, tree=selection.tree),
-        policy=None if access.policy is ALLOW else access.policy,
-        parent=parent,
-        conditions=selection.conditions,
-        sort=selection.sort,
+    view = run.runtime.views.of(run.operation.resource, run.principal, tree=selection.tree)
+    under = () if parent is None else (Under(*parent, PARENT),)
+    query = Select(
+        view.resource,
+        view.fields,
+        where=every((*selection.conditions, access.policy, *under)),
+        relations=view.relations,
+        order=selection.order,
+        limit=LIMIT,
+        offset=OFFSET,
     )
     if len(access.shapes) >= KEPT_MAX:
         access.shapes.clear()
-    access.shapes[key] = shape
-    return shape
+    access.shapes[key] = query
+    return query
 
 
 async def _export(run: Execution) -> Answer:
     """The whole list, in parts that are read when they are asked for."""
     selection, plan, resource = run.selection, run.runtime.plan, run.operation.resource
     details = [Detail(name, "invalid_parameter", "An export is the whole list") for name in selection.paging]
-    shape = _list_shape(run)
-    cut = _cut_relation(plan, shape.view)
+    query = replace(_list_query(run), limit=None, offset=None)
+    cut = _cut_relation(plan, query)
     if cut is not None:
         message = f"An export takes no relation that may hold more rows than are given: export {cut} by themselves"
         details.append(Detail("include", "invalid_parameter", message))
     if details:
         raise Invalid("Invalid parameters", details=details)
     parent = await _visible_parent(run, _reader(run)) if run.call.parent is not None else None
-    fields = [resource.fields_by_name[name] for name in shape.view.fields]
-    relations = [resource.relations_by_name[include.relation].public_name for include in shape.view.includes]
+    fields = [resource.fields_by_name[name] for name in query.fields]
+    relations = [resource.relations_by_name[nested.relation].public_name for nested in query.relations]
     return Answer(
-        parts=_parts(run, shape, ListValues(selection.values, parent, run.subject, included=selection.included)),
+        parts=_parts(
+            run,
+            query,
+            Arguments((None, None, parent, *selection.values), run.subject, rows_max=ANSWER_ROWS_MAX),
+        ),
         columns=(
             *((field.public_name, KINDS[field.kind].free_text) for field in fields),
             *((name, True) for name in relations),
@@ -374,11 +387,13 @@ async def _export(run: Execution) -> Answer:
     )
 
 
-async def _parts(run: Execution, shape: ListShape, values: ListValues) -> AsyncGenerator[list[Document]]:
+async def _parts(run: Execution, query: Select, arguments: Arguments) -> AsyncGenerator[list[Document]]:
     statistics = Statistics()
     seconds = run.operation.plan.timeout_seconds or EXPORT_PART_SECONDS
     try:
-        async with aclosing(run.runtime.storage.export(shape, values, statistics, scope=run.scope)) as parts:
+        async with aclosing(
+            run.runtime.storage.export(query, arguments, statistics, visibility=run.visibility)
+        ) as parts:
             while True:
                 async with asyncio.timeout(seconds):
                     part = await anext(parts, None)
@@ -391,25 +406,25 @@ async def _parts(run: Execution, shape: ListShape, values: ListValues) -> AsyncG
         run.observation.statements += statistics.statements
 
 
-def _cut_relation(plan: Plan, view: View) -> str | None:
-    """A relation of the view that is given only in part where it is long."""
-    for include in view.includes:
-        relation = plan.by_name[view.resource].relations_by_name[include.relation]
-        if relation.kind in ("many", "linked") or include.limited:
+def _cut_relation(plan: Plan, query: Select) -> str | None:
+    """A relation of the query that is given only in part where it is long."""
+    for nested in query.relations:
+        relation = plan.by_name[query.resource].relations_by_name[nested.relation]
+        if nested.most is not None:
             return relation.public_name
-        if below := _cut_relation(plan, include.view):
+        if below := _cut_relation(plan, nested.query):
             return below
     return None
 
 
-def _behind(run: Execution, shape: ListShape, position: Position) -> ListShape:
+def _behind(run: Execution, query: Select, position: Position) -> Select:
     """The list from behind a position on; the same object again, as with whole lists."""
-    kept, key = run.access.shapes, (shape, tuple([value is None for value in position]))
+    kept, key = run.access.shapes, (query, tuple([value is None for value in position]))
     found = kept.get(key)
     if found is None:
         if len(kept) >= KEPT_MAX:
             kept.clear()
-        found = kept[key] = shape.behind(position)
+        found = kept[key] = query.behind(position)
     return found
 
 
@@ -435,7 +450,8 @@ async def _visible_parent(run: Execution, reader: Reader) -> str:
     digits = decode(parent.prefix, sent)
     check = run.runtime.checks[name]
     facts = run.runtime.operations[parent.reading.id].facts if parent.reading else frozenset[Path]()
-    row = await reader.get(View(name, ("id",), (), tuple(sorted(facts))), digits) if digits is not None else None
+    query = Select(name, ("id",), facts=tuple(sorted(facts)))
+    row = await reader.get(query, digits) if digits is not None else None
     if digits is None or row is None or not check.allows(policy, row.facts, run.subject):
         raise NotFound
     return digits
@@ -477,19 +493,19 @@ def _visible(run: Execution, document: Document) -> Document:
     )
 
 
-def _only(view: View, resource: ResourcePlan, document: Document, runtime: Runtime) -> Document:
+def _only(view: Select, resource: ResourcePlan, document: Document, runtime: Runtime) -> Document:
     if len(view.fields) == len(resource.fields) and all(
-        len(include.view.fields) == len(runtime.newest.by_name[include.view.resource].fields)
-        for include in view.includes
+        len(nested.query.fields) == len(runtime.newest.by_name[nested.query.resource].fields)
+        for nested in view.relations
     ):
         return document
     names = [resource.fields_by_name[name].public_name for name in view.fields]
     kept = {name: document[name] for name in names if name in document}
-    for include in view.includes:
-        relation = resource.relations_by_name[include.relation]
+    for nested in view.relations:
+        relation = resource.relations_by_name[nested.relation]
         target = runtime.newest.by_name[relation.target]
         kept[relation.public_name] = [
-            _only(include.view, target, item, runtime) for item in document.get(relation.public_name, [])
+            _only(nested.query, target, item, runtime) for item in document.get(relation.public_name, [])
         ]
     return kept
 
@@ -515,8 +531,8 @@ def _digits(run: Execution) -> str:
 
 
 def _reader(run: Execution) -> Reader:
-    return run.session or run.runtime.storage.reader(run.statistics, scope=run.scope)
+    return run.session or run.runtime.storage.reader(run.statistics, visibility=run.visibility)
 
 
 def _context(run: Execution, reader: Reader, *, previous_state: str | None = None) -> Context:
-    return Context(run.runtime.authors, run.principal, reader, run.observation.logger(), previous_state)
+    return Context(run.runtime.data, run.principal, reader, run.observation.logger(), previous_state)

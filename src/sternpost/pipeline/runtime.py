@@ -7,20 +7,23 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sternpost.clock import Clock
+from sternpost.data.instances import Instances
+from sternpost.data.model import DataModel
 from sternpost.ids import NewId
-from sternpost.pipeline.authorize import RowCheck, fold_for, row_check
+from sternpost.pipeline.authorize import DENY, RowCheck, fold_for, row_check
 from sternpost.pipeline.call import ListParameter
 from sternpost.pipeline.cursors import Cursors
-from sternpost.pipeline.data.values import Values
 from sternpost.pipeline.inputs import Input, Inputs
-from sternpost.pipeline.instances import Instances
 from sternpost.pipeline.selection import Selection, Selector
 from sternpost.pipeline.translation import NO_CONVERSIONS, Conversions, Translation
 from sternpost.pipeline.views import Views
 from sternpost.plan.model import OperationPlan, Plan, RelationPlan, ResourcePlan
-from sternpost.plan.policy import DENY, Path, PolicyNode, fold, paths
+from sternpost.plan.policy import DENY as DENIED
+from sternpost.plan.policy import fold, paths
+from sternpost.plan.query import Node, Path, Select
+from sternpost.plan.query import paths as row_paths
 from sternpost.ports.authenticator import Authenticator, Principal
-from sternpost.ports.storage import NO_TENANT, ListShape, Scope, Storage, View
+from sternpost.ports.storage import NO_TENANT, Storage, Visibility
 
 Function = Callable[..., Awaitable[Any]]
 
@@ -42,12 +45,12 @@ class Access:
         shapes: lists that came before.
     """
 
-    policy: PolicyNode
-    seeing: PolicyNode
+    policy: Node
+    seeing: Node
     facts: frozenset[Path]
-    view: View
+    view: Select
     selections: dict[tuple[ListParameter, ...], Selection]
-    shapes: dict[Hashable, ListShape]
+    shapes: dict[Hashable, Select]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ class BoundOperation:
     def _decide(self, principal: Principal | None) -> Access:
         policy = fold_for(self.plan.policy, principal)
         seeing = fold_for(self.resource.reading.policy, principal) if self.resource.reading else DENY
-        facts = paths(policy) | paths(seeing) | _version(self.resource, self.plan)
+        facts = row_paths(policy) | row_paths(seeing) | _version(self.resource, self.plan)
         return Access(policy, seeing, facts, self.views.of(self.resource, principal, facts), {}, {})
 
 
@@ -113,8 +116,6 @@ class Runtime:
     ) -> None:
         self.plan = plan
         self.newest = newest or plan
-        self.authors = self
-        """What the author's functions work with: the runtime of the newest version, in all of them."""
         self.versioned = plan.api_version if newest else None
         self.translation = Translation(plan, newest, conversions) if newest and newest is not plan else None
         self.storage = storage
@@ -125,7 +126,7 @@ class Runtime:
         self.views = Views(plan)
         self.inputs = Inputs(plan)
         self.instances = Instances(self.newest, classes)
-        self.data_values = Values(self.instances)
+        self.data = DataModel(self.newest, self.instances, storage, clock, new_id)
         self.checks = {resource.name: row_check(plan, resource) for resource in plan.resources}
         self.operations = {
             operation_id: self._bind(resource, operation, functions.get(operation_id))
@@ -137,7 +138,7 @@ class Runtime:
         return BoundOperation(
             plan=operation,
             resource=self.newest.by_name[resource.name],
-            needs_caller=fold(operation.policy, known=False, scopes=frozenset()) == DENY,
+            needs_caller=fold(operation.policy, known=False, scopes=frozenset()) == DENIED,
             facts=paths(operation.policy) | seeing | _version(self.newest.by_name[resource.name], operation),
             check=self.checks[resource.name],
             selector=Selector(resource, operation, self.inputs, self.views),
@@ -159,11 +160,11 @@ class Runtime:
             return resource if name in self.newest.tenanted else None
         return self._tenanted(str(resource.owned_by))
 
-    def scope(self, principal: Principal | None) -> Scope:
+    def visibility(self, principal: Principal | None) -> Visibility:
         """Which rows of tenants there are for a caller."""
         if principal is None or principal.tenant is None or not self.newest.tenanted:
             return NO_TENANT
-        return Scope(principal.tenant)
+        return Visibility(principal.tenant)
 
     def _input(self, resource: ResourcePlan, operation: OperationPlan) -> Input | None:
         found = self.inputs.of(resource, operation)

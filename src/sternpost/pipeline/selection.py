@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
@@ -20,6 +20,7 @@ from sternpost.pipeline.views import (
     can_see,
 )
 from sternpost.plan.model import OperationPlan, RelationPlan, ResourcePlan
+from sternpost.plan.query import Compare, Node, Not, Operator, Order, ordered, total_order
 from sternpost.plan.shapes import (
     FIELDS_MAX,
     IN_MAX,
@@ -30,13 +31,16 @@ from sternpost.plan.shapes import (
     RowsShape,
 )
 from sternpost.ports.authenticator import Principal
-from sternpost.ports.storage import Condition, IncludeValues, whole_order
 
 _BEGIN = ListParameter("cursor", None, "")
 _PARTS = ("page", "pageSize", "cursor", "count")
 KEPT_MAX = 1000
 KEPT_CHARACTERS_MAX = 300
 """Parameters that are kept once they are checked: so many of one operation, and no longer ones."""
+
+LIMIT, OFFSET, PARENT = 0, 1, 2
+"""The slots of every list; those of filters and of limits of relations come behind."""
+FIRST_VALUE = 3
 
 
 @dataclass(slots=True)
@@ -45,7 +49,8 @@ class Selection:
 
     Attributes:
         tree: the fields and relations that are asked for.
-        included: values for the relations of `tree`, by their path.
+        conditions: filters of the list.
+        values: what the slots from `FIRST_VALUE` on hold: values of filters, and limits of relations.
         cursor: where the list goes on; empty for its beginning, None where pages are asked for by number.
         count: whether the total is wanted with a cursor; pages by number always tell it.
         bound_to: what a cursor of this list is bound to: the same text stands for the same rows in the same order.
@@ -55,10 +60,9 @@ class Selection:
     tree: IncludeTree
     page: int = 1
     page_size: int = 0
-    sort: tuple[tuple[str, bool], ...] = ()
-    conditions: tuple[Condition, ...] = ()
+    order: tuple[Order, ...] = ()
+    conditions: tuple[Node, ...] = ()
     values: tuple[Any, ...] = ()
-    included: dict[str, IncludeValues] = field(default_factory=dict[str, IncludeValues])
     cursor: str | None = None
     count: bool = False
     bound_to: bytes = b""
@@ -93,8 +97,6 @@ class _Asked:
     rows: RowsShape | None = None
     whole: bool = False
     fields: set[str] | None = None
-    values: list[Any] = field(default_factory=list[Any])
-    limit: int | None = None
 
 
 @dataclass(slots=True)
@@ -103,8 +105,15 @@ class _Reading:
 
     selection: Selection
     scopes: frozenset[str]
-    conditions: list[tuple[Condition, Any]] = field(default_factory=list[tuple[Condition, Any]])
+    conditions: list[Node] = field(default_factory=list[Node])
+    filters: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
+    values: list[Any] = field(default_factory=list[Any])
     asked: dict[tuple[str, ...], _Asked] = field(default_factory=dict[tuple[str, ...], _Asked])
+
+    def slot(self, value: Any) -> int:
+        """The slot of a value."""
+        self.values.append(value)
+        return FIRST_VALUE + len(self.values) - 1
 
 
 class Selector:
@@ -120,7 +129,9 @@ class Selector:
         self.chooses = query is not None
         self.includes = query is not None and query.includes
         self.rules = Rules(resource, RowsShape() if query is None else query.rows, inputs)
-        self.default_sort = tuple((name.removeprefix("-"), name.startswith("-")) for name in operation.default_sort)
+        self.default_order = tuple(
+            ordered(name.removeprefix("-"), name.startswith("-")) for name in operation.default_sort
+        )
         self.allowed = self._allowed()
         self._rules_of: dict[tuple[str, str], Rules] = {}
 
@@ -169,7 +180,7 @@ class Selector:
         return found
 
     def _select(self, parameters: tuple[ListParameter, ...], principal: Principal | None) -> Selection:
-        selection = Selection(EMPTY_TREE, page_size=self.operation.page_size or 0, sort=self.default_sort)
+        selection = Selection(EMPTY_TREE, page_size=self.operation.page_size or 0, order=self.default_order)
         reading = _Reading(selection, principal.scopes if principal else frozenset[str]())
         details: list[Detail] = []
         seen: set[tuple[str, str]] = set()
@@ -190,12 +201,12 @@ class Selector:
             details.append(Detail("page", "invalid_parameter", message))
         if details:
             raise Invalid("Invalid parameters", details=details)
-        selection.conditions = tuple(condition for condition, _ in reading.conditions)
-        selection.values = tuple(value for _, value in reading.conditions)
+        selection.conditions = tuple(reading.conditions)
+        selection.values = tuple(reading.values)
         if reading.asked:
             selection.tree = _tree(reading)
         if self.is_list:
-            selection.bound_to = self._bound_to(selection)
+            selection.bound_to = self._bound_to(reading)
         return selection
 
     def _apply(self, parameter: ListParameter, reading: _Reading) -> None:
@@ -220,11 +231,11 @@ class Selector:
                     raise ValueError("Input should be true; leave count out where the total is not wanted")
                 selection.count = True
         elif parameter.operator is None and name == "sort":
-            selection.sort = _sort(parameter.value, self.rules)
+            selection.order = _sort(parameter.value, self.rules)
         else:
-            reading.conditions.append(
-                self._condition(name, parameter, self.rules, reading.scopes, lambda: self.allowed)
-            )
+            condition, value = self._condition(name, parameter, self.rules, reading, lambda: self.allowed)
+            reading.conditions.append(condition)
+            reading.filters.append((name, parameter.operator or "eq", str(value)))
 
     def _choose(self, parameter: ListParameter, reading: _Reading) -> bool:
         """What of the rows is asked for: `include` and `fields`."""
@@ -249,24 +260,31 @@ class Selector:
         name: str,
         parameter: ListParameter,
         rules: Rules,
-        scopes: frozenset[str],
+        reading: _Reading,
         allowed: Callable[[], Sequence[str]],
-    ) -> tuple[Condition, Any]:
+    ) -> tuple[Node, Any]:
+        """A filter, and its value for cursors."""
         field = rules.filters.get(name)
-        if field is None or not can_see(field, scopes):
+        if field is None or not can_see(field, reading.scopes):
             raise self._unknown(allowed())
         operator = parameter.operator or "eq"
         if operator not in field.filters:
             raise _Unknown(f"{field.public_name} has no filter {operator!r}; allowed are {', '.join(field.filters)}")
-        parse = rules.parsers[name]
+        parse, path = rules.parsers[name], (field.name,)
         if operator == "isNull":
-            return Condition(field.name, "isNull" if _flag(parameter.value) else "isNotNull"), None
+            wanted = _flag(parameter.value)
+            return Compare(path, "isNull" if wanted else "isNotNull"), wanted
+        value: Any
         if operator == "in":
             parts = parameter.value.split(",")
             if len(parts) > IN_MAX:
                 raise ValueError(f"At most {IN_MAX} values can be listed")
-            return Condition(field.name, operator), [parse(part) for part in parts]
-        return Condition(field.name, operator), parse(parameter.value)
+            value = [parse(part) for part in parts]
+        else:
+            value = parse(parameter.value)
+        if operator == "ne":  # the exact complement of "eq"
+            return Not(Compare(path, "eq", reading.slot(value))), value
+        return Compare(path, cast("Operator", operator), reading.slot(value)), value
 
     # -- relations
 
@@ -333,32 +351,26 @@ class Selector:
             raise _Unknown(f"{path} is one row, not a list: it takes no parameters")
         rules = self.rules_of(relation, asked.rows)
         if parameter.operator is None and name == "limit":
-            asked.limit = _whole(parameter.value, 1, relation.max_items)
-            asked.tree.limited = True
+            asked.tree.limit = reading.slot(_whole(parameter.value, 1, relation.max_items))
         elif parameter.operator is None and name == "sort" and rules.sortable:
-            asked.tree.sort = _sort(parameter.value, rules)
+            asked.tree.order = _sort(parameter.value, rules)
         else:
 
             def allowed() -> list[str]:
                 sort = [f"{path}.sort"] if rules.sortable else []
                 return [f"{path}.limit", *sort, *rules.names(f"{path}.")]
 
-            condition, value = self._condition(name, parameter, rules, reading.scopes, allowed)
+            condition, _ = self._condition(name, parameter, rules, reading, allowed)
             asked.tree.conditions += (condition,)
-            asked.values.append(value)
 
     # -- parts
 
-    def _bound_to(self, selection: Selection) -> bytes:
+    def _bound_to(self, reading: _Reading) -> bytes:
         order = [
-            (name, descending, self.resource.fields_by_name[name].kind)
-            for name, descending in whole_order(selection.sort)
+            (entry.path[0], entry.descending, self.resource.fields_by_name[entry.path[0]].kind)
+            for entry in total_order(reading.selection.order)
         ]
-        filters = sorted(
-            (condition.field, condition.operator, str(value))
-            for condition, value in zip(selection.conditions, selection.values, strict=True)
-        )
-        return orjson.dumps([self.views.plan.base_path, self.operation.id, order, filters])
+        return orjson.dumps([self.views.plan.base_path, self.operation.id, order, sorted(reading.filters)])
 
     def _unknown(self, allowed: Sequence[str] | None = None) -> _Unknown:
         names = self.allowed if allowed is None else allowed
@@ -390,7 +402,7 @@ def _flag(text: str) -> bool:
     return text == "true"
 
 
-def _sort(text: str, rules: Rules) -> tuple[tuple[str, bool], ...]:
+def _sort(text: str, rules: Rules) -> tuple[Order, ...]:
     order: dict[str, bool] = {}
     parts = text.split(",")
     if len(parts) > SORTS_MAX:
@@ -402,14 +414,11 @@ def _sort(text: str, rules: Rules) -> tuple[tuple[str, bool], ...]:
                 f"Cannot sort by {part.removeprefix('-')!r}; allowed are {', '.join(rules.sortable) or 'none'}"
             )
         order.setdefault(name, part.startswith("-"))  # a second time changes nothing in the order
-    return tuple(order.items())
+    return tuple(ordered(name, descending) for name, descending in order.items())
 
 
 def _tree(reading: _Reading) -> IncludeTree:
-    """What was asked for, as a tree; values go apart from it."""
+    """What was asked for, as a tree."""
     for asked in reading.asked.values():
-        tree = asked.tree
-        tree.fields = None if asked.whole or asked.fields is None else frozenset(asked.fields)
-        if tree.conditions or tree.limited:
-            reading.selection.included[tree.path] = IncludeValues(tuple(asked.values), asked.limit)
+        asked.tree.fields = None if asked.whole or asked.fields is None else frozenset(asked.fields)
     return reading.asked[()].tree

@@ -12,7 +12,8 @@ from typing import Any, Literal
 import orjson
 
 from sternpost.kinds import KindName
-from sternpost.plan.policy import Path, PolicyNode
+from sternpost.plan.policy import PolicyNode
+from sternpost.plan.query import Path
 from sternpost.plan.shapes import AuthoredRow, InputShape, OutputShape, QueryShape, ResourceShape
 
 Kind = KindName

@@ -1,7 +1,7 @@
 """Who may: policy expressions as data.
 
-A policy is a tree of these nodes. `sternpost.contract.policy` writes it, the pipeline decides with it for one row, and
-`storage.sql.policy` renders it as SQL for many. Both follow SQL's three-valued logic, so that they agree on nulls.
+A policy is a tree of these nodes, which `sternpost.contract.policy` writes. Once it is known who calls, what is left of it is a
+condition of the query language: the pipeline checks that for one row, and the builder of statements writes it as SQL for many.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from sternpost.plan import query
+from sternpost.plan.query import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +71,6 @@ class Not:
 
     part: PolicyNode
 
-
-Path = tuple[str, ...]
-"""Field names to follow from a row: foreign keys first."""
 
 PolicyNode = Public | Authenticated | Scope | Owner | Compare | AllOf | AnyOf | Not
 
@@ -131,6 +131,34 @@ def _join(
         return decisive
     rest = tuple(dict.fromkeys(part for part in folded if part != neutral))
     return neutral if not rest else rest[0] if len(rest) == 1 else kind(rest)
+
+
+def conditions_on_rows(node: PolicyNode, *, known: bool, scopes: frozenset[str]) -> query.Node:
+    """What a policy asks of a row once it is known who calls, in the query language.
+
+    Returns:
+        `query.ALL` and `query.NONE` (the very constants) where the row does not matter.
+    """
+    return _on_rows(fold(node, known=known, scopes=scopes), negated=False)
+
+
+def _on_rows(node: PolicyNode, *, negated: bool) -> query.Node:
+    """A negation moves to the comparisons: what is not known of a row because of a null allows nothing, negated or not."""
+    match node:
+        case Owner(path):
+            return query.Compare(path, "ne" if negated else "eq", query.SUBJECT)
+        case Compare(path, name, value):
+            return query.Compare(path, _NEGATED[name] if negated else name, query.Constant(value))
+        case AllOf(parts) | AnyOf(parts):
+            found = tuple(_on_rows(part, negated=negated) for part in parts)
+            return query.Every(found) if isinstance(node, AllOf) is not negated else query.Either(found)
+        case Not(part):
+            return _on_rows(part, negated=not negated)
+        case _:
+            return query.ALL if (node == ALLOW) is not negated else query.NONE
+
+
+_NEGATED: dict[str, query.Operator] = {"eq": "ne", "ne": "eq", "gt": "lte", "gte": "lt", "lt": "gte", "lte": "gt"}
 
 
 def paths(node: PolicyNode) -> frozenset[Path]:

@@ -1,6 +1,6 @@
-"""Storage: what the pipeline asks of a database. Drivers live in `sternpost.storage`.
+"""Storage: what the pipeline and the data client ask of a database. Drivers live in `sternpost.storage`.
 
-Values cross this border in one form on every driver:
+Rows are asked for in the language of `sternpost.plan.query`. Values cross this border in one form on every driver:
 - in: ids as 32 hexadecimal digits, datetimes with a zone, `Decimal`, `date`, `UUID`, JSON-ready data for json fields;
 - out: *documents*, dictionaries by JSON name whose values a JSON encoder writes as they are (ids prefixed, decimals as text).
 """
@@ -9,34 +9,38 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from sternpost.plan.model import Plan
-from sternpost.plan.policy import Path, PolicyNode
+from sternpost.plan.query import Aggregate, Modify, Path, Remove, Select, Upsert
 from sternpost.ports.audit import AuditTrail
 from sternpost.ports.keys import KeyStore
-
-if TYPE_CHECKING:
-    from sternpost.ports.data import DataReader, DataSession
 
 Isolation = Literal["read committed", "repeatable read", "serializable"]
 
 Document = dict[str, Any]
 Values = Mapping[str, Any]
+"""A row, or some of its fields, by name."""
+
+Slots = Sequence[Any]
+"""The values of a query's slots."""
 
 PART_ROWS = 500
 """Rows of an export that are in memory at a time."""
 
+Position = tuple[Any, ...]
+"""A place in a list: the values of the list's order in the row it is behind, JSON-ready, in a form only the driver reads."""
+
 
 @dataclass(frozen=True, slots=True)
-class Scope:
-    """For whom a reader or a session works: which rows there are for it.
+class Visibility:
+    """For whom a reader or a session works: which rows exist for it.
 
     Attributes:
         tenant: the one whose rows there are; None for no rows of tenants at all.
-        every: all rows, whosever they are. For scripts that say so.
+        every: the rows of every tenant. For scripts that say so.
         deleted: deleted rows, too.
     """
 
@@ -45,141 +49,33 @@ class Scope:
     deleted: bool = False
 
 
-NO_TENANT = Scope()
-EVERY_TENANT = Scope(every=True)
-
-Position = tuple[Any, ...]
-"""A place in a list: the values of `ListShape.order` in the row it is behind, JSON-ready, in a form only the driver reads."""
+NO_TENANT = Visibility()
+EVERY_TENANT = Visibility(every=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Include:
-    """A relation to read along, and which of its rows the caller may see.
+class Arguments:
+    """What travels with a query.
 
     Attributes:
-        key: where `IncludeValues` are found for it; empty where it has none.
-        sort: `(field, descending)`; without it the order of the list it is.
-        limited: whether `IncludeValues.limit` says how many rows each parent gets; else the contract's maximum does.
+        slots: the values that it names.
+        subject: the caller's id, for policies.
+        position: the place behind which the rows begin, as `Rows.next` told it; for a query with `after`.
+        rows_max: rows that the relations of the answer may hold, each counted as often as it occurs; None for no limit.
     """
 
-    relation: str
-    view: View
-    policy: PolicyNode | None
-    key: str = ""
-    conditions: tuple[Condition, ...] = ()
-    sort: tuple[tuple[str, bool], ...] = ()
-    limited: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class IncludeValues:
-    """The values that go with an `Include`."""
-
-    conditions: tuple[Any, ...] = ()
-    limit: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """The part of a resource to read: fields, relations, and the values a policy has to look at."""
-
-    resource: str
-    fields: tuple[str, ...]
-    includes: tuple[Include, ...] = ()
-    facts: tuple[Path, ...] = ()
-    _hash: int = field(init=False, repr=False, compare=False, default=0)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_hash", hash((self.resource, self.fields, self.includes, self.facts)))
-
-    def __hash__(self) -> int:
-        """Statements are found by views at every request, and views are deep: the hash is computed once."""
-        return self._hash
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """One filter: the value comes apart from it, so that queries of one shape share a statement."""
-
-    field: str
-    operator: str
-
-
-def whole_order(sort: tuple[tuple[str, bool], ...]) -> tuple[tuple[str, bool], ...]:
-    """An order in which no two rows are equal: the id is the last to decide, in the direction of what is before it.
-
-    So an order in one direction is one range of an index that ends in the id, read forwards or backwards.
-    """
-    if any(name == "id" for name, _ in sort):
-        return sort
-    return (*sort, ("id", bool(sort) and sort[-1][1]))
-
-
-NOTHING_INCLUDED: Mapping[str, IncludeValues] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class ListShape:
-    """What makes two list queries the same statement.
-
-    Attributes:
-        policy: which rows the caller may see; None for all.
-        parent: `(resource, relation)` for the list under one row, such as a user's orders.
-        sort: `(field, descending)`, most significant first; the id is always added as the last. Nulls count as greater
-            than every value.
-        after: for the rows behind a position of the list (see `ListValues.after`): which of its values are null.
-    """
-
-    view: View
-    policy: PolicyNode | None = None
-    parent: tuple[str, str] | None = None
-    conditions: tuple[Condition, ...] = ()
-    sort: tuple[tuple[str, bool], ...] = ()
-    after: tuple[bool, ...] | None = None
-    _hash: int = field(init=False, repr=False, compare=False, default=0)
-
-    def __post_init__(self) -> None:
-        key = (self.view, self.policy, self.parent, self.conditions, self.sort, self.after)
-        object.__setattr__(self, "_hash", hash(key))
-
-    def __hash__(self) -> int:
-        """As with views, computed once."""
-        return self._hash
-
-    @property
-    def order(self) -> tuple[tuple[str, bool], ...]:
-        """The whole order: `sort`, and the id that decides between equals."""
-        return whole_order(self.sort)
-
-    def behind(self, position: Position) -> ListShape:
-        """The same list from behind a position on; the position itself goes into `ListValues.after`."""
-        return replace(self, after=tuple(value is None for value in position))
-
-
-@dataclass(frozen=True, slots=True)
-class ListValues:
-    """The values that go with a `ListShape`.
-
-    Attributes:
-        after: the position behind which the rows begin, as `Rows.next` told it; for a shape with `after`. There is no
-            offset then.
-        resume: whether `Rows.next` is wanted.
-        included: values for includes of the view, by `Include.key`.
-    """
-
-    conditions: tuple[Any, ...] = ()
-    parent: str | None = None
+    slots: Slots = ()
     subject: str | None = None
-    limit: int | None = None
-    offset: int = 0
-    after: Position | None = None
-    resume: bool = False
-    included: Mapping[str, IncludeValues] | None = None
+    position: Position | None = None
+    rows_max: int | None = None
+
+
+NO_ARGUMENTS = Arguments()
 
 
 @dataclass(slots=True)
 class Row:
-    """One row: what the client may get of it, what a policy has to know, and which includes were cut (see `Rows`)."""
+    """One row: what the client may get of it, what a policy has to know, and which relations were cut (see `Rows`)."""
 
     document: Document
     facts: dict[Path, Any]
@@ -192,8 +88,7 @@ class Rows:
 
     Attributes:
         total: how many rows there are in all, where it was asked for.
-        cut: relations of which an include gave only the first rows, because there are more than the contract, or the
-            client, allows.
+        cut: relations of which only the first rows were given, because there are more than `Nested.most` or its limit.
         next: where the list goes on, where that was asked for; None at its end.
     """
 
@@ -236,64 +131,92 @@ class Reader(Protocol):
     """Reads, each on its own or inside a transaction."""
 
     statistics: Statistics
-    scope: Scope
-
-    def data(self) -> DataReader:
-        """What the data client reads with, on the same connection."""
-        ...
+    visibility: Visibility
+    writes: bool
+    """Whether it is a `Session`."""
 
     def with_deleted(self) -> Reader:
         """The same, and deleted rows are there for it, too."""
         ...
 
-    async def get(
-        self,
-        view: View,
-        id: str,
-        *,
-        subject: str | None = None,
-        lock: bool = False,
-        included: Mapping[str, IncludeValues] = NOTHING_INCLUDED,
-    ) -> Row | None:
-        """One row by id, or None. `lock` keeps it unchanged until the transaction ends."""
+    async def get(self, query: Select, key: str, arguments: Arguments = NO_ARGUMENTS) -> Row | None:
+        """One row by its id, or None."""
         ...
 
-    async def browse(self, shape: ListShape, values: ListValues, *, count: bool = False) -> Rows:
-        """Rows of a list; with `count` also how many there are without limit, offset and position."""
+    async def select(
+        self, query: Select, arguments: Arguments = NO_ARGUMENTS, *, count: bool = False, resume: bool = False
+    ) -> Rows:
+        """Rows, with their relations: one statement for the rows and one for each relation.
+
+        Args:
+            count: also how many rows there are without limit, offset and position.
+            resume: also where the list goes on behind the last row; for a query with a limit.
+
+        Raises:
+            Invalid: the relations hold more rows than `Arguments.rows_max`.
+        """
+        ...
+
+    async def count(self, query: Select, arguments: Arguments = NO_ARGUMENTS) -> int:
+        """How many rows fit a query, whatever its limit, offset and position."""
+        ...
+
+    async def position(self, query: Select, key: str) -> Position | None:
+        """The place of a row, by its id, in a query's order; None where there is no such row."""
         ...
 
     async def facts(self, resource: str, values: Values, paths: Sequence[Path]) -> dict[Path, Any]:
         """What a policy has to know about a row that is not stored yet; follows its references."""
         ...
 
+    async def aggregate(self, query: Aggregate, slots: Slots = ()) -> list[list[Any]]:
+        """Per group its measures, in their order, as Python's values. Averages of integers and decimals are `Decimal`."""
+        ...
+
+    async def sql(self, text: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Rows of the author's own statement. Outside a transaction the database lets it read only."""
+        ...
+
+    def key(self, resource: str, digits: str) -> Any:
+        """An id's digits as its column holds them."""
+        ...
+
+    def decoded(self, resource: str, row: Mapping[str, Any]) -> Document:
+        """Columns of a resource, as the author's own statement gave them, as a document."""
+        ...
+
 
 class Session(Reader, Protocol):
     """Reads and writes of one transaction."""
-
-    def data(self) -> DataSession:
-        """What the data client reads and writes with, in the same transaction."""
-        ...
 
     async def attribute(self, origin: Origin) -> None:
         """Says for whom everything is that is changed from here on; for plans with audited resources."""
         ...
 
-    async def insert(self, view: View, values: Values) -> Document:
+    async def insert(self, resource: str, values: Values) -> Document:
         """Adds a row and gives it back."""
         ...
 
-    async def update(
-        self, view: View, id: str, values: Values, *, state: tuple[str, Sequence[str]] | None = None
-    ) -> Document | None:
-        """Changes a row and gives it back; with `state=(field, allowed)` only from these states. None where nothing matched."""
+    async def insert_rows(
+        self, resource: str, rows: Sequence[Values], *, skip: bool, returning: tuple[str, ...] = ()
+    ) -> tuple[int, list[Document]]:
+        """Adds rows, many with one statement; with `skip` those that break a unique rule are left out.
+
+        Returns:
+            How many were added, and these fields of each, in the order of the rows, where some are asked for.
+        """
         ...
 
-    async def delete(self, resource: str, id: str, *, at: datetime | None = None) -> bool:
-        """Removes a row; False where there was none. One that is kept is marked as deleted `at` that instant."""
+    async def modify(self, modify: Modify, slots: Slots) -> tuple[int, list[Document]]:
+        """Changes rows; how many, and what was asked for of each."""
+        ...
+
+    async def remove(self, remove: Remove, slots: Slots, *, at: datetime | None = None) -> int:
+        """Removes rows; how many. Those that are kept are marked as deleted `at` that instant."""
         ...
 
     async def restore(self, resource: str, id: str) -> bool:
-        """Brings back a deleted row, and what was deleted with it; False where there is none that is deleted.
+        """Restores a deleted row, and what was deleted with it; False where there is none that is deleted.
 
         Raises:
             Duplicate: another row has one of its unique values by now.
@@ -301,9 +224,11 @@ class Session(Reader, Protocol):
         """
         ...
 
-    async def replace_owned(
-        self, resource: str, relation: str, id: str, view: View, rows: Sequence[Values]
-    ) -> list[Document]:
+    async def upsert(self, upsert: Upsert, values: Values, slots: Slots) -> Document:
+        """Adds the row or changes the one that is there, in one statement."""
+        ...
+
+    async def replace_owned(self, resource: str, relation: str, id: str, rows: Sequence[Values]) -> list[Document]:
         """Makes `rows` the whole owned list, in this order."""
         ...
 
@@ -311,8 +236,20 @@ class Session(Reader, Protocol):
         """Makes `targets` the whole of a many-to-many relation."""
         ...
 
-    async def increment(self, resource: str, id: str, field: str, by: Any, at_least: Any | None) -> bool:
-        """Adds to a number in one statement; False where the row is missing or the result would be below `at_least`."""
+    async def link(self, resource: str, relation: str, id: str, targets: Sequence[str]) -> None:
+        """Adds pairs of a many-to-many relation; those that exist stay."""
+        ...
+
+    async def unlink(self, resource: str, relation: str, id: str, targets: Sequence[str]) -> None:
+        """Removes pairs of a many-to-many relation."""
+        ...
+
+    async def execute(self, text: str, values: Mapping[str, Any]) -> int:
+        """Runs the author's own statement; how many rows it changed."""
+        ...
+
+    def savepoint(self) -> AbstractAsyncContextManager[None]:
+        """A part of the transaction that is undone alone when the block raises."""
         ...
 
 
@@ -336,21 +273,23 @@ class Storage(Protocol):
         ...
 
     async def create_schema(self) -> bool:
-        """Creates tables, indexes and constraints; False where they are there already."""
+        """Creates tables, indexes and constraints; False where they exist already."""
         ...
 
-    def reader(self, statistics: Statistics | None = None, scope: Scope = NO_TENANT) -> Reader:
+    def reader(self, statistics: Statistics | None = None, visibility: Visibility = NO_TENANT) -> Reader:
         """Reads outside a transaction."""
         ...
 
-    async def insert(self, view: View, values: Values, statistics: Statistics, scope: Scope = NO_TENANT) -> Document:
+    async def insert(
+        self, resource: str, values: Values, statistics: Statistics, visibility: Visibility = NO_TENANT
+    ) -> Document:
         """Adds one row in a transaction of its own, and gives it back; it may share that transaction with others like it."""
         ...
 
     def export(
-        self, shape: ListShape, values: ListValues, statistics: Statistics, scope: Scope = NO_TENANT
+        self, query: Select, arguments: Arguments, statistics: Statistics, visibility: Visibility = NO_TENANT
     ) -> AsyncGenerator[list[Document]]:
-        """All rows of a list as they were at one moment, in parts of `PART_ROWS`.
+        """All rows of a query as they were at one moment, in parts of `PART_ROWS`.
 
         What it holds of the database is given back at its end, and when it is closed before.
 
@@ -360,7 +299,10 @@ class Storage(Protocol):
         ...
 
     def transaction(
-        self, statistics: Statistics, options: TransactionOptions | None = None, scope: Scope = NO_TENANT
+        self,
+        statistics: Statistics,
+        options: TransactionOptions | None = None,
+        visibility: Visibility = NO_TENANT,
     ) -> AbstractAsyncContextManager[Session]:
         """A transaction: committed when the block ends, rolled back when it raises or is cancelled."""
         ...

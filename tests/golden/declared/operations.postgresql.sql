@@ -1,6 +1,6 @@
 -- labels.browse
 -- page
-SELECT labels.id, labels.team, labels.name, labels.color, labels.deleted_at, (SELECT count(*) AS count_1 FROM labels WHERE labels.team = $1 AND labels.deleted_at IS NULL) AS total FROM labels WHERE labels.team = $1 AND labels.deleted_at IS NULL ORDER BY labels.id ASC LIMIT $2 OFFSET $3;
+SELECT labels.id, labels.team, labels.name, labels.color, labels.deleted_at, (SELECT count(*) AS count_1 FROM labels WHERE labels.team = $1 AND labels.deleted_at IS NULL) AS anon_1 FROM labels WHERE labels.team = $1 AND labels.deleted_at IS NULL ORDER BY labels.id ASC LIMIT $2 OFFSET $3;
 -- count, for a page without rows
 SELECT count(*) AS count_1 FROM labels WHERE labels.team = $1 AND labels.deleted_at IS NULL;
 
@@ -9,46 +9,46 @@ SELECT count(*) AS count_1 FROM labels WHERE labels.team = $1 AND labels.deleted
 SELECT labels.id, labels.team, labels.name, labels.color, labels.deleted_at FROM labels WHERE labels.id = $1 AND labels.team = $2 AND labels.deleted_at IS NULL FOR NO KEY UPDATE OF labels;
 -- lock
 SELECT labels.id FROM labels WHERE labels.id = ANY (CAST($1 AS UUID[])) AND labels.team = $2 AND labels.deleted_at IS NULL FOR UPDATE OF labels;
--- Task.label_id lets go
+-- Task.label_id is set to null
 UPDATE tasks SET label_id=NULL, version=(tasks.version + 1) WHERE tasks.label_id = ANY (CAST($1 AS UUID[]));
 -- Step.label_id
-SELECT steps.id FROM steps WHERE steps.label_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS tasks_owning WHERE tasks_owning.id = steps.task_id AND tasks_owning.deleted_at IS NULL));
+SELECT steps.id FROM steps WHERE steps.label_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.deleted_at IS NULL));
 -- mark as deleted
 UPDATE labels SET deleted_at=$1 WHERE labels.id = ANY (CAST($2 AS UUID[])) AND labels.team = $3 AND labels.deleted_at IS NULL;
 
 -- tasks.browse
 -- page
-SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS key_id, (SELECT count(*) AS count_1 FROM tasks WHERE tasks.team = $1 AND tasks.deleted_at IS NULL) AS total FROM tasks WHERE tasks.team = $1 AND tasks.deleted_at IS NULL ORDER BY tasks.id ASC LIMIT $2 OFFSET $3;
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS id__1, (SELECT count(*) AS count_1 FROM tasks WHERE tasks.team = $1 AND tasks.deleted_at IS NULL) AS anon_1 FROM tasks WHERE tasks.team = $1 AND tasks.deleted_at IS NULL ORDER BY tasks.id ASC LIMIT $2 OFFSET $3;
 -- count, for a page without rows
 SELECT count(*) AS count_1 FROM tasks WHERE tasks.team = $1 AND tasks.deleted_at IS NULL;
 -- steps
-SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS parent_key FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS tasks_owning WHERE tasks_owning.id = steps.task_id AND tasks_owning.team = $2 AND tasks_owning.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
+SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = $2 AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
 
 -- tasks.read
 -- row
-SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS key_id FROM tasks WHERE tasks.id = $1 AND tasks.team = $2 AND tasks.deleted_at IS NULL;
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS id__1 FROM tasks WHERE tasks.id = $1 AND tasks.team = $2 AND tasks.deleted_at IS NULL;
 -- steps
-SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS parent_key FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS tasks_owning WHERE tasks_owning.id = steps.task_id AND tasks_owning.team = $2 AND tasks_owning.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
+SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = $2 AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
 
 -- tasks.create
 -- insert
 INSERT INTO tasks (id, team, title, secret, state, parent_id, label_id, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at;
 -- steps
-SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS parent_key FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS tasks_owning WHERE tasks_owning.id = steps.task_id AND tasks_owning.team = $2 AND tasks_owning.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
+SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = $2 AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
 
 -- tasks.update
 -- row
-SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, (SELECT tasks_2.state FROM tasks AS tasks_2 WHERE tasks_2.id = tasks.parent_id AND tasks_2.team = $1 AND tasks_2.deleted_at IS NULL) AS fact_parent_id_state, tasks.id AS key_id FROM tasks WHERE tasks.id = $2 AND tasks.team = $1 AND tasks.deleted_at IS NULL FOR NO KEY UPDATE OF tasks;
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, (SELECT r1.state FROM tasks AS r1 WHERE r1.id = tasks.parent_id AND r1.team = $1 AND r1.deleted_at IS NULL) AS anon_1, tasks.id AS id__1 FROM tasks WHERE tasks.id = $2 AND tasks.team = $1 AND tasks.deleted_at IS NULL FOR NO KEY UPDATE OF tasks;
 -- update, of what is sent
-UPDATE tasks SET title=$1, secret=$2, parent_id=$3, label_id=$4, version=(tasks.version + 1) WHERE tasks.id = $5 AND tasks.team = $6 AND tasks.deleted_at IS NULL RETURNING tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at;
+UPDATE tasks SET title=$1, secret=$2, parent_id=$3, label_id=$4, version=(tasks.version + 1) WHERE tasks.team = $5 AND tasks.deleted_at IS NULL AND tasks.id = $6 RETURNING tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at;
 -- steps
-SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS parent_key FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS tasks_owning WHERE tasks_owning.id = steps.task_id AND tasks_owning.team = $2 AND tasks_owning.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
+SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = $2 AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
 -- policy as SQL
-(SELECT tasks_2.state FROM tasks AS tasks_2, tasks WHERE tasks_2.id = tasks.parent_id AND tasks_2.team = $1 AND tasks_2.deleted_at IS NULL) = 'open';
+(SELECT r1.state FROM tasks AS r1, tasks WHERE r1.id = tasks.parent_id AND r1.team = $1 AND r1.deleted_at IS NULL) = 'open';
 
 -- tasks.delete
 -- row
-SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS key_id FROM tasks WHERE tasks.id = $1 AND tasks.team = $2 AND tasks.deleted_at IS NULL FOR NO KEY UPDATE OF tasks;
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS id__1 FROM tasks WHERE tasks.id = $1 AND tasks.team = $2 AND tasks.deleted_at IS NULL FOR NO KEY UPDATE OF tasks;
 -- lock
 SELECT tasks.id FROM tasks WHERE tasks.id = ANY (CAST($1 AS UUID[])) AND tasks.team = $2 AND tasks.deleted_at IS NULL FOR UPDATE OF tasks;
 -- Task.parent_id
@@ -58,18 +58,18 @@ UPDATE tasks SET version=(tasks.version + 1), deleted_at=$1 WHERE tasks.id = ANY
 
 -- tasks.restore
 -- row
-SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS key_id FROM tasks WHERE tasks.id = $1 AND tasks.team = $2 FOR NO KEY UPDATE OF tasks;
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS id__1 FROM tasks WHERE tasks.id = $1 AND tasks.team = $2 FOR NO KEY UPDATE OF tasks;
 -- deleted row
 SELECT tasks.deleted_at, tasks.parent_id, tasks.label_id FROM tasks WHERE tasks.id = $1 AND tasks.team = $2 FOR UPDATE OF tasks;
 -- restore
 UPDATE tasks SET version=(tasks.version + 1), deleted_at=NULL WHERE tasks.id = $1;
 -- steps
-SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS parent_key FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS tasks_owning WHERE tasks_owning.id = steps.task_id AND tasks_owning.team = $2 AND tasks_owning.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
+SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = $2 AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
 
 -- tasks.finish
 -- row
-SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS key_id FROM tasks WHERE tasks.id = $1 AND tasks.team = $2 AND tasks.deleted_at IS NULL FOR NO KEY UPDATE OF tasks;
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS id__1 FROM tasks WHERE tasks.id = $1 AND tasks.team = $2 AND tasks.deleted_at IS NULL FOR NO KEY UPDATE OF tasks;
 -- guarded update
-UPDATE tasks SET state=$1, version=(tasks.version + 1) WHERE tasks.id = $2 AND tasks.team = $3 AND tasks.deleted_at IS NULL AND tasks.state IN ('open') RETURNING tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at;
+UPDATE tasks SET state=$1, version=(tasks.version + 1) WHERE tasks.team = $2 AND tasks.deleted_at IS NULL AND tasks.id = $3 AND tasks.state IN ('open') RETURNING tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at;
 -- steps
-SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS parent_key FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS tasks_owning WHERE tasks_owning.id = steps.task_id AND tasks_owning.team = $2 AND tasks_owning.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
+SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = $2 AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;

@@ -1,6 +1,6 @@
 -- labels.browse
 -- page
-SELECT labels.id, labels.team, labels.name, labels.color, labels.deleted_at, (SELECT count(*) AS count_1 FROM labels WHERE labels.team = ? AND labels.deleted_at IS NULL) AS total FROM labels WHERE labels.team = ? AND labels.deleted_at IS NULL ORDER BY labels.id ASC LIMIT ? OFFSET ?;
+SELECT labels.id, labels.team, labels.name, labels.color, labels.deleted_at, (SELECT count(*) AS count_1 FROM labels WHERE labels.team = ? AND labels.deleted_at IS NULL) AS anon_1 FROM labels WHERE labels.team = ? AND labels.deleted_at IS NULL ORDER BY labels.id ASC LIMIT ? OFFSET ?;
 -- count, for a page without rows
 SELECT count(*) AS count_1 FROM labels WHERE labels.team = ? AND labels.deleted_at IS NULL;
 
@@ -9,46 +9,46 @@ SELECT count(*) AS count_1 FROM labels WHERE labels.team = ? AND labels.deleted_
 SELECT labels.id, labels.team, labels.name, labels.color, labels.deleted_at FROM labels WHERE labels.id = ? AND labels.team = ? AND labels.deleted_at IS NULL;
 -- lock
 SELECT labels.id FROM labels WHERE labels.id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) AND labels.team = ? AND labels.deleted_at IS NULL;
--- Task.label_id lets go
+-- Task.label_id is set to null
 UPDATE tasks SET label_id=NULL, version=(tasks.version + 1) WHERE tasks.label_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1);
 -- Step.label_id
-SELECT steps.id FROM steps WHERE steps.label_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS tasks_owning WHERE tasks_owning.id = steps.task_id AND tasks_owning.deleted_at IS NULL));
+SELECT steps.id FROM steps WHERE steps.label_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.deleted_at IS NULL));
 -- mark as deleted
 UPDATE labels SET deleted_at=? WHERE labels.id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) AND labels.team = ? AND labels.deleted_at IS NULL;
 
 -- tasks.browse
 -- page
-SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS key_id, (SELECT count(*) AS count_1 FROM tasks WHERE tasks.team = ? AND tasks.deleted_at IS NULL) AS total FROM tasks WHERE tasks.team = ? AND tasks.deleted_at IS NULL ORDER BY tasks.id ASC LIMIT ? OFFSET ?;
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS id__1, (SELECT count(*) AS count_1 FROM tasks WHERE tasks.team = ? AND tasks.deleted_at IS NULL) AS anon_1 FROM tasks WHERE tasks.team = ? AND tasks.deleted_at IS NULL ORDER BY tasks.id ASC LIMIT ? OFFSET ?;
 -- count, for a page without rows
 SELECT count(*) AS count_1 FROM tasks WHERE tasks.team = ? AND tasks.deleted_at IS NULL;
 -- steps
-SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS parent_key FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS tasks_owning WHERE tasks_owning.id = steps.task_id AND tasks_owning.team = ? AND tasks_owning.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
+SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
 
 -- tasks.read
 -- row
-SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS key_id FROM tasks WHERE tasks.id = ? AND tasks.team = ? AND tasks.deleted_at IS NULL;
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS id__1 FROM tasks WHERE tasks.id = ? AND tasks.team = ? AND tasks.deleted_at IS NULL;
 -- steps
-SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS parent_key FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS tasks_owning WHERE tasks_owning.id = steps.task_id AND tasks_owning.team = ? AND tasks_owning.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
+SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
 
 -- tasks.create
 -- insert
 INSERT INTO tasks (id, team, title, secret, state, parent_id, label_id, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id, team, title, secret, state, parent_id, label_id, version, deleted_at;
 -- steps
-SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS parent_key FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS tasks_owning WHERE tasks_owning.id = steps.task_id AND tasks_owning.team = ? AND tasks_owning.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
+SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
 
 -- tasks.update
 -- row
-SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, (SELECT tasks_2.state FROM tasks AS tasks_2 WHERE tasks_2.id = tasks.parent_id AND tasks_2.team = ? AND tasks_2.deleted_at IS NULL) AS fact_parent_id_state, tasks.id AS key_id FROM tasks WHERE tasks.id = ? AND tasks.team = ? AND tasks.deleted_at IS NULL;
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, (SELECT r1.state FROM tasks AS r1 WHERE r1.id = tasks.parent_id AND r1.team = ? AND r1.deleted_at IS NULL) AS anon_1, tasks.id AS id__1 FROM tasks WHERE tasks.id = ? AND tasks.team = ? AND tasks.deleted_at IS NULL;
 -- update, of what is sent
-UPDATE tasks SET title=?, secret=?, parent_id=?, label_id=?, version=(tasks.version + 1) WHERE tasks.id = ? AND tasks.team = ? AND tasks.deleted_at IS NULL RETURNING id, team, title, secret, state, parent_id, label_id, version, deleted_at;
+UPDATE tasks SET title=?, secret=?, parent_id=?, label_id=?, version=(tasks.version + 1) WHERE tasks.team = ? AND tasks.deleted_at IS NULL AND tasks.id = ? RETURNING id, team, title, secret, state, parent_id, label_id, version, deleted_at;
 -- steps
-SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS parent_key FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS tasks_owning WHERE tasks_owning.id = steps.task_id AND tasks_owning.team = ? AND tasks_owning.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
+SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
 -- policy as SQL
-(SELECT tasks_2.state FROM tasks AS tasks_2, tasks WHERE tasks_2.id = tasks.parent_id AND tasks_2.team = ? AND tasks_2.deleted_at IS NULL) = 'open';
+(SELECT r1.state FROM tasks AS r1, tasks WHERE r1.id = tasks.parent_id AND r1.team = ? AND r1.deleted_at IS NULL) = 'open';
 
 -- tasks.delete
 -- row
-SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS key_id FROM tasks WHERE tasks.id = ? AND tasks.team = ? AND tasks.deleted_at IS NULL;
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS id__1 FROM tasks WHERE tasks.id = ? AND tasks.team = ? AND tasks.deleted_at IS NULL;
 -- lock
 SELECT tasks.id FROM tasks WHERE tasks.id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) AND tasks.team = ? AND tasks.deleted_at IS NULL;
 -- Task.parent_id
@@ -58,18 +58,18 @@ UPDATE tasks SET version=(tasks.version + 1), deleted_at=? WHERE tasks.id IN (SE
 
 -- tasks.restore
 -- row
-SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS key_id FROM tasks WHERE tasks.id = ? AND tasks.team = ?;
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS id__1 FROM tasks WHERE tasks.id = ? AND tasks.team = ?;
 -- deleted row
 SELECT tasks.deleted_at, tasks.parent_id, tasks.label_id FROM tasks WHERE tasks.id = ? AND tasks.team = ?;
 -- restore
 UPDATE tasks SET version=(tasks.version + 1), deleted_at=NULL WHERE tasks.id = ?;
 -- steps
-SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS parent_key FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS tasks_owning WHERE tasks_owning.id = steps.task_id AND tasks_owning.team = ? AND tasks_owning.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
+SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
 
 -- tasks.finish
 -- row
-SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS key_id FROM tasks WHERE tasks.id = ? AND tasks.team = ? AND tasks.deleted_at IS NULL;
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS id__1 FROM tasks WHERE tasks.id = ? AND tasks.team = ? AND tasks.deleted_at IS NULL;
 -- guarded update
-UPDATE tasks SET state=?, version=(tasks.version + 1) WHERE tasks.id = ? AND tasks.team = ? AND tasks.deleted_at IS NULL AND tasks.state IN ('open') RETURNING id, team, title, secret, state, parent_id, label_id, version, deleted_at;
+UPDATE tasks SET state=?, version=(tasks.version + 1) WHERE tasks.team = ? AND tasks.deleted_at IS NULL AND tasks.id = ? AND tasks.state IN ('open') RETURNING id, team, title, secret, state, parent_id, label_id, version, deleted_at;
 -- steps
-SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS parent_key FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS tasks_owning WHERE tasks_owning.id = steps.task_id AND tasks_owning.team = ? AND tasks_owning.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
+SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;

@@ -16,22 +16,21 @@ import orjson
 
 from sternpost.errors import StartupError, Timeout, Unavailable, WriteConflict
 from sternpost.plan.model import Plan
+from sternpost.plan.query import Select
 from sternpost.ports.audit import AuditTrail
 from sternpost.ports.keys import KeyStore
 from sternpost.ports.storage import (
     EVERY_TENANT,
     NO_TENANT,
+    Arguments,
     Document,
-    ListShape,
-    ListValues,
     Origin,
     Reader,
-    Scope,
     Session,
     Statistics,
     TransactionOptions,
     Values,
-    View,
+    Visibility,
 )
 from sternpost.storage.postgresql.dialect import PostgresqlDialect
 from sternpost.storage.postgresql.grouped import EqualReads, Fetch, GroupedInserts, PointReads
@@ -42,9 +41,11 @@ from sternpost.storage.sql.api_keys import SqlKeys
 from sternpost.storage.sql.audit import AUDIT_SETTING, SqlAuditTrail
 from sternpost.storage.sql.external import refuse_external, refuse_misfit
 from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed, OnlyReads, behind
+from sternpost.storage.sql.reader import SqlReader
+from sternpost.storage.sql.reads import KEY, PointStatement
 from sternpost.storage.sql.schema import SCHEMA_TABLE, VERSION_TABLE
-from sternpost.storage.sql.session import SqlReader, SqlSession
-from sternpost.storage.sql.statements import PointStatement, Statements
+from sternpost.storage.sql.session import SqlSession
+from sternpost.storage.sql.statements import Statements
 from sternpost.storage.sql.tenants import of_tenant
 
 T = TypeVar("T")
@@ -188,30 +189,32 @@ class PostgresqlStorage:
     def audit_trail(self) -> AuditTrail:
         return SqlAuditTrail(self.statements.plan, self.dialect, self.fetch)
 
-    def reader(self, statistics: Statistics | None = None, scope: Scope = NO_TENANT) -> Reader:
-        return SqlReader(self._reads, self.statements, statistics, scope)
+    def reader(self, statistics: Statistics | None = None, visibility: Visibility = NO_TENANT) -> Reader:
+        return SqlReader(self._reads, self.statements, statistics, visibility)
 
-    async def insert(self, view: View, values: Values, statistics: Statistics, scope: Scope = NO_TENANT) -> Document:
+    async def insert(
+        self, resource: str, values: Values, statistics: Statistics, visibility: Visibility = NO_TENANT
+    ) -> Document:
         statistics.statements += 1
         plan = self.statements.plan
-        values = of_tenant(plan, plan.by_name[view.resource], values, scope)
+        values = of_tenant(plan, plan.by_name[resource], values, visibility)
         if (
             self.statements.plan.external
         ):  # the database makes the keys, so rows of one statement could not be told apart
-            return await self._insert_one(view, values)
-        return await self._inserts.insert(view, values)
+            return await self._insert_one(resource, values)
+        return await self._inserts.insert(resource, values)
 
-    async def _insert_one(self, view: View, values: Values) -> Document:
-        return await SqlSession(_Single(self), self.statements, Statistics(), EVERY_TENANT).insert(view, values)
+    async def _insert_one(self, resource: str, values: Values) -> Document:
+        return await SqlSession(_Single(self), self.statements, Statistics(), EVERY_TENANT).insert(resource, values)
 
     @asynccontextmanager
     async def transaction(
-        self, statistics: Statistics, options: TransactionOptions | None = None, scope: Scope = NO_TENANT
+        self, statistics: Statistics, options: TransactionOptions | None = None, visibility: Visibility = NO_TENANT
     ) -> AsyncGenerator[Session]:
         async with self.connection() as connection:
             await self.guarded(lambda: connection.execute(_begin(options) if options else "BEGIN"))
             try:
-                yield SqlSession(_Statements(self, connection), self.statements, statistics, scope)
+                yield SqlSession(_Statements(self, connection), self.statements, statistics, visibility)
             except Exception:  # a cancellation is different: the connection is given back as one whose work was cut off
                 await self._roll_back(connection)
                 raise
@@ -219,11 +222,11 @@ class PostgresqlStorage:
                 raise RuntimeError(_ENDED)  # nobody may take for kept what PostgreSQL has undone
 
     async def export(
-        self, shape: ListShape, values: ListValues, statistics: Statistics, scope: Scope = NO_TENANT
+        self, query: Select, arguments: Arguments, statistics: Statistics, visibility: Visibility = NO_TENANT
     ) -> AsyncGenerator[list[Document]]:
         async with self._export_snapshot() as snapshot:
-            reader = SqlReader(snapshot, self.statements, statistics, scope)
-            async with aclosing(reader.export(snapshot, shape, values)) as parts:
+            reader = SqlReader(snapshot, self.statements, statistics, visibility)
+            async with aclosing(reader.export(snapshot, query, arguments)) as parts:
                 async for part in parts:
                     yield part
 
@@ -405,8 +408,8 @@ class _Reads:
     async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
         return await self.storage.records(text, arguments)
 
-    async def fetch_one(self, statement: PointStatement, values: dict[str, Any]) -> Any:
-        return await self.points.read(statement, values["id"], statement.others(values))
+    async def fetch_one(self, statement: PointStatement, named: dict[str, Any]) -> Any:
+        return await self.points.read(statement, named[KEY], statement.others(named))
 
 
 class _Single:
@@ -421,8 +424,8 @@ class _Single:
     async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
         return await self.storage.records(text, arguments)
 
-    async def fetch_one(self, statement: PointStatement, values: dict[str, Any]) -> Any:
-        rows = await self.storage.fetch(statement.one.text, statement.one.bind(values))
+    async def fetch_one(self, statement: PointStatement, named: dict[str, Any]) -> Any:
+        rows = await self.storage.fetch(statement.one.text, statement.one.bind(named))
         return rows[0] if rows else None
 
     async def execute(self, text: str, arguments: tuple[Any, ...]) -> int:
@@ -451,8 +454,8 @@ class _Statements:
     async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
         return await self.storage.guarded(lambda: self.connection.fetch(text, *arguments))
 
-    async def fetch_one(self, statement: PointStatement, values: dict[str, Any]) -> Any:
-        rows = await self.fetch(statement.one.text, statement.one.bind(values), short=True)
+    async def fetch_one(self, statement: PointStatement, named: dict[str, Any]) -> Any:
+        rows = await self.fetch(statement.one.text, statement.one.bind(named), short=True)
         return rows[0] if rows else None
 
     async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import BindParameter, Column, ColumnElement, func, literal_column
+from sqlalchemy import BindParameter, Column, ColumnElement, Table, func, literal_column
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.expression import any_, cast
 
 from sternpost.plan.model import FieldPlan, Kind
-from sternpost.storage.sql.dialect import Codec, ColumnType, Dialect
+from sternpost.storage.sql.dialect import Codec, ColumnType, Dialect, quoted
 from sternpost.storage.sql.external import checked, utc
 
 _TYPES: dict[Kind, str] = {
@@ -37,6 +38,9 @@ class PostgresqlDialect:
 
     name = "postgresql"
     locks_rows = True
+    takes_arrays_of_rows = True
+    decimals_are_whole_numbers = False
+    numbers_parameters = True
     table_options: dict[str, Any] = {}  # noqa: RUF012  (part of the Dialect protocol)
 
     def __init__(self) -> None:
@@ -78,7 +82,7 @@ class PostgresqlDialect:
             case _:
                 return None
 
-    def mark(self, field: FieldPlan) -> Codec:
+    def to_cursor(self, field: FieldPlan) -> Codec:
         match field.kind:
             case "id":
                 return _hex
@@ -93,7 +97,7 @@ class PostgresqlDialect:
             case _:
                 return None
 
-    def unmark(self, field: FieldPlan) -> Codec:
+    def from_cursor(self, field: FieldPlan) -> Codec:
         match field.kind:
             case "decimal":
                 return Decimal
@@ -107,7 +111,7 @@ class PostgresqlDialect:
                 return None
 
     def is_any_of(self, column: Column[Any], values: BindParameter[Any], field: FieldPlan) -> ColumnElement[bool]:
-        base = self.column_type(field).name.removesuffix(' COLLATE "C"')
+        base = plain_type(self.column_type(field).name)
         return column.operate(operators.eq, any_(cast(values, ColumnType(f"{base}[]"))))
 
     def fits(self, field: FieldPlan, column_type: str) -> bool:
@@ -128,6 +132,29 @@ class PostgresqlDialect:
     def starts_with(self, column: Column[Any], value: BindParameter[Any]) -> ColumnElement[bool]:
         return func.starts_with(column, value)
 
+    def literal(self, value: Any) -> str:
+        if isinstance(value, bool):
+            return str(value).upper()
+        return repr(value) if isinstance(value, int | float) else quoted(str(value))
+
+    def encode_average(self, field: FieldPlan) -> Codec:
+        return float if field.kind == "number" else Decimal
+
+    def insert(self, table: Table) -> Any:
+        return postgresql.insert(table)
+
+    def rows_source(self, types: Sequence[str], rows: int) -> str:
+        arrays = [f"${index + 1}::{plain_type(name)}[]" for index, name in enumerate(types)]
+        return f"SELECT * FROM unnest({', '.join(arrays)})"
+
+    def bind_rows(self, rows: list[list[Any]]) -> tuple[Any, ...]:
+        return tuple([list(column) for column in zip(*rows, strict=True)])
+
+
+def plain_type(name: str) -> str:
+    """A column's type without its collation, which the type of an array does not have."""
+    return name.partition(" COLLATE")[0]
+
 
 def _hex(value: Any) -> Any:
     return value.hex if isinstance(value, UUID) else value  # the keys of tables that were there before may be others
@@ -136,9 +163,19 @@ def _hex(value: Any) -> Any:
 class ExternalPostgresqlDialect(PostgresqlDialect):
     """Values as the columns of another program take and give them: PostgreSQL tells the driver the type of each."""
 
+    takes_arrays_of_rows = False  # the types of its columns are known to the database alone
+
     @property
     def external(self) -> Dialect:
         return self
+
+    def rows_source(self, types: Sequence[str], rows: int) -> str:
+        numbers = iter(range(1, rows * len(types) + 1))
+        row = [f"({', '.join(f'${next(numbers)}' for _ in types)})" for _ in range(rows)]
+        return f"VALUES {', '.join(row)}"
+
+    def bind_rows(self, rows: list[list[Any]]) -> tuple[Any, ...]:
+        return tuple([value for row in rows for value in row])
 
     def encode(self, field: FieldPlan) -> Codec:
         match field.kind, field.storage:

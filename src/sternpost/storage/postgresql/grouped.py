@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, func, insert, select
-from sqlalchemy.sql.expression import cast
-
 from sternpost.errors import Timeout, Unavailable
-from sternpost.ports.storage import Document, Values, View
-from sternpost.storage.sql.dialect import ColumnType, Statement, compile_statement
+from sternpost.ports.storage import Document, Values
+from sternpost.storage.sql.codecs import Decoder
 from sternpost.storage.sql.grouping import Grouping
-from sternpost.storage.sql.statements import Decoder, PointStatement, Statements
+from sternpost.storage.sql.reads import PointStatement
+from sternpost.storage.sql.statements import Statements
 
 Fetch = Callable[[str, tuple[Any, ...]], Awaitable[Sequence[Any]]]
-InsertOne = Callable[[View, Values], Awaitable[Document]]
+InsertOne = Callable[[str, Values], Awaitable[Document]]
 
 
 class PointReads:
@@ -69,53 +67,38 @@ class GroupedInserts:
         self._statements = statements
         self._fetch = fetch
         self._insert_one = insert_one
-        self._texts: dict[tuple[View, tuple[str, ...]], tuple[Statement, Decoder]] = {}
-        self.grouping: Grouping[tuple[View, tuple[str, ...]], Values, Document] = Grouping(self._run)
+        self.grouping: Grouping[tuple[str, tuple[str, ...]], Values, Document] = Grouping(self._run)
 
-    async def insert(self, view: View, values: Values) -> Document:
+    async def insert(self, resource: str, values: Values) -> Document:
         """Adds a row and gives it back."""
-        return await self.grouping.join((view, tuple(sorted(values))), values)
+        return await self.grouping.join((resource, tuple(sorted(values))), values)
 
-    async def _run(self, kind: tuple[View, tuple[str, ...]], rows: list[Values]) -> Sequence[Document | Exception]:
-        view, names = kind
+    async def _run(self, kind: tuple[str, tuple[str, ...]], rows: list[Values]) -> Sequence[Document | Exception]:
+        resource, names = kind
         if len(rows) == 1:
-            return [await self._insert_one(view, rows[0])]
-        statement, decoder = self._statement(view, names)
-        encoders = self._statements.encoders[view.resource]
-        columns = {name: [row[name] for row in rows] for name in names}
-        for name, values in columns.items():
-            encode = encoders[name]
-            if encode is not None:
-                columns[name] = [None if value is None else encode(value) for value in values]
+            return [await self._insert_one(resource, rows[0])]
+        plan = self._statements.plan.by_name[resource]
+        text, decoder = self._text(resource, names)
+        columns: list[list[Any]] = []
+        for name in names:
+            encode = self._statements.codecs.encode(plan.fields_by_name[name])
+            values = [row[name] for row in rows]
+            columns.append(values if encode is None else [None if value is None else encode(value) for value in values])
         try:
-            written = await self._fetch(statement.text, statement.bind(columns))
+            written = await self._fetch(text, tuple(columns))
         except (Unavailable, Timeout):
             raise
         except Exception:  # noqa: BLE001  (whichever row it was: the same error comes again, for that row alone)
-            return [await self._alone(view, row) for row in rows]
+            return [await self._alone(resource, row) for row in rows]
         documents = {row[-1].hex: decoder.document(row) for row in written}
         return [documents[row["id"]] for row in rows]
 
-    async def _alone(self, view: View, row: Values) -> Document | Exception:
+    async def _alone(self, resource: str, row: Values) -> Document | Exception:
         try:
-            return await self._insert_one(view, row)
+            return await self._insert_one(resource, row)
         except Exception as error:  # noqa: BLE001  (raised where the row's result is awaited)
             return error
 
-    def _statement(self, view: View, names: tuple[str, ...]) -> tuple[Statement, Decoder]:
-        found = self._texts.get((view, names))
-        if found is None:
-            statements, dialect = self._statements, self._statements.dialect
-            table = statements.schema.tables[view.resource]
-            fields = statements.plan.by_name[view.resource].fields_by_name
-            types = {name: dialect.column_type(fields[name]).name.partition(" COLLATE")[0] for name in names}
-            arrays = [cast(bindparam(name), ColumnType(f"{types[name]}[]")) for name in names]
-            rows = func.unnest(*arrays).table_valued(*names).render_derived(name="rows")
-            columns = [table.c[name] for name in view.fields]
-            query = (
-                insert(table)
-                .from_select(list(names), select(*(rows.c[name] for name in names)))
-                .returning(*columns, table.c.id.label("key_id"))
-            )
-            found = self._texts[(view, names)] = (compile_statement(query, dialect), statements.decoder(view))
-        return found
+    def _text(self, resource: str, names: tuple[str, ...]) -> tuple[str, Decoder]:
+        fields = tuple(field.name for field in self._statements.plan.by_name[resource].fields)
+        return self._statements.insert_rows(resource, names, 0, skip=False, returning=fields)

@@ -20,7 +20,8 @@ from sqlalchemy import (
 )
 
 from sternpost.ports.keys import StoredKey
-from sternpost.storage.sql.dialect import ColumnType, Dialect, Statement, compile_statement
+from sternpost.storage.sql.dialect import ColumnType, Dialect
+from sternpost.storage.sql.statement import Statement, compile_statement
 
 API_KEYS_TABLE = "sternpost_api_keys"
 

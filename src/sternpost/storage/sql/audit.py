@@ -18,7 +18,8 @@ from sqlalchemy import Column, Index, MetaData, PrimaryKeyConstraint, Table, bin
 from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.ports.audit import AuditEntry, AuditQuery
 from sternpost.ports.storage import Document
-from sternpost.storage.sql.dialect import ColumnType, Dialect, compile_statement
+from sternpost.storage.sql.dialect import ColumnType, Dialect
+from sternpost.storage.sql.statement import compile_statement
 
 AUDIT_TABLE = "sternpost_audit"
 AUDIT_SETTING = "sternpost.audit"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from sqlalchemy import BindParameter, Column, ColumnElement
+from sqlalchemy import BindParameter, Column, ColumnElement, Table
 from sqlalchemy.engine import Dialect as CompilerDialect
 from sqlalchemy.types import UserDefinedType
 
@@ -38,11 +37,28 @@ class Dialect(Protocol):
     @property
     def table_options(self) -> dict[str, Any]: ...
     @property
-    def locks_rows(self) -> bool: ...
+    def locks_rows(self) -> bool:
+        """Whether rows are locked one by one; else a transaction that writes is alone."""
+        ...
+
+    @property
+    def takes_arrays_of_rows(self) -> bool:
+        """Whether one text adds any number of rows, by an array for each column."""
+        ...
+
+    @property
+    def decimals_are_whole_numbers(self) -> bool:
+        """Whether a decimal is kept as a whole number of its smallest unit, so that a product has to be rounded."""
+        ...
+
+    @property
+    def numbers_parameters(self) -> bool:
+        """Whether parameters of the author's own SQL are `$1`, else `?`; and comments may be nested."""
+        ...
 
     @property
     def external(self) -> Dialect:
-        """The same for a database that was there before, with columns of other types."""
+        """The same for an external database, with columns of other types."""
         ...
 
     def column_type(self, field: FieldPlan) -> ColumnType:
@@ -57,11 +73,11 @@ class Dialect(Protocol):
         """From what the driver returns to what a JSON encoder writes; `prefix` for ids."""
         ...
 
-    def mark(self, field: FieldPlan) -> Codec:
+    def to_cursor(self, field: FieldPlan) -> Codec:
         """From what the driver returns to plain JSON, without loss: part of a position in a list."""
         ...
 
-    def unmark(self, field: FieldPlan) -> Codec:
+    def from_cursor(self, field: FieldPlan) -> Codec:
         """The way back: from that JSON to what the driver binds."""
         ...
 
@@ -70,7 +86,7 @@ class Dialect(Protocol):
         ...
 
     def fits(self, field: FieldPlan, column_type: str) -> bool:
-        """Whether a column of this type, of a database that was there before, can hold the field."""
+        """Whether a column of this type, of an external database, can hold the field."""
         ...
 
     def compared(self, value: BindParameter[Any], field: FieldPlan) -> ColumnElement[Any]:
@@ -93,19 +109,27 @@ class Dialect(Protocol):
         """The text starts with another one; upper and lower case differ."""
         ...
 
+    def literal(self, value: Any) -> str:
+        """A value that `encode` gave, as SQL."""
+        ...
 
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """SQL text and the names of its parameters, in the order they are bound."""
+    def encode_average(self, field: FieldPlan) -> Codec:
+        """From a number to what an average of the field's column is compared with."""
+        ...
 
-    text: str
-    parameters: tuple[str, ...]
+    def insert(self, table: Table) -> Any:
+        """An INSERT that knows ON CONFLICT."""
+        ...
 
-    def bind(self, values: dict[str, Any]) -> tuple[Any, ...]:
-        return tuple([values[name] for name in self.parameters])
+    def rows_source(self, types: Sequence[str], rows: int) -> str:
+        """Where an INSERT of many rows takes them from, for columns of these types."""
+        ...
+
+    def bind_rows(self, rows: list[list[Any]]) -> tuple[Any, ...]:
+        """The rows as the driver binds them to that."""
+        ...
 
 
-def compile_statement(element: Any, dialect: Dialect) -> Statement:
-    """Renders a SQLAlchemy element once; from then on it is text."""
-    compiled = element.compile(dialect=dialect.compiler, compile_kwargs={"render_postcompile": False})
-    return Statement(str(compiled), tuple(compiled.positiontup or ()))
+def quoted(text: str) -> str:
+    """A text as SQL."""
+    return "'" + text.replace("'", "''") + "'"

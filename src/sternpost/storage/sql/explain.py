@@ -2,52 +2,74 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sternpost.plan.model import OperationPlan, ResourcePlan
-from sternpost.plan.policy import ALLOW, DENY, Path, fold, paths, scopes
-from sternpost.ports.storage import EVERY_TENANT, Include, ListShape, Scope, View
+from sternpost.plan.policy import conditions_on_rows, paths, scopes
+from sternpost.plan.query import (
+    ALL,
+    NONE,
+    Assignment,
+    Compare,
+    Constant,
+    Modify,
+    Nested,
+    Path,
+    Remove,
+    Select,
+    every,
+    key_is,
+    ordered,
+)
+from sternpost.ports.storage import EVERY_TENANT, Visibility
+from sternpost.storage.sql.statement import Assembly
 from sternpost.storage.sql.statements import Statements
 
-WITH_DELETED = Scope(deleted=True)
+WITH_DELETED = Visibility(deleted=True)
 
 
 def explain_operation(statements: Statements, operation_id: str) -> list[tuple[str, str]]:
     """Each statement that the operation sends, for a caller who has none of the scopes its policy
     names, or, where such a caller is always refused, for one who has all of them."""
     resource, operation = statements.plan.operations[operation_id]
-    view = _view(statements, resource)
-    folded = fold(operation.policy, known=True, scopes=frozenset())
-    if folded == DENY:  # without scopes nothing is left to see: show it for a caller who has them
-        folded = fold(operation.policy, known=True, scopes=frozenset(scopes(operation.policy)))
-    rows = None if folded == ALLOW else folded
+    query = _whole(statements, resource)
+    rows = conditions_on_rows(operation.policy, known=True, scopes=frozenset())
+    if rows == NONE:  # without scopes nothing is left to see: show it for a caller who has them
+        rows = conditions_on_rows(operation.policy, known=True, scopes=frozenset(scopes(operation.policy)))
     texts: list[tuple[str, str]] = []
     if operation.kind == "browse":
-        listing = statements.listing(ListShape(view, rows, sort=_default_sort(operation)))
+        order = tuple(ordered(name.removeprefix("-"), name.startswith("-")) for name in operation.default_sort)
+        listing = statements.listing(replace(query, where=rows, order=order, limit=0, offset=1))
         texts += [("page", listing.counted.text), ("count, for a page without rows", listing.count.text)]
     elif operation.on_item:
         looked_at = paths(operation.policy) | (
             paths(resource.reading.policy) if resource.reading else frozenset[Path]()
         )
-        one = View(view.resource, view.fields, view.includes, tuple(sorted(looked_at)))
+        one = replace(query, facts=tuple(sorted(looked_at)), lock=operation.method != "GET")
         reading = statements.of(WITH_DELETED) if operation.kind == "restore" else statements
-        texts.append(("row", reading.get(one, lock=operation.method != "GET").one.text))
+        texts.append(("row", reading.point(one).one.text))
     texts += _writes(statements, resource, operation)
     if operation.kind != "delete":
-        for include in view.includes:
-            texts.append((f"{include.relation}", statements.included(resource.name, include)[0].text))
-    if rows is not None and operation.kind != "create":
-        table = statements.schema.tables[resource.name]
-        condition = statements.policy.condition(rows, resource, table)
-        texts.append(("policy as SQL", str(condition.compile(dialect=statements.dialect.compiler))))
+        for nested in query.relations:
+            texts.append((f"{nested.relation}", statements.nested(resource.name, nested)[0].text))
+    if rows != ALL and operation.kind != "create":
+        texts.append(("policy as SQL", _condition(statements, resource, rows)))
     return texts
 
 
+def _condition(statements: Statements, resource: ResourcePlan, rows: object) -> str:
+    table = statements.schema.tables[resource.name]
+    assembly = Assembly(statements.dialect, "r")
+    condition = statements.conditions.condition(rows, resource, table, assembly)  # pyright: ignore[reportArgumentType]
+    return str(condition.compile(dialect=statements.dialect.compiler))
+
+
 def _writes(statements: Statements, resource: ResourcePlan, operation: OperationPlan) -> list[tuple[str, str]]:
-    plain = View(resource.name, tuple(field.name for field in resource.fields))
     fields = [field for field in resource.fields if field.name != "id" and field.generated != "deleted"]
     names = tuple(sorted(field.name for field in fields))
     match operation.kind:
         case "create":
-            return [("insert", statements.insert(plain, tuple(sorted((*names, "id"))))[0].text)]
+            return [("insert", statements.insert(resource.name, tuple(sorted((*names, "id"))))[0].text)]
         case "replace" | "update":
             writable = tuple(
                 name
@@ -55,31 +77,30 @@ def _writes(statements: Statements, resource: ResourcePlan, operation: Operation
                 if resource.fields_by_name[name].write == "always"
                 or resource.fields_by_name[name].generated == "updated"
             )
-            return [("update, of what is sent", statements.update(plain, writable, None)[0].text)]
+            return [("update, of what is sent", _changed(statements, resource, writable))]
         case "transition":
-            changed = tuple(
-                sorted(
-                    {str(operation.state_field)}
-                    | {field.name for field in resource.fields if field.generated == "updated"}
-                )
-            )
-            return [
-                (
-                    "guarded update",
-                    statements.update(plain, changed, (str(operation.state_field), operation.sources))[0].text,
-                )
-            ]
+            updated = {field.name for field in resource.fields if field.generated == "updated"}
+            changed = tuple(sorted({str(operation.state_field)} | updated))
+            state = Compare((str(operation.state_field),), "in", Constant(operation.sources))
+            return [("guarded update", _changed(statements, resource, changed, state))]
         case "delete" if resource.name in statements.plan.removed_with_care:
             return _removal(statements, resource)
         case "delete":
-            return [("delete", statements.delete(resource.name).text)]
+            return [("delete", statements.remove(Remove(resource.name, key_is(0))).text)]
         case "restore":
             return [
                 ("deleted row", statements.of(WITH_DELETED).deleted(resource.name).text),
-                ("restore", statements.bring_back(resource.name).text),
+                ("restore", statements.undelete(resource.name).text),
             ]
         case _:
             return []
+
+
+def _changed(statements: Statements, resource: ResourcePlan, names: tuple[str, ...], *conditions: Compare) -> str:
+    assignments = tuple(Assignment(name, "set", number) for number, name in enumerate(names, start=1))
+    fields = tuple(field.name for field in resource.fields)
+    modify = Modify(resource.name, every((key_is(0), *conditions)), assignments, fields)
+    return statements.modify(modify)[0].text
 
 
 def _removal(statements: Statements, resource: ResourcePlan) -> list[tuple[str, str]]:
@@ -88,19 +109,16 @@ def _removal(statements: Statements, resource: ResourcePlan) -> list[tuple[str, 
     found = [("lock", statements.lock(resource.name).text)]
     for other, field in statements.plan.referrers[resource.name]:
         if field.on_delete == "set_null":
-            found.append((f"{other.name}.{field.name} lets go", across.let_go(other.name, field.name).text))
+            found.append((f"{other.name}.{field.name} is set to null", across.nullify(other.name, field.name).text))
         elif resource.soft_delete:
             found.append((f"{other.name}.{field.name}", across.referring(other.name, field.name).text))
-    return [*found, ("mark as deleted" if resource.soft_delete else "delete", statements.remove(resource.name).text)]
+    removal = statements.remove_keys(resource.name).text
+    return [*found, ("mark as deleted" if resource.soft_delete else "delete", removal)]
 
 
-def _view(statements: Statements, resource: ResourcePlan) -> View:
+def _whole(statements: Statements, resource: ResourcePlan) -> Select:
     owned = tuple(
-        Include(relation.name, _view(statements, statements.plan.by_name[relation.target]), None)
+        Nested(relation.name, _whole(statements, statements.plan.by_name[relation.target]))
         for relation in resource.owned_relations
     )
-    return View(resource.name, tuple(field.name for field in resource.fields), owned)
-
-
-def _default_sort(operation: OperationPlan) -> tuple[tuple[str, bool], ...]:
-    return tuple((name.removeprefix("-"), name.startswith("-")) for name in operation.default_sort)
+    return Select(resource.name, tuple(field.name for field in resource.fields), relations=owned)

@@ -1,8 +1,8 @@
-"""Removes rows, and brings them back, where the database alone could not: rows that are kept when they are deleted, and what
+"""Removes rows, and restores them, where the database alone could not: rows that are kept when they are deleted, and what
 refers to them.
 
 For what is visible a row that is marked as deleted is gone. So what its references ask for happens as if it were: a visible
-row that restricts it is an error, one that cascades is marked as well, and one that lets go is set to null.
+row that restricts it is an error, one that cascades is marked as well, and one with `set_null` refers to nothing.
 """
 
 from __future__ import annotations
@@ -10,16 +10,104 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import ColumnElement, delete, select, update
+
 from sternpost.errors import StillReferenced
-from sternpost.plan.model import FieldPlan, ResourcePlan
-from sternpost.ports.storage import EVERY_TENANT, Scope
+from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
+from sternpost.plan.query import ALL
+from sternpost.ports.storage import EVERY_TENANT, Visibility
+from sternpost.storage.sql.codecs import Codecs
+from sternpost.storage.sql.conditions import Conditions, constant
 from sternpost.storage.sql.failures import ConstraintFailed, client_error
-from sternpost.storage.sql.statements import Statements
+from sternpost.storage.sql.reads import KEY, KEYS
+from sternpost.storage.sql.schema import DELETED, Schema
+from sternpost.storage.sql.statement import Assembly, Statement
 
 if TYPE_CHECKING:
     from sternpost.storage.sql.session import SqlSession
+    from sternpost.storage.sql.statements import Statements
 
-EVERY_ROW = Scope(every=True, deleted=True)
+EVERY_ROW = Visibility(every=True, deleted=True)
+AT = "our.at"
+
+
+class Removals:
+    """Writes the statements of such removals, by arrays of keys."""
+
+    def __init__(self, schema: Schema, codecs: Codecs, conditions: Conditions, alias_prefix: str) -> None:
+        self.plan: Plan = schema.plan
+        self.schema = schema
+        self.dialect = schema.dialect
+        self.codecs = codecs
+        self.conditions = conditions
+        self.gate = conditions.gate
+        self._alias_prefix = alias_prefix
+
+    def lock(self, resource_name: str) -> Statement:
+        """Those of an array of keys that exist, kept from new references until the transaction ends."""
+        resource, table, assembly = self._of(resource_name)
+        query = select(table.c.id).where(*self._among(table.c.id, resource, "id", table, assembly))
+        return assembly.statement(query.with_for_update(of=table) if self.dialect.locks_rows else query)
+
+    def remove(self, resource_name: str) -> Statement:
+        """Removes an array of rows, or marks them as deleted at an instant."""
+        resource, table, assembly = self._of(resource_name)
+        wanted = self._among(table.c.id, resource, "id", table, assembly)
+        if not resource.soft_delete:
+            return assembly.statement(delete(table).where(*wanted))
+        changes = self.gate.bump_version(resource, table, {DELETED: assembly.named(AT)})
+        return assembly.statement(update(table).where(*wanted).values(changes))
+
+    def referring(self, resource_name: str, field: str) -> Statement:
+        """The keys of the rows that refer to one of an array of keys."""
+        resource, table, assembly = self._of(resource_name)
+        return assembly.statement(
+            select(table.c.id).where(*self._among(table.c[field], resource, field, table, assembly))
+        )
+
+    def nullify(self, resource_name: str, field: str) -> Statement:
+        """Sets a reference to null where it points at one of an array of keys."""
+        resource, table, assembly = self._of(resource_name)
+        changes: dict[str, Any] = {field: constant("NULL")}
+        changes |= {other.name: assembly.named(AT) for other in resource.fields if other.generated == "updated"}
+        pointing = self.dialect.is_any_of(table.c[field], assembly.named(KEYS), resource.fields_by_name[field])
+        changed = update(table).where(pointing).values(self.gate.bump_version(resource, table, changes))
+        return assembly.statement(changed)
+
+    def deleted(self, resource_name: str) -> Statement:
+        """Of a row by its key, deleted or not: when it was deleted, and what it refers to."""
+        resource, table, assembly = self._of(resource_name)
+        columns = [table.c[DELETED], *(table.c[field.name] for field in self.plan.checked_references(resource))]
+        query = select(*columns).where(
+            self._is(resource, table, assembly), *self.conditions.rows(resource, table, ALL, assembly)
+        )
+        return assembly.statement(query.with_for_update(of=table) if self.dialect.locks_rows else query)
+
+    def undelete(self, resource_name: str) -> Statement:
+        """Makes a row one that is not deleted."""
+        resource, table, assembly = self._of(resource_name)
+        changes = self.gate.bump_version(resource, table, {DELETED: constant("NULL")})
+        return assembly.statement(update(table).where(self._is(resource, table, assembly)).values(changes))
+
+    def deleted_along(self, resource_name: str, field: str) -> Statement:
+        """The keys of the rows that refer to a row and were deleted at one instant."""
+        resource, table, assembly = self._of(resource_name)
+        reference = resource.fields_by_name[field]
+        referring = table.c[field] == self.dialect.compared(assembly.named(KEY), reference)
+        at = self.dialect.compared(assembly.named(AT), resource.fields_by_name[DELETED])
+        return assembly.statement(select(table.c.id).where(referring, table.c[DELETED] == at))
+
+    def _among(
+        self, column: Any, resource: ResourcePlan, field: str, table: Any, assembly: Assembly
+    ) -> list[ColumnElement[bool]]:
+        keys = self.dialect.is_any_of(column, assembly.named(KEYS), resource.fields_by_name[field])
+        return [keys, *self.conditions.rows(resource, table, ALL, assembly)]
+
+    def _is(self, resource: ResourcePlan, table: Any, assembly: Assembly) -> ColumnElement[bool]:
+        return table.c.id == self.dialect.compared(assembly.named(KEY), resource.fields_by_name["id"])
+
+    def _of(self, name: str) -> tuple[ResourcePlan, Any, Assembly]:
+        return self.plan.by_name[name], self.schema.tables[name], Assembly(self.dialect, self._alias_prefix)
 
 
 class Removal:
@@ -42,18 +130,17 @@ class Removal:
         """Removes those of the rows that there are for the session; how many.
 
         Raises:
-            StillReferenced: another row holds on to one of them.
+            StillReferenced: another row refers to one of them.
         """
         if not (self.plan.referrers[resource.name] or resource.owned_relations):
             return await self._remove(self.session.statements, resource, keys)
-        async with self.session.data().savepoint():  # several statements: all of them, or none
+        async with self.session.savepoint():  # several statements: all of them, or none
             return await self._remove(self.session.statements, resource, keys)
 
     async def restore(self, resource: ResourcePlan, key: Any) -> bool:
-        """Brings a row back, and what was deleted with it. Raises `Duplicate` and `ReferenceNotFound`."""
-        statements = self.session.statements.of(
-            Scope(self.session.scope.tenant, self.session.scope.every, deleted=True)
-        )
+        """Restores a row, and what was deleted with it. Raises `Duplicate` and `ReferenceNotFound`."""
+        visibility = self.session.visibility
+        statements = self.session.statements.of(Visibility(visibility.tenant, visibility.every, deleted=True))
         return await self._restore(statements, resource, key)
 
     # -- removing
@@ -67,8 +154,8 @@ class Removal:
         going.update(there)
         await self._release(resource, there)
         try:
-            return await self.session.execute(
-                statements.remove(resource.name), {**self._among(there), **self._at(resource)}
+            return await self.session.run(
+                statements.remove_keys(resource.name), {**self._among(there), **self._at(resource)}
             )
         except ConstraintFailed as failure:
             raise client_error(failure, resource, deleting=True) from failure
@@ -80,7 +167,7 @@ class Removal:
         for other, field in referrers:
             if field.on_delete == "set_null":
                 bound = {**self._among(keys), **self._at(other, "updated")}
-                await self.session.execute(self.across.let_go(other.name, field.name), bound)
+                await self.session.run(self.across.nullify(other.name, field.name), bound)
             elif field.on_delete == "cascade" and (kept or self._goes_first(other)):
                 await self._remove(self.across, other, await self._referring(other, field, keys))
         for relation in resource.owned_relations:
@@ -109,7 +196,7 @@ class Removal:
     # -- restoring
 
     async def _restore(self, statements: Statements, resource: ResourcePlan, key: Any) -> bool:
-        rows = await self.session.fetch(statements.deleted(resource.name), {"id": key})
+        rows = await self.session.fetch(statements.deleted(resource.name), {KEY: key})
         if not rows or rows[0][0] is None:
             return False
         deleted_at, *references = rows[0]
@@ -119,13 +206,13 @@ class Removal:
             [{field.name: self.session.digits(value) for field, value in zip(checked, references, strict=True)}],
         )
         try:
-            await self.session.execute(statements.bring_back(resource.name), {"id": key})
+            await self.session.run(statements.undelete(resource.name), {KEY: key})
         except ConstraintFailed as failure:
             raise client_error(failure, resource) from failure
         every = self.session.statements.of(EVERY_ROW)
         for other, field in self.plan.referrers[resource.name]:
             if field.on_delete == "cascade" and other.soft_delete:
-                bound = {"id": key, "at": deleted_at}
+                bound = {KEY: key, AT: deleted_at}
                 for found in await self.session.keys(every.deleted_along(other.name, field.name), bound):
                     await self._restore(every, other, found)
         return True
@@ -133,7 +220,7 @@ class Removal:
     # -- parts
 
     def _among(self, keys: list[Any]) -> dict[str, Any]:
-        return {"ids": self.session.statements.dialect.bind_array(keys)}
+        return {KEYS: self.session.statements.dialect.bind_array(keys)}
 
     def _at(self, resource: ResourcePlan, generated: str = "deleted") -> dict[str, Any]:
         """The instant, as the column holds it that the statement sets to it."""
@@ -141,6 +228,5 @@ class Removal:
         if field is None:
             return {}
         if self.at is None:
-            raise TypeError(f"{resource.name}.{field.name} says when: give the instant")
-        encode = self.session.statements.encoders[resource.name][field.name]
-        return {"at": self.at if encode is None else encode(self.at)}
+            raise TypeError(f"{resource.name}.{field.name} is the time of the change: give the instant")
+        return {AT: self.session.statements.codecs.encoded(resource, field.name, self.at)}

@@ -1,4 +1,4 @@
-"""Whose a new row is, and that it stays so."""
+"""The tenant of a new row, which never changes."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from collections.abc import Iterable
 from sternpost.errors import TenantRequired
 from sternpost.plan.model import Plan, ResourcePlan
 from sternpost.plan.values import tenant_value
-from sternpost.ports.storage import Scope, Values
+from sternpost.ports.storage import Values, Visibility
 
 
-def of_tenant(plan: Plan, resource: ResourcePlan, values: Values, scope: Scope) -> Values:
-    """The values of a new row with whose it is.
+def of_tenant(plan: Plan, resource: ResourcePlan, values: Values, visibility: Visibility) -> Values:
+    """The values of a new row with its tenant.
 
     Raises:
-        TenantRequired: the scope is nobody's.
+        TenantRequired: there is no tenant to give the row to.
         RuntimeError: the author's code says another tenant's, or, across all of them, none.
     """
     if resource.tenant is None:
         return values
     name, given = resource.tenant, values.get(resource.tenant)
-    if scope.every:
+    if visibility.every:
         if given is None:
-            raise RuntimeError(f"Across all tenants a new {resource.name} has to say whose it is: give its {name}")
+            raise RuntimeError(f"Across all tenants a new {resource.name} needs its tenant: give its {name}")
         return values
-    own = tenant_value(plan, resource, scope.tenant)
+    own = tenant_value(plan, resource, visibility.tenant)
     if own is None:
         raise TenantRequired
     if given is not None and given != own:
@@ -35,4 +35,4 @@ def of_tenant(plan: Plan, resource: ResourcePlan, values: Values, scope: Scope) 
 def refuse_move(resource: ResourcePlan, names: Iterable[str]) -> None:
     """No row goes from one tenant to another: what refers to it would stay behind."""
     if resource.tenant is not None and resource.tenant in names:
-        raise RuntimeError(f"{resource.name}.{resource.tenant} says whose a row is, and cannot be changed")
+        raise RuntimeError(f"{resource.name}.{resource.tenant} is the tenant of a row, which cannot be changed")

@@ -16,31 +16,32 @@ from typing import Any, TypeVar
 
 from sternpost.errors import Internal, StartupError, SternpostError, Timeout, Unavailable
 from sternpost.plan.model import Plan
+from sternpost.plan.query import Select
 from sternpost.ports.audit import AuditTrail
 from sternpost.ports.keys import KeyStore
 from sternpost.ports.storage import (
     EVERY_TENANT,
     NO_TENANT,
+    Arguments,
     Document,
-    ListShape,
-    ListValues,
     Origin,
     Reader,
-    Scope,
     Session,
     Statistics,
     TransactionOptions,
     Values,
-    View,
+    Visibility,
 )
 from sternpost.storage.sql.api_keys import SqlKeys
 from sternpost.storage.sql.audit import AUDIT_TABLE, SqlAuditTrail
 from sternpost.storage.sql.external import Columns, named_tables, refuse_external, refuse_misfit
 from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed, OnlyReads, behind
 from sternpost.storage.sql.grouping import Grouping
+from sternpost.storage.sql.reader import SqlReader
+from sternpost.storage.sql.reads import PointStatement
 from sternpost.storage.sql.schema import SCHEMA_TABLE, VERSION_TABLE
-from sternpost.storage.sql.session import SqlReader, SqlSession
-from sternpost.storage.sql.statements import PointStatement, Statements
+from sternpost.storage.sql.session import SqlSession
+from sternpost.storage.sql.statements import Statements
 from sternpost.storage.sql.tenants import of_tenant
 from sternpost.storage.sqlite.dialect import SqliteDialect
 
@@ -115,7 +116,7 @@ class SqliteStorage:
         self._writer_thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
         self._write_lock = asyncio.Lock()
         self._exports = asyncio.Semaphore(READER_THREADS // 2)
-        self._inserts: Grouping[View, Values, Document] = Grouping(
+        self._inserts: Grouping[str, Values, Document] = Grouping(
             self._insert_all, size_max=INSERTS_MAX, in_flight_max=1
         )
         self._budget = _Budget()
@@ -192,23 +193,25 @@ class SqliteStorage:
         async with self._begin() as connection:
             return self.guarded(lambda: connection.execute(text, arguments).fetchall())
 
-    def reader(self, statistics: Statistics | None = None, scope: Scope = NO_TENANT) -> Reader:
+    def reader(self, statistics: Statistics | None = None, visibility: Visibility = NO_TENANT) -> Reader:
         reads = _PatientReads(self) if self.statements.plan.external else _Reads(self)
-        return SqlReader(reads, self.statements, statistics, scope)
+        return SqlReader(reads, self.statements, statistics, visibility)
 
-    async def insert(self, view: View, values: Values, statistics: Statistics, scope: Scope = NO_TENANT) -> Document:
+    async def insert(
+        self, resource: str, values: Values, statistics: Statistics, visibility: Visibility = NO_TENANT
+    ) -> Document:
         statistics.statements += 1
         plan = self.statements.plan
-        values = of_tenant(plan, plan.by_name[view.resource], values, scope)
-        return await self._inserts.join(view, values)
+        values = of_tenant(plan, plan.by_name[resource], values, visibility)
+        return await self._inserts.join(resource, values)
 
-    async def _insert_all(self, view: View, rows: list[Values]) -> Sequence[Document | Exception]:
+    async def _insert_all(self, resource: str, rows: list[Values]) -> Sequence[Document | Exception]:
         """Rows of many requests with one commit, which is what a write costs. A refused row leaves the others alone."""
         results: list[Document | Exception] = []
-        async with self.transaction(Statistics(), scope=EVERY_TENANT) as session:  # each row says whose it is
+        async with self.transaction(Statistics(), visibility=EVERY_TENANT) as session:  # each row says whose it is
             for row in rows:
                 try:
-                    results.append(await session.insert(view, row))
+                    results.append(await session.insert(resource, row))
                 except SternpostError as error:
                     if error.http_status >= 500:
                         raise
@@ -217,7 +220,7 @@ class SqliteStorage:
 
     @asynccontextmanager
     async def transaction(
-        self, statistics: Statistics, options: TransactionOptions | None = None, scope: Scope = NO_TENANT
+        self, statistics: Statistics, options: TransactionOptions | None = None, visibility: Visibility = NO_TENANT
     ) -> AsyncGenerator[Session]:
         async with self._begin() as connection:
             deadline = options.timeout_seconds if options else None
@@ -225,18 +228,18 @@ class SqliteStorage:
                 _end_after(connection, deadline)
             try:
                 writes = _Writes(self, connection)
-                yield SqlSession(writes, self.statements, statistics, scope)
+                yield SqlSession(writes, self.statements, statistics, visibility)
                 writes.sign()
             finally:
                 if deadline is not None:
                     connection.set_progress_handler(None, 0)
 
     async def export(
-        self, shape: ListShape, values: ListValues, statistics: Statistics, scope: Scope = NO_TENANT
+        self, query: Select, arguments: Arguments, statistics: Statistics, visibility: Visibility = NO_TENANT
     ) -> AsyncGenerator[list[Document]]:
         async with self._export_snapshot() as snapshot:
-            reader = SqlReader(snapshot, self.statements, statistics, scope)
-            async with aclosing(reader.export(snapshot, shape, values)) as parts:
+            reader = SqlReader(snapshot, self.statements, statistics, visibility)
+            async with aclosing(reader.export(snapshot, query, arguments)) as parts:
                 async for part in parts:
                     yield part
 
@@ -536,8 +539,8 @@ class _Reads:
     async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
         return await self.storage.records_in_thread(text, arguments)
 
-    async def fetch_one(self, statement: PointStatement, values: dict[str, Any]) -> Any:
-        rows = self.storage.read_inline(statement.one.text, statement.one.bind(values))
+    async def fetch_one(self, statement: PointStatement, named: dict[str, Any]) -> Any:
+        rows = self.storage.read_inline(statement.one.text, statement.one.bind(named))
         return rows[0] if rows else None
 
 
@@ -553,8 +556,8 @@ class _PatientReads(_Reads):
         except FileLocked:
             return await self.storage.read_in_thread(text, arguments)
 
-    async def fetch_one(self, statement: PointStatement, values: dict[str, Any]) -> Any:
-        rows = await self.fetch(statement.one.text, statement.one.bind(values), short=True)
+    async def fetch_one(self, statement: PointStatement, named: dict[str, Any]) -> Any:
+        rows = await self.fetch(statement.one.text, statement.one.bind(named), short=True)
         return rows[0] if rows else None
 
 
@@ -582,8 +585,8 @@ class _Writes:
     async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
         return self.storage.guarded(lambda: self.connection.execute(text, arguments).fetchall())
 
-    async def fetch_one(self, statement: PointStatement, values: dict[str, Any]) -> Any:
-        rows = await self.fetch(statement.one.text, statement.one.bind(values), short=True)
+    async def fetch_one(self, statement: PointStatement, named: dict[str, Any]) -> Any:
+        rows = await self.fetch(statement.one.text, statement.one.bind(named), short=True)
         return rows[0] if rows else None
 
     async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
@@ -630,8 +633,8 @@ class _Snapshot:
     async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
         return await self.run(lambda: _records(self._connection.execute(text, arguments)))
 
-    async def fetch_one(self, statement: PointStatement, values: dict[str, Any]) -> Any:
-        rows = await self.fetch(statement.one.text, statement.one.bind(values), short=True)
+    async def fetch_one(self, statement: PointStatement, named: dict[str, Any]) -> Any:
+        rows = await self.fetch(statement.one.text, statement.one.bind(named), short=True)
         return rows[0] if rows else None
 
     async def parts(self, text: str, arguments: tuple[Any, ...], size: int) -> AsyncGenerator[Sequence[Any]]:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import BindParameter, Column, ColumnElement, func, literal_column, select
+from sqlalchemy import BindParameter, Column, ColumnElement, Table, func, literal_column, select
 from sqlalchemy.dialects import sqlite
 
 from sternpost.plan.model import FieldPlan, Kind
-from sternpost.storage.sql.dialect import Codec, ColumnType, Dialect
+from sternpost.storage.sql.dialect import Codec, ColumnType, Dialect, quoted
 from sternpost.storage.sql.external import checked, utc
-from sternpost.storage.sql.statements import prefixed
 
 _TYPES: dict[Kind, str] = {
     "id": "TEXT",
@@ -41,6 +41,9 @@ class SqliteDialect:
 
     name = "sqlite"
     locks_rows = False  # a write transaction is alone
+    takes_arrays_of_rows = False
+    decimals_are_whole_numbers = True
+    numbers_parameters = False
     table_options: dict[str, Any] = {"sqlite_strict": True}  # noqa: RUF012  (part of the Dialect protocol)
 
     def __init__(self) -> None:
@@ -76,7 +79,8 @@ class SqliteDialect:
     def decode(self, field: FieldPlan, prefix: str | None) -> Codec:
         match field.kind:
             case "id":
-                return prefixed(str(prefix))
+                start = f"{prefix}_"
+                return lambda digits: start + digits
             case "decimal":
                 places = field.decimal_places or 0
                 return lambda value: format(Decimal(value).scaleb(-places), "f")
@@ -89,10 +93,10 @@ class SqliteDialect:
             case _:
                 return None
 
-    def mark(self, field: FieldPlan) -> Codec:
+    def to_cursor(self, field: FieldPlan) -> Codec:
         return repr if field.kind == "number" else None  # JSON knows no infinity
 
-    def unmark(self, field: FieldPlan) -> Codec:
+    def from_cursor(self, field: FieldPlan) -> Codec:
         return float if field.kind == "number" else None
 
     def is_any_of(self, column: Column[Any], values: BindParameter[Any], field: FieldPlan) -> ColumnElement[bool]:
@@ -131,6 +135,23 @@ class SqliteDialect:
     def starts_with(self, column: Column[Any], value: BindParameter[Any]) -> ColumnElement[bool]:
         return func.substr(column, literal_column("1"), func.length(value)) == value
 
+    def literal(self, value: Any) -> str:
+        return repr(value) if isinstance(value, int | float) else quoted(str(value))
+
+    def encode_average(self, field: FieldPlan) -> Codec:
+        unit = 10 ** (field.decimal_places or 0) if field.kind == "decimal" else 1
+        return lambda value: float(Decimal(value) * unit)
+
+    def insert(self, table: Table) -> Any:
+        return sqlite.insert(table)
+
+    def rows_source(self, types: Sequence[str], rows: int) -> str:
+        row = f"({', '.join('?' * len(types))})"
+        return f"VALUES {', '.join([row] * rows)}"
+
+    def bind_rows(self, rows: list[list[Any]]) -> tuple[Any, ...]:
+        return tuple([value for row in rows for value in row])
+
 
 def _instant_text(value: datetime) -> str:
     return value.astimezone(UTC).replace(tzinfo=None).isoformat()
@@ -143,10 +164,14 @@ class ExternalSqliteDialect(SqliteDialect):
     """
 
     table_options: dict[str, Any] = {}  # noqa: RUF012  (part of the Dialect protocol)
+    decimals_are_whole_numbers = False
 
     @property
     def external(self) -> Dialect:
         return self
+
+    def encode_average(self, field: FieldPlan) -> Codec:
+        return float
 
     def encode(self, field: FieldPlan) -> Codec:
         match field.kind:

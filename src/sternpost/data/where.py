@@ -1,4 +1,4 @@
-"""What an author writes as `where`, `order` and `include`, as the shapes and slots of the port."""
+"""What an author writes as `where`, `order` and `include`, in the query language."""
 
 from __future__ import annotations
 
@@ -6,40 +6,43 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, cast
 
+from sternpost.data.checks import ROUNDING, Checks, shortened
 from sternpost.kinds import KINDS
-from sternpost.pipeline.data.values import ROUNDING, Values, shortened
 from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
-from sternpost.ports.data import (
+from sternpost.plan.query import (
+    ALL,
+    NONE,
+    Compare,
     Either,
-    Every,
-    Inclusion,
-    Negated,
+    Nested,
     Node,
+    Not,
     Operator,
-    OrderBy,
+    Order,
     Quantifier,
-    Query,
     Related,
-    Slot,
-    Test,
+    Select,
+    every,
 )
 
 LIST_RELATION = ("some", "every", "none")
 ONE_RELATION = ("is", "isNot")
+_QUANTIFIERS = {"is": "some", "isNot": "none"}
+_COMPLEMENTS: dict[Operator, Operator] = {"ne": "eq", "notIn": "in"}
 _LOWER = {ord(letter): ord(letter.lower()) for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 
 
 class Reading:
-    """Turns an author's dictionaries into one shape; the values go into its slots, in the order in which they are met."""
+    """Turns an author's dictionaries into one query; the values go into its slots, in the order in which they are met."""
 
-    def __init__(self, plan: Plan, values: Values) -> None:
+    def __init__(self, plan: Plan, checks: Checks) -> None:
         self.plan = plan
-        self.values = values
-        self.slots: list[Slot] = []
+        self.checks = checks
+        self.slots: list[Any] = []
 
-    def slot(self, slot: Slot) -> int:
-        """Keeps a value; its number."""
-        self.slots.append(slot)
+    def slot(self, value: Any) -> int:
+        """Keeps a value; its slot's number."""
+        self.slots.append(value)
         return len(self.slots) - 1
 
     # -- conditions
@@ -47,14 +50,14 @@ class Reading:
     def where(self, resource: ResourcePlan, where: Mapping[str, Any] | None) -> Node:
         """All entries of a mapping together. Raises `TypeError`, `ValueError` or `Invalid` for what does not fit."""
         if where is None:
-            return Every()
+            return ALL
         if not isinstance(where, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f'A where is a mapping such as {{"id": "…"}}, not {type(where).__name__}')
-        return _joined([self._entry(resource, name, wanted) for name, wanted in where.items()])
+        return every([self._entry(resource, name, wanted) for name, wanted in where.items()])
 
     def _entry(self, resource: ResourcePlan, name: str, wanted: Any) -> Node:
         if name == "NOT":
-            return Negated(self._all(resource, wanted))
+            return Not(self._all(resource, wanted))
         if name == "AND":
             return self._all(resource, wanted)
         if name == "OR":
@@ -70,18 +73,18 @@ class Reading:
 
     def _all(self, resource: ResourcePlan, wanted: Any) -> Node:
         parts: list[Any] = [wanted] if isinstance(wanted, Mapping) else _parts("AND and NOT", wanted)
-        return _joined([self.where(resource, part) for part in parts])
+        return every([self.where(resource, part) for part in parts])
 
     def _relation(self, resource: ResourcePlan, relation: RelationPlan, wanted: Any) -> Node:
         target = self.plan.by_name[relation.target]
         known = ONE_RELATION if relation.kind == "one" else LIST_RELATION
         if relation.kind == "one" and wanted is None:
-            return Test(relation.local_field, "isNull")
+            return Compare((relation.local_field,), "isNull")
         if not isinstance(wanted, Mapping):
             raise TypeError(f"{resource.name}.{relation.name} takes a mapping, not {type(wanted).__name__}")
         tests = cast("Mapping[str, Any]", wanted)
         if relation.kind == "one" and not any(name in known for name in tests):
-            return Related(relation.name, "is", self.where(target, tests))
+            return Related(relation.name, "some", self.where(target, tests))
         parts: list[Node] = []
         for quantifier, where in tests.items():
             if quantifier not in known:
@@ -90,13 +93,14 @@ class Reading:
                     f'{{"{relation.name}": {{"{known[0]}": {{…}}}}}}'
                 )
             if where is None and relation.kind == "one":
-                parts.append(Test(relation.local_field, "isNull" if quantifier == "is" else "isNotNull"))
+                parts.append(Compare((relation.local_field,), "isNull" if quantifier == "is" else "isNotNull"))
             else:
-                parts.append(Related(relation.name, cast("Quantifier", quantifier), self.where(target, where)))
-        return _joined(parts)
+                found = cast("Quantifier", _QUANTIFIERS.get(quantifier, quantifier))
+                parts.append(Related(relation.name, found, self.where(target, where)))
+        return every(parts)
 
     def _field(self, resource: ResourcePlan, field: FieldPlan, wanted: Any) -> Node:
-        if field.kind == "json" and not (isinstance(wanted, Mapping) and "isNull" in wanted):
+        if not KINDS[field.kind].ordered and not (isinstance(wanted, Mapping) and "isNull" in wanted):
             raise TypeError(
                 f'{resource.name}.{field.name} is JSON: only {{"isNull": True}} compares it; use db.sql for more'
             )
@@ -108,7 +112,7 @@ class Reading:
         mode = tests.get("mode", "sensitive")
         if mode not in ("sensitive", "insensitive"):
             raise ValueError(f'mode is "sensitive" or "insensitive", not {mode!r}')
-        return _joined(
+        return every(
             [
                 self._test(resource, field, cast("Operator", operator), value, insensitive=mode == "insensitive")
                 for operator, value in tests.items()
@@ -120,7 +124,7 @@ class Reading:
         self, resource: ResourcePlan, field: FieldPlan, operator: Operator, value: Any, *, insensitive: bool
     ) -> Node:
         if operator == "isNull":
-            return Test(field.name, "isNull" if value else "isNotNull")
+            return Compare((field.name,), "isNull" if value else "isNotNull")
         if operator in ("in", "notIn"):
             return self._one_of(resource, field, operator, value, insensitive=insensitive)
         if value is None:
@@ -128,16 +132,16 @@ class Reading:
                 raise TypeError(
                     f'{resource.name}.{field.name}: {operator!r} needs a value; for null use {{"isNull": True}}'
                 )
-            return Test(field.name, "isNull" if operator == "eq" else "isNotNull")
-        found: Any = self.values.checked(resource, field, value)
+            return Compare((field.name,), "isNull" if operator == "eq" else "isNotNull")
+        found: Any = self.checks.checked(resource, field, value)
         if isinstance(found, Decimal):
             short = shortened(field, found, ROUNDING.get(operator, "ROUND_FLOOR"))
             if short != found and operator in ("eq", "ne"):  # no value has that many places
-                return Either() if operator == "eq" else Every()
+                return NONE if operator == "eq" else ALL
             found = short
         if insensitive and isinstance(found, str):
             found = found.translate(_LOWER)
-        return Test(field.name, operator, self.slot(Slot(found, resource.name, field.name)), insensitive)
+        return self._compared(field, operator, found, insensitive=insensitive)
 
     def _one_of(
         self, resource: ResourcePlan, field: FieldPlan, operator: Operator, value: Any, *, insensitive: bool
@@ -147,23 +151,29 @@ class Reading:
             raise TypeError(
                 f'{resource.name}.{field.name}: {operator!r} takes no None; write {{"OR": [{{…}}, {{"{field.name}": None}}]}}'
             )
-        found = [self.values.checked(resource, field, item) for item in items]
-        if field.kind == "decimal":
+        found = [self.checks.checked(resource, field, item) for item in items]
+        if field.decimal_places is not None:
             found = [item for item in found if item == shortened(field, item, "ROUND_FLOOR")]
         if insensitive:
             found = [item.translate(_LOWER) for item in found]
-        return Test(field.name, operator, self.slot(Slot(found, resource.name, field.name, "list")), insensitive)
+        return self._compared(field, operator, found, insensitive=insensitive)
+
+    def _compared(self, field: FieldPlan, operator: Operator, value: Any, *, insensitive: bool) -> Node:
+        """A comparison with a value; `ne` and `notIn` are the exact complements of `eq` and `in`."""
+        opposite: Operator | None = _COMPLEMENTS.get(operator)
+        found = Compare((field.name,), opposite or operator, self.slot(value), insensitive)
+        return found if opposite is None else Not(found)
 
     # -- order
 
-    def order(self, resource: ResourcePlan, order: Sequence[Any]) -> tuple[OrderBy, ...]:
+    def order(self, resource: ResourcePlan, order: Sequence[Any]) -> tuple[Order, ...]:
         """`"name"`, `"-total"`, `"user.name"`, or `{"by": "-total", "nulls": "last"}`."""
         if isinstance(order, str):
             raise TypeError(f'order is a list: order=["{order}"]')
         found = [self._order(resource, entry) for entry in order]
         return tuple({entry.path: entry for entry in reversed(found)}[path] for path in _unique(found))
 
-    def _order(self, resource: ResourcePlan, entry: Any) -> OrderBy:
+    def _order(self, resource: ResourcePlan, entry: Any) -> Order:
         nulls = None
         if isinstance(entry, Mapping):
             given = cast("Mapping[str, Any]", entry)
@@ -173,16 +183,17 @@ class Reading:
         if not isinstance(entry, str):
             raise TypeError('An order is "name", "-name" or {"by": "-name", "nulls": "first"}')
         descending, path = entry.startswith("-"), tuple(entry.removeprefix("-").split("."))
-        at = resource
+        at, keys = resource, list[str]()
         for name in path[:-1]:
             relation = at.relations_by_name.get(name)
             if relation is None or relation.kind != "one":
                 raise TypeError(f"{at.name} has no reference {name!r} to order by")
+            keys.append(relation.local_field)
             at = self.plan.by_name[relation.target]
         field = self.field(at, path[-1])
-        if field.kind == "json":
+        if not KINDS[field.kind].ordered:
             raise TypeError(f"{at.name}.{field.name} is JSON, which has no order")
-        return OrderBy(path, descending, nulls == "first" if nulls else descending)
+        return Order((*keys, field.name), descending, nulls == "first" if nulls else descending)
 
     def field(self, resource: ResourcePlan, name: str) -> FieldPlan:
         """A field by its name. Raises `TypeError`."""
@@ -205,7 +216,7 @@ class Reading:
         offset: int | None = None,
         distinct: Sequence[str] = (),
         lock: bool = False,
-    ) -> Query:
+    ) -> Select:
         """A whole query. Without `fields` every field and every owned list is read."""
         condition = self.where(resource, where)
         sort = self.order(resource, order)
@@ -216,17 +227,16 @@ class Reading:
         includes = tuple(
             self._inclusion(resource, name, options) for name, options in wanted.items() if options is not False
         )
-        return Query(
+        return Select(
             resource.name,
             self._fields(resource, fields, includes),
-            condition,
-            sort,
-            includes,
-            tuple(self.field(resource, name).name for name in _listed("distinct", distinct)),
-            None,
-            self.number("limit", limit),
-            self.number("offset", offset or None),
-            lock,
+            where=condition,
+            relations=includes,
+            order=sort,
+            distinct=tuple(self.field(resource, name).name for name in _listed("distinct", distinct)),
+            limit=self.number("limit", limit),
+            offset=self.number("offset", offset or None),
+            lock=lock,
         )
 
     def number(self, what: str, value: int | None) -> int | None:
@@ -237,10 +247,10 @@ class Reading:
             raise TypeError(f"{what} is a whole number, not {value!r}")
         if not 0 <= value < 2**62:
             raise ValueError(f"{what} is 0 or more, not {value}")
-        return self.slot(Slot(value))
+        return self.slot(value)
 
     def _fields(
-        self, resource: ResourcePlan, fields: Sequence[str] | None, includes: tuple[Inclusion, ...]
+        self, resource: ResourcePlan, fields: Sequence[str] | None, includes: tuple[Nested, ...]
     ) -> tuple[str, ...]:
         if fields is None:
             return tuple(resource.fields_by_name)
@@ -248,7 +258,7 @@ class Reading:
         keys = [resource.relations_by_name[entry.relation].local_field for entry in includes]
         return tuple(dict.fromkeys([*asked, *keys])) or ("id",)  # SQLite cannot select nothing
 
-    def _inclusion(self, resource: ResourcePlan, name: str, options: Any) -> Inclusion:
+    def _inclusion(self, resource: ResourcePlan, name: str, options: Any) -> Nested:
         relation = resource.relations_by_name.get(name)
         if relation is None:
             raise TypeError(
@@ -263,11 +273,7 @@ class Reading:
         unknown = [key for key in given if key not in known]
         if unknown:
             raise TypeError(f"include {name!r} takes {', '.join(known)}, not {unknown[0]!r}")
-        return Inclusion(name, self.query(self.plan.by_name[relation.target], **given))
-
-
-def _joined(parts: list[Node]) -> Node:
-    return parts[0] if len(parts) == 1 else Every(tuple(parts))
+        return Nested(name, self.query(self.plan.by_name[relation.target], **given))
 
 
 def _parts(name: str, wanted: Any) -> list[Any]:
@@ -286,5 +292,5 @@ def _listed(what: str, names: Sequence[str]) -> Sequence[str]:
     return names
 
 
-def _unique(found: Sequence[OrderBy]) -> list[tuple[str, ...]]:
+def _unique(found: Sequence[Order]) -> list[tuple[str, ...]]:
     return list(dict.fromkeys(entry.path for entry in found))

@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any, cast
 
+from sternpost.data.instances import Instances
 from sternpost.kinds import DIGITS_MAX, INT64_MAX, INT64_MIN, KINDS
-from sternpost.pipeline.instances import Instances
 from sternpost.plan.model import FieldPlan, Kind, ResourcePlan
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-class Values:
+class Checks:
     """Checks values against the fields of a plan. What does not fit is the author's mistake: `TypeError` or `ValueError`."""
 
     def __init__(self, instances: Instances) -> None:

@@ -6,14 +6,14 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sternpost.data.database import DataAccess, Database
+from sternpost.data.table import Repository
 from sternpost.errors import Unauthenticated
-from sternpost.pipeline.data.client import Access, Database
-from sternpost.pipeline.repository import Repository
 from sternpost.ports.authenticator import Principal
 from sternpost.ports.storage import Reader
 
 if TYPE_CHECKING:
-    from sternpost.pipeline.runtime import Runtime
+    from sternpost.data.model import DataModel
 
 T = TypeVar("T")
 
@@ -28,9 +28,9 @@ class Context:
     """
 
     def __init__(
-        self, runtime: Runtime, principal: Principal | None, reader: Reader, log: Any, previous_state: str | None = None
+        self, model: DataModel, principal: Principal | None, reader: Reader, log: Any, previous_state: str | None = None
     ) -> None:
-        self._runtime = runtime
+        self._model = model
         self._reader = reader
         self.principal = principal
         self.log = log
@@ -45,12 +45,12 @@ class Context:
 
     def now(self) -> datetime:
         """The present instant, in UTC."""
-        return self._runtime.clock.now()
+        return self._model.clock.now()
 
     @cached_property
-    def access(self) -> Access:
+    def access(self) -> DataAccess:
         """How the data client works here: `Data(ctx)` takes it."""
-        return Access(self._runtime, self._reader)
+        return DataAccess(self._model, self._reader)
 
     @property
     def data(self) -> Database:
@@ -58,5 +58,5 @@ class Context:
         return Database(self.access)
 
     def repository(self, cls: type[T]) -> Repository[T]:
-        """The rows of a resource, in this call's transaction."""
-        return Repository(cls, self._runtime, self._reader)
+        """The rows of a resource, in this call's transaction: the same as `ctx.data.table(cls)`."""
+        return self.data.table(cls)

@@ -4,36 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, Literal, Self, TypeVar, cast, overload
 
+from sternpost.data.rows import columns_of, model_of_document
+from sternpost.data.where import Reading
+from sternpost.data.writes import Parts, Writer, assignments, taken_apart, unique_key
+from sternpost.data.writing import complete
 from sternpost.errors import Conflict, NotFound
 from sternpost.kinds import KINDS, NUMBERS
-from sternpost.pipeline.data.rows import columns_of, model_of_document
-from sternpost.pipeline.data.where import Reading
-from sternpost.pipeline.data.writes import Parts, Writer, assignments, taken_apart, unique_key
-from sternpost.pipeline.writing import complete
 from sternpost.plan.model import FieldPlan, ResourcePlan
-from sternpost.plan.values import from_plan
-from sternpost.ports.data import (
-    After,
-    Aggregation,
-    DataReader,
-    Function,
-    Measure,
-    Operator,
-    OrderBy,
-    Query,
-    RowsUpdate,
-    Slot,
-    Test,
-    Upsert,
-)
-from sternpost.ports.storage import Document
+from sternpost.plan.query import Aggregate, Function, Measure, Modify, Operator, Remove, Select, Upsert, key_is
+from sternpost.ports.storage import Arguments, Document, Reader
 
 if TYPE_CHECKING:
-    from sternpost.pipeline.data.client import Database
+    from sternpost.data.database import Database
 
 Row = TypeVar("Row")
 Where = TypeVar("Where", bound=Mapping[str, Any])
@@ -85,10 +71,10 @@ class Table(
 
     def __init__(self, db: Database, cls: type[Row]) -> None:
         self.db = db
-        self._runtime = db.access.runtime
-        found = self._runtime.instances.by_class.get(cls)
+        self._model = db.access.model
+        found = self._model.instances.by_class.get(cls)
         if found is None:
-            raise TypeError(f"{cls.__name__} is not a resource of the contract {self._runtime.plan.name!r}")
+            raise TypeError(f"{cls.__name__} is not a resource of the contract {self._model.plan.name!r}")
         self._resource: ResourcePlan = found
         self._deleted = False
 
@@ -209,7 +195,7 @@ class Table(
         """How many rows fit."""
         reading = self._reading()
         node = reading.where(self._resource, where)
-        return await self._data().count(self._resource.name, node, reading.slots)
+        return await self._reader().count(Select(self._resource.name, ("id",), where=node), Arguments(reading.slots))
 
     async def exists(self, where: Where = NOTHING) -> bool:
         """Whether a row fits."""
@@ -237,7 +223,7 @@ class Table(
         """
         reading = self._reading()
         measures = self._measures(reading, by, {"sum": sum, "avg": avg, "min": min, "max": max})
-        shape = Aggregation(
+        shape = Aggregate(
             self._resource.name,
             measures,
             reading.where(self._resource, where),
@@ -247,7 +233,7 @@ class Table(
             reading.number("limit", limit),
             reading.number("offset", offset or None),
         )
-        rows = await self._data().aggregate(shape, reading.slots)
+        rows = await self._reader().aggregate(shape, reading.slots)
         return [cast("Group[Values]", _group(measures, row)) for row in rows]
 
     # -- writing
@@ -260,7 +246,7 @@ class Table(
         """
         self._refuse_owned()
         async with self.db.access.writing(whole=_nests(self._resource, data)) as session:
-            key = await Writer(self._runtime, session).create(self._resource, data)
+            key = await Writer(self._model, session).create(self._resource, data)
             return await self._again(key, include)
 
     @overload
@@ -290,8 +276,8 @@ class Table(
         values = [self._plain_row(row) for row in rows]
         fields = tuple(self._resource.fields_by_name) if returning else ()
         async with self.db.access.writing(whole=True) as session:
-            count, documents = await session.data().insert_rows(
-                self._resource.name, values, skip=on_conflict == "skip", fields=fields
+            count, documents = await session.insert_rows(
+                self._resource.name, values, skip=on_conflict == "skip", returning=fields
             )
         return [self._instance(document) for document in documents] if returning else count
 
@@ -304,7 +290,7 @@ class Table(
         """
         self._refuse_owned()
         async with self.db.access.writing(whole=_nests(self._resource, data)) as session:
-            writer = Writer(self._runtime, session)
+            writer = Writer(self._model, session)
             digits = await self._digits(writer, key)
             await writer.update(self._resource, digits, data)
             return await self._again(digits, include)
@@ -319,11 +305,11 @@ class Table(
         reading = self._reading()
         node = reading.where(self._resource, _required(where, "update_many"))
         parts = self._plain_parts(data)
-        shape = RowsUpdate(self._resource.name, node, assignments(self._runtime, self._resource, parts, reading))
+        shape = Modify(self._resource.name, node, assignments(self._model, self._resource, parts, reading))
         if not shape.assignments:
             raise TypeError("There is nothing to change: data is empty")
         async with self.db.access.writing(whole=expect is not None) as session:
-            count, _ = await session.data().update_rows(shape, reading.slots)
+            count, _ = await session.modify(shape, reading.slots)
             _expected(count, expect)
         return count
 
@@ -340,24 +326,25 @@ class Table(
             if row[name] is None:
                 raise TypeError(f"{self._resource.name}.{name} is None, and no row is found by that")
         reading = self._reading()
-        changes = assignments(self._runtime, self._resource, self._plain_parts(update), reading)
+        changes = assignments(self._model, self._resource, self._plain_parts(update), reading)
         shape = Upsert(self._resource.name, tuple(sorted(row)), names, changes, ("id",))
         async with self.db.access.writing() as session:
-            document = await session.data().upsert(shape, row, reading.slots)
-            return await self._again(self._runtime.instances.digits(self._resource.name, document["id"]), include)
+            document = await session.upsert(shape, row, reading.slots)
+            return await self._again(self._model.instances.digits(self._resource.name, document["id"]), include)
 
     async def delete(self, key: Key) -> bool:
         """Removes a row, and what it owns; False where there was none. Raises `StillReferenced`."""
         self._refuse_owned()
         async with self.db.access.writing() as session:
-            writer = Writer(self._runtime, session)
+            writer = Writer(self._model, session)
             if isinstance(key, Mapping):
                 digits = await writer.find_key(self._resource, cast("Mapping[str, Any]", key))
             else:
                 digits = await writer.key(self._resource, key)
             if digits is None:
                 return False
-            return await session.delete(self._resource.name, digits, at=self._runtime.clock.now())
+            remove = Remove(self._resource.name, key_is(0))
+            return await session.remove(remove, (digits,), at=self._model.clock.now()) > 0
 
     async def restore(self, id: str) -> Row:
         """Brings back a deleted row, with what was deleted along with it.
@@ -369,7 +356,7 @@ class Table(
         """
         self._refuse_owned()
         async with self.db.access.writing() as session:
-            digits = self._runtime.instances.digits(self._resource.name, id)
+            digits = self._model.instances.digits(self._resource.name, id)
             if not await session.restore(self._resource.name, digits):
                 raise NotFound(f"There is no deleted {self._resource.name} {id}")
             return await self._again(digits, None)
@@ -386,22 +373,22 @@ class Table(
         reading = self._reading()
         node = reading.where(self._resource, _required(where, "delete_many"))
         async with self.db.access.writing(whole=expect is not None) as session:
-            now = self._runtime.clock.now()
-            count = await session.data().delete_rows(self._resource.name, node, reading.slots, at=now)
+            remove = Remove(self._resource.name, node)
+            count = await session.remove(remove, reading.slots, at=self._model.clock.now())
             _expected(count, expect)
         return count
 
     # -- parts
 
-    def _data(self) -> DataReader:
+    def _reader(self) -> Reader:
         reader = self.db.access.reader
-        return (reader.with_deleted() if self._deleted else reader).data()
+        return reader.with_deleted() if self._deleted else reader
 
     def _reading(self) -> Reading:
-        return Reading(self._runtime.plan, self._runtime.data_values)
+        return Reading(self._model.plan, self._model.checks)
 
     def _instance(self, document: Document) -> Row:
-        return cast("Row", self._runtime.instances.row(self._resource, document))
+        return cast("Row", self._model.instances.row(self._resource, document))
 
     async def _read(
         self,
@@ -431,10 +418,14 @@ class Table(
             distinct=distinct,
             lock=lock and self._in_transaction(),
         )
+        reader, position = self._reader(), None
         if after is not None:
-            found = await self._after(reading, query, after)
-            query = replace(query, after=found)
-        documents = await self._data().select(query, reading.slots)
+            key = after if isinstance(after, str) else getattr(after, "id", None)
+            position = await reader.position(query, self._model.instances.digits(self._resource.name, key))
+            if position is None:
+                raise NotFound(f"There is no {self._resource.name} {key} to continue after")
+            query = query.behind(position)
+        documents = (await reader.select(query, Arguments(reading.slots, position=position))).documents
         if into is not None:
             return [model_of_document(into, self._resource, document) for document in documents]
         return [self._instance(document) for document in documents]
@@ -456,13 +447,13 @@ class Table(
 
     def _key_where(self, key: Any) -> Mapping[str, Any]:
         if isinstance(key, Mapping):
-            unique_key(self._resource, cast("Mapping[str, Any]", key), self.db.access.scope)
+            unique_key(self._resource, cast("Mapping[str, Any]", key), self.db.access.visibility)
             return cast("Mapping[str, Any]", key)
         return {"id": key}
 
     def _unique(self, key: Any) -> tuple[str, ...]:
         return (
-            unique_key(self._resource, cast("Mapping[str, Any]", key), self.db.access.scope)
+            unique_key(self._resource, cast("Mapping[str, Any]", key), self.db.access.visibility)
             if isinstance(key, Mapping)
             else ("id",)
         )
@@ -479,42 +470,12 @@ class Table(
         """The row as it now is."""
         reading = self._reading()
         query = reading.query(self._resource, include=include)
-        where = Test("id", "eq", reading.slot(Slot(digits, self._resource.name, "id")))
         session = self.db.access.session
         assert session is not None, "a write has opened a transaction"
-        documents = await session.data().select(replace(query, where=where), reading.slots)
-        if not documents:
+        row = await session.get(query, digits, Arguments(reading.slots))
+        if row is None:
             raise NotFound(f"There is no such {self._resource.name}")
-        return self._instance(documents[0])
-
-    async def _after(self, reading: Reading, query: Query, after: Any) -> After:
-        """The values of the row that the page starts behind. Raises `NotFound` where it is gone."""
-        order = [*query.order, *([] if any(entry.path == ("id",) for entry in query.order) else [OrderBy(("id",))])]
-        key = after if isinstance(after, str) else getattr(after, "id", None)
-        own = Reading(self._runtime.plan, self._runtime.data_values)
-        include: dict[str, Any] = {}
-        for entry in order:
-            at = include
-            for name in entry.path[:-1]:
-                at = at.setdefault(name, {"include": {}})["include"]
-        where = {"id": key}
-        found = await self._data().select(own.query(self._resource, where=where, include=include), own.slots)
-        if not found:
-            raise NotFound(f"There is no {self._resource.name} {key} to continue after")
-        return After(tuple(self._slot_at(reading, entry.path, found[0]) for entry in order))
-
-    def _slot_at(self, reading: Reading, path: tuple[str, ...], document: Document) -> int | None:
-        resource = self._resource
-        for name in path[:-1]:
-            relation = resource.relations_by_name[name]
-            document = document.get(relation.public_name) or {}
-            resource = self._runtime.plan.by_name[relation.target]
-        field = resource.fields_by_name[path[-1]]
-        value = document.get(field.public_name)
-        if value is None:
-            return None
-        typed = self._runtime.instances.from_author(field, from_plan(field, value))
-        return reading.slot(Slot(typed, resource.name, field.name))
+        return self._instance(row.document)
 
     def _refuse_owned(self) -> None:
         if self._deleted:
@@ -526,7 +487,7 @@ class Table(
             )
 
     def _plain_parts(self, data: Mapping[str, Any]) -> Parts:
-        parts = taken_apart(self._runtime, self._resource, data)
+        parts = taken_apart(self._model, self._resource, data)
         if parts.related:
             raise TypeError(f"{next(iter(parts.related))} cannot be nested here; use create or update, row by row")
         return parts
@@ -535,7 +496,7 @@ class Table(
         parts = self._plain_parts(data)
         if parts.changes:
             raise TypeError(f"{next(iter(parts.changes))} cannot be computed from what it is in a new row")
-        return complete(self._resource, parts.values, self._runtime.new_id, self._runtime.clock)
+        return complete(self._resource, parts.values, self._model.new_id, self._model.clock)
 
     # -- groups
 
@@ -579,15 +540,9 @@ class Table(
                 isinstance(value, bool) or not isinstance(value, int if field is None else (int, float, Decimal))
             ):
                 raise TypeError(f"having compares {measure.function} with a number, not with {value!r}")
-            if field is None:
-                slot = Slot(value)
-            elif measure.function == "avg":
-                slot = Slot(value, self._resource.name, field.name, "average")
-            else:
-                slot = Slot(
-                    self._runtime.data_values.stored(self._resource, field, value), self._resource.name, field.name
-                )
-            found.append((measure, cast("Operator", operator), reading.slot(slot)))
+            if field is not None and measure.function != "avg":
+                value = self._model.checks.stored(self._resource, field, value)
+            found.append((measure, cast("Operator", operator), reading.slot(value)))
         return found
 
     def _group_order(self, reading: Reading, entry: str, by: Sequence[str]) -> tuple[Measure, bool]:
@@ -629,3 +584,7 @@ def _required(where: Any, call: str) -> Any:
 def _expected(count: int, expect: int | None) -> None:
     if expect is not None and count != expect:
         raise Conflict(f"{count} rows fit, and {expect} were expected: nothing was changed")
+
+
+Repository = Table[Row, Any, Any, Any, Any, Any, Any, Any, Any, Any, Any, Any]
+"""The rows of a resource without the types of a generated file, as `ctx.repository(Order)` gives them: `Repository[Order]`."""

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sternpost.plan.model import ResourcePlan
 from sternpost.plan.values import from_plan
-from sternpost.ports.data import DataReader
-from sternpost.ports.storage import Document
+from sternpost.ports.storage import Document, Reader
 
 if TYPE_CHECKING:
-    from sternpost.pipeline.runtime import Runtime
+    from sternpost.data.model import DataModel
 
 
 def columns_of(model: type[Any]) -> tuple[str, ...]:
@@ -46,9 +45,9 @@ def _adapter(model: type[Any]) -> Any:
     return TypeAdapter(cast("Any", model))
 
 
-def instance_of_columns(runtime: Runtime, data: DataReader, resource: ResourcePlan, row: dict[str, Any]) -> Any:
+def instance_of_columns(contract: DataModel, reader: Reader, resource: ResourcePlan, row: dict[str, Any]) -> Any:
     """An instance of what raw SQL gave of a resource: columns by their names. Raises `TypeError` for other columns."""
     unknown = [name for name in row if name not in resource.fields_by_name]
     if unknown:
         raise TypeError(f"{resource.name} has no field {unknown[0]!r}: rename the column, or use a model of your own")
-    return runtime.instances.row(resource, data.decoded(resource.name, row))
+    return contract.instances.row(resource, reader.decoded(resource.name, row))

@@ -10,14 +10,23 @@ from contextvars import ContextVar
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, LiteralString, Protocol, Self, TypeVar, cast, get_args, overload
 
+from sternpost.data.rows import instance_of_columns, model_of
+from sternpost.data.table import Table
 from sternpost.errors import Timeout, WriteConflict
 from sternpost.ids import decode
-from sternpost.pipeline.data.rows import instance_of_columns, model_of
-from sternpost.pipeline.data.table import Table
-from sternpost.ports.storage import NO_TENANT, Isolation, Origin, Reader, Scope, Session, Statistics, TransactionOptions
+from sternpost.ports.storage import (
+    NO_TENANT,
+    Isolation,
+    Origin,
+    Reader,
+    Session,
+    Statistics,
+    TransactionOptions,
+    Visibility,
+)
 
 if TYPE_CHECKING:
-    from sternpost.pipeline.runtime import Runtime
+    from sternpost.data.model import DataModel
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -28,37 +37,37 @@ _ISOLATIONS: tuple[Isolation, ...] = get_args(Isolation)
 READS_ONLY = 'This operation only reads. Declare it with method="POST" to write.'
 
 
-_open: ContextVar[Mapping[Access, Session]] = ContextVar("sternpost_transactions", default=MappingProxyType({}))
+_open: ContextVar[Mapping[DataAccess, Session]] = ContextVar("sternpost_transactions", default=MappingProxyType({}))
 """The transactions that are open where the code runs, by the access that opened them."""
 
 
-class Access:
+class DataAccess:
     """How one holder of the data client gets to the database: in a given reader or session, or by own transactions.
 
     Args:
         reader: an operation's; None for scripts, which open what they need.
-        scope: for scripts, which rows of tenants there are.
+        visibility: for scripts, which rows of tenants there are.
         origin: for scripts, whom the audit trail names.
         sleep, random: replaced in tests; between two tries of a transaction it waits for a random part of the backoff.
     """
 
     def __init__(
         self,
-        runtime: Runtime,
+        model: DataModel,
         reader: Reader | None = None,
         *,
-        scope: Scope = NO_TENANT,
+        visibility: Visibility = NO_TENANT,
         origin: Origin | None = None,
         statistics: Statistics | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         random: Callable[[], float] = random.random,
     ) -> None:
-        self.runtime = runtime
+        self.model = model
         self.statistics = reader.statistics if reader is not None else statistics or Statistics()
         self.sleep = sleep
         self.random = random
-        self.scope = scope if reader is None else reader.scope
-        self.origin = origin if runtime.newest.audited else None
+        self.visibility = visibility if reader is None else reader.visibility
+        self.origin = origin if model.plan.audited else None
         self._reader = reader
 
     @property
@@ -67,12 +76,12 @@ class Access:
         current = _open.get().get(self)
         if current is not None or self._reader is None:
             return current
-        return cast("Session", self._reader) if hasattr(self._reader, "insert") else None
+        return cast("Session", self._reader) if self._reader.writes else None
 
     @property
     def reader(self) -> Reader:
         """What to read with."""
-        return self.session or self._reader or self.runtime.storage.reader(self.statistics, scope=self.scope)
+        return self.session or self._reader or self.model.storage.reader(self.statistics, visibility=self.visibility)
 
     @asynccontextmanager
     async def writing(self, *, whole: bool = False) -> AsyncGenerator[Session]:
@@ -86,7 +95,7 @@ class Access:
             async with self.begin(None) as begun:
                 yield begun
         elif whole:
-            async with session.data().savepoint():
+            async with session.savepoint():
                 yield session
         else:
             yield session
@@ -96,7 +105,7 @@ class Access:
         """A transaction of its own; until it ends, everything here works in it."""
         if self._reader is not None:
             raise RuntimeError(READS_ONLY)
-        async with self.runtime.storage.transaction(self.statistics, options, scope=self.scope) as session:
+        async with self.model.storage.transaction(self.statistics, options, visibility=self.visibility) as session:
             if self.origin is not None:
                 await session.attribute(self.origin)
             outside = _open.get()
@@ -111,7 +120,7 @@ class HasAccess(Protocol):
     """A `Context`, or another `Database`."""
 
     @property
-    def access(self) -> Access: ...
+    def access(self) -> DataAccess: ...
 
 
 class Database:
@@ -125,8 +134,8 @@ class Database:
     the same, because the database keeps them.
     """
 
-    def __init__(self, source: HasAccess | Access) -> None:
-        self.access = source if isinstance(source, Access) else source.access
+    def __init__(self, source: HasAccess | DataAccess) -> None:
+        self.access = source if isinstance(source, DataAccess) else source.access
 
     @property
     def statements(self) -> int:
@@ -163,7 +172,7 @@ class Database:
                         raise TypeError(
                             "The isolation is set where the outermost transaction begins, not for a savepoint"
                         )
-                    async with self.access.session.data().savepoint():
+                    async with self.access.session.savepoint():
                         yield self
                 else:
                     async with self.access.begin(TransactionOptions(isolation, timeout)):
@@ -227,24 +236,24 @@ class Database:
             TypeError: a parameter has no value, or a value no parameter.
             OnlyReads: the statement writes where only reading is allowed (a `RuntimeError`).
         """
-        data = self.access.reader.data()
-        rows = await data.sql(text, values)
+        reader = self.access.reader
+        rows = await reader.sql(text, values)
         if into is None:
             return rows
-        resource = self.access.runtime.instances.by_class.get(into)
+        resource = self.access.model.instances.by_class.get(into)
         if resource is not None:
-            return [instance_of_columns(self.access.runtime, data, resource, row) for row in rows]
+            return [instance_of_columns(self.access.model, reader, resource, row) for row in rows]
         return [model_of(into, row) for row in rows]
 
     async def execute(self, text: LiteralString, **values: Any) -> int:
         """Runs an own statement that writes, such as `update … where id = :id`; how many rows it changed."""
         async with self.access.writing() as session:
-            return await session.data().execute(text, values)
+            return await session.execute(text, values)
 
     def key(self, id: str) -> Any:
         """An id (`usr_…`) as its column holds it, for raw SQL. Raises `ValueError` for text that is no id."""
-        for resource in self.access.runtime.plan.resources:
+        for resource in self.access.model.plan.resources:
             digits = decode(resource.prefix, id)
             if digits is not None:
-                return self.access.reader.data().key(resource.name, digits)
-        raise ValueError(f"{id!r} is no id of the contract {self.access.runtime.plan.name!r}")
+                return self.access.reader.key(resource.name, digits)
+        raise ValueError(f"{id!r} is no id of the contract {self.access.model.plan.name!r}")

@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
+from sternpost.data.where import Reading
+from sternpost.data.writing import complete, computed_values, refuse_counted, stamp
 from sternpost.errors import NotFound, ReferenceNotFound
-from sternpost.kinds import NUMBERS
-from sternpost.pipeline.data.where import Reading
-from sternpost.pipeline.writing import complete, computed_values, refuse_counted, stamp
+from sternpost.kinds import KINDS, NUMBERS
 from sternpost.plan.model import FieldPlan, RelationPlan, ResourcePlan
+from sternpost.plan.query import Arithmetic, Assignment, Compare, Modify, Nested, Node, Select, every, key_is
 from sternpost.plan.values import from_plan
-from sternpost.ports.data import Arithmetic, Assignment, Every, Query, RowsUpdate, Slot, Test
-from sternpost.ports.storage import Document, Scope, Session
+from sternpost.ports.storage import Arguments, Document, Session, Visibility
 
 if TYPE_CHECKING:
-    from sternpost.pipeline.runtime import Runtime
+    from sternpost.data.model import DataModel
 
 ARITHMETIC: tuple[Arithmetic, ...] = ("set", "increment", "decrement", "multiply", "divide")
 
@@ -42,16 +42,15 @@ class Parts:
 class Writer:
     """Writes rows with what belongs to them, in one transaction."""
 
-    def __init__(self, runtime: Runtime, session: Session) -> None:
-        self.runtime = runtime
+    def __init__(self, model: DataModel, session: Session) -> None:
+        self.model = model
         self.session = session
-        self.data = session.data()
 
     # -- creating
 
     async def create(self, resource: ResourcePlan, given: Mapping[str, Any], **keys: Any) -> str:
         """Adds a row and what is nested in it; the digits of its id. `keys` are references that the nesting itself gives."""
-        parts = taken_apart(self.runtime, resource, given)
+        parts = taken_apart(self.model, resource, given)
         if parts.changes:
             raise TypeError(
                 f"{resource.name}: {next(iter(parts.changes))} cannot be computed from what it is in a new row"
@@ -59,9 +58,9 @@ class Writer:
         values = {**parts.values, **keys, **await self._references(resource, parts)}
         owned = {relation.name: await self._items(relation, parts) for relation in resource.owned_relations}
         values.update(computed_values(resource, owned))
-        row = complete(resource, values, self.runtime.new_id, self.runtime.clock)
-        document = await self.session.insert(self.runtime.views.bare(resource), row)
-        key = self.runtime.instances.digits(resource.name, document["id"])
+        row = complete(resource, values, self.model.new_id, self.model.clock)
+        document = await self.session.insert(resource.name, row)
+        key = self.model.instances.digits(resource.name, document["id"])
         for relation in resource.owned_relations:
             if owned[relation.name]:
                 await self._replace_owned(resource, relation, key, owned[relation.name])
@@ -70,7 +69,7 @@ class Writer:
 
     async def update(self, resource: ResourcePlan, key: str, given: Mapping[str, Any]) -> None:
         """Changes a row and what is nested in the change. Raises `NotFound`."""
-        parts = taken_apart(self.runtime, resource, given)
+        parts = taken_apart(self.model, resource, given)
         owned = [relation for relation in resource.owned_relations if relation.name in parts.related]
         if owned or not (parts.values or parts.changes):
             await self._locked(resource, key)
@@ -83,11 +82,11 @@ class Writer:
                 items = await self._append_owned(relation, key, items)
             parts.values.update(computed_values(resource, {relation.name: items}))
         if parts.values or parts.changes or parts.related:
-            reading = Reading(self.runtime.plan, self.runtime.data_values)
-            where = Test("id", "eq", reading.slot(Slot(key, resource.name, "id")))
-            shape = RowsUpdate(resource.name, where, assignments(self.runtime, resource, parts, reading))
-            changes = shape.assignments or resource.version_field is not None
-            if changes and not (await self.data.update_rows(shape, reading.slots))[0]:
+            reading = Reading(self.model.plan, self.model.checks)
+            where = key_is(reading.slot(key))
+            modify = Modify(resource.name, where, assignments(self.model, resource, parts, reading))
+            changes = modify.assignments or resource.version_field is not None
+            if changes and not (await self.session.modify(modify, reading.slots))[0]:
                 raise NotFound(f"There is no such {resource.name}")
         await self._lists(resource, key, parts)
 
@@ -100,7 +99,7 @@ class Writer:
             if relation.kind != "one" or relation.name not in parts.related:
                 continue
             verbs = parts.related[relation.name]
-            name, target = f"{resource.name}.{relation.name}", self.runtime.plan.by_name[relation.target]
+            name, target = f"{resource.name}.{relation.name}", self.model.plan.by_name[relation.target]
             if len(verbs) != 1:
                 raise TypeError(f"{name} takes one of {', '.join(VERBS['one'])}, not {', '.join(verbs) or 'nothing'}")
             verb, wanted = next(iter(verbs.items()))
@@ -119,7 +118,7 @@ class Writer:
     async def key(self, resource: ResourcePlan, wanted: Any) -> str:
         """The digits of a row by its id or a unique key. Raises `ReferenceNotFound` where a unique key fits none."""
         if not isinstance(wanted, Mapping):
-            return self.runtime.instances.from_author(resource.fields_by_name["id"], _id_of(wanted))
+            return self.model.instances.from_author(resource.fields_by_name["id"], _id_of(wanted))
         found = await self.find_key(resource, cast("Mapping[str, Any]", wanted))
         if found is None:
             raise ReferenceNotFound(f"There is no {resource.name} with this {' and '.join(wanted)}")  # pyright: ignore[reportUnknownArgumentType]
@@ -127,13 +126,11 @@ class Writer:
 
     async def find_key(self, resource: ResourcePlan, wanted: Mapping[str, Any]) -> str | None:
         """The digits of the row with these values of a unique key, or None."""
-        unique_key(resource, wanted, self.session.scope)
-        reading = Reading(self.runtime.plan, self.runtime.data_values)
+        unique_key(resource, wanted, self.session.visibility)
+        reading = Reading(self.model.plan, self.model.checks)
         query = reading.query(resource, where=wanted, fields=("id",), limit=2)
-        documents = await self.data.select(
-            Query(query.resource, ("id",), query.where, limit=query.limit), reading.slots
-        )
-        return self.runtime.instances.digits(resource.name, documents[0]["id"]) if documents else None
+        documents = (await self.session.select(query, Arguments(reading.slots))).documents
+        return self.model.instances.digits(resource.name, documents[0]["id"]) if documents else None
 
     # -- owned lists
 
@@ -142,45 +139,42 @@ class Writer:
         verbs = parts.related.get(relation.name, {})
         if len(verbs) > 1:
             raise TypeError(f"{relation.name} takes create or set, not both")
-        target = self.runtime.plan.by_name[relation.target]
+        target = self.model.plan.by_name[relation.target]
         rows: list[dict[str, Any]] = []
         for given in many(next(iter(verbs.values()), ())):
-            item = taken_apart(self.runtime, target, given)
+            item = taken_apart(self.model, target, given)
             values = {**item.values, **await self._references(target, item)}
-            rows.append(complete(target, values, self.runtime.new_id, self.runtime.clock))
+            rows.append(complete(target, values, self.model.new_id, self.model.clock))
         return rows
 
     async def _append_owned(self, relation: RelationPlan, key: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Puts rows behind those that an owned list has; all of them."""
-        target = self.runtime.plan.by_name[relation.target]
+        target = self.model.plan.by_name[relation.target]
         present = await self._present_items(relation, key)
         for number, row in enumerate(rows, start=len(present)):
             position = {target.position_column: number} if target.position_column else {}
-            await self.session.insert(self.runtime.views.bare(target), {**row, relation.remote_field: key, **position})
+            await self.session.insert(target.name, {**row, relation.remote_field: key, **position})
         return [*present, *rows]
 
     async def _present_items(self, relation: RelationPlan, key: str) -> list[dict[str, Any]]:
         """The items that an owned list has, in the form in which they are written."""
-        target = self.runtime.plan.by_name[relation.target]
-        owner = self.runtime.plan.by_name[str(target.owned_by)]
-        reading = Reading(self.runtime.plan, self.runtime.data_values)
-        query = reading.query(owner, fields=("id",), include={relation.name: {"fields": list(target.fields_by_name)}})
-        where = Test("id", "eq", reading.slot(Slot(key, owner.name, "id")))
-        found = await self.data.select(Query(owner.name, query.fields, where, includes=query.includes), reading.slots)
-        documents: list[Document] = found[0][relation.public_name] if found else []
+        target = self.model.plan.by_name[relation.target]
+        owner = self.model.plan.by_name[str(target.owned_by)]
+        items = Nested(relation.name, Select(target.name, tuple(target.fields_by_name)))
+        row = await self.session.get(Select(owner.name, ("id",), relations=(items,)), key)
+        documents: list[Document] = row.document[relation.public_name] if row else []
         return [
             {f.name: self._written(f, document[f.public_name]) for f in target.fields if f.public_name in document}
             for document in documents
         ]
 
     def _written(self, field: FieldPlan, value: Any) -> Any:
-        return self.runtime.instances.from_author(field, from_plan(field, value))
+        return self.model.instances.from_author(field, from_plan(field, value))
 
     async def _replace_owned(
         self, resource: ResourcePlan, relation: RelationPlan, key: str, rows: list[dict[str, Any]]
     ) -> None:
-        view = self.runtime.views.bare(self.runtime.plan.by_name[relation.target])
-        await self.session.replace_owned(resource.name, relation.name, key, view, rows)
+        await self.session.replace_owned(resource.name, relation.name, key, rows)
 
     # -- lists of rows that stand by themselves
 
@@ -195,33 +189,27 @@ class Writer:
                 await self._children(resource, relation, key, verbs)
 
     async def _linked(self, resource: ResourcePlan, relation: RelationPlan, key: str, verbs: dict[str, Any]) -> None:
-        target = self.runtime.plan.by_name[relation.target]
+        target = self.model.plan.by_name[relation.target]
         if "set" in verbs:
             targets = [await self.key(target, wanted) for wanted in many(verbs["set"])]
             await self.session.replace_links(resource.name, relation.name, key, targets)
         if "disconnect" in verbs:
             gone = [await self.key(target, wanted) for wanted in many(verbs["disconnect"])]
-            await self.data.unlink(resource.name, relation.name, key, gone)
+            await self.session.unlink(resource.name, relation.name, key, gone)
         new = [await self.key(target, wanted) for wanted in many(verbs.get("connect", ()))]
         new += [await self.create(target, given) for given in many(verbs.get("create", ()))]
         if new:
-            await self.data.link(resource.name, relation.name, key, new)
+            await self.session.link(resource.name, relation.name, key, new)
 
     async def _children(self, resource: ResourcePlan, relation: RelationPlan, key: str, verbs: dict[str, Any]) -> None:
-        target = self.runtime.plan.by_name[relation.target]
+        target = self.model.plan.by_name[relation.target]
         if ("disconnect" in verbs or "set" in verbs) and not target.fields_by_name[relation.remote_field].nullable:
             raise TypeError(
                 f"{target.name}.{relation.remote_field} cannot be None, so {resource.name}.{relation.name} cannot be "
                 "disconnected or set: delete the rows, or connect them elsewhere"
             )
         if "set" in verbs:
-            await self._point(
-                target,
-                relation,
-                None,
-                Test(relation.remote_field, "eq", 1),
-                Slot(key, target.name, relation.remote_field),
-            )
+            await self._point(target, relation, None, Compare((relation.remote_field,), "eq", 1), key)
         if "disconnect" in verbs:
             gone = [await self.key(target, wanted) for wanted in many(verbs["disconnect"])]
             await self._point_rows(target, relation, None, gone, only=key)
@@ -237,39 +225,37 @@ class Writer:
         self, target: ResourcePlan, relation: RelationPlan, key: str | None, rows: list[str], only: str | None = None
     ) -> int:
         """Makes the reference of some rows point to a row, or to none."""
-        ids = Test("id", "in", 1)
+        ids = Compare(("id",), "in", 1)
         if only is None:
-            return await self._point(target, relation, key, ids, Slot(rows, target.name, "id", "list"))
-        mine = Test(relation.remote_field, "eq", 2)
-        slots = (Slot(rows, target.name, "id", "list"), Slot(only, target.name, relation.remote_field))
-        return await self._point(target, relation, key, Every((ids, mine)), *slots)
+            return await self._point(target, relation, key, ids, rows)
+        mine = Compare((relation.remote_field,), "eq", 2)
+        return await self._point(target, relation, key, every((ids, mine)), rows, only)
 
     async def _point(
-        self, target: ResourcePlan, relation: RelationPlan, key: str | None, where: Any, *more: Slot
+        self, target: ResourcePlan, relation: RelationPlan, key: str | None, where: Node, *more: Any
     ) -> int:
-        slots = [Slot(key, target.name, relation.remote_field), *more]
+        slots = [key, *more]
         changes = [Assignment(relation.remote_field, "set", 0)]
-        for name, value in stamp(target, {}, self.runtime.clock).items():
+        for name, value in stamp(target, {}, self.model.clock).items():
             changes.append(Assignment(name, "set", len(slots)))
-            slots.append(Slot(value, target.name, name))
-        count, _ = await self.data.update_rows(RowsUpdate(target.name, where, tuple(changes)), slots)
+            slots.append(value)
+        count, _ = await self.session.modify(Modify(target.name, where, tuple(changes)), slots)
         return count
 
     async def _locked(self, resource: ResourcePlan, key: str) -> None:
         """Keeps the row until the transaction ends. Raises `NotFound`."""
-        slots = [Slot(key, resource.name, "id")]
-        if not await self.data.select(Query(resource.name, ("id",), Test("id", "eq", 0), lock=True), slots):
+        if await self.session.get(Select(resource.name, ("id",), lock=True), key) is None:
             raise NotFound(f"There is no such {resource.name}")
 
 
-def taken_apart(runtime: Runtime, resource: ResourcePlan, given: Mapping[str, Any]) -> Parts:
+def taken_apart(model: DataModel, resource: ResourcePlan, given: Mapping[str, Any]) -> Parts:
     """An author's data by what has to be done with it. Raises `TypeError` and `ValueError` for what does not fit."""
     if not isinstance(given, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"{resource.name} is written from a mapping of its fields, not from {type(given).__name__}")
     parts = Parts()
     for name, value in given.items():
         if name in resource.fields_by_name:
-            _take_field(runtime, resource, resource.fields_by_name[name], value, parts)
+            _take_field(model, resource, resource.fields_by_name[name], value, parts)
         elif name in resource.relations_by_name:
             parts.related[name] = _verbs(resource, resource.relations_by_name[name], value)
         else:
@@ -280,10 +266,10 @@ def taken_apart(runtime: Runtime, resource: ResourcePlan, given: Mapping[str, An
     return parts
 
 
-def _take_field(runtime: Runtime, resource: ResourcePlan, field: FieldPlan, value: Any, parts: Parts) -> None:
+def _take_field(model: DataModel, resource: ResourcePlan, field: FieldPlan, value: Any, parts: Parts) -> None:
     refuse_counted(resource, field)
-    values = runtime.data_values
-    if not isinstance(value, Mapping) or field.kind == "json":
+    values = model.checks
+    if not isinstance(value, Mapping) or not KINDS[field.kind].ordered:
         parts.values[field.name] = values.stored(resource, field, value)
         return
     verbs = cast("Mapping[str, Any]", value)
@@ -300,7 +286,7 @@ def _take_field(runtime: Runtime, resource: ResourcePlan, field: FieldPlan, valu
         raise TypeError(f"{resource.name}.{field.name} is no number, so it cannot be {verb}ed")
     if amount is None:
         raise TypeError(f"{resource.name}.{field.name}: {verb!r} needs a number")
-    exact = field.kind == "decimal" and verb in ("multiply", "divide")
+    exact = field.decimal_places is not None and verb in ("multiply", "divide")
     found = values.checked(resource, field, amount) if exact else values.stored(resource, field, amount)
     if verb == "divide" and not found:
         raise ValueError(f"{resource.name}.{field.name} cannot be divided by 0")
@@ -319,38 +305,37 @@ def _verbs(resource: ResourcePlan, relation: RelationPlan, value: Any) -> dict[s
     return verbs
 
 
-def assignments(runtime: Runtime, resource: ResourcePlan, parts: Parts, reading: Reading) -> tuple[Assignment, ...]:
+def assignments(model: DataModel, resource: ResourcePlan, parts: Parts, reading: Reading) -> tuple[Assignment, ...]:
     """The changes of an update, in the order of the resource's fields, with the time of the change."""
-    stamped = stamp(resource, parts.values, runtime.clock)
+    stamped = stamp(resource, parts.values, model.clock)
     found: list[Assignment] = []
     for entry in resource.fields:
         if entry.name in parts.changes:
             verb, amount = parts.changes[entry.name]
-            found.append(Assignment(entry.name, verb, reading.slot(_amount(resource, entry, verb, amount))))
+            found.append(Assignment(entry.name, verb, reading.slot(_amount(entry, verb, amount))))
         elif entry.name in stamped:
-            found.append(
-                Assignment(entry.name, "set", reading.slot(Slot(stamped[entry.name], resource.name, entry.name)))
-            )
+            found.append(Assignment(entry.name, "set", reading.slot(stamped[entry.name])))
     return tuple(found)
 
 
-def _amount(resource: ResourcePlan, field: FieldPlan, verb: Arithmetic, amount: Any) -> Slot:
-    if field.kind == "decimal" and verb in ("multiply", "divide"):
+def _amount(field: FieldPlan, verb: Arithmetic, amount: Any) -> Any:
+    """What the slot of a change holds; for the product of a decimal also the fraction, as two whole numbers."""
+    if field.decimal_places is not None and verb in ("multiply", "divide"):
         part, whole = Decimal(amount).as_integer_ratio()
         if verb == "divide":
             part, whole = (whole, part) if part > 0 else (-whole, -part)
-        return Slot((amount, part, whole), resource.name, field.name, "factor")
-    return Slot(amount, resource.name, field.name)
+        return (amount, part, whole)
+    return amount
 
 
-def unique_key(resource: ResourcePlan, key: Mapping[str, Any], scope: Scope) -> tuple[str, ...]:
+def unique_key(resource: ResourcePlan, key: Mapping[str, Any], visibility: Visibility) -> tuple[str, ...]:
     """The names of a declared unique key. Raises `TypeError` where these fields are none.
 
     Values are unique within a tenant: across all of them a key has to say whose it is.
     """
     groups = [*((field.name,) for field in resource.fields if field.unique), *resource.unique_together]
     whole = [resource.unique_in_tenant(group) for group in groups]
-    keys = [("id",), *dict.fromkeys(whole if scope.every else [*groups, *whole])]
+    keys = [("id",), *dict.fromkeys(whole if visibility.every else [*groups, *whole])]
     found = next((names for names in keys if set(names) == set(key)), None)
     if found is None:
         shown = " or ".join(" + ".join(names) for names in keys)

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from sternpost.pipeline.writing import complete, computed_values, refuse_counted, stamp
+from sternpost.data.writing import complete, computed_values, refuse_counted, stamp
 from sternpost.plan.model import FieldPlan, RelationPlan, ResourcePlan
+from sternpost.plan.query import Assignment, Modify, key_is
 from sternpost.ports.storage import Document, Session
 
 if TYPE_CHECKING:
-    from sternpost.pipeline.runtime import Runtime
+    from sternpost.data.model import DataModel
 
 T = TypeVar("T")
 
@@ -19,8 +20,8 @@ T = TypeVar("T")
 class Draft(MutableMapping[str, Any]):
     """Values of a row to be, by field name, in the author's terms: ids carry their prefix."""
 
-    def __init__(self, runtime: Runtime, resource: ResourcePlan, values: dict[str, Any]) -> None:
-        self._runtime = runtime
+    def __init__(self, model: DataModel, resource: ResourcePlan, values: dict[str, Any]) -> None:
+        self._model = model
         self._resource = resource
         self._lists = {each.name: resource.relations_by_name[each.name] for each in resource.shape.lists}
         self._values: dict[str, Any] = {}
@@ -37,12 +38,12 @@ class Draft(MutableMapping[str, Any]):
         if self._is_owned(name):
             return value
         if name in self._lists:
-            target = self._runtime.plan.by_name[self._lists[name].target]
-            return [self._runtime.instances.to_author(target.fields_by_name["id"], item) for item in value]
-        return self._runtime.instances.to_author(self._field(name), value)
+            target = self._model.plan.by_name[self._lists[name].target]
+            return [self._model.instances.to_author(target.fields_by_name["id"], item) for item in value]
+        return self._model.instances.to_author(self._field(name), value)
 
     def __setitem__(self, name: str, value: Any) -> None:
-        instances = self._runtime.instances
+        instances = self._model.instances
         if self._is_owned(name):
             self._values[name] = [row if isinstance(row, Draft) else self._authored(name, row) for row in value]
         elif name in self._lists:
@@ -69,11 +70,11 @@ class Draft(MutableMapping[str, Any]):
         return relation is not None and relation.kind == "owned"
 
     def _rows(self, name: str, rows: Sequence[dict[str, Any]]) -> list[Draft]:
-        target = self._runtime.plan.by_name[self._lists[name].target]
-        return [Draft(self._runtime, target, row) for row in rows]
+        target = self._model.plan.by_name[self._lists[name].target]
+        return [Draft(self._model, target, row) for row in rows]
 
     def _authored(self, name: str, row: Mapping[str, Any]) -> Draft:
-        draft = Draft(self._runtime, self._runtime.plan.by_name[self._lists[name].target], {})
+        draft = Draft(self._model, self._model.plan.by_name[self._lists[name].target], {})
         draft.update(row)
         return draft
 
@@ -95,14 +96,14 @@ class Change(Draft, Generic[T]):
 
     def __init__(
         self,
-        runtime: Runtime,
+        model: DataModel,
         session: Session,
         resource: ResourcePlan,
         values: dict[str, Any],
         current: Document | None,
         id: str | None,
     ) -> None:
-        super().__init__(runtime, resource, values)
+        super().__init__(model, resource, values)
         self._session = session
         self._id = id
         self.document: Document | None = None
@@ -113,7 +114,7 @@ class Change(Draft, Generic[T]):
         """The row as it is, or None when one is being created. It is locked until the transaction ends."""
         if self._current_document is None:
             return None
-        return cast("T", self._runtime.instances.row(self._resource, self._current_document))
+        return cast("T", self._model.instances.row(self._resource, self._current_document))
 
     def __setitem__(self, name: str, value: Any) -> None:
         if self.document is not None:
@@ -122,7 +123,7 @@ class Change(Draft, Generic[T]):
 
     async def apply(self) -> T:
         """Writes the change, once, and gives the row as it now is."""
-        return cast("T", self._runtime.instances.row(self._resource, await self.write()))
+        return cast("T", self._model.instances.row(self._resource, await self.write()))
 
     async def write(self) -> Document:
         """The same without making an instance: for changes that no author's function looks at."""
@@ -133,7 +134,6 @@ class Change(Draft, Generic[T]):
     # -- writing
 
     async def _write(self) -> Document:
-        view = self._runtime.views.bare(self._resource)
         lists = {name: self._values[name] for name in self._lists if name in self._values}
         values = {name: value for name, value in self._values.items() if name not in self._lists}
         owned = {
@@ -143,15 +143,15 @@ class Change(Draft, Generic[T]):
         }
         values.update(computed_values(self._resource, owned))
         if self._id is None:
-            row = complete(self._resource, values, self._runtime.new_id, self._runtime.clock)
-            document = await self._session.insert(view, row)
+            row = complete(self._resource, values, self._model.new_id, self._model.clock)
+            document = await self._session.insert(self._resource.name, row)
             key = (
                 cast("str", row["id"])
                 if "id" in row
-                else self._runtime.instances.digits(self._resource.name, document["id"])
+                else self._model.instances.digits(self._resource.name, document["id"])
             )
         else:
-            document, key = await self._update(view, values, bool(lists)), self._id
+            document, key = await self._update(values, bool(lists)), self._id
         for relation in self._resource.owned_relations:
             document[relation.public_name] = await self._owned(relation, key, owned.get(relation.name))
         for name, targets in lists.items():
@@ -159,27 +159,28 @@ class Change(Draft, Generic[T]):
                 await self._session.replace_links(self._resource.name, name, key, targets)
         return document
 
-    async def _update(self, view: Any, values: dict[str, Any], lists_change: bool) -> Document:
+    async def _update(self, values: dict[str, Any], lists_change: bool) -> Document:
         assert self._id is not None
         assert self._current_document is not None
         if not values and not lists_change:
             return dict(self._current_document)
-        changed = stamp(self._resource, values, self._runtime.clock)
+        changed = stamp(self._resource, values, self._model.clock)
         if not changed and self._resource.version_field is None:
             return dict(self._current_document)
-        document = await self._session.update(view, self._id, changed)
-        assert document is not None, "the row is locked, so it cannot have gone"
-        return document
+        assignments = tuple(Assignment(name, "set", slot) for slot, name in enumerate(changed, start=1))
+        fields = tuple(field.name for field in self._resource.fields)
+        modify = Modify(self._resource.name, key_is(0), assignments, fields)
+        _, (document,) = await self._session.modify(modify, (self._id, *changed.values()))
+        return document  # there is one: the row is locked, so it cannot have gone
 
     async def _owned(self, relation: RelationPlan, id: str, rows: Sequence[dict[str, Any]] | None) -> list[Document]:
         if rows is None:
             return self._current_document[relation.public_name] if self._current_document else []
-        target_view = self._runtime.views.bare(self._runtime.plan.by_name[relation.target])
         if not rows and self._current_document is None:
             return []
-        return await self._session.replace_owned(self._resource.name, relation.name, id, target_view, rows)
+        return await self._session.replace_owned(self._resource.name, relation.name, id, rows)
 
     def _items(self, relation: RelationPlan, rows: Sequence[Draft]) -> list[dict[str, Any]]:
         """Items as whole rows, defaults filled in."""
-        target = self._runtime.plan.by_name[relation.target]
-        return [complete(target, row.values_to_write, self._runtime.new_id, self._runtime.clock) for row in rows]
+        target = self._model.plan.by_name[relation.target]
+        return [complete(target, row.values_to_write, self._model.new_id, self._model.clock) for row in rows]

@@ -1,0 +1,283 @@
+"""The one language in which rows are asked for and changed: REST lists, the data client, exports and policies all speak it.
+
+A query is frozen and hashable, so that its SQL is built once. Values travel apart from it, in a tuple: where a query needs one it
+names a *slot*, the value's place in that tuple.
+
+A comparison with null does not hold, whatever the operator; only `isNull` finds null. `Not` is the exact complement of its part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+Operator = Literal[
+    "eq", "ne", "gt", "gte", "lt", "lte", "in", "notIn", "contains", "startsWith", "endsWith", "isNull", "isNotNull"
+]
+Quantifier = Literal["some", "every", "none"]
+Arithmetic = Literal["set", "increment", "decrement", "multiply", "divide"]
+Function = Literal["sum", "min", "max", "avg", "count", "by"]
+
+Path = tuple[str, ...]
+"""Field names to follow from a row: foreign keys first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The caller's own id, the `sub` of the token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """The tenant that the caller acts for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A value that the contract's author wrote, in the plan's JSON-ready form; a tuple of such for `in`."""
+
+    value: Any
+
+
+SUBJECT = Subject()
+TENANT = Tenant()
+
+Operand = int | Subject | Tenant | Constant | None
+"""What a value is compared with: a slot's number, the caller, the tenant, a constant; nothing for `isNull`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """The value at a path compared with an operand.
+
+    Attributes:
+        insensitive: upper and lower case of ASCII letters are the same; the operand is in lower case already.
+    """
+
+    path: Path
+    operator: Operator
+    operand: Operand = None
+    insensitive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """All parts hold; true without any."""
+
+    parts: tuple[Node, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """At least one part holds; false without any."""
+
+    parts: tuple[Node, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The part does not hold."""
+
+    part: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """Some, every or none of the rows of a relation fit."""
+
+    relation: str
+    quantifier: Quantifier
+    where: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Under:
+    """The row belongs to a relation of one row of another resource, whose id is in a slot: such as the orders of one user."""
+
+    resource: str
+    relation: str
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedBy:
+    """The row that owns this item fits."""
+
+    where: Node
+
+
+Node = Compare | Every | Either | Not | Related | Under | OwnedBy
+
+ALL = Every()
+NONE = Either()
+
+
+def every(parts: Iterable[Node]) -> Node:
+    """All of the parts together, without needless nesting."""
+    flat: list[Node] = []
+    for part in parts:
+        flat += part.parts if isinstance(part, Every) else (part,)
+    return flat[0] if len(flat) == 1 else Every(tuple(flat)) if flat else ALL
+
+
+def paths(node: Node) -> frozenset[Path]:
+    """Every value of the row, or of rows it refers to, that a condition without relations compares."""
+    match node:
+        case Compare(path):
+            return frozenset((path,))
+        case Every(parts) | Either(parts):
+            return frozenset[Path]().union(*(paths(part) for part in parts))
+        case Not(part):
+            return paths(part)
+        case _:
+            return frozenset[Path]()
+
+
+def key_is(slot: int) -> Compare:
+    """The row whose id is in a slot."""
+    return Compare(("id",), "eq", slot)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A value to sort by. Where nothing else is said, nulls count as greater than every value."""
+
+    path: Path
+    descending: bool = False
+    nulls_first: bool = False
+
+
+def ordered(name: str, descending: bool) -> Order:
+    """The order of one field, with nulls as the greatest."""
+    return Order((name,), descending, descending)
+
+
+def total_order(order: tuple[Order, ...]) -> tuple[Order, ...]:
+    """An order in which no two rows are equal: the id decides last, in the direction of what is before it.
+
+    So an order in one direction is one range of an index that ends in the id, read forwards or backwards.
+    """
+    if any(entry.path == ("id",) for entry in order):
+        return order
+    return (*order, Order(("id",), bool(order) and order[-1].descending))
+
+
+@dataclass(frozen=True, slots=True)
+class Nested:
+    """A relation to read along with its rows' own query: one statement for the rows of all parents.
+
+    Attributes:
+        query: `limit` and `offset` in it are per parent.
+        most: rows that a parent gets where the query has no limit. One more is read, so that an answer can tell that it
+            holds only a part; without it nothing is told.
+    """
+
+    relation: str
+    query: Select
+    most: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """Rows of a resource.
+
+    Attributes:
+        fields: what of each row is read.
+        facts: values that a policy has to know, beside the fields.
+        distinct: of the rows that agree in these fields, the first.
+        after: only rows behind a position of the order: for each of its values whether it is null. The position itself
+            travels in `Arguments`.
+        limit, offset: slots.
+        lock: the rows stay unchanged until the transaction ends.
+    """
+
+    resource: str
+    fields: tuple[str, ...]
+    where: Node = ALL
+    relations: tuple[Nested, ...] = ()
+    order: tuple[Order, ...] = ()
+    facts: tuple[Path, ...] = ()
+    distinct: tuple[str, ...] = ()
+    after: tuple[bool, ...] | None = None
+    limit: int | None = None
+    offset: int | None = None
+    lock: bool = False
+    _hash: int = field(init=False, repr=False, compare=False, default=0)
+
+    def __post_init__(self) -> None:
+        parts = (self.resource, self.fields, self.where, self.relations, self.order, self.facts)
+        more = (self.distinct, self.after, self.limit, self.offset, self.lock)
+        object.__setattr__(self, "_hash", hash((parts, more)))
+
+    def __hash__(self) -> int:
+        """Statements are found by queries at each request, and queries are deep: the hash is computed once."""
+        return self._hash
+
+    def behind(self, position: tuple[Any, ...]) -> Select:
+        """The same rows from behind a position on."""
+        return replace(self, after=tuple(value is None for value in position))
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A value over a group of rows; `count` has no field, `by` is a field that the group agrees in."""
+
+    function: Function
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """Values over groups of rows. `having` compares measures with slots; `order` sorts by measures."""
+
+    resource: str
+    measures: tuple[Measure, ...]
+    where: Node = ALL
+    by: tuple[str, ...] = ()
+    having: tuple[tuple[Measure, Operator, int], ...] = ()
+    order: tuple[tuple[Measure, bool], ...] = ()
+    limit: int | None = None
+    offset: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What a change does to a field: sets it to a slot's value, or computes it from what it is."""
+
+    field: str
+    arithmetic: Arithmetic
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class Modify:
+    """A change of all rows that fit.
+
+    Attributes:
+        returning: fields to give back of each row; without any only their number is known.
+    """
+
+    resource: str
+    where: Node
+    assignments: tuple[Assignment, ...]
+    returning: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """The removal of all rows that fit."""
+
+    resource: str
+    where: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Upsert:
+    """A new row with these fields, or the change of the one that has the same values in the fields of `key`."""
+
+    resource: str
+    names: tuple[str, ...]
+    key: tuple[str, ...]
+    assignments: tuple[Assignment, ...]
+    returning: tuple[str, ...]

@@ -1,0 +1,126 @@
+"""How values of fields become what a driver binds, and what it gives becomes documents and positions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
+from sternpost.plan.query import Path
+from sternpost.ports.storage import Document
+from sternpost.storage.sql.dialect import Codec, Dialect
+from sternpost.storage.sql.keys import Keys
+
+
+@dataclass(frozen=True, slots=True)
+class Decoder:
+    """Makes a document of a row: JSON names, and for each value its conversion (or None)."""
+
+    names: tuple[str, ...]
+    codecs: tuple[Codec, ...]
+    facts: tuple[Path, ...]
+    fact_codecs: tuple[Codec, ...]
+    _coded: tuple[tuple[str, Callable[[Any], Any]], ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        coded = ((name, codec) for name, codec in zip(self.names, self.codecs, strict=True) if codec is not None)
+        object.__setattr__(self, "_coded", tuple(coded))
+
+    def document(self, row: Any) -> Document:
+        # zip stops at the shortest: the columns behind the query's own are facts and keys
+        document: Document = dict(zip(self.names, row, strict=False))
+        for name, codec in self._coded:
+            value = document[name]
+            if value is not None:
+                document[name] = codec(value)
+        return document
+
+    def facts_of(self, row: Any) -> dict[Path, Any]:
+        if not self.facts:
+            return {}
+        start = len(self.names)
+        return {
+            path: value if codec is None or value is None else codec(value)
+            for path, codec, value in zip(self.facts, self.fact_codecs, row[start:], strict=False)
+        }
+
+
+class Codecs:
+    """The codecs of a plan's fields on one database. Keys of external databases are hidden here, and nowhere else."""
+
+    def __init__(self, plan: Plan, dialect: Dialect, key_secret: bytes | None) -> None:
+        self.plan = plan
+        self.dialect = dialect
+        self._hidden = Keys(plan, key_secret).by_resource
+        self._encoders: dict[int, tuple[Codec, Codec]] = {}
+        self.nowhere = {
+            resource.name: {
+                field.name: self._hidden[field.references].nowhere
+                for field in resource.fields
+                if field.references in self._hidden
+            }
+            for resource in plan.resources
+        }
+        """By resource and reference: what an id that was not made here is read as. It refers to nothing."""
+
+    def encode(self, field: FieldPlan) -> Codec:
+        """From a value of the pipeline to what the driver binds."""
+        return self._both(field)[0]
+
+    def encode_array(self, field: FieldPlan) -> Codec:
+        """From a list of values of the pipeline to an array as the driver binds it."""
+        return self._both(field)[1]
+
+    def encoded(self, resource: ResourcePlan, name: str, value: Any) -> Any:
+        """One value of a row as the driver binds it."""
+        field = resource.fields_by_name.get(name)  # a column of ours, such as an item's position, is no field
+        encode = None if field is None else self._both(field)[0]
+        return value if encode is None or value is None else encode(value)
+
+    def decode(self, field: FieldPlan) -> Codec:
+        """From what the driver gives to what a JSON encoder writes."""
+        prefix = self.plan.by_name[field.references].prefix if field.references else None
+        hidden = self._hidden.get(field.references or "")
+        if hidden is None:
+            return self.dialect.decode(field, prefix)
+        start, digits = f"{prefix}_", hidden.digits
+        return lambda key: start + digits(key)
+
+    def decode_at(self, resource: ResourcePlan, path: Path) -> Codec:
+        """The same for the value at the end of a path."""
+        return self.decode(self.plan.field_at(resource, path))
+
+    def to_cursor(self, field: FieldPlan) -> Codec:
+        """From what the driver gives to plain JSON, without loss: a part of a position in a list."""
+        hidden = self._hidden.get(field.references or "")
+        return self.dialect.to_cursor(field) if hidden is None else hidden.digits
+
+    def from_cursor(self, field: FieldPlan) -> Codec:
+        """The way back: from that JSON to what the driver binds."""
+        hidden = self._hidden.get(field.references or "")
+        return self.dialect.from_cursor(field) if hidden is None else hidden.key
+
+    def decoder(self, resource: ResourcePlan, fields: Sequence[str], facts: Sequence[Path] = ()) -> Decoder:
+        """How rows with these columns become documents."""
+        plans = [resource.fields_by_name[name] for name in fields]
+        return Decoder(
+            names=tuple(plan.public_name for plan in plans),
+            codecs=tuple(self.decode(plan) for plan in plans),
+            facts=tuple(facts),
+            fact_codecs=tuple(self.decode_at(resource, path) for path in facts),
+        )
+
+    def _both(self, field: FieldPlan) -> tuple[Codec, Codec]:
+        found = self._encoders.get(id(field))  # the plan keeps its fields, so an id stays that field's
+        if found is None:
+            hidden = self._hidden.get(field.references or "")
+            encode = self.dialect.encode(field) if hidden is None else hidden.key
+            found = self._encoders[id(field)] = (encode, self._array(encode))
+        return found
+
+    def _array(self, encode: Codec) -> Codec:
+        array = self.dialect.bind_array
+        if encode is None:
+            return array
+        return lambda values: array([None if value is None else encode(value) for value in values])

@@ -1,0 +1,248 @@
+"""Conditions of the query language as SQL, and the values that orders and policies look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, and_, exists, false, func, literal_column, not_, or_, select, true
+from sqlalchemy.sql.expression import cast
+
+from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
+from sternpost.plan.policy import COMPARE
+from sternpost.plan.query import (
+    ALL,
+    Compare,
+    Constant,
+    Either,
+    Every,
+    Node,
+    Not,
+    Operand,
+    Order,
+    OwnedBy,
+    Path,
+    Related,
+    Subject,
+    Tenant,
+    Under,
+)
+from sternpost.plan.values import from_plan
+from sternpost.storage.sql.codecs import Codecs
+from sternpost.storage.sql.dialect import ColumnType
+from sternpost.storage.sql.gate import Gate, identity_kind
+from sternpost.storage.sql.schema import Schema
+from sternpost.storage.sql.statement import SUBJECT, TENANT, Assembly
+
+
+def constant(text: str) -> Any:
+    """SQL of our own, written out."""
+    written: ColumnElement[Any] = literal_column(text)
+    return written
+
+
+class Conditions:
+    """Writes conditions on the tables of a plan. Every table that it brings into a statement passes the gate."""
+
+    def __init__(self, schema: Schema, codecs: Codecs, gate: Gate) -> None:
+        self.plan: Plan = schema.plan
+        self.dialect = schema.dialect
+        self.schema = schema
+        self.codecs = codecs
+        self.gate = gate
+
+    def rows(
+        self, resource: ResourcePlan, table: FromClause, where: Node, assembly: Assembly
+    ) -> list[ColumnElement[bool]]:
+        """The conditions for the rows of a resource: those of the gate, then those that are asked for."""
+        found: list[ColumnElement[bool]] = []
+        for node in (self.gate.row_filters(resource), where):
+            parts = node.parts if isinstance(node, Every) else (node,)
+            found += [self.condition(part, resource, table, assembly) for part in parts]
+        return found
+
+    def condition(
+        self, node: Node, resource: ResourcePlan, table: FromClause, assembly: Assembly
+    ) -> ColumnElement[bool]:
+        """One condition. It may come out unknown where a value is null: that counts as false."""
+        match node:
+            case Compare():
+                return self._compare(node, resource, table, assembly)
+            case Every(parts):
+                return and_(true(), *(self.condition(part, resource, table, assembly) for part in parts))
+            case Either(parts):
+                return or_(false(), *(self.condition(part, resource, table, assembly) for part in parts))
+            case Not(part):
+                return self._complement(part, resource, table, assembly)
+            case Related():
+                return self._related(node, resource, table, assembly)
+            case Under():
+                return self._under(node, table, assembly)
+            case OwnedBy(where):
+                return self._owned_by(where, resource, table, assembly)
+
+    # -- values
+
+    def value(self, path: Path, resource: ResourcePlan, table: FromClause, assembly: Assembly) -> ColumnElement[Any]:
+        """The value at a path: a column, or a subquery for each reference that is followed."""
+        first, *rest = path
+        column = table.c[first]
+        if not rest:
+            return column
+        target = self.plan.by_name[str(resource.fields_by_name[first].references)]
+        other = assembly.alias(self.schema.tables[target.name])
+        inner = self.value(tuple(rest), target, other, assembly)
+        found = select(inner).where(other.c.id == column, *self.rows(target, other, ALL, assembly))
+        return found.correlate(table).scalar_subquery()
+
+    def nullable(self, path: Path, resource: ResourcePlan) -> bool:
+        """Whether the value at a path may be null."""
+        first, *rest = path
+        return bool(rest) or resource.fields_by_name[first].nullable
+
+    def order(
+        self,
+        order: tuple[Order, ...],
+        resource: ResourcePlan,
+        values: Mapping[Path, ColumnElement[Any]],
+    ) -> list[ColumnElement[Any]]:
+        """ORDER BY over the values at the paths."""
+        terms: list[ColumnElement[Any]] = []
+        for entry in order:
+            value = values[entry.path]
+            term = value.desc() if entry.descending else value.asc()
+            if self.nullable(entry.path, resource):
+                term = term.nulls_first() if entry.nulls_first else term.nulls_last()
+            terms.append(term)
+        return terms
+
+    def ordered_values(
+        self, order: tuple[Order, ...], resource: ResourcePlan, table: FromClause, assembly: Assembly
+    ) -> dict[Path, ColumnElement[Any]]:
+        """The value of each path of an order."""
+        return {entry.path: self.value(entry.path, resource, table, assembly) for entry in order}
+
+    # -- comparisons
+
+    def _compare(
+        self, node: Compare, resource: ResourcePlan, table: FromClause, assembly: Assembly
+    ) -> ColumnElement[bool]:
+        field = self.plan.field_at(resource, node.path)
+        column: Any = self.value(node.path, resource, table, assembly)
+        if node.operator in ("isNull", "isNotNull"):
+            return column.is_(None) if node.operator == "isNull" else column.is_not(None)
+        if node.insensitive:
+            column = func.lower(column)
+        match node.operator:
+            case "in":
+                return self._one_of(column, node.operand, field, assembly)
+            case "notIn":
+                return not_(self._one_of(column, node.operand, field, assembly))
+            case "contains":
+                return self.dialect.contains(column, self._operand(node.operand, field, assembly))
+            case "startsWith":
+                return self.dialect.starts_with(column, self._operand(node.operand, field, assembly))
+            case "endsWith":
+                text = cast(self._operand(node.operand, field, assembly), ColumnType("TEXT"))
+                start = func.length(column) - func.length(text) + constant("1")
+                return and_(func.length(column) >= func.length(text), func.substr(column, start) == text)
+            case operator:
+                return COMPARE[operator](column, self._operand(node.operand, field, assembly))
+
+    def _operand(self, operand: Operand, field: FieldPlan, assembly: Assembly) -> Any:
+        """What a field is compared with, as the field's column takes it."""
+        match operand:
+            case int():
+                return self.dialect.compared(assembly.slot(operand, self.codecs.encode(field)), field)
+            case Subject():
+                return self.dialect.compared(assembly.named(SUBJECT + identity_kind(field)), field)
+            case Tenant():
+                return self.dialect.compared(assembly.named(TENANT + identity_kind(field)), field)
+            case Constant(value):
+                return constant(self._literal(value, field))
+            case None:
+                raise AssertionError("only isNull compares with nothing")
+
+    def _one_of(self, column: Any, operand: Operand, field: FieldPlan, assembly: Assembly) -> ColumnElement[bool]:
+        if isinstance(operand, Constant):
+            return column.in_([constant(self._literal(value, field)) for value in operand.value])
+        assert isinstance(operand, int), "a list is a constant or in a slot"
+        encode = self.codecs.encode_array(field)
+        return self.dialect.is_any_of(column, assembly.slot(operand, encode), field)
+
+    def _literal(self, value: Any, field: FieldPlan) -> str:
+        """A constant of the contract as SQL. It comes from the author, never from a client."""
+        encode = self.dialect.encode(field)
+        typed = from_plan(field, value)
+        return self.dialect.literal(encode(typed) if encode else typed)
+
+    def _complement(
+        self, part: Node, resource: ResourcePlan, table: FromClause, assembly: Assembly
+    ) -> ColumnElement[bool]:
+        """The exact complement: NOT alone would leave out the rows for which the condition is unknown."""
+        if isinstance(part, Compare) and part.operator in ("isNull", "isNotNull"):
+            return not_(self._compare(part, resource, table, assembly))
+        if isinstance(part, Compare) and part.operator in ("eq", "in") and len(part.path) == 1:
+            return self._unlike(part, resource, table, assembly)
+        return func.coalesce(self.condition(part, resource, table, assembly), false()).is_(false())
+
+    def _unlike(
+        self, part: Compare, resource: ResourcePlan, table: FromClause, assembly: Assembly
+    ) -> ColumnElement[bool]:
+        """The same for a column and a value that is not null, in the form in which an index or a planner understands it."""
+        field = resource.fields_by_name[part.path[0]]
+        column: Any = table.c[part.path[0]]
+        if part.operator == "in":
+            unlike = not_(self._compare(part, resource, table, assembly))
+            return or_(column.is_(None), unlike) if field.nullable else unlike
+        compared: Any = func.lower(column) if part.insensitive else column
+        operand = self._operand(part.operand, field, assembly)
+        return compared.is_distinct_from(operand) if field.nullable else compared != operand
+
+    # -- other tables
+
+    def _related(
+        self, node: Related, resource: ResourcePlan, table: FromClause, assembly: Assembly
+    ) -> ColumnElement[bool]:
+        relation = resource.relations_by_name[node.relation]
+        target = self.plan.by_name[relation.target]
+        other = assembly.alias(self.schema.tables[target.name])
+        where = Not(node.where) if node.quantifier == "every" else node.where
+        conditions = self.rows(target, other, where, assembly)
+        if relation.kind == "linked":
+            link = assembly.alias(self.schema.links[str(relation.link_table)])
+            conditions += [
+                link.c[str(relation.link_local)] == table.c.id,
+                link.c[str(relation.link_remote)] == other.c.id,
+            ]
+        else:
+            conditions.append(other.c[relation.remote_field] == table.c[relation.local_field])
+        found = exists(select(constant("1")).where(and_(*conditions)).correlate(table))
+        return found if node.quantifier == "some" else not_(found)
+
+    def _under(self, node: Under, table: FromClause, assembly: Assembly) -> ColumnElement[bool]:
+        parent = self.plan.by_name[node.resource]
+        relation = parent.relations_by_name[node.relation]
+        if relation.kind != "linked":
+            field = self.plan.by_name[relation.target].fields_by_name[relation.remote_field]
+            return table.c[relation.remote_field] == self._operand(node.slot, field, assembly)
+        link = assembly.alias(self.schema.links[str(relation.link_table)])
+        key = self._operand(node.slot, parent.fields_by_name["id"], assembly)
+        linked = select(link.c[str(relation.link_remote)]).where(link.c[str(relation.link_local)] == key)
+        return table.c.id.in_(linked)
+
+    def _owned_by(
+        self, where: Node, resource: ResourcePlan, table: FromClause, assembly: Assembly
+    ) -> ColumnElement[bool]:
+        owner = self.plan.by_name[str(resource.owned_by)]
+        relation = owning_relation(owner, resource)
+        other = assembly.alias(self.schema.tables[owner.name])
+        owned: ColumnElement[bool] = other.c[relation.local_field] == table.c[relation.remote_field]
+        return exists(
+            select(constant("1")).where(owned, self.condition(where, owner, other, assembly)).correlate(table)
+        )
+
+
+def owning_relation(owner: ResourcePlan, item: ResourcePlan) -> RelationPlan:
+    """The relation by which an item belongs to its owner."""
+    return next(relation for relation in owner.owned_relations if relation.target == item.name)

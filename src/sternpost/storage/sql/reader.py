@@ -1,0 +1,398 @@
+"""Reads of the storage port, on any connection that runs SQL text."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any, Protocol
+
+from sternpost.errors import Detail, Internal, Invalid, Unavailable
+from sternpost.ids import decode
+from sternpost.plan.model import FieldPlan, RelationPlan, ResourcePlan
+from sternpost.plan.query import Aggregate, Measure, Nested, Path, Select
+from sternpost.plan.values import from_plan
+from sternpost.ports.storage import (
+    NO_ARGUMENTS,
+    NO_TENANT,
+    PART_ROWS,
+    Arguments,
+    Document,
+    Position,
+    Reader,
+    Row,
+    Rows,
+    Slots,
+    Statistics,
+    Values,
+    Visibility,
+)
+from sternpost.storage.sql.codecs import Decoder
+from sternpost.storage.sql.failures import SCHEMA_MISSING, ConstraintFailed, unnamed_error
+from sternpost.storage.sql.raw import bound as bound_names
+from sternpost.storage.sql.reads import KEY, KEYS, POSITION, Listing, PointStatement
+from sternpost.storage.sql.statement import NO_VALUES, SUBJECT, TENANT, Statement
+from sternpost.storage.sql.statements import Statements
+from sternpost.storage.sql.tenants import of_tenant
+
+
+class Queries(Protocol):
+    """Runs SQL text that reads; a driver translates its own errors into those of `sternpost.errors`."""
+
+    async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
+        """The rows of a statement. `short` says that it touches a few rows by their key."""
+        ...
+
+    async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
+        """The rows of an author's own statement by the names of its columns. Outside a transaction it can only read.
+
+        Raises:
+            OnlyReads: it wanted to write.
+        """
+        ...
+
+    async def fetch_one(self, statement: PointStatement, named: dict[str, Any]) -> Any:
+        """The row of a read by key (`named[KEY]`), or None; such reads may be sent together with others."""
+        ...
+
+
+class Snapshot(Queries, Protocol):
+    """Reads of one state of the data."""
+
+    def parts(self, text: str, arguments: tuple[Any, ...], size: int) -> AsyncGenerator[Sequence[Any]]:
+        """The rows of a statement, `size` at a time; the next are fetched when they are asked for."""
+        ...
+
+
+@dataclass(slots=True)
+class _Along:
+    """What goes along while relations are read: the values of the query, what was cut, and how large the answer becomes."""
+
+    arguments: Arguments
+    cut: set[str]
+    rows: int = 0
+
+    def count(self, rows: int, relation: str) -> None:
+        """Raises `Invalid` once the answer would hold too many rows."""
+        most = self.arguments.rows_max
+        self.rows += rows
+        if most is not None and self.rows > most:
+            message = (
+                f"The answer would hold more than {most} rows at {relation!r}: include less, or ask for smaller pages"
+            )
+            raise Invalid("Invalid parameters", details=[Detail("include", "answer_too_large", message)])
+
+
+class SqlReader:
+    """The storage port's `Reader` over one connection, or a pool of them."""
+
+    writes = False
+
+    def __init__(
+        self,
+        queries: Queries,
+        statements: Statements,
+        statistics: Statistics | None = None,
+        visibility: Visibility = NO_TENANT,
+    ) -> None:
+        self.queries = queries
+        self.visibility = visibility
+        self.statements = statements.of(visibility)
+        self.plan = statements.plan
+        self.statistics = statistics or Statistics()
+        self.tenant_values: Mapping[str, Any] = NO_VALUES
+        """What the tenant is bound as, in each form that statements ask for."""
+        if kinds := self.statements.gate.tenant_kinds:
+            self.tenant_values = {f"{TENANT}{kind}": self._identity(kind, visibility.tenant) for kind in kinds}
+
+    def with_deleted(self) -> Reader:
+        """The same, and deleted rows are there for it, too."""
+        visibility = replace(self.visibility, deleted=True)
+        return SqlReader(self.queries, self.statements, self.statistics, visibility)
+
+    # -- rows
+
+    async def get(self, query: Select, key: str, arguments: Arguments = NO_ARGUMENTS) -> Row | None:
+        statement = self.statements.point(query)
+        self.statistics.statements += 1
+        own = key if statement.key is None else statement.key(key)
+        tenant = self.tenant_values
+        found = await self.queries.fetch_one(statement, {KEY: own, **tenant} if tenant else {KEY: own})
+        if found is None:
+            return None
+        decoder = statement.decoder
+        row = Row(decoder.document(found), decoder.facts_of(found) if decoder.facts else {})
+        if query.relations:
+            await self._attach(query, decoder, [found], [row.document], _Along(arguments, row.cut), (1,))
+        return row
+
+    async def select(
+        self, query: Select, arguments: Arguments = NO_ARGUMENTS, *, count: bool = False, resume: bool = False
+    ) -> Rows:
+        listing = self.statements.listing(query)
+        limit = arguments.slots[query.limit] if query.limit is not None else None
+        # Whether the list goes on is told by the number of its rows; where they are not counted, by one row more.
+        ahead = resume and (query.after is not None or not count)
+        slots = _with(arguments.slots, query.limit, limit + 1) if ahead and limit is not None else arguments.slots
+        rows = await self._fetch(
+            listing.counted if count else listing.page, self._named(arguments), slots, subject=arguments.subject
+        )
+        result = Rows([])
+        if count:
+            result.total = rows[0][-1] if rows else await self._total(query, listing, arguments)
+        if resume and rows and limit is not None:
+            offset = arguments.slots[query.offset] if query.offset is not None else 0
+            more = len(rows) > limit if ahead else offset + len(rows) < (result.total or 0)
+            rows = rows[:limit]
+            result.next = listing.position(rows[-1]) if more else None
+        document = listing.decoder.document
+        result.documents = documents = [document(row) for row in rows]
+        if query.relations:
+            along = _Along(arguments, result.cut)
+            await self._attach(query, listing.decoder, rows, documents, along, (1,) * len(rows))
+        return result
+
+    async def count(self, query: Select, arguments: Arguments = NO_ARGUMENTS) -> int:
+        statement = self.statements.listing(query).count
+        found = await self._fetch(statement, NO_VALUES, arguments.slots, subject=arguments.subject)
+        return found[0][0]
+
+    async def export(self, snapshot: Snapshot, query: Select, arguments: Arguments) -> AsyncGenerator[list[Document]]:
+        """The rows of a query in parts, for `Storage.export`."""
+        listing = self.statements.listing(query)
+        bound = self.bind(listing.page, self._named(arguments), arguments.slots, subject=arguments.subject)
+        self.statistics.statements += 1
+        async with aclosing(snapshot.parts(listing.page.text, bound, PART_ROWS)) as parts:
+            async for rows in parts:
+                documents = [listing.decoder.document(row) for row in rows]
+                if query.relations:
+                    along = _Along(arguments, set())
+                    await self._attach(query, listing.decoder, rows, documents, along, (1,) * len(rows))
+                yield documents
+
+    async def position(self, query: Select, key: str) -> Position | None:
+        listing = self.statements.listing(query)
+        own = self.key(query.resource, key)
+        rows = await self._fetch(self.statements.place(query), {KEY: own}, short=True)
+        return listing.position_of(rows[0]) if rows else None
+
+    async def facts(self, resource: str, values: Values, paths: Sequence[Path]) -> dict[Path, Any]:
+        plan = self.plan.by_name[resource]
+        values = of_tenant(self.plan, plan, values, self.visibility)
+        found: dict[Path, Any] = {}
+        for path in paths:
+            if len(path) == 1:
+                field = plan.fields_by_name[path[0]]
+                value = values.get(path[0])
+                found[path] = (
+                    f"{self.plan.by_name[field.references].prefix}_{value}"
+                    if field.references and value is not None
+                    else value
+                )
+        for path, statement, codec in self.statements.facts(resource, tuple(paths)):
+            key = self.statements.codecs.encoded(plan, path[0], values.get(path[0]))
+            rows = await self._fetch(statement, {KEY: key}, short=True) if key is not None else ()
+            value = rows[0][0] if rows else None
+            found[path] = value if codec is None or value is None else codec(value)
+        return found
+
+    # -- groups
+
+    async def aggregate(self, query: Aggregate, slots: Slots = ()) -> list[list[Any]]:
+        rows = await self._fetch(self.statements.aggregate(query), NO_VALUES, slots)
+        resource = self.plan.by_name[query.resource]
+        return [self._measures(resource, query.measures, row) for row in rows]
+
+    def _measures(self, resource: ResourcePlan, measures: Sequence[Measure], row: Sequence[Any]) -> list[Any]:
+        found: list[Any] = []
+        column = 0
+        for measure in measures:
+            field = resource.fields_by_name.get(measure.field)
+            if measure.function == "avg" and field is not None:
+                found.append(self._average(field, row[column], row[column + 1]))
+                column += 2
+                continue
+            found.append(row[column] if field is None else self._measured(field, measure, row[column]))
+            column += 1
+        return found
+
+    def _measured(self, field: FieldPlan, measure: Measure, value: Any) -> Any:
+        if value is None:
+            return None
+        if measure.function == "sum" and field.kind == "integer":
+            return int(value)
+        decode = self.statements.codecs.decode(field)
+        return from_plan(field, decode(value) if decode else value)
+
+    def _average(self, field: FieldPlan, total: Any, count: int) -> Any:
+        if not count:
+            return None
+        if field.kind == "number":
+            return total / count
+        exact = Decimal(int(total)) if field.kind == "integer" else self._measured(field, Measure("min"), total)
+        return exact / count
+
+    # -- the author's own SQL
+
+    async def sql(self, text: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+        statement, arguments = self.raw(text, values)
+        self.statistics.statements += 1
+        try:
+            return await self.queries.records(statement, arguments)
+        except ConstraintFailed as failure:
+            raise unnamed_error(failure) from failure
+        except Unavailable as error:
+            raise plainly(error) from error
+
+    def key(self, resource: str, digits: str) -> Any:
+        return self.statements.codecs.encoded(self.plan.by_name[resource], "id", digits)
+
+    def decoded(self, resource: str, row: Mapping[str, Any]) -> Document:
+        plan = self.plan.by_name[resource]
+        document: Document = {}
+        for name, value in row.items():
+            field = plan.fields_by_name[name]
+            decode = self.statements.codecs.decode(field)
+            document[field.public_name] = value if decode is None or value is None else decode(value)
+        return document
+
+    def raw(self, text: str, values: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]]:
+        """An author's statement with the driver's placeholders, and its values as they are bound."""
+        dialect = self.statements.dialect
+        statement, names = bound_names(text, values, numbered=dialect.numbers_parameters)
+        return statement, tuple(dialect.raw(values[name]) for name in names)
+
+    # -- parts
+
+    async def _fetch(
+        self,
+        statement: Statement,
+        named: Mapping[str, Any],
+        slots: Slots = (),
+        *,
+        subject: str | None = None,
+        short: bool = False,
+    ) -> Sequence[Any]:
+        self.statistics.statements += 1
+        bound = self.bind(statement, named, slots, subject=subject)
+        return await self.queries.fetch(statement.text, bound, short=short)
+
+    def bind(
+        self, statement: Statement, named: Mapping[str, Any], slots: Slots = (), *, subject: str | None = None
+    ) -> tuple[Any, ...]:
+        """The parameters of a statement, with the tenant and the caller."""
+        if self.tenant_values or statement.subjects:
+            known = {f"{SUBJECT}{kind}": self._identity(kind, subject) for kind in statement.subjects}
+            named = {**named, **self.tenant_values, **known}
+        return statement.bind(named, slots)
+
+    def _named(self, arguments: Arguments) -> Mapping[str, Any]:
+        if arguments.position is None:
+            return NO_VALUES
+        return {f"{POSITION}{index}": value for index, value in enumerate(arguments.position)}
+
+    async def _total(self, query: Select, listing: Listing, arguments: Arguments) -> int:
+        """The count for a page without rows; known without asking where that page is the first."""
+        slots = arguments.slots
+        first = query.offset is None or slots[query.offset] == 0
+        if first and query.after is None and (query.limit is None or slots[query.limit] != 0):
+            return 0
+        return await self.count(query, arguments)
+
+    def _identity(self, kind: str, identity: str | None) -> Any:
+        """The caller's or the tenant's id in the form that a statement compares."""
+        if identity is None or kind not in self.plan.by_name:
+            return _uuid_or_none(identity) if kind == "uuid" else identity
+        digits = decode(self.plan.by_name[kind].prefix, identity)
+        return None if digits is None else self.key(kind, digits)
+
+    # -- relations
+
+    async def _attach(
+        self,
+        query: Select,
+        decoder: Decoder,
+        rows: Sequence[Any],
+        documents: list[Document],
+        along: _Along,
+        weights: Sequence[int],
+    ) -> None:
+        """Reads the relations, one statement each for all rows together, and puts them into the documents.
+
+        `weights` says how often each document will be in the answer: a row that many refer to is read once, but written
+        for each of them.
+        """
+        resource = self.plan.by_name[query.resource]
+        key_fields = self.statements.key_fields(query)
+        first_key = len(decoder.names) + len(decoder.facts)
+        for nested in query.relations:
+            relation = resource.relations_by_name[nested.relation]
+            column = first_key + key_fields.index(relation.local_field)
+            keys = [plain_key(row[column]) for row in rows]
+            weight_of: dict[Any, int] = {}
+            for key, weight in zip(keys, weights, strict=True):
+                if key is not None:
+                    weight_of[key] = weight_of.get(key, 0) + weight
+            children = await self._children(resource, nested, relation, weight_of, along)
+            for document, key in zip(documents, keys, strict=True):
+                found: list[Document] = [] if key is None else children.get(key, [])
+                document[relation.public_name] = (found[0] if found else None) if relation.kind == "one" else found
+
+    async def _children(
+        self,
+        resource: ResourcePlan,
+        nested: Nested,
+        relation: RelationPlan,
+        weight_of: dict[Any, int],
+        along: _Along,
+    ) -> dict[Any, list[Document]]:
+        """The rows of a relation by the key of the row they belong to."""
+        if not weight_of:
+            return {}
+        statement, decoder = self.statements.nested(resource.name, nested)
+        arguments, query = along.arguments, nested.query
+        keys = {KEYS: self.statements.dialect.bind_array(list(weight_of))}
+        rows = await self._fetch(statement, keys, arguments.slots, subject=arguments.subject)
+        grouped: dict[Any, list[tuple[Any, Document]]] = {}
+        for row in rows:
+            grouped.setdefault(plain_key(row[-1]), []).append((row, decoder.document(row)))
+        if nested.most is not None and relation.kind != "one":
+            most = nested.most if query.limit is None else arguments.slots[query.limit]
+            for found in grouped.values():
+                if len(found) > most:
+                    along.cut.add(relation.public_name)
+                    del found[most:]
+        along.count(sum(len(found) * weight_of[key] for key, found in grouped.items()), relation.public_name)
+        if query.relations and grouped:
+            kept = [(row, document, weight_of[key]) for key, found in grouped.items() for row, document in found]
+            kept_rows, kept_documents, weights = zip(*kept, strict=True)
+            await self._attach(query, decoder, kept_rows, list(kept_documents), along, weights)
+        return {key: [document for _, document in found] for key, found in grouped.items()}
+
+
+def plain_key(key: Any) -> Any:
+    """A key as it is bound: UUIDs as their digits, others as they are."""
+    return key.hex if isinstance(key, uuid.UUID) else key
+
+
+def plainly(error: Unavailable) -> Exception:
+    """An author's statement that names what does not exist is the author's mistake, not a missing schema."""
+    if error.log.get("reason") != SCHEMA_MISSING:
+        return error
+    return Internal(log={"reason": "the statement names what does not exist", **error.log})
+
+
+def _with(slots: Slots, index: int | None, value: Any) -> Slots:
+    """The slots with another value in one."""
+    changed = list(slots)
+    changed[index or 0] = value
+    return changed
+
+
+def _uuid_or_none(text: str | None) -> Any:
+    try:
+        return None if text is None else str(uuid.UUID(text))
+    except ValueError:
+        return None

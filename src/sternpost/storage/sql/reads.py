@@ -1,0 +1,481 @@
+"""Statements that read: rows with their relations, rows by key, counts, groups."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, and_, func, or_, select, tuple_, union_all
+
+from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
+from sternpost.plan.policy import COMPARE
+from sternpost.plan.query import ALL, Aggregate, Measure, Nested, Order, Path, ordered, total_order
+from sternpost.plan.query import Select as Query
+from sternpost.ports.storage import Position
+from sternpost.storage.sql.codecs import Codecs, Decoder
+from sternpost.storage.sql.conditions import Conditions, constant
+from sternpost.storage.sql.dialect import Codec
+from sternpost.storage.sql.schema import Schema
+from sternpost.storage.sql.statement import Assembly, Statement
+
+KEY = "our.key"
+KEYS = "our.keys"
+POSITION = "position."
+
+
+@dataclass(frozen=True, slots=True)
+class PointStatement:
+    """A read by key, in two forms: for one key, and for an array of them, with the key as the last column."""
+
+    one: Statement
+    many: Statement
+    decoder: Decoder
+    key: Codec = None
+    """From the digits of an id to the key, where an external database has others."""
+    uuid_keys: bool = True
+
+    def others(self, named: Mapping[str, Any]) -> tuple[Any, ...]:
+        """The values of the parameters of `many` beside the keys: reads that agree in them can be sent together."""
+        parameters = self.many.parameters
+        return () if len(parameters) == 1 else tuple([named[str(name)] for name, _ in parameters if name != KEYS])
+
+    def bind_many(self, keys: Any, others: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The parameters of `many`."""
+        at = next(index for index, (name, _) in enumerate(self.many.parameters) if name == KEYS)
+        return (*others[:at], keys, *others[at:])
+
+
+class Listing:
+    """The statements of one query, each written when it is first needed.
+
+    Attributes:
+        decoder: how a row becomes a document.
+        places: for each value of the order its column in a row, and how it becomes part of a position.
+    """
+
+    def __init__(self, reads: Reads, query: Query) -> None:
+        self._reads = reads
+        self._query = query
+        resource = reads.plan.by_name[query.resource]
+        self.decoder = reads.codecs.decoder(resource, query.fields, query.facts)
+        self.order = total_order(query.order)
+        fields = [reads.plan.field_at(resource, entry.path) for entry in self.order]
+        self._to_cursor = [reads.codecs.to_cursor(field) for field in fields]
+
+    @cached_property
+    def page(self) -> Statement:
+        """The rows."""
+        return self._reads.page(self._query, counted=False)
+
+    @cached_property
+    def counted(self) -> Statement:
+        """The rows, and as the last column how many there are in all: one statement sees one state of the data."""
+        return self._reads.page(self._query, counted=True)
+
+    @cached_property
+    def count(self) -> Statement:
+        """That number alone, for a page that has no row."""
+        return self._reads.count(self._query)
+
+    @cached_property
+    def _places(self) -> tuple[int, ...]:
+        return self._reads.places(self._query, self.order)
+
+    def position(self, row: Any) -> Position:
+        """The place in the list behind a row."""
+        return self.position_of([row[place] for place in self._places])
+
+    def position_of(self, values: Sequence[Any]) -> Position:
+        """The same of the values of the order."""
+        return tuple(
+            [
+                value if codec is None or value is None else codec(value)
+                for value, codec in zip(values, self._to_cursor, strict=True)
+            ]
+        )
+
+
+class Reads:
+    """Writes the statements that read a plan's rows."""
+
+    def __init__(self, schema: Schema, codecs: Codecs, conditions: Conditions, alias_prefix: str) -> None:
+        self.plan: Plan = schema.plan
+        self.schema = schema
+        self.dialect = schema.dialect
+        self.codecs = codecs
+        self.conditions = conditions
+        self._alias_prefix = alias_prefix
+
+    # -- by key
+
+    def point(self, query: Query) -> PointStatement:
+        """One row by its key."""
+        resource, table = self._of(query.resource)
+        key_field = resource.fields_by_name["id"]
+        one, many = self._assembly(), self._assembly()
+        single = (
+            select(*self._columns(query, resource, table, one))
+            .select_from(table)
+            .where(
+                table.c.id == self.dialect.compared(one.named(KEY), key_field),
+                *self.conditions.rows(resource, table, query.where, one),
+            )
+        )
+        several = (
+            select(*self._columns(query, resource, table, many), table.c.id)
+            .select_from(table)
+            .where(
+                self.dialect.is_any_of(table.c.id, many.named(KEYS), key_field),
+                *self.conditions.rows(resource, table, query.where, many),
+            )
+        )
+        return PointStatement(
+            one.statement(self._locked(single, query, table)),
+            many.statement(several),
+            self.codecs.decoder(resource, query.fields, query.facts),
+            self.codecs.encode(key_field),
+            resource.key_storage in (None, "uuid"),
+        )
+
+    def place(self, query: Query) -> Statement:
+        """The values of a query's order in one row."""
+        resource, table = self._of(query.resource)
+        assembly = self._assembly()
+        values = self.conditions.ordered_values(total_order(query.order), resource, table, assembly)
+        key = self.dialect.compared(assembly.named(KEY), resource.fields_by_name["id"])
+        found = select(*values.values()).select_from(table).where(table.c.id == key)
+        return assembly.statement(found.where(*self.conditions.rows(resource, table, ALL, assembly)))
+
+    def present(self, resource_name: str) -> Statement:
+        """Which rows of an array of keys exist for this visibility; they stay until the transaction ends."""
+        resource, table = self._of(resource_name)
+        assembly = self._assembly()
+        keys = self.dialect.is_any_of(table.c.id, assembly.named(KEYS), resource.fields_by_name["id"])
+        query = select(table.c.id).where(keys, *self.conditions.rows(resource, table, ALL, assembly))
+        if resource.soft_delete and self.dialect.locks_rows:
+            # FOR KEY SHARE: who deletes the row meanwhile waits for what is about to refer to it, or is waited for
+            query = query.with_for_update(of=table, read=True, key_share=True)
+        return assembly.statement(query)
+
+    def facts(self, resource_name: str, paths: tuple[Path, ...]) -> tuple[tuple[Path, Statement, Codec], ...]:
+        """For a row that is not stored yet: per path with a reference, the statement that follows it."""
+        resource = self.plan.by_name[resource_name]
+        found: list[tuple[Path, Statement, Codec]] = []
+        for path in paths:
+            if len(path) > 1:
+                target, table = self._of(str(resource.fields_by_name[path[0]].references))
+                assembly = self._assembly()
+                key = self.dialect.compared(assembly.named(KEY), target.fields_by_name["id"])
+                query = select(self.conditions.value(path[1:], target, table, assembly)).where(
+                    table.c.id == key, *self.conditions.rows(target, table, ALL, assembly)
+                )
+                found.append((path, assembly.statement(query), self.codecs.decode_at(resource, path)))
+        return tuple(found)
+
+    # -- lists
+
+    def page(self, query: Query, *, counted: bool) -> Statement:
+        """The rows of a query; with `counted` the number of all that fit is the last column."""
+        resource, table = self._of(query.resource)
+        assembly = self._assembly()
+        order = total_order(query.order)
+        columns = self._columns(query, resource, table, assembly)
+        values = self.conditions.ordered_values(order, resource, table, assembly)
+        columns += [values[entry.path] for entry in order if not _is_read(query, entry)]
+        conditions = self._list_conditions(query, resource, table, assembly)
+        if query.after is None or query.lock or self._is_one_range(order, query.after, resource):
+            if query.after is not None:
+                conditions.append(self._behind(order, query.after, resource, values, assembly))
+            page: Any = select(*columns).select_from(table).where(*conditions)
+            page = page.order_by(*self.conditions.order(order, resource, values))
+        else:
+            page = self._stretches(query, order, resource, table, columns, values, conditions, assembly)
+        page = self._paged(page, query, assembly)
+        if counted:
+            page = page.add_columns(self._counted(query, resource, assembly).scalar_subquery())
+        return assembly.statement(self._locked(page, query, table))
+
+    def count(self, query: Query) -> Statement:
+        """How many rows fit."""
+        assembly = self._assembly()
+        return assembly.statement(self._counted(query, self.plan.by_name[query.resource], assembly))
+
+    def places(self, query: Query, order: tuple[Order, ...]) -> tuple[int, ...]:
+        """The columns of the rows of `page` in which the values of the order are."""
+        last = len(query.fields) + len(query.facts) + len(self.key_fields(query))
+        places: list[int] = []
+        for entry in order:
+            if _is_read(query, entry):
+                places.append(query.fields.index(entry.path[0]))
+            else:  # read behind the rest, because a client may not see it, or has not asked for it
+                places.append(last)
+                last += 1
+        return tuple(places)
+
+    def key_fields(self, query: Query) -> tuple[str, ...]:
+        """The fields that relations compare with; read behind the facts, because a client may not see them."""
+        relations = self.plan.by_name[query.resource].relations_by_name
+        return tuple(dict.fromkeys(relations[nested.relation].local_field for nested in query.relations))
+
+    def _counted(self, query: Query, resource: ResourcePlan, assembly: Assembly) -> Any:
+        table = self.schema.tables[resource.name]
+        conditions = self._list_conditions(query, resource, table, assembly)
+        return select(func.count()).select_from(table).where(*conditions)
+
+    def _list_conditions(
+        self, query: Query, resource: ResourcePlan, table: Any, assembly: Assembly
+    ) -> list[ColumnElement[bool]]:
+        if query.distinct:
+            return [table.c.id.in_(self._firsts(query, resource, assembly))]
+        return self.conditions.rows(resource, table, query.where, assembly)
+
+    def _firsts(self, query: Query, resource: ResourcePlan, assembly: Assembly) -> Any:
+        """The ids of the first row for each combination of the distinct fields."""
+        other: Any = assembly.alias(self.schema.tables[resource.name])
+        order = total_order(query.order)
+        values = self.conditions.ordered_values(order, resource, other, assembly)
+        rank = func.row_number().over(
+            partition_by=[other.c[name] for name in query.distinct],
+            order_by=self.conditions.order(order, resource, values),
+        )
+        ranked = (
+            select(other.c.id.label("c0"), rank.label("c1"))
+            .where(*self.conditions.rows(resource, other, query.where, assembly))
+            .subquery("ranked")
+        )
+        return select(ranked.c.c0).where(ranked.c.c1 == constant("1"))
+
+    def _paged(self, page: Any, query: Query, assembly: Assembly) -> Any:
+        """A part of the rows. One of the two needs the other: SQLite has no OFFSET without LIMIT."""
+        if query.limit is None and query.offset is None:
+            return page
+        most = constant(str(2**62)) if query.limit is None else assembly.slot(query.limit)
+        # behind a position there is no offset, unless one is asked for
+        least = constant("0") if query.offset is None else assembly.slot(query.offset)
+        return page.limit(most).offset(least)
+
+    def _locked(self, found: Any, query: Query, table: FromClause) -> Any:
+        # FOR NO KEY UPDATE: a row that is being changed can still be referred to by new ones
+        return found.with_for_update(of=table, key_share=True) if query.lock and self.dialect.locks_rows else found
+
+    # -- behind a position
+
+    def _is_one_range(self, order: tuple[Order, ...], nulls: tuple[bool, ...], resource: ResourcePlan) -> bool:
+        """Whether what is behind a position is one comparison of rows: one direction, and no value may be null."""
+        return len({entry.descending for entry in order}) == 1 and not any(
+            self.conditions.nullable(entry.path, resource) for entry in order
+        )
+
+    def _behind(
+        self,
+        order: tuple[Order, ...],
+        nulls: tuple[bool, ...],
+        resource: ResourcePlan,
+        values: Mapping[Path, ColumnElement[Any]],
+        assembly: Assembly,
+    ) -> ColumnElement[bool]:
+        """The condition for the rows behind a position."""
+        if not self._is_one_range(order, nulls, resource):
+            return or_(*(and_(*part) for _, part in self._ranges(order, nulls, resource, values, assembly)))
+        left = [values[entry.path] for entry in order]
+        right = [self._place(index, entry, resource, assembly) for index, entry in enumerate(order)]
+        compare = operator.lt if order[0].descending else operator.gt
+        return compare(left[0], right[0]) if len(order) == 1 else compare(tuple_(*left), tuple_(*right))
+
+    def _stretches(
+        self,
+        query: Query,
+        order: tuple[Order, ...],
+        resource: ResourcePlan,
+        table: Any,
+        columns: list[ColumnElement[Any]],
+        values: Mapping[Path, ColumnElement[Any]],
+        conditions: list[ColumnElement[bool]],
+        assembly: Assembly,
+    ) -> Any:
+        """The rows behind a position, taken apart into stretches that are each one range of an index.
+
+        Those are the rows that are equal in all but the last value, then those equal in all but the last two, and so on. One
+        `OR` over them would be read from the first row on.
+        """
+        assert query.after is not None, "there is a position"
+        stretches: list[Any] = []
+        for at, part in self._ranges(order, query.after, resource, values, assembly):
+            # in the value where a stretch begins it holds nulls alone, or none: so that index order is its order
+            value = values[order[at].path]
+            first = value.desc() if order[at].descending else value.asc()
+            later = self.conditions.order(order[at + 1 :], resource, values)
+            chosen = select(*_numbered([*columns, *values.values()])).select_from(table).where(*conditions, *part)
+            stretches.append(self._ahead(chosen.order_by(first, *later), query, assembly))
+        parts = [select(*stretch.subquery(f"part{index}").c) for index, stretch in enumerate(stretches)]
+        rest = union_all(*parts).subquery("rest")
+        ordering = {path: rest.c[f"c{len(columns) + index}"] for index, path in enumerate(values)}
+        found = [rest.c[f"c{index}"] for index in range(len(columns))]
+        return select(*found).order_by(*self.conditions.order(order, resource, ordering))
+
+    def _ahead(self, stretch: Any, query: Query, assembly: Assembly) -> Any:
+        """No stretch gives more rows than the page and what it leaves out before."""
+        if query.limit is None:
+            return stretch
+        most: Any = assembly.slot(query.limit)
+        if query.offset is not None:
+            most = most + assembly.slot(query.offset)
+        return stretch.limit(most).offset(constant("0"))
+
+    def _ranges(
+        self,
+        order: tuple[Order, ...],
+        nulls: tuple[bool, ...],
+        resource: ResourcePlan,
+        values: Mapping[Path, ColumnElement[Any]],
+        assembly: Assembly,
+    ) -> Generator[tuple[int, list[ColumnElement[bool]]]]:
+        """The stretches behind a position, nearest first, each with the place of the value where it begins."""
+        for at in reversed(range(len(order))):
+            entry = order[at]
+            equal: list[ColumnElement[bool]] = [
+                values[before.path].is_(None)
+                if null
+                else values[before.path] == self._place(index, before, resource, assembly)
+                for index, (before, null) in enumerate(zip(order[:at], nulls[:at], strict=True))
+            ]
+            value = values[entry.path]
+            if nulls[at]:
+                if entry.nulls_first:
+                    yield at, [*equal, value.is_not(None)]
+                continue
+            place = self._place(at, entry, resource, assembly)
+            yield at, [*equal, value < place if entry.descending else value > place]
+            if self.conditions.nullable(entry.path, resource) and not entry.nulls_first:
+                yield at, [*equal, value.is_(None)]
+
+    def _place(self, index: int, entry: Order, resource: ResourcePlan, assembly: Assembly) -> Any:
+        """One value of the position."""
+        field = self.plan.field_at(resource, entry.path)
+        return assembly.named(f"{POSITION}{index}", self.codecs.from_cursor(field))
+
+    # -- relations
+
+    def nested(self, resource_name: str, nested: Nested) -> tuple[Statement, Decoder]:
+        """The rows of a relation for the keys of many parents; the last column is the parent's key."""
+        parent, query = self.plan.by_name[resource_name], nested.query
+        relation = parent.relations_by_name[nested.relation]
+        target, table = self._of(relation.target)
+        assembly = self._assembly()
+        source, key, key_field = self._parents(parent, relation, target, table)
+        chosen = [*self._columns(query, target, table, assembly), key]
+        conditions = (
+            self.dialect.is_any_of(key, assembly.named(KEYS), key_field),
+            *self.conditions.rows(target, table, query.where, assembly),
+        )
+        decoder = self.codecs.decoder(target, query.fields, query.facts)
+        if relation.kind == "one":
+            return assembly.statement(select(*chosen).select_from(source).where(*conditions)), decoder
+        order = self._nested_order(relation, query, target, table, assembly)
+        if nested.most is None and query.limit is None and query.offset is None:
+            found = select(*chosen).select_from(source).where(*conditions).order_by(key, *order)
+            return assembly.statement(found), decoder
+        # No parent gets more rows than the contract, or who asks, allows.
+        rank = func.row_number().over(partition_by=key, order_by=order).label("rank")
+        ranked = select(*_numbered(chosen), rank).select_from(source).where(*conditions).subquery("ranked")
+        *visible, position = ranked.c
+        page = select(*visible).where(*self._ranks(nested, position, assembly))
+        return assembly.statement(page.order_by(visible[-1], position)), decoder
+
+    def _parents(
+        self, parent: ResourcePlan, relation: RelationPlan, target: ResourcePlan, table: Any
+    ) -> tuple[Any, Any, FieldPlan]:
+        """Where the rows of a relation come from, and their parent's key."""
+        if relation.kind != "linked":
+            return table, table.c[relation.remote_field], target.fields_by_name[relation.remote_field]
+        link = self.schema.links[str(relation.link_table)]
+        source = table.join(link, table.c.id == link.c[str(relation.link_remote)])
+        return source, link.c[str(relation.link_local)], parent.fields_by_name["id"]
+
+    def _nested_order(
+        self, relation: RelationPlan, query: Query, target: ResourcePlan, table: Any, assembly: Assembly
+    ) -> list[ColumnElement[Any]]:
+        if not query.order and relation.kind == "owned" and target.position_column:
+            return [table.c[target.position_column]]
+        order = total_order(query.order or (ordered("id", False),))
+        return self.conditions.order(order, target, self.conditions.ordered_values(order, target, table, assembly))
+
+    def _ranks(self, nested: Nested, rank: Any, assembly: Assembly) -> list[ColumnElement[bool]]:
+        query = nested.query
+        least: Any = None if query.offset is None else assembly.slot(query.offset)
+        found: list[ColumnElement[bool]] = [] if least is None else [rank > least]
+        if query.limit is not None:
+            most: Any = assembly.slot(query.limit)
+            most = most if nested.most is None else most + constant("1")  # one more tells that there are more
+        elif nested.most is not None:
+            most = constant(str(nested.most + 1))
+        else:
+            return found
+        return [*found, rank <= (most if least is None else least + most)]
+
+    # -- groups
+
+    def aggregate(self, query: Aggregate) -> Statement:
+        """Values over groups; an average comes as sum and count, so that it can be exact."""
+        resource, table = self._of(query.resource)
+        assembly = self._assembly()
+        columns = [column for measure in query.measures for column in self._measured(measure, table)]
+        found = select(*columns).select_from(table).where(*self.conditions.rows(resource, table, query.where, assembly))
+        if query.by:
+            found = found.group_by(*(table.c[name] for name in query.by))
+        for measure, name, number in query.having:
+            value = assembly.slot(number, self._compared_measure(resource, measure))
+            found = found.having(COMPARE[name](self._measure(measure, table), value))
+        for measure, descending in query.order:
+            value = self._measure(measure, table)
+            found = found.order_by(value.desc().nulls_first() if descending else value.asc().nulls_last())
+        if query.by:  # groups come in one order on every database
+            found = found.order_by(*(table.c[name].asc().nulls_last() for name in query.by))
+        page = Query(query.resource, (), limit=query.limit, offset=query.offset)
+        return assembly.statement(self._paged(found, page, assembly))
+
+    def _compared_measure(self, resource: ResourcePlan, measure: Measure) -> Codec:
+        """How what a measure is compared with is bound."""
+        if measure.function == "count":
+            return None
+        field = resource.fields_by_name[measure.field]
+        return self.dialect.encode_average(field) if measure.function == "avg" else self.codecs.encode(field)
+
+    def _measured(self, measure: Measure, table: Any) -> list[Any]:
+        if measure.function == "avg":
+            column = table.c[measure.field]
+            return [func.sum(column), func.count(column)]
+        return [self._measure(measure, table)]
+
+    def _measure(self, measure: Measure, table: Any) -> Any:
+        if measure.function == "count":
+            return func.count()
+        column = table.c[measure.field]
+        return column if measure.function == "by" else getattr(func, measure.function)(column)
+
+    # -- parts
+
+    def _of(self, name: str) -> tuple[ResourcePlan, Any]:
+        return self.plan.by_name[name], self.schema.tables[name]
+
+    def _assembly(self) -> Assembly:
+        return Assembly(self.dialect, self._alias_prefix)
+
+    def _columns(
+        self, query: Query, resource: ResourcePlan, table: FromClause, assembly: Assembly
+    ) -> list[ColumnElement[Any]]:
+        facts = [self.conditions.value(path, resource, table, assembly) for path in query.facts]
+        keys = [table.c[name] for name in self.key_fields(query)]
+        return [*(table.c[name] for name in query.fields), *facts, *keys]
+
+
+def _is_read(query: Query, entry: Order) -> bool:
+    return len(entry.path) == 1 and entry.path[0] in query.fields
+
+
+def _numbered(columns: Sequence[Any]) -> list[Any]:
+    """Columns of a subquery under names of our own: those of tables may be equal."""
+    return [column.label(f"c{index}") for index, column in enumerate(columns)]

@@ -1,0 +1,96 @@
+"""SQL text as it is sent, and the parameters that it is sent with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import BindParameter, FromClause, bindparam
+
+from sternpost.storage.sql.dialect import Codec, Dialect
+
+SUBJECT = "subject."
+TENANT = "tenant."
+
+NO_VALUES: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement that is text by now.
+
+    Attributes:
+        parameters: in the order in which they are bound: a slot's number or one of our own names, and how its value becomes
+            what the driver binds.
+        subjects: the forms in which it asks for the caller, each also a parameter.
+    """
+
+    text: str
+    parameters: tuple[tuple[int | str, Codec], ...]
+    subjects: tuple[str, ...] = ()
+
+    def bind(self, named: Mapping[str, Any], slots: Sequence[Any] = ()) -> tuple[Any, ...]:
+        """The values as the driver binds them."""
+        bound: list[Any] = []
+        for source, encode in self.parameters:
+            value = slots[source] if type(source) is int else named[source]  # pyright: ignore[reportArgumentType]
+            bound.append(value if encode is None or value is None else encode(value))
+        return tuple(bound)
+
+
+class Assembly:
+    """One statement in the making: its parameters, and the aliases of its tables.
+
+    Names of ours never meet names of the contract's author: each parameter's name has a dot in it, which no field's name can
+    have; an alias of a table is one that no table of the plan has; and columns of a subquery are told apart by their number.
+    """
+
+    def __init__(self, dialect: Dialect, alias_prefix: str) -> None:
+        self.dialect = dialect
+        self._alias_prefix = alias_prefix
+        self._aliases = 0
+        self._sources: dict[str, tuple[int | str, Codec]] = {}
+
+    def slot(self, number: int, encode: Codec = None, part: str = "") -> BindParameter[Any]:
+        """The value of a slot. `part` tells apart what several forms of one value are bound as."""
+        name = f"slot.{number}{part}"
+        known = self._sources.setdefault(name, (number, encode))
+        if known[1] is not encode:
+            return self.slot(number, encode, f"{part}.as")
+        return self._bound(name)
+
+    def value(self, field: str, encode: Codec = None) -> BindParameter[Any]:
+        """A value of a row that is written, by its field."""
+        return self.named(f"value.{field}", encode)
+
+    def named(self, name: str, encode: Codec = None) -> BindParameter[Any]:
+        """A value that the session knows by a name of ours, which has a dot in it."""
+        assert "." in name, "a name without a dot could be a field's"
+        self._sources[name] = (name, encode)
+        return self._bound(name)
+
+    def alias(self, table: FromClause) -> FromClause:
+        """A table under a name of its own, so that it can stand in the statement more than once."""
+        self._aliases += 1
+        return table.alias(f"{self._alias_prefix}{self._aliases}")
+
+    def statement(self, element: Any) -> Statement:
+        """The finished statement."""
+        compiled = element.compile(dialect=self.dialect.compiler, compile_kwargs={"render_postcompile": False})
+        names: tuple[str, ...] = tuple(compiled.positiontup or ())
+        subjects = tuple(name.removeprefix(SUBJECT) for name in names if name.startswith(SUBJECT))
+        return Statement(str(compiled), tuple(self._sources[name] for name in names), tuple(dict.fromkeys(subjects)))
+
+    def text(self, text: str, names: Sequence[str]) -> Statement:
+        """A statement that is written as text, with the names of its parameters in their order."""
+        return Statement(text, tuple(self._sources[name] for name in names))
+
+    def _bound(self, name: str) -> BindParameter[Any]:
+        return bindparam(name)
+
+
+def compile_statement(element: Any, dialect: Dialect) -> Statement:
+    """A statement on a table that is ours alone, whose parameters are bound as they are."""
+    compiled = element.compile(dialect=dialect.compiler, compile_kwargs={"render_postcompile": False})
+    return Statement(str(compiled), tuple((name, None) for name in compiled.positiontup or ()))
