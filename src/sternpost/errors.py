@@ -1,4 +1,4 @@
-"""The errors of a Sternpost service: a few classes to react to, and one catalogue of codes to explain.
+"""The errors of a Sternpost service: exception classes to raise and catch, and the catalogue of error codes.
 
 An error has a text for the client (`message`, `details`) and may have a text for the log alone (`log`,
 the exception's cause). Nothing written to `log` ever reaches a client.
@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class ErrorCode:
-    """One row of the catalogue: what a code means, and what each protocol answers with it."""
+    """One row of the catalogue: what a code means, and the status that each protocol responds with."""
 
     code: str
     http: int
@@ -24,7 +24,7 @@ class ErrorCode:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """One problem of an input: where it is, a stable code for programs, a sentence for people."""
+    """One problem in an input: its path, a stable code for programs, and a sentence for people."""
 
     path: str
     code: str
@@ -40,7 +40,7 @@ _ROWS = (
         400,
         "INVALID_ARGUMENT",
         "Invalid input",
-        "Correct every entry of details; the API documentation shows the schema.",
+        "Correct every problem listed in details; the API documentation shows the schema.",
     ),
     ErrorCode(
         "UNAUTHENTICATED",
@@ -54,21 +54,21 @@ _ROWS = (
         403,
         "PERMISSION_DENIED",
         "You are not allowed to do this",
-        "Ask for a token with the scope that the API documentation names.",
+        "Use a token with the scope that the API documentation names for this operation.",
     ),
     ErrorCode(
         "GONE",
         410,
         "UNIMPLEMENTED",
-        "This version of the API is not served any more",
-        "Move to a newer version of the API; the Link header names a page about it where there is one.",
+        "This version of the API is no longer served",
+        "Use a newer version of the API; the Link header, if present, points to the migration guide.",
     ),
     ErrorCode(
         "TENANT_REQUIRED",
         403,
         "PERMISSION_DENIED",
-        "This belongs to tenants, and you act for none",
-        "Send a token whose tenant claim says for whom you act.",
+        "The resource belongs to a tenant, but the request is not made for a valid tenant",
+        "Send a token whose tenant claim names the tenant that you act for.",
     ),
     ErrorCode("NOT_FOUND", 404, "NOT_FOUND", "There is no such resource", "Check the address and the id."),
     ErrorCode(
@@ -83,46 +83,56 @@ _ROWS = (
         406,
         "INVALID_ARGUMENT",
         "None of the accepted media types can be produced",
-        "Accept application/json.",
+        "Send Accept: application/json.",
     ),
     ErrorCode(
         "DUPLICATE",
         409,
         "ALREADY_EXISTS",
-        "A resource with this value exists already",
-        "Choose another value for the field that details names.",
+        "A resource with this value already exists",
+        "Choose another value for the field named in details.",
     ),
     ErrorCode(
         "STATE_CONFLICT",
         409,
         "FAILED_PRECONDITION",
-        "The resource is in the wrong state for this",
-        "Read the resource again and act on its present state.",
+        "The current state of the resource does not allow this operation",
+        "Read the resource again, and choose an operation that its current state allows.",
     ),
     ErrorCode(
         "STILL_REFERENCED",
         409,
         "FAILED_PRECONDITION",
         "Other resources still refer to this one",
-        "Delete or change what refers to it first.",
+        "First delete the resources that refer to it, or change their references.",
     ),
-    ErrorCode("WRITE_CONFLICT", 409, "ABORTED", "Another change came in between", "Send the request again."),
+    ErrorCode(
+        "WRITE_CONFLICT",
+        409,
+        "ABORTED",
+        "The change conflicted with another change made at the same time",
+        "Send the request again.",
+    ),
     ErrorCode(
         "PRECONDITION_FAILED",
         412,
         "ABORTED",
-        "The resource is not in the version that the request is about",
-        "Read the resource again, apply the change to what it is now, and send it with the new ETag as If-Match.",
+        "The current version of the resource does not match the precondition of the request",
+        "Read the resource again, apply the change to its current state, and send it with the new ETag as If-Match.",
     ),
     ErrorCode(
         "PRECONDITION_REQUIRED",
         428,
         "FAILED_PRECONDITION",
-        "The request has to say which version of the resource it is about",
-        "Read the resource, and send the ETag of that answer as If-Match.",
+        "The request must state which version of the resource it changes",
+        "Read the resource, and send the ETag of that response in the If-Match header.",
     ),
     ErrorCode(
-        "PAYLOAD_TOO_LARGE", 413, "RESOURCE_EXHAUSTED", "The request body is too large", "Send less in one request."
+        "PAYLOAD_TOO_LARGE",
+        413,
+        "RESOURCE_EXHAUSTED",
+        "The request body is too large",
+        "Send less data in one request.",
     ),
     ErrorCode(
         "UNSUPPORTED_MEDIA_TYPE",
@@ -149,33 +159,39 @@ _ROWS = (
         "CONSTRAINT_VIOLATED",
         422,
         "FAILED_PRECONDITION",
-        "The change would break a rule of the data",
-        "Correct the field that details names.",
+        "The change would violate a rule of the data",
+        "Correct the field named in details.",
     ),
     ErrorCode(
         "INTERNAL_ERROR",
         500,
         "INTERNAL",
-        "Something went wrong on our side",
-        "Try again later; give the request id when you report it.",
+        "An unexpected error occurred on the server",
+        "Try again later. If the problem remains, report it with the request id.",
     ),
-    ErrorCode("UNAVAILABLE", 503, "UNAVAILABLE", "The service cannot answer right now", "Try again after Retry-After."),
+    ErrorCode(
+        "UNAVAILABLE",
+        503,
+        "UNAVAILABLE",
+        "The service is temporarily unavailable",
+        "Try again after the time given in the Retry-After header.",
+    ),
     ErrorCode("TIMEOUT", 504, "DEADLINE_EXCEEDED", "The operation took too long", "Try again later."),
 )
 
 CATALOGUE: dict[str, ErrorCode] = {row.code: row for row in _ROWS}
-"""Every code that Sternpost itself answers with. An author's own codes come on top (see `Unprocessable`)."""
+"""Every code that Sternpost itself responds with. Services can add their own codes (see `Unprocessable`)."""
 
 
 class SternpostError(Exception):
-    """What a client is told. Raise one of its subclasses from a service; each has a code of the catalogue.
+    """An error reported to the client. Raise one of its subclasses from a service; each has a code of the catalogue.
 
     Args:
-        message: the sentence for the client; by default the catalogue's.
-        code: an own code in UPPER_SNAKE_CASE for a more precise answer; the status stays the class's.
-        details: every single problem, each with the path of the value it is about.
-        log: further facts for the log alone.
-        retry_after_seconds: sent as `Retry-After` where set.
+        message: the message for the client; by default that of the catalogue.
+        code: a more specific code of your own, in UPPER_SNAKE_CASE; the status stays that of the class.
+        details: the individual problems, each with the path of the value it concerns.
+        log: further facts that are only logged, never sent to the client.
+        retry_after_seconds: if set, sent in the `Retry-After` header.
     """
 
     catalogue_code = "INTERNAL_ERROR"
@@ -202,53 +218,53 @@ class SternpostError(Exception):
 
 
 class Gone(SternpostError):
-    """The version of the API is not served any more."""
+    """The version of the API is no longer served (410)."""
 
     catalogue_code = "GONE"
 
 
 class Invalid(SternpostError):
-    """The schema refuses the input (400)."""
+    """The input does not match the schema (400)."""
 
     catalogue_code = "VALIDATION_ERROR"
 
 
 class Unauthenticated(SternpostError):
-    """Who is calling is not known, or the credentials are not valid (401)."""
+    """The caller is not authenticated, or the credentials are not valid (401)."""
 
     catalogue_code = "UNAUTHENTICATED"
 
 
 class InvalidCredentials(Unauthenticated):
-    """Credentials were sent, and are not valid (401)."""
+    """Credentials were sent, but they are not valid (401)."""
 
 
 class Forbidden(SternpostError):
-    """The caller is known, sees the row, and may not do this (403)."""
+    """The caller may see the row, but may not do this (403)."""
 
     catalogue_code = "FORBIDDEN"
 
 
 class TenantRequired(Forbidden):
-    """The resource belongs to tenants, and the caller acts for none that could have rows of it (403)."""
+    """The rows belong to tenants, and the caller acts for no valid tenant (403)."""
 
     catalogue_code = "TENANT_REQUIRED"
 
 
 class NotFound(SternpostError):
-    """There is no such thing, or the caller may not know of it (404)."""
+    """The row or address does not exist, or the caller may not see it (404)."""
 
     catalogue_code = "NOT_FOUND"
 
 
 class Conflict(SternpostError):
-    """The present state does not allow it (409)."""
+    """The current state does not allow the operation (409)."""
 
     catalogue_code = "STATE_CONFLICT"
 
 
 class Duplicate(Conflict):
-    """A unique value is taken (409)."""
+    """Another row already has this unique value (409)."""
 
     catalogue_code = "DUPLICATE"
 
@@ -260,43 +276,43 @@ class StillReferenced(Conflict):
 
 
 class WriteConflict(Conflict):
-    """The database gave up this transaction in favour of another: serialization failure or deadlock (409)."""
+    """The database aborted this transaction because of another one: serialization failure or deadlock (409)."""
 
     catalogue_code = "WRITE_CONFLICT"
 
 
 class PreconditionFailed(SternpostError):
-    """The row has another version than the caller says, or is there although it must not be (412)."""
+    """The row's version differs from what the caller required, or it exists although it must not (412)."""
 
     catalogue_code = "PRECONDITION_FAILED"
 
 
 class PreconditionRequired(SternpostError):
-    """The caller has to say which version of the row it is about (428, RFC 6585)."""
+    """The caller must state which version of the row to change (428, RFC 6585)."""
 
     catalogue_code = "PRECONDITION_REQUIRED"
 
 
 class Unprocessable(SternpostError):
-    """Well-formed, but the business refuses it (422)."""
+    """The request is well-formed, but a business rule rejects it (422)."""
 
     catalogue_code = "UNPROCESSABLE"
 
 
 class ReferenceNotFound(Unprocessable):
-    """A foreign key points at nothing (422)."""
+    """A reference points to a row that does not exist (422)."""
 
     catalogue_code = "REFERENCE_NOT_FOUND"
 
 
 class ConstraintViolated(Unprocessable):
-    """A check of the database refuses the row (422)."""
+    """A check constraint of the database rejects the row (422)."""
 
     catalogue_code = "CONSTRAINT_VIOLATED"
 
 
 class Unavailable(SternpostError):
-    """A dependency is away; trying again later may work (503)."""
+    """A dependency is unavailable; trying again later may work (503)."""
 
     catalogue_code = "UNAVAILABLE"
 
@@ -311,7 +327,7 @@ class Timeout(SternpostError):
 
 
 class Internal(SternpostError):
-    """A bug or an unforeseen failure; the client learns nothing but the request id (500)."""
+    """A bug or an unexpected failure; the client is only told the request id (500)."""
 
     catalogue_code = "INTERNAL_ERROR"
 
@@ -327,13 +343,13 @@ class MethodNotAllowed(SternpostError):
 
 
 class NotAcceptable(SternpostError):
-    """The client accepts nothing that can be produced (406)."""
+    """The client accepts none of the media types that can be produced (406)."""
 
     catalogue_code = "NOT_ACCEPTABLE"
 
 
 class PayloadTooLarge(SternpostError):
-    """The body is over the limit (413)."""
+    """The body exceeds the limit (413)."""
 
     catalogue_code = "PAYLOAD_TOO_LARGE"
 
@@ -345,7 +361,7 @@ class UnsupportedMediaType(SternpostError):
 
 
 class NotLoaded(RuntimeError):
-    """An author's code touched a relation that was not loaded. The message names the fix."""
+    """A service read a relation that was not loaded. The message names the fix."""
 
 
 class StartupError(RuntimeError):

@@ -22,10 +22,10 @@ KindName = Literal[
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 DIGITS_MAX = 18
-"""Decimals are kept as 64-bit integers where the database has no exact type, which hold 18 full digits."""
+"""Databases without an exact decimal type store decimals as 64-bit integers, which hold 18 full digits."""
 
 TEXT_MAX = 10_000
-"""Characters a string may have when the contract does not say: nothing that arrives is without a bound."""
+"""The maximum length of a string where the contract sets none, so that every input is bounded."""
 
 NO_NUL = "^[^\\u0000]*$"
 """Every text: databases keep no U+0000."""
@@ -269,11 +269,11 @@ _BOOLEANS = {"true": True, "false": False}
 def parse_instant(text: str) -> datetime:
     """An instant by RFC 3339, with a zone; in UTC from here on. Raises `Unfit`."""
     if not _is_instant(text):
-        raise Unfit("datetime_format", "Input should be an instant with its zone, such as 2026-01-31T12:30:00Z")
+        raise Unfit("datetime_format", "Input should be a date and time with a time zone, such as 2026-01-31T12:30:00Z")
     try:
         return datetime.fromisoformat(text.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise Unfit("datetime_range", "There is no such instant in the years 1 to 9999") from None
+        raise Unfit("datetime_range", "The date and time do not exist, or lie outside the years 1 to 9999") from None
 
 
 def parse_day(text: str) -> date:
@@ -283,13 +283,13 @@ def parse_day(text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise Unfit("date_range", "There is no such day") from None
+        raise Unfit("date_range", "The date does not exist") from None
 
 
 def parse_text(text: str) -> str:
     """A text that databases keep. Raises `Unfit`."""
     if "\x00" in text:
-        raise Unfit("nul_character", "A text may not hold the character U+0000")
+        raise Unfit("nul_character", "A text may not contain the character U+0000")
     return text
 
 
@@ -307,7 +307,7 @@ def _integer_from_text(limits: Limits) -> FromText:
             raise ValueError("Input should be a whole number")
         value = int(text)
         if not INT64_MIN <= value <= INT64_MAX:
-            raise ValueError("Input should be a number of 64 bits")
+            raise ValueError("Input should be a 64-bit integer")
         return value
 
     return parse
@@ -327,7 +327,7 @@ def _decimal_from_text(limits: Limits) -> FromText:
 
     def parse(text: str) -> Decimal:
         if not matches(text):
-            raise ValueError(f"Input should be a decimal with at most {limits.decimal_places} places")
+            raise ValueError(f"Input should be a decimal number with at most {limits.decimal_places} decimal places")
         return Decimal(text)
 
     return parse
@@ -354,7 +354,11 @@ def _number_schema(limits: Limits) -> Schema:
 
 
 def _decimal_schema(limits: Limits) -> Schema:
-    return {"type": "string", "pattern": decimal_pattern(limits), "description": "A decimal number as text"}
+    return {
+        "type": "string",
+        "pattern": decimal_pattern(limits),
+        "description": "A decimal number, written as a string",
+    }
 
 
 # -- the table
@@ -418,7 +422,7 @@ _ALL = (
         types=(str,),
         annotation="str",
         declared_as=str,
-        described="a text",
+        described="a string",
         example='"…"',
         identifies=True,
         free_text=True,

@@ -116,7 +116,7 @@ class FieldCompiler:
             storage=storage_of(found.kind, options.get("storage"), self._adder(name)),
         )
         if total is not None and not kind.exact:
-            return replace(plan, computed=total)  # reported with the list that it adds up
+            return replace(plan, computed=total)  # reported together with the list that it sums over
         return self._with_default(replace(plan, computed=total), options["default"])
 
     def typed(self, name: str, options: dict[str, Any], shapes: dict[str, Shape]) -> dict[str, Any]:
@@ -223,7 +223,7 @@ class FieldCompiler:
                     name,
                     "SP204",
                     f"{option} does not apply to {a(kind)}",
-                    f"leave {option} out; it is for {listed(_kinds_with(option))}",
+                    f"remove {option}; it is only for {listed(_kinds_with(option))}",
                     option,
                 )
                 options[option] = None
@@ -240,12 +240,12 @@ class FieldCompiler:
                 )
                 options[option] = None
                 if option == "decimal_places":
-                    computed = True  # one mistake, one message: that it is missing is not said as well
+                    computed = True  # report the mistake once: do not also report that it is missing
         if "pattern" in bounds:
             self._check_pattern(name, options)
             most = self._max_length(found, options) or TEXT_MAX
             if (options.get("min_length") or 0) > most:
-                said = "" if options.get("max_length") else ", which holds where nothing else is said"
+                said = "" if options.get("max_length") else ", the default maximum"
                 self._add(
                     name,
                     "SP205",
@@ -253,7 +253,7 @@ class FieldCompiler:
                     "make min_length smaller or max_length greater",
                     "min_length",
                 )
-        if "decimal_places" in bounds and not computed:  # a computed one has the places of what it is computed from
+        if "decimal_places" in bounds and not computed:  # a computed value takes its places from its factors
             self._check_decimal(name, options)
 
     def _check_pattern(self, name: str, options: dict[str, Any]) -> None:
@@ -283,7 +283,7 @@ class FieldCompiler:
                 name,
                 "SP205",
                 f"decimal_places={places} and max_digits={digits or DIGITS_MAX} do not fit together",
-                f"keep decimal_places ≤ max_digits ≤ {DIGITS_MAX}",
+                f"choose values with decimal_places ≤ max_digits ≤ {DIGITS_MAX}",
                 "decimal_places",
             )
 
@@ -370,8 +370,8 @@ class FieldCompiler:
             self._add(
                 plan.name,
                 "SP206",
-                "the default is None, but the field may not be null",
-                "add | None to its type, or choose another default",
+                "the default is None, but the type of the field does not allow None",
+                "add | None to the type, or choose another default",
                 "default",
             )
         return plan

@@ -118,7 +118,7 @@ class PolicyCompiler:
                 operation,
                 where,
                 "SP507",
-                f"a row as a whole cannot be compared with {shown(value)}",
+                f"this is a whole row, which cannot be compared with {shown(value)}",
                 'compare one of its fields, such as this.status.eq("draft")',
             )
             return Not(Public())
@@ -137,7 +137,7 @@ class PolicyCompiler:
                 operation,
                 where,
                 "SP507",
-                f"{resource}.{field.name} ({field.kind}) cannot be compared by {operator} with {shown(value)}",
+                f"{resource}.{field.name} ({field.kind}) cannot be compared with {shown(value)} by {operator}",
                 _comparison_fix(field),
             )
             return Not(Public())
@@ -184,7 +184,7 @@ class PolicyCompiler:
 def _comparison_fix(field: FieldPlan) -> str:
     kind = KINDS[field.kind]
     if field.references is not None:
-        return "use is_owner for the caller's own rows; other ids cannot be compared"
+        return "use is_owner for the caller's own rows; ids cannot be compared with constants"
     if not kind.policies:
         return f"a {kind.name} cannot be compared; choose another field"
     if field.choices:

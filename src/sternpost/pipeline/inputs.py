@@ -82,8 +82,8 @@ class Input:
 
     def _details(self, error: ValidationError) -> list[Detail]:
         count = error.error_count()
-        if count > PROBLEMS_EXAMINED_MAX:  # even to list them would take a while
-            return [Detail("", "too_many_problems", f"There are {count} problems")]
+        if count > PROBLEMS_EXAMINED_MAX:  # listing them all would take too long
+            return [Detail("", "too_many_problems", f"There are {count} problems; they are not listed")]
         details: list[Detail] = []
         for problem in error.errors(include_url=False, include_context=False, include_input=False)[:DETAILS_MAX]:
             path = ".".join(str(part)[:NAME_SHOWN_MAX] for part in problem["loc"])
@@ -96,8 +96,8 @@ class Input:
         if problem["type"] != "extra_forbidden":
             return problem["type"], problem["msg"].removeprefix("Value error, ")
         if problem["loc"][-1] in self.shape.read_only:
-            return "read_only", "The server sets this; leave it out"
-        return "unknown_field", "There is no such field"
+            return "read_only", "The server sets this field; leave it out"
+        return "unknown_field", "There is no field of this name"
 
 
 class Inputs:
@@ -252,7 +252,7 @@ def _decimal_parser(field: FieldPlan) -> Callable[[str], Decimal]:
         if not matches(text):
             raise PydanticCustomError(
                 "decimal_format",
-                'Input should be a decimal in text with at most {places} places, such as "{example}"',
+                'Input should be a decimal number as text with at most {places} decimal places, such as "{example}"',
                 {
                     "places": field.decimal_places,
                     "example": format(Decimal(1).scaleb(-(field.decimal_places or 0)), "f"),
@@ -293,7 +293,7 @@ def _check_json(value: Any, depth: int) -> None:
     elif (isinstance(value, int) and not INT64_MIN <= value <= INT64_MAX) or (
         isinstance(value, float) and not math.isfinite(value)
     ):
-        raise PydanticCustomError("number_range", "A number is outside the range of 64 bits")
+        raise PydanticCustomError("number_range", "A number is outside the range of 64-bit integers")
 
 
 def _text_parser(field: FieldPlan, annotation: Any) -> Callable[[str], Any]:

@@ -29,7 +29,7 @@ _EXPORTS: Schema = {
     "application/x-ndjson": {
         "schema": {
             "type": "string",
-            "description": "The whole list, one JSON object a line; takes no page and no cursor",
+            "description": "The whole list, one JSON object per line; not available with page or cursor",
         }
     },
     "text/csv": {"schema": {"type": "string", "description": "The whole list as CSV (RFC 4180) with a header row"}},
@@ -37,10 +37,10 @@ _EXPORTS: Schema = {
 _TRUNCATED: Schema = {
     "type": "array",
     "items": {"type": "string"},
-    "description": "Included relations of which some row has more than are given",
+    "description": "Included relations that were cut off at their limit for at least one row",
 }
 _ETAG: Schema = {
-    "description": "The version of the row in this representation (RFC 9110, 8.8.3)",
+    "description": "The version of the row and of this representation (RFC 9110, 8.8.3)",
     "required": True,
     "schema": {"type": "string"},
 }
@@ -55,7 +55,7 @@ class Answers:
     def success(self, resource: ResourcePlan, operation: OperationPlan) -> Schema:
         """The answer of an operation."""
         if operation.returns_nothing:
-            return {"description": "Done; nothing to say"}
+            return {"description": "Success; the response has no body"}
         if operation.kind == "browse":
             return self.many(resource, export=operation.export)
         if operation.kind == "read":
@@ -74,7 +74,7 @@ class Answers:
             response["headers"] = {
                 **response.get("headers", {}),
                 "Location": {
-                    "description": "The address of the new resource",
+                    "description": "The URL of the new resource",
                     "required": True,
                     "schema": {"type": "string"},
                 },
@@ -87,7 +87,10 @@ class Answers:
             name: {"type": "integer", "minimum": 0} for name in ("page", "pageSize", "totalCount", "totalPages")
         }
         more: Schema = {
-            "nextCursor": {"type": ["string", "null"], "description": "Where the list goes on, as `cursor`"},
+            "nextCursor": {
+                "type": ["string", "null"],
+                "description": "The `cursor` of the next page; null on the last page",
+            },
             "truncated": _TRUNCATED,
         }
         by_page = _meta(counts)
@@ -96,10 +99,10 @@ class Answers:
         by_cursor["properties"].update(totalCount=counts["totalCount"], truncated=_TRUNCATED)
         data = {"type": "array", "items": self.schemas.chosen(resource)}
         return {
-            "description": f"A page of {resource.path.replace('-', ' ')}",
+            "description": f"One page of {resource.path.replace('-', ' ')}",
             "headers": {
                 "Link": {
-                    "description": 'The address of the next page, with rel="next" (RFC 8288); left out at the end',
+                    "description": 'The URL of the next page, with rel="next" (RFC 8288); absent on the last page',
                     "schema": {"type": "string"},
                 }
             },
@@ -152,7 +155,10 @@ def conditional_responses(resource: ResourcePlan, operation: OperationPlan) -> S
         return {}
     found: Schema = {"412": {"$ref": "#/components/responses/Error412"}}
     if operation.method == "GET" and _is_tagged(resource, operation):
-        found["304"] = {"description": "The client has this representation already", "headers": {"ETag": _ETAG}}
+        found["304"] = {
+            "description": "Not modified: the client already has this representation",
+            "headers": {"ETag": _ETAG},
+        }
     if operation.require_match:
         found["428"] = {"$ref": "#/components/responses/Error428"}
     return found

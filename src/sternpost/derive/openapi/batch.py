@@ -14,7 +14,10 @@ def describe_batch(plan: Plan, operations: list[str]) -> dict[str, Any]:
         "type": "object",
         "required": ["$ref"],
         "properties": {
-            "$ref": {"type": "string", "description": "A name and a path into its result: `order.items.0.id`"}
+            "$ref": {
+                "type": "string",
+                "description": "The name of an earlier operation and a path into its result: `order.items.0.id`",
+            }
         },
         "additionalProperties": False,
     }
@@ -24,22 +27,29 @@ def describe_batch(plan: Plan, operations: list[str]) -> dict[str, Any]:
         "additionalProperties": False,
         "properties": {
             "operation": {"type": "string", "enum": operations},
-            "as": {"type": "string", "pattern": STEP_NAME, "description": "A name for later operations to refer to"},
-            "id": {"oneOf": [{"type": "string"}, reference], "description": "The row it is about"},
+            "as": {
+                "type": "string",
+                "pattern": STEP_NAME,
+                "description": "A name by which later operations refer to the result",
+            },
+            "id": {
+                "oneOf": [{"type": "string"}, reference],
+                "description": "The id of the row that the operation acts on",
+            },
             "query": {
                 "type": "object",
                 "additionalProperties": {"type": "string"},
                 "maxProperties": QUERY_MAX,
-                "description": "Parameters of a read",
+                "description": "Query parameters of a read",
             },
             "ifMatch": {
                 "type": "string",
                 "maxLength": 1000,
-                "description": "The ETag of the version that the operation is about; in another it is answered 412",
+                "description": "The expected ETag of the row; if its version is another, the operation fails with 412",
             },
             "body": {
                 "type": "object",
-                "description": 'The input; `{"$ref": "name.member"}` stands for a value of an earlier result',
+                "description": 'The input; `{"$ref": "name.member"}` is replaced by a value of an earlier result',
             },
         },
     }
@@ -50,8 +60,8 @@ def describe_batch(plan: Plan, operations: list[str]) -> dict[str, Any]:
             "operation": {"type": "string"},
             "as": {"type": "string"},
             "status": {"type": "integer"},
-            "etag": {"type": "string", "description": "The ETag of data, for a row that counts its changes"},
-            "data": {"description": "What the operation would have answered alone"},
+            "etag": {"type": "string", "description": "The ETag of data, if the resource has a version field"},
+            "data": {"description": "The response that the operation would give outside a batch"},
             "meta": {"type": "object"},
         },
     }
@@ -61,8 +71,9 @@ def describe_batch(plan: Plan, operations: list[str]) -> dict[str, Any]:
     return {
         "post": {
             "operationId": "$batch",
-            "summary": "Several operations in one transaction: all of them, or none",
-            "description": "Each operation is under its own policy. The first that fails ends the batch; its index stands in the details.",
+            "summary": "Execute several operations in one transaction",
+            "description": "Each operation is authorized by its own policy. The first failure undoes the whole batch; "
+            "the details name its index.",
             "tags": ["Batch"],
             "security": [{}, {"bearer": []}],
             "requestBody": {
@@ -87,7 +98,7 @@ def describe_batch(plan: Plan, operations: list[str]) -> dict[str, Any]:
             },
             "responses": {
                 "200": {
-                    "description": "The results, in order",
+                    "description": "The results, in the order of the operations",
                     "content": {
                         "application/json": {
                             "schema": {

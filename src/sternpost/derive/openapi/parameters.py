@@ -18,7 +18,8 @@ _WORDS = {
     "startsWith": "starts with",
 }
 _CURSOR = (
-    "Goes on behind a page: its meta.nextCursor, with the same sort and filters; empty to begin. Not together with page"
+    "The meta.nextCursor of the previous page, with the same sort and filters; empty at first. "
+    "Cannot be combined with page"
 )
 _TAGS: Schema = {
     "type": "string",
@@ -43,9 +44,11 @@ def conditions(resource: ResourcePlan, operation: OperationPlan) -> list[Schema]
     if resource.version_field is None or not operation.on_item:
         return []
     if operation.method == "GET":
-        said = "ETags: where the answer has one of them, it is 304 without it (RFC 9110, 13.1.2)"
+        said = (
+            "ETags that the client has; if one is still current, the response is 304 without a body (RFC 9110, 13.1.2)"
+        )
         return [{"name": "If-None-Match", "in": "header", "required": False, "description": said, "schema": _TAGS}]
-    said = "ETags: the row has to be in the version of one of them (RFC 9110, 13.1.1)"
+    said = "ETags; the operation is executed only if one of them is that of the current row (RFC 9110, 13.1.1)"
     required = operation.require_match
     return [{"name": "If-Match", "in": "header", "required": required, "description": said, "schema": _TAGS}]
 
@@ -64,14 +67,14 @@ class QueryParameters:
             return []
         parameters = _paging(query.page_size, query.max_page_size) if query.page_size is not None else []
         if query.rows.sorts:
-            text = "Fields to sort by; a - before one for descending"
+            text = "Fields to sort by; a leading - sorts in descending order"
             parameters.append(_listed("sort", text, {"enum": _signed(query.rows)}, SORTS_MAX))
         relations = [relation.public_name for relation in output.relations]
         if query.includes:
-            text = "Relations to read along; a dot goes on from one to the next"
+            text = "Relations to include; dots lead to relations of relations"
             parameters.append(_listed("include", text, {"enum": relations}, INCLUDES_MAX))
         names = [member.public_name for member in output.members] + relations
-        text = "The only fields to give; a relation that is named is included, and a dot names a field of it"
+        text = "Return only these fields. Naming a relation includes it; a dot selects one of its fields"
         parameters.append(_listed("fields", text, {"enum": names}, FIELDS_MAX))
         parameters += self._filters(resource, query.rows, "")
         for relation in output.relations:
@@ -79,15 +82,17 @@ class QueryParameters:
         return parameters
 
     def _of_relation(self, relation: OutputRelation) -> list[Schema]:
-        """The parameters of an included list. They go on with further dots, which is not shown here."""
+        """The parameters of an included list. Deeper relations take the same ones; those are not described."""
         if relation.rows is None:
             return []
         name = relation.public_name
         limit = {"type": "integer", "minimum": 1, "maximum": relation.max_items}
-        parameters = [_query(f"{name}.limit", f"Includes {name}: so many at most", limit)]
+        parameters = [_query(f"{name}.limit", f"Includes {name}: the maximum number of rows", limit)]
         if relation.rows.sorts:
             names = _signed(relation.rows)
-            parameters.append(_listed(f"{name}.sort", f"Includes {name}, in this order", {"enum": names}, SORTS_MAX))
+            parameters.append(
+                _listed(f"{name}.sort", f"Includes {name}: the fields to sort by", {"enum": names}, SORTS_MAX)
+            )
         return parameters + self._filters(self.plan.by_name[relation.target], relation.rows, f"{name}.")
 
     def _filters(self, resource: ResourcePlan, rows: RowsShape, prefix: str) -> list[Schema]:
@@ -97,21 +102,27 @@ class QueryParameters:
             for operator in each.operators:
                 shown = prefix + (name if operator == "eq" else f"{name}[{operator}]")
                 if operator == "in":
-                    parameters.append(_listed(shown, f"{name} is one of these, separated by commas", schema, IN_MAX))
+                    parameters.append(
+                        _listed(shown, f"{name} is one of these values, separated by commas", schema, IN_MAX)
+                    )
                 elif operator == "isNull":
                     parameters.append(_query(shown, f"Whether {name} is null", {"type": "boolean"}))
                 else:
-                    parameters.append(_query(shown, f"{name} {_WORDS[operator]} this", schema))
+                    parameters.append(_query(shown, f"{name} {_WORDS[operator]} this value", schema))
         return parameters
 
 
 def _paging(page_size: int, max_page_size: int | None) -> list[Schema]:
     size = {"type": "integer", "minimum": 1, "maximum": max_page_size, "default": page_size}
     return [
-        _query("page", "The page, from 1", {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": 1}),
-        _query("pageSize", "Rows in a page", size),
+        _query(
+            "page",
+            "The page number, starting at 1",
+            {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": 1},
+        ),
+        _query("pageSize", "The number of rows per page", size),
         _query("cursor", _CURSOR, {"type": "string"}),
-        _query("count", "With a cursor: counts the whole list too", {"type": "boolean", "enum": [True]}),
+        _query("count", "With cursor: also return the total count", {"type": "boolean", "enum": [True]}),
     ]
 
 

@@ -50,7 +50,7 @@ class Schemas:
         if field.default is not None:
             schema["default"] = field.default
         if field.caller_default:
-            schema["description"] = "By default the caller's own id"
+            schema["description"] = "Defaults to the caller's id"
         return schema
 
     # -- what is given
@@ -66,7 +66,9 @@ class Schemas:
                 target = self.output(self.plan.by_name[relation.target])
                 properties[relation.public_name] = _related(relation, target)
                 if relation.kind == "one":
-                    properties[relation.public_name]["description"] = f"Only with include={relation.public_name}"
+                    properties[relation.public_name]["description"] = (
+                        f"Present only with include={relation.public_name}"
+                    )
                 elif relation.kind == "owned":
                     required.append(relation.public_name)
             self.named[resource.name] = {
@@ -93,7 +95,7 @@ class Schemas:
                 properties[relation.public_name] = _related(relation, self._part(self.plan.by_name[relation.target]))
             self.named[name] = {
                 "type": "object",
-                "description": f"What `fields` chose of: {whole.get('description', resource.name)}",
+                "description": f"The fields selected with `fields` of: {whole.get('description', resource.name)}",
                 "properties": properties,
                 "additionalProperties": False,
             }

@@ -43,7 +43,7 @@ def read_steps(body: bytes, most: int, parameter: Callable[[str, str], ListParam
     except ValidationError as error:
         raise Invalid("Invalid batch", details=_details(error)) from None
     if len(batch.operations) > most:
-        message = f"A batch holds at most {most} operations"
+        message = f"A batch contains at most {most} operations"
         raise Invalid("Invalid batch", details=[Detail("operations", "too_long", message)])
     return [
         Step(
