@@ -12,8 +12,8 @@ import pytest
 from pydantic import BaseModel
 
 from sternpost import NotFound, NotLoaded
-from sternpost.errors import Invalid
 from sternpost.data.database import Database
+from sternpost.errors import Invalid
 from tests.data.conftest import filled
 from tests.data.library import Book, Label, Page, Person
 

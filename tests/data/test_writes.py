@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from sternpost import Conflict, Duplicate, NotFound, Timeout
-from sternpost.errors import ConstraintViolated, ReferenceNotFound, StillReferenced, WriteConflict
 from sternpost.data.database import DataAccess, Database
+from sternpost.errors import ConstraintViolated, ReferenceNotFound, StillReferenced, WriteConflict
 from sternpost.testing import Client
 from tests.data.conftest import filled
 from tests.data.library import Book, Label, Page, Person, app

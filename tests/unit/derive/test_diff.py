@@ -16,12 +16,12 @@ import pytest
 from shop import services
 from shop.contract import contract
 
-from sternpost.derive.compare import Waiver, judge, read_waivers
-from sternpost.derive.emit import plan_data
 from sternpost.compile.compiler import compile_contract
+from sternpost.derive.compare import Waiver, judge, read_waivers
+from sternpost.derive.diff import COMPARED, IRRELEVANT, compare, policy_from_data
+from sternpost.derive.emit import plan_data
 from sternpost.errors import StartupError
 from sternpost.plan import model
-from sternpost.derive.diff import COMPARED, IRRELEVANT, compare, policy_from_data
 
 SHOP: dict[str, Any] = orjson.loads(orjson.dumps(plan_data(compile_contract(contract, [services]))))
 
