@@ -343,7 +343,7 @@ class _Compiler:
             description=_doc(draft.cls),
             owner_field=keywords.get("owner"),
             owned_by=owned_by,
-            position_column="position" if owned_by and not self.reader.external else None,
+            position_column=_position_column(draft) if owned_by and not self.reader.external else None,
             fields=tuple(draft.fields.values()),
             relations=relations,
             operations=operations,
@@ -443,3 +443,8 @@ def _share_key_storage(drafts: dict[str, Draft]) -> None:
 
 def _doc(cls: type) -> str:
     return " ".join((cls.__dict__.get("__doc__") or "").split())
+
+
+def _position_column(draft: Draft) -> str:
+    """The column that keeps the order of an owned list. No field can have the second name: those do not end in a `_`."""
+    return "position_" if "position" in draft.fields else "position"

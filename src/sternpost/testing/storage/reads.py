@@ -160,7 +160,7 @@ class ReadSuite(Suite):
         draw = random.Random(7)  # noqa: S311  (a seed, so that a failure can be repeated)
         await self._add(opened, *(drawn(draw, number) for number in range(60)))
         names = [name for name in SHELF if name not in ("notes", "parent_id")]
-        orders = [(sign + name,) for name in names for sign in ("", "-")]
+        orders: list[tuple[str, ...]] = [(sign + name,) for name in names for sign in ("", "-")]
         for _ in range(40):
             chosen = draw.sample(names, draw.choice((2, 3)))
             orders.append(tuple(draw.choice(("", "-")) + name for name in chosen))
