@@ -7,7 +7,7 @@ export PYTHONPATH := examples/shop:examples/chinook
 # How many processes share the tests.
 WORKERS ?= 2
 
-.PHONY: demo test test-slow check bench bench-scale lock clean
+.PHONY: demo test test-slow check bench bench-scale bench-versus lock clean
 
 ## demo: the shop with sample data on http://127.0.0.1:8000 (PORT, DEMO_DIR and STERNPOST_* are respected)
 demo: .venv/.demo-installed
@@ -36,6 +36,10 @@ bench: .venv/.installed
 ## bench-scale: how that changes with rows, resources and connections (ARGS="--quick": a short look)
 bench-scale: .venv/.installed
 	@$(BIN)/python -m benchmarks scale $(ARGS)
+
+## bench-versus: what a request costs here and at another commit: REF=main (ARGS="--quick": a short look)
+bench-versus: .venv/.installed
+	@$(BIN)/python -m benchmarks versus $(or $(REF),$(error say what to compare with: make bench-versus REF=main)) $(ARGS)
 
 ## lock: after a change of dependencies
 lock: .venv/.installed

@@ -16,13 +16,28 @@ from benchmarks.check import Unequal, check
 from benchmarks.databases import Database, open_database
 from benchmarks.latency import measure_latency
 from benchmarks.load import LoadError
-from benchmarks.measure import Course, Sample, measure
+from benchmarks.measure import WORKLOAD_ORDER, Course, Sample, measure
+from benchmarks.ratios import outcomes
 from benchmarks.report import BASELINE, OWN, goals, section, write_pages
 from benchmarks.results import RESULTS, Report, newest
 from benchmarks.rows import Size
 from benchmarks.scale import Scale
-from benchmarks.stacks import HOME, STACKS, Stack, StackError, tokens
+from benchmarks.stacks import BOTH, HOME, STACKS, Stack, StackError, tokens
 from benchmarks.summary import summarise
+from benchmarks.trees import checked_out, this_checkout
+from benchmarks.versus import (
+    CONNECTIONS,
+    PAGES,
+    Contest,
+    Page,
+    outcome_table,
+    page_table,
+    process_table,
+    run_rounds,
+    sections,
+)
+from benchmarks.versus import compare_answers as compare_trees
+from benchmarks.versus import load as load_trees
 from benchmarks.workers import measure_workers
 from benchmarks.workloads import PENDING, WORKLOADS
 from tests.support.postgres import NoPostgres
@@ -136,6 +151,76 @@ def scale(
                 progress.update(task, description=f"connections, {kind}")
                 measured.connections(database, numbers(connections), shown_row(report, "connections", progress))
     finish(report, out)
+
+
+@cli.command()
+def versus(
+    reference: Annotated[
+        str, typer.Argument(metavar="REF", help="a commit, branch or tag to compare this checkout with")
+    ],
+    quick: Annotated[bool, typer.Option("--quick", help="a short look: at most two rounds, small data")] = False,
+    databases: Databases = "sqlite,postgresql",
+    workloads: Annotated[str, typer.Option(help="of W1, W2, W2p, W3")] = "W1,W2,W2p,W3",
+    rounds: Annotated[int, typer.Option(help="how often the two take turns; at least 10 for a verdict", min=1)] = 10,
+    seconds: Annotated[float, typer.Option(help="of each measurement")] = 2.0,
+    users: Annotated[int, typer.Option(help="how many users there are", min=1000)] = 100_000,
+    out: Annotated[Path | None, typer.Option(help="folder for the result file", show_default=False)] = None,
+) -> None:
+    """CPU per request of this checkout and of another commit of it, in turns. Status 1 where a workload costs more."""
+    if quick:
+        rounds, seconds, users, out = min(rounds, 2), min(seconds, 1.0), min(users, 20_000), out or HOME / "results"
+    pages: list[Page] = []
+    report = Report.begin("versus", [])
+    with checked_out(reference) as old:
+        chosen, rows = split(workloads, WORKLOAD_ORDER), Size(users, 0, size(users).pending)
+        contest = Contest(old, this_checkout(), chosen, rounds, seconds, rows, PAGES // 4 if quick else PAGES)
+        report.course = {
+            "old": old.commit,
+            "new": contest.new.commit,
+            "rounds": rounds,
+            "seconds a measurement": seconds,
+        }
+        report.course |= {"users": users, "pending users": rows.pending, "connections": CONNECTIONS}
+        for kind in split(databases, BOTH):
+            run_contest(contest, kind, report, pages)
+    finish_versus(report, pages, out or RESULTS)
+
+
+def run_contest(contest: Contest, kind: str, report: Report, pages: list[Page]) -> None:
+    """Both trees on one kind of database; each figure is shown when it is known."""
+    with open_database(kind, HOME) as database, bar() as progress:
+        report.versions[kind] = database.version
+        loading = progress.add_task(f"loading {kind} {database.version}, twice", total=None)
+        load_trees(contest, database, told(progress, loading))
+        compare_trees(contest, database, tokens())
+        progress.console.print(f"[green]the same answers[/] from both on {kind}")
+        task = progress.add_task(f"measuring on {kind}", total=contest.measurements())
+
+        def on_sample(sample: Sample) -> None:
+            report.samples.append(sample)
+            progress.console.print(line(sample))
+            progress.advance(task)
+
+        def on_page(page: Page) -> None:
+            pages.append(page)
+            cost = f"{page.cpu_us:.0f} µs CPU, {page.wall_us:.0f} µs until it is there"
+            progress.console.print(f"[dim]round {page.round + 1} {kind}[/] {page.tree:18}deep page {cost}")
+            progress.advance(task)
+
+        run_rounds(contest, database, tokens(), on_page, on_sample)
+
+
+def finish_versus(report: Report, pages: list[Page], folder: Path) -> None:
+    """Shows the tables and writes the file; ends with status 1 unless every workload holds."""
+    found = outcomes(report.samples)
+    report.sections = sections(found, pages, report.samples)
+    console.print(f"\nold: {report.course['old']}, new: {report.course['new']}, rounds: {report.course['rounds']}")
+    wide = Console(highlight=False, width=max(console.width, 100))  # a pipe has 80 columns, too few for figures
+    for table in (outcome_table(found), page_table(pages), process_table(report.samples)):
+        wide.print(table)
+    console.print(f"written: {report.write(folder)}")
+    if not all(outcome.holds for outcome in found):
+        raise typer.Exit(1)
 
 
 def numbers(text: str) -> list[int]:

@@ -31,10 +31,19 @@ class Application:
     Attributes:
         name: as `module:attribute`.
         folder: where its module is found.
+        tree: the source tree whose Sternpost makes the tables.
+        template: the name of the database that is loaded for it.
     """
 
     name: str
     folder: Path
+    tree: Path = ROOT
+    template: str = TEMPLATE
+
+    @property
+    def python_path(self) -> str:
+        """Comes before what is installed, so that each tree runs its own code in the same environment."""
+        return f"{self.tree / 'src'}{os.pathsep}{self.folder}"
 
 
 SHOP = Application("shop.app:app", ROOT / "examples/shop")
@@ -57,8 +66,8 @@ class Database(Protocol):
         """Makes the template; its URL. Takes a while."""
         ...
 
-    def fresh(self, stack: str) -> str:
-        """A new copy of the template for a stack, in place of its last one; its URL."""
+    def fresh(self, stack: str, application: Application = SHOP) -> str:
+        """A new copy of the application's template for a stack, in place of its last one; its URL."""
         ...
 
     def settle(self) -> None:
@@ -67,14 +76,14 @@ class Database(Protocol):
 
 
 def create_schema(url: str, application: Application) -> None:
-    """The tables, as Sternpost derives them from a contract: every stack gets those of the shop.
+    """The tables, as the tree's Sternpost derives them from a contract: every stack gets those of the shop.
 
     Raises:
         RuntimeError: it could not; with what the command said.
     """
-    environment = {**os.environ, "PYTHONPATH": str(application.folder), "STERNPOST_DATABASE_URL": url}
+    environment = {**os.environ, "PYTHONPATH": application.python_path, "STERNPOST_DATABASE_URL": url}
     command = [sys.executable, "-m", "sternpost", "migrate", "apply", application.name]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=application.tree, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"the schema was not created: {done.stderr or done.stdout}")
 
@@ -116,25 +125,26 @@ class Postgresql:
         asyncio.run(run())
 
     def load(self, size: Size, progress: Progress, application: Application = SHOP) -> str:
-        self._make(TEMPLATE, "")
-        create_schema(self.url(TEMPLATE), application)
+        template = application.template
+        self._make(template, "")
+        create_schema(self.url(template), application)
         insert = inserts(size, self.name)
 
         def execute(table: str, first: int, end: int) -> None:
             numbers = f"generate_series({first}::bigint, {end - 1}::bigint) AS numbers(n)"
-            self.run([f"{insert[table]} FROM {numbers}"], TEMPLATE)
+            self.run([f"{insert[table]} FROM {numbers}"], template)
 
         fill(size, execute, progress)
         for table in {table: None for table, _, _ in ranges(size)}:
             # nothing starts by itself in the middle of a measurement
             quiet = f"ALTER TABLE {table} SET (autovacuum_enabled = false)"
-            self.run([quiet, f"VACUUM (FREEZE, ANALYZE) {table}"], TEMPLATE)
-        return self.url(TEMPLATE)
+            self.run([quiet, f"VACUUM (FREEZE, ANALYZE) {table}"], template)
+        return self.url(template)
 
-    def fresh(self, stack: str) -> str:
+    def fresh(self, stack: str, application: Application = SHOP) -> str:
         name = f"sternpost_bench_{stack.replace('-', '_')}"
         # copying files takes a second; the default would write all of it into the log as well
-        self._make(name, f" TEMPLATE {TEMPLATE} STRATEGY FILE_COPY")
+        self._make(name, f" TEMPLATE {application.template} STRATEGY FILE_COPY")
         return self.url(name)
 
     def _make(self, name: str, how: str) -> None:
@@ -161,17 +171,17 @@ class Sqlite:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
 
-    @property
-    def template(self) -> Path:
-        return self.folder / f"{TEMPLATE}.sqlite"
+    def template(self, application: Application = SHOP) -> Path:
+        return self.folder / f"{application.template}.sqlite"
 
     def load(self, size: Size, progress: Progress, application: Application = SHOP) -> str:
-        for old in self.folder.glob(f"{self.template.name}*"):
+        template = self.template(application)
+        for old in self.folder.glob(f"{template.name}*"):
             old.unlink()
-        url = f"sqlite:///{self.template}"
+        url = f"sqlite:///{template}"
         create_schema(url, application)
         insert = inserts(size, self.name)
-        with closing(sqlite3.connect(self.template, isolation_level=None)) as connection:
+        with closing(sqlite3.connect(template, isolation_level=None)) as connection:
 
             def execute(table: str, first: int, end: int) -> None:
                 into, _, select = insert[table].partition("SELECT ")
@@ -183,11 +193,11 @@ class Sqlite:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return url
 
-    def fresh(self, stack: str) -> str:
+    def fresh(self, stack: str, application: Application = SHOP) -> str:
         path = self.folder / f"{stack}.sqlite"
         for old in self.folder.glob(f"{stack}.sqlite*"):
             old.unlink()
-        shutil.copyfile(self.template, path)
+        shutil.copyfile(self.template(application), path)
         return f"sqlite:///{path}"
 
     def settle(self) -> None:

@@ -113,18 +113,20 @@ def turn(
                     course.warmup_seconds / (1 if index == 0 else 4),  # its code is warm already
                     observe=observed(server, database),
                 )
-                result = generate(job)
-                memory = max(resident_bytes(server.pid))
-                on_sample(
-                    Sample(
-                        round=number,
-                        stack=stack.name,
-                        database=database.name,
-                        workload=workload,
-                        connections=connections,
-                        result=result,
-                        start_seconds=server.start_seconds,
-                        start_cpu_seconds=server.start_cpu_seconds,
-                        resident_bytes=memory,
-                    )
-                )
+                on_sample(take(job, server, database, number))
+
+
+def take(job: Job, server: Server, database: Database, number: int) -> Sample:
+    """One measurement on a running server."""
+    result = generate(job)
+    return Sample(
+        round=number,
+        stack=server.stack.name,
+        database=database.name,
+        workload=job.workload,
+        connections=job.connections,
+        result=result,
+        start_seconds=server.start_seconds,
+        start_cpu_seconds=server.start_cpu_seconds,
+        resident_bytes=max(resident_bytes(server.pid)),
+    )

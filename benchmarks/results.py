@@ -29,7 +29,7 @@ class Report:
     """Everything of one run. Sections are empty where they were not measured.
 
     Attributes:
-        kind: `bench` or `scale`.
+        kind: `bench`, `workers`, `scale` or `versus`.
         samples: of the comparison.
         sections: other measurements by name, each a list of rows.
     """
@@ -81,11 +81,12 @@ def newest(kind: str, folder: Path = RESULTS) -> Path | None:
 
 def commit() -> tuple[str, bool]:
     """The short hash, and whether what is measured differs from it."""
-    head = _git("rev-parse", "--short", "HEAD") or "unknown"
-    return head, bool(_git("status", "--porcelain", "--", "src", "examples", "benchmarks/*.py", "benchmarks/peers"))
+    head = git("rev-parse", "--short", "HEAD") or "unknown"
+    return head, bool(git("status", "--porcelain", "--", "src", "examples", "benchmarks/*.py", "benchmarks/peers"))
 
 
-def _git(*arguments: str) -> str:
+def git(*arguments: str) -> str:
+    """What git says about this checkout; empty where it fails."""
     done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
     return done.stdout.strip() if done.returncode == 0 else ""
 

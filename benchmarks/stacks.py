@@ -43,7 +43,8 @@ class Stack:
 
     Attributes:
         baseline: every ratio is to the stack for which this is true.
-        peer: its folder below `benchmarks/peers`; None for Sternpost, which runs from this checkout.
+        peer: its folder below `benchmarks/peers`; None for Sternpost.
+        folder: the source tree that Sternpost runs from; not used for peers.
         databases: the kinds it can be measured on.
         command: from the folder where it is installed, the port and the workers, what to run.
     """
@@ -57,11 +58,12 @@ class Stack:
     peer: str | None = None
     hardened: bool = False
     baseline: bool = False
+    folder: Path = ROOT
 
     @property
     def home(self) -> Path:
         """Where it runs: its installed copy."""
-        return HOME / "peers" / self.peer if self.peer else ROOT
+        return HOME / "peers" / self.peer if self.peer else self.folder
 
     def install(self) -> None:
         """Puts the peer's sources and its locked dependencies into `.bench/`; does nothing when they are there already."""

@@ -124,11 +124,11 @@ async def postgres_database(postgres_url: str) -> AsyncIterator[str]:
         yield url
 
 
-async def new_postgres_database(server: str) -> AsyncIterator[str]:
+async def new_postgres_database(server: str, template: str = "template1") -> AsyncIterator[str]:
     name = f"sternpost_test_{secrets.token_hex(6)}"
     admin = await asyncpg.connect(server)
     try:
-        await admin.execute(f'CREATE DATABASE "{name}"')
+        await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         yield server.rpartition("/")[0] + "/" + name
         await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
     finally:
@@ -136,12 +136,12 @@ async def new_postgres_database(server: str) -> AsyncIterator[str]:
 
 
 @contextmanager
-def shared_database(kind: str, request: pytest.FixtureRequest) -> Iterator[str]:
-    """An empty database of a kind, for several tests: for fixtures of a module or a session."""
+def shared_database(kind: str, request: pytest.FixtureRequest, template: str = "template1") -> Iterator[str]:
+    """A new database of a kind, for fixtures that are no coroutines; PostgreSQL's has what its template has."""
     if kind == "sqlite":
         yield f"sqlite:///{request.getfixturevalue('tmp_path_factory').mktemp('shared') / 'test.sqlite'}"
         return
-    databases = new_postgres_database(request.getfixturevalue("postgres_url"))
+    databases = new_postgres_database(request.getfixturevalue("postgres_url"), template)
 
     async def following() -> str | None:
         return await anext(databases, None)

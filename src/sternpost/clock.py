@@ -11,7 +11,7 @@ class Clock(Protocol):
     """What the rest of Sternpost knows of time."""
 
     def now(self) -> datetime:
-        """The present instant, in UTC, with microseconds."""
+        """The current time, in UTC, with microseconds."""
         ...
 
     def monotonic(self) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -10,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sternpost import Settings
 from sternpost.data.database import Database
 from tests.conftest import SECRET
 from tests.data.library import Book, Person, contract
+from tests.support.rounds import for_drawn, rounds
 
 TEXTS = ("", "a", "A", "ab", "Ab", "é", "É", "ß", "漢", "%", "_", "😀a")
 NUMBERS = (None, -1, 0, 1, 2**53)
@@ -193,20 +192,17 @@ async def both(tmp_path: Path, postgres_database: str) -> AsyncIterator[list[Dat
         yield found
 
 
-async def test_conditions_mean_the_same_everywhere(both: list[Database]) -> None:
+@rounds(50, 1000)
+async def test_conditions_mean_the_same_everywhere(both: list[Database], rounds: int) -> None:
     def related(name: str, row: dict[str, Any]) -> Any:
         if name == "books":
             return [book for book in BOOKS if book["owner"] == int(row["email"])]
         return None if row["owner"] is None else PEOPLE[row["owner"]]
 
-    loop = asyncio.get_running_loop()
-
-    @settings(max_examples=150, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
-    @given(WHERE)
-    def check(where: dict[str, Any]) -> None:
+    async def check(where: dict[str, Any]) -> None:
         expected = sorted(row["email"] for row in PEOPLE if holds(where, row, related))
         for db in both:
-            finding = asyncio.run_coroutine_threadsafe(db.table(Person).find(where, fields=["email"]), loop)
-            assert sorted(row.email for row in finding.result(30)) == expected
+            found = await db.table(Person).find(where, fields=["email"])
+            assert sorted(row.email for row in found) == expected
 
-    await asyncio.to_thread(check)
+    await for_drawn(rounds, check, WHERE)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import asyncpg
 import pytest
 from chinook.load import source_path
 
-from tests.conftest import new_postgres_database, not_run
+from tests.conftest import not_run, shared_database
 from tests.existing.support import Original
 
 FOLDER = Path(__file__).parent
@@ -42,14 +43,21 @@ def chinook_file(original_path: Path, tmp_path: Path) -> Path:
     return copy
 
 
+@pytest.fixture(scope="session")
+def chinook_template(original_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The name of a PostgreSQL database with the store, to copy."""
+    with shared_database("postgresql", request) as url:
+        asyncio.run(load_postgresql(original_path, url))
+        yield url.rpartition("/")[2]
+
+
 @pytest.fixture
-async def chinook_url(database: str, chinook_file: Path, request: pytest.FixtureRequest) -> AsyncIterator[str]:
+def chinook_url(database: str, chinook_file: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     """The store in each kind of database, under its original names."""
     if database == "sqlite":
         yield f"sqlite:///{chinook_file}"
         return
-    async for url in new_postgres_database(request.getfixturevalue("postgres_url")):
-        await load_postgresql(chinook_file, url)
+    with shared_database(database, request, request.getfixturevalue("chinook_template")) as url:
         yield url
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given
 from shop.app import app as shop
 from sqlalchemy import event
 
@@ -33,6 +33,7 @@ from sternpost.ports.audit import AuditQuery
 from sternpost.storage.sql.schema import Schema
 from sternpost.testing import Client
 from tests.support.contracts import contract_text, plan_of
+from tests.support.rounds import drawing, rounds
 from tests.support.server import ROOT, environment
 from tests.unit.migrations.test_planner import answered, contracts
 
@@ -97,29 +98,33 @@ def test_the_history_of_the_shop_is_proved(scratch: Any) -> None:
     assert proofs[-1].rows > 100
 
 
-@settings(
-    max_examples=10, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(before=contracts(), after=contracts())
+@rounds(3, 60)
 def test_any_contract_becomes_any_other_and_back(
-    before: str, after: str, database: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    database: str, rounds: int, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    folder = tmp_path_factory.mktemp("history")
-    one, other = plan_of(before), plan_of(after)
-    added(folder, one, "before")
-    history = added(folder, other, "after", answered(shape_of(one), shape_of(other)))
-    server = scratch_sqlite() if database == "sqlite" else scratch_postgresql(request.getfixturevalue("postgres_url"))
-    with server as make:
-        target, direct = make(), make()
-        runner = Runner(target, history)
-        runner.apply(to="0001")
-        start = target.run(lambda connection: schema_of(target, connection))
-        runner.apply(allow_destructive=True)
-        dialect = _dialect(database)
-        run(direct, *Schema(other, dialect).ddl())
-        assert target.run(lambda c: schema_of(target, c)) == direct.run(lambda c: schema_of(direct, c))
-        runner.down(allow_destructive=True)
-        assert target.run(lambda connection: schema_of(target, connection)) == start
+    @drawing(rounds, derandomize=False, phases=[Phase.generate])
+    @given(before=contracts(), after=contracts())
+    def check(before: str, after: str) -> None:
+        folder = tmp_path_factory.mktemp("history")
+        one, other = plan_of(before), plan_of(after)
+        added(folder, one, "before")
+        history = added(folder, other, "after", answered(shape_of(one), shape_of(other)))
+        server = (
+            scratch_sqlite() if database == "sqlite" else scratch_postgresql(request.getfixturevalue("postgres_url"))
+        )
+        with server as make:
+            target, direct = make(), make()
+            runner = Runner(target, history)
+            runner.apply(to="0001")
+            start = target.run(lambda connection: schema_of(target, connection))
+            runner.apply(allow_destructive=True)
+            dialect = _dialect(database)
+            run(direct, *Schema(other, dialect).ddl())
+            assert target.run(lambda c: schema_of(target, c)) == direct.run(lambda c: schema_of(direct, c))
+            runner.down(allow_destructive=True)
+            assert target.run(lambda connection: schema_of(target, connection)) == start
+
+    check()
 
 
 def _dialect(database: str) -> Any:

@@ -15,6 +15,7 @@ import pytest
 
 from tests.conftest import not_run
 from tests.support.postgres import NoPostgres, PrivateServer
+from tests.support.rounds import rounds
 from tests.support.server import Process, environment, running
 
 CLIENTS = 16
@@ -60,7 +61,7 @@ class Load:
             elif response.status == 503:
                 if not response.headers["retry-after"]:
                     self.wrong.append("503 without Retry-After")
-                time.sleep(0.02)
+                self.stopped.wait(0.02)
             elif response.status != 200:
                 self.wrong.append(f"{response.status} {content.decode()}")
         connection.close()
@@ -74,7 +75,8 @@ class Load:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT], ids=["fast", "immediate"])
-async def test_a_restart_under_load_costs_503s_and_nothing_else(tmp_path: Path, number: int) -> None:
+@rounds(1, 6)
+async def test_a_restart_under_load_costs_503s_and_nothing_else(tmp_path: Path, number: int, rounds: int) -> None:
     try:
         private = PrivateServer()
     except NoPostgres as error:
@@ -91,14 +93,15 @@ async def test_a_restart_under_load_costs_503s_and_nothing_else(tmp_path: Path, 
             for thread in load.threads:
                 thread.start()
             try:
-                for _ in range(2):
+                for _ in range(rounds):
                     load.wait_for(201)
                     postgres.stop(number)
                     load.wait_for(503)
                     postgres.start()
-                    back = time.monotonic()
-                    load.wait_for(201, more=1, seconds=2)
-                    load.wait_for(200, more=1, seconds=2 - (time.monotonic() - back))
+                    failed = load.statuses[503]
+                    load.wait_for(201, more=1)
+                    load.wait_for(200, more=1)
+                    assert load.statuses[503] - failed <= CLIENTS, "what is asked once the database is back succeeds"
                     load.wait_for(201)
                     failed = load.statuses[503]
                     load.wait_for(200, more=200)
@@ -117,7 +120,7 @@ async def test_a_restart_under_load_costs_503s_and_nothing_else(tmp_path: Path, 
             )
             await connection.close()
             assert set(load.acknowledged) <= stored
-            assert len(load.acknowledged) > 100
+            assert len(load.acknowledged) > 50 * rounds
             assert len(sessions) <= POOL_SIZE
             assert {row["state"] for row in sessions} <= {"idle"}
             assert not any("Traceback" in line or '"errorCode":"INTERNAL_ERROR"' in line for line in server.lines)

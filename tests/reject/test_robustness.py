@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 import orjson
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sternpost import (
@@ -40,6 +40,7 @@ from sternpost import (
 )
 from sternpost.compile.compiler import compile_contract
 from sternpost.compile.diagnostics import ContractError
+from tests.support.rounds import drawing, rounds
 
 
 def compiles_or_is_refused(contract: Contract, services: Any = ()) -> bool:
@@ -60,10 +61,6 @@ class Given(Payload):
 def some_function() -> None:
     """Stands where a value belongs."""
 
-
-SETTINGS = settings(
-    max_examples=300, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), database=None
-)
 
 TEXTS = (
     "",
@@ -248,23 +245,27 @@ def resources(draw: st.DrawFn, name: str, prefix: str) -> type[Resource]:
     )
 
 
-@settings(SETTINGS)
-@given(
-    first=resources("Thing", "thi"),
-    second=resources("Other", "oth"),
-    third=st.one_of(st.none(), values),
-    options=st.fixed_dictionaries(
-        {}, optional=dict.fromkeys(("name", "title", "description", "version", "api_version", "resources"), values)
-    ),
-    services=st.one_of(st.just([]), st.just([some_function]), values),
-)
-def test_a_contract_compiles_or_is_refused(
-    first: type[Resource], second: type[Resource], third: Any, options: dict[str, Any], services: Any
-) -> None:
-    contract = Contract(
-        **{"name": "fuzz", "resources": [first, second, *([third] if third is not None else [])], **options}
+@rounds(60, 3000)
+def test_a_contract_compiles_or_is_refused(rounds: int) -> None:
+    @drawing(rounds)
+    @given(
+        first=resources("Thing", "thi"),
+        second=resources("Other", "oth"),
+        third=st.one_of(st.none(), values),
+        options=st.fixed_dictionaries(
+            {}, optional=dict.fromkeys(("name", "title", "description", "version", "api_version", "resources"), values)
+        ),
+        services=st.one_of(st.just([]), st.just([some_function]), values),
     )
-    assert compiles_or_is_refused(contract, services)
+    def check(
+        first: type[Resource], second: type[Resource], third: Any, options: dict[str, Any], services: Any
+    ) -> None:
+        contract = Contract(
+            **{"name": "fuzz", "resources": [first, second, *([third] if third is not None else [])], **options}
+        )
+        assert compiles_or_is_refused(contract, services)
+
+    check()
 
 
 SOUND_ANNOTATIONS = st.sampled_from(
@@ -272,48 +273,52 @@ SOUND_ANNOTATIONS = st.sampled_from(
 )
 
 
-@settings(SETTINGS)
-@given(
-    annotation=SOUND_ANNOTATIONS,
-    declared=calls(
-        field,
-        "default",
-        "unique",
-        "min_length",
-        "max_length",
-        "pattern",
-        "ge",
-        "le",
-        "decimal_places",
-        "max_digits",
-        "write",
-        "read",
-        "sensitive",
-        "filter",
-        "auto",
-        "description",
-    ),
-    policy=st.recursive(
-        st.builds(
-            lambda name, operator, value: getattr(getattr(this, name), operator)(value),
-            st.sampled_from(("value", "id", "user", "eq_")),
-            st.sampled_from(("eq", "ne", "gt", "lte")),
-            values,
+@rounds(60, 3000)
+def test_one_field_and_one_policy_compile_or_are_refused(rounds: int) -> None:
+    @drawing(rounds)
+    @given(
+        annotation=SOUND_ANNOTATIONS,
+        declared=calls(
+            field,
+            "default",
+            "unique",
+            "min_length",
+            "max_length",
+            "pattern",
+            "ge",
+            "le",
+            "decimal_places",
+            "max_digits",
+            "write",
+            "read",
+            "sensitive",
+            "filter",
+            "auto",
+            "description",
         ),
-        lambda parts: st.one_of(
-            st.tuples(parts, parts).map(lambda pair: pair[0] & pair[1]),
-            st.tuples(parts, values).map(lambda pair: pair[0] | pair[1]),
-            parts.map(lambda part: ~part),
+        policy=st.recursive(
+            st.builds(
+                lambda name, operator, value: getattr(getattr(this, name), operator)(value),
+                st.sampled_from(("value", "id", "user", "eq_")),
+                st.sampled_from(("eq", "ne", "gt", "lte")),
+                values,
+            ),
+            lambda parts: st.one_of(
+                st.tuples(parts, parts).map(lambda pair: pair[0] & pair[1]),
+                st.tuples(parts, values).map(lambda pair: pair[0] | pair[1]),
+                parts.map(lambda part: ~part),
+            ),
+            max_leaves=4,
         ),
-        max_leaves=4,
-    ),
-)
-def test_one_field_and_one_policy_compile_or_are_refused(annotation: Any, declared: Any, policy: Any) -> None:
-    namespace = {
-        "__annotations__": {"value": annotation},
-        "__module__": __name__,
-        "value": declared,
-        "read": Read(allow=policy),
-    }
-    thing = types.new_class("Thing", (Resource,), {"prefix": "thi"}, lambda body: body.update(namespace))
-    assert compiles_or_is_refused(Contract("fuzz", resources=[thing]))
+    )
+    def check(annotation: Any, declared: Any, policy: Any) -> None:
+        namespace = {
+            "__annotations__": {"value": annotation},
+            "__module__": __name__,
+            "value": declared,
+            "read": Read(allow=policy),
+        }
+        thing = types.new_class("Thing", (Resource,), {"prefix": "thi"}, lambda body: body.update(namespace))
+        assert compiles_or_is_refused(Contract("fuzz", resources=[thing]))
+
+    check()

@@ -78,7 +78,7 @@ async def at_rest(storage: Any) -> None:
         else:
             assert isinstance(storage, SqliteStorage)
             async with storage._write_lock:
-                assert storage._writer is None or not storage._writer.in_transaction
+                assert storage.connections.writer is None or not storage.connections.writer.in_transaction
 
 
 Work = Callable[[], Coroutine[Any, Any, Any]]

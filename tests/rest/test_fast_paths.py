@@ -96,7 +96,9 @@ class OneByOne:
     def reader(self, statistics: Statistics | None = None, **more: Any) -> Reader:
         return _Alone(self.inner, statistics or Statistics(), more)  # type: ignore[return-value]
 
-    async def insert(self, resource: str, values: Values, statistics: Statistics, **more: Any) -> Document:
+    async def insert(
+        self, resource: str, values: Values, statistics: Statistics, timeout_seconds: float | None = None, **more: Any
+    ) -> Document:
         async with self.inner.transaction(statistics, **more) as session:
             return await session.insert(resource, values)
 

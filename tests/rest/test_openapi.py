@@ -17,6 +17,7 @@ from sternpost.app.emit import emitted_files
 from sternpost.testing import Client
 from tests.conftest import not_run
 from tests.rest.test_library import CONTRACT, SERVICES
+from tests.support.rounds import rounds
 from tests.support.server import ROOT, SECRET, environment, serving
 
 REDOCLY = "@redocly/cli@2"
@@ -78,15 +79,16 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403",
 
 
 @pytest.mark.parametrize(
-    ("application", "description", "examples"),
+    ("application", "description"),
     [
-        ("shop.app:app", "/openapi.json", 25),
-        ("tests.support.versioned:app", "/openapi.json", 15),
-        ("tests.support.versioned:app", "/api/v1/openapi.json", 15),
+        ("shop.app:app", "/openapi.json"),
+        ("tests.support.versioned:app", "/openapi.json"),
+        ("tests.support.versioned:app", "/api/v1/openapi.json"),
     ],
     ids=["shop", "newest version", "older version"],
 )
-def test_schemathesis_finds_no_contradiction(tmp_path: Path, application: str, description: str, examples: int) -> None:
+@rounds(4, 25)
+def test_schemathesis_finds_no_contradiction(tmp_path: Path, application: str, description: str, rounds: int) -> None:
     """Every check of schemathesis, over every operation, against a real server."""
     (tmp_path / "schemathesis.toml").write_text((ROOT / "schemathesis.toml").read_text() + MORE.get(description, ""))
     with serving(application, tmp_path) as server:
@@ -103,7 +105,7 @@ def test_schemathesis_finds_no_contradiction(tmp_path: Path, application: str, d
             "--checks",
             "all",
             "--max-examples",
-            str(examples),
+            str(rounds),
             "--seed",
             "20260101",
             "--no-color",

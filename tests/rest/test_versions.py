@@ -264,6 +264,11 @@ async def test_after_its_sunset(gone: bool, make_settings: Callable[..., Setting
         assert "sunset" in answer.headers
         if gone:
             assert answer.error["code"] == "GONE"
+        batch = {"operations": [{"operation": "people.browse"}]}
+        for path, sent in (("$batch", batch), ("$batch", {}), ("nowhere", {})):
+            told = await client.post(f"/api/v1/{path}", json=sent)
+            assert (told.status == 410) is gone, path
+        assert (await client.post("/api/v2/$batch", json=batch)).status == 200
         assert (await client.get("/api/v2/people")).status == 200
     warned = [line for line in log_lines.lines if "after its sunset" in line["message"]]
     assert len(warned) == (0 if gone else 1)

@@ -203,7 +203,7 @@ def wait_for_answer(url: str, stop: Callable[[], None]) -> str:
         if time.monotonic() > deadline:
             stop()
             raise NoPostgres(f"the server that was started does not answer: {problem}")
-        time.sleep(0.1)
+        time.sleep(0.02)
     return url
 
 
@@ -212,6 +212,11 @@ def _binary(name: str) -> str | None:
         if (folder / name).is_file():
             return str(folder / name)
     return shutil.which(name)
+
+
+def has_binaries() -> bool:
+    """Whether a private server can be made."""
+    return _binary("initdb") is not None and _binary("postgres") is not None
 
 
 def unprivileged() -> str | None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sternpost import Settings, Sternpost
@@ -23,6 +21,7 @@ from sternpost.ports.keys import StoredKey
 from sternpost.storage.sql.gate import Gate
 from sternpost.testing import Client
 from tests.conftest import LogLines
+from tests.support.rounds import for_drawn, rounds
 from tests.tenants.agency import WORK, Fact, Note, Organization, Person, Project, Tag, Topic, contract, work
 
 MARKS = ("azure", "birch")
@@ -394,20 +393,8 @@ async def leak(agency: Agency, caller: str, whose: str, call: tuple[Any, Any, An
     return None if await agency.rows_of(other) == before else f"{caller} changed rows of {other}: {call}"
 
 
-async def checked(agency: Agency, strategy: Any, function: Any, examples: int) -> None:
-    loop = asyncio.get_running_loop()
-
-    @settings(
-        max_examples=examples, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
-    )
-    @given(strategy)
-    def run(drawn: Any) -> None:
-        asyncio.run_coroutine_threadsafe(function(drawn), loop).result(60)
-
-    await asyncio.to_thread(run)
-
-
-async def test_no_sequence_of_calls_crosses_the_border(agency: Agency) -> None:
+@rounds(40, 600)
+async def test_no_sequence_of_calls_crosses_the_border(agency: Agency, rounds: int) -> None:
     reached: set[str] = set()
 
     async def one(sequence: list[Any]) -> None:
@@ -416,7 +403,7 @@ async def test_no_sequence_of_calls_crosses_the_border(agency: Agency) -> None:
             reached.add(call[0])
             assert (found := await leak(agency, caller, whose, call)) is None, found
 
-    await checked(agency, SEQUENCES, one, 120)
+    await for_drawn(rounds, one, SEQUENCES)
     assert reached == {"list", "export", "read", "nested", "write", "delete", "close", "work", "batch"}
 
 

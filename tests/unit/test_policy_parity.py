@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -11,7 +10,6 @@ from decimal import Decimal
 from typing import Any, Literal
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sternpost import Contract, One, Resource, field, one
@@ -35,6 +33,7 @@ from sternpost.ports.authenticator import Principal
 from sternpost.ports.storage import Arguments, Statistics, Storage
 from sternpost.storage.postgresql.database import PostgresqlStorage
 from sternpost.storage.sqlite.database import SqliteStorage
+from tests.support.rounds import for_drawn, rounds
 
 OPERATORS: tuple[Literal["eq", "ne", "gt", "gte", "lt", "lte"], ...] = ("eq", "ne", "gt", "gte", "lt", "lte")
 LEVELS = ("low", "mid", "high")
@@ -273,21 +272,19 @@ async def filled(database: str, database_url: str) -> AsyncIterator[Filled]:
     await storage.close()
 
 
-async def test_a_policy_allows_the_same_rows_in_sql_and_row_by_row(filled: Filled) -> None:
-    loop = asyncio.get_running_loop()
+@rounds(100, 2000)
+async def test_a_policy_allows_the_same_rows_in_sql_and_row_by_row(filled: Filled, rounds: int) -> None:
     sizes: set[int] = set()
 
-    @settings(max_examples=400, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-    @given(policy=trees, caller=callers)
-    def agree(policy: PolicyNode, caller: Principal | None) -> None:
+    async def agree(policy: PolicyNode, caller: Principal | None) -> None:
         folded = fold_for(policy, caller)
         assert paths(folded) <= set(PATHS)
         subject = caller.subject if caller else None
-        by_sql = asyncio.run_coroutine_threadsafe(filled.by_sql(folded, subject), loop).result(timeout=30)
+        by_sql = await filled.by_sql(folded, subject)
         assert by_sql == filled.by_check(folded, subject)
         sizes.add(len(by_sql))
 
-    await asyncio.to_thread(agree)
+    await for_drawn(rounds, agree, trees, callers)
     assert len(sizes) > 10, "the policies have to tell rows apart"
 
 

@@ -8,8 +8,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, TypeVar, cast
 
-import orjson
-
 from sternpost.app.drivers import make_authenticator, make_storage
 from sternpost.app.sensitive import sensitive_names
 from sternpost.auth.api_keys import ApiKeyAuthenticator
@@ -19,34 +17,25 @@ from sternpost.compile.versions import Older
 from sternpost.contract.contract import Contract
 from sternpost.data.access import DataAccess
 from sternpost.data.database import Database
-from sternpost.errors import MethodNotAllowed, NotFound, StartupError
-from sternpost.health.readiness import HEALTHY, Readiness
-from sternpost.ids import NewId, new_hex, random_hex
-from sternpost.pipeline.runtime import Runtime
+from sternpost.errors import StartupError
+from sternpost.health.readiness import Readiness
+from sternpost.ids import NewId, new_hex
+from sternpost.pipeline.runtime import Runtime, first_instant
 from sternpost.pipeline.translation import NO_CONVERSIONS
 from sternpost.plan.model import Plan
 from sternpost.plan.values import tenant_value
 from sternpost.ports.authenticator import Authenticator
 from sternpost.ports.storage import EVERY_TENANT, NO_TENANT, Origin, Storage, Visibility
-from sternpost.protocols.rest.deprecation import day
+from sternpost.protocols.http.addresses import Addresses, Served
+from sternpost.protocols.http.headers import read_headers
+from sternpost.protocols.http.health import health_pages
+from sternpost.protocols.http.messages import Receive, Scope, Send, closing
+from sternpost.protocols.http.mounts import Asgi, mounted
+from sternpost.protocols.http.observed import observe
 from sternpost.protocols.rest.docs import Docs
-from sternpost.protocols.rest.http import (
-    ANSWER,
-    JSON,
-    SECURE,
-    Receive,
-    RequestHeaders,
-    Scope,
-    Send,
-    read_headers,
-    send_response,
-)
-from sternpost.protocols.rest.rest import Rest, encode_error
+from sternpost.protocols.rest.rest import Rest
 from sternpost.settings import Settings, load_settings
 from sternpost.telemetry.log import Log, Write
-from sternpost.telemetry.observation import Observation, trace_context
-
-Asgi = Callable[[Scope, Receive, Send], Any]
 
 IDS_WOULD_CHANGE = (
     "The contract turns integer keys of the database into encrypted ids, and the ids change with the secret key. "
@@ -55,9 +44,6 @@ IDS_WOULD_CHANGE = (
 )
 
 D = TypeVar("D", bound=Database)
-
-_OBSERVED = "sternpost.observed"
-"""Where the middleware's inner application finds the observation of its request."""
 
 
 class Sternpost:
@@ -179,7 +165,7 @@ class Sternpost:
             runtime = self._runtime(settings, newest.storage, newest.authenticator, version)
             older.append(runtime)
             sunset = version.plan.sunset
-            if sunset is not None and day(sunset) <= self.clock.now() and not version.plan.gone_after_sunset:
+            if sunset is not None and first_instant(sunset) <= self.clock.now() and not version.plan.gone_after_sunset:
                 name = version.plan.api_version
                 log.event(
                     "warning",
@@ -258,10 +244,7 @@ class Sternpost:
         if scope["type"] == "http":
             self.in_flight += 1
             try:
-                running = self.running
-                if running.closing:
-                    send = _closing(scope, send)
-                await running.serve(scope, receive, send)
+                await self.running.serve(scope, receive, send)
             finally:
                 self.in_flight -= 1
         elif scope["type"] == "lifespan":
@@ -296,152 +279,34 @@ class Running:
         self.log = log
         self.closing = False
         """Whether answers end their connection."""
-        self.mounts = app.mounts
-        self.rest = Rest(runtime, max_body_bytes=settings.max_body_bytes)
-        self.older = tuple(Rest(version, max_body_bytes=settings.max_body_bytes) for version in older)
-        self.docs = Docs(runtime, older) if settings.docs else None
+        storage = runtime.storage
         self.readiness = Readiness(
-            runtime.plan.version,
-            runtime.clock,
-            {"database": runtime.storage.check},
-            self._unhealthy,
-            runtime.storage.replicas(),
+            runtime.plan.version, runtime.clock, {"database": storage.check}, self._unhealthy, storage.replicas()
         )
-        self._cors: Asgi | None = None
+        docs = Docs(runtime, older).addresses() if settings.docs else {}
+        versions = [Rest(version, max_body_bytes=settings.max_body_bytes) for version in (runtime, *older)]
+        self.addresses = Addresses(
+            {**docs, **health_pages(self.readiness)},
+            [
+                *((version.router.base, version) for version in versions),
+                *((prefix, mounted(prefix, mount)) for prefix, mount in app.mounts.items()),
+            ],
+        )
+        self._cors: Served | None = None
         if settings.cors_enabled:
-            from starlette.middleware.cors import CORSMiddleware
+            from sternpost.protocols.http.cors import with_cors
 
-            self._cors = CORSMiddleware(
-                self._dispatch_observed,
-                allow_origins=settings.cors_origins,
-                allow_methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-                allow_headers=[
-                    "authorization",
-                    "content-type",
-                    "traceparent",
-                    "idempotency-key",
-                    "if-match",
-                    "if-none-match",
-                ],
-                expose_headers=["etag", "link", "location", "x-request-id", "retry-after", "deprecation", "sunset"],
-                max_age=600,
-            )
+            self._cors = with_cors(self.addresses, settings.cors_origins)
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one request, and observes it from start to end."""
         headers = read_headers(scope)
-        observation = self._observe(scope, headers)
+        observation = observe(self.log, self.runtime.clock, scope, headers)
         try:
-            if self._cors is None:
-                await self._dispatch(scope, receive, send, headers, observation)
-            else:  # a preflight is answered by the middleware: its status has to be watched
-                observed = {**scope, _OBSERVED: (headers, observation)}
-                await self._cors(observed, receive, _watching(observed, send, observation))
+            served = self._cors or self.addresses.find(scope["path"])
+            await served(scope, receive, closing(scope, send) if self.closing else send, headers, observation)
         finally:
             self.log.request(observation)
 
-    async def _dispatch_observed(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._dispatch(scope, receive, send, *scope[_OBSERVED])
-
-    async def _dispatch(
-        self, scope: Scope, receive: Receive, send: Send, headers: RequestHeaders, observation: Observation
-    ) -> None:
-        """Passes the request to the first handler that knows the address."""
-        path: str = scope["path"]
-        if path.startswith(self.rest.router.base) and not (self.older and self.docs and self.docs.knows(path)):
-            await self.rest(scope, receive, send, headers, observation)
-        elif self.older and not (self.docs and self.docs.knows(path)) and (version := self._older(path)) is not None:
-            await version(scope, receive, send, headers, observation)
-        elif path in ("/health", "/health/ready"):
-            await self._health(scope, send, headers, observation)
-        elif self.docs is not None and self.docs.knows(path):
-            if scope["method"] not in ("GET", "HEAD"):
-                await self._refuse(MethodNotAllowed(("GET", "HEAD")), scope, send, headers, observation)
-                return
-            await self.docs(scope, receive, _watching(scope, send, observation))
-        else:
-            await self._elsewhere(scope, receive, send, headers, observation)
-
-    def _older(self, path: str) -> Rest | None:
-        return next((version for version in self.older if path.startswith(version.router.base)), None)
-
-    def _observe(self, scope: Scope, headers: RequestHeaders) -> Observation:
-        bits = random_hex(64)
-        trace_id, parent = bits[:32], None
-        if headers.traceparent is not None:
-            trace_id, parent = trace_context(headers.traceparent) or (trace_id, None)
-        return Observation(
-            log=self.log,
-            request_id="req_" + bits[32:48],
-            trace_id=trace_id,
-            span_id=bits[48:],
-            parent_span_id=parent,
-            started=self.runtime.clock.monotonic(),
-            method=scope["method"],
-            path=scope["path"],
-        )
-
-    async def _health(self, scope: Scope, send: Send, headers: RequestHeaders, observation: Observation) -> None:
-        if scope["method"] not in ("GET", "HEAD"):
-            await self._refuse(MethodNotAllowed(("GET", "HEAD")), scope, send, headers, observation)
-            return
-        if scope["path"] == "/health":
-            ready, body = True, dict[str, Any](HEALTHY)
-            observation.success_message = "Liveness checked"
-        else:
-            ready, body = await self.readiness.report()
-            observation.success_message = "Readiness checked"
-        observation.status = 200 if ready else 503
-        await send_response(scope, send, observation.status, [JSON], orjson.dumps(body), SECURE)
-
-    async def _elsewhere(
-        self, scope: Scope, receive: Receive, send: Send, headers: RequestHeaders, observation: Observation
-    ) -> None:
-        path: str = scope["path"]
-        for prefix, mounted in self.mounts.items():
-            if path == prefix or path.startswith(prefix.rstrip("/") + "/"):
-                below = {**scope, "root_path": scope.get("root_path", "") + prefix.rstrip("/")}
-                await mounted(below, receive, _watching(below, send, observation))
-                return
-        await self._refuse(
-            NotFound("There is no resource or operation at this address"), scope, send, headers, observation
-        )
-
-    async def _refuse(
-        self,
-        error: NotFound | MethodNotAllowed,
-        scope: Scope,
-        send: Send,
-        headers: RequestHeaders,
-        observation: Observation,
-    ) -> None:
-        self.log.error(observation, error)
-        observation.status, more, body = encode_error(error, observation, headers)
-        await send_response(scope, send, observation.status, more, body, SECURE)
-
     def _unhealthy(self, name: str, reason: str) -> None:
         self.log.event("warning", f"{name} is unhealthy", check=name, reason=reason)
-
-
-def _watching(scope: Scope, send: Send, observation: Observation) -> Send:
-    """Notes the status of an answer that something else writes."""
-    scope[ANSWER] = None
-
-    async def watched(message: Any) -> None:
-        if message["type"] == "http.response.start":
-            observation.status = message["status"]
-        await send(message)
-
-    return watched
-
-
-def _closing(scope: Scope, send: Send) -> Send:
-    """Tells clients of a service that is going away to open their next connection elsewhere."""
-    scope[ANSWER] = None
-
-    async def closing(message: Any) -> None:
-        if message["type"] == "http.response.start":
-            message["headers"] = [*message["headers"], (b"connection", b"close")]
-        await send(message)
-
-    return closing

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from sternpost.protocols.rest.http import ABORT, ANSWER, FixedHeaders, Header, Receive, Send, header_lines
+from sternpost.protocols.http.messages import ABORT, ANSWER, FixedHeaders, Header, Receive, Send, header_lines
 
 
 class HttpProtocol(HttpToolsProtocol):

@@ -22,7 +22,7 @@ class Implementation:
 
 
 def implements(*operations: Any) -> Callable[[Function], Function]:
-    """Marks a coroutine function as the behaviour of operations. `Sternpost(services=[module])` finds it.
+    """Marks an async function as the implementation of operations. `Sternpost(services=[module])` finds it.
 
     Its parameters are the context and
     - for Create, Replace and Update: a `Change`; calling `await change.apply()` writes it;

@@ -86,7 +86,7 @@ class Draft(MutableMapping[str, Any]):
 
 
 class Change(Draft, Generic[T]):
-    """What a client sent, validated; owned lists are lists of `Draft`. Set what the server decides, then `apply()`.
+    """The validated input of a client; owned lists are lists of `Draft`. Set the server's values, then call `apply()`.
 
     Attributes:
         current: the row as it is, or None when one is being created. It is locked until the transaction ends.

@@ -1,4 +1,4 @@
-"""What an author's function gets: who calls, the data, the time, a logger. One per call; nothing in it outlives the call."""
+"""The context of a service function: the caller, the data, the time and a logger. Each call gets its own."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ T = TypeVar("T")
 
 
 class Context:
-    """The call that a service works in.
+    """The call that a service function is executed for.
 
     Attributes:
-        principal: who calls, or None on an operation open to everyone.
+        principal: the caller, or None if the request has no credentials.
         log: a logger that carries the request's ids.
-        previous_state: in a transition, the state that the row was in.
+        previous_state: in a transition, the state of the row before it.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Context:
         return self.principal
 
     def now(self) -> datetime:
-        """The present instant, in UTC."""
+        """The current time, in UTC."""
         return self._model.clock.now()
 
     @cached_property

@@ -1,108 +1,47 @@
-"""Execute several operations in one transaction. Each runs through the whole pipeline, as if it came alone."""
+"""The steps of a batch: what can be said of them before the first is carried out, and how later ones refer to earlier."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 import orjson
 
-from sternpost.errors import Detail, Invalid, SternpostError
-from sternpost.pipeline.call import Answer, Call, ListParameter, Precondition
-from sternpost.pipeline.execute import execute
-from sternpost.pipeline.runtime import Runtime
-from sternpost.ports.storage import NO_TENANT, Statistics, Visibility
-from sternpost.telemetry.observation import Observation
+from sternpost.errors import Detail, Invalid, SternpostError, Unauthenticated
+from sternpost.pipeline.call import Call, Precondition, Step
+from sternpost.pipeline.runtime import BoundOperation
+from sternpost.plan.model import BATCH
+from sternpost.ports.authenticator import Principal
 
-NAME = "$batch"
-SUCCESS = "Batch carried out"
 REFERENCE = "$ref"
 DEPTH_MAX = 32
 """How deep a step's body may be nested."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One operation of a batch.
-
-    Attributes:
-        operation: its id in the plan.
-        name: by which later steps refer to its result; None where none does.
-        id: the row it is about: an id, or a reference.
-        match: the versions of which the row must have one; None where that does not matter.
-        body: the input as JSON data, in which `{"$ref": "name.member"}` is replaced by a value of an earlier result.
-    """
-
-    operation: str
-    name: str | None = None
-    id: Any = None
-    body: Any = None
-    parameters: tuple[ListParameter, ...] = ()
-    match: frozenset[int] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """The result of a step."""
-
-    step: Step
-    status: int
-    answer: Answer
-
-
-async def execute_batch(
-    runtime: Runtime, steps: Sequence[Step], credentials: str | None, observation: Observation
-) -> list[Result]:
-    """Carries the steps out in order, in one transaction.
+def check_steps(
+    operations: Mapping[str, BoundOperation], steps: Sequence[Step], most: int, principal: Principal | None
+) -> None:
+    """What can be said of steps before anything is done.
 
     Raises:
-        SternpostError: the error of the first step that failed, with its details under `operations.<index>`; nothing is
-            written.
+        Unauthenticated: nobody is known, and one of them needs a caller.
+        Invalid: with every problem.
     """
-    _check(runtime, steps)
-    results: list[Result] = []
-    named: dict[str, Any] = {}
-    statistics = Statistics()
-    try:
-        visibility = await _visibility(runtime, credentials)
-        async with runtime.storage.transaction(statistics, visibility=visibility) as session:
-            for index, step in enumerate(steps):
-                try:
-                    call = _call(step, credentials, named)
-                    answer = await execute(runtime, call, observation, session)
-                except SternpostError as error:
-                    _place(error, index)
-                    raise
-                results.append(Result(step, runtime.operations[step.operation].plan.status, answer))
-                if step.name is not None:
-                    named[step.name] = answer.documents if answer.documents is not None else answer.document
-    finally:
-        observation.operation, observation.success_message = NAME, SUCCESS
-    return results
-
-
-async def _visibility(runtime: Runtime, credentials: str | None) -> Visibility:
-    """Which rows of tenants there are for the caller; each step then asks again who calls, and whether they may."""
-    if credentials is None or not runtime.newest.tenanted:
-        return NO_TENANT
-    try:
-        return runtime.visibility(await runtime.authenticator.authenticate(credentials))
-    except SternpostError as error:
-        _place(error, 0)
-        raise
-
-
-def _check(runtime: Runtime, steps: Sequence[Step]) -> None:
-    """Checks that need no data: unknown operations and duplicate names."""
+    if len(steps) > most:
+        message = f"A batch contains at most {most} operations"
+        raise Invalid("Invalid batch", details=[Detail("operations", "too_long", message)])
     details: list[Detail] = []
     names: set[str] = set()
     for index, step in enumerate(steps):
-        found = runtime.operations.get(step.operation)
-        if found is None:
+        found = operations.get(step.operation)
+        if found is None or step.operation == BATCH:
             message = "There is no such operation"
             details.append(Detail(f"operations.{index}.operation", "unknown_operation", message))
-        elif found.plan.kind == "custom" and found.plan.method == "GET":
+        elif principal is None and found.needs_caller:
+            error = Unauthenticated()
+            locate(error, index)
+            raise error
+        elif not found.in_batches:
             message = "A custom GET operation cannot be part of a batch: call it separately"
             details.append(Detail(f"operations.{index}.operation", "not_in_a_batch", message))
         if step.name is not None and step.name in names:
@@ -115,7 +54,8 @@ def _check(runtime: Runtime, steps: Sequence[Step]) -> None:
         raise Invalid("Invalid batch", details=details)
 
 
-def _call(step: Step, credentials: str | None, named: Mapping[str, Any]) -> Call:
+def to_call(step: Step, named: Mapping[str, Any]) -> Call:
+    """The step as a call, its references replaced by what they refer to in `named`. Raises `Invalid`."""
     row = _resolved(step.id, named, "id", 0)
     if row is not None and not isinstance(row, str):
         raise Invalid(
@@ -125,13 +65,24 @@ def _call(step: Step, credentials: str | None, named: Mapping[str, Any]) -> Call
         )
     return Call(
         operation=step.operation,
-        credentials=credentials,
         id=row,
         # as bytes, so that it is validated exactly as the body of a request is
         body=None if step.body is None else orjson.dumps(_resolved(step.body, named, "", 0)),
-        parameters=step.parameters,
+        query=step.query,
         precondition=None if step.match is None else Precondition(match=step.match),
     )
+
+
+def locate(error: SternpostError, index: int) -> None:
+    """Adds to an error which step it belongs to."""
+    where = f"operations.{index}"
+    if error.details:
+        error.details = tuple(
+            Detail(f"{where}.{detail.path}" if detail.path else where, detail.code, detail.message)
+            for detail in error.details
+        )
+    else:
+        error.details = (Detail(where, error.code.lower(), error.message),)
 
 
 def _resolved(value: Any, named: Mapping[str, Any], path: str, depth: int) -> Any:
@@ -175,15 +126,3 @@ def _referred(reference: str, named: Mapping[str, Any], path: str) -> Any:
 
 def _missing(reference: str, path: str) -> Detail:
     return Detail(path, "unknown_reference", f"The earlier result has no value at {reference[:200]!r}")
-
-
-def _place(error: SternpostError, index: int) -> None:
-    """Adds to an error which step it belongs to."""
-    where = f"operations.{index}"
-    if error.details:
-        error.details = tuple(
-            Detail(f"{where}.{detail.path}" if detail.path else where, detail.code, detail.message)
-            for detail in error.details
-        )
-    else:
-        error.details = (Detail(where, error.code.lower(), error.message),)

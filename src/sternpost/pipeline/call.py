@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sternpost.errors import SternpostError
+from sternpost.pipeline.list_query import NOTHING_ASKED, ListQuery
 from sternpost.ports.storage import Document
-
-
-@dataclass(frozen=True, slots=True)
-class ListParameter:
-    """One parameter of a list: `page`, `sort`, `include`, or a field with an operator (`createdAt`, `gte`)."""
-
-    name: str
-    operator: str | None
-    value: str
-
 
 ANY = frozenset({0})
 """As the versions of a `Precondition`: any version matches. Versions are counted from 1."""
@@ -42,9 +33,30 @@ class Precondition:
         return self.none_match is None or (self.none_match != ANY and version not in self.none_match)
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One operation of a batch.
+
+    Attributes:
+        operation: its id in the plan.
+        name: by which later steps refer to its result; None where none does.
+        id: the row it is about: an id, or a reference.
+        match: the versions of which the row must have one; None where that does not matter.
+        body: the input as JSON data, in which `{"$ref": "name.member"}` is replaced by a value of an earlier result.
+        query: as that of a `Call`.
+    """
+
+    operation: str
+    name: str | None = None
+    id: Any = None
+    body: Any = None
+    query: ListQuery = NOTHING_ASKED
+    match: frozenset[int] | None = None
+
+
 @dataclass(slots=True)
 class Call:
-    """A request in the pipeline's own terms.
+    """A request in the pipeline's own terms. Its trace is that of the `Observation` that comes with it.
 
     Attributes:
         operation: the operation's id in the plan.
@@ -52,10 +64,14 @@ class Call:
         id: the id as it was sent, for operations on one row.
         parent: for the list under a row: `(resource, relation, id as it was sent)`.
         body: the input as JSON bytes, or as data that was decoded already.
-        parameters: page, order, filters and includes.
+        query: page, order, filters, fields and relations.
         export: whether the whole list is asked for, in parts; for operations that declare it.
         precondition: what must hold of the row.
+        steps: for a batch: decodes its steps. Called once it is known who calls; raises `Invalid`.
         refused: an error that the protocol found in the request; raised after authentication.
+        address: the network address that the client called from, where the protocol knows it.
+        idempotency_key: by which the client recognises this very call when it sends it again.
+        deadline_seconds: how long the client waits; the operation's own limit holds, too.
     """
 
     operation: str
@@ -63,20 +79,34 @@ class Call:
     id: str | None = None
     parent: tuple[str, str, str] | None = None
     body: bytes | dict[str, Any] | None = None
-    parameters: tuple[ListParameter, ...] = ()
+    query: ListQuery = NOTHING_ASKED
     export: bool = False
     precondition: Precondition | None = None
+    steps: Callable[[], Sequence[Step]] | None = None
     refused: SternpostError | None = None
+    address: str | None = None
+    idempotency_key: str | None = None
+    deadline_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a step: the status of its operation, and its answer."""
+
+    step: Step
+    status: int
+    answer: Answer
 
 
 @dataclass(slots=True)
 class Answer:
-    """The result: one document, a list of them with its `meta`, nothing, or a whole list in parts.
+    """What came of it: one document, a list of them with its `meta`, nothing, a whole list in parts, or results of steps.
 
     Attributes:
         parts: a whole list; the reader must close it.
         version: of the row that is the document, where its resource counts changes.
         columns: what each document of `parts` holds, in order: its name, and whether its value is free text.
+        results: those of a batch, in order.
     """
 
     document: Document | None = None
@@ -85,3 +115,4 @@ class Answer:
     parts: AsyncGenerator[list[Document]] | None = None
     columns: tuple[tuple[str, bool], ...] = ()
     version: int | None = None
+    results: Sequence[Result] = ()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from sternpost.errors import (
+    Gone,
     PreconditionFailed,
     PreconditionRequired,
     SternpostError,
@@ -12,72 +14,153 @@ from sternpost.errors import (
     Timeout,
     Unauthenticated,
 )
-from sternpost.pipeline.call import ANY, Answer, Call
-from sternpost.pipeline.operations import HANDLERS, Execution
+from sternpost.pipeline.batch import check_steps, locate, to_call
+from sternpost.pipeline.call import ANY, Answer, Call, Result
+from sternpost.pipeline.operations import CHANGES, READS, Execution, denied, fill_in_caller, insert
 from sternpost.pipeline.runtime import BoundOperation, Runtime
 from sternpost.plan.model import ResourcePlan
 from sternpost.plan.values import tenant_value
 from sternpost.ports.authenticator import Principal
-from sternpost.ports.storage import Session, Statistics
+from sternpost.ports.storage import Origin, Session, Statistics
 from sternpost.telemetry.observation import Observation
 
 
-async def execute(runtime: Runtime, call: Call, observation: Observation, session: Session | None = None) -> Answer:
+async def execute(runtime: Runtime, call: Call, observation: Observation) -> Answer:
     """Executes a call. Every exception other than a `SternpostError` is a bug.
 
-    The order is fixed and the same for every protocol: limits by address come first and limits by principal after
-    authentication; the transaction, with its idempotency claim and its outbox rows, is opened by the operation.
-    With `session` the call is part of a transaction that is open already.
+    The order is fixed and the same for every protocol: limit by address, authenticate, limit by principal, validate,
+    authorize, read or write. Nothing of a request is looked at, and nothing opened, before it is known who calls.
     """
     operation = runtime.operations[call.operation]
     observation.operation, observation.success_message = operation.plan.id, operation.plan.success_message
 
+    require_served(runtime)
+    # Place of the limits by address (`call.address`): one check for None on an operation that declares none.
     principal = await authenticate(runtime, operation, call)
     observation.user_id = principal.subject if principal else None
+    # Place of the limits by principal, likewise.
 
-    if operation.tenanted is not None:
-        require_tenant(runtime, operation.tenanted, principal)
-    if call.refused is not None:
-        raise call.refused
-
-    values = operation.input.parse(call.body) if operation.input is not None else {}
-    access = operation.access(principal)
-    selection = operation.selector.select(call.parameters, principal, access.selections)
-
-    if call.precondition is not None or operation.plan.require_match:
-        check_precondition(operation, call)
-
-    statistics = Statistics()
+    visibility, statistics = runtime.visibility(principal), Statistics()
     run = Execution(
-        runtime,
-        operation,
-        call,
-        principal,
-        access,
-        values,
-        selection,
-        statistics,
-        observation,
-        session,
-        runtime.visibility(principal),
+        runtime, operation, call, principal, operation.access(principal), visibility, observation, statistics
     )
     try:
-        if operation.plan.timeout_seconds is None:
-            answer = await HANDLERS[operation.plan.kind](run)
-        else:
-            async with asyncio.timeout(operation.plan.timeout_seconds):
-                answer = await HANDLERS[operation.plan.kind](run)
-        if runtime.translation is not None and operation.plan.output is None:
-            runtime.translation.answer(operation.resource.name, answer)
-        return answer
-    except SternpostError as error:
-        if runtime.translation is not None:
-            runtime.translation.error(operation.resource.name, error)
-        raise
-    except TimeoutError as error:
-        raise Timeout(log={"timeoutSeconds": operation.plan.timeout_seconds}) from error
+        return await carry_out(run)
     finally:
         observation.statements += statistics.statements
+
+
+async def carry_out(run: Execution, session: Session | None = None) -> Answer:
+    """The rest of the way, once it is known who calls; with `session` as a step of the batch whose transaction it is."""
+    validate(run)
+    if run.access.refused:
+        raise denied(run)
+    seconds, translation = run.timeout_seconds, run.operation.translation
+    try:
+        if run.operation.reads:
+            work = read(run, session)
+        elif session is None and run.joins_others:
+            work, seconds = insert(run), None  # which keeps the limit by itself
+        else:
+            work = write(run, session)
+        if seconds is None:
+            answer = await work
+        else:
+            async with asyncio.timeout(seconds):
+                answer = await work
+        if translation is not None and run.operation.plan.output is None:
+            translation.answer(run.operation.resource.name, answer)
+        return answer
+    except SternpostError as error:
+        if translation is not None:
+            translation.error(run.operation.resource.name, error)
+        raise
+    except TimeoutError as error:
+        raise Timeout(log={"timeoutSeconds": run.timeout_seconds}) from error
+
+
+async def read(run: Execution, session: Session | None) -> Answer:
+    """What changes nothing: without a transaction, or in that of its batch."""
+    # Place of the cache: what is known is answered from here, and what was read is kept.
+    reader = session or run.runtime.storage.reader(run.statistics, visibility=run.visibility)
+    return await READS[run.operation.plan.kind](run, reader)
+
+
+async def write(run: Execution, session: Session | None) -> Answer:
+    """A change. Only here is a transaction opened for a call; it is committed before the call is answered."""
+    if session is None:
+        async with run.runtime.storage.transaction(run.statistics, visibility=run.visibility) as opened:
+            return await write(run, opened)
+    # Place of the idempotency claim (`call.idempotency_key`), a row of this transaction: where it is there already, the
+    # stored answer is the answer (a replay), and the handler is not called. Behind the handler is the place of what
+    # becomes visible with the change: its answer for a replay, and outbox rows. A new row that shares a statement with
+    # others (`insert`) brings both to the group.
+    if run.runtime.newest.audited and not run.steps:
+        await session.attribute(Origin(run.subject, run.operation.plan.id, run.observation.request_id))
+    return await WRITES[run.operation.plan.kind](run, session)
+
+
+async def batch(run: Execution, session: Session) -> Answer:
+    """The steps in order, each on the same way as a call that comes alone. The first that fails ends them all."""
+    results: list[Result] = []
+    named: dict[str, Any] = {}
+    for index, step in enumerate(run.steps):
+        operation = run.runtime.operations[step.operation]
+        try:
+            call = to_call(step, named)
+            answer = await carry_out(run.of(operation, call), session)
+        except SternpostError as error:
+            locate(error, index)
+            raise
+        results.append(Result(step, operation.plan.status, answer))
+        if step.name is not None:
+            named[step.name] = answer.documents if answer.documents is not None else answer.document
+    return Answer(results=results)
+
+
+WRITES = {**CHANGES, "batch": batch}
+
+
+# -- the stages
+
+
+def require_served(runtime: Runtime) -> None:
+    """Raises `Gone` where this version of the API is no longer served."""
+    if runtime.gone_at is not None and runtime.clock.now() >= runtime.gone_at:
+        raise Gone(f"Version {runtime.plan.api_version} of this API is no longer served")
+
+
+async def authenticate(runtime: Runtime, operation: BoundOperation, call: Call) -> Principal | None:
+    """The caller. Credentials that are sent must be valid, also for public operations."""
+    if call.credentials is not None:
+        return await runtime.authenticator.authenticate(call.credentials)
+    if operation.needs_caller:
+        raise Unauthenticated
+    return None
+
+
+def validate(run: Execution) -> None:
+    """Everything that can be said of a call before a row is read.
+
+    Raises:
+        Invalid, Unprocessable: with every problem of the input, or of the parameters.
+        TenantRequired, PreconditionRequired, PreconditionFailed: as `require_tenant` and `check_precondition`.
+    """
+    operation, call = run.operation, run.call
+    if operation.tenanted is not None:
+        require_tenant(run.runtime, operation.tenanted, run.principal)
+    if call.refused is not None:
+        raise call.refused
+    if operation.input is not None:
+        run.values = operation.input.parse(call.body)
+    run.selection = operation.selector.select(call.query, run.principal, run.access.selections)
+    if call.precondition is not None or operation.plan.require_match:
+        check_precondition(operation, call)
+    if operation.caller_defaults:
+        fill_in_caller(run)
+    if call.steps is not None:
+        run.steps = call.steps()
+        check_steps(run.runtime.operations, run.steps, run.runtime.plan.batch_max, run.principal)
 
 
 def require_tenant(runtime: Runtime, resource: ResourcePlan, principal: Principal | None) -> None:
@@ -100,12 +183,3 @@ def check_precondition(operation: BoundOperation, call: Call) -> None:
         raise PreconditionRequired
     if precondition is not None and precondition.match not in (None, ANY) and not operation.plan.on_item:
         raise PreconditionFailed("This operation does not act on a single resource, so If-Match can only be *")
-
-
-async def authenticate(runtime: Runtime, operation: BoundOperation, call: Call) -> Principal | None:
-    """The caller. Credentials that are sent must be valid, also for public operations."""
-    if call.credentials is not None:
-        return await runtime.authenticator.authenticate(call.credentials)
-    if operation.needs_caller:
-        raise Unauthenticated
-    return None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sternpost.data.change import Change
@@ -24,7 +24,7 @@ from sternpost.errors import (
 )
 from sternpost.ids import decode
 from sternpost.pipeline.authorize import ALLOW, DENY, fold_for
-from sternpost.pipeline.call import Answer, Call
+from sternpost.pipeline.call import Answer, Call, Step
 from sternpost.pipeline.runtime import Access, BoundOperation, Runtime
 from sternpost.pipeline.selection import KEPT_MAX, LIMIT, OFFSET, PARENT, Selection
 from sternpost.pipeline.views import EMPTY_TREE
@@ -33,10 +33,8 @@ from sternpost.plan.query import Assignment, Compare, Constant, Modify, Node, Pa
 from sternpost.ports.authenticator import Principal
 from sternpost.ports.storage import (
     NO_ARGUMENTS,
-    NO_TENANT,
     Arguments,
     Document,
-    Origin,
     Position,
     Reader,
     Row,
@@ -55,37 +53,33 @@ EXPORT_PART_SECONDS = 60.0
 
 @dataclass(slots=True)
 class Execution:
-    """One call while it is executed: everything known about it so far."""
+    """One call on its way: what is known of it by now.
+
+    Attributes:
+        access: what the operation is for this caller.
+        visibility: which rows of tenants there are for the caller.
+        values: the valid input, by field name.
+        selection: what is asked for, checked.
+        steps: those of a batch, checked.
+    """
 
     runtime: Runtime
     operation: BoundOperation
     call: Call
     principal: Principal | None
     access: Access
-    values: dict[str, Any]
-    selection: Selection
-    statistics: Statistics
+    visibility: Visibility
     observation: Observation
-    session: Session | None = None
-    """The transaction that the call is part of, where it is one of several that are carried out together."""
-    visibility: Visibility = NO_TENANT
-    """Which rows of tenants there are for the caller."""
+    statistics: Statistics
+    values: dict[str, Any] = field(default_factory=dict[str, Any])
+    selection: Selection = field(init=False)
+    steps: Sequence[Step] = ()
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator[Session]:
-        """The transaction to work in: the one it is part of, or its own."""
-        if self.session is not None:
-            await self._attribute(self.session)
-            yield self.session
-            return
-        async with self.runtime.storage.transaction(self.statistics, visibility=self.visibility) as session:
-            await self._attribute(session)
-            yield session
-
-    async def _attribute(self, session: Session) -> None:
-        """Tells the session who makes the changes, if the contract has an audit trail."""
-        if self.runtime.newest.audited:
-            await session.attribute(Origin(self.subject, self.observation.operation, self.observation.request_id))
+    def of(self, operation: BoundOperation, call: Call) -> Execution:
+        """A step of the batch that this is: the same caller, and the same transaction."""
+        return replace(
+            self, operation=operation, call=call, access=operation.access(self.principal), values={}, steps=()
+        )
 
     @property
     def policy(self) -> Node:
@@ -96,15 +90,23 @@ class Execution:
     def subject(self) -> str | None:
         return self.principal.subject if self.principal else None
 
+    @property
+    def timeout_seconds(self) -> float | None:
+        """How long it may take: the operation's own limit, or less where the client does not wait so long."""
+        declared, waited = self.operation.plan.timeout_seconds, self.call.deadline_seconds
+        return declared if waited is None else waited if declared is None else min(declared, waited)
 
-async def browse(run: Execution) -> Answer:
+    @property
+    def joins_others(self) -> bool:
+        """Whether it is one new row that anybody who calls may write, so that it can share a statement with others."""
+        return self.operation.writes_one_row and self.access.policy is ALLOW
+
+
+async def browse(run: Execution, reader: Reader) -> Answer:
     """A page of the rows that the policy lets the caller see; by number, or from where a cursor stands."""
     selection = run.selection
-    if run.policy is DENY:
-        raise _denied(run)
     if run.call.export:
-        return await _export(run)
-    reader = _reader(run)
+        return await _export(run, reader)
     parent = await _visible_parent(run, reader) if run.call.parent is not None else None
     query = _list_query(run)
     bound_to = selection.bound_to if parent is None else selection.bound_to + parent.encode()
@@ -140,94 +142,149 @@ async def browse(run: Execution) -> Answer:
     return Answer(documents=rows.documents, meta=meta)
 
 
-async def read(run: Execution) -> Answer:
+async def read_row(run: Execution, reader: Reader) -> Answer:
     """One row."""
-    if run.policy is DENY:
-        raise _denied(run)
     access, tree = run.access, run.selection.tree
     view = access.view
     if tree is not EMPTY_TREE:
         view = run.runtime.views.of(run.operation.resource, run.principal, access.facts, tree)
-    row = await _load(run, _reader(run), view)
+    row = await _load(run, reader, view)
     return Answer(
         document=row.document, meta={"truncated": sorted(row.cut)} if row.cut else {}, version=_version(run, row)
     )
 
 
-async def create(run: Execution) -> Answer:
-    """A new row, in a transaction with all that belongs to it."""
+async def insert(run: Execution) -> Answer:
+    """A new row that shares a statement, or a transaction, with those of other calls. It keeps the time limit by itself:
+    what is not under way by then is not written, and what is, is waited for."""
     resource = run.operation.resource
-    _default_to_caller(run)
-    if run.policy is DENY:
-        raise _denied(run)
-    if run.operation.writes_one_row and run.policy is ALLOW and run.session is None:
-        row = complete(resource, run.values, run.runtime.new_id, run.runtime.clock)
-        document = await run.runtime.storage.insert(resource.name, row, run.statistics, visibility=run.visibility)
-        return _row_answer(run, document)
-    async with run.transaction() as session:
-        if run.policy is not ALLOW:
-            facts = await session.facts(resource.name, run.values, tuple(run.access.facts))
-            if not run.operation.check.allows(run.policy, facts, run.subject):
-                raise _denied(run)
-        change: Change[Any] = Change(run.runtime.data, session, resource, run.values, None, None)
-        return _row_answer(run, await _apply(run, session, change))
+    row = complete(resource, run.values, run.runtime.new_id, run.runtime.clock)
+    # What belongs to this row alone (an idempotency claim, outbox rows) travels with it here, to be written by the group.
+    document = await run.runtime.storage.insert(
+        resource.name, row, run.statistics, visibility=run.visibility, timeout_seconds=run.timeout_seconds
+    )
+    return _row_answer(run, document)
 
 
-async def change_row(run: Execution) -> Answer:
+async def create(run: Execution, session: Session) -> Answer:
+    """A new row, with all that belongs to it."""
+    resource = run.operation.resource
+    if run.policy is not ALLOW:
+        facts = await session.facts(resource.name, run.values, tuple(run.access.facts))
+        if not run.operation.check.allows(run.policy, facts, run.subject):
+            raise denied(run)
+    change: Change[Any] = Change(run.runtime.data, session, resource, run.values, None, None)
+    return _row_answer(run, await _apply(run, session, change))
+
+
+async def change_row(run: Execution, session: Session) -> Answer:
     """A replacement or a merge patch of one row."""
     resource = run.operation.resource
-    if run.operation.plan.kind == "replace":
-        _default_to_caller(run)
-    async with run.transaction() as session:
-        row = await _load(run, session, run.runtime.views.full(resource, run.access.facts, lock=True))
-        change: Change[Any] = Change(run.runtime.data, session, resource, run.values, row.document, _digits(run))
-        return _row_answer(run, await _apply(run, session, change))
+    row = await _load(run, session, run.runtime.views.full(resource, run.access.facts, lock=True))
+    change: Change[Any] = Change(run.runtime.data, session, resource, run.values, row.document, _digits(run))
+    return _row_answer(run, await _apply(run, session, change))
 
 
-async def delete(run: Execution) -> Answer:
+async def delete(run: Execution, session: Session) -> Answer:
     """Removes one row, and what it owns."""
     resource = run.operation.resource
-    async with run.transaction() as session:
-        row = await _load(run, session, run.runtime.views.full(resource, run.access.facts, lock=True))
-        if run.operation.function is not None:
-            await run.operation.function(_context(run, session), run.runtime.instances.row(resource, row.document))
-        await session.remove(Remove(resource.name, key_is(0)), (_digits(run),), at=run.runtime.clock.now())
+    row = await _load(run, session, run.runtime.views.full(resource, run.access.facts, lock=True))
+    if run.operation.function is not None:
+        await run.operation.function(_context(run, session), run.runtime.instances.row(resource, row.document))
+    await session.remove(Remove(resource.name, key_is(0)), (_digits(run),), at=run.runtime.clock.now())
     return Answer()
 
 
-async def restore(run: Execution) -> Answer:
+async def restore(run: Execution, session: Session) -> Answer:
     """Brings a deleted row back, with what was deleted along with it."""
     resource = run.operation.resource
-    async with run.transaction() as session:
-        view = run.runtime.views.full(resource, run.access.facts, lock=True)
-        await _load(run, session.with_deleted(), view)
-        if not await session.restore(resource.name, _digits(run)):
-            raise Conflict(
-                f"The {resource.name.lower()} is not deleted",
-                details=[Detail("", "not_deleted", "The row is not deleted")],
-            )
+    view = run.runtime.views.full(resource, run.access.facts, lock=True)
+    await _load(run, session.with_deleted(), view)
+    if not await session.restore(resource.name, _digits(run)):
+        raise Conflict(
+            f"The {resource.name.lower()} is not deleted", details=[Detail("", "not_deleted", "The row is not deleted")]
+        )
+    document = await _again(run, session)
+    if run.operation.function is not None:
+        await run.operation.function(_context(run, session), run.runtime.instances.row(resource, document))
         document = await _again(run, session)
-        if run.operation.function is not None:
-            await run.operation.function(_context(run, session), run.runtime.instances.row(resource, document))
-            document = await _again(run, session)
-        return _row_answer(run, document)
+    return _row_answer(run, document)
 
 
-async def transition(run: Execution) -> Answer:
+async def transition(run: Execution, session: Session) -> Answer:
     """Moves one row from a state to another, by an update that only matches the states it may start from."""
     resource, plan = run.operation.resource, run.operation.plan
-    async with run.transaction() as session:
-        row = await _load(run, session, run.runtime.views.full(resource, run.access.facts, lock=True))
-        moved = await _move(run, session)
-        if moved is None:
-            raise _wrong_state(run, row.document)
-        document = {**row.document, **moved}
-        if run.operation.function is not None:
-            previous = row.document[resource.fields_by_name[str(plan.state_field)].public_name]
-            context = _context(run, session, previous_state=previous)
-            await run.operation.function(context, run.runtime.instances.row(resource, document))
-            document = await _again(run, session)
-        return _row_answer(run, document)
+    row = await _load(run, session, run.runtime.views.full(resource, run.access.facts, lock=True))
+    moved = await _move(run, session)
+    if moved is None:
+        raise _wrong_state(run, row.document)
+    document = {**row.document, **moved}
+    if run.operation.function is not None:
+        previous = row.document[resource.fields_by_name[str(plan.state_field)].public_name]
+        context = _context(run, session, previous_state=previous)
+        await run.operation.function(context, run.runtime.instances.row(resource, document))
+        document = await _again(run, session)
+    return _row_answer(run, document)
+
+
+async def custom(run: Execution, reader: Reader) -> Answer:
+    """An author's own operation: a POST with a session, a GET with a reader."""
+    plan, resource = run.operation.plan, run.operation.resource
+    arguments: list[Any] = [_context(run, reader)]
+    if plan.on_item:
+        view = run.runtime.views.full(resource, run.access.facts, lock=not run.operation.reads)
+        row = await _load(run, reader, view)
+        arguments.append(run.runtime.instances.row(resource, row.document))
+    elif run.policy is not ALLOW and not run.operation.check.allows(run.policy, {}, run.subject):
+        raise denied(run)
+    if plan.input is not None:
+        arguments.append(run.runtime.instances.payload(plan.input, run.values))
+    assert run.operation.function is not None, "a custom operation without a function does not compile"
+    result = await run.operation.function(*arguments)
+    if plan.returns_nothing:
+        return Answer()
+    if plan.output is not None:
+        return Answer(document=run.runtime.instances.payload_document(plan.output, result))
+    return _row_answer(run, await _again(run, reader))
+
+
+READS: dict[OperationKind, Callable[[Execution, Reader], Awaitable[Answer]]] = {
+    "browse": browse,
+    "read": read_row,
+    "custom": custom,
+}
+
+CHANGES: dict[OperationKind, Callable[[Execution, Session], Awaitable[Answer]]] = {
+    "create": create,
+    "replace": change_row,
+    "update": change_row,
+    "delete": delete,
+    "restore": restore,
+    "transition": transition,
+    "custom": custom,
+}
+
+
+def fill_in_caller(run: Execution) -> None:
+    """Fills in references whose default is the caller; they are required if the caller's id does not fit."""
+    for default in run.operation.caller_defaults:
+        if run.values.get(default.name) is not None:
+            continue
+        digits = decode(run.runtime.plan.by_name[str(default.references)].prefix, run.subject or "")
+        if digits is None and not default.nullable:
+            message = (
+                "The default of this field is the caller, but your token does not identify a valid one: send a value"
+            )
+            raise Unprocessable(message, details=[Detail(default.public_name, "caller_not_usable", message)])
+        run.values[default.name] = digits
+
+
+def denied(run: Execution) -> Forbidden | Unauthenticated:
+    """What a caller is told who may not do this: to say who they are, or that they may not."""
+    return Unauthenticated() if run.principal is None else Forbidden()
+
+
+# -- parts
 
 
 async def _move(run: Execution, session: Session) -> Document | None:
@@ -243,52 +300,6 @@ async def _move(run: Execution, session: Session) -> Document | None:
     )
     _, documents = await session.modify(modify, (_digits(run), *changes.values()))
     return documents[0] if documents else None
-
-
-async def custom(run: Execution) -> Answer:
-    """An author's own operation: a POST in a transaction, a GET as a read."""
-    if run.operation.plan.method == "GET":
-        return await _custom(run, _reader(run))
-    async with run.transaction() as session:
-        return await _custom(run, session)
-
-
-HANDLERS: dict[OperationKind, Callable[[Execution], Awaitable[Answer]]] = {
-    "browse": browse,
-    "read": read,
-    "create": create,
-    "replace": change_row,
-    "update": change_row,
-    "delete": delete,
-    "restore": restore,
-    "transition": transition,
-    "custom": custom,
-}
-
-
-# -- parts
-
-
-async def _custom(run: Execution, reader: Reader) -> Answer:
-    plan, resource = run.operation.plan, run.operation.resource
-    arguments: list[Any] = [_context(run, reader)]
-    if plan.on_item:
-        view = run.runtime.views.full(resource, run.access.facts, lock=plan.method != "GET")
-        row = await _load(run, reader, view)
-        arguments.append(run.runtime.instances.row(resource, row.document))
-    elif run.policy is DENY or (
-        run.policy is not ALLOW and not run.operation.check.allows(run.policy, {}, run.subject)
-    ):
-        raise _denied(run)
-    if plan.input is not None:
-        arguments.append(run.runtime.instances.payload(plan.input, run.values))
-    assert run.operation.function is not None, "a custom operation without a function does not compile"
-    result = await run.operation.function(*arguments)
-    if plan.returns_nothing:
-        return Answer()
-    if plan.output is not None:
-        return Answer(document=run.runtime.instances.payload_document(plan.output, result))
-    return _row_answer(run, await _again(run, reader))
 
 
 async def _apply(run: Execution, session: Session, change: Change[Any]) -> Document:
@@ -314,8 +325,6 @@ async def _load(run: Execution, reader: Reader, view: Select) -> Row:
     """
     resource = run.operation.resource
     policy, seeing = run.access.policy, run.access.seeing
-    if policy is DENY and seeing is DENY:
-        raise _denied(run)  # denied for every row, so the response reveals nothing about this one
     digits = decode(resource.prefix, run.call.id or "")
     arguments = NO_ARGUMENTS
     if view.relations:
@@ -325,7 +334,7 @@ async def _load(run: Execution, reader: Reader, view: Select) -> Row:
         raise NotFound
     check = run.operation.check
     if policy is not ALLOW and not check.allows(policy, row.facts, run.subject):
-        raise _denied(run) if check.allows(seeing, row.facts, run.subject) else NotFound()
+        raise denied(run) if check.allows(seeing, row.facts, run.subject) else NotFound()
     if run.call.precondition is not None and not run.call.precondition.holds(_version(run, row)):
         raise PreconditionFailed
     return row
@@ -361,7 +370,7 @@ def _list_query(run: Execution) -> Select:
     return query
 
 
-async def _export(run: Execution) -> Answer:
+async def _export(run: Execution, reader: Reader) -> Answer:
     """The whole list, in parts that are read when they are asked for."""
     selection, plan, resource = run.selection, run.runtime.plan, run.operation.resource
     details = [
@@ -375,7 +384,7 @@ async def _export(run: Execution) -> Answer:
         details.append(Detail("include", "invalid_parameter", message))
     if details:
         raise Invalid("Invalid parameters", details=details)
-    parent = await _visible_parent(run, _reader(run)) if run.call.parent is not None else None
+    parent = await _visible_parent(run, reader) if run.call.parent is not None else None
     fields = [resource.fields_by_name[name] for name in query.fields]
     relations = [resource.relations_by_name[nested.relation].public_name for nested in query.relations]
     return Answer(
@@ -393,7 +402,7 @@ async def _export(run: Execution) -> Answer:
 
 async def _parts(run: Execution, query: Select, arguments: Arguments) -> AsyncGenerator[list[Document]]:
     statistics = Statistics()
-    seconds = run.operation.plan.timeout_seconds or EXPORT_PART_SECONDS
+    seconds = run.timeout_seconds or EXPORT_PART_SECONDS
     try:
         async with aclosing(
             run.runtime.storage.export(query, arguments, statistics, visibility=run.visibility)
@@ -450,7 +459,7 @@ async def _visible_parent(run: Execution, reader: Reader) -> str:
     parent = run.runtime.plan.by_name[name]
     policy = fold_for(parent.reading.policy, run.principal) if parent.reading else DENY
     if policy is DENY:
-        raise _denied(run)
+        raise denied(run)
     digits = decode(parent.prefix, sent)
     check = run.runtime.checks[name]
     facts = run.runtime.operations[parent.reading.id].facts if parent.reading else frozenset[Path]()
@@ -467,22 +476,6 @@ async def _again(run: Execution, reader: Reader) -> Document:
     if row is None:
         raise NotFound
     return row.document
-
-
-def _default_to_caller(run: Execution) -> None:
-    """Fills in references whose default is the caller; they are required if the caller's id does not fit."""
-    for field in run.operation.resource.fields:
-        if not field.caller_default or run.values.get(field.name) is not None or field.write == "never":
-            continue
-        if run.operation.plan.kind == "replace" and field.write == "create":
-            continue
-        digits = decode(run.runtime.plan.by_name[str(field.references)].prefix, run.subject or "")
-        if digits is None and not field.nullable:
-            message = (
-                "The default of this field is the caller, but your token does not identify a valid one: send a value"
-            )
-            raise Unprocessable(message, details=[Detail(field.public_name, "caller_not_usable", message)])
-        run.values[field.name] = digits
 
 
 def _row_answer(run: Execution, document: Document) -> Answer:
@@ -516,10 +509,6 @@ def _only(view: Select, resource: ResourcePlan, document: Document, runtime: Run
     return kept
 
 
-def _denied(run: Execution) -> Forbidden | Unauthenticated:
-    return Unauthenticated() if run.principal is None else Forbidden()
-
-
 def _wrong_state(run: Execution, document: Document) -> Conflict:
     resource, plan = run.operation.resource, run.operation.plan
     field = resource.fields_by_name[str(plan.state_field)]
@@ -535,10 +524,6 @@ def _digits(run: Execution) -> str:
     digits = decode(run.operation.resource.prefix, run.call.id or "")
     assert digits is not None, "the row was loaded by this id"
     return digits
-
-
-def _reader(run: Execution) -> Reader:
-    return run.session or run.runtime.storage.reader(run.statistics, visibility=run.visibility)
 
 
 def _context(run: Execution, reader: Reader, *, previous_state: str | None = None) -> Context:

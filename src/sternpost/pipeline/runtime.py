@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from sternpost.clock import Clock
@@ -11,13 +12,13 @@ from sternpost.data.instances import Instances
 from sternpost.data.model import DataModel
 from sternpost.ids import NewId
 from sternpost.pipeline.authorize import DENY, RowCheck, fold_for, row_check
-from sternpost.pipeline.call import ListParameter
 from sternpost.pipeline.cursors import Cursors
 from sternpost.pipeline.inputs import Input, Inputs
+from sternpost.pipeline.list_query import ListQuery
 from sternpost.pipeline.selection import Selection, Selector
 from sternpost.pipeline.translation import NO_CONVERSIONS, Conversions, Translation
 from sternpost.pipeline.views import Views
-from sternpost.plan.model import OperationPlan, Plan, RelationPlan, ResourcePlan
+from sternpost.plan.model import FieldPlan, OperationPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.policy import DENY as DENIED
 from sternpost.plan.policy import fold, paths
 from sternpost.plan.query import Node, Path, Select
@@ -31,6 +32,22 @@ Function = Callable[..., Awaitable[Any]]
 ACCESS_MAX = 1000
 """Sets of scopes whose access is kept."""
 
+NO_ROWS = ResourcePlan(
+    name="",
+    table="",
+    path="",
+    prefix="",
+    description="",
+    owner_field=None,
+    owned_by=None,
+    position_column=None,
+    fields=(),
+    relations=(),
+    operations=(),
+    unique_together=(),
+)
+"""What an operation is about that is about no resource."""
+
 
 @dataclass(frozen=True, slots=True)
 class Access:
@@ -39,17 +56,19 @@ class Access:
     Attributes:
         policy: the operation's policy, as far as it depends on the row. `ALLOW` and `DENY` are the very constants.
         seeing: the same for whether a row exists for the caller at all.
+        refused: whether it is refused whatever the row, so that saying so tells nothing about one.
         facts: what the two look at.
         view: what the caller gets to see, without relations.
-        selections: checked parameters that came before, by what was sent.
+        selections: what was asked for before, checked.
         shapes: lists that came before.
     """
 
     policy: Node
     seeing: Node
+    refused: bool
     facts: frozenset[Path]
     view: Select
-    selections: dict[tuple[ListParameter, ...], Selection]
+    selections: dict[ListQuery, Selection]
     shapes: dict[Hashable, Select]
 
 
@@ -58,27 +77,38 @@ class BoundOperation:
     """An operation with all that its calls need, so that a call decides nothing twice.
 
     Attributes:
+        resource: the one it is about; `NO_ROWS` for a batch.
+        reads: whether it changes nothing, and so needs no transaction.
         needs_caller: without credentials it is refused, whatever the row.
         facts: what its policy, and that for seeing a row, look at.
-        input: None where it takes no body.
+        input: None where it takes no body, or one that is no data of a resource.
+        caller_defaults: the references that an input may leave out, where the caller is who is meant.
         function: the author's, or None.
-        writes_one_row: a creation that is one row and nothing else, so that it needs no transaction around it. With a
-            timeout it has one: what is given up must be rolled back.
+        writes_one_row: a creation that is one row and nothing else, so that it may share a statement with others.
+        translation: for an operation of an older version; None for one whose words are those of the newest.
     """
 
     plan: OperationPlan
     resource: ResourcePlan
+    reads: bool
     needs_caller: bool
     facts: frozenset[Path]
     check: RowCheck
     selector: Selector
     input: Input | None
+    caller_defaults: tuple[FieldPlan, ...]
     function: Function | None
     writes_one_row: bool
     views: Views
+    translation: Translation | None = None
     tenanted: ResourcePlan | None = None
     """Whose field says whose its rows are; None where they are everybody's."""
     _access: dict[frozenset[str] | None, Access] = field(default_factory=dict[frozenset[str] | None, Access])
+
+    @property
+    def in_batches(self) -> bool:
+        """Whether it can be a step: a function that reads may not write, and a batch is a transaction that does."""
+        return self.plan.kind != "batch" and (self.plan.kind != "custom" or not self.reads)
 
     def access(self, principal: Principal | None) -> Access:
         """What the operation is for this caller; decided for the first with these scopes."""
@@ -93,8 +123,10 @@ class BoundOperation:
     def _decide(self, principal: Principal | None) -> Access:
         policy = fold_for(self.plan.policy, principal)
         seeing = fold_for(self.resource.reading.policy, principal) if self.resource.reading else DENY
+        refused = policy is DENY and (seeing is DENY or not self.plan.on_item)
         facts = row_paths(policy) | row_paths(seeing) | _version(self.resource, self.plan)
-        return Access(policy, seeing, facts, self.views.of(self.resource, principal, facts), {}, {})
+        view = Select("", ()) if self.resource is NO_ROWS else self.views.of(self.resource, principal, facts)
+        return Access(policy, seeing, refused, facts, view, {}, {})
 
 
 class Runtime:
@@ -117,6 +149,8 @@ class Runtime:
         self.plan = plan
         self.newest = newest or plan
         self.versioned = plan.api_version if newest else None
+        self.gone_at = first_instant(plan.sunset) if plan.sunset and plan.gone_after_sunset else None
+        """From when on nothing of this version is served; None for no such time."""
         self.translation = Translation(plan, newest, conversions) if newest and newest is not plan else None
         self.storage = storage
         self.authenticator = authenticator
@@ -132,26 +166,50 @@ class Runtime:
             operation_id: self._bind(resource, operation, functions.get(operation_id))
             for operation_id, (resource, operation) in plan.operations.items()
         }
+        if plan.batch is not None:
+            self.operations[plan.batch.id] = self._bind_batch(plan.batch)
 
     def _bind(self, resource: ResourcePlan, operation: OperationPlan, function: Function | None) -> BoundOperation:
         seeing = paths(resource.reading.policy) if resource.reading else frozenset[Path]()
         return BoundOperation(
             plan=operation,
             resource=self.newest.by_name[resource.name],
+            reads=operation.method == "GET",
             needs_caller=fold(operation.policy, known=False, scopes=frozenset()) == DENIED,
             facts=paths(operation.policy) | seeing | _version(self.newest.by_name[resource.name], operation),
             check=self.checks[resource.name],
             selector=Selector(resource, operation, self.inputs, self.views),
             input=self._input(resource, operation),
+            caller_defaults=_caller_defaults(self.newest.by_name[resource.name], operation),
             function=function,
             writes_one_row=operation.kind == "create"
             and function is None
-            and operation.timeout_seconds is None
+            and not (
+                self.newest.external and operation.timeout_seconds
+            )  # those share no statement, so are to be undone
             and all(relation.input_name is None for relation in resource.relations)
             and resource.name not in self.newest.audited
             and not self.newest.checked_references(self.newest.by_name[resource.name]),
             views=self.views,
+            translation=self.translation,
             tenanted=self._tenanted(resource.name),
+        )
+
+    def _bind_batch(self, batch: OperationPlan) -> BoundOperation:
+        """Bound after all others: it needs a caller where each of its steps would."""
+        return BoundOperation(
+            plan=batch,
+            resource=NO_ROWS,
+            reads=False,
+            needs_caller=all(found.needs_caller for found in self.operations.values() if found.in_batches),
+            facts=frozenset(),
+            check=row_check(self.plan, NO_ROWS),
+            selector=Selector(NO_ROWS, batch, self.inputs, self.views),
+            input=None,
+            caller_defaults=(),
+            function=None,
+            writes_one_row=False,
+            views=self.views,
         )
 
     def _tenanted(self, name: str) -> ResourcePlan | None:
@@ -188,6 +246,16 @@ class Runtime:
         target = self.plan.by_name[relation.target]
         found = next((operation for operation in target.operations if operation.kind == "browse"), None)
         return self.operations[found.id] if found and relation.nested_route else None
+
+
+def first_instant(day: str) -> datetime:
+    """The first instant of a day in UTC; the day as ISO 8601 writes it."""
+    return datetime.fromisoformat(day).replace(tzinfo=UTC)
+
+
+def _caller_defaults(resource: ResourcePlan, operation: OperationPlan) -> tuple[FieldPlan, ...]:
+    writable = {"create": ("always", "create"), "replace": ("always",)}.get(operation.kind, ())
+    return tuple(field for field in resource.fields if field.caller_default and field.write in writable)
 
 
 def _version(resource: ResourcePlan, operation: OperationPlan) -> frozenset[Path]:

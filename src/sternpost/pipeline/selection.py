@@ -1,4 +1,4 @@
-"""The parameters of reads: page, order, filters, fields, includes. Checked against what the contract allows."""
+"""What is asked of a read (page, order, filters, fields, relations), checked against what the contract allows."""
 
 from __future__ import annotations
 
@@ -10,8 +10,23 @@ from typing import Any, cast
 import orjson
 
 from sternpost.errors import Detail, Invalid
-from sternpost.pipeline.call import ListParameter
 from sternpost.pipeline.inputs import Inputs
+from sternpost.pipeline.list_query import (
+    Count,
+    Cursor,
+    Fields,
+    Filter,
+    Include,
+    Limit,
+    ListQuery,
+    Named,
+    Page,
+    PageSize,
+    Part,
+    Path,
+    Repeated,
+    Sort,
+)
 from sternpost.pipeline.views import (
     EMPTY_TREE,
     FIELDS_MAX,
@@ -28,11 +43,9 @@ from sternpost.ports.authenticator import Principal
 
 PAGE_MAX = 10_000_000
 SORTS_MAX = 20
-_BEGIN = ListParameter("cursor", None, "")
-_PARTS = ("page", "pageSize", "cursor", "count")
 KEPT_MAX = 1000
 KEPT_CHARACTERS_MAX = 300
-"""The size of the cache of checked parameters of one operation, and the longest ones that are cached."""
+"""Queries that are kept once they are checked: so many of one operation, and no longer ones."""
 
 IN_MAX = 100
 """Values that one `in` filter may list."""
@@ -44,7 +57,7 @@ FIRST_VALUE = 3
 
 @dataclass(slots=True)
 class Selection:
-    """Checked parameters.
+    """What is asked for, checked.
 
     Attributes:
         tree: the fields and relations that are asked for.
@@ -53,7 +66,7 @@ class Selection:
         cursor: where the list continues; empty for its beginning, None if pages are requested by number.
         count: whether the total is wanted with a cursor; pages by number always tell it.
         bound_to: what a cursor of this list is bound to: the same text stands for the same rows in the same order.
-        paging: the parameters given that divide the list into parts.
+        paging: the parts given that divide the list, by the names that the client gave them.
     """
 
     tree: IncludeTree
@@ -80,10 +93,10 @@ class Rules:
         sort = operation.sort if operation else ()
         self.sortable = {resource.fields_by_name[name].public_name: name for name in sort}
 
-    def names(self, prefix: str = "") -> list[str]:
-        """The parameters that filter, of fields that everyone may see."""
+    def names(self, path: Path, named: Named) -> list[str]:
+        """The filters, as the client would name them, on fields that everyone may see."""
         return [
-            prefix + (name if operator == "eq" else f"{name}[{operator}]")
+            named(path, name, operator)
             for name, field in self.filters.items()
             if field.read_scope is None
             for operator in field.filters
@@ -92,7 +105,7 @@ class Rules:
 
 @dataclass(slots=True)
 class _Asked:
-    """What was asked of one relation, as it is put together from several parameters."""
+    """What was asked of one relation, as it is put together from several parts."""
 
     tree: IncludeTree
     resource: ResourcePlan
@@ -103,9 +116,10 @@ class _Asked:
 
 @dataclass(slots=True)
 class _Reading:
-    """One reading of parameters: who sent them, and what came of them by now."""
+    """One reading of a query: who sent it, how they name things, and what came of it by now."""
 
     selection: Selection
+    named: Named
     scopes: frozenset[str]
     conditions: list[Node] = field(default_factory=list[Node])
     filters: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
@@ -119,7 +133,7 @@ class _Reading:
 
 
 class Selector:
-    """Reads the parameters of one operation; everything it needs is prepared at start."""
+    """Checks queries of one operation; everything it needs is prepared at start."""
 
     def __init__(self, resource: ResourcePlan, operation: OperationPlan, inputs: Inputs, views: Views) -> None:
         self.resource = resource
@@ -133,43 +147,24 @@ class Selector:
         self.default_order = tuple(
             ordered(name.removeprefix("-"), name.startswith("-")) for name in operation.default_sort
         )
-        self.allowed = self._allowed()
         self._rules_of: dict[tuple[str, str], Rules] = {}
 
-    def select(
-        self,
-        parameters: tuple[ListParameter, ...],
-        principal: Principal | None,
-        kept: dict[tuple[ListParameter, ...], Selection],
-    ) -> Selection:
-        """The checked parameters; `kept` holds those that callers with the same scopes sent before.
+    def select(self, query: ListQuery, principal: Principal | None, kept: dict[ListQuery, Selection]) -> Selection:
+        """What is asked for; `kept` holds what callers with the same scopes asked for before.
 
         Raises:
-            Invalid: with every problem; an unknown parameter names the allowed ones.
+            Invalid: with every problem; an unknown part names the allowed ones.
         """
-        found = kept.get(parameters)
+        found = kept.get(query)
         if found is None:
-            cursor = next((p for p in parameters if p.name == "cursor" and p.operator is None and p.value), None)
-            if cursor is not None:
-                return self._going_on(cursor, parameters, principal, kept)
-            found = self._select(parameters, principal)
-            if sum(len(parameter.value) for parameter in parameters) <= KEPT_CHARACTERS_MAX:
+            found = self._select(query, principal)
+            if query.size <= KEPT_CHARACTERS_MAX:
                 if len(kept) >= KEPT_MAX:
                     kept.clear()
-                kept[parameters] = found
-        return found
-
-    def _going_on(
-        self,
-        cursor: ListParameter,
-        parameters: tuple[ListParameter, ...],
-        principal: Principal | None,
-        kept: dict[tuple[ListParameter, ...], Selection],
-    ) -> Selection:
-        """The parameters with a cursor: but for it they are the same on each page of a list."""
-        begun = tuple([_BEGIN if parameter is cursor else parameter for parameter in parameters])
-        found = copy(self.select(begun, principal, kept))
-        found.cursor = cursor.value
+                kept[query] = found
+        if query.cursor:  # but for it, each page of a list is asked for alike
+            found = copy(found)
+            found.cursor = query.cursor
         return found
 
     def rules_of(self, relation: RelationPlan) -> Rules:
@@ -183,26 +178,20 @@ class Selector:
             found = self._rules_of[key] = Rules(resource, browse, self.inputs, without=relation.remote_field)
         return found
 
-    def _select(self, parameters: tuple[ListParameter, ...], principal: Principal | None) -> Selection:
+    def _select(self, query: ListQuery, principal: Principal | None) -> Selection:
         selection = Selection(EMPTY_TREE, page_size=self.operation.page_size or 0, order=self.default_order)
-        reading = _Reading(selection, principal.scopes if principal else frozenset[str]())
+        reading = _Reading(selection, query.named, principal.scopes if principal else frozenset[str]())
         details: list[Detail] = []
-        seen: set[tuple[str, str]] = set()
-        for parameter in parameters:
-            shown = parameter.name if parameter.operator is None else f"{parameter.name}[{parameter.operator}]"
-            key = (parameter.name, parameter.operator or "eq")
-            if key in seen:
-                details.append(Detail(shown, "repeated_parameter", "The parameter is given more than once"))
-                continue
-            seen.add(key)
+        for part in query.parts:
             try:
-                self._apply(parameter, reading)
+                self._apply(part, reading)
             except ValueError as error:
-                code = "unknown_parameter" if isinstance(error, _Unknown) else "invalid_parameter"
-                details.append(Detail(shown, code, str(error)))
-        if selection.cursor is not None and "page" in selection.paging:
+                code = error.code if isinstance(error, _Refused) else "invalid_parameter"
+                details.append(Detail(part.shown, code, str(error)))
+        pages = [part.shown for part in query.parts if isinstance(part, Page)]
+        if self.is_list and selection.cursor is not None and pages:
             message = "cursor and page cannot be used together: leave one of them out"
-            details.append(Detail("page", "invalid_parameter", message))
+            details.append(Detail(pages[0], "invalid_parameter", message))
         if details:
             raise Invalid("Invalid parameters", details=details)
         selection.conditions = tuple(reading.conditions)
@@ -213,94 +202,83 @@ class Selector:
             selection.bound_to = self._bound_to(reading)
         return selection
 
-    def _apply(self, parameter: ListParameter, reading: _Reading) -> None:
-        selection, name = reading.selection, parameter.name
-        if parameter.operator is None and self._choose(parameter, reading):
-            return
-        if self.includes and "." in name:
-            self._of_relation(parameter, reading)
-            return
-        if not self.is_list:
-            raise self._unknown()
-        if parameter.operator is None and name in _PARTS:
-            selection.paging += (name,)
-            if name == "page":
-                selection.page = _whole(parameter.value, 1, PAGE_MAX)
-            elif name == "pageSize":
-                selection.page_size = _whole(parameter.value, 1, self.operation.max_page_size or 1)
-            elif name == "cursor":
-                selection.cursor = parameter.value
-            else:
-                if parameter.value != "true":
-                    raise ValueError("Input should be true; leave count out if you do not need the total")
+    def _apply(self, part: Part, reading: _Reading) -> None:
+        match part:
+            case Repeated():
+                raise _Refused("repeated_parameter", "The parameter is given more than once")
+            case Include() if self.includes:
+                self._include(part, reading)
+            case Fields() if self.chooses:
+                self._fields(part, reading)
+            case Limit() | Sort(path=(_, *_)) | Filter(path=(_, *_)) if self.includes:
+                self._of_relation(part, reading)
+            case Page() | PageSize() | Cursor() | Count() if self.is_list:
+                reading.selection.paging += (part.shown,)
+                self._divide(part, reading.selection)
+            case Sort(path=()) if self.is_list:
+                reading.selection.order = _order(part, self.rules)
+            case Filter(path=()) if self.is_list:
+                condition, value = self._condition(part, self.rules, reading)
+                reading.conditions.append(condition)
+                reading.filters.append((part.name, part.operator, str(value)))
+            case _:
+                raise _unknown(self._allowed(reading.named))
+
+    def _divide(self, part: Page | PageSize | Cursor | Count, selection: Selection) -> None:
+        """Which part of the list is asked for."""
+        match part:
+            case Page():
+                selection.page = _whole(part.number, PAGE_MAX)
+            case PageSize():
+                selection.page_size = _whole(part.rows, self.operation.max_page_size or 1)
+            case Cursor():
+                selection.cursor = ""
+            case Count():
+                _check(part.problem)
                 selection.count = True
-        elif parameter.operator is None and name == "sort":
-            selection.order = _sort(parameter.value, self.rules)
-        else:
-            condition, value = self._condition(name, parameter, self.rules, reading, lambda: self.allowed)
-            reading.conditions.append(condition)
-            reading.filters.append((name, parameter.operator or "eq", str(value)))
 
-    def _choose(self, parameter: ListParameter, reading: _Reading) -> bool:
-        """What of the rows is asked for: `include` and `fields`."""
-        if parameter.name == "include" and self.includes:
-            paths = parameter.value.split(",")
-            if len(paths) > INCLUDES_MAX:
-                raise ValueError(f"At most {INCLUDES_MAX} relations can be included")
-            for path in paths:
-                self._relation(path, reading)
-        elif parameter.name == "fields" and self.chooses:
-            paths = parameter.value.split(",")
-            if len(paths) > FIELDS_MAX:
-                raise ValueError(f"At most {FIELDS_MAX} fields can be listed")
-            for path in paths:
-                self._field(path, reading)
-        else:
-            return False
-        return True
+    def _include(self, part: Include, reading: _Reading) -> None:
+        if len(part.paths) > INCLUDES_MAX:
+            raise ValueError(f"At most {INCLUDES_MAX} relations can be included")
+        for path in part.paths:
+            self._relation(path, reading)
 
-    def _condition(
-        self,
-        name: str,
-        parameter: ListParameter,
-        rules: Rules,
-        reading: _Reading,
-        allowed: Callable[[], Sequence[str]],
-    ) -> tuple[Node, Any]:
+    def _fields(self, part: Fields, reading: _Reading) -> None:
+        if len(part.paths) > FIELDS_MAX:
+            raise ValueError(f"At most {FIELDS_MAX} fields can be listed")
+        for path in part.paths:
+            self._field(path, reading)
+
+    def _condition(self, part: Filter, rules: Rules, reading: _Reading) -> tuple[Node, Any]:
         """A filter, and its value for cursors."""
-        field = rules.filters.get(name)
+        field = rules.filters.get(part.name)
         if field is None or not can_see(field, reading.scopes):
-            raise self._unknown(allowed())
-        operator = parameter.operator or "eq"
+            raise _unknown(_of_list(part.path, rules, reading.named) if part.path else self._allowed(reading.named))
+        operator = part.operator
         if operator not in field.filters:
-            raise _Unknown(f"{field.public_name} has no filter {operator!r}; allowed are {', '.join(field.filters)}")
-        parse, path = rules.parsers[name], (field.name,)
-        if operator == "isNull":
-            wanted = _flag(parameter.value)
-            return Compare(path, "isNull" if wanted else "isNotNull"), wanted
+            raise _unknown_operator(field, operator)
+        _check(part.problem)
+        parse, path, operand = rules.parsers[part.name], (field.name,), part.operand
+        if isinstance(operand, bool):
+            return Compare(path, "isNull" if operand else "isNotNull"), operand
         value: Any
-        if operator == "in":
-            parts = parameter.value.split(",")
-            if len(parts) > IN_MAX:
-                raise ValueError(f"At most {IN_MAX} values can be listed")
-            value = [parse(part) for part in parts]
+        if isinstance(operand, str):
+            value = parse(operand)
         else:
-            value = parse(parameter.value)
+            if len(operand) > IN_MAX:
+                raise ValueError(f"At most {IN_MAX} values can be listed")
+            value = [parse(item) for item in operand]
         if operator == "ne":  # the exact complement of "eq"
             return Not(Compare(path, "eq", reading.slot(value))), value
         return Compare(path, cast("Operator", operator), reading.slot(value)), value
 
     # -- relations
 
-    def _root(self, reading: _Reading) -> _Asked:
-        return reading.asked.setdefault((), _Asked(IncludeTree(), self.resource))
-
-    def _relation(self, path: str, reading: _Reading) -> _Asked:
-        """The relation at a path, which is included by being named."""
-        names = path.split(".")
+    def _relation(self, names: Path, reading: _Reading) -> _Asked:
+        """The relation at a path, which is included by being named; without a path, the resource itself."""
         if len(names) > INCLUDE_DEPTH_MAX:
             raise ValueError(f"Relations can be included at most {INCLUDE_DEPTH_MAX} levels deep")
-        found = self._root(reading)
+        found = reading.asked.setdefault((), _Asked(IncludeTree(), self.resource))
         at: tuple[str, ...] = ()
         for name in names:
             allowed = {relation.public_name: relation for relation in self.views.includable(found.resource)}
@@ -319,51 +297,45 @@ class Selector:
             found = below
         return found
 
-    def _field(self, path: str, reading: _Reading) -> None:
-        """One name of `fields`: a field, or a relation as a whole; with dots, of a relation."""
-        before, dot, name = path.rpartition(".")
-        found = self._relation(before, reading) if dot else self._root(reading)
+    def _field(self, path: Path, reading: _Reading) -> None:
+        """One of the wanted fields: a field, or a relation as a whole; behind a path, of a relation."""
+        *before, name = path
+        above = tuple(before)
+        found = self._relation(above, reading)
         visible = {f.public_name: f.name for f in found.resource.fields if can_see(f, reading.scopes)}
         relations = {relation.public_name for relation in self.views.includable(found.resource)}
         if name not in visible and name not in relations:
             allowed = ", ".join([*visible, *sorted(relations)])
             raise ValueError(f"{found.resource.name} has no field {name!r}; allowed are {allowed}")
-        self._narrow(before, reading)
+        for length in range(len(above) + 1):  # from here on only what is named comes of the resources along the path
+            asked = self._relation(above[:length], reading)
+            if asked.fields is None:
+                asked.fields = set()
         if name in visible:
             assert found.fields is not None, "it was narrowed just now"
             found.fields.add(visible[name])
         else:
             self._relation(path, reading).whole = True
 
-    def _narrow(self, path: str, reading: _Reading) -> None:
-        """From now on, only what is named comes of the resources along a path."""
-        parts = path.split(".") if path else []
-        for length in range(len(parts) + 1):
-            asked = self._relation(".".join(parts[:length]), reading) if length else self._root(reading)
-            if asked.fields is None:
-                asked.fields = set()
-
-    def _of_relation(self, parameter: ListParameter, reading: _Reading) -> None:
-        """A parameter of an included list: the same as that of a list, with the relation's path before it."""
-        path, _, name = parameter.name.rpartition(".")
-        asked = self._relation(path, reading)
+    def _of_relation(self, part: Limit | Sort | Filter, reading: _Reading) -> None:
+        """A part of an included list: the same as that of a list, with the relation's path."""
+        asked = self._relation(part.path, reading)
         relation = asked.relation
         assert relation is not None, "the path is not empty"
         rules = self.rules_of(relation)
         if relation.kind == "one":
-            raise _Unknown(f"{path} is a single row, not a list, so it takes no parameters")
-        if parameter.operator is None and name == "limit":
-            asked.tree.limit = reading.slot(_whole(parameter.value, 1, relation.max_items))
-        elif parameter.operator is None and name == "sort" and rules.sortable:
-            asked.tree.order = _sort(parameter.value, rules)
-        else:
-
-            def allowed() -> list[str]:
-                sort = [f"{path}.sort"] if rules.sortable else []
-                return [f"{path}.limit", *sort, *rules.names(f"{path}.")]
-
-            condition, _ = self._condition(name, parameter, rules, reading, allowed)
-            asked.tree.conditions += (condition,)
+            message = f"{'.'.join(part.path)} is one row, not a list: it takes no parameters"
+            raise _Refused("unknown_parameter", message)
+        match part:
+            case Limit():
+                asked.tree.limit = reading.slot(_whole(part.rows, relation.max_items))
+            case Sort():
+                if not rules.sortable:
+                    raise _unknown(_of_list(part.path, rules, reading.named))
+                asked.tree.order = _order(part, rules)
+            case Filter():
+                condition, _ = self._condition(part, rules, reading)
+                asked.tree.conditions += (condition,)
 
     # -- parts
 
@@ -374,48 +346,60 @@ class Selector:
         ]
         return orjson.dumps([self.views.plan.base_path, self.operation.id, order, sorted(reading.filters)])
 
-    def _unknown(self, allowed: Sequence[str] | None = None) -> _Unknown:
-        names = self.allowed if allowed is None else allowed
-        return _Unknown(f"There is no such parameter; allowed are {', '.join(names) or 'none'}")
-
-    def _allowed(self) -> tuple[str, ...]:
+    def _allowed(self, named: Named) -> list[str]:
+        """Every part that may be asked for, as the client would name it."""
         names: list[str] = ["page", "pageSize"] if self.is_list else []
         names += ["sort"] if self.rules.sortable else []
         names += ["include"] if self.includes else []
-        names += self.rules.names()
+        names += self.rules.names((), named)
         names += ["cursor", "count"] if self.is_list else []
         names += ["fields"] if self.chooses else []
-        return tuple(names)
+        return names
 
 
-class _Unknown(ValueError):
-    """A parameter that does not exist here."""
+class _Refused(ValueError):
+    """A part that is refused for another reason than its value."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
-def _whole(text: str, low: int, high: int) -> int:
-    if not (text.isascii() and text.isdigit()) or len(text) > 12 or not low <= int(text) <= high:
-        raise ValueError(f"Input should be a whole number from {low} to {high}")
-    return int(text)
+def _unknown(allowed: Sequence[str]) -> _Refused:
+    return _Refused("unknown_parameter", f"There is no such parameter; allowed are {', '.join(allowed) or 'none'}")
 
 
-def _flag(text: str) -> bool:
-    if text not in ("true", "false"):
-        raise ValueError("Input should be true or false")
-    return text == "true"
+def _unknown_operator(field: FieldPlan, operator: str) -> _Refused:
+    message = f"{field.public_name} has no filter {operator!r}; allowed are {', '.join(field.filters)}"
+    return _Refused("unknown_parameter", message)
 
 
-def _sort(text: str, rules: Rules) -> tuple[Order, ...]:
+def _of_list(path: Path, rules: Rules, named: Named) -> list[str]:
+    """Every part that may be asked of an included list, as the client would name it."""
+    names = ("limit", "sort") if rules.sortable else ("limit",)
+    return [*(named(path, name, "eq") for name in names), *rules.names(path, named)]
+
+
+def _check(problem: str | None) -> None:
+    if problem is not None:
+        raise ValueError(problem)
+
+
+def _whole(number: int | None, most: int) -> int:
+    if number is None or not 1 <= number <= most:
+        raise ValueError(f"Input should be a whole number from 1 to {most}")
+    return number
+
+
+def _order(part: Sort, rules: Rules) -> tuple[Order, ...]:
     order: dict[str, bool] = {}
-    parts = text.split(",")
-    if len(parts) > SORTS_MAX:
+    if len(part.fields) > SORTS_MAX:
         raise ValueError(f"The list can be sorted by at most {SORTS_MAX} fields")
-    for part in parts:
-        name = rules.sortable.get(part.removeprefix("-"))
+    for public_name, descending in part.fields:
+        name = rules.sortable.get(public_name)
         if name is None:
-            raise ValueError(
-                f"Cannot sort by {part.removeprefix('-')!r}; allowed are {', '.join(rules.sortable) or 'none'}"
-            )
-        order.setdefault(name, part.startswith("-"))  # a second time changes nothing in the order
+            raise ValueError(f"Cannot sort by {public_name!r}; allowed are {', '.join(rules.sortable) or 'none'}")
+        order.setdefault(name, descending)  # a second time changes nothing in the order
     return tuple(ordered(name, descending) for name, descending in order.items())
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import orjson
 
-from sternpost.plan.policy import PolicyNode
+from sternpost.plan.policy import ALLOW, PolicyNode
 from sternpost.plan.query import Path
 
 Kind = Literal["id", "string", "integer", "number", "boolean", "decimal", "datetime", "date", "uuid", "enum", "json"]
@@ -23,7 +23,12 @@ Generated = Literal["id", "created", "updated", "version", "deleted", "database"
 """Who fills it in: the server the key, the time of creation, the time of the last change, the number of changes, the time
 of deletion, the caller's tenant; or the database itself."""
 
-OperationKind = Literal["browse", "read", "create", "replace", "update", "delete", "restore", "transition", "custom"]
+OperationKind = Literal[
+    "browse", "read", "create", "replace", "update", "delete", "restore", "transition", "custom", "batch"
+]
+
+BATCH = "$batch"
+"""The id of the operation that carries several others out."""
 
 OnDelete = Literal["restrict", "cascade", "set_null"]
 
@@ -295,6 +300,38 @@ class Plan:
     @cached_property
     def operations(self) -> dict[str, tuple[ResourcePlan, OperationPlan]]:
         return {operation.id: (resource, operation) for resource in self.resources for operation in resource.operations}
+
+    @cached_property
+    def batch(self) -> OperationPlan | None:
+        """Several operations in one transaction; None where there are no batches. It is about no resource, and whoever may
+        call one of its operations may call it: each is under its own policy."""
+        if not self.batch_max:
+            return None
+        return OperationPlan(
+            id=BATCH,
+            name=BATCH,
+            kind="batch",
+            resource="",
+            method="POST",
+            path=f"{self.base_path}/{BATCH}",
+            on_item=False,
+            policy=ALLOW,
+            summary="Several operations in one transaction: all of them, or none",
+            success_message="Batch carried out",
+            status=200,
+            page_size=None,
+            max_page_size=None,
+            sort=(),
+            default_sort=(),
+            state_field=None,
+            sources=(),
+            target=None,
+            input=None,
+            output=None,
+            returns_nothing=False,
+            timeout_seconds=None,
+            has_service=False,
+        )
 
     @cached_property
     def tenanted(self) -> frozenset[str]:

@@ -281,9 +281,19 @@ class Storage(Protocol):
         ...
 
     async def insert(
-        self, resource: str, values: Values, statistics: Statistics, visibility: Visibility = NO_TENANT
+        self,
+        resource: str,
+        values: Values,
+        statistics: Statistics,
+        visibility: Visibility = NO_TENANT,
+        timeout_seconds: float | None = None,
     ) -> Document:
-        """Adds one row in a transaction of its own, and gives it back; it may share that transaction with others like it."""
+        """Adds one row in a transaction of its own, and gives it back; it may share that transaction with others like it.
+
+        Raises:
+            Timeout: the row was not on its way into the database in time, and never will be. One that is on its way then is
+                waited for, so that this always means: nothing was written.
+        """
         ...
 
     def export(

@@ -171,7 +171,7 @@ def test_rows_are_those_that_are_asked_for(tmp_path: Path) -> None:
         shown: list[tuple[int, int]] = []
         database.load(size, lambda done, total: shown.append((done, total)))
         assert shown[-1] == (2500, 2500)
-        with closing(sqlite3.connect(database.template)) as connection:
+        with closing(sqlite3.connect(database.template())) as connection:
             ids = [row[0] for row in connection.execute("SELECT id FROM users ORDER BY id")]
             assert ids == [row_id(1, number) for number in range(2000)]
             pending = connection.execute("SELECT count(*) FROM users WHERE status = 'pending'").fetchone()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
+from sternpost.errors import Timeout
 from sternpost.storage.sql.grouping import Grouping
 
 
@@ -17,7 +18,8 @@ class Database:
         self.groups: list[list[int]] = []
         self.gates: list[asyncio.Future[None]] = []
 
-    async def run(self, key: str, parts: list[int]) -> Sequence[int | Exception]:
+    async def run(self, key: str, take: Callable[[], list[int]]) -> Sequence[int | Exception]:
+        parts = take()
         self.groups.append(parts)
         gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.gates.append(gate)
@@ -79,7 +81,7 @@ async def test_each_gets_its_own_error() -> None:
 
 
 async def test_a_failure_of_all_reaches_each() -> None:
-    async def run(key: str, parts: list[int]) -> Sequence[int]:
+    async def run(key: str, take: Callable[[], list[int]]) -> Sequence[int]:
         raise OSError("away")
 
     grouping: Grouping[str, int, int] = Grouping(run)
@@ -115,3 +117,30 @@ async def test_closing_gives_up_what_is_under_way() -> None:
     grouping.close()
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+async def test_a_time_limit_ends_what_waits_and_not_what_is_under_way() -> None:
+    database, free = Database(), asyncio.Event()
+
+    async def run(key: str, take: Callable[[], list[int]]) -> Sequence[int | Exception]:
+        await free.wait()  # as for the writer's lock
+        return await database.run(key, take)
+
+    grouping: Grouping[str, int, int] = Grouping(run, in_flight_max=1)
+    patient, hasty = (asyncio.create_task(grouping.join_within(limit, "a", 1)) for limit in (None, 0.001))
+    await database.turn()
+    late = asyncio.create_task(grouping.join_within(0.001, "a", 3))
+    for given_up in (hasty, late):
+        with pytest.raises(Timeout):
+            await given_up
+    under_way = asyncio.create_task(grouping.join_within(0.1, "b", 4))
+    free.set()
+    while len(database.groups) < 2:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0.15)
+    assert not under_way.done(), "what is being written is waited for, however long it takes"
+    for gate in database.gates:
+        gate.set_result(None)
+    assert (await patient, await under_way) == (10, 40)
+    assert database.groups == [[1], [4]], "what was given up was never sent"
+    assert grouping._groups == {}

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sternpost.errors import Detail, Invalid
-from sternpost.pipeline.batch import Result, Step
-from sternpost.pipeline.call import ListParameter
+from sternpost.pipeline.call import Result, Step
 from sternpost.pipeline.inputs import DETAILS_MAX
+from sternpost.pipeline.list_query import NOTHING_ASKED
 from sternpost.plan.model import Plan
+from sternpost.protocols.http.messages import ENCODING
 from sternpost.protocols.rest.conditions import entity_tag, versions_of
-from sternpost.protocols.rest.http import ENCODING
+from sternpost.protocols.rest.query import of_pairs
 
 STEP_NAME = r"^[A-Za-z][A-Za-z0-9_]{0,31}$"
 QUERY_MAX = 30
@@ -37,22 +38,19 @@ class _Batch(BaseModel):
     operations: Annotated[list[_Step], Field(min_length=1)]
 
 
-def read_steps(body: bytes, most: int, parameter: Callable[[str, str], ListParameter]) -> list[Step]:
+def read_steps(body: bytes) -> list[Step]:
     """The steps in a body. Raises `Invalid`."""
     try:
         batch = _Batch.model_validate_json(body)
     except ValidationError as error:
         raise Invalid("Invalid batch", details=_details(error)) from None
-    if len(batch.operations) > most:
-        message = f"A batch contains at most {most} operations"
-        raise Invalid("Invalid batch", details=[Detail("operations", "too_long", message)])
     return [
         Step(
             operation=step.operation,
             name=step.name,
             id=step.id,
             body=step.body,
-            parameters=tuple(parameter(name, value) for name, value in (step.query or {}).items()),
+            query=of_pairs(step.query.items()) if step.query else NOTHING_ASKED,
             match=None if step.if_match is None else versions_of(step.if_match),
         )
         for step in batch.operations
@@ -67,7 +65,7 @@ def _details(error: ValidationError) -> list[Detail]:
     ]
 
 
-def encode_results(results: list[Result], request_id: str) -> bytes:
+def encode_results(results: Sequence[Result], request_id: str) -> bytes:
     """The answer: for each operation its status, and what it would have answered alone."""
     data: list[dict[str, Any]] = []
     for result in results:

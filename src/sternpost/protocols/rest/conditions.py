@@ -12,7 +12,7 @@ from hashlib import blake2b
 
 from sternpost.errors import Detail, Invalid
 from sternpost.pipeline.call import ANY, Precondition
-from sternpost.protocols.rest.http import RequestHeaders
+from sternpost.protocols.http.headers import RequestHeaders
 
 TAGS_MAX = 100
 """Tags that one header may list."""

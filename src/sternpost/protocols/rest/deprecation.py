@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from email.utils import format_datetime
 
+from sternpost.pipeline.runtime import first_instant
 from sternpost.plan.model import Plan
-from sternpost.protocols.rest.http import Header
-
-
-def day(text: str) -> datetime:
-    """The first instant of a day in UTC."""
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+from sternpost.protocols.http.messages import Header
 
 
 def deprecation_headers(plan: Plan) -> tuple[Header, ...]:
     """What every answer of the version carries; made once."""
     headers: list[Header] = []
     if plan.deprecated is not None:
-        headers.append((b"deprecation", f"@{int(day(plan.deprecated).timestamp())}".encode()))
+        headers.append((b"deprecation", f"@{int(first_instant(plan.deprecated).timestamp())}".encode()))
     if plan.sunset is not None:
-        headers.append((b"sunset", format_datetime(day(plan.sunset), usegmt=True).encode()))
+        headers.append((b"sunset", format_datetime(first_instant(plan.sunset), usegmt=True).encode()))
     if plan.deprecation_link is not None:
         relations = [name for name in ("deprecation", "sunset") if getattr(plan, _DAYS[name]) is not None]
         link = ", ".join(f'<{plan.deprecation_link}>; rel="{name}"' for name in relations)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import html
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from importlib.resources import files
 
 import orjson
 
 from sternpost.pipeline.runtime import Runtime
-from sternpost.protocols.rest.http import JSON, Header, Receive, Scope, Send, send_response
+from sternpost.protocols.http.addresses import Served, only_read
+from sternpost.protocols.http.headers import RequestHeaders
+from sternpost.protocols.http.messages import JSON, Header, Receive, Scope, Send, send_response
 from sternpost.protocols.rest.openapi import openapi
+from sternpost.telemetry.observation import Observation
 
 PAGE_POLICY = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
@@ -37,39 +40,33 @@ class Docs:
                 runtime.plan.title, f"{version.plan.base_path}/openapi.json", versions
             )
 
-    def knows(self, path: str) -> bool:
-        """Whether the path is one of these pages."""
-        return (
-            path in self.descriptions
-            or path in self.pages
-            or (path.startswith(_PREFIX) and path[len(_PREFIX) :] in _ASSETS)
-        )
+    def addresses(self) -> dict[str, Served]:
+        """What is served, by address."""
+        paths = [*self.descriptions, *self.pages, *(_PREFIX + name for name in _ASSETS)]
+        return dict.fromkeys(paths, only_read(self.serve))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve(
+        self, scope: Scope, receive: Receive, send: Send, headers: RequestHeaders, observation: Observation
+    ) -> None:
+        """Answers a read of one of the addresses."""
         path: str = scope["path"]
-        if path in self.descriptions:
-            await send_response(scope, send, 200, [JSON, *_headers()], self.descriptions[path])
-        elif path in self.pages:
-            page = [
-                (b"content-type", b"text/html; charset=utf-8"),
-                (b"content-security-policy", PAGE_POLICY),
-                *_headers(),
-            ]
-            await send_response(scope, send, 200, page, self.pages[path])
-        else:
-            await self._asset(scope, send, path[len(_PREFIX) :])
+        status, body, more = 200, self.descriptions.get(path), [JSON, *_headers()]
+        if path in self.pages:
+            body = self.pages[path]
+            policy = (b"content-security-policy", PAGE_POLICY)
+            more = [(b"content-type", b"text/html; charset=utf-8"), policy, *_headers()]
+        elif body is None:
+            status, body, more = _asset_answer(path.removeprefix(_PREFIX), scope["headers"])
+        observation.status = status
+        await send_response(scope, send, status, more, body)
 
-    async def _asset(self, scope: Scope, send: Send, name: str) -> None:
-        body, etag = _asset(name)
-        headers = [
-            (b"content-type", _TYPES[name.rpartition(".")[2]]),
-            (b"etag", etag),
-            *_headers(b"public, max-age=3600"),
-        ]
-        if any(key == b"if-none-match" and value == etag for key, value in scope["headers"]):
-            await send_response(scope, send, 304, headers, b"")
-        else:
-            await send_response(scope, send, 200, headers, body)
+
+def _asset_answer(name: str, request: Iterable[Header]) -> tuple[int, bytes, list[Header]]:
+    body, etag = _asset(name)
+    kept = _headers(b"public, max-age=3600")
+    more = [(b"content-type", _TYPES[name.rpartition(".")[2]]), (b"etag", etag), *kept]
+    has_it = any(key == b"if-none-match" and value == etag for key, value in request)
+    return (304, b"", more) if has_it else (200, body, more)
 
 
 def _headers(cache: bytes = b"no-cache") -> list[Header]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
 import orjson
 
+from sternpost.errors import SternpostError, Timeout
 from sternpost.pipeline.call import Answer
 from sternpost.ports.storage import Document
-from sternpost.protocols.rest.http import ENCODING
+from sternpost.protocols.http.body import CLIENT_CLOSED
+from sternpost.protocols.http.messages import ABORT, ENCODING, FixedHeaders, Header, Receive, Scope, Send
+from sternpost.telemetry.observation import Observation
 
 NDJSON = b"application/x-ndjson"
 CSV = b"text/csv"
@@ -20,6 +24,9 @@ _LINE = ENCODING | orjson.OPT_APPEND_NEWLINE
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What spreadsheets take for the beginning of a formula (OWASP, CSV injection)."""
+
+STALLED_SECONDS = 30.0
+"""How long a client may stop reading an export before it is cut off, because an export holds a database connection."""
 
 
 def wanted_export(accept: bytes) -> bytes | None:
@@ -55,6 +62,65 @@ async def encoded(media: bytes, answer: Answer) -> AsyncGenerator[bytes]:
             head = b""
     if head:
         yield head
+
+
+class Export:
+    """An export whose first part is there: from here on it can only be sent, or cut off."""
+
+    def __init__(self, headers: list[Header], first: bytes, chunks: AsyncGenerator[bytes]) -> None:
+        self._headers = headers
+        self._first = first
+        self._chunks = chunks
+
+    @classmethod
+    async def begun(cls, media: bytes, answer: Answer, name: str) -> Export:
+        """Reads the first part; `name` is that of the file a browser saves."""
+        chunks = encoded(media, answer)
+        return cls(export_headers(media, name), await anext(chunks, b""), chunks)
+
+    async def __aiter__(self) -> AsyncGenerator[bytes]:
+        yield self._first
+        async for chunk in self._chunks:
+            yield chunk
+
+    async def send(
+        self, scope: Scope, receive: Receive, send: Send, fixed: FixedHeaders, observation: Observation
+    ) -> None:
+        """Sends it part by part, as fast as the client takes it. What goes wrong on the way cuts the answer off: a client
+        must never take a part of a list for the whole."""
+        observation.status = 200
+        gone = asyncio.ensure_future(_disconnected(receive))
+        try:
+            headers = [*fixed.pairs, *self._headers, (b"x-request-id", observation.request_id.encode())]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            if scope["method"] != "HEAD":
+                async for chunk in self:
+                    async with asyncio.timeout(STALLED_SECONDS):
+                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                    if gone.done():
+                        observation.status = CLIENT_CLOSED
+                        return
+            await send({"type": "http.response.body", "body": b""})
+        except Exception as error:
+            reported = error
+            if isinstance(error, TimeoutError):
+                reported = Timeout("The client did not read the export for too long")
+            observation.error_code = reported.code if isinstance(reported, SternpostError) else "INTERNAL_ERROR"
+            observation.log.error(observation, reported)
+            if ABORT not in scope:
+                raise  # another server cuts the connection off when the application fails
+            scope[ABORT](receive)
+        finally:
+            gone.cancel()
+            await self.close()
+
+    async def close(self) -> None:
+        await self._chunks.aclose()
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _quality(parameters: bytes) -> float:

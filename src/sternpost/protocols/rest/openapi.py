@@ -6,12 +6,11 @@ from typing import Any
 
 from sternpost.errors import CATALOGUE
 from sternpost.ids import pattern as id_pattern
-from sternpost.pipeline.batch import NAME as BATCH
 from sternpost.pipeline.inputs import decimal_pattern
 from sternpost.pipeline.runtime import BoundOperation, Runtime
 from sternpost.pipeline.selection import IN_MAX, PAGE_MAX, SORTS_MAX, Rules, Selector
 from sternpost.pipeline.views import FIELDS_MAX, INCLUDES_MAX
-from sternpost.plan.model import FieldPlan, OperationPlan, PayloadPlan, RelationPlan, ResourcePlan
+from sternpost.plan.model import BATCH, FieldPlan, OperationPlan, PayloadPlan, RelationPlan, ResourcePlan
 from sternpost.plan.policy import Public, describe
 from sternpost.protocols.rest.batch import describe_batch
 

@@ -51,6 +51,8 @@ class Router:
                 if nested is not None:
                     endpoint = Endpoint(nested.plan, parent=(resource.name, relation.name))
                     self._below_items.setdefault((resource.path, relation.public_name), {}).setdefault("GET", endpoint)
+        if runtime.plan.batch is not None:
+            self._add(runtime.plan.batch, Endpoint(runtime.plan.batch, _JSON))
 
     def match(self, path: str) -> Match | None:
         """What is at an address, or None."""

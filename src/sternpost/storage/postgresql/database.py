@@ -193,7 +193,12 @@ class PostgresqlStorage:
         return SqlReader(self._reads, self.statements, statistics, visibility)
 
     async def insert(
-        self, resource: str, values: Values, statistics: Statistics, visibility: Visibility = NO_TENANT
+        self,
+        resource: str,
+        values: Values,
+        statistics: Statistics,
+        visibility: Visibility = NO_TENANT,
+        timeout_seconds: float | None = None,
     ) -> Document:
         statistics.statements += 1
         plan = self.statements.plan
@@ -202,7 +207,7 @@ class PostgresqlStorage:
             self.statements.plan.external
         ):  # the database makes the keys, so rows of one statement could not be told apart
             return await self._insert_one(resource, values)
-        return await self._inserts.insert(resource, values)
+        return await self._inserts.insert(resource, values, timeout_seconds)
 
     async def _insert_one(self, resource: str, values: Values) -> Document:
         return await SqlSession(_Single(self), self.statements, Statistics(), EVERY_TENANT).insert(resource, values)

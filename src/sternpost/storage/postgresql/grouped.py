@@ -27,8 +27,8 @@ class PointReads:
         """The row with this key (a UUID as 32 hexadecimal digits), or None; `others` are the statement's other parameters."""
         return await self.grouping.join((statement, others), key)
 
-    async def _run(self, kind: tuple[PointStatement, tuple[Any, ...]], keys: list[Any]) -> Sequence[Any]:
-        statement, others = kind
+    async def _run(self, kind: tuple[PointStatement, tuple[Any, ...]], take: Callable[[], list[Any]]) -> Sequence[Any]:
+        (statement, others), keys = kind, take()
         rows = await self._fetch(statement.many.text, statement.bind_many(keys, others))
         found = {row[-1].hex: row for row in rows} if statement.uuid_keys else {row[-1]: row for row in rows}
         return [found.get(key) for key in keys]
@@ -49,9 +49,9 @@ class EqualReads:
             return await self._fetch(text, arguments)
         return await rows
 
-    async def _run(self, kind: tuple[str, tuple[Any, ...]], parts: list[None]) -> Sequence[Sequence[Any]]:
-        rows = await self._fetch(*kind)
-        return [rows] * len(parts)
+    async def _run(self, kind: tuple[str, tuple[Any, ...]], take: Callable[[], list[None]]) -> Sequence[Sequence[Any]]:
+        parts = take()
+        return [await self._fetch(*kind)] * len(parts)
 
 
 class GroupedInserts:
@@ -69,12 +69,16 @@ class GroupedInserts:
         self._insert_one = insert_one
         self.grouping: Grouping[tuple[str, tuple[str, ...]], Values, Document] = Grouping(self._run)
 
-    async def insert(self, resource: str, values: Values) -> Document:
-        """Adds a row and gives it back."""
-        return await self.grouping.join((resource, tuple(sorted(values))), values)
+    async def insert(self, resource: str, values: Values, timeout_seconds: float | None = None) -> Document:
+        """Adds a row and gives it back. Raises `Timeout` where it is not on its way by then, and never will be."""
+        return await self.grouping.join_within(timeout_seconds, (resource, tuple(sorted(values))), values)
 
-    async def _run(self, kind: tuple[str, tuple[str, ...]], rows: list[Values]) -> Sequence[Document | Exception]:
-        resource, names = kind
+    async def _run(
+        self, kind: tuple[str, tuple[str, ...]], take: Callable[[], list[Values]]
+    ) -> Sequence[Document | Exception]:
+        (resource, names), rows = kind, take()
+        if not rows:
+            return []
         if len(rows) == 1:
             return [await self._insert_one(resource, rows[0])]
         plan = self._statements.plan.by_name[resource]

@@ -230,7 +230,8 @@ class ReplicatedReads:
 
         return check
 
-    async def _ask_primary(self, kind: None, parts: list[None]) -> Sequence[Position | Exception]:
+    async def _ask_primary(self, kind: None, take: Callable[[], list[None]]) -> Sequence[Position | Exception]:
+        parts = take()
         if self._system is None:
             self._system = (await self._primary(_PRIMARY_SYSTEM, ()))[0][0]
         try:

@@ -41,6 +41,15 @@ def constant(text: str) -> Any:
     return written
 
 
+def paged(found: Any, limit: int | None, offset: int | None, assembly: Assembly) -> Any:
+    """A part of the rows, by slots. One of the two needs the other: SQLite has no OFFSET without LIMIT."""
+    if limit is None and offset is None:
+        return found
+    most = constant(str(2**62)) if limit is None else assembly.slot(limit)
+    least = constant("0") if offset is None else assembly.slot(offset)
+    return found.limit(most).offset(least)
+
+
 class Conditions:
     """Writes conditions on the tables of a plan. Every table that it brings into a statement passes the gate."""
 

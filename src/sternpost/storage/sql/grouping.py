@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from copy import copy
 from typing import Any, Generic, TypeVar
 
+from sternpost.errors import Timeout
+
 SIZE_MAX = 256
 IN_FLIGHT_MAX = 2
 
@@ -18,13 +20,24 @@ Part = TypeVar("Part")
 Result = TypeVar("Result")
 
 
+class _Asked(Generic[Part, Result]):
+    """A part, the future of its result, and whether it is being carried out."""
+
+    __slots__ = ("future", "part", "taken")
+
+    def __init__(self, part: Part, future: asyncio.Future[Result]) -> None:
+        self.part = part
+        self.future = future
+        self.taken = False
+
+
 class _Group(Generic[Part, Result]):
     """The parts of one kind that wait for their turn."""
 
     __slots__ = ("in_flight", "scheduled", "waiting")
 
     def __init__(self) -> None:
-        self.waiting: list[tuple[Part, asyncio.Future[Result]]] = []
+        self.waiting: list[_Asked[Part, Result]] = []
         self.in_flight = 0
         self.scheduled = False
 
@@ -36,14 +49,16 @@ class Grouping(Generic[Key, Part, Result]):
     gone is not sent; one that is under way is finished for the others.
 
     Args:
-        run: carries parts of one kind out, and gives for each its result or the exception to raise.
+        run: carries parts of one kind out, and gives for each its result or the exception to raise. It is given a function
+            that takes the parts, and calls it once, when nothing has to be waited for any more before they are sent: a
+            part that was given up until then is not among them.
         size_max: parts that go together.
         in_flight_max: how many of one kind are under way at a time; what arrives meanwhile goes with the next.
     """
 
     def __init__(
         self,
-        run: Callable[[Key, list[Part]], Awaitable[Sequence[Result | Exception]]],
+        run: Callable[[Key, Callable[[], list[Part]]], Awaitable[Sequence[Result | Exception]]],
         *,
         size_max: int = SIZE_MAX,
         in_flight_max: int = IN_FLIGHT_MAX,
@@ -58,18 +73,38 @@ class Grouping(Generic[Key, Part, Result]):
 
     def join(self, key: Key, part: Part) -> asyncio.Future[Result]:
         """The result of a part; `key` says which parts can go together."""
+        return self._ask(key, part).future
+
+    async def join_within(self, timeout_seconds: float | None, key: Key, part: Part) -> Result:
+        """The same for whoever has a time limit.
+
+        A part that is being carried out when the time is up is waited for: nobody is told that it was given up while the
+        database keeps it.
+
+        Raises:
+            Timeout: it was not being carried out by then, and never is.
+        """
+        asked = self._ask(key, part)
+        if timeout_seconds is not None:
+            await asyncio.wait((asked.future,), timeout=timeout_seconds)
+            if not (asked.taken or asked.future.done()):
+                asked.future.cancel()
+                raise Timeout(log={"timeoutSeconds": timeout_seconds})
+        return await asked.future
+
+    def _ask(self, key: Key, part: Part) -> _Asked[Part, Result]:
         loop = self._loop
         if loop is None:
             loop = self._loop = asyncio.get_running_loop()
         group = self._groups.get(key)
         if group is None:
             group = self._groups[key] = _Group()
-        future: asyncio.Future[Result] = loop.create_future()
-        group.waiting.append((part, future))
+        asked: _Asked[Part, Result] = _Asked(part, loop.create_future())
+        group.waiting.append(asked)
         if not group.scheduled and group.in_flight < self._in_flight_max:
             group.scheduled = True
             loop.call_soon(self._start, key, group)
-        return future
+        return asked
 
     def close(self) -> None:
         """Gives up what is under way. It may be used again, also in another loop."""
@@ -79,7 +114,7 @@ class Grouping(Generic[Key, Part, Result]):
 
     def _start(self, key: Key, group: _Group[Part, Result]) -> None:
         group.scheduled = False
-        wanted = [pair for pair in group.waiting if not pair[1].done()]
+        wanted = [asked for asked in group.waiting if not asked.future.done()]
         group.waiting = wanted[self._size_max :]
         if wanted:
             group.in_flight += 1
@@ -89,28 +124,34 @@ class Grouping(Generic[Key, Part, Result]):
         elif not group.in_flight:
             self._groups.pop(key, None)
 
-    async def _carry_out(
-        self, key: Key, group: _Group[Part, Result], pairs: list[tuple[Part, asyncio.Future[Result]]]
-    ) -> None:
+    async def _carry_out(self, key: Key, group: _Group[Part, Result], parts: list[_Asked[Part, Result]]) -> None:
+        def take() -> list[Part]:
+            nonlocal parts
+            parts = [asked for asked in parts if not asked.future.done()]
+            for asked in parts:
+                asked.taken = True
+            return [asked.part for asked in parts]
+
         try:
-            results = await self._run(key, [part for part, _ in pairs])
+            results = await self._run(key, take)
         except asyncio.CancelledError:
-            for _, future in pairs:
-                future.cancel()
+            for asked in parts:
+                asked.future.cancel()
             raise
         except Exception as error:  # noqa: BLE001  (raised where the results are awaited)
-            results = [error] * len(pairs)
+            results = [error] * len(parts)
         finally:
             group.in_flight -= 1
             if group.waiting:
                 self._start(key, group)
             elif not group.in_flight and not group.scheduled:
                 self._groups.pop(key, None)
-        for (_, future), result in zip(pairs, results, strict=True):
+        for asked, result in zip(parts, results, strict=True):
+            future = asked.future
             if future.done():
                 continue
             if isinstance(result, Exception):
-                future.set_exception(_own(result) if len(pairs) > 1 else result)
+                future.set_exception(_own(result) if len(parts) > 1 else result)
             else:
                 future.set_result(result)
 

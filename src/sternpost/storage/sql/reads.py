@@ -11,12 +11,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, and_, cast, func, or_, select, tuple_, union_all
 
 from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
-from sternpost.plan.policy import COMPARE
-from sternpost.plan.query import ALL, Aggregate, Measure, Nested, Order, Path, ordered, total_order
+from sternpost.plan.query import ALL, Nested, Order, Path, ordered, total_order
 from sternpost.plan.query import Select as Query
 from sternpost.ports.storage import Position
 from sternpost.storage.sql.codecs import Codecs, Decoder
-from sternpost.storage.sql.conditions import Conditions, constant
+from sternpost.storage.sql.conditions import Conditions, constant, paged
 from sternpost.storage.sql.dialect import Codec, ColumnType
 from sternpost.storage.sql.schema import Schema
 from sternpost.storage.sql.statement import Assembly, Statement
@@ -193,7 +192,7 @@ class Reads:
             page = page.order_by(*self.conditions.order(order, resource, values))
         else:
             page = self._stretches(query, order, resource, table, columns, values, conditions, assembly)
-        page = self._paged(page, query, assembly)
+        page = paged(page, query.limit, query.offset, assembly)
         if counted:
             page = page.add_columns(self._counted(query, resource, assembly).scalar_subquery())
         return assembly.statement(self._locked(page, query, table))
@@ -247,15 +246,6 @@ class Reads:
             .subquery("ranked")
         )
         return select(ranked.c.c0).where(ranked.c.c1 == constant("1"))
-
-    def _paged(self, page: Any, query: Query, assembly: Assembly) -> Any:
-        """A part of the rows. One of the two needs the other: SQLite has no OFFSET without LIMIT."""
-        if query.limit is None and query.offset is None:
-            return page
-        most = constant(str(2**62)) if query.limit is None else assembly.slot(query.limit)
-        # behind a position there is no offset, unless one is asked for
-        least = constant("0") if query.offset is None else assembly.slot(query.offset)
-        return page.limit(most).offset(least)
 
     def _locked(self, found: Any, query: Query, table: FromClause) -> Any:
         # FOR NO KEY UPDATE: a row that is being changed can still be referred to by new ones
@@ -415,46 +405,6 @@ class Reads:
         else:
             return found
         return [*found, rank <= (most if least is None else _whole(least) + most)]
-
-    # -- groups
-
-    def aggregate(self, query: Aggregate) -> Statement:
-        """Values over groups; an average comes as sum and count, so that it can be exact."""
-        resource, table = self._of(query.resource)
-        assembly = self._assembly()
-        columns = [column for measure in query.measures for column in self._measured(measure, table)]
-        found = select(*columns).select_from(table).where(*self.conditions.rows(resource, table, query.where, assembly))
-        if query.by:
-            found = found.group_by(*(table.c[name] for name in query.by))
-        for measure, name, number in query.having:
-            value = assembly.slot(number, self._compared_measure(resource, measure))
-            found = found.having(COMPARE[name](self._measure(measure, table), value))
-        for measure, descending in query.order:
-            value = self._measure(measure, table)
-            found = found.order_by(value.desc().nulls_first() if descending else value.asc().nulls_last())
-        if query.by:  # groups come in one order on every database
-            found = found.order_by(*(table.c[name].asc().nulls_last() for name in query.by))
-        page = Query(query.resource, (), limit=query.limit, offset=query.offset)
-        return assembly.statement(self._paged(found, page, assembly))
-
-    def _compared_measure(self, resource: ResourcePlan, measure: Measure) -> Codec:
-        """How what a measure is compared with is bound."""
-        if measure.function == "count":
-            return None
-        field = resource.fields_by_name[measure.field]
-        return self.dialect.encode_average(field) if measure.function == "avg" else self.codecs.encode(field)
-
-    def _measured(self, measure: Measure, table: Any) -> list[Any]:
-        if measure.function == "avg":
-            column = table.c[measure.field]
-            return [func.sum(column), func.count(column)]
-        return [self._measure(measure, table)]
-
-    def _measure(self, measure: Measure, table: Any) -> Any:
-        if measure.function == "count":
-            return func.count()
-        column = table.c[measure.field]
-        return column if measure.function == "by" else getattr(func, measure.function)(column)
 
     # -- parts
 

@@ -12,6 +12,7 @@ from sternpost.storage.sql.codecs import Codecs, Decoder
 from sternpost.storage.sql.conditions import Conditions
 from sternpost.storage.sql.dialect import Codec, Dialect
 from sternpost.storage.sql.gate import Gate
+from sternpost.storage.sql.groups import Groups
 from sternpost.storage.sql.reads import Listing, PointStatement, Reads
 from sternpost.storage.sql.removal import Removals
 from sternpost.storage.sql.schema import Schema
@@ -52,6 +53,7 @@ class Statements:
         prefix = _alias_prefix(plan)
         conditions = Conditions(self.schema, self.codecs, self.gate)
         self._reads = Reads(self.schema, self.codecs, conditions, prefix)
+        self._groups = Groups(self.schema, self.codecs, conditions, prefix)
         self._writes = Writes(self.schema, self.codecs, conditions, prefix)
         self._removals = Removals(self.schema, self.codecs, conditions, prefix)
         self.conditions = conditions
@@ -120,7 +122,7 @@ class Statements:
 
     def aggregate(self, query: Aggregate) -> Statement:
         """Values over groups of rows."""
-        return self._kept(("aggregate", query), lambda: self._reads.aggregate(query))
+        return self._kept(("aggregate", query), lambda: self._groups.aggregate(query))
 
     # -- writing
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import and_, case, delete, insert, select, update
+from sqlalchemy import and_, case, delete, select, update
 
 from sternpost.plan.model import Plan, RelationPlan, ResourcePlan
 from sternpost.plan.query import ALL, Assignment, Modify, Remove, Upsert
@@ -42,8 +42,8 @@ class Writes:
         resource, table = self._of(resource_name)
         assembly = self._assembly()
         fields = tuple(field.name for field in resource.fields)
-        query: Any = (
-            insert(table)
+        query = (
+            self.dialect.insert(table)
             .values({name: assembly.value(name) for name in names})
             .returning(*(table.c[name] for name in fields))
         )

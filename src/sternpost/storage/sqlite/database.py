@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import astuple
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sternpost.errors import Internal, StartupError, SternpostError, Timeout, Unavailable
+from sternpost.errors import StartupError, SternpostError, Unavailable
 from sternpost.plan.model import Plan
 from sternpost.plan.query import Select
 from sternpost.ports.audit import AuditTrail
@@ -24,7 +22,6 @@ from sternpost.ports.storage import (
     NO_TENANT,
     Arguments,
     Document,
-    Origin,
     Reader,
     Session,
     Statistics,
@@ -33,17 +30,19 @@ from sternpost.ports.storage import (
     Visibility,
 )
 from sternpost.storage.sql.api_keys import SqlKeys
-from sternpost.storage.sql.audit import AUDIT_TABLE, SqlAuditTrail
+from sternpost.storage.sql.audit import SqlAuditTrail
 from sternpost.storage.sql.external import Columns, named_tables, refuse_external, refuse_misfit
-from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed, OnlyReads, behind
+from sternpost.storage.sql.failures import OTHER_SCHEMA, OnlyReads, behind
 from sternpost.storage.sql.grouping import Grouping
 from sternpost.storage.sql.reader import SqlReader
-from sternpost.storage.sql.reads import PointStatement
 from sternpost.storage.sql.schema import SCHEMA_TABLE, VERSION_TABLE
 from sternpost.storage.sql.session import SqlSession
 from sternpost.storage.sql.statements import Statements
 from sternpost.storage.sql.tenants import of_tenant
+from sternpost.storage.sqlite.connections import INLINE_TURNS, Connections
 from sternpost.storage.sqlite.dialect import SqliteDialect
+from sternpost.storage.sqlite.failures import guarded, translated
+from sternpost.storage.sqlite.running import PatientReads, Reads, Snapshot, Writes, records_of
 
 VERSION_MIN = (3, 37, 0)
 """The first with STRICT tables."""
@@ -53,32 +52,7 @@ INSERTS_MAX = 64
 """New rows in one transaction."""
 
 LONG_MAX = 1000
-INLINE_STEPS = 5_000
-INLINE_TURNS = 8
-"""A list is read in the event loop as long as that takes SQLite fewer than about 40,000 steps: a millisecond or two."""
-
-_AWAY = (
-    "unable to open database file",
-    "disk I/O error",
-    "database or disk is full",
-    "readonly database",
-    "file is not a database",
-)
-_PRAGMAS = (
-    "PRAGMA foreign_keys = ON",
-    "PRAGMA synchronous = FULL",  # NORMAL loses acknowledged writes when the power fails
-    "PRAGMA trusted_schema = OFF",
-    "PRAGMA temp_store = MEMORY",
-)
-
-_NEWEST_ENTRY = f"SELECT coalesce(max(id), 0) FROM {AUDIT_TABLE}"
-_SIGN_ENTRIES = f"UPDATE {AUDIT_TABLE} SET actor = ?, operation = ?, request_id = ? WHERE id > ?"
-
 T = TypeVar("T")
-
-
-class FileLocked(Unavailable):
-    """Another connection holds the file just now."""
 
 
 class SqliteStorage:
@@ -102,16 +76,12 @@ class SqliteStorage:
         self.key_secret = key_secret
         self.dialect = SqliteDialect()
         self.statements: Statements = None  # pyright: ignore[reportAttributeAccessIssue]  (set by open, before any use)
-        self._writer: sqlite3.Connection | None = None
-        self._inline: sqlite3.Connection | None = None
-        self._file: tuple[int, int] | None = None
+        self.connections: Connections = None  # pyright: ignore[reportAttributeAccessIssue]  (set by open, too)
         self._snapshot: dict[tuple[str, tuple[Any, ...]], list[Any]] = {}
         """What equal lists have found in this turn of the event loop: in one state of the file they find the same."""
         self._long: set[str] = set()
         """Statements that took too long for the event loop."""
         self._fits: tuple[int, int] | None = None
-        self._local = threading.local()
-        self._thread_connections: list[sqlite3.Connection] = []
         self._readers = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="sqlite-reader")
         self._writer_thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
         self._write_lock = asyncio.Lock()
@@ -119,22 +89,22 @@ class SqliteStorage:
         self._inserts: Grouping[str, Values, Document] = Grouping(
             self._insert_all, size_max=INSERTS_MAX, in_flight_max=1
         )
-        self._budget = _Budget()
 
     async def open(self, plan: Plan) -> None:
         self.statements = Statements(plan, self.dialect, self.key_secret)
+        self.connections = Connections(self.path, plan, timeout_seconds=self.timeout_seconds)
         try:
-            self._connect_all()
+            self.connections.connect()
         except sqlite3.DatabaseError:  # reported by check(), and tried again by each use
-            self._disconnect()
+            self.connections.disconnect()
 
     async def close(self) -> None:
         self._inserts.close()
         await asyncio.get_running_loop().run_in_executor(None, self._stop_threads)
-        self._disconnect()
+        self.connections.close()
 
     async def check(self) -> None:
-        self._reconnect_if_replaced()
+        self.connections.reconnect_if_replaced(writing=self._write_lock.locked())
         if self.statements.plan.external:
             await self._check_tables()
             return
@@ -149,7 +119,7 @@ class SqliteStorage:
 
     async def _check_tables(self) -> None:
         """Checks the tables of an external database: again only after the file was replaced."""
-        if self._fits == self._file:
+        if self._fits == self.connections.file:
             await self.read_in_thread("SELECT 1", ())
             return
         found: Columns = {}
@@ -158,14 +128,14 @@ class SqliteStorage:
             if columns:
                 found[schema, table] = dict(columns)
         refuse_misfit(self.statements.plan, self.statements.dialect, found)
-        self._fits = self._file
+        self._fits = self.connections.file
 
     def replicas(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         return {}
 
     async def create_schema(self) -> bool:
         refuse_external(self.statements.plan)
-        self._reconnect_if_replaced()
+        self.connections.reconnect_if_replaced(writing=self._write_lock.locked())
         async with self._begin() as connection:
             existing = connection.execute(_HAS_SCHEMA).fetchall()
             if existing:
@@ -191,25 +161,30 @@ class SqliteStorage:
 
     async def _write_once(self, text: str, arguments: tuple[Any, ...]) -> Sequence[Any]:
         async with self._begin() as connection:
-            return self.guarded(lambda: connection.execute(text, arguments).fetchall())
+            return guarded(lambda: connection.execute(text, arguments).fetchall())
 
     def reader(self, statistics: Statistics | None = None, visibility: Visibility = NO_TENANT) -> Reader:
-        reads = _PatientReads(self) if self.statements.plan.external else _Reads(self)
+        reads = PatientReads(self) if self.statements.plan.external else Reads(self)
         return SqlReader(reads, self.statements, statistics, visibility)
 
     async def insert(
-        self, resource: str, values: Values, statistics: Statistics, visibility: Visibility = NO_TENANT
+        self,
+        resource: str,
+        values: Values,
+        statistics: Statistics,
+        visibility: Visibility = NO_TENANT,
+        timeout_seconds: float | None = None,
     ) -> Document:
         statistics.statements += 1
         plan = self.statements.plan
         values = of_tenant(plan, plan.by_name[resource], values, visibility)
-        return await self._inserts.join(resource, values)
+        return await self._inserts.join_within(timeout_seconds, resource, values)
 
-    async def _insert_all(self, resource: str, rows: list[Values]) -> Sequence[Document | Exception]:
+    async def _insert_all(self, resource: str, take: Callable[[], list[Values]]) -> Sequence[Document | Exception]:
         """Rows of many requests with one commit, which is what a write costs. A refused row leaves the others alone."""
         results: list[Document | Exception] = []
         async with self.transaction(Statistics(), visibility=EVERY_TENANT) as session:  # each row names its tenant
-            for row in rows:
+            for row in take():
                 try:
                     results.append(await session.insert(resource, row))
                 except SternpostError as error:
@@ -227,7 +202,7 @@ class SqliteStorage:
             if deadline is not None:
                 _end_after(connection, deadline)
             try:
-                writes = _Writes(self, connection)
+                writes = Writes(connection)
                 yield SqlSession(writes, self.statements, statistics, visibility)
                 writes.sign()
             finally:
@@ -244,15 +219,17 @@ class SqliteStorage:
                     yield part
 
     @asynccontextmanager
-    async def _export_snapshot(self) -> AsyncGenerator[_Snapshot]:
+    async def _export_snapshot(self) -> AsyncGenerator[Snapshot]:
         """A connection of its own, which sees what was committed before it. Exports take half of the threads at most."""
         if self._exports.locked():
             raise Unavailable(
                 "Too many exports are running", log={"reason": "exports use at most half of the reader threads"}
             )
         async with self._exports:
-            connection = self.guarded(lambda: self._connect(busy_ms=int(self.timeout_seconds * 1000), reads_only=True))
-            snapshot = _Snapshot(connection, self._readers, self.guarded)
+            connection = guarded(
+                lambda: self.connections.new(busy_ms=int(self.timeout_seconds * 1000), reads_only=True)
+            )
+            snapshot = Snapshot(connection, self._readers)
             try:
                 # Sorting a whole list in memory would take as much of it as the list is long.
                 await snapshot.run(lambda: connection.execute("PRAGMA temp_store = FILE"))
@@ -273,12 +250,12 @@ class SqliteStorage:
                 "Too many writes are waiting", log={"reason": "the SQLite writer was busy for too long"}
             ) from None
         try:
-            connection = self._connected(self._writer)
+            connection = self.connections.connected(self.connections.writer)
             await self._begin_immediate(connection)
             try:
                 yield connection
             except BaseException:
-                self.guarded(connection.rollback)
+                guarded(connection.rollback)
                 raise
             await self._commit(connection)
         finally:
@@ -312,7 +289,7 @@ class SqliteStorage:
                 break
         failure = future.exception()
         if isinstance(failure, sqlite3.Error):
-            self.guarded(connection.rollback)
+            guarded(connection.rollback)
             raise translated(failure) from failure
         if cancelled is not None:
             raise cancelled
@@ -325,102 +302,19 @@ class SqliteStorage:
         finally:
             connection.execute("PRAGMA busy_timeout = 0")
 
-    # -- connections
-
-    def _connect_all(self) -> None:
-        if self.statements.plan.external:  # the journal mode of an external file is not changed
-            self._writer = None if self.statements.plan.only_reads else self._connect(busy_ms=0)
-        else:
-            self._writer = self._connect(busy_ms=0)
-            self._writer.execute("PRAGMA journal_mode = WAL")
-        self._inline = self._connect(busy_ms=0, reads_only=True)
-        self._inline.set_progress_handler(self._budget.spent, INLINE_STEPS)
-        self._file = self._identity()
-
-    def _connect(self, *, busy_ms: int, reads_only: bool = False) -> sqlite3.Connection:
-        if not self.path.parent.is_dir():
-            raise sqlite3.OperationalError("unable to open database file")
-        connection = self._open(reads_only=reads_only)
-        connection.execute(f"PRAGMA busy_timeout = {busy_ms}")
-        for pragma in _PRAGMAS:
-            connection.execute(pragma)
-        if not (reads_only or self.statements.plan.external):
-            # The audit trail's triggers, which a newer version of the service may have made, call JSON functions. SQLite
-            # up to 3.40 takes those for unsafe.
-            connection.execute("PRAGMA trusted_schema = ON")
-        connection.execute(f"PRAGMA query_only = {int(reads_only)}")
-        return connection
-
-    def _open(self, *, reads_only: bool) -> sqlite3.Connection:
-        external = self.statements.plan.external
-        mode = "?mode=ro" if external and reads_only else "?mode=rw" if external else ""
-        return sqlite3.connect(
-            self.path.absolute().as_uri() + mode if external else self.path,
-            uri=external,
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=512,
-        )
-
-    def _connected(self, connection: sqlite3.Connection | None) -> sqlite3.Connection:
-        if connection is None:
-            raise Unavailable(log={"reason": f"the SQLite file cannot be opened: {self.path}"})
-        return connection
-
-    def _identity(self) -> tuple[int, int] | None:
-        try:
-            status = self.path.stat()
-        except OSError:
-            return None
-        return (status.st_dev, status.st_ino)
-
-    def _reconnect_if_replaced(self) -> None:
-        """Detects a file that was moved or replaced, because further writes would go into a deleted file."""
-        identity = self._identity()
-        if identity is not None and identity == self._file:
-            return
-        if self._write_lock.locked():
-            raise Unavailable(log={"reason": "the SQLite file was replaced during a write"})
-        if identity is None and self._file is not None:
-            self._disconnect()
-            raise Unavailable(log={"reason": f"the SQLite file no longer exists: {self.path}"})
-        self._disconnect()
-        self.guarded(self._connect_all)
-
-    def _disconnect(self) -> None:
-        for connection in (self._writer, self._inline):
-            if connection is not None:
-                connection.close()
-        self._writer = self._inline = None
-        self._local = threading.local()  # reader threads open new ones
-        # One of them may be reading just now: they are closed with the storage.
-
     def _stop_threads(self) -> None:
         self._readers.shutdown(wait=True)
         self._writer_thread.shutdown(wait=True)
-        for connection in self._thread_connections:
-            connection.close()
-
-    def _thread_connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            if self._file is None:
-                raise Unavailable(log={"reason": f"the SQLite file cannot be opened: {self.path}"})
-            connection = self._local.connection = self._connect(
-                busy_ms=int(self.timeout_seconds * 1000), reads_only=True
-            )
-            self._thread_connections.append(connection)
-        return connection
 
     # -- running statements
 
     def _read(self, connection: sqlite3.Connection, text: str, arguments: tuple[Any, ...]) -> list[Any]:
-        return self.guarded(lambda: connection.execute(text, arguments).fetchall())
+        return guarded(lambda: connection.execute(text, arguments).fetchall())
 
     def read_inline(self, text: str, arguments: tuple[Any, ...]) -> list[Any]:
         """A read by key, in the event loop."""
-        connection = self._connected(self._inline)
-        self._budget.turns = -1
+        connection = self.connections.connected(self.connections.inline)
+        self.connections.budget.turns = -1
         try:
             self._share_snapshot(connection)
             return connection.execute(text, arguments).fetchall()
@@ -438,7 +332,7 @@ class SqliteStorage:
 
     def _end_snapshot(self, connection: sqlite3.Connection) -> None:
         self._snapshot.clear()
-        if connection is self._inline and connection.in_transaction:
+        if connection is self.connections.inline and connection.in_transaction:
             connection.execute("COMMIT")
 
     async def read_list(self, text: str, arguments: tuple[Any, ...]) -> list[Any]:
@@ -446,14 +340,14 @@ class SqliteStorage:
 
         Handing a read to a thread costs more than most lists take; a long one must not hold up everybody else.
         """
-        if text in self._long or self._inline is None:
+        if text in self._long or self.connections.inline is None:
             return await self.read_in_thread(text, arguments)
         try:
-            self._share_snapshot(self._inline)
+            self._share_snapshot(self.connections.inline)
             rows = self._snapshot.get((text, arguments))
             if rows is None:
-                self._budget.turns = INLINE_TURNS
-                rows = self._snapshot[text, arguments] = self._inline.execute(text, arguments).fetchall()
+                self.connections.budget.turns = INLINE_TURNS
+                rows = self._snapshot[text, arguments] = self.connections.inline.execute(text, arguments).fetchall()
             return rows
         except sqlite3.OperationalError as error:
             if str(error) != "interrupted":
@@ -467,14 +361,14 @@ class SqliteStorage:
 
     async def read_in_thread(self, text: str, arguments: tuple[Any, ...]) -> list[Any]:
         """A longer read, in a reader thread."""
-        return await _in_thread(self._readers, lambda: self._read(self._thread_connection(), text, arguments))
+        return await _in_thread(self._readers, lambda: self._read(self.connections.of_thread(), text, arguments))
 
     async def records_in_thread(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
         """An author's own statement, on a connection that cannot write."""
 
         def run() -> list[dict[str, Any]]:
             try:
-                return _records(self._thread_connection().execute(text, arguments))
+                return records_of(self.connections.of_thread().execute(text, arguments))
             except sqlite3.OperationalError as error:
                 if "readonly" in str(error):
                     raise OnlyReads from error
@@ -484,163 +378,15 @@ class SqliteStorage:
 
         return await _in_thread(self._readers, run)
 
-    def guarded(self, run: Callable[[], T]) -> T:
-        """Runs something on a connection; SQLite's errors come out as those of the storage port."""
-        try:
-            return run()
-        except sqlite3.Error as error:
-            raise translated(error) from error
-
     def _refuse_other_schema(self, found: list[Any]) -> None:
         if (self.statements.schema.fingerprint,) not in found:
             raise StartupError(OTHER_SCHEMA.format(where=self.path))
-
-
-class _Budget:
-    """How long a statement may hold the event loop; SQLite asks now and then."""
-
-    __slots__ = ("turns",)
-
-    def __init__(self) -> None:
-        self.turns = -1
-        """How often it may ask; a negative number sets no limit."""
-
-    def spent(self) -> bool:
-        """Whether to interrupt the statement."""
-        self.turns -= 1
-        return self.turns == 0
-
-
-def _records(cursor: sqlite3.Cursor) -> list[dict[str, Any]]:
-    names = [column[0] for column in cursor.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-
-def _changed(cursor: sqlite3.Cursor) -> int:
-    cursor.fetchall()  # with RETURNING the count is known at the end
-    return max(cursor.rowcount, 0)
 
 
 def _end_after(connection: sqlite3.Connection, seconds: float) -> None:
     """Ends a statement that exceeds the time limit. It blocks the event loop, so timers of the loop cannot."""
     end = time.monotonic() + seconds
     connection.set_progress_handler(lambda: time.monotonic() > end, 10_000)
-
-
-class _Reads:
-    """Reads outside a transaction."""
-
-    def __init__(self, storage: SqliteStorage) -> None:
-        self.storage = storage
-
-    async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
-        return self.storage.read_inline(text, arguments) if short else await self.storage.read_list(text, arguments)
-
-    async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
-        return await self.storage.records_in_thread(text, arguments)
-
-    async def fetch_one(self, statement: PointStatement, named: dict[str, Any]) -> Any:
-        rows = self.storage.read_inline(statement.one.text, statement.one.bind(named))
-        return rows[0] if rows else None
-
-
-class _PatientReads(_Reads):
-    """Reads of an external file: without a write-ahead log a commit, or another program, may lock it.
-
-    Such a read is done once more in a thread, which can wait.
-    """
-
-    async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
-        try:
-            return await super().fetch(text, arguments, short=short)
-        except FileLocked:
-            return await self.storage.read_in_thread(text, arguments)
-
-    async def fetch_one(self, statement: PointStatement, named: dict[str, Any]) -> Any:
-        rows = await self.fetch(statement.one.text, statement.one.bind(named), short=True)
-        return rows[0] if rows else None
-
-
-class _Writes:
-    """Statements of one transaction."""
-
-    def __init__(self, storage: SqliteStorage, connection: sqlite3.Connection) -> None:
-        self.storage = storage
-        self.connection = connection
-        self._origin: Origin | None = None
-        self._signed = 0
-        """The newest entry of the audit trail that has its actor, or existed before the transaction."""
-
-    async def attribute(self, origin: Origin) -> None:
-        self.sign()
-        self._signed = self.storage.guarded(lambda: self.connection.execute(_NEWEST_ENTRY).fetchone()[0])
-        self._origin = origin
-
-    def sign(self) -> None:
-        """Writes into the entries that the triggers have made since for whom they are: a trigger knows only its row."""
-        if self._origin is not None:
-            values = (*astuple(self._origin), self._signed)
-            self.storage.guarded(lambda: self.connection.execute(_SIGN_ENTRIES, values))
-
-    async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
-        return self.storage.guarded(lambda: self.connection.execute(text, arguments).fetchall())
-
-    async def fetch_one(self, statement: PointStatement, named: dict[str, Any]) -> Any:
-        rows = await self.fetch(statement.one.text, statement.one.bind(named), short=True)
-        return rows[0] if rows else None
-
-    async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
-        return self.storage.guarded(lambda: _records(self.connection.execute(text, arguments)))
-
-    async def execute(self, text: str, arguments: tuple[Any, ...]) -> int:
-        return self.storage.guarded(lambda: self.connection.execute(text, arguments).rowcount)
-
-    async def changed(self, text: str, arguments: tuple[Any, ...]) -> int:
-        return self.storage.guarded(lambda: _changed(self.connection.execute(text, arguments)))
-
-    async def command(self, text: str) -> None:
-        self.storage.guarded(lambda: self.connection.execute(text))
-
-
-class _Snapshot:
-    """Reads of one connection, in threads, one after the other."""
-
-    def __init__(
-        self,
-        connection: sqlite3.Connection,
-        threads: ThreadPoolExecutor,
-        guarded: Callable[[Callable[[], Any]], Any],
-    ) -> None:
-        self._connection = connection
-        self._threads = threads
-        self._guarded = guarded
-        self._running: Future[Any] | None = None
-
-    async def run(self, work: Callable[[], T]) -> T:
-        self._running = self._threads.submit(self._guarded, work)
-        return await asyncio.wrap_future(self._running)
-
-    async def close(self) -> None:
-        """Ends the connection; what a caller that is gone has left running in a thread is interrupted first."""
-        if self._running is not None and not self._running.done():
-            self._connection.interrupt()
-            await asyncio.wait([asyncio.wrap_future(self._running)])
-        self._connection.close()
-
-    async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
-        return await self.run(lambda: self._connection.execute(text, arguments).fetchall())
-
-    async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
-        return await self.run(lambda: _records(self._connection.execute(text, arguments)))
-
-    async def fetch_one(self, statement: PointStatement, named: dict[str, Any]) -> Any:
-        rows = await self.fetch(statement.one.text, statement.one.bind(named), short=True)
-        return rows[0] if rows else None
-
-    async def parts(self, text: str, arguments: tuple[Any, ...], size: int) -> AsyncGenerator[Sequence[Any]]:
-        cursor = await self.run(lambda: self._connection.execute(text, arguments))
-        while rows := await self.run(lambda: cursor.fetchmany(size)):
-            yield rows
 
 
 _HAS_SCHEMA = f"SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '{SCHEMA_TABLE}'"
@@ -650,31 +396,3 @@ _FINGERPRINT = f"SELECT fingerprint FROM {SCHEMA_TABLE}"
 
 async def _in_thread(threads: ThreadPoolExecutor, run: Callable[[], T]) -> T:
     return await asyncio.get_running_loop().run_in_executor(threads, run)
-
-
-def translated(error: sqlite3.Error) -> Exception:
-    """SQLite's error as one of the storage port; an unknown one becomes a 500 with its cause in the log."""
-    text = str(error)
-    if isinstance(error, sqlite3.IntegrityError):
-        return _constraint(text)
-    if text == "interrupted":
-        return Timeout(log={"reason": "the transaction's time limit ran out during a statement"})
-    if "locked" in text or "busy" in text:
-        return FileLocked(log={"reason": text})
-    if "no such table" in text or "no such column" in text:
-        return Unavailable(log={"reason": SCHEMA_MISSING, "database": text})
-    if any(sign in text for sign in _AWAY):
-        return Unavailable(log={"reason": text})
-    return Internal(log={"database": type(error).__name__})
-
-
-def _constraint(text: str) -> ConstraintFailed:
-    what, _, names = text.partition(" constraint failed: ")
-    columns = tuple(name.strip().rpartition(".")[2] for name in names.split(",") if name.strip())
-    if text.startswith("UNIQUE"):
-        return ConstraintFailed("unique", columns, text)
-    if text.startswith("FOREIGN KEY"):
-        return ConstraintFailed("foreign key", (), text)
-    if what == "NOT NULL":
-        return ConstraintFailed("not null", columns, text)
-    return ConstraintFailed("check", (names,), text)

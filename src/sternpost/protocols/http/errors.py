@@ -1,0 +1,69 @@
+"""Errors as HTTP answers: in the envelope of every answer, or as RFC 9457 problems where the client asks for those."""
+
+from __future__ import annotations
+
+import orjson
+
+from sternpost.errors import (
+    CATALOGUE,
+    InvalidCredentials,
+    MethodNotAllowed,
+    PayloadTooLarge,
+    SternpostError,
+    Unauthenticated,
+)
+from sternpost.protocols.http.headers import RequestHeaders, prefers_problem
+from sternpost.protocols.http.messages import JSON, PROBLEM_JSON, SECURE, Header, Scope, Send, send_response
+from sternpost.telemetry.observation import Observation
+
+
+def encode_error(
+    error: SternpostError | None, observation: Observation, headers: RequestHeaders
+) -> tuple[int, list[Header], bytes]:
+    """The response to an error; None stands for an unexpected one."""
+    entry = CATALOGUE["INTERNAL_ERROR"]
+    status = error.http_status if error else entry.http
+    code = error.code if error else entry.code
+    message = error.message if error else entry.message
+    fix = error.fix if error else entry.fix
+    details = [detail.as_json() for detail in error.details] if error else []
+    observation.error_code = code
+    if prefers_problem(headers.accept):
+        problem = {
+            "type": "about:blank",
+            "title": message,
+            "status": status,
+            "code": code,
+            "details": details,
+            "fix": fix,
+            "requestId": observation.request_id,
+        }
+        return status, [PROBLEM_JSON, *_error_headers(error)], orjson.dumps(problem)
+    body = {
+        "error": {"code": code, "message": message, "details": details, "fix": fix, "requestId": observation.request_id}
+    }
+    return status, [JSON, *_error_headers(error)], orjson.dumps(body)
+
+
+def _error_headers(error: SternpostError | None) -> list[Header]:
+    found: list[Header] = []
+    if isinstance(error, Unauthenticated):
+        refused = isinstance(error, InvalidCredentials)
+        challenge = b'Bearer error="invalid_token"' if refused else b"Bearer"
+        found.append((b"www-authenticate", challenge))
+    if isinstance(error, MethodNotAllowed):
+        found.append((b"allow", ", ".join(error.allowed).encode()))
+    if isinstance(error, PayloadTooLarge):
+        found.append((b"connection", b"close"))  # the rest of the body is not read
+    if error is not None and error.retry_after_seconds is not None:
+        found.append((b"retry-after", str(error.retry_after_seconds).encode()))
+    return found
+
+
+async def refuse(
+    error: SternpostError, scope: Scope, send: Send, headers: RequestHeaders, observation: Observation
+) -> None:
+    """Logs an error and answers with it."""
+    observation.log.error(observation, error)
+    observation.status, more, body = encode_error(error, observation, headers)
+    await send_response(scope, send, observation.status, more, body, SECURE)

@@ -1,0 +1,68 @@
+"""Answers as bytes: `{"data", "meta"}`, with the headers that belong to them."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote, quote_from_bytes
+
+import orjson
+
+from sternpost.pipeline.call import Answer
+from sternpost.plan.model import OperationPlan
+from sternpost.protocols.http.headers import RequestHeaders
+from sternpost.protocols.http.messages import ENCODING, JSON, Header, Scope
+from sternpost.protocols.rest.batch import encode_results
+from sternpost.protocols.rest.conditions import entity_tag, not_modified
+from sternpost.telemetry.observation import Observation
+
+KEPT_BYTES_MAX = 300
+"""The longest query whose next-page address is cached."""
+
+_KEPT = "%!$&'()*+,;=:@/?-._~[]"
+_PLAIN = re.compile(rb"[A-Za-z0-9%!$&'()*+,;=:@/?._~\[\]-]*")
+
+
+def encode(
+    operation: OperationPlan, answer: Answer, observation: Observation, scope: Scope, request: RequestHeaders
+) -> tuple[int, list[Header], bytes]:
+    """Status, headers and body of an answer to a request."""
+    if operation.returns_nothing:
+        return operation.status, [], b""
+    if operation.kind == "batch":
+        return operation.status, [JSON], encode_results(answer.results, observation.request_id)
+    meta = {**answer.meta, "requestId": observation.request_id}
+    data: Any = answer.documents if answer.documents is not None else answer.document
+    headers: list[Header] = [JSON]
+    if following := answer.meta.get("nextCursor"):
+        headers.append(_link(scope, following))
+    if answer.version is not None:
+        content = orjson.dumps(data, option=ENCODING)
+        tag = entity_tag(answer.version, content)
+        headers.append((b"etag", tag))
+        if operation.method == "GET" and not_modified(request, tag):
+            return 304, [(b"etag", tag)], b""
+        data = orjson.Fragment(content)
+    if operation.kind == "create" and answer.document is not None:
+        headers.append((b"location", f"{operation.path}/{answer.document['id']}".encode()))
+    return operation.status, headers, orjson.dumps({"data": data, "meta": meta}, option=ENCODING)
+
+
+def _link(scope: Scope, cursor: str) -> Header:
+    """The address of the next page (RFC 8288): the same list from behind this one."""
+    query: bytes = scope["query_string"]
+    path: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
+    start = _list_address(path, query) if len(query) <= KEPT_BYTES_MAX else _list_address.__wrapped__(path, query)
+    return b"link", b'%s%s>; rel="next"' % (start, cursor.encode())
+
+
+@lru_cache(maxsize=1000)
+def _list_address(path: bytes, query: bytes) -> bytes:
+    parts = [part for part in query.split(b"&") if part and not part.startswith((b"page=", b"cursor="))]
+    return b"<%s?%s" % (path, _quoted(b"&".join([*parts, b"cursor="])))
+
+
+def _quoted(query: bytes) -> bytes:
+    """A query as it may stand in a header between `<` and `>`: what a URL has to encode, and clients do not always, is."""
+    return query if _PLAIN.fullmatch(query) else quote_from_bytes(query, _KEPT).encode()

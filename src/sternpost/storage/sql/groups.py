@@ -1,0 +1,65 @@
+"""Statements over groups of rows: counts, sums, averages, extremes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import func, select
+
+from sternpost.plan.model import Plan, ResourcePlan
+from sternpost.plan.policy import COMPARE
+from sternpost.plan.query import Aggregate, Measure
+from sternpost.storage.sql.codecs import Codecs
+from sternpost.storage.sql.conditions import Conditions, paged
+from sternpost.storage.sql.dialect import Codec
+from sternpost.storage.sql.schema import Schema
+from sternpost.storage.sql.statement import Assembly, Statement
+
+
+class Groups:
+    """Writes the statements that look at groups of a plan's rows."""
+
+    def __init__(self, schema: Schema, codecs: Codecs, conditions: Conditions, alias_prefix: str) -> None:
+        self.plan: Plan = schema.plan
+        self.schema = schema
+        self.dialect = schema.dialect
+        self.codecs = codecs
+        self.conditions = conditions
+        self._alias_prefix = alias_prefix
+
+    def aggregate(self, query: Aggregate) -> Statement:
+        """Values over groups; an average comes as sum and count, so that it can be exact."""
+        resource, table = self.plan.by_name[query.resource], self.schema.tables[query.resource]
+        assembly = Assembly(self.dialect, self._alias_prefix)
+        columns = [column for measure in query.measures for column in self._measured(measure, table)]
+        found = select(*columns).select_from(table).where(*self.conditions.rows(resource, table, query.where, assembly))
+        if query.by:
+            found = found.group_by(*(table.c[name] for name in query.by))
+        for measure, name, number in query.having:
+            value = assembly.slot(number, self._compared_measure(resource, measure))
+            found = found.having(COMPARE[name](self._measure(measure, table), value))
+        for measure, descending in query.order:
+            value = self._measure(measure, table)
+            found = found.order_by(value.desc().nulls_first() if descending else value.asc().nulls_last())
+        if query.by:  # groups come in one order on every database
+            found = found.order_by(*(table.c[name].asc().nulls_last() for name in query.by))
+        return assembly.statement(paged(found, query.limit, query.offset, assembly))
+
+    def _compared_measure(self, resource: ResourcePlan, measure: Measure) -> Codec:
+        """How what a measure is compared with is bound."""
+        if measure.function == "count":
+            return None
+        field = resource.fields_by_name[measure.field]
+        return self.dialect.encode_average(field) if measure.function == "avg" else self.codecs.encode(field)
+
+    def _measured(self, measure: Measure, table: Any) -> list[Any]:
+        if measure.function == "avg":
+            column = table.c[measure.field]
+            return [func.sum(column), func.count(column)]
+        return [self._measure(measure, table)]
+
+    def _measure(self, measure: Measure, table: Any) -> Any:
+        if measure.function == "count":
+            return func.count()
+        column = table.c[measure.field]
+        return column if measure.function == "by" else getattr(func, measure.function)(column)

@@ -1,0 +1,164 @@
+"""Runs SQL text on a SQLite file: reads outside a transaction, the statements of one, and snapshots for exports."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncGenerator, Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import astuple
+from typing import Any, Protocol, TypeVar
+
+from sternpost.ports.storage import Origin
+from sternpost.storage.sql.audit import AUDIT_TABLE
+from sternpost.storage.sql.reads import PointStatement
+from sternpost.storage.sqlite.failures import FileLocked, guarded
+
+_NEWEST_ENTRY = f"SELECT coalesce(max(id), 0) FROM {AUDIT_TABLE}"
+_SIGN_ENTRIES = f"UPDATE {AUDIT_TABLE} SET actor = ?, operation = ?, request_id = ? WHERE id > ?"
+
+T = TypeVar("T")
+
+
+class FileReads(Protocol):
+    """How a file is read outside a transaction."""
+
+    def read_inline(self, text: str, arguments: tuple[Any, ...]) -> list[Any]:
+        """A read by key, in the event loop."""
+        ...
+
+    async def read_list(self, text: str, arguments: tuple[Any, ...]) -> list[Any]:
+        """A read of unknown length."""
+        ...
+
+    async def read_in_thread(self, text: str, arguments: tuple[Any, ...]) -> list[Any]:
+        """A longer read, in a reader thread."""
+        ...
+
+    async def records_in_thread(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
+        """An author's own statement, on a connection that cannot write."""
+        ...
+
+
+class Reads:
+    """Reads outside a transaction."""
+
+    def __init__(self, file: FileReads) -> None:
+        self.file = file
+
+    async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
+        return self.file.read_inline(text, arguments) if short else await self.file.read_list(text, arguments)
+
+    async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
+        return await self.file.records_in_thread(text, arguments)
+
+    async def fetch_one(self, statement: PointStatement, named: dict[str, Any]) -> Any:
+        rows = self.file.read_inline(statement.one.text, statement.one.bind(named))
+        return rows[0] if rows else None
+
+
+class PatientReads(Reads):
+    """Reads of an external file: without a write-ahead log a commit, or another program, may lock it.
+
+    Such a read is done once more in a thread, which can wait.
+    """
+
+    async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
+        try:
+            return await super().fetch(text, arguments, short=short)
+        except FileLocked:
+            return await self.file.read_in_thread(text, arguments)
+
+    async def fetch_one(self, statement: PointStatement, named: dict[str, Any]) -> Any:
+        rows = await self.fetch(statement.one.text, statement.one.bind(named), short=True)
+        return rows[0] if rows else None
+
+
+class Writes:
+    """Statements of one transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self._origin: Origin | None = None
+        self._signed = 0
+        """The newest entry of the audit trail that has its actor, or existed before the transaction."""
+
+    async def attribute(self, origin: Origin) -> None:
+        self.sign()
+        self._signed = guarded(lambda: self.connection.execute(_NEWEST_ENTRY).fetchone()[0])
+        self._origin = origin
+
+    def sign(self) -> None:
+        """Writes into the entries that the triggers have made since for whom they are: a trigger knows only its row."""
+        if self._origin is not None:
+            values = (*astuple(self._origin), self._signed)
+            guarded(lambda: self.connection.execute(_SIGN_ENTRIES, values))
+
+    async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
+        return guarded(lambda: self.connection.execute(text, arguments).fetchall())
+
+    async def fetch_one(self, statement: PointStatement, named: dict[str, Any]) -> Any:
+        rows = await self.fetch(statement.one.text, statement.one.bind(named), short=True)
+        return rows[0] if rows else None
+
+    async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
+        return guarded(lambda: records_of(self.connection.execute(text, arguments)))
+
+    async def execute(self, text: str, arguments: tuple[Any, ...]) -> int:
+        return guarded(lambda: self.connection.execute(text, arguments).rowcount)
+
+    async def changed(self, text: str, arguments: tuple[Any, ...]) -> int:
+        return guarded(lambda: _changed(self.connection.execute(text, arguments)))
+
+    async def command(self, text: str) -> None:
+        guarded(lambda: self.connection.execute(text))
+
+
+class Snapshot:
+    """Reads of one connection, in threads, one after the other."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        threads: ThreadPoolExecutor,
+    ) -> None:
+        self._connection = connection
+        self._threads = threads
+        self._running: Future[Any] | None = None
+
+    async def run(self, work: Callable[[], T]) -> T:
+        self._running = self._threads.submit(guarded, work)
+        return await asyncio.wrap_future(self._running)
+
+    async def close(self) -> None:
+        """Ends the connection; what a caller that is gone has left running in a thread is interrupted first."""
+        if self._running is not None and not self._running.done():
+            self._connection.interrupt()
+            await asyncio.wait([asyncio.wrap_future(self._running)])
+        self._connection.close()
+
+    async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
+        return await self.run(lambda: self._connection.execute(text, arguments).fetchall())
+
+    async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
+        return await self.run(lambda: records_of(self._connection.execute(text, arguments)))
+
+    async def fetch_one(self, statement: PointStatement, named: dict[str, Any]) -> Any:
+        rows = await self.fetch(statement.one.text, statement.one.bind(named), short=True)
+        return rows[0] if rows else None
+
+    async def parts(self, text: str, arguments: tuple[Any, ...], size: int) -> AsyncGenerator[Sequence[Any]]:
+        cursor = await self.run(lambda: self._connection.execute(text, arguments))
+        while rows := await self.run(lambda: cursor.fetchmany(size)):
+            yield rows
+
+
+def records_of(cursor: sqlite3.Cursor) -> list[dict[str, Any]]:
+    """The rows of a statement by the names of its columns."""
+    names = [column[0] for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def _changed(cursor: sqlite3.Cursor) -> int:
+    cursor.fetchall()  # with RETURNING the count is known at the end
+    return max(cursor.rowcount, 0)

@@ -1,0 +1,1 @@
+"""The net: random contracts and operations, on both databases, against a model that is written from the documentation."""

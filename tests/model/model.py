@@ -1,0 +1,1100 @@
+"""The model: what the documentation says of rows, policies, lists and writes, in plain Python and in memory.
+
+It shares no code with the framework. Values are Python's own; ids are symbols such as `@004.00.anc` (the operation that
+made the row, a number, the prefix), which sort in the order of creation. Where the documentation is silent, the comment says so.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from uuid import UUID
+
+from .contracts import Policy, Res, Rows, Spec, Value
+from .known import KNOWN, known
+
+Row = dict[str, Any]
+BEGIN = datetime.now(UTC).replace(microsecond=0)
+"""When each run begins: near the real time, by which tokens are issued."""
+
+EVERYONE = "every tenant"
+"""As a scope: the rows of all tenants. None is no tenant, and sees no row of one."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls: `sub` and `tenant` are texts or symbols of rows; `known` is False without a token."""
+
+    name: str
+    known: bool = False
+    sub: str | None = None
+    scopes: frozenset[str] = frozenset()
+    tenant: str | None = None
+
+
+@dataclass
+class Answer:
+    """What is expected: of `data` and `meta` everything, of an error its code and the paths of its details where they are known."""
+
+    status: int
+    data: Any = None
+    meta: dict[str, Any] | None = None
+    code: str | None = None
+    paths: set[str] | None = None
+    version: int | None = None
+    empty: bool = False
+    loose: bool = False  # the answer may hold more than `data`
+
+
+class Refused(Exception):
+    """An operation that is answered with an error."""
+
+    def __init__(self, status: int, code: str, paths: Iterable[str] | None = None) -> None:
+        super().__init__(f"{status} {code} {paths}")
+        self.status = status
+        self.code = code
+        self.paths = None if paths is None else set(paths)
+
+
+def not_found() -> Refused:
+    return Refused(404, "NOT_FOUND")
+
+
+def invalid(*paths: str) -> Refused:
+    return Refused(400, "VALIDATION_ERROR", paths)
+
+
+# -- values
+
+
+class Wrong(Exception):
+    """A value that its field does not take."""
+
+
+def from_json(spec: Spec, value: Value, sent: Any) -> Any:
+    """A JSON value as the field keeps it."""
+    if sent is None:
+        if not value.nullable:
+            raise Wrong
+        return None
+    match value.kind:
+        case "id":
+            if not (isinstance(sent, str) and sent.startswith("@")):
+                raise Wrong
+        case "str":
+            if not isinstance(sent, str) or len(sent) > (value.max_length or 10_000):
+                raise Wrong
+        case "int":
+            if isinstance(sent, bool) or not isinstance(sent, int):
+                raise Wrong
+            if (value.low is not None and sent < value.low) or (value.high is not None and sent > value.high):
+                raise Wrong
+        case "float":
+            if isinstance(sent, bool) or not isinstance(sent, int | float):
+                raise Wrong
+            return float(sent)
+        case "bool":
+            if not isinstance(sent, bool):
+                raise Wrong
+        case "enum":
+            if sent not in value.choices:
+                raise Wrong
+        case "json":
+            return sent
+        case "decimal" | "date" | "datetime" | "uuid":
+            if not isinstance(sent, str):
+                raise Wrong
+            return from_text(value, sent)
+        case _:
+            raise AssertionError(value.kind)
+    return sent
+
+
+def from_text(value: Value, text: str) -> Any:
+    """The text of a parameter, or of a JSON string, as the field keeps it."""
+    try:
+        match value.kind:
+            case "id":
+                if not text.startswith("@"):
+                    raise Wrong
+                return text
+            case "str":
+                return text
+            case "int":
+                return int(text)
+            case "float":
+                return float(text)
+            case "bool":
+                return {"true": True, "false": False}[text]
+            case "enum":
+                if text not in value.choices:
+                    raise Wrong
+                return text
+            case "decimal":
+                return Decimal(text)
+            case "date":
+                return date.fromisoformat(text)
+            case "datetime":
+                return datetime.fromisoformat(text).astimezone(UTC)
+            case "uuid":
+                return UUID(text)
+    except (ValueError, KeyError, InvalidOperation):
+        raise Wrong from None
+    raise AssertionError(value.kind)
+
+
+def to_json(value: Value, kept: Any) -> Any:
+    """What a field keeps as JSON."""
+    if kept is None:
+        return None
+    match value.kind:
+        case "decimal":
+            return f"{kept:.{value.places}f}"
+        case "date":
+            return kept.isoformat()
+        case "datetime":
+            return kept.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+        case "uuid":
+            return str(kept)
+        case _:
+            return kept
+
+
+COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "eq": lambda left, right: left == right,
+    "ne": lambda left, right: left != right,
+    "gt": lambda left, right: left > right,
+    "gte": lambda left, right: left >= right,
+    "lt": lambda left, right: left < right,
+    "lte": lambda left, right: left <= right,
+    "in": lambda left, right: left in right,
+    "contains": lambda left, right: right in left,
+    "startsWith": lambda left, right: left.startswith(right),
+    "endsWith": lambda left, right: left.endswith(right),
+}
+
+
+def ordered(rows: Iterable[Row], order: list[tuple[Callable[[Row], Any], bool, bool]]) -> list[Row]:
+    """Rows by (what, descending, nulls first); each key is applied from the last to the first, as sorting is stable."""
+    found = list(rows)
+    for get, descending, nulls_first in reversed(order):
+        values = [row for row in found if get(row) is not None]
+        nulls = [row for row in found if get(row) is None]
+        values = _sorted(values, get, descending)
+        found = nulls + values if nulls_first else values + nulls
+    return found
+
+
+def _sorted(rows: list[Row], get: Callable[[Row], Any], descending: bool) -> list[Row]:
+    if not descending:
+        return sorted(rows, key=get)
+    groups: dict[Any, list[Row]] = {}
+    for row in rows:  # a reversed sort would turn around rows that are equal
+        groups.setdefault(get(row), []).append(row)
+    return [row for key in sorted(groups, reverse=True) for row in groups[key]]
+
+
+# -- what is asked of a list
+
+
+@dataclass
+class Asked:
+    """What of a resource, or of an included relation, is wanted."""
+
+    fields: set[str] | None = None
+    whole: bool = False
+    below: dict[str, Asked] = field(default_factory=dict)
+    tests: list[tuple[str, str, Any]] = field(default_factory=list)
+    sort: list[tuple[str, bool]] = field(default_factory=list)
+    limit: int | None = None
+
+
+@dataclass
+class Query:
+    asked: Asked
+    tests: list[tuple[str, str, Any]] = field(default_factory=list)
+    sort: list[tuple[str, bool]] | None = None
+    page: int = 1
+    size: int | None = None
+    cursor: bool = False
+    count: bool = False
+
+
+class Model:
+    """The state of a service, and what each operation answers."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.tables: dict[str, dict[str, Row]] = {res.name: {} for res in spec.main}
+        self.pairs: dict[str, set[tuple[str, str]]] = {}
+        self.now = BEGIN
+        self.number = 0
+        self.made = 0
+
+    # -- state
+
+    def snapshot(self) -> Any:
+        return copy.deepcopy((self.tables, self.pairs))
+
+    def go_back(self, snapshot: Any) -> None:
+        self.tables, self.pairs = snapshot
+
+    def new_id(self, res: Res) -> str:
+        self.made += 1
+        return f"@{self.number:03d}.{self.made - 1:02d}.{res.prefix}"
+
+    def is_id(self, res: Res, text: Any) -> bool:
+        """Whether a text is an id of a resource, of a row that is there or not."""
+        return isinstance(text, str) and text.startswith("@") and text.endswith(f".{res.prefix}")
+
+    def standing(self, res: Res, tenant: str | None, deleted: bool = False) -> list[Row]:
+        """The rows that there are for a caller of a tenant, in the order of creation."""
+        rows = [self.tables[res.name][key] for key in sorted(self.tables[res.name])]
+        if res.tenant and tenant != EVERYONE:
+            rows = [row for row in rows if tenant is not None and row[res.tenant] == tenant]
+        return [row for row in rows if deleted or row["deleted"] is None]
+
+    def find(self, res: Res, key: Any, tenant: str | None, deleted: bool = False) -> Row | None:
+        row = self.tables[res.name].get(key)
+        if row is None or (row["deleted"] is not None and not deleted):
+            return None
+        if res.tenant and tenant != EVERYONE and (tenant is None or row[res.tenant] != tenant):
+            return None
+        return row
+
+    def target(self, value: Value) -> Res:
+        return self.spec.by_name[str(value.to)]
+
+    # -- policies
+
+    def fold(self, policy: Policy, caller: Caller) -> bool | None:
+        """What a policy comes to for the caller whatever the row; None where that depends on the row."""
+        match policy:
+            case ("public",):
+                return True
+            case ("authenticated",):
+                return caller.known
+            case ("scope", name):
+                return name in caller.scopes
+            case ("owner", _):
+                return None if caller.known else False
+            case ("cmp", *_):
+                return None
+            case ("not", part):
+                inner = self.fold(part, caller)
+                return None if inner is None else not inner
+            case (word, left, right):
+                decisive = word == "or"
+                parts = (self.fold(left, caller), self.fold(right, caller))
+                return decisive if decisive in parts else None if None in parts else not decisive
+        raise AssertionError(policy)
+
+    def holds(self, policy: Policy, res: Res, row: Row, caller: Caller, tenant: str | None) -> bool:
+        """Whether a policy allows a row: a comparison with null is false, and a negation is its exact complement."""
+        allowed = self._holds(policy, res, row, caller, tenant, unknown=False) is True
+        if allowed is not (self._holds(policy, res, row, caller, tenant, unknown=None) is True):
+            known("negated-unknown")
+        return allowed
+
+    def _holds(
+        self, policy: Policy, res: Res, row: Row, caller: Caller, tenant: str | None, unknown: bool | None
+    ) -> bool | None:
+        match policy:
+            case ("owner", refs):
+                if not caller.known:
+                    return False
+                found = self._follow(res, row, refs, tenant)
+                if found is None:
+                    self._gone_owner(res, row, refs, caller, tenant)
+                    return unknown
+                at, owned = found
+                value = at.at(str(at.owner))
+                kept = owned[value.name]
+                if kept is None or (value.kind == "id" and not self.is_id(self.owner_kind(at, value), caller.sub)):
+                    return unknown
+                return kept == caller.sub
+            case ("cmp", refs, name, operator, constant):
+                found = self._follow(res, row, refs, tenant)
+                kept = None if found is None else found[1][name]
+                return unknown if kept is None else COMPARE[operator](kept, constant)
+            case ("not", part):
+                inner = self._holds(part, res, row, caller, tenant, unknown)
+                return None if inner is None else not inner
+            case ("and" | "or" as word, left, right):
+                parts = [self._holds(part, res, row, caller, tenant, unknown) for part in (left, right)]
+                decisive = word == "or"
+                return decisive if decisive in parts else None if None in parts else not decisive
+            case _:
+                return self.fold(policy, caller)
+
+    def _gone_owner(self, res: Res, row: Row, refs: tuple[str, ...], caller: Caller, tenant: str | None) -> None:
+        """Leaves out what asks whether somebody who is not there any more owns a row."""
+        found = self._follow(res, row, refs[:-1], tenant)
+        if found is not None:
+            key = next(value for value in found[0].refs if value.relation == refs[-1])
+            if self.target(key).owner == "id" and found[1][key.name] == caller.sub:
+                known("owner-that-is-gone")
+
+    def owner_kind(self, res: Res, value: Value) -> Res:
+        return self.target(value) if value.to else res
+
+    def _follow(self, res: Res, row: Row, refs: tuple[str, ...], tenant: str | None) -> tuple[Res, Row] | None:
+        """The row at the end of references; none where one is null, or leads to what is not there for the caller."""
+        for name in refs:
+            value = next(value for value in res.refs if value.relation == name)
+            res = self.target(value)
+            if (found := self.find(res, row[value.name], tenant)) is None:
+                return None
+            row = found
+        return res, row
+
+    def may_nobody(self, res: Res, operation: str) -> bool:
+        """Whether no caller without a token may, whatever the row."""
+        return self.fold(res.allow[operation], ANYBODY) is False
+
+    # -- one operation
+
+    def enter(self, res: Res, operation: str, caller: Caller) -> None:
+        """What is asked of every caller before anything else: 401, and whom they act for."""
+        if not caller.known and self.may_nobody(res, operation):
+            raise Refused(401, "UNAUTHENTICATED")
+        if res.tenant:
+            if not caller.known:
+                raise Refused(401, "UNAUTHENTICATED")
+            if caller.tenant is None:
+                raise Refused(403, "TENANT_REQUIRED")
+
+    def denied(self, caller: Caller) -> Refused:
+        return Refused(403, "FORBIDDEN") if caller.known else Refused(401, "UNAUTHENTICATED")
+
+    def load(self, res: Res, operation: str, key: str, caller: Caller, match: Any = None, deleted: bool = False) -> Row:
+        """The row that an operation is about (not-found-before-forbidden.md)."""
+        own = self.fold(res.allow[operation], caller)
+        seeing = False if res.reading is None else self.fold(res.reading, caller)
+        if own is False and seeing is False:
+            raise self.denied(caller)
+        row = self.find(res, key, caller.tenant, deleted)
+        if row is None:
+            raise not_found()
+        if not self.holds(res.allow[operation], res, row, caller, caller.tenant):
+            visible = res.reading is not None and self.holds(res.reading, res, row, caller, caller.tenant)
+            raise self.denied(caller) if visible else not_found()
+        if match is not None and match != "*" and (res.version is None or row[res.version] != match):
+            raise Refused(412, "PRECONDITION_FAILED")
+        return row
+
+    # -- reading
+
+    def browse(
+        self, res: Res, caller: Caller, query: list[tuple[str, str]], parent: tuple[Res, Rows, str] | None = None
+    ) -> Answer:
+        self.enter(res, "browse", caller)
+        asked = self.parse(res, query, caller, True)
+        rows = self.listed(res, caller, asked, parent)
+        size = asked.size or res.page_size
+        start = 0 if asked.cursor else (asked.page - 1) * size
+        page = rows[start : start + size]
+        cut: set[str] = set()
+        data = [self.view(res, row, caller, asked.asked, cut) for row in page]
+        more = len(rows) > start + size and bool(page)
+        if asked.cursor:
+            meta: dict[str, Any] = {"pageSize": size, "nextCursor": True if more else None}
+            meta |= {"totalCount": len(rows)} if asked.count else {}
+        else:
+            meta = {"page": asked.page, "pageSize": size, "totalCount": len(rows), "totalPages": -(-len(rows) // size)}
+            meta |= {"nextCursor": True} if more else {}
+        meta |= {"truncated": sorted(cut)} if cut else {}
+        return Answer(200, data, meta)
+
+    def listed(self, res: Res, caller: Caller, asked: Query, parent: tuple[Res, Rows, str] | None) -> list[Row]:
+        """All rows of a list, in its order."""
+        policy = res.allow["browse"]
+        if self.fold(policy, caller) is False:
+            raise self.denied(caller)
+        rows = self.standing(res, caller.tenant)
+        if parent is not None:
+            above, relation, key = parent
+            seeing = False if above.reading is None else self.fold(above.reading, caller)
+            if seeing is False:
+                raise self.denied(caller)
+            assert above.reading is not None
+            row = self.find(above, key, caller.tenant)
+            if row is None or not self.holds(above.reading, above, row, caller, caller.tenant):
+                raise not_found()
+            rows = self.related(relation, row, caller.tenant)
+        rows = [row for row in rows if self.holds(policy, res, row, caller, caller.tenant)]
+        rows = [row for row in rows if self.fits(res, row, asked.tests)]
+        sort = asked.sort
+        if sort is None:
+            sort = [(name.removeprefix("-"), name.startswith("-")) for name in res.default_sort]
+        return in_order(rows, sort)
+
+    def fits(self, res: Res, row: Row, tests: list[tuple[str, str, Any]]) -> bool:
+        """The filters of a list: a row whose value is null fits no operator but `isNull` (filters.md)."""
+        for name, operator, wanted in tests:
+            kept = row[name]
+            if operator == "isNull":
+                if (kept is None) is not wanted:
+                    return False
+            elif kept is None:
+                if operator == "ne":
+                    known("filter-ne-null")
+                return False
+            elif not COMPARE[operator](kept, wanted):
+                return False
+        return True
+
+    def related(self, rows: Rows, row: Row, tenant: str | None, deleted: bool = False) -> list[Row]:
+        """The rows of a relation that are there, in the order of creation."""
+        if rows.kind == "owned":
+            return row[rows.name]
+        target = self.spec.by_name[rows.target]
+        if rows.kind == "many":
+            return [other for other in self.standing(target, tenant, deleted) if other[str(rows.by)] == row["id"]]
+        pairs = self.pairs.get(str(rows.through), set())
+        keys = {b if rows.first else a for a, b in pairs if (a if rows.first else b) == row["id"]}
+        return [other for other in self.standing(target, tenant, deleted) if other["id"] in keys]
+
+    def read(
+        self, res: Res, caller: Caller, key: str, query: list[tuple[str, str]], none_match: Answer | None
+    ) -> Answer:
+        self.enter(res, "read", caller)
+        asked = self.parse(res, query, caller, False)
+        row = self.load(res, "read", key, caller)
+        cut: set[str] = set()
+        data = self.view(res, row, caller, asked.asked, cut)
+        version = row[res.version] if res.version else None
+        if none_match is not None and version is not None and none_match.version == version and none_match.data == data:
+            return Answer(304, empty=True, version=version)
+        return Answer(200, data, {"truncated": sorted(cut)} if cut else {}, version=version)
+
+    def sees(self, value: Value, caller: Caller) -> bool:
+        return value.read is None or value.read in caller.scopes
+
+    def view(
+        self,
+        res: Res,
+        row: Row,
+        caller: Caller,
+        asked: Asked | None = None,
+        cut: set[str] | None = None,
+        path: str = "",
+    ) -> Row:
+        """A row as an answer shows it."""
+        asked = asked or Asked()
+        chosen = None if asked.whole or asked.fields is None else asked.fields
+        data = {
+            value.public: to_json(value, row[value.name])
+            for value in res.fields
+            if not value.back and self.sees(value, caller) and (chosen is None or value.name in chosen)
+        }
+        for value in res.refs:
+            if str(value.relation) in asked.below:
+                if not self.sees(value, caller):
+                    known("hidden-reference-included")
+                data[str(value.relation)] = self._view_one(value, row, caller, asked, cut, path)
+        for rows in res.lists:
+            below = asked.below.get(rows.name)
+            if below is None and (rows.kind != "owned" or chosen is not None):
+                continue
+            data[rows.public] = self._view_list(rows, row, caller, below or Asked(), cut, path)
+        return data
+
+    def _view_one(
+        self, value: Value, row: Row, caller: Caller, asked: Asked, cut: set[str] | None, path: str
+    ) -> Row | None:
+        target = self.target(value)
+        found = self.find(target, row[value.name], caller.tenant) if row[value.name] is not None else None
+        if (
+            found is None
+            or target.reading is None
+            or not self.holds(target.reading, target, found, caller, caller.tenant)
+        ):
+            return None
+        return self.view(target, found, caller, asked.below[str(value.relation)], cut, f"{path}{value.relation}.")
+
+    def _view_list(
+        self, rows: Rows, row: Row, caller: Caller, asked: Asked, cut: set[str] | None, path: str
+    ) -> list[Row]:
+        target = self.spec.by_name[rows.target]
+        found = self.related(rows, row, caller.tenant)
+        if rows.kind != "owned":
+            assert target.reading is not None
+            if rows.kind == "many" and not self.sees(target.at(str(rows.by)), caller):
+                known("hidden-reference-included")
+            found = [other for other in found if self.holds(target.reading, target, other, caller, caller.tenant)]
+            # the order without `sort` is not documented: it is that of creation
+            found = in_order([other for other in found if self.fits(target, other, asked.tests)], asked.sort)
+        limit = min(asked.limit or rows.most, rows.most)
+        if len(found) > limit and (rows.kind != "owned" or asked.limit) and cut is not None:
+            cut.add(f"{path}{rows.public}")
+            found = found[:limit]
+        return [self.view(target, other, caller, asked, cut, f"{path}{rows.public}.") for other in found]
+
+    # -- parameters
+
+    def parse(self, res: Res, query: list[tuple[str, str]], caller: Caller, is_list: bool) -> Query:
+        """Parameters as they are sent, by what they mean; every problem is named."""
+        found, wrong = Query(Asked()), []
+        for name, text in query:
+            try:
+                self._parameter(res, name, text, caller, is_list, found)
+            except Wrong:
+                wrong.append(name)
+        if wrong:
+            raise invalid(*wrong)
+        return found
+
+    def _parameter(self, res: Res, name: str, text: str, caller: Caller, is_list: bool, found: Query) -> None:
+        if name == "include":
+            for path in text.split(","):
+                self._include(res, path, found.asked)
+        elif name == "fields":
+            for path in text.split(","):
+                self._field(res, path, found.asked, caller)
+        elif "." in name:
+            path, _, rest = name.rpartition(".")
+            asked, target, rows = self._include(res, path, found.asked)
+            if rows is None:
+                raise Wrong
+            if rest == "limit":
+                asked.limit = whole(text, rows.most)
+            elif rest == "sort":
+                asked.sort = self._sort(target, text)
+            else:
+                asked.tests.append(self._test(target, rest, text, caller, rows.by if rows.kind == "many" else None))
+        elif not is_list:
+            raise Wrong
+        elif name == "page":
+            found.page = whole(text, 10_000_000)
+        elif name == "pageSize":
+            found.size = whole(text, res.max_page_size)
+        elif name == "cursor":
+            found.cursor = True
+        elif name == "count":
+            found.count = True
+        elif name == "sort":
+            found.sort = self._sort(res, text)
+        else:
+            found.tests.append(self._test(res, name, text, caller, None))
+
+    def _sort(self, res: Res, text: str) -> list[tuple[str, bool]]:
+        found: dict[str, bool] = {}
+        names = {res.at(name).public: name for name in res.sort if "browse" in res.allow}
+        for part in text.split(","):
+            if part.removeprefix("-") not in names:
+                raise Wrong
+            found.setdefault(names[part.removeprefix("-")], part.startswith("-"))
+        return list(found.items())
+
+    def _test(self, res: Res, name: str, text: str, caller: Caller, without: str | None) -> tuple[str, str, Any]:
+        name, _, operator = name.removesuffix("]").partition("[")
+        operator = operator or "eq"
+        value = next((value for value in res.fields if value.public == name), None)
+        if value is None or operator not in value.operators or not self.sees(value, caller) or value.name == without:
+            raise Wrong
+        if operator == "isNull":
+            return value.name, operator, text == "true"
+        if operator == "in":
+            return value.name, operator, [from_text(value, part) for part in text.split(",")]
+        return value.name, operator, from_text(value, text)
+
+    def relation(self, res: Res, public: str) -> tuple[Res, Rows | None, str]:
+        """What may be included: relations whose rows some policy lets somebody see."""
+        for value in res.refs:
+            if value.relation == public and not value.back and self.target(value).reading is not None:
+                return self.target(value), None, public
+        for rows in res.lists:
+            if rows.public == public and (rows.kind == "owned" or self.spec.by_name[rows.target].reading is not None):
+                return self.spec.by_name[rows.target], rows, rows.name
+        raise Wrong
+
+    def _include(self, res: Res, path: str, asked: Asked) -> tuple[Asked, Res, Rows | None]:
+        rows: Rows | None = None
+        if path.count(".") > 3:
+            raise Wrong
+        for part in path.split("."):
+            res, rows, name = self.relation(res, part)
+            asked = asked.below.setdefault(name, Asked())
+        return asked, res, rows
+
+    def _field(self, res: Res, path: str, asked: Asked, caller: Caller) -> None:
+        before, dot, name = path.rpartition(".")
+        at, target = (asked, res) if not dot else self._include(res, before, asked)[:2]
+        shown = [value for value in target.fields if not value.back and self.sees(value, caller)]
+        value = next((value for value in shown if value.public == name), None)
+        if value is None:
+            self.relation(target, name)
+        steps, here, where = before.split(".") if dot else [], asked, res
+        here.fields = here.fields or set()
+        for step in steps:
+            where, _, key = self.relation(where, step)
+            here = here.below[key]
+            here.fields = here.fields or set()
+        if value is not None:
+            assert at.fields is not None
+            at.fields.add(value.name)
+        else:
+            self._include(res, path, asked)[0].whole = True
+
+    # -- writing
+
+    def inputs(self, res: Res, writes: tuple[str, ...], body: Any, partial: bool) -> Row:
+        """A body by field name; every problem is named."""
+        wrong: list[str] = []
+        values: Row = {}
+        known_names: set[str] = set()
+        for value in res.fields:
+            if (
+                value.write not in writes
+                or value.name == "id"
+                or value.auto
+                or value.computed
+                or value.name == res.tenant
+            ):
+                continue
+            known_names.add(value.public)
+            if value.public in body:
+                try:
+                    values[value.name] = from_json(self.spec, value, body[value.public])
+                    if (
+                        value.kind == "id"
+                        and values[value.name] is not None
+                        and not self.is_id(self.target(value), values[value.name])
+                    ):
+                        raise Wrong
+                except Wrong:
+                    wrong.append(value.public)
+            elif not partial:
+                if value.required:
+                    wrong.append(value.public)
+                elif not value.caller:
+                    values[value.name] = None if value.default is NO_DEFAULT else value.default
+        for rows in res.lists:
+            if rows.kind == "many" or rows.write == "never":
+                continue
+            known_names.add(rows.input)
+            if rows.input in body:
+                values[rows.name] = self._list_input(rows, body[rows.input], wrong)
+            elif not partial:
+                values[rows.name] = []
+        wrong += [name for name in body if name not in known_names]
+        if wrong:
+            raise invalid(*wrong)
+        return values
+
+    def _list_input(self, rows: Rows, sent: Any, wrong: list[str]) -> list[Any]:
+        target = self.spec.by_name[rows.target]
+        if not isinstance(sent, list) or len(sent) > rows.most:
+            wrong.append(rows.input)
+            return []
+        if rows.kind == "linked":
+            for number, key in enumerate(sent):
+                if not self.is_id(target, key):
+                    wrong.append(f"{rows.input}.{number}")
+            if len(set(map(str, sent))) != len(sent):
+                raise Refused(400, "VALIDATION_ERROR")
+            return sent
+        items: list[Row] = []
+        for number, item in enumerate(sent):
+            try:
+                items.append(self.inputs(target, ("always", "create"), item, False))
+            except Refused as refused:
+                wrong += [f"{rows.input}.{number}.{path}" for path in refused.paths or ()]
+        return items
+
+    def hidden_written(self, res: Res, body: Any, caller: Caller) -> None:
+        """A field that a caller may not read is not writable for them either."""
+        for value in res.fields:
+            if value.public in body and not self.sees(value, caller):
+                known("hidden-field-written")
+        for rows in res.owned:
+            for item in body.get(rows.input) or []:
+                self.hidden_written(self.spec.by_name[rows.target], item, caller)
+
+    def default_caller(self, res: Res, values: Row, caller: Caller, writes: tuple[str, ...]) -> None:
+        for value in res.refs:
+            if value.caller and value.write in writes and values.get(value.name) is None:
+                sub = caller.sub if self.is_id(self.target(value), caller.sub) else None
+                if sub is None and not value.nullable:
+                    raise Refused(422, "UNPROCESSABLE", [value.public])
+                values[value.name] = sub
+
+    def complete(self, res: Res, values: Row, tenant: str | None) -> Row:
+        """A whole new row, without its id and its lists."""
+        row: Row = {"deleted": None}
+        for value in res.fields:
+            if value.name in values:
+                row[value.name] = values[value.name]
+            elif value.auto in ("created", "updated"):
+                row[value.name] = self.now
+            elif value.auto == "version":
+                row[value.name] = 1
+            elif value.name == res.tenant:
+                row[value.name] = tenant
+            else:
+                row[value.name] = None if value.default is NO_DEFAULT else value.default
+        return row
+
+    def place_items(self, res: Res, rows: Rows, row: Row, items: list[Row], keep: list[Row] | None = None) -> None:
+        """Gives a row these parts, after those it keeps."""
+        target = self.spec.by_name[rows.target]
+        made: list[Row] = list(keep or [])
+        for item in items:
+            whole_item = self.complete(target, item, None)
+            whole_item["id"] = self.new_id(target)
+            whole_item[f"{res.name.lower()}_id"] = row["id"]
+            made.append(whole_item)
+        row[rows.name] = made
+        self.compute(res, row)
+
+    def compute(self, res: Res, row: Row) -> None:
+        """Computed totals: the sum of the products."""
+        for value in res.fields:
+            if value.computed:
+                relation, *factors = value.computed
+                total = 0
+                for item in row.get(relation, []):
+                    product = 1
+                    for factor in factors:
+                        product *= item[factor]
+                    total += product
+                row[value.name] = total
+
+    def create(self, res: Res, caller: Caller, body: Any) -> Answer:
+        self.enter(res, "create", caller)
+        values = self.inputs(res, ("always", "create"), body, False)
+        policy = res.allow["create"]
+        self.default_caller(res, values, caller, ("always", "create"))
+        folded = self.fold(policy, caller)
+        if folded is False:
+            raise self.denied(caller)
+        self.hidden_written(res, body, caller)
+        row = self.complete(res, values, caller.tenant)
+        if folded is None:
+            row["id"] = "@new"
+            for rows in res.owned:  # totals are part of the row as it would be
+                row[rows.name] = values.get(rows.name, [])
+                items = [self.complete(self.spec.by_name[rows.target], item, None) for item in row[rows.name]]
+                row[rows.name] = items
+            self.compute(res, row)
+            if any(value.write == "never" and not value.auto for value in self.looked_at(policy, res)):
+                known("create-policy-defaults")
+            if not self.holds(policy, res, row, caller, caller.tenant):
+                raise self.denied(caller)
+        self.insert(res, row, values, caller.tenant, caller)
+        return self.row_answer(res, row, caller, 201)
+
+    def looked_at(self, policy: Policy, res: Res) -> list[Value]:
+        """The row's own fields that a policy looks at."""
+        match policy:
+            case ("cmp", (), name, *_):
+                return [res.at(name)]
+            case ("not", part):
+                return self.looked_at(part, res)
+            case ("and" | "or", left, right):
+                return self.looked_at(left, res) + self.looked_at(right, res)
+            case _:
+                return []
+
+    def insert(self, res: Res, row: Row, values: Row, tenant: str | None, caller: Caller | None = None) -> None:
+        """Puts a new row in place with its lists; references and unique values are checked."""
+        row["id"] = self.new_id(res)
+        self.check(res, row, values, tenant, caller, writing=None)
+        self.tables[res.name][row["id"]] = row
+        for rows in res.owned:
+            self.place_items(res, rows, row, values.get(rows.name, []))
+        for rows in res.lists:
+            if rows.kind == "linked" and values.get(rows.name):
+                self.set_links(res, rows, row, values[rows.name])
+
+    def check(
+        self, res: Res, row: Row, values: Row, tenant: str | None, caller: Caller | None, writing: set[str] | None
+    ) -> None:
+        """References have to lead to rows that are there, and unique values to be free. Which of two is told is not documented."""
+        missing = [
+            value.public
+            for value in res.refs
+            if (writing is None or value.name in writing)
+            and row[value.name] is not None
+            and not self.referable(value, row, tenant, caller)
+        ]
+        parts: list[str] = []
+        for rows in res.lists:
+            if rows.kind == "many" or rows.name not in values:
+                continue
+            target = self.spec.by_name[rows.target]
+            for number, sent in enumerate(values[rows.name]):
+                if rows.kind == "linked":
+                    other = self.find(target, sent, tenant)
+                    if other is None:
+                        missing.append(f"{rows.input}.{number}")
+                    elif caller and not (target.reading and self.holds(target.reading, target, other, caller, tenant)):
+                        known("hidden-row-referred-to")
+                    continue
+                in_parts = [
+                    f"{rows.input}.{number}.{value.public}"
+                    for value in target.refs
+                    if not value.back
+                    if sent.get(value.name) is not None and not self.referable(value, sent, tenant, caller)
+                ]
+                missing += in_parts
+                parts += in_parts
+        taken = self.taken(res, row)
+        if missing and taken:
+            raise Refused(0, "DUPLICATE or REFERENCE_NOT_FOUND")
+        if missing:
+            if len(missing) > 1:
+                known("two-references-missing")
+            raise Refused(422, "REFERENCE_NOT_FOUND", None if parts and "path-in-parts" in KNOWN else missing)
+        if taken:
+            raise Refused(409, "DUPLICATE", taken)
+
+    def referable(self, value: Value, row: Row, tenant: str | None, caller: Caller | None) -> bool:
+        target = self.target(value)
+        if row[value.name] == row.get("id"):
+            return True
+        found = self.find(target, row[value.name], tenant)
+        if found is None:
+            return False
+        if caller and not (target.reading and self.holds(target.reading, target, found, caller, tenant)):
+            known("hidden-row-referred-to")
+        return True
+
+    def groups(self, res: Res) -> list[tuple[str, ...]]:
+        """What may not repeat: within a tenant, among the rows that are there."""
+        return [(value.name,) for value in res.fields if value.unique] + res.together
+
+    def taken(self, res: Res, row: Row) -> list[str]:
+        """The fields whose values another row has already."""
+        found: list[list[str]] = []
+        for group in self.groups(res):
+            if any(row[name] is None for name in group):
+                continue
+            for other in self.standing(res, EVERYONE):
+                if other["id"] == row["id"] or (res.tenant and other[res.tenant] != row[res.tenant]):
+                    continue
+                if all(other[name] == row[name] for name in group):
+                    found.append([res.at(name).public for name in group])
+                    break
+        if len(found) > 1:
+            known("two-values-taken")
+        return found[0] if found else []
+
+    def set_links(self, res: Res, rows: Rows, row: Row, keys: list[str], keep: bool = False) -> None:
+        """Replaces the pairs of a row, or adds to them."""
+        target = self.spec.by_name[rows.target]
+        before = self.pairs.setdefault(str(rows.through), set())
+        mine = {pair for pair in before if pair[0 if rows.first else 1] == row["id"]}
+        new = {(row["id"], key) if rows.first else (key, row["id"]) for key in keys}
+        after = (before if keep else before - mine) | new
+        if target.version is not None and after != before:
+            known("other-side-of-links")
+        self.pairs[str(rows.through)] = after
+
+    def row_answer(self, res: Res, row: Row, caller: Caller, status: int = 200) -> Answer:
+        version = row[res.version] if res.version else None
+        visible = res.reading is not None and self.holds(res.reading, res, row, caller, caller.tenant)
+        if not visible and "answer-without-read-permission" in KNOWN:
+            return Answer(status, {"id": row["id"]}, {}, version=version, loose=True)
+        return Answer(status, self.view(res, row, caller), {}, version=version)
+
+    def change(self, res: Res, operation: str, caller: Caller, key: str, body: Any, match: Any) -> Answer:
+        """PUT and PATCH."""
+        partial = operation == "update"
+        self.enter(res, operation, caller)
+        values = self.inputs(res, ("always",), body, partial)
+        if operation in res.match and match is None:
+            raise Refused(428, "PRECONDITION_REQUIRED")
+        if not partial:
+            self.default_caller(res, values, caller, ("always",))
+        row = self.load(res, operation, key, caller, match)
+        self.hidden_written(res, body, caller)
+        if not partial and any(
+            not self.sees(value, caller) for value in self.with_items(res) if value.write == "always"
+        ):
+            known("hidden-field-written")
+        lists = {rows.name for rows in res.lists if rows.name in values}
+        changed = {**row, **{name: kept for name, kept in values.items() if name not in lists}}
+        for rows in res.owned:
+            if rows.name in lists:
+                changed[rows.name] = [
+                    self.complete(self.spec.by_name[rows.target], item, None) for item in values[rows.name]
+                ]
+        self.compute(res, changed)
+        if not self.holds(res.allow[operation], res, changed, caller, caller.tenant):
+            known("policy-after-the-change")
+            raise self.denied(caller)
+        self.check(res, changed, values, caller.tenant, caller, writing=set(values))
+        row.update({name: kept for name, kept in values.items() if name not in lists})
+        if values:
+            self.touch(res, row)
+        for rows in res.lists:
+            if rows.name in lists and rows.kind == "owned":
+                self.place_items(res, rows, row, values[rows.name])
+            elif rows.name in lists:
+                self.set_links(res, rows, row, values[rows.name])
+        return self.row_answer(res, row, caller)
+
+    def with_items(self, res: Res) -> list[Value]:
+        return [*res.fields, *(value for rows in res.owned for value in self.spec.by_name[rows.target].fields)]
+
+    def touch(self, res: Res, row: Row, updated: bool = True) -> None:
+        """Every change of a row counts its version, and moves the time of its last change."""
+        for value in res.fields:
+            if value.auto == "version":
+                row[value.name] += 1
+            elif value.auto == "updated" and updated:
+                row[value.name] = self.now
+
+    def transition(self, res: Res, operation: str, caller: Caller, key: str, match: Any) -> Answer:
+        self.enter(res, operation, caller)
+        if operation in res.match and match is None:
+            raise Refused(428, "PRECONDITION_REQUIRED")
+        row = self.load(res, operation, key, caller, match)
+        sources, target = res.moves[operation]
+        if row["state"] not in sources:
+            raise Refused(409, "STATE_CONFLICT", ["state"])
+        row["state"] = target
+        self.touch(res, row)
+        return self.row_answer(res, row, caller)
+
+    # -- deleting and restoring
+
+    def delete(self, res: Res, caller: Caller, key: str, match: Any) -> Answer:
+        self.enter(res, "delete", caller)
+        if "delete" in res.match and match is None:
+            raise Refused(428, "PRECONDITION_REQUIRED")
+        row = self.load(res, "delete", key, caller, match)
+        self.remove(res, [row])
+        return Answer(204, empty=True)
+
+    def referring(self, keys: set[str]) -> list[tuple[Res, Value, Row, Row]]:
+        """What refers to rows with these ids: the resource, the key, the row that holds it, and the row that it is part of."""
+        found: list[tuple[Res, Value, Row, Row]] = []
+        for res in self.spec.main:
+            for row in self.tables[res.name].values():
+                found += [(res, value, row, row) for value in res.refs if row[value.name] in keys]
+                for rows in res.owned:
+                    item_res = self.spec.by_name[rows.target]
+                    for item in row[rows.name]:
+                        found += [
+                            (item_res, value, item, row)
+                            for value in item_res.refs
+                            if not value.back
+                            if item[value.name] in keys
+                        ]
+        return found
+
+    def remove(self, res: Res, rows: list[Row]) -> None:
+        """Deletes rows with all that goes with them; 409 where another row holds on to one (keep-deleted-rows.md)."""
+        going: dict[str, tuple[Res, Row]] = {row["id"]: (res, row) for row in rows}
+        really = set() if res.soft else set(going)
+        """What is removed for good: rows that are not kept, and what goes with those, kept or not."""
+        found = True
+        while found:
+            found = False
+            for other, value, row, _ in self.referring(set(going)):
+                gone = row[value.name] in really
+                if value.on_delete != "cascade" or (row["deleted"] is not None and not gone):
+                    continue
+                if row["id"] not in going or (gone and row["id"] not in really):
+                    found = True
+                    going[row["id"]] = (other, row)
+                    really |= {row["id"]} if gone or not other.soft else set()
+        let_go: list[tuple[Res, Value, Row]] = []
+        for other, value, row, whole_row in self.referring(set(going)):
+            if (
+                whole_row["id"] in going
+                and value.on_delete == "restrict"
+                and row[value.name] in really
+                and row[value.name] != whole_row["id"]
+            ):
+                known("restrict-within-a-deletion")
+            if whole_row["id"] in going and (whole_row["id"] in really or row[value.name] not in really):
+                continue
+            if value.on_delete == "restrict" and (row[value.name] in really or whole_row["deleted"] is None):
+                raise Refused(409, "STILL_REFERENCED")
+            if value.on_delete == "set_null":
+                if whole_row["deleted"] is not None:
+                    known("set-null-of-deleted")
+                    if row[value.name] not in really:
+                        continue
+                if other.version or any(v.auto == "updated" for v in other.fields):
+                    known("set-null-stamps")
+                let_go.append((other, value, row))
+        for other, value, row in let_go:
+            row[value.name] = None
+            self.touch(other, row)
+        for other, row in going.values():
+            if row["id"] in really:
+                self.tables[other.name].pop(row["id"], None)
+                for name, pairs in self.pairs.items():
+                    self.pairs[name] = {pair for pair in pairs if row["id"] not in pair}
+            else:
+                row["deleted"] = self.now
+                self.touch(
+                    other, row, updated=False
+                )  # whether a deletion moves `updated` is not documented: it does not
+
+    def restore(self, res: Res, caller: Caller, key: str) -> Answer:
+        self.enter(res, "restore", caller)
+        row = self.load(res, "restore", key, caller, deleted=True)
+        if row["deleted"] is None:
+            raise Refused(409, "STATE_CONFLICT")
+        self.bring_back(res, row, caller.tenant)
+        return self.row_answer(res, row, caller)
+
+    def bring_back(self, res: Res, row: Row, tenant: str | None) -> None:
+        """What was deleted along with a row comes back with it."""
+        at = row["deleted"]
+        back: list[tuple[Res, Row]] = [(res, row)]
+        for other_res, other in back:
+            if other_res.soft:
+                for found_res, value, found, _ in self.referring({other["id"]}):
+                    if (
+                        value.on_delete == "cascade"
+                        and found["deleted"] == at
+                        and all(found is not kept for _, kept in back)
+                    ):
+                        back.append((found_res, found))
+        for other_res, other in back:
+            for value in other_res.refs:
+                held = other[value.name]
+                if held is None:
+                    continue
+                if any(held == kept["id"] for _, kept in back):
+                    if held == other["id"] or back[0][1] is other:
+                        known("restore-in-a-ring")
+                    continue
+                if self.find(self.target(value), held, EVERYONE) is None:
+                    raise Refused(422, "REFERENCE_NOT_FOUND", [value.public])
+        for _, other in back:
+            other["deleted"] = None
+        for other_res, other in back:
+            if taken := self.taken(other_res, other):
+                raise Refused(409, "DUPLICATE", taken)
+            self.touch(other_res, other, updated=False)
+
+
+NO_DEFAULT = Value("", "").default
+ANYBODY = Caller("anybody")
+
+
+def in_order(rows: list[Row], sort: list[tuple[str, bool]]) -> list[Row]:
+    """Rows in an order, and then by id in the direction of its last part; nulls are greater than all values."""
+    keys: list[tuple[Callable[[Row], Any], bool, bool]] = [
+        (lambda row, name=name: row[name], descending, descending) for name, descending in sort
+    ]
+    last = sort[-1][1] if sort else False
+    return ordered(rows, [*keys, (lambda row: row["id"], last, False)])
+
+
+def whole(text: str, most: int) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= most:
+        raise Wrong
+    return int(text)
