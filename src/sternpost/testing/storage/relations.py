@@ -39,7 +39,7 @@ def by(name: str, *, descending: bool = False, nulls_first: bool = False) -> Ord
 class RelationSuite(Suite):
     """Rows of other tables: as conditions, and as parts of an answer."""
 
-    async def _fill(self, storage: Storage) -> dict[str, str]:
+    async def _furnish(self, storage: Storage) -> dict[str, str]:
         """Two shelves with parts, books and tags, and one alone; ids by label."""
         a, b, c = shelf("a"), shelf("b"), shelf("c")
         parts = [
@@ -56,7 +56,7 @@ class RelationSuite(Suite):
         return {row["label"]: row["id"] for row in (a, b, c, *parts)}
 
     async def test_conditions_over_relations(self, opened: Storage) -> None:
-        await self._fill(opened)
+        await self._furnish(opened)
         tops = Compare(("parent_id",), "isNull")
         cases: list[tuple[Node, tuple[Any, ...], list[str]]] = [
             (Related("books", "some", Compare(("title",), "eq", 0)), ("q",), ["a"]),
@@ -90,14 +90,14 @@ class RelationSuite(Suite):
             assert await self._labels(opened, query, Arguments(slots)) == expected, where
 
     async def test_conditions_over_the_row_that_is_referred_to(self, opened: Storage) -> None:
-        await self._fill(opened)
+        await self._furnish(opened)
         below = Related("parent", "some", Compare(("label",), "in", 0))
         assert await self._labels(opened, replace(BY_LABEL, where=below), Arguments((["b", "c"],))) == ["b0", "b1"]
         far = every((Compare(("parent_id", "label"), "eq", 0), Compare(("width",), "gt", 1)))
         assert await self._labels(opened, replace(BY_LABEL, where=far), Arguments(("a", 2))) == ["a3"]
 
     async def test_relations_have_an_order_and_a_part_of_their_own(self, opened: Storage) -> None:
-        await self._fill(opened)
+        await self._furnish(opened)
         widest = replace(LABELS, order=(ordered("width", True),))
         tops = replace(BY_LABEL, where=Compare(("parent_id",), "isNull"))
 
@@ -119,7 +119,7 @@ class RelationSuite(Suite):
         assert await parts(Nested("parts", some), 2) == ([["a1", "a0"], ["b1", "b0"], []], set())
 
     async def test_relations_of_relations_and_lists_in_their_order(self, opened: Storage) -> None:
-        ids = await self._fill(opened)
+        ids = await self._furnish(opened)
         words = replace(WORDS, order=(ordered("word", True),), relations=(Nested("favourite", LABELS),))
         query = replace(LABELS, relations=(Nested("books", TITLES), Nested("tags", words), Nested("parent", LABELS)))
         assert await self._row(opened, query, ids["a"]) == {
@@ -133,7 +133,7 @@ class RelationSuite(Suite):
         assert reader.statistics.statements == 5
 
     async def test_an_answer_that_grows_too_large_is_refused(self, opened: Storage) -> None:
-        await self._fill(opened)
+        await self._furnish(opened)
         query = replace(LABELS, relations=(Nested("parent", replace(LABELS, relations=(Nested("books", TITLES),))),))
         reader = opened.reader()
         # six parts; four of them have a parent with three books, two one with one
@@ -142,7 +142,7 @@ class RelationSuite(Suite):
             await reader.select(query, Arguments(rows_max=19))
 
     async def test_lists_under_a_row(self, opened: Storage) -> None:
-        ids = await self._fill(opened)
+        ids = await self._furnish(opened)
         under = replace(BY_LABEL, where=Under("Shelf", "parts", 0))
         assert await self._labels(opened, under, Arguments((ids["b"],))) == ["b0", "b1"]
         assert await self._labels(opened, under, Arguments((ids["c"],))) == []
