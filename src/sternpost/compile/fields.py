@@ -13,15 +13,19 @@ from uuid import UUID
 import orjson
 
 from sternpost.compile.diagnostics import Report
-from sternpost.compile.names import SNAKE, camel, listed, snake
-from sternpost.compile.options import FIELD, Shape, is_names, is_whole, shown, well_typed
+from sternpost.compile.features import AUTOMATIC
+from sternpost.compile.features.external import column as column_of
+from sternpost.compile.features.external import storage as storage_of
+from sternpost.compile.features.feature import Automatic
+from sternpost.compile.names import SNAKE, a, camel, listed, snake
+from sternpost.compile.options import FIELD, Add, Shape, is_names, is_whole, shown, well_typed
 from sternpost.compile.patterns import wrong_pattern
 from sternpost.compile.types import FieldType
-from sternpost.contract.fields import UNSET, FieldDeclaration, SumOf, field
+from sternpost.contract.fields import UNSET, FieldDeclaration, SumOf
 from sternpost.contract.policy import Caller
 from sternpost.contract.resource import Declaration
 from sternpost.contract.source import Source, attribute_source
-from sternpost.plan.model import STORAGE, Computed, FieldPlan, Generated, Kind, OnDelete, WriteRule
+from sternpost.plan.model import Computed, FieldPlan, Generated, Kind, OnDelete, WriteRule
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 SAFE_DIGITS = 18
@@ -68,7 +72,10 @@ LIST_PARAMETERS = frozenset({"count", "limit"})
 """Names of list parameters. A field may have such a name if it has no filter."""
 
 _LENGTHS = {"min_length": 1, "max_length": 100, "decimal_places": 2, "max_digits": 12}
-AUTO = ("created", "updated", "version", "database")
+_INSTANT = Automatic("datetime", "datetime")
+AUTO: dict[str, Automatic | None] = {"created": _INSTANT, "updated": _INSTANT, **AUTOMATIC, "database": None}
+"""What fills a field in instead of clients, and which fields it is for; the database fills in any."""
+
 WRITE_RULES = ("always", "create", "never")
 SCOPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._/-]*")
 _APPLIES: dict[str, tuple[Kind, ...]] = {
@@ -93,9 +100,6 @@ _EXAMPLES: dict[Kind, tuple[str, str]] = {
     "enum": ("one of its values", '"…"'),
     "json": ("JSON data", "{}"),
 }
-_USUAL: dict[str, Any] = field().options
-"""The options of a field declared without field()."""
-
 _half_characters = re.compile("[\ud800-\udfff]")
 
 
@@ -139,7 +143,7 @@ class FieldCompiler:
             hidden=False,
             sensitive=bool(options["sensitive"]),
             unique=self._unique(name, found.kind, options["unique"]),
-            generated=cast("Generated | None", options["auto"] if options["auto"] in AUTO else None),
+            generated=cast("Generated | None", options["auto"] if options["auto"] in tuple(AUTO) else None),
             caller_default=False,
             computed=None,
             min_length=options.get("min_length"),
@@ -154,8 +158,8 @@ class FieldCompiler:
             references=None,
             on_delete=None,
             filters=self.filters(name, found.kind, found.nullable, options["filter"]),
-            column=_column(name, options.get("column")),
-            storage=self.storage(name, found.kind, options.get("storage")),
+            column=column_of(name, options.get("column")),
+            storage=storage_of(found.kind, options.get("storage"), self._adder(name)),
         )
         if total is not None and found.kind not in ("integer", "decimal"):
             return replace(plan, computed=total)  # reported together with the list that it sums over
@@ -163,9 +167,7 @@ class FieldCompiler:
 
     def typed(self, name: str, options: dict[str, Any], shapes: dict[str, Shape]) -> dict[str, Any]:
         """The options of one declaration without those of a wrong type, which are reported."""
-        return well_typed(
-            options, shapes, lambda option, code, message, fix: self._add(name, code, message, fix, option)
-        )
+        return well_typed(options, shapes, self._adder(name))
 
     def reference(self, relation: str, target: str, nullable: bool, options: dict[str, Any]) -> FieldPlan:
         """The foreign key of a `One[…]` relation."""
@@ -212,61 +214,9 @@ class FieldCompiler:
             references=target,
             on_delete=cast("OnDelete", on_delete),
             filters=self.filters(relation, "id", nullable, options.get("filter", False)),
-            column=_column(name, options.get("column")),
-            storage=self.storage(relation, "id", options.get("storage")),
+            column=column_of(name, options.get("column")),
+            storage=storage_of("id", options.get("storage"), self._adder(relation)),
         )
-
-    def key(self, declared: Any, *, external: bool) -> FieldPlan:
-        """The id. For an external database `id: str = field(column=…, storage=…)` declares it; else an integer."""
-        plan = FieldPlan(
-            name="id",
-            public_name="id",
-            kind="id",
-            write="never",
-            generated="id",
-            references=self.declaration.name,
-        )
-        options = {} if declared is None else self._key_options(declared, external=external)
-        if not external:
-            return plan
-        storage = self.storage("id", "id", options.get("storage")) or "integer"
-        return replace(
-            plan,
-            column=_column("id", options.get("column")),
-            storage=storage,
-            generated="id" if storage == "uuid" and options.get("auto") != "database" else "database",
-            description=options.get("description", ""),
-        )
-
-    def _key_options(self, declared: Any, *, external: bool) -> dict[str, Any]:
-        given = declared.options if isinstance(declared, FieldDeclaration) else None
-        said = {} if given is None else {name: value for name, value in given.items() if value != _USUAL.get(name)}
-        unknown = sorted(said.keys() - {"column", "storage", "auto"})
-        if given is None or unknown or not external:
-            self._add(
-                "id",
-                "SP110",
-                "only an external database can declare its id; here Sternpost defines it"
-                if not external
-                else f"the id takes only column, storage and auto, not {listed(unknown) if unknown else shown(declared)}",
-                'leave it out; with Contract(…, schema="external") write id: str = field(column="AlbumId")',
-            )
-            return {}
-        return self.typed("id", said, FIELD)
-
-    def storage(self, name: str, kind: Kind, wanted: Any) -> str | None:
-        """How an external database stores the value; None for the default."""
-        if wanted is None or wanted in STORAGE.get(kind, ()):
-            return wanted
-        possible = STORAGE.get(kind, ())
-        self._add(
-            name,
-            "SP222",
-            f"storage={shown(wanted)} is unknown for {a(kind)}",
-            f"use one of {listed(possible)}" if possible else "remove it: there is only one way to store this type",
-            "storage",
-        )
-        return None
 
     def filters(self, name: str, kind: Kind, nullable: bool, wanted: Any) -> tuple[str, ...]:
         """The filter operators that lists allow on a field."""
@@ -385,21 +335,14 @@ class FieldCompiler:
     def _check_auto(self, name: str, kind: Kind, auto: Any) -> None:
         if auto is None:
             return
-        self._choice(name, "auto", auto, AUTO)
-        if auto == "version" and kind != "integer":
+        self._choice(name, "auto", auto, tuple(AUTO))
+        fitting = AUTO.get(auto, _INSTANT) if isinstance(auto, str) else _INSTANT
+        if fitting is not None and kind != fitting.kind:
             self._add(
                 name,
                 "SP215",
-                f"auto='version' needs a field of type int, but this is {a(kind)}",
-                "give it the type int, or remove auto",
-                "auto",
-            )
-        elif kind != "datetime" and auto not in ("version", "database"):
-            self._add(
-                name,
-                "SP215",
-                f"auto={shown(auto)} needs a field of type datetime, but this is {a(kind)}",
-                "give it the type datetime, or remove auto",
+                f"auto={shown(auto)} needs a field of type {fitting.type}, but this is {a(kind)}",
+                f"give it the type {fitting.type}, or remove auto",
                 "auto",
             )
 
@@ -494,12 +437,11 @@ class FieldCompiler:
     def where(self, name: str, keyword: str | None = None) -> Source:
         return attribute_source(self.declaration.source, self.declaration.name, name, keyword)
 
+    def _adder(self, name: str) -> Add:
+        return lambda option, code, message, fix: self._add(name, code, message, fix, option)
+
     def _add(self, name: str, code: str, message: str, fix: str, keyword: str | None = None) -> None:
         self.report.add(self.where(name, keyword), code, f"{self.declaration.name}.{name}: {message}", fix)
-
-
-def _column(name: str, column: Any) -> str | None:
-    return None if column == name else column
 
 
 def _ordered(kind: Kind, value: Any) -> Any:
@@ -604,8 +546,3 @@ def _json(value: Any) -> Any:
     except TypeError:
         return None
     return value
-
-
-def a(kind: str) -> str:
-    """A kind with its article, for a message."""
-    return f"{'an' if kind[0] in 'aeio' else 'a'} {kind}"

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from sternpost.compile.diagnostics import Report
-from sternpost.compile.fields import SCOPE, a, constant
-from sternpost.compile.names import listed
+from sternpost.compile.fields import SCOPE, constant
+from sternpost.compile.names import a, listed
 from sternpost.compile.options import shown
 from sternpost.contract.policy import Policy
 from sternpost.contract.source import Source

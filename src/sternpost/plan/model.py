@@ -32,6 +32,9 @@ BATCH = "$batch"
 
 OnDelete = Literal["restrict", "cascade", "set_null"]
 
+DELETED_FIELD = "deleted_at"
+"""The field of rows that are kept when they are deleted: since when they are."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldPlan:

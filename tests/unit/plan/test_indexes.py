@@ -13,7 +13,8 @@ import pytest
 from sternpost import Browse, Contract, Many, One, Resource, authenticated, field, this
 from sternpost.compile.compiler import compile_contract
 from sternpost.plan.indexes import NAME_MAX, index_name, indexes, served
-from sternpost.plan.query import ALL, Compare, Node, Order, Select, ordered
+from sternpost.plan import query
+from sternpost.plan.query import ALL, Compare, Node, Select, ordered
 from sternpost.storage.sql.statements import Statements
 from sternpost.storage.sqlite.database import SqliteStorage
 
