@@ -23,11 +23,11 @@ from sternpost.compile.diagnostics import CODES
 from sternpost.compile.fields import OPERATORS
 from sternpost.contract.operations import Browse, Create, Custom, Delete, Operation, Read, Replace, Transition, Update
 from sternpost.contract.policy import PolicyPath
-from sternpost.errors import CATALOGUE
 from sternpost.data.change import Change
 from sternpost.data.context import Context
 from sternpost.data.database import Database
 from sternpost.data.table import Table
+from sternpost.errors import CATALOGUE
 from sternpost.pipeline.selection import IN_MAX, PAGE_MAX, SORTS_MAX
 from sternpost.pipeline.views import FIELDS_MAX, INCLUDE_DEPTH_MAX, INCLUDES_MAX
 from sternpost.settings import SECRETS, Settings
@@ -55,6 +55,11 @@ MEANINGS = {
     "startsWith": "starts with the text (case-sensitive)",
     "isNull": "`true`: has no value; `false`: has one",
 }
+
+REPOSITORY = """\
+`ctx.repository(Order)` returns the table of a resource in the operation's transaction, the same as `ctx.data.table(Order)`.
+`Repository[Order]` is its type, for annotations: `Table` with the class of the rows, without the types of a generated file.
+"""
 
 
 def generate() -> dict[str, str]:
@@ -344,6 +349,7 @@ def services() -> str:
     calls = ("get", "find", "first", "count", "exists", "aggregate", "create", "create_many")
     calls += ("update", "update_many", "upsert", "delete", "delete_many", "restore", "with_deleted")
     parts += ["## Table", _doc(Table), _methods(Table, calls)]
+    parts += ["## Repository", REPOSITORY]
     return "\n\n".join(parts)
 
 
