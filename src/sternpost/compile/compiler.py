@@ -19,6 +19,7 @@ from sternpost.compile.policies import Known, PolicyCompiler
 from sternpost.compile.reader import ClassReader
 from sternpost.compile.relations import RelationCompiler
 from sternpost.compile.services import bind
+from sternpost.compile.shapes import with_shapes
 from sternpost.compile.types import RelationType, read_type
 from sternpost.compile.versions import CompilePolicy, Older, compile_versions
 from sternpost.contract.contract import Contract
@@ -93,6 +94,7 @@ class _Compiler:
         if not self.report.diagnostics:
             bound, older = compile_versions(self.contract, bound, self.report, self._older_policy(drafts, known))
         self.report.raise_if_any()
+        bound, older = with_shapes(bound, older)
         all_classes: dict[str, type] = {**classes, **{payload.name: cls for cls, payload in self.payloads.items()}}
         return Compiled(bound, functions, all_classes, places, older)
 

@@ -9,6 +9,7 @@ from sternpost.compile.diagnostics import Report
 from sternpost.compile.draft import ResourceDraft
 from sternpost.compile.names import listed
 from sternpost.compile.options import is_names, shown
+from sternpost.kinds import KINDS
 
 
 def read_groups(draft: ResourceDraft, report: Report) -> None:
@@ -33,7 +34,7 @@ def _unique(draft: ResourceDraft, report: Report) -> tuple[tuple[str, ...], ...]
             )
             report.add(where, "SP107", message, fix)
             continue
-        if any(draft.fields[name].kind == "json" for name in group):
+        if any(not KINDS[draft.fields[name].kind].ordered for name in group):
             message = f"{draft.name}: the unique group {shown(group)} contains a json field, which cannot be unique"
             report.add(where, "SP213", message, "leave it out of the group")
         valid.append(tuple(group))
@@ -55,7 +56,7 @@ def _indexes(draft: ResourceDraft, report: Report) -> tuple[tuple[str, ...], ...
             problem = f"the index {shown(group)} is not a tuple of different fields of the resource"
         else:
             valid.append(tuple(group))
-            if any(draft.fields[name].kind == "json" for name in names):
+            if any(not KINDS[draft.fields[name].kind].ordered for name in names):
                 problem = f"the index {shown(group)} contains a json field, which cannot be sorted"
             elif groups.count(group) > 1:
                 problem = f"the index {shown(group)} is declared twice"

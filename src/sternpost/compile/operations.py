@@ -27,10 +27,11 @@ from sternpost.contract.operations import (
 )
 from sternpost.contract.policy import Policy
 from sternpost.contract.resource import Payload
+from sternpost.kinds import KINDS
 from sternpost.plan.model import OperationKind, OperationPlan, PayloadPlan
 from sternpost.plan.policy import Not, Public
 
-KINDS: dict[type[Operation], tuple[OperationKind, str, bool, int]] = {
+OPERATIONS: dict[type[Operation], tuple[OperationKind, str, bool, int]] = {
     Browse: ("browse", "GET", False, 200),
     Read: ("read", "GET", True, 200),
     Create: ("create", "POST", False, 201),
@@ -118,7 +119,7 @@ class OperationCompiler:
         return replace(operation, **{option: defaults[option] for option in options if option not in kept})
 
     def _operation(self, name: str, declared: Operation) -> OperationPlan:
-        kind, method, on_item, status = next(KINDS[base] for base in type(declared).__mro__ if base in KINDS)
+        kind, method, on_item, status = next(OPERATIONS[base] for base in type(declared).__mro__ if base in OPERATIONS)
         operation = self._typed(name, declared)
         if not SNAKE.fullmatch(name):
             self._add(
@@ -223,9 +224,7 @@ class OperationCompiler:
 
     def _sortable(self, name: str, wanted: Sequence[str], keyword: str, *, signed: bool = False) -> tuple[str, ...]:
         possible = [
-            field.name
-            for field in self.fields.values()
-            if field.kind not in ("json", "id") and field.read_scope is None
+            field.name for field in self.fields.values() if KINDS[field.kind].sortable and field.read_scope is None
         ]
         names = [item.removeprefix("-") if signed else item for item in wanted]
         unknown = [item for item in names if item not in possible]
@@ -242,7 +241,7 @@ class OperationCompiler:
     def _states(self, name: str, operation: Transition) -> tuple[str, tuple[str, ...], str]:
         given = (operation.source,) if isinstance(operation.source, str) else operation.source
         sources = tuple(given) if is_names(given) else ()
-        possible = [field.name for field in self.fields.values() if field.kind == "enum" and not field.nullable]
+        possible = [field.name for field in self.fields.values() if field.choices and not field.nullable]
         field = self.fields.get(operation.field) if operation.field in possible else None
         if field is None:
             self._add(

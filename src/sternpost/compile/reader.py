@@ -12,7 +12,7 @@ from sternpost.compile.features.external import is_table_name, key
 from sternpost.compile.fields import FieldCompiler
 from sternpost.compile.groups import read_groups
 from sternpost.compile.names import PASCAL, a, kebab, listed, matches, plural, snake
-from sternpost.compile.operations import KINDS
+from sternpost.compile.operations import OPERATIONS
 from sternpost.compile.options import MANY, ONE, shown
 from sternpost.compile.types import FieldType, RelationType, read_type
 from sternpost.contract.fields import FieldDeclaration
@@ -21,6 +21,7 @@ from sternpost.contract.policy import BOOLEAN_MISUSE
 from sternpost.contract.relations import RelationDeclaration
 from sternpost.contract.resource import Declaration, Resource, declarations
 from sternpost.contract.source import attribute_source, class_keyword_source
+from sternpost.kinds import KINDS
 from sternpost.plan.model import FieldPlan
 
 _KEYWORDS = {"prefix", "owner", "plural", "table", "unique", "indexes", "abstract", *CLASS_KEYWORDS}
@@ -144,12 +145,12 @@ class ClassReader:
                 draft.declared[name] = declaration.attributes.get(name)
                 draft.owners[name] = declaration
         for name, value in declaration.attributes.items():
-            if isinstance(value, Operation) and not isinstance(value, tuple(KINDS)):
+            if isinstance(value, Operation) and not isinstance(value, tuple(OPERATIONS)):
                 self.report.add(
                     attribute_source(declaration.source, declaration.name, name),
                     "SP421",
                     f"{declaration.name}.{name}: {shown(value)} is not one of the operation types",
-                    f"use one of {listed(kind.__name__ for kind in KINDS)}",
+                    f"use one of {listed(kind.__name__ for kind in OPERATIONS)}",
                 )
             elif isinstance(value, Operation):
                 draft.operations[name] = value
@@ -255,7 +256,7 @@ class ClassReader:
                 f"{draft.name}: the owner field {shown(owner)} does not exist",
                 f"name one of {listed(draft.fields)}",
             )
-        elif field.kind not in ("id", "string", "uuid"):
+        elif not KINDS[field.kind].identifies:
             self.report.add(
                 draft.where_keyword("owner"),
                 "SP105",

@@ -12,9 +12,8 @@ from sternpost.compile.features.external import is_table_name
 from sternpost.compile.names import camel, listed, singular, snake
 from sternpost.compile.options import shown
 from sternpost.contract.source import attribute_source
+from sternpost.kinds import KINDS
 from sternpost.plan.model import FieldPlan, RelationPlan
-
-_NUMERIC = ("integer", "decimal")
 
 
 class RelationCompiler:
@@ -226,19 +225,20 @@ class RelationCompiler:
                 ),
                 None,
             )
-            if owned is None or field.kind not in _NUMERIC:
+            if owned is None or not KINDS[field.kind].exact:
                 self._wrong_total(draft, field, owned, relations)
                 continue
             items = self.drafts[owned.target].fields
-            wrong = [name for name in field.computed.factors if name not in items or items[name].kind not in _NUMERIC]
+            wrong = [name for name in field.computed.factors if name not in items or not KINDS[items[name].kind].exact]
             if wrong:
                 self.report.add(
                     where,
                     "SP311",
                     f"{draft.name}.{field.name}: {owned.target} has no numeric field {listed(wrong)}",
-                    f"use some of {listed(item.name for item in items.values() if item.kind in _NUMERIC)}",
+                    f"use some of {listed(item.name for item in items.values() if KINDS[item.kind].exact)}",
                 )
-            elif field.kind == "decimal":  # exact: a product has as many decimal places as its factors together
+            elif "decimal_places" in KINDS[field.kind].bounds:
+                # exact: a product has as many places as its factors together
                 places = sum(items[name].decimal_places or 0 for name in field.computed.factors)
                 fields[field.name] = replace(field, decimal_places=places)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sternpost.compile.fields import OPERATORS, TEXT_MAX
 from sternpost.compile.names import SNAKE, camel, plural
 from sternpost.infer.model import Inferred, InferredField, InferredList, InferredTable
 from sternpost.infer.names import TAKEN, ascii_words, class_name, field_name, many_of, prefix, snake, unique
 from sternpost.infer.options import apply_default, apply_rule, fits
 from sternpost.infer.types import ELEMENTS, STRING_TYPE, digits_of, is_uuid, kind_of
+from sternpost.kinds import KINDS, TEXT_MAX
 from sternpost.plan.conditions import rules_in
 from sternpost.storage.sql.tables import Found, FoundColumn, FoundForeignKey, FoundTable
 
@@ -230,7 +230,7 @@ class _Inference:
             options["storage"] = storage
         if (column.name,) in table.table.unique and kind not in ("json", "boolean"):
             options["unique"] = True
-        if column.name in table.table.indexed and OPERATORS[kind]:
+        if column.name in table.table.indexed and KINDS[kind].filters:
             options["filter"] = True
         if column.comment:
             options["description"] = column.comment

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from sternpost.compile.fields import TEXT_MAX, constant
 from sternpost.infer.model import InferredField
+from sternpost.kinds import KINDS, TEXT_MAX
 from sternpost.plan.model import FieldPlan, Kind
 from sternpost.plan.rules import ColumnRule, Length, OneOf, Range
 
@@ -150,7 +150,7 @@ def fits(found: InferredField) -> bool:
         max_digits=options.get("max_digits"),
         choices=found.choices,
     )
-    return constant(found.kind, options["default"], plan) is not None
+    return KINDS[found.kind].constant(options["default"], plan) is not None
 
 
 def _as_bound(kind: Kind, value: Any, otherwise: int) -> Any:

@@ -15,7 +15,8 @@ from sternpost.contract.contract import Contract
 from sternpost.contract.fields import FieldDeclaration, field
 from sternpost.contract.resource import Declaration
 from sternpost.contract.source import attribute_source
-from sternpost.plan.model import STORAGE, FieldPlan, Kind
+from sternpost.kinds import KINDS
+from sternpost.plan.model import FieldPlan, Kind
 
 _USUAL: dict[str, Any] = field().options
 """The options of a field declared without field()."""
@@ -111,7 +112,7 @@ def column(name: str, given: Any) -> str | None:
 
 def storage(kind: Kind, wanted: Any, add: Add) -> str | None:
     """How an external database stores values of a kind; None for the default, and after a diagnostic."""
-    possible = STORAGE.get(kind, ())
+    possible = KINDS[kind].storage
     if wanted is None or wanted in possible:
         return wanted
     add(

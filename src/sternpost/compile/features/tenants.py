@@ -11,6 +11,7 @@ from sternpost.compile.draft import ResourceDraft
 from sternpost.compile.features.feature import Feature
 from sternpost.compile.names import a, listed
 from sternpost.compile.options import shown
+from sternpost.kinds import KINDS
 from sternpost.plan.model import FieldPlan
 
 
@@ -62,7 +63,7 @@ def _unfit(field: FieldPlan) -> str | None:
     """Why a field cannot hold the tenant; None where it can."""
     if field.name == "id":
         return "is the row's own id"
-    if field.kind not in ("id", "string", "uuid"):
+    if not KINDS[field.kind].identifies:
         return f"is {a(field.kind)}, which cannot hold a tenant"
     if field.nullable:
         return "may be null"
