@@ -13,7 +13,7 @@ from uuid import UUID
 
 from .contracts import DO, SCOPES, SEE, Res, Rows, Spec, Value
 from .known import LeftOut
-from .model import Answer, Caller, Model, Refused, to_json
+from .model import Answer, Caller, Model, Refused, Row, to_json
 
 TICK = timedelta(milliseconds=1)
 """How far the clock goes on for each operation."""
@@ -286,7 +286,7 @@ class Generator:
             }
             self.add(Op(self.n, "create", "root", "Sailor", body=body, setup=True))
         others = [res for res in self.spec.main if res.name not in ("Org", "Sailor")]
-        for res in others * 2:
+        for res in others * 3:
             self.add(self.mostly(lambda res=res: self.create(res, self.rng.choice(["root", "ada", "bob", "eve"]))))
 
     def caller(self) -> str:
@@ -312,7 +312,8 @@ class Generator:
             + ["read"] * 3
             + ["create"] * 4
             + ["update"] * 4
-            + ["replace", "delete", "nested"] * 2
+            + ["replace"] * 4
+            + ["delete", "nested"] * 2
             + ["restore"] * 2
             + ["transition"] * 2
         )
@@ -387,11 +388,20 @@ class Generator:
         mine = self.model.standing(res, who.tenant, deleted)
         if deleted:
             mine = [row for row in mine if row["deleted"] is not None] or mine
+        else:
+            mine = [row for row in mine if self.seen(res, row, who)] or mine
         every = [*self.model.tables[res.name].values()]
         rows = mine if mine and rng.random() < 0.85 else every
         if not rows or rng.random() < 0.04:
             return f"@999.00.{res.prefix}"
         return rng.choice(rows)["id"]
+
+    def seen(self, res: Res, row: Row, caller: Caller) -> bool:
+        """Whether a caller sees a row."""
+        try:
+            return res.reading is not None and self.model.holds(res.reading, res, row, caller, caller.tenant)
+        except LeftOut:
+            return False
 
     def some_match(self, res: Res, row: str | None = None) -> Any:
         chance = self.rng.random()
