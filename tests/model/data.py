@@ -27,11 +27,6 @@ BINDS = ("create_many", "create", "update", "upsert")
 # -- making calls up
 
 
-def random_data(generator: Generator) -> Op:
-    """A call on some table, for a tenant or (reading) for all."""
-    return generator.mostly(lambda: Maker(generator).call())
-
-
 class Maker:
     """Makes one call up."""
 
@@ -45,12 +40,13 @@ class Maker:
         if self.spec.tenants:
             self.scope = self.rng.choice([callers["ada"].tenant, callers["ada"].tenant, callers["eve"].tenant])
 
-    def call(self) -> Op:
+    def call(self, res: Res | None = None, name: str | None = None) -> Op:
+        """A call on some table, for a tenant or (reading) for all."""
         from .operations import Op
 
         rng = self.rng
-        res = rng.choice([res for res in self.spec.main if res.name != "Org"])
-        name = rng.choice(
+        res = res or rng.choice([res for res in self.spec.main if res.name != "Org"])
+        name = name or rng.choice(
             ["find"] * 6
             + ["count", "count", "exists", "first", "get", "aggregate", "aggregate"]
             + ["create"] * 4
