@@ -26,6 +26,7 @@ KNOWN: dict[str, str] = {
     "restrict-within-a-deletion": "a row that goes along and also restricts: 409 or gone, by how rows are kept (found by this test)",
     "owner-that-is-gone": "`this.keeper.is_owner` holds by the key alone, where the keeper is deleted (found by this test)",
     "path-in-parts": "a missing row that a part refers to is told as `aboutId`, not as `parts.0.aboutId` (found by this test)",
+    "delete-many-counts": "delete_many does not count rows that fit and go with another of them (found by this test)",
     "set-null-of-deleted": "11.30: set_null clears references of rows that are deleted already",
 }
 

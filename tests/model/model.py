@@ -810,7 +810,7 @@ class Model:
             self.place_items(res, rows, row, values.get(rows.name, []))
         for rows in res.lists:
             if rows.kind == "linked" and values.get(rows.name):
-                self.set_links(res, rows, row, values[rows.name])
+                self.set_links(rows, row, values[rows.name], tenant)
 
     def check(
         self, res: Res, row: Row, values: Row, tenant: str | None, caller: Caller | None, writing: set[str] | None
@@ -885,11 +885,12 @@ class Model:
             known("two-values-taken")
         return found[0] if found else []
 
-    def set_links(self, res: Res, rows: Rows, row: Row, keys: list[str], keep: bool = False) -> None:
-        """Replaces the pairs of a row, or adds to them."""
+    def set_links(self, rows: Rows, row: Row, keys: list[str], tenant: str | None, keep: bool = False) -> None:
+        """Replaces the pairs of a row, or adds to them. Pairs with rows that are not there for the caller stay."""
         target = self.spec.by_name[rows.target]
         before = self.pairs.setdefault(str(rows.through), set())
-        mine = {pair for pair in before if pair[0 if rows.first else 1] == row["id"]}
+        here, there = (0, 1) if rows.first else (1, 0)
+        mine = {pair for pair in before if pair[here] == row["id"] and self.find(target, pair[there], tenant)}
         new = {(row["id"], key) if rows.first else (key, row["id"]) for key in keys}
         after = (before if keep else before - mine) | new
         if target.version is not None and after != before:
@@ -937,7 +938,7 @@ class Model:
             if rows.name in lists and rows.kind == "owned":
                 self.place_items(res, rows, row, values[rows.name])
             elif rows.name in lists:
-                self.set_links(res, rows, row, values[rows.name])
+                self.set_links(rows, row, values[rows.name], caller.tenant)
         return self.row_answer(res, row, caller)
 
     def with_items(self, res: Res) -> list[Value]:
