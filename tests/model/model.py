@@ -6,7 +6,6 @@ made the row, a number, the prefix), which sort in the order of creation. Where 
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -230,6 +229,7 @@ class Model:
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         self.tables: dict[str, dict[str, Row]] = {res.name: {} for res in spec.main}
+        self.owned = {res.name: {rows.name for rows in res.owned} for res in spec.main}
         self.pairs: dict[str, set[tuple[str, str]]] = {}
         self.now = BEGIN
         self.number = 0
@@ -238,7 +238,18 @@ class Model:
     # -- state
 
     def snapshot(self) -> Any:
-        return copy.deepcopy((self.tables, self.pairs))
+        """A copy of all rows and pairs. Values are not changed in place, but for the lists of parts."""
+        tables = {
+            name: {
+                key: {
+                    field: [dict(item) for item in kept] if field in self.owned[name] else kept
+                    for field, kept in row.items()
+                }
+                for key, row in rows.items()
+            }
+            for name, rows in self.tables.items()
+        }
+        return tables, {name: set(pairs) for name, pairs in self.pairs.items()}
 
     def go_back(self, snapshot: Any) -> None:
         self.tables, self.pairs = snapshot
