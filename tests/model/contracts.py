@@ -447,6 +447,7 @@ def _relate(rng: Random, spec: Spec, res: Res, main: list[Res]) -> None:
         allowed += ["cascade"] if res.soft or not target.soft else []
         key.on_delete = rng.choice(allowed)
         key.unique = rng.random() < 0.1
+        key.read = SEE if key.nullable and rng.random() < 0.2 else None
         key.write = rng.choice(["always", "always", "create"])
         res.fields.append(key)
         if rng.random() < 0.7:

@@ -232,6 +232,7 @@ class Model:
         self.owned = {res.name: {rows.name for rows in res.owned} for res in spec.main}
         self.pairs: dict[str, set[tuple[str, str]]] = {}
         self.now = BEGIN
+        self.asking = ANYBODY
         self.number = 0
         self.made = 0
 
@@ -429,6 +430,9 @@ class Model:
         rows = self.standing(res, caller.tenant)
         if parent is not None:
             above, relation, key = parent
+            by = self.key_of(relation)
+            if by is not None and not self.sees(by, caller):
+                known("hidden-reference-told")
             seeing = False if above.reading is None else self.fold(above.reading, caller)
             if seeing is False:
                 raise self.denied(caller)
@@ -505,8 +509,6 @@ class Model:
         }
         for value in res.refs:
             if str(value.relation) in asked.below:
-                if not self.sees(value, caller):
-                    known("hidden-reference-included")
                 data[str(value.relation)] = self._view_one(value, row, caller, asked, cut, path)
         for rows in res.lists:
             below = asked.below.get(rows.name)
@@ -535,8 +537,6 @@ class Model:
         found = self.related(rows, row, caller.tenant)
         if rows.kind != "owned":
             assert target.reading is not None
-            if rows.kind == "many" and not self.sees(target.at(str(rows.by)), caller):
-                known("hidden-reference-included")
             found = [other for other in found if self.holds(target.reading, target, other, caller, caller.tenant)]
             # the order without `sort` is not documented: it is that of creation
             found = in_order([other for other in found if self.fits(target, other, asked.tests)], asked.sort)
@@ -551,6 +551,7 @@ class Model:
     def parse(self, res: Res, query: list[tuple[str, str]], caller: Caller, is_list: bool) -> Query:
         """Parameters as they are sent, by what they mean; every problem is named."""
         found, wrong = Query(Asked()), []
+        self.asking = caller
         for name, text in query:
             try:
                 self._parameter(res, name, text, caller, is_list, found)
@@ -615,7 +616,19 @@ class Model:
         return value.name, operator, from_text(value, text)
 
     def relation(self, res: Res, public: str) -> tuple[Res, Rows | None, str]:
-        """What may be included: relations whose rows some policy lets somebody see."""
+        """What may be included: relations whose rows some policy lets somebody see, and that are not hidden themselves."""
+        target, rows, name = self._relation(res, public)
+        key = next((v for v in res.refs if v.relation == name), None) if rows is None else self.key_of(rows)
+        if key is not None and not self.sees(key, self.asking):
+            known("hidden-reference-told")
+            raise Wrong
+        return target, rows, name
+
+    def key_of(self, rows: Rows) -> Value | None:
+        """The key by which the rows of a list point back."""
+        return self.spec.by_name[rows.target].at(str(rows.by)) if rows.kind == "many" else None
+
+    def _relation(self, res: Res, public: str) -> tuple[Res, Rows | None, str]:
         for value in res.refs:
             if value.relation == public and not value.back and self.target(value).reading is not None:
                 return self.target(value), None, public
@@ -846,6 +859,7 @@ class Model:
                         missing.append(f"{rows.input}.{number}")
                     elif caller and not (target.reading and self.holds(target.reading, target, other, caller, tenant)):
                         known("hidden-row-referred-to")
+                        missing.append(f"{rows.input}.{number}")
                     continue
                 in_parts = [
                     f"{rows.input}.{number}.{value.public}"
@@ -874,6 +888,7 @@ class Model:
             return False
         if caller and not (target.reading and self.holds(target.reading, target, found, caller, tenant)):
             known("hidden-row-referred-to")
+            return False
         return True
 
     def groups(self, res: Res) -> list[tuple[str, ...]]:
