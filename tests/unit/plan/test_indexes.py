@@ -14,6 +14,7 @@ from sternpost import Browse, Contract, Many, One, Resource, authenticated, fiel
 from sternpost.compile.compiler import compile_contract
 from sternpost.plan.indexes import NAME_MAX, index_name, indexes, served
 from sternpost.plan.query import ALL, Compare, Node, Select, ordered
+from sternpost.plan.query import Order as SortOrder
 from sternpost.storage.sql.statements import Statements
 from sternpost.storage.sqlite.database import SqliteStorage
 
