@@ -1042,6 +1042,8 @@ class Model:
                 and row[value.name] != whole_row["id"]
             ):
                 known("restrict-within-a-deletion")
+            if whole_row["id"] in going and whole_row["id"] not in really and value.on_delete == "set_null":
+                known("set-null-of-deleted")  # it goes at the same instant, and comes back with what it refers to
             if whole_row["id"] in going and (whole_row["id"] in really or row[value.name] not in really):
                 continue
             if value.on_delete == "restrict" and (row[value.name] in really or whole_row["deleted"] is None):
