@@ -720,6 +720,11 @@ class DataModel:
         ]
         if required:
             raise LeftOut("an upsert that could not create")
+        with_key = {**make, **(key if isinstance(key, dict) else {})}
+        try:
+            self.bounds(self.res, with_key)
+        except Refused:
+            raise LeftOut("an upsert that could not create") from None
         row.update(self.changed(self.res, row, change))
         if change or any(v.auto == "updated" for v in self.res.fields):
             self.model.touch(self.res, row)
