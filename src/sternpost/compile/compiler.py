@@ -314,7 +314,7 @@ def _resource(
         description=_doc(draft.cls),
         owner_field=draft.keyword("owner"),
         owned_by=draft.owned_by,
-        position_column="position" if draft.owned_by and not draft.external else None,
+        position_column=_position_column(draft) if draft.owned_by and not draft.external else None,
         fields=tuple(draft.fields.values()),
         relations=relations,
         operations=operations,
@@ -326,3 +326,8 @@ def _resource(
 
 def _doc(cls: type) -> str:
     return " ".join((cls.__dict__.get("__doc__") or "").split())
+
+
+def _position_column(draft: ResourceDraft) -> str:
+    """The column that keeps the order of an owned list. No field can have the second name: those do not end in a `_`."""
+    return "position_" if "position" in draft.fields else "position"

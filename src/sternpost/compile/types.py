@@ -162,7 +162,7 @@ def _wrong_format(found: FieldType) -> str | None:
     if given is None:
         return None
     if KINDS[found.kind].declared_as is not str:
-        return f"a Format is for a str, but this is of the kind {found.kind}"
+        return f"a Format can only be used with str, but the type of this field is {found.kind}"
     if not (isinstance(given.name, str) and is_whole(given.max_length) and given.max_length > 0):  # pyright: ignore[reportUnnecessaryIsInstance]
         return f"{shown(given)} needs a name (a string) and a max_length of at least 1"
     reason = wrong_pattern(given.pattern)

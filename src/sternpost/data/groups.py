@@ -105,9 +105,11 @@ class GroupReading:
                 isinstance(value, bool) or not isinstance(value, int if field is None else (int, float, Decimal))
             ):
                 raise TypeError(f"having compares {measure.function} with a number, not with {value!r}")
-            if field is not None and measure.function != "avg":
-                value = self.reading.checks.stored(self._resource, field, value)
-            found.append((measure, cast("Operator", operator), self.reading.slot(value)))
+            whole = field is None or measure.function == "avg"
+            wanted_value = (
+                value if whole else self.reading.checks.stored(self._resource, cast("FieldPlan", field), value)
+            )
+            found.append((measure, cast("Operator", operator), self.reading.slot(wanted_value)))
         return found
 
     def _group_order(self, entry: str, by: Sequence[str]) -> tuple[Measure, bool]:

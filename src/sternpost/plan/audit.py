@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sternpost.kinds import KINDS
 from sternpost.plan.model import Plan, RelationPlan, ResourcePlan
 
 AUDIT_TABLE = "sternpost_audit"
@@ -67,7 +68,7 @@ def row_audit(plan: Plan, resource: ResourcePlan) -> RowAudit:
         resource.prefix,
         tuple(field.column_name for field in shown),
         tuple(field.column_name for field in shown if field.sensitive),
-        tuple(field.column_name for field in shown if field.kind == "number"),
+        tuple(field.column_name for field in shown if KINDS[field.kind].number and not KINDS[field.kind].exact),
         next((field.column_name for field in resource.fields if field.generated == "deleted"), None),
         tenant.column_name if tenant else None,
         plan.by_name[tenant.references].prefix if tenant and tenant.references else None,

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from sternpost.kinds import KINDS
 from sternpost.plan.model import FieldPlan
 
 _INT64 = (-(2**63), 2**63 - 1)
@@ -63,9 +64,9 @@ def rules_of(field: FieldPlan) -> tuple[ColumnRule, ...]:
     rules: list[ColumnRule] = []
     if stored.choices:
         rules.append(OneOf(column, stored.choices))
-    if stored.kind == "string" and (stored.min_length or stored.max_length):
+    if "max_length" in KINDS[stored.kind].bounds and (stored.min_length or stored.max_length):
         rules.append(Length(column, stored.min_length or None, stored.max_length or None))
-    if stored.kind in ("integer", "number", "decimal"):
+    if KINDS[stored.kind].number:
         least, most = _bound(stored.minimum), _bound(stored.maximum)
         if least is not None or most is not None:
             rules.append(Range(column, least, most))

@@ -8,13 +8,13 @@ SELECT count(*) AS count_1 FROM labels WHERE labels.team = ? AND labels.deleted_
 -- row
 SELECT labels.id, labels.team, labels.name, labels.color, labels.deleted_at FROM labels WHERE labels.id = ? AND labels.team = ? AND labels.deleted_at IS NULL;
 -- lock
-SELECT labels.id FROM labels WHERE labels.id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) AND labels.team = ? AND labels.deleted_at IS NULL;
+SELECT labels.id FROM labels WHERE labels.id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND labels.team = ? AND labels.deleted_at IS NULL;
 -- set Task.label_id to null
-UPDATE tasks SET label_id=NULL, version=(tasks.version + 1) WHERE tasks.label_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1);
+UPDATE tasks SET label_id=NULL, version=(tasks.version + 1) WHERE tasks.label_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1);
 -- Step.label_id
-SELECT steps.id FROM steps WHERE steps.label_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.deleted_at IS NULL));
+SELECT steps.id FROM steps WHERE steps.label_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.deleted_at IS NULL));
 -- mark as deleted
-UPDATE labels SET deleted_at=? WHERE labels.id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) AND labels.team = ? AND labels.deleted_at IS NULL;
+UPDATE labels SET deleted_at=? WHERE labels.id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND labels.team = ? AND labels.deleted_at IS NULL;
 
 -- tasks.browse
 -- page
@@ -22,19 +22,19 @@ SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.paren
 -- count, for a page without rows
 SELECT count(*) AS count_1 FROM tasks WHERE tasks.team = ? AND tasks.deleted_at IS NULL;
 -- steps
-SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
+SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
 
 -- tasks.read
 -- row
 SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS id__1 FROM tasks WHERE tasks.id = ? AND tasks.team = ? AND tasks.deleted_at IS NULL;
 -- steps
-SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
+SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
 
 -- tasks.create
 -- insert
 INSERT INTO tasks (id, team, title, secret, state, parent_id, label_id, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id, team, title, secret, state, parent_id, label_id, version, deleted_at;
 -- steps
-SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
+SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
 
 -- tasks.update
 -- row
@@ -42,7 +42,7 @@ SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.paren
 -- update, of what is sent
 UPDATE tasks SET title=?, secret=?, parent_id=?, label_id=?, version=(tasks.version + 1) WHERE tasks.team = ? AND tasks.deleted_at IS NULL AND tasks.id = ? RETURNING id, team, title, secret, state, parent_id, label_id, version, deleted_at;
 -- steps
-SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
+SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
 -- policy as SQL
 (SELECT r1.state FROM tasks AS r1, tasks WHERE r1.id = tasks.parent_id AND r1.team = ? AND r1.deleted_at IS NULL) = 'open';
 
@@ -50,11 +50,11 @@ SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS tas
 -- row
 SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS id__1 FROM tasks WHERE tasks.id = ? AND tasks.team = ? AND tasks.deleted_at IS NULL;
 -- lock
-SELECT tasks.id FROM tasks WHERE tasks.id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) AND tasks.team = ? AND tasks.deleted_at IS NULL;
+SELECT tasks.id FROM tasks WHERE tasks.id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND tasks.team = ? AND tasks.deleted_at IS NULL;
 -- Task.parent_id
-SELECT tasks.id FROM tasks WHERE tasks.parent_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) AND tasks.deleted_at IS NULL;
+SELECT tasks.id FROM tasks WHERE tasks.parent_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND tasks.deleted_at IS NULL;
 -- mark as deleted
-UPDATE tasks SET version=(tasks.version + 1), deleted_at=? WHERE tasks.id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) AND tasks.team = ? AND tasks.deleted_at IS NULL;
+UPDATE tasks SET version=(tasks.version + 1), deleted_at=? WHERE tasks.id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND tasks.team = ? AND tasks.deleted_at IS NULL;
 
 -- tasks.restore
 -- row
@@ -64,7 +64,7 @@ SELECT tasks.deleted_at, tasks.parent_id, tasks.label_id FROM tasks WHERE tasks.
 -- restore
 UPDATE tasks SET version=(tasks.version + 1), deleted_at=NULL WHERE tasks.id = ?;
 -- steps
-SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
+SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
 
 -- tasks.finish
 -- row
@@ -72,4 +72,4 @@ SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.paren
 -- guarded update
 UPDATE tasks SET state=?, version=(tasks.version + 1) WHERE tasks.team = ? AND tasks.deleted_at IS NULL AND tasks.id = ? AND tasks.state IN ('open') RETURNING id, team, title, secret, state, parent_id, label_id, version, deleted_at;
 -- steps
-SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
+SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;

@@ -13,8 +13,8 @@ import pytest
 from sternpost import Browse, Contract, Many, One, Resource, authenticated, field, this
 from sternpost.compile.compiler import compile_contract
 from sternpost.plan.indexes import NAME_MAX, index_name, indexes, served
-from sternpost.plan import query
 from sternpost.plan.query import ALL, Compare, Node, Select, ordered
+from sternpost.plan.query import Order as SortOrder
 from sternpost.storage.sql.statements import Statements
 from sternpost.storage.sqlite.database import SqliteStorage
 
@@ -75,7 +75,7 @@ def test_names_are_short_enough_for_postgresql() -> None:
 # -- what the databases make of it
 
 STATUS = Compare(("status",), "eq", 2)
-ORDERS: list[tuple[tuple[Order, ...], Node, str]] = [
+ORDERS: list[tuple[tuple[SortOrder, ...], Node, str]] = [
     ((), STATUS, "ix_users_status"),
     ((ordered("created_at", False),), ALL, "ix_users_created_at"),
     ((ordered("created_at", True),), ALL, "ix_users_created_at"),
@@ -84,7 +84,7 @@ ORDERS: list[tuple[tuple[Order, ...], Node, str]] = [
 ]
 
 
-def page(statements: Statements, order: tuple[Order, ...], where: Node) -> tuple[str, tuple[object, ...]]:
+def page(statements: Statements, order: tuple[SortOrder, ...], where: Node) -> tuple[str, tuple[object, ...]]:
     """The statement of a list's first page, and its parameters."""
     query = Select("User", ("id", "name"), where=where, order=order, limit=0, offset=1)
     statement = statements.listing(query).page
@@ -100,9 +100,10 @@ async def postgresql(postgres_database: str) -> AsyncIterator[asyncpg.Connection
 
 @pytest.mark.parametrize(("order", "where", "index"), ORDERS)
 async def test_postgresql_uses_them(
-    postgresql: asyncpg.Connection, order: tuple[Order, ...], where: Node, index: str
+    postgresql: asyncpg.Connection, order: tuple[SortOrder, ...], where: Node, index: str
 ) -> None:
     from sternpost.storage.postgresql.dialect import PostgresqlDialect
+
     statements = Statements(PLAN, PostgresqlDialect())
     for statement in statements.schema.ddl():
         await postgresql.execute(statement)
@@ -120,9 +121,7 @@ async def test_postgresql_uses_them(
 
 
 @pytest.mark.parametrize(("order", "where", "index"), ORDERS)
-async def test_sqlite_uses_them(
-    tmp_path: object, order: tuple[Order, ...], where: Node, index: str
-) -> None:
+async def test_sqlite_uses_them(tmp_path: object, order: tuple[SortOrder, ...], where: Node, index: str) -> None:
     storage = SqliteStorage(f"{tmp_path}/lists.sqlite")
     await storage.open(PLAN)
     await storage.create_schema()

@@ -107,7 +107,8 @@ class SqliteDialect:
         return float if field.kind == "number" else None
 
     def is_any_of(self, column: Column[Any], values: BindParameter[Any], field: FieldPlan) -> ColumnElement[bool]:
-        array = func.json_each(values).table_valued("value")
+        # in that schema there are no tables of the contract, one of which may have the function's name
+        array = func.temp.json_each(values).table_valued("value")
         return column.in_(select(array.c.value))
 
     def fits(self, field: FieldPlan, column_type: str) -> bool:
