@@ -32,9 +32,8 @@ class Database:
     only reads. In a script or a test (`async with app.data(Data) as db`) each call is a transaction of its own, unless
     it is made inside `async with db.transaction():`.
 
-    No policy is asked: a service runs after the operation's, and a script is its author's. The contract's rules hold
-        all
-    the same, because the database keeps them.
+    No policy is asked: a service runs after the operation's, and a script is its author's. The contract's rules
+    hold all the same, because the database keeps them.
     """
 
     def __init__(self, source: HasAccess | DataAccess) -> None:
