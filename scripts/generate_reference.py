@@ -20,16 +20,15 @@ import typer.main
 from sternpost import Contract, Payload, Resource, computed, field, implements, many, one, scope, sum_of
 from sternpost.cli.main import cli
 from sternpost.compile.diagnostics import CODES
-from sternpost.compile.fields import OPERATORS
 from sternpost.contract.operations import Browse, Create, Custom, Delete, Operation, Read, Replace, Transition, Update
 from sternpost.contract.policy import PolicyPath
-from sternpost.errors import CATALOGUE
 from sternpost.data.change import Change
 from sternpost.data.context import Context
 from sternpost.data.database import Database
 from sternpost.data.table import Table
-from sternpost.pipeline.selection import IN_MAX, PAGE_MAX, SORTS_MAX
-from sternpost.pipeline.views import FIELDS_MAX, INCLUDE_DEPTH_MAX, INCLUDES_MAX
+from sternpost.errors import CATALOGUE
+from sternpost.kinds import KINDS
+from sternpost.plan.shapes import FIELDS_MAX, IN_MAX, INCLUDE_DEPTH_MAX, INCLUDES_MAX, PAGE_MAX, SORTS_MAX
 from sternpost.settings import SECRETS, Settings
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
@@ -55,6 +54,11 @@ MEANINGS = {
     "startsWith": "starts with the text (case-sensitive)",
     "isNull": "`true`: has no value; `false`: has one",
 }
+
+REPOSITORY = """\
+`ctx.repository(Order)` returns the table of a resource in the operation's transaction, the same as `ctx.data.table(Order)`.
+`Repository[Order]` is its type, for annotations: `Table` with the class of the rows, without the types of a generated file.
+"""
 
 
 def generate() -> dict[str, str]:
@@ -183,11 +187,9 @@ def diagnostics() -> str:
 
 def filters() -> str:
     """Which filter operators a field of each kind may allow."""
-    rows = [
-        (kind, ", ".join(f"`{operator}`" for operator in operators) or "none") for kind, operators in OPERATORS.items()
-    ]
+    rows = [(name, ", ".join(f"`{operator}`" for operator in kind.filters) or "none") for name, kind in KINDS.items()]
     meanings = [(f"`{operator}`", meaning) for operator, meaning in MEANINGS.items()]
-    unknown = {operator for operators in OPERATORS.values() for operator in operators} - MEANINGS.keys()
+    unknown = {operator for kind in KINDS.values() for operator in kind.filters} - MEANINGS.keys()
     if unknown:
         raise KeyError(f"say what {', '.join(sorted(unknown))} means in MEANINGS")
     return f"""# Filters and other list parameters
@@ -204,7 +206,7 @@ with *and*.
 
 {table(("Operator", "The value …"), meanings)}
 
-A row whose value is null fits no operator but `isNull`.
+A row whose value is null fits `isNull=true` and `ne`, and no other operator.
 
 ## Other parameters
 
@@ -344,6 +346,7 @@ def services() -> str:
     calls = ("get", "find", "first", "count", "exists", "aggregate", "create", "create_many")
     calls += ("update", "update_many", "upsert", "delete", "delete_many", "restore", "with_deleted")
     parts += ["## Table", _doc(Table), _methods(Table, calls)]
+    parts += ["## Repository", REPOSITORY]
     return "\n\n".join(parts)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from shop.app import app
 
-from sternpost.app.typed_data import problem_of, typed_data
+from sternpost.derive.typed_data import problem_of, typed_data
 from tests.data.library import app as library
 from tests.docs.pages import ROOT
 

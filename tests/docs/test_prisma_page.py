@@ -30,7 +30,7 @@ async def test_every_call_is_carried_out(tmp_path: Path) -> None:
         )
     )
     async with app.data(Data) as db:
-        await db.access.runtime.storage.create_schema()
+        await db.access.model.storage.create_schema()
         ada = await db.users.create({"name": "Ada", "email": "ada@example.com"})
         await db.orders.create({"user": {"connect": ada.id}})
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from shop.app import app
 
-from sternpost.app.emit import emitted_files
+from sternpost.derive.emit import emitted_files
 from tests.support.declared import app as declared
 
 FOLDER = Path(__file__).parent

@@ -18,18 +18,18 @@ from shop.app import app as shop
 from sqlalchemy import event
 
 from sternpost import Settings, Sternpost
+from sternpost.app.migrating import fingerprints_of, migrator_of, scratch_databases, shape_of
 from sternpost.errors import StartupError
 from sternpost.migrations import Execute, Step, Update, sql
 from sternpost.migrations.history import History, is_additive, read_history, write_revision
 from sternpost.migrations.lint import lint
 from sternpost.migrations.planner import Answers, plan_steps
-from sternpost.migrations.postgresql import PostgresqlTarget
-from sternpost.migrations.runner import Destructive, MigrationFailed, Runner, Target
-from sternpost.migrations.shape import fingerprints_of, shape_of
-from sternpost.migrations.sqlite import SqliteTarget
-from sternpost.migrations.verify import schema_of, scratch_postgresql, scratch_sqlite, verify
+from sternpost.migrations.runner import Destructive, MigrationFailed, Runner
+from sternpost.migrations.verify import schema_of, verify
 from sternpost.plan.model import Plan
 from sternpost.ports.audit import AuditQuery
+from sternpost.ports.migrator import Migrator
+from sternpost.storage.postgresql.migrator import PostgresqlMigrator
 from sternpost.storage.sql.schema import Schema
 from sternpost.testing import Client
 from tests.support.contracts import contract_text, plan_of
@@ -41,20 +41,24 @@ SHOP = ROOT / "examples" / "shop" / "migrations"
 BASE = {"Box": {"label": "str = field(max_length=20)", "size": "int = field(ge=0, default=1)"}}
 
 
-def target_of(url: str) -> Target:
-    return SqliteTarget(url) if url.startswith("sqlite") else PostgresqlTarget(url, lock_timeout_seconds=0.5)
+def target_of(url: str) -> Migrator:
+    return migrator_of(url) if url.startswith("sqlite") else migrator_of(url, lock_timeout_seconds=0.5)
 
 
 @pytest.fixture
-def target(database_url: str) -> Target:
+def target(database_url: str) -> Migrator:
     return target_of(database_url)
 
 
 @pytest.fixture
 def scratch(database: str, request: pytest.FixtureRequest) -> Any:
+    return _scratch(database, request)
+
+
+def _scratch(database: str, request: pytest.FixtureRequest) -> Any:
     if database == "sqlite":
-        return scratch_sqlite()
-    return scratch_postgresql(request.getfixturevalue("postgres_url"))
+        return scratch_databases("sqlite")
+    return scratch_databases("postgresql", request.getfixturevalue("postgres_url"))
 
 
 def added(folder: Path, plan: Plan, title: str, answers: Answers | None = None, extra: Sequence[Step] = ()) -> History:
@@ -69,7 +73,7 @@ def added(folder: Path, plan: Plan, title: str, answers: Answers | None = None, 
     return read_history(folder)
 
 
-def run(target: Target, *statements: str) -> list[Any]:
+def run(target: Migrator, *statements: str) -> list[Any]:
     def work(connection: Any) -> list[Any]:
         rows: list[Any] = []
         for statement in statements:
@@ -109,10 +113,7 @@ def test_any_contract_becomes_any_other_and_back(
         one, other = plan_of(before), plan_of(after)
         added(folder, one, "before")
         history = added(folder, other, "after", answered(shape_of(one), shape_of(other)))
-        server = (
-            scratch_sqlite() if database == "sqlite" else scratch_postgresql(request.getfixturevalue("postgres_url"))
-        )
-        with server as make:
+        with _scratch(database, request) as make:
             target, direct = make(), make()
             runner = Runner(target, history)
             runner.apply(to="0001")
@@ -148,7 +149,7 @@ def test_a_migration_whose_way_back_is_wrong_is_not_proved(scratch: Any, tmp_pat
 # -- rows
 
 
-def test_rows_survive_renames_and_type_changes(target: Target, tmp_path: Path) -> None:
+def test_rows_survive_renames_and_type_changes(target: Migrator, tmp_path: Path) -> None:
     added(tmp_path, plan_of(contract_text(BASE)), "start")
     new = {"Crate": {"name": BASE["Box"]["label"], "size": "str = field(default='1')"}}
     renames = {"boxes": "crates", "crates.label": "crates.name"}
@@ -161,7 +162,7 @@ def test_rows_survive_renames_and_type_changes(target: Target, tmp_path: Path) -
     assert run(target, "SELECT label, size FROM boxes") == [("label", 5)] * 3
 
 
-def test_text_that_is_no_number_stops_the_migration_and_stays(target: Target, tmp_path: Path) -> None:
+def test_text_that_is_no_number_stops_the_migration_and_stays(target: Migrator, tmp_path: Path) -> None:
     added(tmp_path, plan_of(contract_text({"Box": {"label": "str"}})), "start")
     runner = Runner(
         target, added(tmp_path, plan_of(contract_text({"Box": {"label": "int = field(default=0)"}})), "number")
@@ -179,7 +180,7 @@ def test_text_that_is_no_number_stops_the_migration_and_stays(target: Target, tm
 # -- refusals
 
 
-def test_what_destroys_is_refused_with_what_would_be_lost(target: Target, tmp_path: Path) -> None:
+def test_what_destroys_is_refused_with_what_would_be_lost(target: Migrator, tmp_path: Path) -> None:
     added(tmp_path, plan_of(contract_text(BASE)), "start")
     history = added(tmp_path, plan_of(contract_text({"Box": {"label": BASE["Box"]["label"]}})), "no size")
     runner = Runner(target, history)
@@ -194,7 +195,7 @@ def test_what_destroys_is_refused_with_what_would_be_lost(target: Target, tmp_pa
     assert runner.state().revision == "0002_no_size"
 
 
-def test_no_way_back_says_why_and_changes_nothing(target: Target, tmp_path: Path) -> None:
+def test_no_way_back_says_why_and_changes_nothing(target: Migrator, tmp_path: Path) -> None:
     plan = plan_of(contract_text(BASE))
     added(tmp_path, plan, "start")
     history = read_history(tmp_path)
@@ -212,7 +213,7 @@ def test_no_way_back_says_why_and_changes_nothing(target: Target, tmp_path: Path
 
 
 def test_a_batched_step_goes_on_where_it_was_killed(
-    target: Target, database_url: str, tmp_path: Path, database: str
+    target: Migrator, database_url: str, tmp_path: Path, database: str
 ) -> None:
     """The step is one that must not meet a row twice: it adds one."""
     plan = plan_of(contract_text(BASE))
@@ -253,7 +254,7 @@ def test_a_batched_step_goes_on_where_it_was_killed(
     assert run(target, "SELECT size, count(*) FROM boxes GROUP BY size") == [(6, 400)]
 
 
-def test_two_processes_that_start_at_once_end_well(database_url: str, target: Target, tmp_path: Path) -> None:
+def test_two_processes_that_start_at_once_end_well(database_url: str, target: Migrator, tmp_path: Path) -> None:
     env = environment(STERNPOST_DATABASE_URL=database_url)
     command = [sys.executable, "-m", "sternpost", "migrate", "apply", "shop.app:app", "--allow-destructive"]
     both = [
@@ -266,7 +267,7 @@ def test_two_processes_that_start_at_once_end_well(database_url: str, target: Ta
 
 
 def test_a_lock_that_is_not_given_ends_the_wait_and_can_be_tried_again(postgres_database: str, tmp_path: Path) -> None:
-    target = PostgresqlTarget(postgres_database, lock_timeout_seconds=0.3)
+    target = PostgresqlMigrator(postgres_database, lock_timeout_seconds=0.3)
     added(tmp_path, plan_of(contract_text(BASE)), "start")
     plan = plan_of(contract_text({"Box": {**BASE["Box"], "note": "str | None = None"}}))
     runner = Runner(target, added(tmp_path, plan, "note"))
@@ -291,12 +292,12 @@ def test_a_lock_that_is_not_given_ends_the_wait_and_can_be_tried_again(postgres_
         assert "lock timeout" in str(outcome[0])
         connection.exec_driver_sql("ROLLBACK")
 
-    PostgresqlTarget(postgres_database).run(holding)
+    PostgresqlMigrator(postgres_database).run(holding)
     assert runner.apply() == ["0002_note"]
 
 
 def test_a_connection_that_the_server_cuts_ends_with_the_reason(postgres_database: str, tmp_path: Path) -> None:
-    target = PostgresqlTarget(postgres_database)
+    target = PostgresqlMigrator(postgres_database)
     plan = plan_of(contract_text(BASE))
     added(tmp_path, plan, "start")
     cutting = Execute(sql(sqlite="SELECT 1", postgresql="SELECT pg_terminate_backend(pg_backend_pid())"))
@@ -308,7 +309,7 @@ def test_a_connection_that_the_server_cuts_ends_with_the_reason(postgres_databas
 
 def test_what_is_done_is_not_forgotten_between_two_statements(postgres_database: str, tmp_path: Path) -> None:
     """An index is built in no transaction; that it was built is noted in one."""
-    target = PostgresqlTarget(postgres_database)
+    target = PostgresqlMigrator(postgres_database)
     added(tmp_path, plan_of(contract_text(BASE)), "start")
     more = {
         "Box": {"label": "str = field(max_length=20, unique=True)", "size": BASE["Box"]["size"], "note": "str | None"}
@@ -319,7 +320,7 @@ def test_what_is_done_is_not_forgotten_between_two_statements(postgres_database:
     class Killed(BaseException):
         pass
 
-    class Cut(PostgresqlTarget):
+    class Cut(PostgresqlMigrator):
         """Ends, as a process that is killed does, behind the first statement that notes the index as built."""
 
         def run(self, work: Callable[[Any], Any]) -> Any:
@@ -380,7 +381,9 @@ def test_what_is_no_database_is_said_in_one_sentence(database_url: str, database
         Runner(target_of(url), added(tmp_path / "migrations", plan_of(contract_text(BASE)), "start")).apply()
 
 
-def test_status_says_where_no_migration_leads_to_the_schema(database_url: str, target: Target, tmp_path: Path) -> None:
+def test_status_says_where_no_migration_leads_to_the_schema(
+    database_url: str, target: Migrator, tmp_path: Path
+) -> None:
     """As apply does, instead of sending to it."""
     run(
         target,
@@ -405,7 +408,7 @@ def test_status_says_where_no_migration_leads_to_the_schema(database_url: str, t
 
 
 async def test_a_database_behind_its_contract_is_not_ready_and_becomes_so(
-    make_settings: Callable[..., Settings], target: Target, tmp_path: Path, log_lines: Any
+    make_settings: Callable[..., Settings], target: Migrator, tmp_path: Path, log_lines: Any
 ) -> None:
     added(tmp_path, plan_of(contract_text(BASE)), "start")
     text = contract_text({"Box": {**BASE["Box"], "note": "str | None = None"}})
@@ -416,8 +419,8 @@ async def test_a_database_behind_its_contract_is_not_ready_and_becomes_so(
     async with Client(new, create_schema=False) as client:
         assert (await client.get("/health/ready")).status == 503
         reasons = [str(line) for line in log_lines.lines]
-        needed = fingerprints_of(new.plan)[target.kind][:16]
-        why = "The database is at the migration 0001_start and holds the schema for "
+        needed = fingerprints_of(new.plan)[target.name][:16]
+        why = "The database is at the migration 0001_start and has the schema for "
         assert any(why in reason and f"the contract needs {needed}" in reason for reason in reasons), reasons
         await asyncio.to_thread(runner.apply)
         assert (await client.get("/health/ready")).status == 200
@@ -435,7 +438,7 @@ def _contract(text: str) -> Any:
 
 
 async def test_a_schema_that_was_created_directly_takes_its_place(
-    make_settings: Callable[..., Settings], target: Target
+    make_settings: Callable[..., Settings], target: Migrator
 ) -> None:
     app = Sternpost(_contract(contract_text(BASE)), settings=make_settings())
     running = await app.start()
@@ -461,7 +464,7 @@ contract = Contract("small", resources=[Box])
 
 
 async def test_rows_that_are_there_are_kept_and_counted_from_now_on(
-    make_settings: Callable[..., Settings], target: Target, tmp_path: Path
+    make_settings: Callable[..., Settings], target: Migrator, tmp_path: Path
 ) -> None:
     before = KEPT.format(keywords="", version="")
     after = KEPT.format(keywords=", soft_delete=True", version='version: int = field(auto="version")')
@@ -506,7 +509,7 @@ contract = Contract("small", resources=[{name}, Tag])
 
 
 async def test_what_is_recorded_follows_the_tables(
-    make_settings: Callable[..., Settings], target: Target, tmp_path: Path
+    make_settings: Callable[..., Settings], target: Migrator, tmp_path: Path
 ) -> None:
     start = RECORDED.format(name="Box", keywords="", fields="label: str", links="box_tags")
     audited = RECORDED.format(name="Box", keywords=", audit=True", fields="label: str", links="box_tags")
@@ -554,5 +557,5 @@ def test_the_statements_that_record_hold_no_lock_for_long() -> None:
     audited = shape_of(plan_of(contract_text(BASE, audited=("Box",))))
     up, _ = plan_steps(shape_of(plan_of(contract_text(BASE))), audited, Answers())
     assert [step.title for step in up] == ["create table sternpost_audit", "record changes of boxes"]
-    assert lint(up) == []
+    assert lint(migrator_of("postgresql:"), up) == []
     assert is_additive(up)

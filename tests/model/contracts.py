@@ -376,7 +376,7 @@ def random_contract(seed: int) -> Spec:
     for number, res in enumerate(rng.sample(main, rng.randint(0, min(2, len(main))))):
         item = _own(rng, spec, res, _OWNED[number])
         resources.append(item)
-    if rng.random() < 0.7:
+    if rng.random() < 0.8:
         _link(rng, *rng.sample(main, 2), "pairs")
     spec = Spec(resources, tenants)
     for res in main:
@@ -447,6 +447,7 @@ def _relate(rng: Random, spec: Spec, res: Res, main: list[Res]) -> None:
         allowed += ["cascade"] if res.soft or not target.soft else []
         key.on_delete = rng.choice(allowed)
         key.unique = rng.random() < 0.1
+        key.read = SEE if key.nullable and rng.random() < 0.2 else None
         key.write = rng.choice(["always", "always", "create"])
         res.fields.append(key)
         if rng.random() < 0.7:
@@ -500,7 +501,8 @@ def _finish(rng: Random, spec: Spec, res: Res) -> None:
         res.fields.append(Value("created_at", "datetime", auto="created", filters=OPERATORS["datetime"]))
     if rng.random() < 0.4:
         res.fields.append(Value("updated_at", "datetime", auto="updated"))
-    if rng.random() < 0.5:
+    linked = any(rows.kind == "linked" for rows in res.lists)
+    if rng.random() < (0.15 if linked and "other-side-of-links" in KNOWN else 0.5):
         res.fields.append(Value("version", "int", auto="version"))
     plain = [v for v in res.fields if v.kind in ("str", "int") and not v.nullable and not v.auto and not v.computed]
     plain = [v for v in plain if v.name not in (res.tenant, "opened_by") and v.write == "always" and not v.read]
@@ -529,12 +531,12 @@ def _finish(rng: Random, spec: Spec, res: Res) -> None:
 
 def _policy(rng: Random, spec: Spec, res: Res, operation: str, depth: int = 0) -> Policy:
     chance = rng.random()
-    if depth == 0 and chance < 0.35:
+    if depth == 0 and chance < (0.6 if operation == "create" else 0.5 if operation in ("browse", "read") else 0.35):
         return PUBLIC
-    if depth < 2 and chance < 0.65:
-        word = rng.choice(["or", "or", "and"])
+    if depth < 2 and chance < 0.75:
+        word = rng.choice(["or", "or", "or", "and"])
         return (word, _policy(rng, spec, res, operation, depth + 1), _policy(rng, spec, res, operation, depth + 1))
-    if depth < 2 and chance < 0.7:
+    if depth < 2 and chance < 0.8:
         return ("not", _policy(rng, spec, res, operation, depth + 2))
     leaves: list[Policy] = [("scope", rng.choice(SCOPES)), ("authenticated",)]
     for refs, at in _paths(spec, res):

@@ -1,19 +1,20 @@
 """Known differences: where the framework does not yet do what the documentation says. In one list, until each is mended.
 
-An operation that would meet one is left out, on both databases. Whoever mends a fault removes its line: the model has the
-documented behaviour already, and compares it from then on.
+An operation that would meet one is left out, on both databases. Whoever mends a fault removes its line, and the rule is
+compared from then on: the model has it already, but for those whose reason ends in a star. There it has to be written where
+`known` is called with the name, once it is decided what holds.
 """
 
 from __future__ import annotations
 
 KNOWN: dict[str, str] = {
     "ring-of-tables": "two resources that refer to each other cannot be created on PostgreSQL (found by this test)",
-    "hidden-reference-included": "10.1: a reference behind a read scope is told by includes and inverse lists",
+    "hidden-reference-told": "10.1: a reference behind a read scope is told by includes and by lists of the other side",
     "policy-after-the-change": "10.2: the policy is not asked again of the row as it is after a change",
     "hidden-row-referred-to": "10.3: a row that the caller may not see can be referred to",
-    "hidden-field-written": "10.5: a field that a caller may not read can be written by them, and is reset by their PUT",
-    "answer-without-read-permission": "10.5: an operation without read permission answers the whole row",
-    "other-side-of-links": "10.16: many-to-many writes count the version of one side only",
+    "hidden-field-written": "10.5: a field that a caller may not read can be written by them, and is reset by their PUT *",
+    "answer-without-read-permission": "10.5: an operation without read permission answers the whole row *",
+    "other-side-of-links": "10.16: many-to-many writes count the version of one side only *",
     "filter-ne-null": "11.7: `field[ne]=x` of a list gives rows whose value is null",
     "negated-unknown": "11.7, 11.29: `~` over a null, or over an owner of another kind, is unknown instead of true",
     "create-policy-defaults": "11.27: the Create policy does not see defaults of fields with write=never",
@@ -26,6 +27,7 @@ KNOWN: dict[str, str] = {
     "restrict-within-a-deletion": "a row that goes along and also restricts: 409 or gone, by how rows are kept (found by this test)",
     "owner-that-is-gone": "`this.keeper.is_owner` holds by the key alone, where the keeper is deleted (found by this test)",
     "path-in-parts": "a missing row that a part refers to is told as `aboutId`, not as `parts.0.aboutId` (found by this test)",
+    "delete-many-counts": "delete_many does not count rows that fit and go with another of them (found by this test)",
     "set-null-of-deleted": "11.30: set_null clears references of rows that are deleted already",
 }
 

@@ -6,7 +6,6 @@ made the row, a number, the prefix), which sort in the order of creation. Where 
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -230,15 +229,28 @@ class Model:
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         self.tables: dict[str, dict[str, Row]] = {res.name: {} for res in spec.main}
+        self.owned = {res.name: {rows.name for rows in res.owned} for res in spec.main}
         self.pairs: dict[str, set[tuple[str, str]]] = {}
         self.now = BEGIN
+        self.asking = ANYBODY
         self.number = 0
         self.made = 0
 
     # -- state
 
     def snapshot(self) -> Any:
-        return copy.deepcopy((self.tables, self.pairs))
+        """A copy of all rows and pairs. Values are not changed in place, but for the lists of parts."""
+        tables = {
+            name: {
+                key: {
+                    field: [dict(item) for item in kept] if field in self.owned[name] else kept
+                    for field, kept in row.items()
+                }
+                for key, row in rows.items()
+            }
+            for name, rows in self.tables.items()
+        }
+        return tables, {name: set(pairs) for name, pairs in self.pairs.items()}
 
     def go_back(self, snapshot: Any) -> None:
         self.tables, self.pairs = snapshot
@@ -418,6 +430,9 @@ class Model:
         rows = self.standing(res, caller.tenant)
         if parent is not None:
             above, relation, key = parent
+            by = self.key_of(relation)
+            if by is not None and not self.sees(by, caller):
+                known("hidden-reference-told")
             seeing = False if above.reading is None else self.fold(above.reading, caller)
             if seeing is False:
                 raise self.denied(caller)
@@ -494,8 +509,6 @@ class Model:
         }
         for value in res.refs:
             if str(value.relation) in asked.below:
-                if not self.sees(value, caller):
-                    known("hidden-reference-included")
                 data[str(value.relation)] = self._view_one(value, row, caller, asked, cut, path)
         for rows in res.lists:
             below = asked.below.get(rows.name)
@@ -524,8 +537,6 @@ class Model:
         found = self.related(rows, row, caller.tenant)
         if rows.kind != "owned":
             assert target.reading is not None
-            if rows.kind == "many" and not self.sees(target.at(str(rows.by)), caller):
-                known("hidden-reference-included")
             found = [other for other in found if self.holds(target.reading, target, other, caller, caller.tenant)]
             # the order without `sort` is not documented: it is that of creation
             found = in_order([other for other in found if self.fits(target, other, asked.tests)], asked.sort)
@@ -540,6 +551,7 @@ class Model:
     def parse(self, res: Res, query: list[tuple[str, str]], caller: Caller, is_list: bool) -> Query:
         """Parameters as they are sent, by what they mean; every problem is named."""
         found, wrong = Query(Asked()), []
+        self.asking = caller
         for name, text in query:
             try:
                 self._parameter(res, name, text, caller, is_list, found)
@@ -604,7 +616,19 @@ class Model:
         return value.name, operator, from_text(value, text)
 
     def relation(self, res: Res, public: str) -> tuple[Res, Rows | None, str]:
-        """What may be included: relations whose rows some policy lets somebody see."""
+        """What may be included: relations whose rows some policy lets somebody see, and that are not hidden themselves."""
+        target, rows, name = self._relation(res, public)
+        key = next((v for v in res.refs if v.relation == name), None) if rows is None else self.key_of(rows)
+        if key is not None and not self.sees(key, self.asking):
+            known("hidden-reference-told")
+            raise Wrong
+        return target, rows, name
+
+    def key_of(self, rows: Rows) -> Value | None:
+        """The key by which the rows of a list point back."""
+        return self.spec.by_name[rows.target].at(str(rows.by)) if rows.kind == "many" else None
+
+    def _relation(self, res: Res, public: str) -> tuple[Res, Rows | None, str]:
         for value in res.refs:
             if value.relation == public and not value.back and self.target(value).reading is not None:
                 return self.target(value), None, public
@@ -810,7 +834,7 @@ class Model:
             self.place_items(res, rows, row, values.get(rows.name, []))
         for rows in res.lists:
             if rows.kind == "linked" and values.get(rows.name):
-                self.set_links(res, rows, row, values[rows.name])
+                self.set_links(rows, row, values[rows.name], tenant)
 
     def check(
         self, res: Res, row: Row, values: Row, tenant: str | None, caller: Caller | None, writing: set[str] | None
@@ -835,6 +859,7 @@ class Model:
                         missing.append(f"{rows.input}.{number}")
                     elif caller and not (target.reading and self.holds(target.reading, target, other, caller, tenant)):
                         known("hidden-row-referred-to")
+                        missing.append(f"{rows.input}.{number}")
                     continue
                 in_parts = [
                     f"{rows.input}.{number}.{value.public}"
@@ -863,6 +888,7 @@ class Model:
             return False
         if caller and not (target.reading and self.holds(target.reading, target, found, caller, tenant)):
             known("hidden-row-referred-to")
+            return False
         return True
 
     def groups(self, res: Res) -> list[tuple[str, ...]]:
@@ -885,11 +911,12 @@ class Model:
             known("two-values-taken")
         return found[0] if found else []
 
-    def set_links(self, res: Res, rows: Rows, row: Row, keys: list[str], keep: bool = False) -> None:
-        """Replaces the pairs of a row, or adds to them."""
+    def set_links(self, rows: Rows, row: Row, keys: list[str], tenant: str | None, keep: bool = False) -> None:
+        """Replaces the pairs of a row, or adds to them. Pairs with rows that are not there for the caller stay."""
         target = self.spec.by_name[rows.target]
         before = self.pairs.setdefault(str(rows.through), set())
-        mine = {pair for pair in before if pair[0 if rows.first else 1] == row["id"]}
+        here, there = (0, 1) if rows.first else (1, 0)
+        mine = {pair for pair in before if pair[here] == row["id"] and self.find(target, pair[there], tenant)}
         new = {(row["id"], key) if rows.first else (key, row["id"]) for key in keys}
         after = (before if keep else before - mine) | new
         if target.version is not None and after != before:
@@ -937,7 +964,7 @@ class Model:
             if rows.name in lists and rows.kind == "owned":
                 self.place_items(res, rows, row, values[rows.name])
             elif rows.name in lists:
-                self.set_links(res, rows, row, values[rows.name])
+                self.set_links(rows, row, values[rows.name], caller.tenant)
         return self.row_answer(res, row, caller)
 
     def with_items(self, res: Res) -> list[Value]:

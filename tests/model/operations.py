@@ -13,7 +13,7 @@ from uuid import UUID
 
 from .contracts import DO, SCOPES, SEE, Res, Rows, Spec, Value
 from .known import LeftOut
-from .model import Answer, Caller, Model, Refused, to_json
+from .model import Answer, Caller, Model, Refused, Row, to_json
 
 TICK = timedelta(milliseconds=1)
 """How far the clock goes on for each operation."""
@@ -107,7 +107,10 @@ class Service:
             case "browse":
                 return model.browse(res, caller, op.query)
             case "read":
-                return model.read(res, caller, key, op.query, self.answers.get(op.match))
+                before = self.answers.get(op.match)
+                if before is not None and before.loose:
+                    raise LeftOut("the ETag of an answer that is not known whole")
+                return model.read(res, caller, key, op.query, before)
             case "create":
                 return model.create(res, caller, op.body)
             case "update" | "replace":
@@ -250,10 +253,10 @@ class Generator:
             self.model.go_back(before)
             self.service.answers, self.model.now = answers, now
 
-    def mostly(self, make: Callable[[], Op]) -> Op:
+    def mostly(self, make: Callable[[], Op], tries: int = 4) -> Op:
         """An operation that is mostly one that works."""
         op = make()
-        for _ in range(4):
+        for _ in range(tries):
             if self.rng.random() < 0.15 or self.works(op):
                 break
             op = make()
@@ -268,6 +271,8 @@ class Generator:
 
     def begin(self) -> None:
         """Two tenants, two sailors, and a few rows of each resource."""
+        from .data import Maker
+
         for number, name in enumerate(("north", "south")):
             if self.spec.tenants == "reference":
                 self.add(Op(number, "create", "anonymous", "Org", body={"name": name}, setup=True))
@@ -287,18 +292,19 @@ class Generator:
             self.add(Op(self.n, "create", "root", "Sailor", body=body, setup=True))
         others = [res for res in self.spec.main if res.name not in ("Org", "Sailor")]
         for res in others * 2:
-            self.add(self.mostly(lambda res=res: self.create(res, self.rng.choice(["root", "ada", "bob", "eve"]))))
+            self.add(self.mostly(lambda res=res: self.create(res, self.rng.choice(["root", "ada", "bob", "eve"])), 8))
+            self.add(self.mostly(lambda res=res: Maker(self).call(res, "create"), 8))  # no policy is asked
 
     def caller(self) -> str:
         return self.rng.choice(["anonymous", "ada", "ada", "bob", "bob", "root", "root", "eve", "nan"])
 
     def random_op(self) -> Op:
-        from .data import random_data
+        from .data import Maker
 
         rng = self.rng
         chance = rng.random()
         if chance < 0.3:
-            return random_data(self)
+            return self.mostly(lambda: Maker(self).call())
         if chance < 0.38:
             return self.mostly(self.batch)
         return self.mostly(lambda: self.rest(self.caller()))
@@ -306,23 +312,16 @@ class Generator:
     def rest(self, caller: str, in_batch: bool = False) -> Op:
         rng = self.rng
         res = rng.choice([res for res in self.spec.main if res.name != "Org"])
-        kinds = (
-            ["browse"] * 5
-            + ["walk"] * 2
-            + ["read"] * 3
-            + ["create"] * 4
-            + ["update"] * 4
-            + ["replace", "delete", "nested"] * 2
-            + ["restore"] * 2
-            + ["transition"] * 2
-        )
+        weights = {"browse": 5, "walk": 2, "read": 3, "create": 3, "update": 6, "replace": 5, "delete": 2, "nested": 3}
+        weights |= {"restore": 2, "transition": 4}
+        kinds = [kind for kind, weight in weights.items() for _ in range(weight) if self.offered(res, kind)]
         kind = rng.choice(kinds)
         if in_batch and kind in ("walk", "nested"):
             kind = "create"
         if kind == "create":
             return self.create(res, caller)
         lists = [rows for rows in res.lists if rows.kind != "owned"]
-        if kind == "nested" and lists:
+        if kind == "nested":
             rows = rng.choice(lists)
             target = self.spec.by_name[rows.target]
             return Op(
@@ -339,11 +338,9 @@ class Generator:
             query.append(("pageSize", str(rng.randint(1, 3))))
             row = self.some_row(res, caller) if nested else None
             return Op(self.n, "walk", caller, res.name, row, nested.name if nested else None, query=query)
-        if kind == "transition" and res.moves:
+        if kind == "transition":
             name = rng.choice(list(res.moves))
             return Op(self.n, kind, caller, res.name, self.some_row(res, caller), name, match=self.some_match(res))
-        if kind not in res.allow:
-            kind = "browse"
         if kind == "browse":
             return Op(self.n, kind, caller, res.name, query=self.query(res))
         row = self.some_row(res, caller, deleted=kind == "restore")
@@ -353,6 +350,20 @@ class Generator:
             body = self.body(res, caller, creating=False, partial=kind == "update")
             return Op(self.n, kind, caller, res.name, row, body=body, match=self.some_match(res, row))
         return Op(self.n, kind, caller, res.name, row, match=None if kind == "restore" else self.some_match(res, row))
+
+    def offered(self, res: Res, kind: str) -> bool:
+        """Whether there is such an operation, and something for it to do."""
+        match kind:
+            case "walk":
+                return True
+            case "nested":
+                return any(rows.kind != "owned" for rows in res.lists)
+            case "transition":
+                return bool(res.moves)
+            case "restore":
+                return kind in res.allow and any(row["deleted"] for row in self.model.tables[res.name].values())
+            case _:
+                return kind in res.allow
 
     def create(self, res: Res, caller: str) -> Op:
         return Op(self.n, "create", caller, res.name, body=self.body(res, caller))
@@ -387,11 +398,20 @@ class Generator:
         mine = self.model.standing(res, who.tenant, deleted)
         if deleted:
             mine = [row for row in mine if row["deleted"] is not None] or mine
+        else:
+            mine = [row for row in mine if self.seen(res, row, who)] or mine
         every = [*self.model.tables[res.name].values()]
         rows = mine if mine and rng.random() < 0.85 else every
         if not rows or rng.random() < 0.04:
             return f"@999.00.{res.prefix}"
         return rng.choice(rows)["id"]
+
+    def seen(self, res: Res, row: Row, caller: Caller) -> bool:
+        """Whether a caller sees a row."""
+        try:
+            return res.reading is not None and self.model.holds(res.reading, res, row, caller, caller.tenant)
+        except LeftOut:
+            return False
 
     def some_match(self, res: Res, row: str | None = None) -> Any:
         chance = self.rng.random()
@@ -448,7 +468,10 @@ class Generator:
                 ):
                     body[value.public] = self.service.callers[caller].sub
         for rows in res.lists:
-            if rows.kind != "many" and rows.write != "never" and rng.random() < (0.3 if partial else 0.6):
+            chance = 0.3 if partial else 0.6 if creating else 0.4
+            if rows.kind == "linked" and creating:
+                chance = 0.9
+            if rows.kind != "many" and rows.write != "never" and rng.random() < chance:
                 body[rows.input] = self.list_body(rows, caller)
         if rng.random() < 0.05:
             name = rng.choice([*body, "nope", "id", "createdAt", "version", "total", *(v.public for v in res.fields)])
@@ -458,7 +481,7 @@ class Generator:
     def list_body(self, rows: Rows, caller: str) -> list[Any]:
         target = self.spec.by_name[rows.target]
         if rows.kind == "linked":
-            return list(dict.fromkeys(self.some_row(target, caller) for _ in range(self.rng.randint(0, 3))))
+            return list(dict.fromkeys(self.some_row(target, caller) for _ in range(self.rng.choice([0, 1, 1, 2, 3]))))
         return [self.body_of_item(target, caller) for _ in range(self.rng.randint(0, 3))]
 
     def body_of_item(self, item: Res, caller: str) -> dict[str, Any]:

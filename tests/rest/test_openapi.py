@@ -13,7 +13,7 @@ import pytest
 from openapi_spec_validator import validate
 from shop.app import app
 
-from sternpost.app.emit import emitted_files
+from sternpost.derive.emit import emitted_files
 from sternpost.testing import Client
 from tests.conftest import not_run
 from tests.rest.test_library import CONTRACT, SERVICES

@@ -21,12 +21,19 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from sternpost import Sternpost, SternpostError
+from chinook.contract import (
+    Album,
+    Artist,
+    Customer,
+    Employee,
+    Genre,
+    Invoice,
+    MediaType,
+    Playlist,
+    Track,
+)
+from sternpost import Database, Resource, Sternpost, SternpostError
 from sternpost.errors import StartupError
-from sternpost.pipeline.runtime import Runtime
-from sternpost.data.writing import computed_values
-from sternpost.plan.query import Select
-from sternpost.ports.storage import Session, Statistics
 
 DEFAULT_SOURCE = Path(__file__).resolve().parents[3] / ".." / "shared" / "data" / "chinook.sqlite"
 BATCH = 500
@@ -48,20 +55,29 @@ class Source:
     """One table of the original.
 
     Attributes:
-        name: the table, which is the resource as well.
+        resource: the class, which has the table's name.
         query: its rows, each after the rows that it refers to.
-        values: one row as the values of the resource, in the form in which the storage port takes them.
+        data: one row as the data client takes it.
     """
 
-    name: str
+    resource: type[Resource]
     query: str
-    values: Callable[[sqlite3.Row], dict[str, Any]]
+    data: Callable[[sqlite3.Row], dict[str, Any]]
+
+    @property
+    def name(self) -> str:
+        """The table."""
+        return self.resource.__name__
 
 
 def hex_id(table: str, key: int) -> str:
     """The 32 digits of a row's id: a UUIDv7 of a fixed time, the table's number and the key, so ids sort as keys do."""
     milliseconds = int(MADE_AT.timestamp() * 1000)
     return f"{milliseconds:012x}7{_NUMBERS[table]:03x}8{key:015x}"
+
+
+def _id(table: str, key: int) -> str:
+    return f"{_PREFIXES[table]}_{hex_id(table, key)}"
 
 
 def source_path() -> Path:
@@ -100,59 +116,62 @@ async def load(app: Sternpost, source: Path, progress: Report = lambda table, do
         running = await app.start()
         try:
             await running.runtime.storage.create_schema()
-            async with running.runtime.storage.transaction(Statistics()) as session:
-                await _refuse_rows(running.runtime, session)
-                loading = _Loading(running.runtime, session, original, totals, progress)
+            async with app.data() as db, db.transaction():
+                await _refuse_rows(app, db)
+                loading = _Loading(db, original, totals, progress)
                 for table in SOURCES:
                     await loading.table(table)
+                await loading.invoices()
                 await loading.playlists()
         finally:
             await app.stop()
     return totals
 
 
-async def _refuse_rows(runtime: Runtime, session: Session) -> None:
-    for resource in runtime.plan.resources:
-        if await session.count(Select(resource.name, ("id",))):
+async def _refuse_rows(app: Sternpost, db: Database) -> None:
+    for resource in app.contract.resources:
+        if await db.table(resource).exists():
+            table = app.plan.by_name[resource.__name__].table
             raise LoadError(
-                f"The database holds rows already ({resource.table}). Load into an empty one: set STERNPOST_DATABASE_URL."
+                f"The database holds rows already ({table}). Load into an empty one: set STERNPOST_DATABASE_URL."
             )
 
 
 class _Loading:
     """One load, in its transaction."""
 
-    def __init__(
-        self, runtime: Runtime, session: Session, original: sqlite3.Connection, totals: dict[str, int], progress: Report
-    ) -> None:
-        self.runtime = runtime
-        self.session = session
+    def __init__(self, db: Database, original: sqlite3.Connection, totals: dict[str, int], progress: Report) -> None:
+        self.db = db
         self.original = original
         self.totals = totals
         self.progress = progress
 
     async def table(self, source: Source) -> None:
         """Copies the rows of one table."""
-        resource = self.runtime.plan.by_name[source.name]
-        self.progress(source.name, 0, self.totals[source.name])
+        self._done(source.name, 0)
         for done, rows in _batches(self.original.execute(source.query)):
-            for row in rows:
-                values = source.values(row)
-                if resource.name == "Invoice":
-                    values |= computed_values(resource, {"lines": self._lines(row["InvoiceId"])})
-                await self.session.insert(resource.name, values)
-            self.progress(source.name, done, self.totals[source.name])
+            await self.db.table(source.resource).create_many([source.data(row) for row in rows])
+            self._done(source.name, done)
 
-    def _lines(self, invoice: int) -> list[dict[str, Any]]:
-        rows = self.original.execute(
-            "SELECT [UnitPrice], [Quantity] FROM [InvoiceLine] WHERE [InvoiceId] = ?", (invoice,)
-        )
-        return [{"unit_price": _money(row["UnitPrice"]), "quantity": row["Quantity"]} for row in rows]
+    async def invoices(self) -> None:
+        """Copies the invoices, each with the lines that it owns."""
+        invoices, lines_done = self.db.table(Invoice), 0
+        self._done("Invoice", 0)
+        self._done("InvoiceLine", 0)
+        for done, rows in _batches(self.original.execute("SELECT * FROM [Invoice] ORDER BY [InvoiceId]")):
+            for row in rows:
+                lines = self.original.execute(
+                    "SELECT * FROM [InvoiceLine] WHERE [InvoiceId] = ? ORDER BY [InvoiceLineId]", (row["InvoiceId"],)
+                ).fetchall()
+                await invoices.create({**_invoice(row), "lines": {"create": [_line(line) for line in lines]}})
+                lines_done += len(lines)
+            self._done("Invoice", done)
+            self._done("InvoiceLine", lines_done)
 
     async def playlists(self) -> None:
         """Copies what is in which playlist."""
-        total, done = self.totals["PlaylistTrack"], 0
-        self.progress("PlaylistTrack", 0, total)
+        playlists, done = self.db.table(Playlist), 0
+        self._done("PlaylistTrack", 0)
         keys = [
             row[0]
             for row in self.original.execute("SELECT DISTINCT [PlaylistId] FROM [PlaylistTrack] ORDER BY [PlaylistId]")
@@ -161,10 +180,13 @@ class _Loading:
             rows = self.original.execute(
                 "SELECT [TrackId] FROM [PlaylistTrack] WHERE [PlaylistId] = ? ORDER BY [TrackId]", (key,)
             )
-            tracks = [hex_id("Track", row[0]) for row in rows]
-            await self.session.replace_links("Playlist", "tracks", hex_id("Playlist", key), tracks)
+            tracks = [_id("Track", row[0]) for row in rows]
+            await playlists.update(_id("Playlist", key), {"tracks": {"connect": tracks}})
             done += len(tracks)
-            self.progress("PlaylistTrack", done, total)
+            self._done("PlaylistTrack", done)
+
+    def _done(self, table: str, rows: int) -> None:
+        self.progress(table, rows, self.totals[table])
 
 
 def _batches(cursor: sqlite3.Cursor) -> Iterator[tuple[int, list[sqlite3.Row]]]:
@@ -182,7 +204,7 @@ def _count(original: sqlite3.Connection, table: str) -> int:
 
 
 def _reference(table: str, key: int | None) -> str | None:
-    return None if key is None else hex_id(table, key)
+    return None if key is None else _id(table, key)
 
 
 def _money(value: float) -> Decimal:
@@ -198,20 +220,20 @@ def _instant(text: str) -> datetime:
 
 
 def _named(table: str) -> Callable[[sqlite3.Row], dict[str, Any]]:
-    return lambda row: {"id": hex_id(table, row[f"{table}Id"]), "name": row["Name"]}
+    return lambda row: {"id": _id(table, row[f"{table}Id"]), "name": row["Name"]}
 
 
 def _album(row: sqlite3.Row) -> dict[str, Any]:
     return {
-        "id": hex_id("Album", row["AlbumId"]),
+        "id": _id("Album", row["AlbumId"]),
         "title": row["Title"],
-        "artist_id": hex_id("Artist", row["ArtistId"]),
+        "artist_id": _id("Artist", row["ArtistId"]),
     }
 
 
 def _track(row: sqlite3.Row) -> dict[str, Any]:
     return {
-        "id": hex_id("Track", row["TrackId"]),
+        "id": _id("Track", row["TrackId"]),
         "name": row["Name"],
         "composer": row["Composer"],
         "milliseconds": row["Milliseconds"],
@@ -219,7 +241,7 @@ def _track(row: sqlite3.Row) -> dict[str, Any]:
         "unit_price": _money(row["UnitPrice"]),
         "album_id": _reference("Album", row["AlbumId"]),
         "genre_id": _reference("Genre", row["GenreId"]),
-        "media_type_id": hex_id("MediaType", row["MediaTypeId"]),
+        "media_type_id": _id("MediaType", row["MediaTypeId"]),
     }
 
 
@@ -240,7 +262,7 @@ def _person(row: sqlite3.Row) -> dict[str, Any]:
 
 def _employee(row: sqlite3.Row) -> dict[str, Any]:
     return _person(row) | {
-        "id": hex_id("Employee", row["EmployeeId"]),
+        "id": _id("Employee", row["EmployeeId"]),
         "title": row["Title"],
         "manager_id": _reference("Employee", row["ReportsTo"]),
         "birth_date": _day(row["BirthDate"]),
@@ -250,7 +272,7 @@ def _employee(row: sqlite3.Row) -> dict[str, Any]:
 
 def _customer(row: sqlite3.Row) -> dict[str, Any]:
     return _person(row) | {
-        "id": hex_id("Customer", row["CustomerId"]),
+        "id": _id("Customer", row["CustomerId"]),
         "company": row["Company"],
         "support_rep_id": _reference("Employee", row["SupportRepId"]),
     }
@@ -258,8 +280,8 @@ def _customer(row: sqlite3.Row) -> dict[str, Any]:
 
 def _invoice(row: sqlite3.Row) -> dict[str, Any]:
     return {
-        "id": hex_id("Invoice", row["InvoiceId"]),
-        "customer_id": hex_id("Customer", row["CustomerId"]),
+        "id": _id("Invoice", row["InvoiceId"]),
+        "customer_id": _id("Customer", row["CustomerId"]),
         "invoice_date": _instant(row["InvoiceDate"]),
         "billing_address": row["BillingAddress"],
         "billing_city": row["BillingCity"],
@@ -271,12 +293,10 @@ def _invoice(row: sqlite3.Row) -> dict[str, Any]:
 
 def _line(row: sqlite3.Row) -> dict[str, Any]:
     return {
-        "id": hex_id("InvoiceLine", row["InvoiceLineId"]),
-        "invoice_id": hex_id("Invoice", row["InvoiceId"]),
-        "track_id": hex_id("Track", row["TrackId"]),
+        "id": _id("InvoiceLine", row["InvoiceLineId"]),
+        "track_id": _id("Track", row["TrackId"]),
         "unit_price": _money(row["UnitPrice"]),
         "quantity": row["Quantity"],
-        "position": row["Position"],
     }
 
 
@@ -287,26 +307,32 @@ _MANAGERS_FIRST = """
         SELECT [Employee].*, [Level] + 1 FROM [Employee] JOIN [Staff] ON [Employee].[ReportsTo] = [Staff].[EmployeeId]
     ) SELECT * FROM [Staff] ORDER BY [Level], [EmployeeId]
 """
-_LINES_IN_ORDER = """
-    SELECT *, row_number() OVER (PARTITION BY [InvoiceId] ORDER BY [InvoiceLineId]) - 1 AS [Position]
-    FROM [InvoiceLine] ORDER BY [InvoiceLineId]
-"""
 
 SOURCES = (
-    Source("Artist", "SELECT * FROM [Artist] ORDER BY [ArtistId]", _named("Artist")),
-    Source("Album", "SELECT * FROM [Album] ORDER BY [AlbumId]", _album),
-    Source("Genre", "SELECT * FROM [Genre] ORDER BY [GenreId]", _named("Genre")),
-    Source("MediaType", "SELECT * FROM [MediaType] ORDER BY [MediaTypeId]", _named("MediaType")),
-    Source("Track", "SELECT * FROM [Track] ORDER BY [TrackId]", _track),
-    Source("Playlist", "SELECT * FROM [Playlist] ORDER BY [PlaylistId]", _named("Playlist")),
-    Source("Employee", _MANAGERS_FIRST, _employee),
-    Source("Customer", "SELECT * FROM [Customer] ORDER BY [CustomerId]", _customer),
-    Source("Invoice", "SELECT * FROM [Invoice] ORDER BY [InvoiceId]", _invoice),
-    Source("InvoiceLine", _LINES_IN_ORDER, _line),
+    Source(Artist, "SELECT * FROM [Artist] ORDER BY [ArtistId]", _named("Artist")),
+    Source(Album, "SELECT * FROM [Album] ORDER BY [AlbumId]", _album),
+    Source(Genre, "SELECT * FROM [Genre] ORDER BY [GenreId]", _named("Genre")),
+    Source(MediaType, "SELECT * FROM [MediaType] ORDER BY [MediaTypeId]", _named("MediaType")),
+    Source(Track, "SELECT * FROM [Track] ORDER BY [TrackId]", _track),
+    Source(Playlist, "SELECT * FROM [Playlist] ORDER BY [PlaylistId]", _named("Playlist")),
+    Source(Employee, _MANAGERS_FIRST, _employee),
+    Source(Customer, "SELECT * FROM [Customer] ORDER BY [CustomerId]", _customer),
 )
-_NUMBERS = {
-    name: number for number, name in enumerate((*(source.name for source in SOURCES), "PlaylistTrack"), start=1)
+"""The tables whose rows stand by themselves."""
+
+_PREFIXES = {
+    "Artist": "art",
+    "Album": "alb",
+    "Genre": "gen",
+    "MediaType": "med",
+    "Track": "trk",
+    "Playlist": "pla",
+    "Employee": "emp",
+    "Customer": "cus",
+    "Invoice": "inv",
+    "InvoiceLine": "lin",
 }
+_NUMBERS = {name: number for number, name in enumerate((*_PREFIXES, "PlaylistTrack"), start=1)}
 
 
 # -- the command

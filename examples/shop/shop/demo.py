@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from shop.app import app
-from shop.seed import ORDERS, PRODUCTS, USERS, is_seeded, seed, seed_id
+from shop.seed import ORDERS, PRODUCTS, USERS, is_seeded, seed, user_id
 from sternpost import Settings
 from sternpost.app.server import serve
 from sternpost.cli.configuration import development_settings, development_token
@@ -51,8 +51,7 @@ def announce(settings: Settings, port: int) -> None:
     print(f"\nSternpost shop is ready on {base}", flush=True)
     print(f"API docs: {base}/docs    description: {base}/openapi.json", flush=True)
     if settings.jwt_secret is not None:
-        subject = f"usr_{seed_id(1, 0)}"
-        token = development_token(settings, subject, ["users:read", "orders:read"], 30 * 86_400)
+        token = development_token(settings, user_id(0), ["users:read", "orders:read"], 30 * 86_400)
         print(
             f"curl -s '{base}/api/v1/users?pageSize=3&sort=-createdAt' -H 'Authorization: Bearer {token}'\n", flush=True
         )

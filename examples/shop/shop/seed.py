@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import get_args
 
 from rich.progress import Progress
 
+from shop.contract import OrderStatus, UserStatus
+from shop.data import Data, OrderCreate, OrderItemCreate, ProductCreate, UserCreate
 from sternpost import Sternpost
-from sternpost.data.writing import complete, computed_values
-from sternpost.plan.query import Select
-from sternpost.ports.storage import Statistics
 
 USERS, PRODUCTS, ORDERS = 200, 50, 1000
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -48,7 +47,8 @@ LAST = (
     "Stonebraker",
 )
 THINGS = ("Chair", "Desk", "Lamp", "Shelf", "Stool", "Table", "Bench", "Clock", "Mirror", "Rug")
-STATES = ("draft", "placed", "paid", "shipped", "cancelled")
+STATES: tuple[OrderStatus, ...] = get_args(OrderStatus)
+USER_STATES: tuple[UserStatus, ...] = ("pending", "active", "active", "active", "suspended")
 
 
 def seed_id(kind: int, number: int) -> str:
@@ -57,73 +57,84 @@ def seed_id(kind: int, number: int) -> str:
     return f"{milliseconds:012x}7{kind:03x}8{number:015x}"
 
 
-class Fixed:
-    """A clock that stands at the time a seeded row was made."""
-
-    def __init__(self, now: datetime) -> None:
-        self._now = now
-
-    def now(self) -> datetime:
-        return self._now
-
-    def monotonic(self) -> float:
-        return 0.0
+def user_id(number: int) -> str:
+    """The id of a seeded user."""
+    return f"usr_{seed_id(1, number)}"
 
 
 async def is_seeded(app: Sternpost) -> bool:
     """Whether the first seeded user exists."""
-    runtime = app.running.runtime
-    row = await runtime.storage.reader().get(Select("User", ("id",)), seed_id(1, 0))
-    return row is not None
+    async with app.data(Data) as db:
+        return await db.users.exists({"id": user_id(0)})
 
 
 async def seed(app: Sternpost, progress: Progress | None = None) -> None:
     """Writes everything in one transaction: afterwards all of it is there, or nothing."""
-    runtime = app.running.runtime
-    plan = runtime.plan
     dice = random.Random(20260101)  # noqa: S311  (sample data)
     task = progress.add_task("seeding the shop", total=USERS + PRODUCTS + ORDERS) if progress else None
-    async with runtime.storage.transaction(Statistics()) as session:
 
-        async def add(name: str, values: dict[str, Any], made: datetime) -> None:
-            resource = plan.by_name[name]
-            await session.insert(name, complete(resource, values, runtime.new_id, Fixed(made)))
-            if progress and task is not None:
-                progress.advance(task)
+    def advance(rows: int) -> None:
+        if progress and task is not None:
+            progress.advance(task, rows)
 
-        for number in range(USERS):
-            name = f"{dice.choice(FIRST)} {dice.choice(LAST)}"
-            status = dice.choice(("pending", "active", "active", "active", "suspended"))
-            values = {"id": seed_id(1, number), "name": name, "email": f"user{number}@shop.example", "status": status}
-            await add("User", values, START + timedelta(hours=number))
-        prices: list[int] = []
-        for number in range(PRODUCTS):
-            prices.append(dice.randrange(499, 49_999, 100))
-            thing = f"{THINGS[number % len(THINGS)]} No. {number // len(THINGS) + 1}"
-            values = {
-                "id": seed_id(2, number),
-                "sku": f"SKU-{number:04d}",
-                "name": thing,
-                "price_cents": prices[-1],
-                "stock": dice.randrange(0, 500),
-            }
-            await add("Product", values, START)
-        for number in range(ORDERS):
-            items = [
-                {"product_id": seed_id(2, product), "quantity": dice.randint(1, 5), "unit_price_cents": prices[product]}
-                for product in dice.sample(range(PRODUCTS), dice.randint(1, 4))
-            ]
-            values = {
-                "id": seed_id(3, number),
-                "user_id": seed_id(1, dice.randrange(USERS)),
-                "status": dice.choice(STATES),
-                **computed_values(plan.by_name["Order"], {"items": items}),
-            }
-            made = START + timedelta(days=10, minutes=number)
-            await add("Order", values, made)
-            target = plan.by_name["OrderItem"]
-            rows = [
-                complete(target, {**item, "id": seed_id(4, number * 10 + index)}, runtime.new_id, Fixed(made))
-                for index, item in enumerate(items)
-            ]
-            await session.replace_owned("Order", "items", seed_id(3, number), rows)
+    users = [_user(dice, number) for number in range(USERS)]
+    products = [_product(dice, number) for number in range(PRODUCTS)]
+    prices = [product["price_cents"] for product in products]
+    orders: list[list[OrderCreate]] = [[] for _ in users]
+    for number in range(ORDERS):
+        user, order = _order(dice, number, prices)
+        orders[user].append(order)
+    async with app.data(Data) as db, db.transaction():
+        advance(await db.products.create_many(products))
+        for user, own in zip(users, orders, strict=True):
+            await db.users.create({**user, "orders": {"create": own}})
+            advance(1 + len(own))
+
+
+def _user(dice: random.Random, number: int) -> UserCreate:
+    made = START + timedelta(hours=number)
+    return {
+        "id": user_id(number),
+        "name": f"{dice.choice(FIRST)} {dice.choice(LAST)}",
+        "email": f"user{number}@shop.example",
+        "status": dice.choice(USER_STATES),
+        "created_at": made,
+        "updated_at": made,
+    }
+
+
+def _product(dice: random.Random, number: int) -> ProductCreate:
+    return {
+        "id": _product_id(number),
+        "sku": f"SKU-{number:04d}",
+        "name": f"{THINGS[number % len(THINGS)]} No. {number // len(THINGS) + 1}",
+        "price_cents": dice.randrange(499, 49_999, 100),
+        "stock": dice.randrange(0, 500),
+    }
+
+
+def _product_id(number: int) -> str:
+    return f"prd_{seed_id(2, number)}"
+
+
+def _order(dice: random.Random, number: int, prices: list[int]) -> tuple[int, OrderCreate]:
+    """Whose order it is, and the order with its items; their sum is computed from them."""
+    made = START + timedelta(days=10, minutes=number)
+    products = dice.sample(range(PRODUCTS), dice.randint(1, 4))
+    items: list[OrderItemCreate] = [
+        {
+            "id": f"itm_{seed_id(4, number * 10 + index)}",
+            "product_id": _product_id(product),
+            "quantity": dice.randint(1, 5),
+            "unit_price_cents": prices[product],
+        }
+        for index, product in enumerate(products)
+    ]
+    user = dice.randrange(USERS)
+    return user, {
+        "id": f"ord_{seed_id(3, number)}",
+        "status": dice.choice(STATES),
+        "created_at": made,
+        "updated_at": made,
+        "items": {"create": items},
+    }

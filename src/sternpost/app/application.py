@@ -17,6 +17,7 @@ from sternpost.compile.versions import Older
 from sternpost.contract.contract import Contract
 from sternpost.data.access import DataAccess
 from sternpost.data.database import Database
+from sternpost.derive.openapi.document import openapi
 from sternpost.errors import StartupError
 from sternpost.health.readiness import Readiness
 from sternpost.ids import NewId, new_hex
@@ -283,7 +284,8 @@ class Running:
         self.readiness = Readiness(
             runtime.plan.version, runtime.clock, {"database": storage.check}, self._unhealthy, storage.replicas()
         )
-        docs = Docs(runtime, older).addresses() if settings.docs else {}
+        plans = (runtime.plan, *(version.plan for version in older))
+        docs = Docs(plans, openapi).addresses() if settings.docs else {}
         versions = [Rest(version, max_body_bytes=settings.max_body_bytes) for version in (runtime, *older)]
         self.addresses = Addresses(
             {**docs, **health_pages(self.readiness)},

@@ -13,7 +13,8 @@ from sternpost.app.drivers import check_database_url
 from sternpost.compile.compiler import compile_contract
 from sternpost.compile.diagnostics import ContractError
 from sternpost.errors import StartupError
-from sternpost.infer.model import Inferred, infer
+from sternpost.infer.decide import infer
+from sternpost.infer.model import Inferred
 from sternpost.infer.source import write_contract
 from sternpost.settings import Settings
 from sternpost.storage.sql.tables import Found

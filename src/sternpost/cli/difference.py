@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sternpost.app.compare import Verdict
+from sternpost.derive.compare import Verdict
 
 _STYLES = {"breaking": "red bold", "additive": "green", "neutral": "dim"}
 

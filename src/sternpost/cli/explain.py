@@ -5,9 +5,9 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from sternpost.app.emit import dialects
 from sternpost.compile.compiler import Compiled
 from sternpost.contract.source import attribute_source, is_given
+from sternpost.derive.emit import dialects
 from sternpost.errors import StartupError
 from sternpost.plan.model import OperationPlan, ResourcePlan
 from sternpost.plan.policy import describe

@@ -195,7 +195,7 @@ def check(app: App = None) -> None:
         print_lists(plan, out)
     path = data_file()
     if path is not None:
-        from sternpost.app.typed_data import problem_of
+        from sternpost.derive.typed_data import problem_of
 
         problem = problem_of(application.compiled, path)
         if problem is not None:
@@ -219,8 +219,8 @@ def emit(
     if python is not None:
         _emit_python(app, python)
         return
-    from sternpost.app.emit import emitted_files
     from sternpost.app.loading import application_name, load_application
+    from sternpost.derive.emit import emitted_files
 
     files = emitted_files(load_application(application_name(app)).compiled)
     if only is not None:
@@ -314,11 +314,11 @@ def diff(
     """List every change since REF. Fails if one breaks clients, unless a version or a dated waiver covers it."""
     import orjson
 
-    from sternpost.app.compare import judge, plan_at, read_waivers
-    from sternpost.app.emit import plan_data
     from sternpost.app.loading import application_name, load_application
     from sternpost.cli.difference import print_verdict
-    from sternpost.plan.diff import compare
+    from sternpost.derive.compare import judge, plan_at, read_waivers
+    from sternpost.derive.diff import compare
+    from sternpost.derive.emit import plan_data
 
     name = application_name(app)
     application = load_application(name)
@@ -334,7 +334,7 @@ def diff(
 
 def _emit_python(app: str | None, path: Path) -> None:
     from sternpost.app.loading import application_name, load_application
-    from sternpost.app.typed_data import typed_data
+    from sternpost.derive.typed_data import typed_data
 
     source = typed_data(load_application(application_name(app)).compiled)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from sternpost.app.application import Sternpost
     from sternpost.migrations.history import History
     from sternpost.migrations.planner import Answers, Question
-    from sternpost.migrations.runner import Runner, Target
-    from sternpost.migrations.shape import Shape
+    from sternpost.migrations.runner import Runner
+    from sternpost.ports.schema import DatabaseName, Shape
     from sternpost.settings import Settings
 
 out = Console(highlight=False)
@@ -52,9 +52,10 @@ def plan(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the migration instead of writing it")] = False,
 ) -> None:
     """Write the next migration: the steps from the last migration to the contract."""
+    from sternpost.app.migrating import fingerprints_of, shape_of
     from sternpost.migrations.history import write_revision
     from sternpost.migrations.planner import Answers, plan_steps, unknown_answers
-    from sternpost.migrations.shape import fingerprints_of, same, shape_of
+    from sternpost.migrations.shape import same
     from sternpost.migrations.source import rendered
 
     application, history = _loaded(app)
@@ -204,17 +205,18 @@ def verify(
     ] = None,
 ) -> None:
     """Verify every migration: apply, undo and reapply it on scratch databases with rows, and compare the results."""
-    from sternpost.migrations.shape import fingerprints_of, same, shape_of
-    from sternpost.migrations.verify import scratch_postgresql, scratch_sqlite
+    from sternpost.app.migrating import fingerprints_of, scratch_databases, shape_of
+    from sternpost.migrations.shape import same
     from sternpost.migrations.verify import verify as prove
+    from sternpost.ports.schema import DATABASE_NAMES
     from sternpost.settings import load_settings
 
     application, history = _loaded(app)
     _need_migrations(history)
-    unknown = set(database or ()) - {"sqlite", "postgresql"}
+    unknown = set(database or ()) - set(DATABASE_NAMES)
     if unknown:
         raise StartupError(f"There is no database {', '.join(sorted(unknown))}; use sqlite or postgresql")
-    wanted = database or ["sqlite", "postgresql"]
+    wanted: list[DatabaseName] = [name for name in DATABASE_NAMES if not database or name in database]
     url = postgresql_url
     if url is None:
         configured = load_settings(dotenv=Path(".env"), serving=False).database_url.get_secret_value()
@@ -233,7 +235,7 @@ def verify(
                     raise StartupError(f"postgresql: {text}")
                 out.print(f"[yellow bold]not verified[/] on postgresql: {text}")
                 continue
-            make = stack.enter_context(scratch_sqlite() if name == "sqlite" else scratch_postgresql(str(url)))
+            make = stack.enter_context(scratch_databases(name, str(url)))
             for proof in prove(history, application.plan, make(), make()):
                 mark = "[red bold]failed[/]" if proof.problems else "[green bold]verified[/]"
                 facts = [f"{proof.rows} rows"]
@@ -292,20 +294,12 @@ def _need_migrations(history: History) -> None:
 
 
 def _runner(settings: Settings, application: Sternpost, history: History, lock_timeout: float) -> Runner:
+    from sternpost.app.migrating import fingerprints_of, migrator_of
     from sternpost.migrations.runner import Runner
-    from sternpost.migrations.shape import fingerprints_of
 
-    target = _target(settings.database_url.get_secret_value(), lock_timeout)
-    earlier = {application.plan.storage_fingerprint: fingerprints_of(application.plan)[target.kind]}
-    return Runner(target, history, lambda text: out.print(f"[dim]{_escaped(text)}[/]", soft_wrap=True), earlier)
-
-
-def _target(url: str, lock_timeout: float) -> Target:
-    from sternpost.migrations.postgresql import PostgresqlTarget
-    from sternpost.migrations.sqlite import SqliteTarget
-
-    kind = SqliteTarget if url.startswith("sqlite") else PostgresqlTarget
-    return kind(url, lock_timeout_seconds=lock_timeout)
+    migrator = migrator_of(settings.database_url.get_secret_value(), lock_timeout)
+    earlier = {application.plan.storage_fingerprint: fingerprints_of(application.plan)[migrator.name]}
+    return Runner(migrator, history, lambda text: out.print(f"[dim]{_escaped(text)}[/]", soft_wrap=True), earlier)
 
 
 def _pair(text: str, separator: str, option: str) -> tuple[str, str]:
@@ -345,7 +339,7 @@ def _refuse(questions: Sequence[Question], heading: str = "Answer these question
 
 
 def _refuse_ahead(application: Sternpost, history: History) -> None:
-    from sternpost.migrations.shape import fingerprints_of
+    from sternpost.app.migrating import fingerprints_of
 
     head = history.head
     if head is not None and head.fingerprints != fingerprints_of(application.plan):
@@ -355,11 +349,11 @@ def _refuse_ahead(application: Sternpost, history: History) -> None:
 def _refuse_lint(history: History, runner: Runner) -> None:
     from sternpost.migrations.lint import lint
 
-    if runner.target.kind != "postgresql":
+    if runner.migrator.name != "postgresql":
         return
     for revision in history.after(runner.state().revision):
         try:
-            found = lint(revision.up)
+            found = lint(runner.migrator, revision.up)
         except FileNotFoundError as error:
             raise StartupError(str(error)) from error
         if found:
@@ -367,10 +361,11 @@ def _refuse_lint(history: History, runner: Runner) -> None:
 
 
 def _print_lint(steps: Sequence[Any]) -> None:
+    from sternpost.app.migrating import migrator_of
     from sternpost.migrations.lint import lint
 
     try:
-        found = lint(steps)
+        found = lint(migrator_of("postgresql:"), steps)
     except FileNotFoundError as error:
         out.print(f"[yellow]{error}[/]")
         return

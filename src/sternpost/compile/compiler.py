@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, cast
 
 from sternpost.compile.diagnostics import Report
-from sternpost.compile.drafts import DELETED, Draft, DraftReader
+from sternpost.compile.draft import ResourceDraft
+from sternpost.compile.features import CONTRACT_OPTIONS, FEATURES, additions
 from sternpost.compile.fields import FieldCompiler
-from sternpost.compile.names import listed, matches
+from sternpost.compile.names import matches
 from sternpost.compile.operations import OperationCompiler
 from sternpost.compile.options import CONTRACT, shown, well_typed
 from sternpost.compile.policies import Known, PolicyCompiler
-from sternpost.compile.relations import RelationCompiler, Side
+from sternpost.compile.reader import ClassReader
+from sternpost.compile.relations import RelationCompiler
 from sternpost.compile.services import bind
+from sternpost.compile.shapes import with_shapes
 from sternpost.compile.types import RelationType, read_type
 from sternpost.compile.versions import CompilePolicy, Older, compile_versions
 from sternpost.contract.contract import Contract
@@ -55,7 +58,7 @@ class _Compiler:
     def __init__(self, contract: Contract) -> None:
         self.contract = contract
         self.report = Report()
-        self.reader = DraftReader(self.report, external=contract.schema == "external")
+        self.reader = ClassReader(self.report, external=contract.schema == "external")
         self.payloads: dict[type, PayloadPlan] = {}
         self.resources: dict[str, type[Resource]] = {}
 
@@ -64,18 +67,9 @@ class _Compiler:
         classes = self.resources = self._collect()
         drafts = {name: self.reader.read(cls, classes) for name, cls in classes.items()}
         self._check_collisions(drafts)
-        _share_key_storage(drafts)
-        relations = RelationCompiler(
-            {name: Side(draft.name, draft.where, draft.relations, draft.fields) for name, draft in drafts.items()},
-            self.report,
-            external=self.reader.external,
-            schemas={name: draft.schema for name, draft in drafts.items()},
-        )
-        relation_plans = relations.compile_all(
-            {name: draft.table for name, draft in drafts.items()},
-            {name: bool(draft.operations) for name, draft in drafts.items()},
-        )
-        self._check_kept(drafts, relations.owner_of)
+        relation_plans = RelationCompiler(drafts, self.report).compile_all()
+        for feature in FEATURES:
+            feature.read_all(drafts, self.report)
         known = {name: self._known(draft) for name, draft in drafts.items()}
         ids: dict[int, list[str]] = {}
         resources: list[ResourcePlan] = []
@@ -85,24 +79,8 @@ class _Compiler:
                 ids.setdefault(id(vars(draft.cls)[declared]), []).append(operation.id)
             self._check_relation_names(draft, relation_plans[name])
             self._check_route_collisions(draft, operations, relation_plans[name])
-            resources.append(
-                self._resource(name, draft, relation_plans[name], relations.owner_of.get(name), operations)
-            )
-        texts = well_typed({name: getattr(self.contract, name) for name in CONTRACT}, CONTRACT, self._add_to_contract)
-        name = str(self.contract.name)
-        plan = Plan(
-            name=name,
-            title=texts.get("title") or name.replace("-", " ").title(),
-            description=texts.get("description", ""),
-            version=texts.get("version", ""),
-            license=texts.get("license", ""),
-            api_version=str(self.contract.api_version),
-            base_path=f"/api/{self.contract.api_version}",
-            resources=tuple(resources),
-            schema="external" if self.contract.schema == "external" else "own",
-            batch_max=texts.get("batch_max", 0),
-            api_keys=texts.get("api_keys", False),
-        )
+            resources.append(_resource(draft, relation_plans[name], operations))
+        plan = self._plan(tuple(resources))
         places = {name: draft.declaration.source for name, draft in drafts.items()}
         bound, functions = bind(
             plan,
@@ -116,10 +94,11 @@ class _Compiler:
         if not self.report.diagnostics:
             bound, older = compile_versions(self.contract, bound, self.report, self._older_policy(drafts, known))
         self.report.raise_if_any()
+        bound, older = with_shapes(bound, older)
         all_classes: dict[str, type] = {**classes, **{payload.name: cls for cls, payload in self.payloads.items()}}
         return Compiled(bound, functions, all_classes, places, older)
 
-    def _older_policy(self, drafts: dict[str, Draft], known: dict[str, Known]) -> CompilePolicy:
+    def _older_policy(self, drafts: dict[str, ResourceDraft], known: dict[str, Known]) -> CompilePolicy:
         def compile_policy(resource: str, operation: OperationPlan, policy: Any, where: Source) -> PolicyNode:
             if not isinstance(policy, Policy):
                 self.report.add(where, "SP023", f"allow={shown(policy)} is not a policy", 'write scope("…") or public')
@@ -132,6 +111,23 @@ class _Compiler:
         return compile_policy
 
     # -- the contract as a whole
+
+    def _plan(self, resources: tuple[ResourcePlan, ...]) -> Plan:
+        shapes = {**CONTRACT, **CONTRACT_OPTIONS}
+        options = well_typed({name: getattr(self.contract, name) for name in shapes}, shapes, self._add_to_contract)
+        name = str(self.contract.name)
+        return Plan(
+            name=name,
+            title=options.get("title") or name.replace("-", " ").title(),
+            description=options.get("description", ""),
+            version=options.get("version", ""),
+            license=options.get("license", ""),
+            api_version=str(self.contract.api_version),
+            base_path=f"/api/{self.contract.api_version}",
+            resources=resources,
+            batch_max=options.get("batch_max", 0),
+            **additions([feature.plan(self.contract, options) for feature in FEATURES]),
+        )
 
     def _check_contract(self) -> None:
         contract = self.contract
@@ -153,21 +149,8 @@ class _Compiler:
             self._add_to_contract(
                 "resources", "SP002", "the contract lists no resource", "write Contract(…, resources=[User, …])"
             )
-
-        if contract.api_keys is True and contract.schema == "external":
-            self._add_to_contract(
-                "api_keys",
-                "SP021",
-                "API keys need a table, but Sternpost adds no tables to an external database",
-                "remove api_keys and use tokens",
-            )
-        if contract.schema not in ("own", "external"):  # pyright: ignore[reportUnnecessaryContains]
-            self._add_to_contract(
-                "schema",
-                "SP009",
-                f"schema={shown(contract.schema)} is neither 'own' nor 'external'",
-                'write schema="external" for an existing database that Sternpost must not change, or leave it out',
-            )
+        for feature in FEATURES:
+            feature.check_contract(contract, self._add_to_contract)
 
     def _add_to_contract(self, keyword: str, code: str, message: str, fix: str) -> None:
         where = call_keyword_source(self.contract.source, keyword, 0 if keyword == "name" else None)
@@ -213,7 +196,7 @@ class _Compiler:
                 classes[item.__name__] = item
         return classes
 
-    def _check_collisions(self, drafts: dict[str, Draft]) -> None:
+    def _check_collisions(self, drafts: dict[str, ResourceDraft]) -> None:
         seen: dict[tuple[str, str], str] = {}
         fixes = {
             "table": 'choose another table="…"',
@@ -221,7 +204,7 @@ class _Compiler:
             "id prefix": 'choose another prefix="…"',
         }
         for name, draft in drafts.items():
-            prefix = draft.declaration.keywords.get("prefix")
+            prefix = draft.keyword("prefix")
             for code, what, value in (
                 ("SP006", "address", draft.path),
                 ("SP006", "table", f"{draft.schema}.{draft.table}" if draft.schema else draft.table),
@@ -231,7 +214,7 @@ class _Compiler:
                 if other == name or (what == "id prefix" and prefix is None):
                     continue
                 self.report.add(
-                    draft.keyword("prefix" if code == "SP007" else "plural" if what == "address" else "table"),
+                    draft.where_keyword("prefix" if code == "SP007" else "plural" if what == "address" else "table"),
                     code,
                     f"{name}: its {what} {value!r} is already used by {other}",
                     fixes[what],
@@ -241,7 +224,7 @@ class _Compiler:
 
     # -- one resource
 
-    def _check_relation_names(self, draft: Draft, relations: tuple[RelationPlan, ...]) -> None:
+    def _check_relation_names(self, draft: ResourceDraft, relations: tuple[RelationPlan, ...]) -> None:
         taken = {field.public_name: field.name for field in draft.fields.values()}
         for relation in relations:
             for public_name in dict.fromkeys(name for name in (relation.public_name, relation.input_name) if name):
@@ -254,30 +237,27 @@ class _Compiler:
                         "rename one of the two",
                     )
 
-    def _known(self, draft: Draft) -> Known:
+    def _known(self, draft: ResourceDraft) -> Known:
         references = {
             relation.name: relation.type.target for relation in draft.relations if relation.type.form == "one"
         }
-        owner = draft.declaration.keywords.get("owner")
+        owner = draft.keyword("owner")
         return Known(draft.fields, references, owner if isinstance(owner, str) and owner in draft.fields else None)
 
-    def _operations(self, name: str, draft: Draft, known: dict[str, Known]) -> tuple[OperationPlan, ...]:
+    def _operations(self, name: str, draft: ResourceDraft, known: dict[str, Known]) -> tuple[OperationPlan, ...]:
         policies = PolicyCompiler(name, known, self.report)
         compiler = OperationCompiler(
-            draft.name,
-            draft.where,
-            draft.path,
-            draft.fields,
+            draft,
             policies,
             self._payload,
             f"/api/{self.contract.api_version}",
             self.report,
             misused=any(BOOLEAN_MISUSE in declaration.attributes for declaration in declarations(draft.cls, Resource)),
         )
-        return compiler.compile_all(draft.operations)
+        return compiler.compile_all()
 
     def _check_route_collisions(
-        self, draft: Draft, operations: tuple[OperationPlan, ...], relations: tuple[Any, ...]
+        self, draft: ResourceDraft, operations: tuple[OperationPlan, ...], relations: tuple[Any, ...]
     ) -> None:
         routes = {relation.public_name: relation.name for relation in relations if relation.nested_route}
         for operation in operations:
@@ -322,129 +302,32 @@ class _Compiler:
             f"declare the id as text, {name}_id: str, and read the {target} with its repository",
         )
 
-    def _resource(
-        self,
-        name: str,
-        draft: Draft,
-        relations: tuple[Any, ...],
-        owned_by: str | None,
-        operations: tuple[OperationPlan, ...],
-    ) -> ResourcePlan:
-        keywords = draft.declaration.keywords
-        groups = self.reader.unique_groups(draft)
-        tenant = self._tenant(draft, owned_by)
-        if owned_by is not None:
-            self._refuse_own_version(draft, owned_by)
-        return ResourcePlan(
-            name=name,
-            table=draft.table,
-            path=draft.path,
-            prefix=str(keywords.get("prefix")),
-            description=_doc(draft.cls),
-            owner_field=keywords.get("owner"),
-            owned_by=owned_by,
-            position_column=_position_column(draft) if owned_by and not self.reader.external else None,
-            fields=tuple(draft.fields.values()),
-            relations=relations,
-            operations=operations,
-            unique_together=groups,
-            schema=draft.schema,
-            indexes=self.reader.indexes(draft),
-            tenant=tenant,
-            soft_delete=any(field.generated == "deleted" for field in draft.fields.values()),
-            audit=self._audit(draft, owned_by),
-        )
 
-    def _tenant(self, draft: Draft, owned_by: str | None) -> str | None:
-        tenant = draft.declaration.keywords.get("tenant")
-        if tenant is not None and owned_by is not None:
-            self.report.add(
-                draft.keyword("tenant"),
-                "SP042",
-                f"{draft.name} always belongs to the tenant of the {owned_by} that owns it",
-                f"remove tenant here, and declare it on {owned_by}",
-            )
-            return None
-        return tenant if isinstance(tenant, str) else None
-
-    def _audit(self, draft: Draft, owned_by: str | None) -> bool:
-        wanted = draft.declaration.keywords.get("audit") is True
-        if wanted and owned_by is not None:
-            self.report.add(
-                draft.keyword("audit"),
-                "SP031",
-                f"{draft.name} is always recorded in the audit trail together with the {owned_by} that owns it",
-                f"remove audit here, and declare it on {owned_by}",
-            )
-        return wanted and owned_by is None and not self.reader.external
-
-    def _check_kept(self, drafts: dict[str, Draft], owner_of: dict[str, str]) -> None:
-        """Rows that are deleted together with a row must be restorable with it."""
-        for draft in drafts.values():
-            owner = drafts.get(owner_of.get(draft.name, ""))
-            kept = DELETED in draft.fields and draft.fields[DELETED].generated == "deleted"
-            if owner is not None:
-                self._check_kept_items(draft, owner, kept=kept)
-            for field in draft.fields.values():
-                target = drafts.get(field.references or "")
-                if field.on_delete != "cascade" or field.hidden or kept or target is None or target is draft:
-                    continue
-                if DELETED in target.fields and target.fields[DELETED].generated == "deleted":
-                    self.report.add(
-                        draft.where(field.name, "on_delete"),
-                        "SP061",
-                        f"{draft.name}.{field.name}: a deleted {target.name} can be restored, "
-                        f"but the {draft.name} rows deleted with it cannot",
-                        f"write soft_delete=True in the class line of {draft.name}, or choose another on_delete",
-                    )
-
-    def _check_kept_items(self, draft: Draft, owner: Draft, *, kept: bool) -> None:
-        """An owned item is deleted and restored with its owner, and frees its unique values only then."""
-        if kept:
-            self.report.add(
-                draft.keyword("soft_delete"),
-                "SP060",
-                f"{draft.name} is always deleted and restored together with the {owner.name} that owns it",
-                f"remove soft_delete here, and declare it on {owner.name}",
-            )
-        if DELETED not in owner.fields or owner.fields[DELETED].generated != "deleted":
-            return
-        owning = {f.name for f in draft.fields.values() if f.hidden and f.references == owner.name}
-        groups = [*((f.name,) for f in draft.fields.values() if f.unique), *self.reader.unique_groups(draft)]
-        for group in groups:
-            if not owning.intersection(group):
-                self.report.add(
-                    draft.where(group[0]) if len(group) == 1 else draft.keyword("unique"),
-                    "SP060",
-                    f"{draft.name}: items of a deleted {owner.name} would still block unique values of {listed(group)}",
-                    f"make it unique within the {owner.name}: unique=[({', '.join(map(repr, (*sorted(owning), *group)))})]",
-                )
-
-    def _refuse_own_version(self, draft: Draft, owned_by: str) -> None:
-        """Owned items change together with their owner, and the owner's version counts those changes."""
-        for field in draft.fields.values():
-            if field.generated == "version":
-                self.report.add(
-                    draft.where(field.name, "auto"),
-                    "SP050",
-                    f"{draft.name}.{field.name}: "
-                    f"changes of {draft.name} are counted by the version of the {owned_by} that owns it",
-                    f"remove it here, and declare it on {owned_by}",
-                )
-
-
-def _share_key_storage(drafts: dict[str, Draft]) -> None:
-    """A foreign key column is stored in the same way as the key that it refers to."""
-    for draft in drafts.values():
-        for name, field in draft.fields.items():
-            if field.references in drafts and field.storage is None and field.name != "id":
-                draft.fields[name] = replace(field, storage=drafts[field.references].fields["id"].storage)
+def _resource(
+    draft: ResourceDraft, relations: tuple[RelationPlan, ...], operations: tuple[OperationPlan, ...]
+) -> ResourcePlan:
+    return ResourcePlan(
+        name=draft.name,
+        table=draft.table,
+        path=draft.path,
+        prefix=str(draft.keyword("prefix")),
+        description=_doc(draft.cls),
+        owner_field=draft.keyword("owner"),
+        owned_by=draft.owned_by,
+        position_column=_position_column(draft) if draft.owned_by and not draft.external else None,
+        fields=tuple(draft.fields.values()),
+        relations=relations,
+        operations=operations,
+        unique_together=draft.unique,
+        indexes=draft.indexes,
+        **additions([feature.resource(draft) for feature in FEATURES]),
+    )
 
 
 def _doc(cls: type) -> str:
     return " ".join((cls.__dict__.get("__doc__") or "").split())
 
 
-def _position_column(draft: Draft) -> str:
+def _position_column(draft: ResourceDraft) -> str:
     """The column that keeps the order of an owned list. No field can have the second name: those do not end in a `_`."""
     return "position_" if "position" in draft.fields else "position"

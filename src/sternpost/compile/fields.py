@@ -3,46 +3,25 @@
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import replace
-from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any, cast
-from uuid import UUID
-
-import orjson
 
 from sternpost.compile.diagnostics import Report
-from sternpost.compile.names import SNAKE, camel, listed, snake
-from sternpost.compile.options import FIELD, Shape, is_names, is_whole, shown, well_typed
+from sternpost.compile.features import AUTOMATIC
+from sternpost.compile.features.external import column as column_of
+from sternpost.compile.features.external import storage as storage_of
+from sternpost.compile.features.feature import Automatic
+from sternpost.compile.names import SNAKE, a, camel, listed, snake
+from sternpost.compile.options import FIELD, Add, Shape, is_names, is_whole, shown, well_typed
 from sternpost.compile.patterns import wrong_pattern
 from sternpost.compile.types import FieldType
-from sternpost.contract.fields import UNSET, FieldDeclaration, SumOf, field
+from sternpost.contract.fields import UNSET, FieldDeclaration, SumOf
 from sternpost.contract.policy import Caller
 from sternpost.contract.resource import Declaration
 from sternpost.contract.source import Source, attribute_source
-from sternpost.plan.model import STORAGE, Computed, FieldPlan, Generated, Kind, OnDelete, WriteRule
+from sternpost.kinds import DIGITS_MAX, KINDS, TEXT_MAX
+from sternpost.plan.model import Computed, FieldPlan, Generated, Kind, OnDelete, WriteRule
 
-INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
-SAFE_DIGITS = 18
-"""Databases without an exact decimal type store decimals as 64-bit integers, which hold 18 full digits."""
-
-TEXT_MAX = 10_000
-"""The maximum length of a string where the contract sets none, so that every input is bounded."""
-
-OPERATORS: dict[Kind, tuple[str, ...]] = {
-    "id": ("eq", "ne", "in"),
-    "string": ("eq", "ne", "in", "contains", "startsWith"),
-    "integer": ("eq", "ne", "gt", "gte", "lt", "lte", "in"),
-    "number": ("eq", "ne", "gt", "gte", "lt", "lte", "in"),
-    "decimal": ("eq", "ne", "gt", "gte", "lt", "lte", "in"),
-    "datetime": ("eq", "ne", "gt", "gte", "lt", "lte", "in"),
-    "date": ("eq", "ne", "gt", "gte", "lt", "lte", "in"),
-    "boolean": ("eq", "ne"),
-    "uuid": ("eq", "ne", "in"),
-    "enum": ("eq", "ne", "in"),
-    "json": (),
-}
 RESERVED = frozenset(
     {
         "id",
@@ -68,35 +47,13 @@ LIST_PARAMETERS = frozenset({"count", "limit"})
 """Names of list parameters. A field may have such a name if it has no filter."""
 
 _LENGTHS = {"min_length": 1, "max_length": 100, "decimal_places": 2, "max_digits": 12}
-AUTO = ("created", "updated", "version", "database")
+_INSTANT = Automatic("datetime", "datetime")
+AUTO: dict[str, Automatic | None] = {"created": _INSTANT, "updated": _INSTANT, **AUTOMATIC, "database": None}
+"""What fills a field in instead of clients, and which fields it is for; the database fills in any."""
+
+_BOUNDS = ("min_length", "max_length", "pattern", "ge", "le", "decimal_places", "max_digits")
 WRITE_RULES = ("always", "create", "never")
 SCOPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._/-]*")
-_APPLIES: dict[str, tuple[Kind, ...]] = {
-    "min_length": ("string",),
-    "max_length": ("string",),
-    "pattern": ("string",),
-    "ge": ("integer", "number", "decimal", "date", "datetime"),
-    "le": ("integer", "number", "decimal", "date", "datetime"),
-    "decimal_places": ("decimal",),
-    "max_digits": ("decimal",),
-}
-_EXAMPLES: dict[Kind, tuple[str, str]] = {
-    "id": ("an id", "caller"),
-    "string": ("a string", '"…"'),
-    "integer": ("a 64-bit whole number", "1"),
-    "number": ("a finite number", "1.5"),
-    "boolean": ("True or False", "True"),
-    "decimal": ("a decimal number of at most 18 digits", 'Decimal("1.50")'),
-    "datetime": ("a datetime with a time zone", "datetime(2026, 1, 31, tzinfo=UTC)"),
-    "date": ("a date", "date(2026, 1, 31)"),
-    "uuid": ("a UUID", 'UUID("…")'),
-    "enum": ("one of its values", '"…"'),
-    "json": ("JSON data", "{}"),
-}
-_USUAL: dict[str, Any] = field().options
-"""The options of a field declared without field()."""
-
-_half_characters = re.compile("[\ud800-\udfff]")
 
 
 class FieldCompiler:
@@ -119,6 +76,7 @@ class FieldCompiler:
             "description": "",
             **self.typed(name, declared.options, FIELD),
         }
+        kind = KINDS[found.kind]
         total = self._computed(name, declared.computed)
         self.check_name(name)
         self._check_constraints(name, found, options, computed=total is not None)
@@ -139,7 +97,7 @@ class FieldCompiler:
             hidden=False,
             sensitive=bool(options["sensitive"]),
             unique=self._unique(name, found.kind, options["unique"]),
-            generated=cast("Generated | None", options["auto"] if options["auto"] in AUTO else None),
+            generated=cast("Generated | None", options["auto"] if options["auto"] in tuple(AUTO) else None),
             caller_default=False,
             computed=None,
             min_length=options.get("min_length"),
@@ -149,23 +107,21 @@ class FieldCompiler:
             minimum=minimum,
             maximum=maximum,
             decimal_places=options.get("decimal_places"),
-            max_digits=options.get("max_digits") or (SAFE_DIGITS if found.kind == "decimal" else None),
+            max_digits=options.get("max_digits") or (DIGITS_MAX if "max_digits" in kind.bounds else None),
             choices=found.choices,
             references=None,
             on_delete=None,
             filters=self.filters(name, found.kind, found.nullable, options["filter"]),
-            column=_column(name, options.get("column")),
-            storage=self.storage(name, found.kind, options.get("storage")),
+            column=column_of(name, options.get("column")),
+            storage=storage_of(found.kind, options.get("storage"), self._adder(name)),
         )
-        if total is not None and found.kind not in ("integer", "decimal"):
+        if total is not None and not kind.exact:
             return replace(plan, computed=total)  # reported together with the list that it sums over
         return self._with_default(replace(plan, computed=total), options["default"])
 
     def typed(self, name: str, options: dict[str, Any], shapes: dict[str, Shape]) -> dict[str, Any]:
         """The options of one declaration without those of a wrong type, which are reported."""
-        return well_typed(
-            options, shapes, lambda option, code, message, fix: self._add(name, code, message, fix, option)
-        )
+        return well_typed(options, shapes, self._adder(name))
 
     def reference(self, relation: str, target: str, nullable: bool, options: dict[str, Any]) -> FieldPlan:
         """The foreign key of a `One[…]` relation."""
@@ -212,65 +168,13 @@ class FieldCompiler:
             references=target,
             on_delete=cast("OnDelete", on_delete),
             filters=self.filters(relation, "id", nullable, options.get("filter", False)),
-            column=_column(name, options.get("column")),
-            storage=self.storage(relation, "id", options.get("storage")),
+            column=column_of(name, options.get("column")),
+            storage=storage_of("id", options.get("storage"), self._adder(relation)),
         )
-
-    def key(self, declared: Any, *, external: bool) -> FieldPlan:
-        """The id. For an external database `id: str = field(column=…, storage=…)` declares it; else an integer."""
-        plan = FieldPlan(
-            name="id",
-            public_name="id",
-            kind="id",
-            write="never",
-            generated="id",
-            references=self.declaration.name,
-        )
-        options = {} if declared is None else self._key_options(declared, external=external)
-        if not external:
-            return plan
-        storage = self.storage("id", "id", options.get("storage")) or "integer"
-        return replace(
-            plan,
-            column=_column("id", options.get("column")),
-            storage=storage,
-            generated="id" if storage == "uuid" and options.get("auto") != "database" else "database",
-            description=options.get("description", ""),
-        )
-
-    def _key_options(self, declared: Any, *, external: bool) -> dict[str, Any]:
-        given = declared.options if isinstance(declared, FieldDeclaration) else None
-        said = {} if given is None else {name: value for name, value in given.items() if value != _USUAL.get(name)}
-        unknown = sorted(said.keys() - {"column", "storage", "auto"})
-        if given is None or unknown or not external:
-            self._add(
-                "id",
-                "SP110",
-                "only an external database can declare its id; here Sternpost defines it"
-                if not external
-                else f"the id takes only column, storage and auto, not {listed(unknown) if unknown else shown(declared)}",
-                'leave it out; with Contract(…, schema="external") write id: str = field(column="AlbumId")',
-            )
-            return {}
-        return self.typed("id", said, FIELD)
-
-    def storage(self, name: str, kind: Kind, wanted: Any) -> str | None:
-        """How an external database stores the value; None for the default."""
-        if wanted is None or wanted in STORAGE.get(kind, ()):
-            return wanted
-        possible = STORAGE.get(kind, ())
-        self._add(
-            name,
-            "SP222",
-            f"storage={shown(wanted)} is unknown for {a(kind)}",
-            f"use one of {listed(possible)}" if possible else "remove it: there is only one way to store this type",
-            "storage",
-        )
-        return None
 
     def filters(self, name: str, kind: Kind, nullable: bool, wanted: Any) -> tuple[str, ...]:
         """The filter operators that lists allow on a field."""
-        possible = OPERATORS[kind] + (("isNull",) if nullable else ())
+        possible = KINDS[kind].filters + (("isNull",) if nullable else ())
         if not wanted:
             return ()
         if name in LIST_PARAMETERS:
@@ -312,13 +216,14 @@ class FieldCompiler:
 
     def _check_constraints(self, name: str, found: FieldType, options: dict[str, Any], *, computed: bool) -> None:
         kind = found.kind
-        for option, kinds in _APPLIES.items():
-            if options.get(option) is not None and kind not in kinds:
+        bounds = KINDS[kind].bounds
+        for option in _BOUNDS:
+            if options.get(option) is not None and option not in bounds:
                 self._add(
                     name,
                     "SP204",
                     f"{option} does not apply to {a(kind)}",
-                    f"remove {option}; it is only for {listed(kinds)}",
+                    f"remove {option}; it is only for {listed(_kinds_with(option))}",
                     option,
                 )
                 options[option] = None
@@ -336,7 +241,7 @@ class FieldCompiler:
                 options[option] = None
                 if option == "decimal_places":
                     computed = True  # report the mistake once: do not also report that it is missing
-        if kind == "string":
+        if "pattern" in bounds:
             self._check_pattern(name, options)
             most = self._max_length(found, options) or TEXT_MAX
             if (options.get("min_length") or 0) > most:
@@ -348,7 +253,7 @@ class FieldCompiler:
                     "make min_length smaller or max_length greater",
                     "min_length",
                 )
-        if kind == "decimal" and not computed:  # a computed value takes its places from the fields it is computed from
+        if "decimal_places" in bounds and not computed:  # a computed value takes its places from its factors
             self._check_decimal(name, options)
 
     def _check_pattern(self, name: str, options: dict[str, Any]) -> None:
@@ -373,39 +278,33 @@ class FieldCompiler:
                 "a Decimal must declare how many decimal places it has",
                 "write field(decimal_places=2)",
             )
-        elif places > (digits or SAFE_DIGITS) or (digits or 0) > SAFE_DIGITS:
+        elif places > (digits or DIGITS_MAX) or (digits or 0) > DIGITS_MAX:
             self._add(
                 name,
                 "SP205",
-                f"decimal_places={places} and max_digits={digits or SAFE_DIGITS} do not fit together",
-                f"choose values with decimal_places ≤ max_digits ≤ {SAFE_DIGITS}",
+                f"decimal_places={places} and max_digits={digits or DIGITS_MAX} do not fit together",
+                f"choose values with decimal_places ≤ max_digits ≤ {DIGITS_MAX}",
                 "decimal_places",
             )
 
     def _check_auto(self, name: str, kind: Kind, auto: Any) -> None:
         if auto is None:
             return
-        self._choice(name, "auto", auto, AUTO)
-        if auto == "version" and kind != "integer":
+        self._choice(name, "auto", auto, tuple(AUTO))
+        fitting = AUTO.get(auto, _INSTANT) if isinstance(auto, str) else _INSTANT
+        if fitting is not None and kind != fitting.kind:
             self._add(
                 name,
                 "SP215",
-                f"auto='version' needs a field of type int, but this is {a(kind)}",
-                "give it the type int, or remove auto",
-                "auto",
-            )
-        elif kind != "datetime" and auto not in ("version", "database"):
-            self._add(
-                name,
-                "SP215",
-                f"auto={shown(auto)} needs a field of type datetime, but this is {a(kind)}",
-                "give it the type datetime, or remove auto",
+                f"auto={shown(auto)} needs a field of type {fitting.type}, but this is {a(kind)}",
+                f"give it the type {fitting.type}, or remove auto",
                 "auto",
             )
 
     def _bounds(self, name: str, kind: Kind, options: dict[str, Any]) -> tuple[Any, Any]:
         low, high = (self._bound(name, kind, option, options.get(option)) for option in ("ge", "le"))
-        if low is not None and high is not None and _ordered(kind, low) > _ordered(kind, high):
+        read = KINDS[kind].read
+        if low is not None and high is not None and read(low) > read(high):
             self._add(
                 name,
                 "SP205",
@@ -413,32 +312,31 @@ class FieldCompiler:
                 "make ge smaller or le greater",
                 "ge",
             )
-        if kind == "integer":
-            return (INT64_MIN if low is None else low), (INT64_MAX if high is None else high)
-        return low, high
+        return (KINDS[kind].least if low is None else low), (KINDS[kind].most if high is None else high)
 
     def _bound(self, name: str, kind: Kind, option: str, value: Any) -> Any:
-        if value is None or kind not in _APPLIES[option]:
+        known = KINDS[kind]
+        if value is None or option not in known.bounds:
             return None
-        converted = constant(kind, value)
-        if converted is None or (kind == "integer" and not INT64_MIN <= value <= INT64_MAX):
+        converted = known.constant(value, None)
+        if converted is None:
             self._add(
                 name,
                 "SP206",
-                f"{option}={shown(value)} is not {_EXAMPLES[kind][0]}",
-                f"write, for example, {option}={_EXAMPLES[kind][1]}",
+                f"{option}={shown(value)} is not {known.described}",
+                f"write, for example, {option}={known.example}",
                 option,
             )
             return None
         return converted
 
     def _max_length(self, found: FieldType, options: dict[str, Any]) -> int | None:
-        if found.kind != "string":
+        if "max_length" not in KINDS[found.kind].bounds:
             return None
         return options.get("max_length") or (found.format.max_length if found.format else TEXT_MAX)
 
     def _unique(self, name: str, kind: Kind, unique: Any) -> bool:
-        if unique and kind in ("json", "boolean"):
+        if unique and not KINDS[kind].can_be_unique:
             self._add(name, "SP213", f"{a(kind)} cannot be unique", "leave unique out", "unique")
         return bool(unique)
 
@@ -458,7 +356,7 @@ class FieldCompiler:
 
     def _with_default(self, plan: FieldPlan, default: Any) -> FieldPlan:
         if default is not UNSET and default is not None:
-            converted = constant(plan.kind, default, plan)
+            converted = KINDS[plan.kind].constant(default, plan)
             if converted is None:
                 self._add(
                     plan.name,
@@ -494,118 +392,20 @@ class FieldCompiler:
     def where(self, name: str, keyword: str | None = None) -> Source:
         return attribute_source(self.declaration.source, self.declaration.name, name, keyword)
 
+    def _adder(self, name: str) -> Add:
+        return lambda option, code, message, fix: self._add(name, code, message, fix, option)
+
     def _add(self, name: str, code: str, message: str, fix: str, keyword: str | None = None) -> None:
         self.report.add(self.where(name, keyword), code, f"{self.declaration.name}.{name}: {message}", fix)
-
-
-def _column(name: str, column: Any) -> str | None:
-    return None if column == name else column
-
-
-def _ordered(kind: Kind, value: Any) -> Any:
-    """A bound in a form that can be compared; decimals and datetimes are declared as text."""
-    match kind:
-        case "decimal":
-            return Decimal(value)
-        case "datetime":
-            return datetime.fromisoformat(value)
-        case _:
-            return value
 
 
 def _default_fix(plan: FieldPlan) -> str:
     if plan.choices:
         return f"use one of {listed(plan.choices)}"
-    within = "" if plan.kind in ("boolean", "uuid", "json") else " that the field's constraints allow"
-    return f"use {_EXAMPLES[plan.kind][0]}{within}"
+    known = KINDS[plan.kind]
+    within = " that the field's constraints allow" if known.bounds else ""
+    return f"use {known.described}{within}"
 
 
-def constant(kind: Kind, value: Any, plan: FieldPlan | None = None) -> Any:
-    """A constant of a contract as JSON-ready data, or None where it does not fit the kind (or the field's constraints)."""
-    match kind:
-        case "integer" | "number" | "decimal" if isinstance(value, bool):
-            return None
-        case "string" if isinstance(value, str):
-            return value if plan is None or _text_fits(plan, value) else None
-        case "integer" if isinstance(value, int):
-            return value if plan is None or cast("int", plan.minimum) <= value <= cast("int", plan.maximum) else None
-        case "number" if isinstance(value, int | float):
-            return float(value) if abs(value) <= sys.float_info.max and (plan is None or _within(plan, value)) else None
-        case "boolean" if isinstance(value, bool):
-            return value
-        case "decimal" if isinstance(value, Decimal | int | str):
-            return _decimal(value, plan)
-        case "datetime" if isinstance(value, datetime) and value.tzinfo is not None:
-            return (
-                value.isoformat().replace("+00:00", "Z") if plan is None or _in_order(plan, value.isoformat()) else None
-            )
-        case "date" if isinstance(value, date) and not isinstance(value, datetime):
-            return value.isoformat() if plan is None or _in_order(plan, value.isoformat()) else None
-        case "enum" if isinstance(value, str):
-            return str(value) if plan is None or value in plan.choices else None
-        case "uuid" if isinstance(value, UUID):
-            return str(value)
-        case "uuid" if isinstance(value, str):
-            return _uuid(value)
-        case "json":
-            return _json(value)
-        case _:
-            return None
-
-
-def _text_fits(plan: FieldPlan, value: str) -> bool:
-    if "\0" in value or _half_characters.search(value):  # no database keeps either
-        return False
-    long_enough = (plan.min_length or 0) <= len(value) <= (plan.max_length or TEXT_MAX)
-    return long_enough and (plan.pattern is None or re.search(plan.pattern, value) is not None)
-
-
-def _within(plan: FieldPlan, value: float) -> bool:
-    low, high = cast("float | None", plan.minimum), cast("float | None", plan.maximum)
-    return (low is None or low <= value) and (high is None or value <= high)
-
-
-def _decimal(value: Decimal | int | str, plan: FieldPlan | None) -> str | None:
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
-        return None
-    if not number.is_finite() or number.adjusted() >= SAFE_DIGITS:
-        return None
-    if plan is None:
-        return str(number)
-    fits = all(
-        bound is None or compare(number, Decimal(bound))
-        for bound, compare in ((plan.minimum, Decimal.__ge__), (plan.maximum, Decimal.__le__))
-    )
-    places = plan.decimal_places or 0
-    rounded = round(number, places)
-    short_enough = number == 0 or number.adjusted() < (plan.max_digits or SAFE_DIGITS) - places
-    return str(rounded) if fits and short_enough and rounded == number else None
-
-
-def _in_order(plan: FieldPlan, text: str) -> bool:
-    low, high, value = (
-        None if bound is None else _ordered(plan.kind, bound) for bound in (plan.minimum, plan.maximum, text)
-    )
-    return (low is None or low <= value) and (high is None or value <= high)
-
-
-def _uuid(text: str) -> str | None:
-    try:
-        return str(UUID(text))
-    except ValueError:
-        return None
-
-
-def _json(value: Any) -> Any:
-    try:
-        orjson.dumps(value)
-    except TypeError:
-        return None
-    return value
-
-
-def a(kind: str) -> str:
-    """A kind with its article, for a message."""
-    return f"{'an' if kind[0] in 'aeio' else 'a'} {kind}"
+def _kinds_with(bound: str) -> list[str]:
+    return [kind.name for kind in KINDS.values() if bound in kind.bounds]

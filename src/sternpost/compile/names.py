@@ -55,3 +55,8 @@ def listed(names: object) -> str:
 def matches(pattern: re.Pattern[str], value: object) -> bool:
     """Whether a value is a text of the pattern's form, whatever an author gave."""
     return isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def a(kind: str) -> str:
+    """A kind with its article, for a message."""
+    return f"{'an' if kind[0] in 'aeio' else 'a'} {kind}"

@@ -7,8 +7,10 @@ from dataclasses import fields, replace
 from typing import Any
 
 from sternpost.compile.diagnostics import Report
+from sternpost.compile.draft import ResourceDraft
+from sternpost.compile.features import FEATURES, OPERATION_OPTIONS, additions
 from sternpost.compile.names import SNAKE, camel, kebab, listed, snake
-from sternpost.compile.options import OPERATION, is_names, shown, well_typed
+from sternpost.compile.options import OPERATION, Add, is_names, shown, well_typed
 from sternpost.compile.policies import PolicyCompiler
 from sternpost.contract.fields import UNSET
 from sternpost.contract.operations import (
@@ -25,11 +27,11 @@ from sternpost.contract.operations import (
 )
 from sternpost.contract.policy import Policy
 from sternpost.contract.resource import Payload
-from sternpost.contract.source import Source
-from sternpost.plan.model import FieldPlan, OperationKind, OperationPlan, PayloadPlan
+from sternpost.kinds import KINDS
+from sternpost.plan.model import OperationKind, OperationPlan, PayloadPlan
 from sternpost.plan.policy import Not, Public
 
-KINDS: dict[type[Operation], tuple[OperationKind, str, bool, int]] = {
+OPERATIONS: dict[type[Operation], tuple[OperationKind, str, bool, int]] = {
     Browse: ("browse", "GET", False, 200),
     Read: ("read", "GET", True, 200),
     Create: ("create", "POST", False, 201),
@@ -62,6 +64,7 @@ _SUCCESS: dict[str, str] = {
     "transition": "{One} is now {target}",
     "custom": "{One}: {name} done",
 }
+_OPTIONS = {**OPERATION, **OPERATION_OPTIONS}
 
 
 class OperationCompiler:
@@ -69,10 +72,7 @@ class OperationCompiler:
 
     def __init__(
         self,
-        resource: str,
-        where: Callable[..., Source],
-        path: str,
-        fields: dict[str, FieldPlan],
+        draft: ResourceDraft,
         policies: PolicyCompiler,
         payload: Callable[[Any], PayloadPlan | None],
         base_path: str,
@@ -80,22 +80,22 @@ class OperationCompiler:
         *,
         misused: bool,
     ) -> None:
-        self.resource = resource
-        self.where = where
-        self.path = path
-        self.fields = fields
+        self.draft = draft
+        self.resource = draft.name
+        self.path = draft.path
+        self.fields = draft.fields
         self.policies = policies
         self.payload = payload
         self.base_path = base_path
         self.report = report
         self.misused = misused
 
-    def compile_all(self, operations: dict[str, Operation]) -> tuple[OperationPlan, ...]:
+    def compile_all(self) -> tuple[OperationPlan, ...]:
         """All operations of the class, in the order of their declaration."""
         seen: dict[tuple[str, str], str] = {}
         ids: dict[str, str] = {}
         plans: list[OperationPlan] = []
-        for name, operation in operations.items():
+        for name, operation in self.draft.operations.items():
             plan = self._operation(name, operation)
             previous = seen.setdefault((plan.method, plan.path), name)
             same_id = ids.setdefault(plan.id, name)
@@ -113,15 +113,13 @@ class OperationCompiler:
 
     def _typed(self, name: str, operation: Operation) -> Operation:
         """The operation with the defaults where an option has a wrong type, which is reported."""
-        options = {option: getattr(operation, option) for option in OPERATION if hasattr(operation, option)}
-        kept = well_typed(
-            options, OPERATION, lambda option, code, message, fix: self._add(name, code, message, fix, option)
-        )
+        options = {option: getattr(operation, option) for option in _OPTIONS if hasattr(operation, option)}
+        kept = well_typed(options, _OPTIONS, self._adder(name))
         defaults = {field.name: field.default for field in fields(operation)}
         return replace(operation, **{option: defaults[option] for option in options if option not in kept})
 
     def _operation(self, name: str, declared: Operation) -> OperationPlan:
-        kind, method, on_item, status = next(KINDS[base] for base in type(declared).__mro__ if base in KINDS)
+        kind, method, on_item, status = next(OPERATIONS[base] for base in type(declared).__mro__ if base in OPERATIONS)
         operation = self._typed(name, declared)
         if not SNAKE.fullmatch(name):
             self._add(
@@ -142,8 +140,6 @@ class OperationCompiler:
             default_sort = self._sortable(name, operation.default_sort, "default_sort", signed=True)
         elif isinstance(operation, Transition):
             state_field, sources, target = self._states(name, operation)
-        elif isinstance(operation, Restore):
-            self._check_restore(name)
         elif isinstance(operation, Custom):
             method, on_item, status, returns_nothing = self._custom(name, operation)
             input_plan = self._payload(name, "input", operation.input)
@@ -175,25 +171,8 @@ class OperationCompiler:
             timeout_seconds=operation.timeout,
             has_service=False,
             export=isinstance(operation, Browse) and operation.export,
-            require_match=self._require_match(name, operation),
+            **additions([feature.operation(self.draft, name, operation, self._adder(name)) for feature in FEATURES]),
         )
-
-    def _check_restore(self, name: str) -> None:
-        if not any(field.generated == "deleted" for field in self.fields.values()):
-            fix = f"write soft_delete=True in the class line of {self.resource}, or remove the operation"
-            self._add(name, "SP062", f"{self.resource} has no soft_delete, so deleted rows cannot be restored", fix)
-
-    def _require_match(self, name: str, operation: Operation) -> bool:
-        wanted = isinstance(operation, Replace | Update | Delete | Transition) and operation.require_match
-        if wanted and not any(field.generated == "version" for field in self.fields.values()):
-            self._add(
-                name,
-                "SP051",
-                f"require_match needs a version field, which {self.resource} does not have",
-                'declare version: int = field(auto="version"), or remove require_match',
-                "require_match",
-            )
-        return wanted
 
     def _words(self, name: str, target: str) -> dict[str, str]:
         spaced = self.path.replace("-", " ")
@@ -208,7 +187,7 @@ class OperationCompiler:
         }
 
     def _policy(self, name: str, operation: Operation, kind: OperationKind) -> Any:
-        where = self.where(name, "allow")
+        where = self.draft.where(name, "allow")
         if operation.allow is UNSET:  # pyright: ignore[reportUnnecessaryComparison]
             self._add(
                 name,
@@ -245,9 +224,7 @@ class OperationCompiler:
 
     def _sortable(self, name: str, wanted: Sequence[str], keyword: str, *, signed: bool = False) -> tuple[str, ...]:
         possible = [
-            field.name
-            for field in self.fields.values()
-            if field.kind not in ("json", "id") and field.read_scope is None
+            field.name for field in self.fields.values() if KINDS[field.kind].sortable and field.read_scope is None
         ]
         names = [item.removeprefix("-") if signed else item for item in wanted]
         unknown = [item for item in names if item not in possible]
@@ -264,7 +241,7 @@ class OperationCompiler:
     def _states(self, name: str, operation: Transition) -> tuple[str, tuple[str, ...], str]:
         given = (operation.source,) if isinstance(operation.source, str) else operation.source
         sources = tuple(given) if is_names(given) else ()
-        possible = [field.name for field in self.fields.values() if field.kind == "enum" and not field.nullable]
+        possible = [field.name for field in self.fields.values() if field.choices and not field.nullable]
         field = self.fields.get(operation.field) if operation.field in possible else None
         if field is None:
             self._add(
@@ -369,5 +346,8 @@ class OperationCompiler:
             return None
         return self.payload(declared)
 
+    def _adder(self, name: str) -> Add:
+        return lambda option, code, message, fix: self._add(name, code, message, fix, option)
+
     def _add(self, name: str, code: str, message: str, fix: str, keyword: str | None = None) -> None:
-        self.report.add(self.where(name, keyword), code, f"{self.resource}.{name}: {message}", fix)
+        self.report.add(self.draft.where(name, keyword), code, f"{self.resource}.{name}: {message}", fix)

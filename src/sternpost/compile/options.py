@@ -20,7 +20,7 @@ SECONDS_MAX = 86_400 * 365
 """The longest time limit in seconds. Infinity and NaN are not allowed, because waiting for them fails."""
 
 Add = Callable[[str, str, str, str], None]
-"""Reports a mistake in an option: its name, the code, the message and the fix."""
+"""Reports a mistake in an option: its name (none for all of the declaration), the code, the message and the fix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +101,15 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
-def _is_flag(value: object) -> bool:
+def is_flag(value: object) -> bool:
+    """Whether it is True or False, and not something that only counts as one."""
     return isinstance(value, bool)
 
 
 _TEXT = Shape("SP216", "a string", '"…"', _is_text)
-_FLAG = Shape("SP216", "True or False", "True", _is_flag)
+FLAG = Shape("SP216", "True or False", "True", is_flag)
 _FILTER = Shape(
-    "SP214", "True, False or a list of operators", '["eq"]', lambda value: _is_flag(value) or is_names(value)
+    "SP214", "True, False or a list of operators", '["eq"]', lambda value: is_flag(value) or is_names(value)
 )
 _SORT = Shape("SP404", "a list of field names", '["name"]', is_names)
 _PAGE = Shape("SP405", "a whole number", "20", is_whole)
@@ -118,18 +119,18 @@ _SECONDS = Shape("SP412", "a positive number of seconds", "5", lambda value: val
 _COLUMN = Shape("SP221", "the name of a column", '"AlbumId"', lambda value: value is None or is_database_name(value))
 
 FIELD: dict[str, Shape] = {
-    "unique": _FLAG,
-    "sensitive": _FLAG,
+    "unique": FLAG,
+    "sensitive": FLAG,
     "filter": _FILTER,
     "description": _TEXT,
     "column": _COLUMN,
 }
-ONE: dict[str, Shape] = {"unique": _FLAG, "filter": _FILTER, "description": _TEXT, "column": _COLUMN}
+ONE: dict[str, Shape] = {"unique": FLAG, "filter": _FILTER, "description": _TEXT, "column": _COLUMN}
 MANY: dict[str, Shape] = {
     "min_length": _ITEMS,
     "max_length": Shape("SP310", "a whole number", "10", lambda value: value is None or is_whole(value)),
     "write": Shape("SP216", '"always" or "never"', '"always"', lambda value: value in ("always", "never")),
-    "route": _FLAG,
+    "route": FLAG,
     "description": _TEXT,
     "columns": Shape(
         "SP312",
@@ -145,13 +146,11 @@ OPERATION: dict[str, Shape] = {
     "max_page_size": _PAGE,
     "sort": _SORT,
     "default_sort": _SORT,
-    "export": _FLAG,
-    "require_match": _FLAG,
+    "export": FLAG,
 }
 CONTRACT: dict[str, Shape] = {
     **{name: Shape("SP008", "a string", '"…"', _is_text) for name in ("title", "description", "version", "license")},
     "batch_max": Shape(
         "SP020", "a whole number from 0 to 1000", "50", lambda value: is_whole(value) and 0 <= value <= 1000
     ),
-    "api_keys": Shape("SP020", "True or False", "True", _is_flag),
 }

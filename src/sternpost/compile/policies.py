@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from sternpost.compile.diagnostics import Report
-from sternpost.compile.fields import SCOPE, a, constant
-from sternpost.compile.names import listed
+from sternpost.compile.fields import SCOPE
+from sternpost.compile.names import a, listed
 from sternpost.compile.options import shown
 from sternpost.contract.policy import Policy
 from sternpost.contract.source import Source
+from sternpost.kinds import KINDS
 from sternpost.plan.model import FieldPlan
 from sternpost.plan.policy import AllOf, AnyOf, Authenticated, Compare, Not, Owner, PolicyNode, Public, Scope, paths
 
@@ -133,8 +134,9 @@ class PolicyCompiler:
         if field is None:
             self._unknown(names[-1], resource, operation, where)
             return Not(Public())
-        converted = constant(field.kind, value, field) if field.kind not in ("id", "json", "uuid") else None
-        if converted is None or (operator not in ("eq", "ne") and field.kind in ("boolean", "enum", "string")):
+        kind = KINDS[field.kind]
+        converted = kind.constant(value, field) if operator in kind.policies else None
+        if converted is None:
             self._add(
                 operation,
                 where,
@@ -184,16 +186,14 @@ class PolicyCompiler:
 
 
 def _comparison_fix(field: FieldPlan) -> str:
-    match field.kind:
-        case "enum":
-            return f"use eq or ne with one of {listed(field.choices)}"
-        case "boolean":
-            return "use eq or ne with True or False"
-        case "string":
-            return "use eq or ne with a string that the field's constraints allow"
-        case "id":
-            return "use is_owner for the caller's own rows; ids cannot be compared with constants"
-        case "uuid" | "json":
-            return f"a {field.kind} cannot be compared; choose another field"
-        case _:
-            return f"compare it with {a(field.kind)} that the field's constraints allow"
+    kind = KINDS[field.kind]
+    if field.references is not None:
+        return "use is_owner for the caller's own rows; ids cannot be compared with constants"
+    if not kind.policies:
+        return f"a {kind.name} cannot be compared; choose another field"
+    if field.choices:
+        return f"use eq or ne with one of {listed(field.choices)}"
+    within = " that the field's constraints allow" if kind.bounds else ""
+    if "gt" not in kind.policies:
+        return f"use eq or ne with {kind.described}{within}"
+    return f"compare it with {a(kind.name)}{within}"

@@ -2,99 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from sternpost.compile.diagnostics import Report
-from sternpost.compile.names import SNAKE, camel, listed, matches, singular, snake
-from sternpost.compile.options import is_database_name, shown
-from sternpost.compile.types import RelationType
-from sternpost.contract.resource import Declaration
-from sternpost.contract.source import Source, attribute_source
+from sternpost.compile.draft import Relation, ResourceDraft
+from sternpost.compile.features.external import is_table_name
+from sternpost.compile.names import camel, listed, singular, snake
+from sternpost.compile.options import shown
+from sternpost.contract.source import attribute_source
+from sternpost.kinds import KINDS
 from sternpost.plan.model import FieldPlan, RelationPlan
-
-_NUMERIC = ("integer", "decimal")
-
-
-@dataclass(frozen=True, slots=True)
-class Relation:
-    """A relation as declared."""
-
-    name: str
-    type: RelationType
-    options: dict[str, Any]
-    declaration: Declaration
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One resource, as the other side of its relations sees it; `where` gives the line of an attribute."""
-
-    name: str
-    where: Callable[[str], Source]
-    relations: list[Relation]
-    fields: dict[str, FieldPlan]
 
 
 class RelationCompiler:
     """Compiles the relations of all resources together, since each needs the other side."""
 
-    def __init__(
-        self,
-        classes: dict[str, Side],
-        report: Report,
-        *,
-        external: bool = False,
-        schemas: dict[str, str | None] | None = None,
-    ) -> None:
-        self.classes = classes
+    def __init__(self, drafts: Mapping[str, ResourceDraft], report: Report) -> None:
+        self.drafts = drafts
         self.report = report
-        self.owner_of: dict[str, str] = {}
+        self.tables = {draft.table for draft in drafts.values()}
         self.pairs: dict[str, set[str]] = {}
-        self.external = external
-        self.schemas = schemas or {}
 
-    def compile_all(
-        self, tables: dict[str, str], has_operations: dict[str, bool]
-    ) -> dict[str, tuple[RelationPlan, ...]]:
-        """The relations of each resource."""
+    def compile_all(self) -> dict[str, tuple[RelationPlan, ...]]:
+        """The relations of each resource; drafts learn what owns them."""
         compiled: dict[str, tuple[RelationPlan, ...]] = {}
-        for name, side in self.classes.items():
-            plans = [self._relation(name, relation, tables, has_operations) for relation in side.relations]
+        for name, draft in self.drafts.items():
+            plans = [self._relation(draft, relation) for relation in draft.relations]
             compiled[name] = tuple(plan for plan in plans if plan is not None)
-        for name, side in self.classes.items():
-            self._check_computed(side, compiled[name])
+        for name, draft in self.drafts.items():
+            self._check_computed(draft, compiled[name])
         return compiled
 
-    def _relation(
-        self, name: str, relation: Relation, tables: dict[str, str], has_operations: dict[str, bool]
-    ) -> RelationPlan | None:
-        if relation.type.target not in self.classes:
+    def _relation(self, draft: ResourceDraft, relation: Relation) -> RelationPlan | None:
+        if relation.type.target not in self.drafts:
             self._add(
                 relation,
                 "SP301",
                 f"{relation.type.target} is not a resource of the contract",
-                f"list it in the contract, or use one of {listed(self.classes)}",
+                f"list it in the contract, or use one of {listed(self.drafts)}",
             )
             return None
         if relation.type.form == "one":
             return self._plan(relation, "one", f"{relation.name}_id", "id")
         self._check_bounds(relation)
         if relation.options.get("through") is not None:
-            return self._linked(name, relation, tables)
-        back = self._back(name, relation)
+            return self._linked(draft, relation)
+        back = self._back(draft.name, relation)
         if back is None:
             return None
         if relation.type.form == "many":
             return self._plan(relation, "many", "id", back, nested_route=bool(relation.options.get("route", True)))
-        return self._owned(name, relation, back, has_operations)
+        return self._owned(draft.name, relation, back)
 
     def _back(self, name: str, relation: Relation) -> str | None:
         """The foreign key of the target that points at `name`."""
         candidates = [
             other
-            for other in self.classes[relation.type.target].relations
+            for other in self.drafts[relation.type.target].relations
             if other.type.form == "one" and other.type.target == name
         ]
         by = relation.options.get("by")
@@ -131,29 +97,27 @@ class RelationCompiler:
             return None
         return f"{names[0]}_id"
 
-    def _owned(self, name: str, relation: Relation, back: str, has_operations: dict[str, bool]) -> RelationPlan:
+    def _owned(self, name: str, relation: Relation, back: str) -> RelationPlan:
         target = relation.type.target
-        if has_operations[target]:
+        owned = self.drafts[target]
+        if owned.operations:
             self._add(
                 relation,
                 "SP305",
                 f"{target} is owned by {name} and only written with it, but has its own operations",
                 f"remove the operations of {target}, or use Many[{target}]",
             )
-        previous = self.owner_of.setdefault(target, name)
-        if previous != name:
-            self._add(
-                relation,
-                "SP306",
-                f"{target} is already owned by {previous}",
-                "use Owned[…] in one place only, or use Many[…]",
-            )
-        fields = self.classes[target].fields
-        fields[back] = replace(fields[back], write="never", required=False, hidden=True, on_delete="cascade")
+        if owned.owned_by not in (None, name):
+            message = f"{target} is already owned by {owned.owned_by}"
+            self._add(relation, "SP306", message, "use Owned[…] in one place only, or use Many[…]")
+        owned.owned_by = owned.owned_by or name
+        owned.fields[back] = replace(
+            owned.fields[back], write="never", required=False, hidden=True, on_delete="cascade"
+        )
         return self._plan(relation, "owned", "id", back, input_name=camel(relation.name))
 
-    def _linked(self, name: str, relation: Relation, tables: dict[str, str]) -> RelationPlan | None:
-        through, target = relation.options["through"], relation.type.target
+    def _linked(self, draft: ResourceDraft, relation: Relation) -> RelationPlan | None:
+        name, through, target = draft.name, relation.options["through"], relation.type.target
         if relation.type.form == "owned":
             self._add(
                 relation,
@@ -163,8 +127,7 @@ class RelationCompiler:
                 "through",
             )
             return None
-        named = is_database_name(through) if self.external else matches(SNAKE, through)
-        if not named or through in tables.values():
+        if not is_table_name(through, external=draft.external) or through in self.tables:
             self._add(
                 relation,
                 "SP312",
@@ -195,15 +158,15 @@ class RelationCompiler:
         plan = self._plan(relation, "linked", "id", "id", nested_route=bool(relation.options.get("route", True)))
         writable = relation.options.get("write", "always") == "always"
         local, remote = relation.options.get("columns") or (
-            f"{_singular_table(tables[name])}_id",
-            f"{_singular_table(tables[target])}_id",
+            f"{_singular_table(draft.table)}_id",
+            f"{_singular_table(self.drafts[target].table)}_id",
         )
         return replace(
             plan,
             link_table=through,
             link_local=local,
             link_remote=remote,
-            link_schema=self.schemas.get(name),
+            link_schema=draft.schema,
             input_name=f"{camel(singular(relation.name))}Ids" if writable else None,
         )
 
@@ -248,12 +211,12 @@ class RelationCompiler:
                 else "min_length",
             )
 
-    def _check_computed(self, side: Side, relations: tuple[RelationPlan, ...]) -> None:
-        fields = side.fields
+    def _check_computed(self, draft: ResourceDraft, relations: tuple[RelationPlan, ...]) -> None:
+        fields = draft.fields
         for field in list(fields.values()):
             if field.computed is None:
                 continue
-            where = side.where(field.name)
+            where = draft.where(field.name)
             owned = next(
                 (
                     relation
@@ -262,29 +225,30 @@ class RelationCompiler:
                 ),
                 None,
             )
-            if owned is None or field.kind not in _NUMERIC:
-                self._wrong_total(side, field, owned, relations)
+            if owned is None or not KINDS[field.kind].exact:
+                self._wrong_total(draft, field, owned, relations)
                 continue
-            items = self.classes[owned.target].fields
-            wrong = [name for name in field.computed.factors if name not in items or items[name].kind not in _NUMERIC]
+            items = self.drafts[owned.target].fields
+            wrong = [name for name in field.computed.factors if name not in items or not KINDS[items[name].kind].exact]
             if wrong:
                 self.report.add(
                     where,
                     "SP311",
-                    f"{side.name}.{field.name}: {owned.target} has no numeric field {listed(wrong)}",
-                    f"use some of {listed(item.name for item in items.values() if item.kind in _NUMERIC)}",
+                    f"{draft.name}.{field.name}: {owned.target} has no numeric field {listed(wrong)}",
+                    f"use some of {listed(item.name for item in items.values() if KINDS[item.kind].exact)}",
                 )
-            elif field.kind == "decimal":  # exact: a product has as many decimal places as its factors together
+            elif "decimal_places" in KINDS[field.kind].bounds:
+                # exact: a product has as many places as its factors together
                 places = sum(items[name].decimal_places or 0 for name in field.computed.factors)
                 fields[field.name] = replace(field, decimal_places=places)
 
     def _wrong_total(
-        self, side: Side, field: FieldPlan, owned: RelationPlan | None, relations: tuple[RelationPlan, ...]
+        self, draft: ResourceDraft, field: FieldPlan, owned: RelationPlan | None, relations: tuple[RelationPlan, ...]
     ) -> None:
-        name, computed = f"{side.name}.{field.name}", field.computed
+        name, computed = f"{draft.name}.{field.name}", field.computed
         if owned is not None or computed is None:
             self.report.add(
-                side.where(field.name),
+                draft.where(field.name),
                 "SP311",
                 f"{name}: a computed sum is a number, but the type of this field is {field.kind}",
                 "give it the type int or Decimal",
@@ -292,9 +256,9 @@ class RelationCompiler:
             return
         possible = [relation.name for relation in relations if relation.kind == "owned"]
         self.report.add(
-            side.where(field.name),
+            draft.where(field.name),
             "SP311",
-            f"{name}: {computed.relation!r} is not an owned list of {side.name}",
+            f"{name}: {computed.relation!r} is not an owned list of {draft.name}",
             f"sum over one of {listed(possible)}" if possible else f"declare {computed.relation}: Owned[…] first",
         )
 

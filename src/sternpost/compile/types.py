@@ -6,10 +6,7 @@ import enum
 import sys
 import types
 import typing
-import uuid
 from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
 from typing import Any, ForwardRef, Literal, cast
 
 from sternpost.compile.diagnostics import Report
@@ -19,18 +16,10 @@ from sternpost.contract.relations import Many, One, Owned
 from sternpost.contract.resource import Declaration
 from sternpost.contract.source import attribute_source
 from sternpost.contract.types import Format, Json
+from sternpost.kinds import KINDS
 from sternpost.plan.model import Kind
 
-SCALARS: dict[Any, Kind] = {
-    str: "string",
-    int: "integer",
-    float: "number",
-    bool: "boolean",
-    Decimal: "decimal",
-    datetime: "datetime",
-    date: "date",
-    uuid.UUID: "uuid",
-}
+SCALARS: dict[Any, Kind] = {kind.declared_as: kind.name for kind in KINDS.values() if kind.declared_as is not None}
 SUPPORTED = "str, int, float, bool, Decimal, datetime, date, UUID, Email, Url, Json, Literal[…], a StrEnum, One[…], Many[…], Owned[…]"
 
 
@@ -172,7 +161,7 @@ def _wrong_format(found: FieldType) -> str | None:
     given = found.format
     if given is None:
         return None
-    if found.kind != "string":
+    if KINDS[found.kind].declared_as is not str:
         return f"a Format can only be used with str, but the type of this field is {found.kind}"
     if not (isinstance(given.name, str) and is_whole(given.max_length) and given.max_length > 0):  # pyright: ignore[reportUnnecessaryIsInstance]
         return f"{shown(given)} needs a name (a string) and a max_length of at least 1"

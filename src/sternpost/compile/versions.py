@@ -86,7 +86,7 @@ class _Versions:
         self.stored: dict[tuple[str, str], dict[str, Any]] = {}
 
     def compile(self) -> tuple[Plan, tuple[Older, ...]]:
-        versions = self._versions()
+        versions = read_versions(self.contract, self.base.api_version, self.report)
         for version in versions:
             for change in version.changes:
                 if isinstance(change, Removed):
@@ -105,56 +105,9 @@ class _Versions:
                 gone_after_sunset=version.gone_after_sunset,
             )
             older.append(Older(plan, dict(self.state.conversions)))
-        return self._with_stored(newest), tuple(replace(one, plan=self._with_stored(one.plan)) for one in older)
-
-    # -- the versions as such
-
-    def _versions(self) -> list[Version]:
-        given: Any = self.contract.older
-        if not isinstance(given, tuple):
-            given = (given,)
-        versions: list[Version] = []
-        last = self.base.api_version
-        for version in cast("tuple[Any, ...]", given):
-            if not isinstance(version, Version):
-                self._wrong(self.contract.source, f"older={shown(version)} is not a version", 'write Version("v1", …)')
-                continue
-            if not (isinstance(version.name, str) and _NAME.fullmatch(version.name)):  # pyright: ignore[reportUnnecessaryIsInstance]
-                self._wrong(
-                    version.source, f"the older version {shown(version.name)} is malformed", 'write Version("v1", …)'
-                )
-            elif int(version.name[1:]) >= int(last[1:]):
-                self._wrong(
-                    version.source,
-                    f"{version.name} is not older than {last}",
-                    "list the versions from newest to oldest, and set api_version to a newer one than all of them",
-                )
-            else:
-                last = version.name
-                self._check_dates(version)
-                versions.append(version)
-        return versions
-
-    def _check_dates(self, version: Version) -> None:
-        for name in ("deprecated", "sunset"):
-            value = getattr(version, name)
-            if value is not None and (not isinstance(value, date) or isinstance(value, datetime)):
-                self._wrong(version.source, f"{name}={shown(value)} is not a date", f"write {name}=date(2027, 1, 31)")
-                return
-        if version.deprecated and version.sunset and version.sunset < version.deprecated:
-            self._wrong(
-                version.source,
-                f"the sunset of {version.name} is before its deprecation",
-                "set sunset to a date after deprecated (RFC 9745, 4)",
-            )
-        if version.gone_after_sunset and version.sunset is None:
-            self._wrong(version.source, f"{version.name} has gone_after_sunset, but no sunset date", "set sunset=…")
-        if version.link is not None and not re.fullmatch(r"https?://[!#-;=?-\[\]_a-z~]+", str(version.link)):
-            self._wrong(
-                version.source,
-                f"link={shown(version.link)} is not an http or https URL",
-                'write link="https://example.com/v2"',
-            )
+        return _with_stored(newest, self.stored), tuple(
+            replace(one, plan=_with_stored(one.plan, self.stored)) for one in older
+        )
 
     # -- changes
 
@@ -411,21 +364,6 @@ class _Versions:
             default_sort=tuple(name for name in operation.default_sort if name.removeprefix("-") in listable),
         )
 
-    def _with_stored(self, plan: Plan) -> Plan:
-        return replace(
-            plan,
-            resources=tuple(
-                replace(
-                    resource,
-                    fields=tuple(
-                        replace(f, stored=tuple(self.stored.get((resource.name, f.name), {}).items()))
-                        for f in resource.fields
-                    ),
-                )
-                for resource in plan.resources
-            ),
-        )
-
     def _check_names(self, version: Version) -> None:
         for resource in self.base.resources:
             names: dict[str, str] = {}
@@ -487,6 +425,67 @@ class _Versions:
 
     def _wrong(self, where: Source, message: str, fix: str) -> None:
         self.report.add(where, "SP022", message, fix)
+
+
+def read_versions(contract: Contract, newest: str, report: Report) -> list[Version]:
+    """The older versions that a contract lists, the newest first, without those that are malformed."""
+    given: Any = contract.older
+    if not isinstance(given, tuple):
+        given = (given,)
+    versions: list[Version] = []
+
+    def wrong(where: Source, message: str, fix: str) -> None:
+        report.add(where, "SP022", message, fix)
+
+    last = newest
+    for version in cast("tuple[Any, ...]", given):
+        if not isinstance(version, Version):
+            wrong(contract.source, f"older={shown(version)} is not a version", 'write Version("v1", …)')
+            continue
+        if not (isinstance(version.name, str) and _NAME.fullmatch(version.name)):  # pyright: ignore[reportUnnecessaryIsInstance]
+            wrong(version.source, f"the older version {shown(version.name)} is malformed", 'write Version("v1", …)')
+        elif int(version.name[1:]) >= int(last[1:]):
+            wrong(
+                version.source,
+                f"{version.name} is not older than {last}",
+                "list the versions from newest to oldest, and set api_version to a newer one than all of them",
+            )
+        else:
+            last = version.name
+            _check_dates(version, wrong)
+            versions.append(version)
+    return versions
+
+
+def _check_dates(version: Version, wrong: Callable[[Source, str, str], None]) -> None:
+    for name in ("deprecated", "sunset"):
+        value = getattr(version, name)
+        if value is not None and (not isinstance(value, date) or isinstance(value, datetime)):
+            wrong(version.source, f"{name}={shown(value)} is not a date", f"write {name}=date(2027, 1, 31)")
+            return
+    if version.deprecated and version.sunset and version.sunset < version.deprecated:
+        wrong(
+            version.source,
+            f"the sunset of {version.name} is before its deprecation",
+            "set sunset to a date after deprecated (RFC 9745, 4)",
+        )
+    if version.gone_after_sunset and version.sunset is None:
+        wrong(version.source, f"{version.name} has gone_after_sunset, but no sunset date", "set sunset=…")
+    if version.link is not None and not re.fullmatch(r"https?://[!#-;=?-\[\]_a-z~]+", str(version.link)):
+        wrong(
+            version.source,
+            f"link={shown(version.link)} is not an http or https URL",
+            'write link="https://example.com/v2"',
+        )
+
+
+def _with_stored(plan: Plan, stored: Mapping[tuple[str, str], Mapping[str, Any]]) -> Plan:
+    """The plan whose columns keep what the widest version allows."""
+
+    def columns(resource: ResourcePlan) -> tuple[FieldPlan, ...]:
+        return tuple(replace(f, stored=tuple(stored.get((resource.name, f.name), {}).items())) for f in resource.fields)
+
+    return replace(plan, resources=tuple(replace(one, fields=columns(one)) for one in plan.resources))
 
 
 def _plain(value: Any) -> Any:

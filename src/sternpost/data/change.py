@@ -21,7 +21,7 @@ class Draft(MutableMapping[str, Any]):
     def __init__(self, model: DataModel, resource: ResourcePlan, values: dict[str, Any]) -> None:
         self._model = model
         self._resource = resource
-        self._lists = {relation.name: relation for relation in resource.relations if relation.input_name is not None}
+        self._lists = {each.name: resource.relations_by_name[each.name] for each in resource.shape.lists}
         self._values: dict[str, Any] = {}
         for name, value in values.items():
             self._values[name] = self._rows(name, value) if self._is_owned(name) else value

@@ -5,28 +5,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any, cast
-from uuid import UUID
 
 from sternpost.data.instances import Instances
+from sternpost.kinds import DIGITS_MAX, INT64_MAX, INT64_MIN, KINDS
 from sternpost.plan.model import FieldPlan, Kind, ResourcePlan
 
-INT64 = (-(2**63), 2**63 - 1)
 _SURROGATE = re.compile("[\ud800-\udfff]")
-
-_TYPES: dict[Kind, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-    "decimal": (Decimal, int),
-    "datetime": (datetime,),
-    "date": (date,),
-    "uuid": (UUID,),
-    "enum": (str,),
-}
 
 
 class Checks:
@@ -53,7 +40,7 @@ class Checks:
             if _holds_nul(value):
                 raise ValueError(f"{name} holds a NUL character, which databases do not keep")
             return value
-        wanted = _TYPES[field.kind]
+        wanted = KINDS[field.kind].types
         wrong_bool = isinstance(value, bool) and field.kind != "boolean"
         wrong_date = isinstance(value, datetime) and field.kind == "date"
         if not isinstance(value, wanted) or wrong_bool or wrong_date:
@@ -91,7 +78,7 @@ def _text(field: FieldPlan, value: Any) -> str | None:
 
 
 def _integer(field: FieldPlan, value: Any) -> str | None:
-    return None if INT64[0] <= value <= INT64[1] else "does not fit into 64 bits"
+    return None if INT64_MIN <= value <= INT64_MAX else "does not fit into 64 bits"
 
 
 def _number(field: FieldPlan, value: Any) -> str | None:
@@ -104,7 +91,7 @@ def _number(field: FieldPlan, value: Any) -> str | None:
 def _decimal(field: FieldPlan, value: Any) -> str | None:
     if not Decimal(value).is_finite():
         return "is not finite"
-    limit = Decimal(10) ** ((field.max_digits or 18) - (field.decimal_places or 0))
+    limit = Decimal(10) ** ((field.max_digits or DIGITS_MAX) - (field.decimal_places or 0))
     exact = Decimal(value).copy_abs()  # abs() would round it
     return None if exact < limit else f"has more than {field.max_digits} digits"
 

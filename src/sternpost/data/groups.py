@@ -8,13 +8,12 @@ from decimal import Decimal
 from typing import Any, Generic, TypeVar, cast
 
 from sternpost.data.where import Reading
+from sternpost.kinds import KINDS, NUMBERS
 from sternpost.plan.model import FieldPlan, ResourcePlan
 from sternpost.plan.query import Aggregate, Function, Measure, Operator
 
 Values = TypeVar("Values", bound=Mapping[str, Any])
 
-_NUMBERS = ("integer", "number", "decimal")
-_NO_LEAST = ("id", "uuid", "boolean", "json")
 _HAVING = ("eq", "ne", "gt", "gte", "lt", "lte")
 
 
@@ -76,7 +75,7 @@ class GroupReading:
 
     def _measure(self, function: Function, name: str) -> Measure:
         field = self.reading.field(self._resource, name)
-        fits = field.kind in _NUMBERS if function in ("sum", "avg") else field.kind not in _NO_LEAST
+        fits = field.kind in NUMBERS if function in ("sum", "avg") else KINDS[field.kind].extremes
         if not fits:
             raise TypeError(f"{self._resource.name}.{name} is of the kind {field.kind}, which has no {function}")
         return Measure(function, name)
@@ -106,9 +105,11 @@ class GroupReading:
                 isinstance(value, bool) or not isinstance(value, int if field is None else (int, float, Decimal))
             ):
                 raise TypeError(f"having compares {measure.function} with a number, not with {value!r}")
-            if field is not None and measure.function != "avg":
-                value = self.reading.checks.stored(self._resource, field, value)
-            found.append((measure, cast("Operator", operator), self.reading.slot(value)))
+            whole = field is None or measure.function == "avg"
+            wanted_value = (
+                value if whole else self.reading.checks.stored(self._resource, cast("FieldPlan", field), value)
+            )
+            found.append((measure, cast("Operator", operator), self.reading.slot(wanted_value)))
         return found
 
     def _group_order(self, entry: str, by: Sequence[str]) -> tuple[Measure, bool]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from sternpost.contract.relations import Many, One, Owned
 from sternpost.errors import Invalid
 from sternpost.ids import decode, encode
+from sternpost.kinds import KINDS
 from sternpost.plan.model import FieldPlan, PayloadPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.values import from_plan
 from sternpost.ports.storage import Document
@@ -81,8 +81,4 @@ class Instances:
 
 
 def _json_ready(field: FieldPlan, value: Any) -> Any:
-    if value is None:
-        return None
-    if field.kind == "decimal":
-        return format(Decimal(value), f".{field.decimal_places or 0}f")
-    return str(value) if field.kind in ("uuid", "enum") else value
+    return None if value is None else KINDS[field.kind].write(field, value)

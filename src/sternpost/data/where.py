@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any, cast
 
 from sternpost.data.checks import ROUNDING, Checks, shortened
-from sternpost.plan.model import FieldPlan, Kind, Plan, RelationPlan, ResourcePlan
+from sternpost.kinds import KINDS
+from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.query import (
     ALL,
     NONE,
@@ -23,23 +24,6 @@ from sternpost.plan.query import (
     Select,
     every,
 )
-
-ORDERED = ("eq", "ne", "in", "notIn", "gt", "gte", "lt", "lte", "isNull")
-TEXT = (*ORDERED, "contains", "startsWith", "endsWith", "mode")
-OPERATORS: dict[Kind, tuple[str, ...]] = {
-    "id": ("eq", "ne", "in", "notIn", "isNull"),
-    "uuid": ("eq", "ne", "in", "notIn", "isNull"),
-    "boolean": ("eq", "ne", "isNull"),
-    "enum": ("eq", "ne", "in", "notIn", "isNull"),
-    "string": TEXT,
-    "integer": ORDERED,
-    "number": ORDERED,
-    "decimal": ORDERED,
-    "datetime": ORDERED,
-    "date": ORDERED,
-    "json": ("isNull",),
-}
-"""The operators on each kind of field."""
 
 LIST_RELATION = ("some", "every", "none")
 ONE_RELATION = ("is", "isNot")
@@ -116,12 +100,12 @@ class Reading:
         return every(parts)
 
     def _field(self, resource: ResourcePlan, field: FieldPlan, wanted: Any) -> Node:
-        if field.kind == "json" and not (isinstance(wanted, Mapping) and "isNull" in wanted):
+        if not KINDS[field.kind].ordered and not (isinstance(wanted, Mapping) and "isNull" in wanted):
             raise TypeError(
                 f'{resource.name}.{field.name} is JSON: only {{"isNull": True}} compares it; use db.sql for more'
             )
         tests: Mapping[str, Any] = cast("Mapping[str, Any]", wanted) if isinstance(wanted, Mapping) else {"eq": wanted}
-        allowed = OPERATORS[field.kind]
+        allowed = KINDS[field.kind].tests
         unknown = [name for name in tests if name not in allowed]
         if unknown:
             raise TypeError(f"{resource.name}.{field.name} has no operator {unknown[0]!r}; it has {', '.join(allowed)}")
@@ -168,7 +152,7 @@ class Reading:
                 f'{resource.name}.{field.name}: {operator!r} takes no None; write {{"OR": [{{…}}, {{"{field.name}": None}}]}}'
             )
         found = [self.checks.checked(resource, field, item) for item in items]
-        if field.kind == "decimal":
+        if field.decimal_places is not None:
             found = [item for item in found if item == shortened(field, item, "ROUND_FLOOR")]
         if insensitive:
             found = [item.translate(_LOWER) for item in found]
@@ -207,7 +191,7 @@ class Reading:
             keys.append(relation.local_field)
             at = self.plan.by_name[relation.target]
         field = self.field(at, path[-1])
-        if field.kind == "json":
+        if not KINDS[field.kind].ordered:
             raise TypeError(f"{at.name}.{field.name} is JSON, which has no order")
         return Order((*keys, field.name), descending, nulls == "first" if nulls else descending)
 

@@ -11,13 +11,13 @@ from sternpost.data.model import DataModel
 from sternpost.data.where import Reading
 from sternpost.data.writing import complete, computed_values, refuse_counted, stamp
 from sternpost.errors import NotFound, ReferenceNotFound
+from sternpost.kinds import KINDS, NUMBERS
 from sternpost.plan.model import FieldPlan, RelationPlan, ResourcePlan
 from sternpost.plan.query import Arithmetic, Assignment, Compare, Modify, Nested, Node, Select, every, key_is
 from sternpost.plan.values import from_plan
 from sternpost.ports.storage import Arguments, Document, Session, Visibility
 
 ARITHMETIC: tuple[Arithmetic, ...] = ("set", "increment", "decrement", "multiply", "divide")
-_NUMBERS = ("integer", "number", "decimal")
 
 VERBS: dict[str, tuple[str, ...]] = {
     "one": ("connect", "create", "disconnect"),
@@ -267,7 +267,7 @@ def taken_apart(model: DataModel, resource: ResourcePlan, given: Mapping[str, An
 def _take_field(model: DataModel, resource: ResourcePlan, field: FieldPlan, value: Any, parts: Parts) -> None:
     refuse_counted(resource, field)
     values = model.checks
-    if not isinstance(value, Mapping) or field.kind == "json":
+    if not isinstance(value, Mapping) or not KINDS[field.kind].ordered:
         parts.values[field.name] = values.stored(resource, field, value)
         return
     verbs = cast("Mapping[str, Any]", value)
@@ -280,11 +280,11 @@ def _take_field(model: DataModel, resource: ResourcePlan, field: FieldPlan, valu
     if verb == "set":
         parts.values[field.name] = values.stored(resource, field, amount)
         return
-    if field.kind not in _NUMBERS:
+    if field.kind not in NUMBERS:
         raise TypeError(f"{resource.name}.{field.name} is no number, so it cannot be {verb}ed")
     if amount is None:
         raise TypeError(f"{resource.name}.{field.name}: {verb!r} needs a number")
-    exact = field.kind == "decimal" and verb in ("multiply", "divide")
+    exact = field.decimal_places is not None and verb in ("multiply", "divide")
     found = values.checked(resource, field, amount) if exact else values.stored(resource, field, amount)
     if verb == "divide" and not found:
         raise ValueError(f"{resource.name}.{field.name} cannot be divided by 0")
@@ -318,7 +318,7 @@ def assignments(model: DataModel, resource: ResourcePlan, parts: Parts, reading:
 
 def _amount(field: FieldPlan, verb: Arithmetic, amount: Any) -> Any:
     """What the slot of a change holds; for the product of a decimal also the fraction, as two whole numbers."""
-    if field.kind == "decimal" and verb in ("multiply", "divide"):
+    if field.decimal_places is not None and verb in ("multiply", "divide"):
         part, whole = Decimal(amount).as_integer_ratio()
         if verb == "divide":
             part, whole = (whole, part) if part > 0 else (-whole, -part)

@@ -8,6 +8,7 @@ from typing import Any
 
 from sternpost.clock import Clock
 from sternpost.ids import NewId
+from sternpost.kinds import KINDS
 from sternpost.plan.model import Computed, FieldPlan, ResourcePlan
 from sternpost.plan.values import from_plan
 
@@ -51,7 +52,7 @@ def refuse_counted(resource: ResourcePlan, field: FieldPlan) -> None:
 
 def total(field: FieldPlan, computed: Computed, items: Sequence[Mapping[str, Any]]) -> int | Decimal:
     """The sum over the items of the product of the factors; exact."""
-    result: int | Decimal = Decimal(0) if field.kind == "decimal" else 0
+    result: int | Decimal = KINDS[field.kind].types[0](0)
     for item in items:
         product: int | Decimal = 1
         for name in computed.factors:

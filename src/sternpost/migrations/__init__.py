@@ -3,8 +3,20 @@
 A migration file imports its vocabulary from here.
 """
 
-from sternpost.migrations.shape import Check, Column, ForeignKey, Index, PrimaryKey, Table, Type, Unique, sql, types
-from sternpost.migrations.steps import (
+from sternpost.plan.audit import LinkAudit, RowAudit
+from sternpost.ports.schema import (
+    Check,
+    Column,
+    ForeignKey,
+    Index,
+    PrimaryKey,
+    TableShape,
+    Type,
+    Unique,
+    sql,
+    types,
+)
+from sternpost.ports.steps import (
     AddAudit,
     AddColumn,
     AddIndex,
@@ -27,7 +39,9 @@ from sternpost.migrations.steps import (
     Step,
     Update,
 )
-from sternpost.storage.sql.audit import LinkAudit, RowAudit
+
+Table = TableShape
+"""Its name in migration files that are older than this one."""
 
 __all__ = [
     "AddAudit",
@@ -58,6 +72,7 @@ __all__ = [
     "RowAudit",
     "Step",
     "Table",
+    "TableShape",
     "Type",
     "Unique",
     "Update",

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
-from sternpost.migrations.shape import Sql, Type
+from sternpost.ports.schema import Sql, Type
 
 _SAME = {"string": "text", "enum": "text", "position": "integer"}
 
@@ -60,13 +59,14 @@ def conversion(old: Type, new: Type, column: str) -> tuple[Sql, str | None] | No
     if found := _NARROWING.get((before, after)):
         return Sql(found[0].format(c=column), found[1].format(c=column)), found[2]
     if "decimal" in before or "decimal" in after:
-        return _with_decimal(before, after, new, column)
+        return _with_decimal(old, new, column)
     return None
 
 
-def _with_decimal(before: str, after: str, new: Type, column: str) -> tuple[Sql, str | None] | None:
+def _with_decimal(old: Type, new: Type, column: str) -> tuple[Sql, str | None] | None:
     """SQLite keeps a decimal as an integer of its smallest unit."""
-    old_digits, new_digits = _digits(before), _digits(after)
+    before, after = _SAME.get(old.form, old.form), _SAME.get(new.form, new.form)
+    old_digits, new_digits = old.digits, new.digits
     cast = f"CAST({column} AS {new.postgresql})"
     if old_digits and new_digits:
         (digits, places), (digits_after, places_after) = old_digits, new_digits
@@ -107,8 +107,3 @@ def _with_decimal(before: str, after: str, new: Type, column: str) -> tuple[Sql,
         return None
     lite, post, narrowing = found(10**places)
     return Sql(lite, post), narrowing
-
-
-def _digits(form: str) -> tuple[int, int] | None:
-    found = re.fullmatch(r"decimal\((\d+), (\d+)\)", form)
-    return (int(found[1]), int(found[2])) if found else None

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from sternpost.errors import StartupError
 from sternpost.migrations.replay import replayed
-from sternpost.migrations.shape import Check, Shape
 from sternpost.migrations.source import rendered
-from sternpost.migrations.steps import AddColumn, AddRule, Step
-from sternpost.storage.sql.schema import DELETED
+from sternpost.plan.model import DELETED_FIELD
+from sternpost.ports.schema import Shape
+from sternpost.ports.steps import AddColumn, AddRule, Step
 
 if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
@@ -29,16 +29,11 @@ def is_additive(steps: Sequence[Step]) -> bool:
     def is_unknown(step: Step) -> bool:
         if not isinstance(step, AddRule):
             return False
-        if isinstance(step.rule, Check):
-            text = f"{step.rule.condition.sqlite} {step.rule.condition.postgresql}"
-            columns = set(re.findall(r'"(\w+)"', text))
-        else:
-            columns = set(step.rule.columns)
-        return all((step.table, column) in new for column in columns)
+        return all((step.table, column) in new for column in step.rule.columns)
 
     def hides_rows(step: Step) -> bool:
         """Processes that do not know when a row was deleted would go on showing it."""
-        return isinstance(step, AddColumn) and step.column.name == DELETED
+        return isinstance(step, AddColumn) and step.column.name == DELETED_FIELD
 
     return all((step.additive or is_unknown(step)) and not hides_rows(step) for step in steps)
 

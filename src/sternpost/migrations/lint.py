@@ -9,8 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sternpost.migrations.postgresql import LOCK_TIMEOUT_SECONDS, PostgresqlTarget
-from sternpost.migrations.steps import Step
+from sternpost.ports.migrator import Migrator
+from sternpost.ports.steps import Step
 
 EXCLUDED = (
     "ban-drop-column",  # these are asked for with --allow-destructive
@@ -25,6 +25,9 @@ EXCLUDED = (
     "prefer-identity",
     "require-statement-timeout",  # a statement that scans may take its time; what it must not do is wait for a lock
 )
+LOCK_TIMEOUT_MS = 5000
+"""Squawk wants to see one; how long a migration waits in fact is said when it is applied."""
+
 NOT_INSTALLED = "squawk is not installed, so locks are not checked: pip install squawk-cli"
 
 
@@ -34,11 +37,10 @@ def squawk() -> str | None:
     return str(beside) if beside.is_file() else shutil.which("squawk")
 
 
-def sql_of(steps: Sequence[Step]) -> str:
+def sql_of(migrator: Migrator, steps: Sequence[Step]) -> str:
     """What PostgreSQL will be sent: each transaction as one, batches as a single statement."""
-    target = PostgresqlTarget("")
-    text = [f"SET lock_timeout = '{int(LOCK_TIMEOUT_SECONDS * 1000)}ms';"]
-    for action in target.actions(steps):
+    text = [f"SET lock_timeout = '{LOCK_TIMEOUT_MS}ms';"]
+    for action in migrator.actions(steps):
         if action.update is not None:
             text.append(f"-- {action.title}")
             continue
@@ -47,14 +49,14 @@ def sql_of(steps: Sequence[Step]) -> str:
     return "\n".join(text) + "\n"
 
 
-def lint(steps: Sequence[Step]) -> list[str]:
-    """What squawk finds. Raises `FileNotFoundError` where it is not installed."""
+def lint(migrator: Migrator, steps: Sequence[Step]) -> list[str]:
+    """What squawk finds in the steps as PostgreSQL's migrator takes them. Raises `FileNotFoundError` where it is not installed."""
     program = squawk()
     if program is None:
         raise FileNotFoundError(NOT_INSTALLED)
     done = subprocess.run(  # noqa: S603
         [program, "--reporter", "json", f"--exclude={','.join(EXCLUDED)}", "--stdin-filepath", "migration.sql"],
-        input=sql_of(steps),
+        input=sql_of(migrator, steps),
         capture_output=True,
         text=True,
         check=False,

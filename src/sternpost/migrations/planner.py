@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from sternpost.migrations.conversions import conversion
-from sternpost.migrations.shape import Check, Column, Database, ForeignKey, Index, Rule, Shape, Sql, Table, Unique
-from sternpost.migrations.steps import (
+from sternpost.migrations.renames import with_renamed_column, with_renamed_tables
+from sternpost.plan.rules import allow_all_of, lost_values
+from sternpost.ports.schema import (
+    DATABASE_NAMES,
+    Check,
+    Column,
+    DatabaseName,
+    Index,
+    Rule,
+    Shape,
+    Sql,
+    TableShape,
+    Unique,
+)
+from sternpost.ports.steps import (
     AddAudit,
     AddColumn,
     AddIndex,
@@ -41,7 +53,7 @@ class Answers:
     Attributes:
         renames: `users` or `users.name` to the new name; a column is named by its table's new name on both sides.
         dropped: names that are gone, although something new looks like them.
-        fills: by `table.column`, SQL for existing rows, where the contract has no default.
+        fills: by `table.column`, SQL for rows that are older than the column, where the contract has no default.
         conversions: by `table.column`, SQL for the value in its new type.
     """
 
@@ -171,12 +183,12 @@ class _Planner:
             kept = {audit.key for audit in after.audit}
             for audit in table.audit:
                 if audit not in after.audit or name in renamed:
-                    only: Database | None = "sqlite" if audit.key in kept else None
+                    only: DatabaseName | None = "sqlite" if audit.key in kept else None
                     self.steps.append(DropAudit(name, audit, only))
 
     # -- rules and indexes
 
-    def _drop_rules(self, before: Table, after: Table) -> None:
+    def _drop_rules(self, before: TableShape, after: TableShape) -> None:
         """What is gone, or would stand in the way of another type; then what has only another name."""
         name = after.name
         if before.primary_key.columns != after.primary_key.columns:
@@ -197,7 +209,7 @@ class _Planner:
         ]
         self.steps += [RenameIndex(name, index, to.name) for index, to in indexes.renamed]
 
-    def _add_rules(self, before: Table, after: Table) -> None:
+    def _add_rules(self, before: TableShape, after: TableShape) -> None:
         name = after.name
         rules, indexes = _compare(before.rules, after.rules), _compare(before.indexes, after.indexes)
         retyped = self._retyped(before, after)
@@ -220,15 +232,14 @@ class _Planner:
         self.steps += [AddIndex(name, index) for index in indexes.came]
         self.steps += [AddIndex(name, to) for _, to in indexes.changed]
 
-    def _change_check(self, table: Table, old: Check, new: Check) -> None:
-        lost = _lost_values(old, new)
+    def _change_check(self, table: TableShape, old: Check, new: Check) -> None:
+        lost = lost_values(old.rules or (), new.rules or ())
         if lost is None:
-            wider = all(_is_wider(old.condition.on(name), new.condition.on(name)) for name in ("sqlite", "postgresql"))
-            self.steps.append(ChangeCheck(table.name, new.name, new.condition, wider=wider))
+            self.steps.append(ChangeCheck(table.name, new.name, new.condition, wider=_is_wider(old, new)))
             return
-        column, values = lost
+        column = lost.column
         fill = self._fill(table, table.column(column))
-        listed = ", ".join(values)
+        listed = ", ".join("'" + value.replace("'", "''") + "'" for value in lost.values)
         if fill is None:
             text = f"{table.name}.{column} no longer allows {listed}: rows with these need --fill {table.name}.{column}=SQL"
             self.questions.append(Question(f"{table.name}.{column}", "fill", text))
@@ -243,7 +254,7 @@ class _Planner:
 
     # -- columns
 
-    def _retyped(self, before: Table, after: Table) -> set[str]:
+    def _retyped(self, before: TableShape, after: TableShape) -> set[str]:
         columns = {column.name: column for column in before.columns}
         return {
             column.name
@@ -251,7 +262,7 @@ class _Planner:
             if column.name in columns and columns[column.name].type != column.type
         }
 
-    def _change(self, before: Table, after: Table) -> None:
+    def _change(self, before: TableShape, after: TableShape) -> None:
         columns = {column.name: column for column in before.columns}
         for column in after.columns:
             old = columns.get(column.name)
@@ -265,12 +276,12 @@ class _Planner:
             elif old.nullable and not column.nullable:
                 self._forbid_null(after, column)
 
-    def _add_column(self, table: Table, column: Column) -> None:
+    def _add_column(self, table: TableShape, column: Column) -> None:
         self.steps.append(AddColumn(table.name, replace(column, nullable=True)))
         if not column.nullable:
             self._forbid_null(table, column)
 
-    def _forbid_null(self, table: Table, column: Column) -> None:
+    def _forbid_null(self, table: TableShape, column: Column) -> None:
         fill = self._fill(table, column)
         if fill is None:
             text = (
@@ -283,14 +294,14 @@ class _Planner:
         self.steps.append(Update(table.name, {column.name: fill}, Sql(empty, empty), key=_key(table)))
         self.steps.append(Nullable(table.name, column.name, nullable=False, fill=fill))
 
-    def _fill(self, table: Table, column: Column) -> Sql | None:
+    def _fill(self, table: TableShape, column: Column) -> Sql | None:
         given = self.answers.fills.get(f"{table.name}.{column.name}")
         if given is not None:
             return Sql(given, given)
         unique = any(isinstance(rule, Unique) and rule.columns == (column.name,) for rule in table.rules)
         return None if unique else column.fill
 
-    def _change_type(self, table: Table, old: Column, new: Column) -> None:
+    def _change_type(self, table: TableShape, old: Column, new: Column) -> None:
         about = f"{table.name}.{new.name}"
         given = self.answers.conversions.get(about)
         quoted = f'"{new.name}"'
@@ -348,7 +359,7 @@ def _rename_question(kind: str, name: str, came: list[str]) -> Question:
     )
 
 
-def _matched(now: Shape, new: Shape) -> Iterable[tuple[str, Table, Table]]:
+def _matched(now: Shape, new: Shape) -> Iterable[tuple[str, TableShape, TableShape]]:
     return [(name, now[name], table) for name, table in new.items() if name in now]
 
 
@@ -368,105 +379,21 @@ def _renamed_tables(shape: Shape, answers: Answers) -> Shape:
     return with_renamed_tables(shape, {old: new for old, new in answers.renames.items() if "." not in old})
 
 
-def with_renamed_tables(shape: Shape, names: Mapping[str, str]) -> Shape:
-    """The schema after tables got other names: what refers to them follows."""
-
-    def rule(item: Rule) -> Rule:
-        return replace(item, table=names.get(item.table, item.table)) if isinstance(item, ForeignKey) else item
-
-    renamed = [replace(t, name=names.get(t.name, t.name), rules=tuple(map(rule, t.rules))) for t in shape.values()]
-    return {table.name: table for table in renamed}
-
-
-def with_renamed_column(shape: Shape, name: str, before: str, after: str) -> Shape:
-    """The schema after a column got another name: rules and indexes follow."""
-
-    def named(columns: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(after if column == before else column for column in columns)
-
-    def text(part: str | None) -> str | None:
-        return None if part is None else part.replace(f'"{before}"', f'"{after}"')
-
-    def expression(part: str) -> str:
-        return re.sub(rf'(?<![\w"]){re.escape(before)}(?![\w"])', after, part)
-
-    def where(part: str | None) -> str | None:
-        return None if part is None else expression(str(text(part)))
-
-    def rule(item: Rule) -> Rule:
-        match item:
-            case Check():
-                return replace(item, condition=Sql(text(item.condition.sqlite), text(item.condition.postgresql)))
-            case _:
-                return replace(item, columns=named(item.columns))
-
-    def index(item: Index) -> Index:
-        condition = item.where and Sql(where(item.where.sqlite), where(item.where.postgresql))
-        return replace(item, columns=tuple(map(expression, item.columns)), where=condition)
-
-    table = shape[name]
-    changed = replace(
-        table,
-        columns=tuple(replace(c, name=after) if c.name == before else c for c in table.columns),
-        primary_key=replace(table.primary_key, columns=named(table.primary_key.columns)),
-        rules=tuple(map(rule, table.rules)),
-        indexes=tuple(map(index, table.indexes)),
-    )
-    return {**shape, name: changed}
-
-
-def _only(rule: Rule) -> Database | None:
+def _only(rule: Rule) -> DatabaseName | None:
     """The one database that has a check; None where both have the rule."""
-    if isinstance(rule, Check) and None in (rule.condition.sqlite, rule.condition.postgresql):
-        return "postgresql" if rule.condition.sqlite is None else "sqlite"
-    return None
+    return rule.condition.only if isinstance(rule, Check) else None
 
 
 def _mentions(rule: Check, columns: set[str]) -> bool:
-    text = f"{rule.condition.sqlite} {rule.condition.postgresql}"
-    return any(f'"{column}"' in text for column in columns)
+    return not rule.columns.isdisjoint(columns)
 
 
-def _key(table: Table) -> str:
+def _key(table: TableShape) -> str:
     """What puts the rows of a table in order: its key, or the first part of it."""
     return table.primary_key.columns[0]
 
 
-_CHOICES = re.compile(r"""^"(\w+)" IN \(('(?:[^']|'')*'(?:, '(?:[^']|'')*')*)\)$""")
-
-
-def _choices(check: Check) -> tuple[str, list[str]] | None:
-    found = _CHOICES.match(check.condition.postgresql or "")
-    return (found[1], re.findall(r"'(?:[^']|'')*'", found[2])) if found else None
-
-
-def _lost_values(old: Check, new: Check) -> tuple[str, list[str]] | None:
-    """The values of an enumeration that are no longer in it, as SQL literals."""
-    before, after = _choices(old), _choices(new)
-    if before is None or after is None:
-        return None
-    lost = [value for value in before[1] if value not in after[1]]
-    return (before[0], lost) if lost else None
-
-
-_BOUND = re.compile(r"^(.+) (>=|<=) (-?\d+(?:\.\d+)?)$")
-
-
-def _is_wider(old: str | None, new: str | None) -> bool:
+def _is_wider(old: Check, new: Check) -> bool:
     """Whether every row that fulfils the old condition fulfils the new one, as far as it can be seen."""
-    if new is None or old == new:
-        return True
-    if old is None:
-        return False
-    before, after = _CHOICES.match(old), _CHOICES.match(new)
-    if before and after:
-        return set(re.findall(r"'(?:[^']|'')*'", before[2])) <= set(re.findall(r"'(?:[^']|'')*'", after[2]))
-    bounds = {(found[1], found[2]): float(found[3]) for part in old.split(" AND ") if (found := _BOUND.match(part))}
-    for part in new.split(" AND "):
-        found = _BOUND.match(part)
-        if found is None or (found[1], found[2]) not in bounds:
-            return False
-        bound, limit = bounds[found[1], found[2]], float(found[3])
-        if (bound < limit) if found[2] == ">=" else (bound > limit):
-            return False
-    return True
+    gone = all(new.condition.on(name) in (None, old.condition.on(name)) for name in DATABASE_NAMES)
+    return gone or (old.rules is not None and new.rules is not None and allow_all_of(new.rules, old.rules))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from sternpost.migrations.planner import with_renamed_column, with_renamed_tables
-from sternpost.migrations.shape import Check, Column, Rule, Shape, Table
-from sternpost.migrations.steps import (
+from sternpost.migrations.renames import with_renamed_column, with_renamed_tables
+from sternpost.ports.schema import Check, Column, Rule, Shape, TableShape
+from sternpost.ports.steps import (
     AddAudit,
     AddColumn,
     AddIndex,
@@ -63,7 +63,7 @@ def _replay(shape: Shape, step: Step) -> Shape:
 
 
 def _changed(
-    table: Table,
+    table: TableShape,
     step: AddAudit
     | DropAudit
     | AddColumn
@@ -76,7 +76,7 @@ def _changed(
     | ChangeCheck
     | AddIndex
     | RenameIndex,
-) -> Table:
+) -> TableShape:
     match step:
         case AddColumn():
             return replace(table, columns=(*table.columns, step.column))
@@ -108,9 +108,9 @@ def _changed(
             return replace(table, indexes=tuple(indexes))
 
 
-def _with_column(table: Table, name: str, change: Callable[[Column], Column]) -> Table:
+def _with_column(table: TableShape, name: str, change: Callable[[Column], Column]) -> TableShape:
     return replace(table, columns=tuple(change(column) if column.name == name else column for column in table.columns))
 
 
-def _with_rule(table: Table, name: str, change: Callable[[Rule], Rule]) -> Table:
+def _with_rule(table: TableShape, name: str, change: Callable[[Rule], Rule]) -> TableShape:
     return replace(table, rules=tuple(change(rule) if rule.name == name else rule for rule in table.rules))

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
 
-from sternpost.migrations.shape import Check, Column, Database, ForeignKey, Shape, Table
-from sternpost.storage.sql.audit import AUDIT_TABLE
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
+from sternpost.plan.audit import AUDIT_TABLE
+from sternpost.plan.rules import ColumnRule, Length, OneOf, Range, merged
+from sternpost.ports.migrator import Connection, Migrator
+from sternpost.ports.schema import Check, Column, ForeignKey, Shape, TableShape, Type, types
 
 ROWS_PER_TABLE = 7
 
 
-def add_rows(connection: Connection, shape: Shape, database: Database, first: int) -> None:
+def add_rows(migrator: Migrator, connection: Connection, shape: Shape, first: int) -> None:
     """Adds rows to every table. `first` starts the numbers their values are made of, so that no two rows share one."""
-    quote = connection.dialect.identifier_preparer.quote
+    quote = migrator.quote
     for table in _filled(shape):
         for offset in range(ROWS_PER_TABLE):
-            values = _row(connection, table, database, first + offset, offset)
+            values = _row(migrator, connection, table, first + offset, offset)
             if values is None:
                 break  # a required reference to a table without rows
             names = ", ".join(map(quote, values))
@@ -29,9 +30,9 @@ def add_rows(connection: Connection, shape: Shape, database: Database, first: in
             )
 
 
-def read_rows(connection: Connection, shape: Shape) -> dict[str, dict[str, dict[str, str]]]:
+def read_rows(migrator: Migrator, connection: Connection, shape: Shape) -> dict[str, dict[str, dict[str, str]]]:
     """Every value of every row as text: by table, by key, by column."""
-    quote = connection.dialect.identifier_preparer.quote
+    quote = migrator.quote
     found: dict[str, dict[str, dict[str, str]]] = {}
     for table in _filled(shape):
         names = [column.name for column in table.columns]
@@ -43,23 +44,23 @@ def read_rows(connection: Connection, shape: Shape) -> dict[str, dict[str, dict[
     return found
 
 
-def _filled(shape: Shape) -> list[Table]:
+def _filled(shape: Shape) -> list[TableShape]:
     """The tables whose rows count. What is recorded of them is the database's own doing."""
     return [table for table in shape.values() if table.name != AUDIT_TABLE]
 
 
 def _row(
-    connection: Connection, table: Table, database: Database, number: int, offset: int
+    migrator: Migrator, connection: Connection, table: TableShape, number: int, offset: int
 ) -> Mapping[str, str] | None:
     references = {
         rule.columns[0]: rule for rule in table.rules if isinstance(rule, ForeignKey) and len(rule.columns) == 1
     }
-    checks = " AND ".join(str(rule.condition.on(database)) for rule in table.rules if isinstance(rule, Check))
+    rules = [rule for check in table.rules if isinstance(check, Check) for rule in check.rules or ()]
     values: dict[str, str] = {}
     for column in table.columns:
         rule = references.get(column.name)
         if rule is not None:
-            text = _reference(connection, rule, offset)
+            text = _reference(migrator, connection, rule, offset)
             if text is None and not column.nullable:
                 if rule.table != table.name:
                     return None
@@ -68,63 +69,65 @@ def _row(
         elif column.nullable and offset == 1:
             values[column.name] = "NULL"
         else:
-            values[column.name] = _value(column, database, checks, number)
+            kept = merged(rule for rule in rules if rule.column == column.name)
+            values[column.name] = migrator.literal(column.type, _value(column, kept, number))
     return values
 
 
-def _reference(connection: Connection, rule: ForeignKey, offset: int) -> str | None:
-    quote = connection.dialect.identifier_preparer.quote
-    target = quote(rule.targets[0])
+def _reference(migrator: Migrator, connection: Connection, rule: ForeignKey, offset: int) -> str | None:
+    target = migrator.quote(rule.targets[0])
     found: Any = connection.exec_driver_sql(
-        f"SELECT CAST({target} AS TEXT) FROM {quote(rule.table)} ORDER BY {target} DESC LIMIT 1 OFFSET {offset}"
+        f"SELECT CAST({target} AS TEXT) FROM {migrator.quote(rule.table)} ORDER BY {target} DESC LIMIT 1 OFFSET {offset}"
     ).scalar()
-    return None if found is None else _quoted(str(found))
+    return None if found is None else migrator.literal(_TEXT, str(found))
 
 
-def _value(column: Column, database: Database, checks: str, number: int) -> str:
-    """A value that fulfils the column's checks, as SQL."""
-    name = re.escape(f'"{column.name}"')
-    if choices := re.search(rf"{name} IN \(('(?:[^']|'')*'(?:, '(?:[^']|'')*')*)\)", checks):
-        options = re.findall(r"'(?:[^']|'')*'", choices[1])
-        return options[number % len(options)]
-    lowest, highest = _bound(checks, name, ">="), _bound(checks, name, "<=")
-    match column.type.form.partition("(")[0]:
+def _value(column: Column, rules: Iterable[ColumnRule], number: int) -> Any:
+    """A value that fulfils the column's rules."""
+    by_sort = {type(rule): rule for rule in rules}
+    choices, bounds, length = by_sort.get(OneOf), by_sort.get(Range), by_sort.get(Length)
+    form = column.type.form.partition("(")[0]
+    if isinstance(choices, OneOf) and form != "boolean":
+        return choices.values[number % len(choices.values)]
+    match form:
         case "id":
-            return f"'{number:032x}'"
+            return f"{number:032x}"
         case "uuid":
-            text = f"{number:032x}"
-            return f"'{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}'"
-        case "integer" | "position" | "number" | "decimal":
-            return str(_within(number, lowest, highest))
+            return UUID(int=number)
+        case "integer" | "position" | "number":
+            return int(_within(number, bounds))
+        case "decimal":
+            return _within(number, bounds)
         case "boolean":
-            return str(number % 2) if database == "sqlite" else str(number % 2 == 1).upper()
+            return number % 2 == 1
         case "datetime":
-            text = (
-                f"2026-{1 + number % 12:02}-{1 + number % 28:02}T{number % 24:02}:{number % 60:02}:00.{100000 + number}"
-            )
-            return f"'{text}'" if database == "sqlite" else f"'{text}Z'"
+            day = date(2026, 1 + number % 12, 1 + number % 28)
+            return datetime(day.year, day.month, day.day, number % 24, number % 60, 0, 100000 + number, UTC)
         case "date":
-            return f"'2026-{1 + number % 12:02}-{1 + number % 28:02}'"
+            return date(2026, 1 + number % 12, 1 + number % 28).isoformat()
         case "json":
-            return f"""'{{"number": {number}}}'"""
+            return f'{{"number": {number}}}'
         case _:
-            shortest = int(_bound(checks, rf"length\({name}\)", ">=") or 0)
-            longest = _bound(checks, rf"length\({name}\)", "<=")
-            text = str(number).rjust(shortest, "0")
-            return _quoted(text if longest is None else text[-int(longest) :])
+            return _text(number, length)
 
 
-def _within(number: int, lowest: float | None, highest: float | None) -> int:
-    low = int(lowest) if lowest is not None else (0 if highest is None or highest >= 0 else int(highest) - 1000)
-    if number >= low and (highest is None or number <= highest):
-        return number
-    return low + number if highest is None else low + number % (int(highest) - low + 1)
+def _text(number: int, length: ColumnRule | None) -> str:
+    if not isinstance(length, Length):
+        return str(number)
+    text = str(number).rjust(length.least or 0, "0")
+    return text if length.most is None else text[-length.most :]
 
 
-def _bound(checks: str, expression: str, symbol: str) -> float | None:
-    found = re.search(rf"(?<![\w(]){expression} {symbol} (-?\d+(?:\.\d+)?)", checks)
-    return float(found[1]) if found else None
+def _within(number: int, bounds: ColumnRule | None) -> Decimal:
+    """The number, moved between the bounds where it does not lie there."""
+    if not isinstance(bounds, Range):
+        return Decimal(number)
+    low, high = (None if bound is None else Decimal(str(bound)) for bound in (bounds.least, bounds.most))
+    if low is None:
+        low = Decimal(0) if high is None or high >= 0 else high - 1000
+    if number >= low and (high is None or number <= high):
+        return Decimal(number)
+    return low + number if high is None else low + number % (int(high - low) + 1)
 
 
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+_TEXT: Type = types.string

@@ -4,45 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, cast
 
 from sternpost.errors import StartupError
-from sternpost.migrations.actions import Action, reason
 from sternpost.migrations.history import History, Revision
-from sternpost.migrations.steps import Step, Update
-from sternpost.storage.sql.schema import SCHEMA_TABLE, VERSION_TABLE
+from sternpost.ports.migrator import PROGRESS_TABLE, SCHEMA_TABLE, VERSION_TABLE, Action, Connection, Migrator
+from sternpost.ports.steps import Update
 
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
-
-T = TypeVar("T")
 Direction = Literal["up", "down"]
-
-PROGRESS_TABLE = "sternpost_migration"
-"""Holds how far a migration came that is not finished."""
 
 BOOKKEEPING = frozenset({SCHEMA_TABLE, PROGRESS_TABLE, VERSION_TABLE})
 """Tables about the schema, which are no part of it."""
 
 WAIT_SECONDS = 600.0
 """How long a process waits while another one migrates."""
-
-
-class Target(Protocol):
-    """A database to migrate."""
-
-    @property
-    def kind(self) -> str: ...
-    def run(self, work: Callable[[Connection], T]) -> T: ...
-    def lock(self, connection: Connection, wait_seconds: float) -> AbstractContextManager[None]: ...
-    def actions(self, steps: Sequence[Step]) -> list[Action]: ...
-    def begin(self, connection: Connection) -> None: ...
-    def check(self, connection: Connection) -> None: ...
-    def tables(self, connection: Connection) -> set[str]: ...
-    def introspect(self, connection: Connection) -> dict[str, Any]: ...
 
 
 class MigrationFailed(StartupError):
@@ -99,19 +77,19 @@ class Runner:
 
     def __init__(
         self,
-        target: Target,
+        migrator: Migrator,
         history: History,
         tell: Callable[[str], None] = lambda text: None,
         known: Mapping[str, str] | None = None,
     ) -> None:
-        self.target = target
+        self.migrator = migrator
         self.history = history
         self.tell = tell
         self.known = known or {}
 
     def state(self) -> State:
         """Where the database is; changes nothing."""
-        return self.target.run(self._state)
+        return self.migrator.run(self._state)
 
     def apply(
         self, *, to: str | None = None, allow_destructive: bool = False, wait_seconds: float = WAIT_SECONDS
@@ -122,7 +100,7 @@ class Runner:
         """
 
         def work(connection: Connection) -> list[str]:
-            with self.target.lock(connection, wait_seconds):
+            with self.migrator.lock(connection, wait_seconds):
                 state = self._adopted(connection)
                 self._refuse_unfinished(state, "up")
                 pending = self.history.after(state.revision)
@@ -135,7 +113,7 @@ class Runner:
                     self._migrate(connection, revision, "up")
                 return [revision.name for revision in pending]
 
-        return self.target.run(work)
+        return self.migrator.run(work)
 
     def down(
         self, *, to: str | None = None, allow_destructive: bool = False, wait_seconds: float = WAIT_SECONDS
@@ -146,7 +124,7 @@ class Runner:
         """
 
         def work(connection: Connection) -> list[str]:
-            with self.target.lock(connection, wait_seconds):
+            with self.migrator.lock(connection, wait_seconds):
                 state = self._adopted(connection)
                 self._refuse_unfinished(state, "down")
                 count = self.history.position(state.revision)
@@ -166,12 +144,12 @@ class Runner:
                     self._migrate(connection, revision, "down")
                 return [revision.name for revision in back]
 
-        return self.target.run(work)
+        return self.migrator.run(work)
 
     # -- where the database is
 
     def _state(self, connection: Connection) -> State:
-        tables = self.target.tables(connection)
+        tables = self.migrator.tables(connection)
         serves: tuple[str, ...] = ()
         unfinished: Unfinished | None = None
         revision: str | None = None
@@ -189,8 +167,8 @@ class Runner:
 
     def _adopted(self, connection: Connection) -> State:
         """The state, after the tables about it were made. A schema that was created directly takes its place in the history."""
-        tables = self.target.tables(connection)
-        for name, statement in _BOOKKEEPING[self.target.kind].items():
+        tables = self.migrator.tables(connection)
+        for name, statement in self.migrator.bookkeeping.items():
             if name not in tables:
                 connection.exec_driver_sql(statement)
         state = self._state(connection)
@@ -206,7 +184,7 @@ class Runner:
         """How many migrations lead to a schema that was created directly. Raises `StartupError` where none does."""
         serves = {self.known.get(fingerprint, fingerprint) for fingerprint in state.serves}
         for count in range(len(self.history.revisions), 0, -1):
-            if self.history.revisions[count - 1].fingerprints[self.target.kind] in serves:
+            if self.history.revisions[count - 1].fingerprints[self.migrator.name] in serves:
                 return count
         raise StartupError(
             "The database holds a schema that no migration leads to: it was created directly, for another contract. "
@@ -235,7 +213,7 @@ class Runner:
 
     def _migrate(self, connection: Connection, revision: Revision, direction: Direction) -> None:
         steps = revision.up if direction == "up" else revision.down
-        run = _Run(self, connection, revision, direction, self.target.actions(steps))
+        run = _Run(self, connection, revision, direction, self.migrator.actions(steps))
         run.run()
 
     def finish(self, connection: Connection, revision: Revision, direction: Direction) -> None:
@@ -247,16 +225,16 @@ class Runner:
     def _stamp(self, connection: Connection, count: int) -> None:
         from alembic.migration import MigrationContext
 
-        context = MigrationContext.configure(connection)
+        context = MigrationContext.configure(cast("Any", connection))
         context.stamp(self.history.scripts(), self.history.revisions[count - 1].name if count else "base")
         connection.exec_driver_sql(f"DELETE FROM {SCHEMA_TABLE}")
         now = datetime.now(UTC).isoformat()
-        for fingerprint in self.history.serves(count, self.target.kind):
+        for fingerprint in self.history.serves(count, self.migrator.name):
             connection.exec_driver_sql(f"INSERT INTO {SCHEMA_TABLE} VALUES ('{fingerprint}', '{now}')")
 
     @contextmanager
     def transaction(self, connection: Connection) -> Generator[None]:
-        self.target.begin(connection)
+        self.migrator.begin(connection)
         try:
             yield
         except BaseException:
@@ -273,7 +251,7 @@ class _Run:
         self, runner: Runner, connection: Connection, revision: Revision, direction: Direction, actions: list[Action]
     ) -> None:
         self.runner = runner
-        self.target = runner.target
+        self.migrator = runner.migrator
         self.connection = connection
         self.revision = revision
         self.direction: Direction = direction
@@ -317,7 +295,7 @@ class _Run:
                 for action in group:
                     self.current = action
                     action.perform(self.connection)
-                self.target.check(self.connection)
+                self.migrator.check(self.connection)
                 self._after(index + len(group))
 
     def _after(self, done: int) -> None:
@@ -329,12 +307,11 @@ class _Run:
 
     def _batches(self, update: Update, index: int, position: str | None) -> None:
         """Goes through the rows in the order of their key; where it stands is committed with each batch."""
-        table, key = _quote(self.connection, update.table), _quote(self.connection, update.key)
+        table, key = self.migrator.quote(update.table), self.migrator.quote(update.key)
         values = ", ".join(
-            f"{_quote(self.connection, name)} = {value.on(self.target.kind)}"  # pyright: ignore[reportArgumentType]
-            for name, value in update.values.items()
+            f"{self.migrator.quote(name)} = {value.on(self.migrator.name)}" for name, value in update.values.items()
         )
-        where = update.where and update.where.on(self.target.kind)  # pyright: ignore[reportArgumentType]
+        where = update.where and update.where.on(self.migrator.name)
         while True:
             behind = f"WHERE {key} > {_literal(position)}" if position is not None else ""
             last = self.connection.exec_driver_sql(
@@ -383,12 +360,10 @@ class _Run:
         return hashlib.sha256(titles.encode()).hexdigest()
 
     def _explain(self, error: Exception, index: int) -> None:
-        from sqlalchemy.exc import DBAPIError
-
-        if not isinstance(error, DBAPIError | StartupError):
+        cause = str(error) if isinstance(error, StartupError) else self.migrator.reason(error)
+        if cause is None:
             return
         action = self.current
-        cause = reason(error) if isinstance(error, DBAPIError) else str(error)
         raise MigrationFailed(
             f"{self.revision.name} stopped in “{action.title}”: {cause}\n"
             f"{index} of {len(self.actions)} steps are done and kept; this one was rolled back. "
@@ -396,23 +371,5 @@ class _Run:
         ) from error
 
 
-def _quote(connection: Connection, name: str) -> str:
-    return connection.dialect.identifier_preparer.quote(name)
-
-
 def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
-
-
-_BOOKKEEPING: dict[str, dict[str, str]] = {
-    "sqlite": {
-        SCHEMA_TABLE: f"CREATE TABLE {SCHEMA_TABLE} (fingerprint TEXT NOT NULL, created_at TEXT NOT NULL) STRICT",
-        PROGRESS_TABLE: f"CREATE TABLE {PROGRESS_TABLE} (revision TEXT NOT NULL, direction TEXT NOT NULL, "
-        "done INTEGER NOT NULL, digest TEXT NOT NULL, position TEXT) STRICT",
-    },
-    "postgresql": {
-        SCHEMA_TABLE: f"CREATE TABLE {SCHEMA_TABLE} (fingerprint TEXT NOT NULL, created_at TEXT NOT NULL)",
-        PROGRESS_TABLE: f"CREATE TABLE {PROGRESS_TABLE} (revision TEXT NOT NULL, direction TEXT NOT NULL, "
-        "done BIGINT NOT NULL, digest TEXT NOT NULL, position TEXT)",
-    },
-}

@@ -1,165 +1,37 @@
-"""The schema of both databases as plain data: what a contract needs, and what migrations lead to."""
+"""What a contract needs of a database, put together from what each database says, and whether two schemas are alike."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from types import SimpleNamespace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
-from sternpost.plan.model import Plan
-from sternpost.storage.postgresql.dialect import PostgresqlDialect
-from sternpost.storage.sql.audit import Audit
-from sternpost.storage.sql.schema import Schema
-from sternpost.storage.sqlite.dialect import SqliteDialect
-
-Database = Literal["sqlite", "postgresql"]
-
-
-@dataclass(frozen=True)
-class Sql:
-    """An expression or a condition in the words of each database; None where a database needs none."""
-
-    sqlite: str | None
-    postgresql: str | None
-
-    def on(self, database: Database) -> str | None:
-        return self.sqlite if database == "sqlite" else self.postgresql
-
-
-def sql(text: str | None = None, *, sqlite: str | None = None, postgresql: str | None = None) -> Sql:
-    """SQL: one text for both databases, or one for each."""
-    return Sql(sqlite if text is None else text, postgresql if text is None else text)
-
-
-@dataclass(frozen=True)
-class Type:
-    """A column's type in each database, and the form of its values, which may differ where the type does not."""
-
-    sqlite: str
-    postgresql: str
-    form: str = ""
-
-    def on(self, database: Database) -> str:
-        return self.sqlite if database == "sqlite" else self.postgresql
-
-
-def _decimal(digits: int, places: int) -> Type:
-    return Type("INTEGER", f"NUMERIC({digits}, {places})", f"decimal({digits}, {places})")
-
-
-types = SimpleNamespace(
-    id=Type("TEXT", "UUID", "id"),
-    string=Type("TEXT", 'TEXT COLLATE "C"', "string"),
-    enum=Type("TEXT", 'TEXT COLLATE "C"', "enum"),
-    integer=Type("INTEGER", "BIGINT", "integer"),
-    number=Type("REAL", "DOUBLE PRECISION", "number"),
-    boolean=Type("INTEGER", "BOOLEAN", "boolean"),
-    datetime=Type("TEXT", "TIMESTAMPTZ", "datetime"),
-    date=Type("TEXT", "DATE", "date"),
-    uuid=Type("TEXT", "UUID", "uuid"),
-    json=Type("TEXT", "JSONB", "json"),
-    position=Type("INTEGER", "INTEGER", "position"),
-    decimal=_decimal,
+from sternpost.ports.schema import (
+    Check,
+    Column,
+    DatabaseName,
+    ForeignKey,
+    Index,
+    PrimaryKey,
+    Rule,
+    Shape,
+    Sql,
+    TableShape,
+    Type,
+    Unique,
 )
-"""The types that a contract's fields get; `types.decimal(digits, places)` for decimals."""
+
+Described = Mapping[str, Mapping[str, Any]]
+"""Every table of a schema as plain data, in the order of creation, as one database has it."""
 
 
-@dataclass(frozen=True)
-class Column:
-    """A column. `fill` is the value for existing rows."""
-
-    name: str
-    type: Type
-    nullable: bool = False
-    fill: Sql | None = field(default=None, compare=False)
+def shape_from(described: Mapping[DatabaseName, Described]) -> Shape:
+    """The schema that each of the databases describes in its words."""
+    lite, post = described["sqlite"], described["postgresql"]
+    return {name: _table(name, table, post[name]) for name, table in lite.items()}
 
 
-@dataclass(frozen=True)
-class PrimaryKey:
-    """The key of a table."""
-
-    name: str
-    columns: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Unique:
-    """Values that no two rows may share."""
-
-    name: str
-    columns: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Check:
-    """A condition that every row fulfils; a database whose part is None has none."""
-
-    name: str
-    condition: Sql
-
-
-@dataclass(frozen=True)
-class ForeignKey:
-    """Columns that refer to a row of another table."""
-
-    name: str
-    columns: tuple[str, ...]
-    table: str
-    targets: tuple[str, ...] = ("id",)
-    on_delete: str | None = None
-
-
-Rule = Unique | Check | ForeignKey
-
-
-@dataclass(frozen=True)
-class Index:
-    """An index; `where` makes it a partial one."""
-
-    name: str
-    columns: tuple[str, ...]
-    unique: bool = False
-    where: Sql | None = None
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table with everything that belongs to it."""
-
-    name: str
-    columns: tuple[Column, ...]
-    primary_key: PrimaryKey
-    rules: tuple[Rule, ...] = ()
-    indexes: tuple[Index, ...] = ()
-    audit: tuple[Audit, ...] = ()
-
-    def column(self, name: str) -> Column:
-        return next(column for column in self.columns if column.name == name)
-
-
-Shape = dict[str, Table]
-"""Tables by name, in an order in which they can be created."""
-
-
-def shape_of(plan: Plan) -> Shape:
-    """What the contract needs."""
-    described = {
-        "sqlite": Schema(plan, SqliteDialect()).describe(),
-        "postgresql": Schema(plan, PostgresqlDialect()).describe(),
-    }
-    return {name: _table(name, table, described["postgresql"][name]) for name, table in described["sqlite"].items()}
-
-
-def fingerprints_of(plan: Plan) -> dict[str, str]:
-    """By database, what it says when it serves this contract."""
-    return {
-        "sqlite": Schema(plan, SqliteDialect()).fingerprint,
-        "postgresql": Schema(plan, PostgresqlDialect()).fingerprint,
-    }
-
-
-def _table(name: str, lite: Mapping[str, Any], post: Mapping[str, Any]) -> Table:
+def _table(name: str, lite: Mapping[str, Any], post: Mapping[str, Any]) -> TableShape:
     columns = tuple(
         Column(
             a["name"],
@@ -182,7 +54,7 @@ def _table(name: str, lite: Mapping[str, Any], post: Mapping[str, Any]) -> Table
     )
     key = lite["primary_key"]
     primary_key = PrimaryKey(key["name"], tuple(key["columns"]))
-    return Table(name, columns, primary_key, rules, indexes, tuple(lite.get("audit", ())))
+    return TableShape(name, columns, primary_key, rules, indexes, tuple(lite.get("audit", ())))
 
 
 def _rule(name: str, lite: Mapping[str, Any] | None, post: Mapping[str, Any] | None) -> Rule:
@@ -193,7 +65,8 @@ def _rule(name: str, lite: Mapping[str, Any] | None, post: Mapping[str, Any] | N
         case "foreign key":
             return ForeignKey(name, tuple(rule["columns"]), rule["table"], tuple(rule["targets"]), rule["on_delete"])
         case _:
-            return Check(name, Sql(lite["sql"] if lite else None, post["sql"] if post else None))
+            condition = Sql(lite["sql"] if lite else None, post["sql"] if post else None)
+            return Check(name, condition, tuple(rule["rules"]))
 
 
 def same(one: Shape, other: Shape) -> bool:
@@ -201,7 +74,7 @@ def same(one: Shape, other: Shape) -> bool:
     return _sorted(one) == _sorted(other)
 
 
-def _sorted(shape: Shape) -> dict[str, Table]:
+def _sorted(shape: Shape) -> dict[str, TableShape]:
     def by_name(things: Iterable[Any]) -> tuple[Any, ...]:
         return tuple(sorted(things, key=lambda thing: thing.name))
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
-from sternpost.migrations.shape import Sql, Type, types
-from sternpost.migrations.steps import Step
+from sternpost.ports.schema import Sql, Type, types
+from sternpost.ports.steps import Step
 
 WIDTH = 116
 _NAMED = ("rules", "indexes", "where", "values", "masked", "reals")
@@ -93,10 +93,8 @@ def _parts(value: Any) -> tuple[str, list[tuple[str, Any]], str] | None:
     match value:
         case Type() if value in _NAMES:
             return _NAMES[value], [], ""
-        case Type() if found := re.fullmatch(r"decimal\((\d+), (\d+)\)", value.form):
-            if value == types.decimal(int(found[1]), int(found[2])):
-                return "types.decimal(", [("", int(found[1])), ("", int(found[2]))], ")"
-            return "Type(", [("", value.sqlite), ("", value.postgresql), ("", value.form)], ")"
+        case Type() if value.digits and value == types.decimal(*value.digits):
+            return "types.decimal(", [("", number) for number in value.digits], ")"
         case Sql() if value.sqlite == value.postgresql:
             return "sql(", [("", value.sqlite)], ")"
         case Sql():
@@ -119,6 +117,8 @@ def _arguments(value: Any) -> list[tuple[str, Any]]:
     arguments: list[tuple[str, Any]] = []
     by_name = False
     for member in fields(value):
+        if not member.metadata.get("in file", True):
+            continue
         given = getattr(value, member.name)
         if member.default is not MISSING and given == member.default:
             by_name = True

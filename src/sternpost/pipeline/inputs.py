@@ -1,4 +1,4 @@
-"""Validates inputs at the edge: a Pydantic model for each input of the plan, built once at start.
+"""Validates inputs at the edge: a Pydantic model for each shape of an input, built once at start.
 
 Types are strict (`"5"` is not a number), unknown members are refused, and every problem is reported.
 """
@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal, cast
 from uuid import UUID
@@ -29,19 +28,14 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from sternpost.errors import Detail, Invalid
 from sternpost.ids import pattern as id_pattern
-from sternpost.plan.model import FieldPlan, PayloadPlan, Plan, RelationPlan, ResourcePlan
+from sternpost.kinds import INT64_MAX, INT64_MIN, KINDS, Unfit, decimal_pattern, parse_day, parse_instant, parse_text
+from sternpost.plan.model import FieldPlan, OperationPlan, Plan, ResourcePlan
+from sternpost.plan.shapes import InputShape, ListMember, Member
 from sternpost.plan.values import from_plan
 
 JSON_DEPTH_MAX = 64
 EMAIL_LOCAL_MAX = 64
 """Characters before the @ (RFC 5321, 4.5.3.1.1)."""
-
-INT64 = range(-(2**63), 2**63)
-
-_is_instant = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,18})?([Zz]|[+-][0-9]{2}:[0-9]{2})", re.ASCII
-).fullmatch
-_is_day = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII).fullmatch
 
 DETAILS_MAX = 100
 """Problems that an answer lists."""
@@ -57,15 +51,17 @@ _CONFIG = ConfigDict(
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What an operation accepts: the model, and the names it refuses because the server sets them."""
+    """Reads the input of an operation.
+
+    Attributes:
+        filled_in: fields that the database fills in where they are not sent.
+        upgrade: for an older version of the API: makes the newest version's values of its own.
+    """
 
     model: type[BaseModel]
-    read_only: frozenset[str]
-    partial: bool
-    filled_in: frozenset[str] = frozenset()
-    """Fields that the database fills in where they are not sent."""
+    shape: InputShape
+    filled_in: frozenset[str]
     upgrade: Callable[[dict[str, Any]], dict[str, Any]] | None = None
-    """For an older version of the API: makes the newest version's values of its own."""
 
     def parse(self, body: bytes | dict[str, Any] | None) -> dict[str, Any]:
         """The values by field name; with a merge patch only those that were sent.
@@ -78,7 +74,7 @@ class Input:
             parsed = self.model.model_validate(body) if is_data else self.model.model_validate_json(body or b"")
         except ValidationError as error:
             raise Invalid(details=self._details(error)) from None
-        names = parsed.model_fields_set if self.partial else type(parsed).model_fields
+        names = parsed.model_fields_set if self.shape.partial else type(parsed).model_fields
         if self.filled_in:
             names = [name for name in names if name in parsed.model_fields_set or name not in self.filled_in]
         values = {name: _plain(getattr(parsed, name)) for name in names}
@@ -99,7 +95,7 @@ class Input:
     def _explained(self, problem: ErrorDetails) -> tuple[str, str]:
         if problem["type"] != "extra_forbidden":
             return problem["type"], problem["msg"].removeprefix("Value error, ")
-        if problem["loc"][-1] in self.read_only:
+        if problem["loc"][-1] in self.shape.read_only:
             return "read_only", "The server sets this field; leave it out"
         return "unknown_field", "There is no field of this name"
 
@@ -110,59 +106,42 @@ class Inputs:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
 
-    def create(self, resource: ResourcePlan) -> Input:
-        """For a creation, and for each item of an owned list."""
-        return self._input(resource, "Create", ("always", "create"), partial=False)
-
-    def replace(self, resource: ResourcePlan) -> Input:
-        """For a replacement: all that a client may set."""
-        return self._input(resource, "Replace", ("always",), partial=False)
-
-    def update(self, resource: ResourcePlan) -> Input:
-        """For a merge patch: any part of it."""
-        return self._input(resource, "Update", ("always",), partial=True)
-
-    def payload(self, payload: PayloadPlan) -> Input:
-        """For a custom operation."""
-        definitions = {field.name: self._definition(field, partial=False) for field in payload.fields}
-        return Input(_model(payload.name, definitions), frozenset(), partial=False)
+    def of(self, resource: ResourcePlan, operation: OperationPlan) -> Input | None:
+        """For an operation; None where it takes no body."""
+        shape = operation.takes
+        if shape is None:
+            return None
+        payload = operation.input
+        fields = resource.fields_by_name if payload is None else {field.name: field for field in payload.fields}
+        filled_in = frozenset(member.name for member in shape.members if member.filled_in)
+        return Input(self._model(shape, fields), shape, filled_in)
 
     def text_value(self, field: FieldPlan) -> Callable[[str], Any]:
         """Turns the text of a query parameter into a value of the field; raises `ValueError` with a sentence."""
         return _text_parser(field, self._value_type(field))
 
-    def _input(self, resource: ResourcePlan, name: str, writable: tuple[str, ...], *, partial: bool) -> Input:
-        definitions: dict[str, Any] = {}
-        for field in resource.fields:
-            if field.write in writable:
-                definitions[field.name] = self._definition(field, partial=partial)
-        for relation in resource.relations:
-            if relation.input_name is not None:
-                definitions[relation.name] = self._list_definition(relation, partial=partial)
-        read_only = {field.public_name for field in resource.fields if field.write not in writable and not field.hidden}
-        read_only |= {relation.public_name for relation in resource.relations if relation.input_name is None}
-        for relation in resource.owned_relations:
-            item_fields = self.plan.by_name[relation.target].fields
-            read_only |= {field.public_name for field in item_fields if field.write == "never"}
-        filled_in = {field.name for field in resource.fields if field.generated == "database"}
-        model = _model(f"{resource.name}{name}", definitions)
-        return Input(model, frozenset(read_only), partial, frozenset(filled_in & definitions.keys()))
+    def _model(self, shape: InputShape, fields: Mapping[str, FieldPlan]) -> type[BaseModel]:
+        definitions: dict[str, Any] = {
+            member.name: self._definition(member, fields[member.name]) for member in shape.members
+        }
+        definitions.update({each.name: self._list_definition(each) for each in shape.lists})
+        return create_model(shape.name, __config__=_CONFIG, **definitions)
 
-    def _definition(self, field: FieldPlan, *, partial: bool) -> tuple[Any, Any]:
+    def _definition(self, member: Member, field: FieldPlan) -> tuple[Any, Any]:
         annotation: Any = self._value_type(field)
         if field.nullable:
             annotation = annotation | None
-        if field.required and not partial:
-            return annotation, Field(alias=field.public_name)
-        return annotation, Field(default=from_plan(field, field.default), alias=field.public_name)
+        if member.required:
+            return annotation, Field(alias=member.public_name)
+        return annotation, Field(default=from_plan(field, field.default), alias=member.public_name)
 
-    def _list_definition(self, relation: RelationPlan, *, partial: bool) -> tuple[Any, Any]:
-        target = self.plan.by_name[relation.target]
-        item: Any = self.create(target).model if relation.kind == "owned" else _id_type(target.prefix)
-        annotation = Annotated[list[item], Field(min_length=relation.min_items, max_length=relation.max_items)]
-        if relation.min_items and not partial:
-            return annotation, Field(alias=relation.input_name)
-        return annotation, Field(default_factory=list, alias=relation.input_name)
+    def _list_definition(self, each: ListMember) -> tuple[Any, Any]:
+        target = self.plan.by_name[each.target]
+        item: Any = _id_type(target.prefix) if each.items is None else self._model(each.items, target.fields_by_name)
+        annotation = Annotated[list[item], Field(min_length=each.min_items, max_length=each.max_items)]
+        if each.required:
+            return annotation, Field(alias=each.public_name)
+        return annotation, Field(default_factory=list, alias=each.public_name)
 
     def _value_type(self, field: FieldPlan) -> Any:
         match field.kind:
@@ -195,19 +174,15 @@ class Inputs:
             case "decimal":
                 return Annotated[str, AfterValidator(_decimal_parser(field))]
             case "datetime":
-                return Annotated[str, AfterValidator(_instant), AfterValidator(_bounds(field))]
+                return Annotated[str, AfterValidator(_said(parse_instant)), AfterValidator(_bounds(field))]
             case "date":
-                return Annotated[str, AfterValidator(_day), AfterValidator(_bounds(field))]
+                return Annotated[str, AfterValidator(_said(parse_day)), AfterValidator(_bounds(field))]
             case "uuid":
                 return UUID
             case "enum":
                 return Literal[field.choices]
             case "json":
                 return Annotated[Any, AfterValidator(_checked_json)]
-
-
-def _model(name: str, definitions: dict[str, Any]) -> type[BaseModel]:
-    return create_model(name, __config__=_CONFIG, **definitions)
 
 
 def _plain(value: Any) -> Any:
@@ -223,10 +198,19 @@ def _id_type(prefix: str) -> Any:
     return Annotated[str, StringConstraints(pattern=id_pattern(prefix)), AfterValidator(lambda text: text[start:])]
 
 
-def _no_nul(text: str) -> str:
-    if "\x00" in text:
-        raise PydanticCustomError("nul_character", "A text may not contain the character U+0000")
-    return text
+def _said(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """A reader of texts as a validator: what it refuses keeps its code."""
+
+    def validate(text: str) -> Any:
+        try:
+            return parse(text)
+        except Unfit as error:
+            raise PydanticCustomError(error.code, error.message) from None
+
+    return validate
+
+
+_no_nul = _said(parse_text)
 
 
 def _email_local(text: str) -> str:
@@ -240,29 +224,6 @@ def _email_local(text: str) -> str:
 def _whole(value: Any) -> Any:
     """JSON knows one kind of number: 5.0 is the integer 5 (JSON Schema, 6.1.1)."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _instant(text: str) -> datetime:
-    """RFC 3339, with a zone; in UTC from here on."""
-    if not _is_instant(text):
-        raise PydanticCustomError(
-            "datetime_format", "Input should be a date and time with a time zone, such as 2026-01-31T12:30:00Z"
-        )
-    try:
-        return datetime.fromisoformat(text.upper()).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise PydanticCustomError(
-            "datetime_range", "The date and time do not exist, or lie outside the years 1 to 9999"
-        ) from None
-
-
-def _day(text: str) -> date:
-    if not _is_day(text):
-        raise PydanticCustomError("date_format", "Input should be a date, such as 2026-01-31")
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise PydanticCustomError("date_range", "The date does not exist") from None
 
 
 def _bounds(field: FieldPlan) -> Callable[[Any], Any]:
@@ -280,14 +241,6 @@ def _bounds(field: FieldPlan) -> Callable[[Any], Any]:
         return value
 
     return check if low is not None or high is not None else lambda value: value
-
-
-def decimal_pattern(field: FieldPlan) -> str:
-    """The text of a decimal: digits before the point as the field allows, and its places."""
-    places = field.decimal_places or 0
-    whole = max((field.max_digits or 18) - places, 1)
-    fraction = f"(\\.[0-9]{{1,{places}}})?" if places else ""
-    return f"^-?[0-9]{{1,{whole}}}{fraction}$"
 
 
 def _decimal_parser(field: FieldPlan) -> Callable[[str], Decimal]:
@@ -337,55 +290,24 @@ def _check_json(value: Any, depth: int) -> None:
     elif isinstance(value, list):
         for item in cast("list[Any]", value):
             _check_json(item, depth + 1)
-    elif (isinstance(value, int) and value not in INT64) or (isinstance(value, float) and not math.isfinite(value)):
+    elif (isinstance(value, int) and not INT64_MIN <= value <= INT64_MAX) or (
+        isinstance(value, float) and not math.isfinite(value)
+    ):
         raise PydanticCustomError("number_range", "A number is outside the range of 64-bit integers")
 
 
-is_integer = re.compile(r"-?[0-9]{1,20}", re.ASCII).fullmatch
-_BOOLEANS = {"true": True, "false": False}
-
-
 def _text_parser(field: FieldPlan, annotation: Any) -> Callable[[str], Any]:
-    if field.kind == "boolean":
-        return _parse_boolean
-    if field.kind == "decimal":
-        return _text_decimal(field)
-    # A filter may ask for any value of the type: the field's own bounds would only turn an empty answer into an error.
-    relaxed: dict[str, Any] = {
-        "integer": int,
-        "number": Annotated[float, Field(allow_inf_nan=False)],
-        "string": Annotated[str, AfterValidator(_no_nul)],
-        "date": Annotated[str, AfterValidator(_day)],
-        "datetime": Annotated[str, AfterValidator(_instant)],
-    }
-    adapter: TypeAdapter[Any] = TypeAdapter(relaxed.get(field.kind, annotation))
+    """A filter may ask for any value of the kind: the field's own bounds would only turn an empty answer into an error."""
+    kind = KINDS[field.kind]
+    if kind.from_text is not None:
+        return kind.from_text(field)
+    any_number = Annotated[float, Field(allow_inf_nan=False)]
+    adapter: TypeAdapter[Any] = TypeAdapter(any_number if kind.number else annotation)
 
     def parse(text: str) -> Any:
-        if field.kind == "integer" and not is_integer(text):
-            raise ValueError("Input should be a whole number")
         try:
-            value = adapter.validate_strings(text)
+            return adapter.validate_strings(text)
         except ValidationError as error:
             raise ValueError(error.errors(include_url=False)[0]["msg"]) from None
-        if field.kind == "integer" and value not in INT64:
-            raise ValueError("Input should be a 64-bit integer")
-        return value
-
-    return parse
-
-
-def _parse_boolean(text: str) -> bool:
-    if text not in _BOOLEANS:
-        raise ValueError("Input should be true or false")
-    return _BOOLEANS[text]
-
-
-def _text_decimal(field: FieldPlan) -> Callable[[str], Decimal]:
-    matches = re.compile(decimal_pattern(field)).fullmatch
-
-    def parse(text: str) -> Decimal:
-        if not matches(text):
-            raise ValueError(f"Input should be a decimal number with at most {field.decimal_places} decimal places")
-        return Decimal(text)
 
     return parse

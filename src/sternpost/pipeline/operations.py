@@ -23,6 +23,7 @@ from sternpost.errors import (
     Unprocessable,
 )
 from sternpost.ids import decode
+from sternpost.kinds import KINDS
 from sternpost.pipeline.authorize import ALLOW, DENY, fold_for
 from sternpost.pipeline.call import Answer, Call, Step
 from sternpost.pipeline.runtime import Access, BoundOperation, Runtime
@@ -394,7 +395,7 @@ async def _export(run: Execution, reader: Reader) -> Answer:
             Arguments((None, None, parent, *selection.values), run.subject, rows_max=ANSWER_ROWS_MAX),
         ),
         columns=(
-            *((field.public_name, field.kind in ("string", "json")) for field in fields),
+            *((field.public_name, KINDS[field.kind].free_text) for field in fields),
             *((name, True) for name in relations),
         ),
     )

@@ -187,7 +187,7 @@ class Runtime:
             and not (
                 self.newest.external and operation.timeout_seconds
             )  # those share no statement, so are to be undone
-            and all(relation.input_name is None for relation in resource.relations)
+            and not resource.shape.lists
             and resource.name not in self.newest.audited
             and not self.newest.checked_references(self.newest.by_name[resource.name]),
             views=self.views,
@@ -225,26 +225,14 @@ class Runtime:
         return Visibility(principal.tenant)
 
     def _input(self, resource: ResourcePlan, operation: OperationPlan) -> Input | None:
-        found = self._own_input(resource, operation)
+        found = self.inputs.of(resource, operation)
         if found is None or self.translation is None or operation.kind == "custom":
             return found
         return replace(found, upgrade=self.translation.upgrade(resource, creating=operation.kind == "create"))
 
-    def _own_input(self, resource: ResourcePlan, operation: OperationPlan) -> Input | None:
-        match operation.kind:
-            case "create":
-                return self.inputs.create(resource)
-            case "replace":
-                return self.inputs.replace(resource)
-            case "update":
-                return self.inputs.update(resource)
-            case _:
-                return self.inputs.payload(operation.input) if operation.input else None
-
     def nested(self, resource: ResourcePlan, relation: RelationPlan) -> BoundOperation | None:
         """The list operation behind `…/:id/relation`, or None where the target has no list."""
-        target = self.plan.by_name[relation.target]
-        found = next((operation for operation in target.operations if operation.kind == "browse"), None)
+        found = self.plan.by_name[relation.target].listing
         return self.operations[found.id] if found and relation.nested_route else None
 
 
@@ -254,8 +242,8 @@ def first_instant(day: str) -> datetime:
 
 
 def _caller_defaults(resource: ResourcePlan, operation: OperationPlan) -> tuple[FieldPlan, ...]:
-    writable = {"create": ("always", "create"), "replace": ("always",)}.get(operation.kind, ())
-    return tuple(field for field in resource.fields if field.caller_default and field.write in writable)
+    names = operation.takes.from_caller if operation.takes is not None else ()
+    return tuple(resource.fields_by_name[name] for name in names)
 
 
 def _version(resource: ResourcePlan, operation: OperationPlan) -> frozenset[Path]:

@@ -29,9 +29,6 @@ from sternpost.pipeline.list_query import (
 )
 from sternpost.pipeline.views import (
     EMPTY_TREE,
-    FIELDS_MAX,
-    INCLUDE_DEPTH_MAX,
-    INCLUDES_MAX,
     RELATIONS_MAX,
     IncludeTree,
     Views,
@@ -39,16 +36,20 @@ from sternpost.pipeline.views import (
 )
 from sternpost.plan.model import FieldPlan, OperationPlan, RelationPlan, ResourcePlan
 from sternpost.plan.query import Compare, Node, Not, Operator, Order, ordered, total_order
+from sternpost.plan.shapes import (
+    FIELDS_MAX,
+    IN_MAX,
+    INCLUDE_DEPTH_MAX,
+    INCLUDES_MAX,
+    PAGE_MAX,
+    SORTS_MAX,
+    RowsShape,
+)
 from sternpost.ports.authenticator import Principal
 
-PAGE_MAX = 10_000_000
-SORTS_MAX = 20
 KEPT_MAX = 1000
 KEPT_CHARACTERS_MAX = 300
 """Queries that are kept once they are checked: so many of one operation, and no longer ones."""
-
-IN_MAX = 100
-"""Values that one `in` filter may list."""
 
 LIMIT, OFFSET, PARENT = 0, 1, 2
 """The slots of every list; those of filters and of limits of relations come behind."""
@@ -84,14 +85,10 @@ class Selection:
 class Rules:
     """What the lists of a resource can be filtered and sorted by, prepared at start."""
 
-    def __init__(
-        self, resource: ResourcePlan, operation: OperationPlan | None, inputs: Inputs, without: str | None = None
-    ) -> None:
-        fields = resource.fields if operation else ()
-        self.filters: dict[str, FieldPlan] = {f.public_name: f for f in fields if f.filters and f.name != without}
+    def __init__(self, resource: ResourcePlan, rows: RowsShape, inputs: Inputs) -> None:
+        self.filters = {each.public_name: resource.fields_by_name[each.name] for each in rows.filters}
         self.parsers: dict[str, Callable[[str], Any]] = {name: inputs.text_value(f) for name, f in self.filters.items()}
-        sort = operation.sort if operation else ()
-        self.sortable = {resource.fields_by_name[name].public_name: name for name in sort}
+        self.sortable = dict(rows.sorts)
 
     def names(self, path: Path, named: Named) -> list[str]:
         """The filters, as the client would name them, on fields that everyone may see."""
@@ -110,6 +107,7 @@ class _Asked:
     tree: IncludeTree
     resource: ResourcePlan
     relation: RelationPlan | None = None
+    rows: RowsShape | None = None
     whole: bool = False
     fields: set[str] | None = None
 
@@ -140,10 +138,11 @@ class Selector:
         self.operation = operation
         self.views = views
         self.inputs = inputs
+        query = operation.query
         self.is_list = operation.kind == "browse"
-        self.chooses = operation.kind in ("browse", "read")
-        self.includes = self.chooses and bool(views.includable(resource))
-        self.rules = Rules(resource, operation if self.is_list else None, inputs)
+        self.chooses = query is not None
+        self.includes = query is not None and query.includes
+        self.rules = Rules(resource, RowsShape() if query is None else query.rows, inputs)
         self.default_order = tuple(
             ordered(name.removeprefix("-"), name.startswith("-")) for name in operation.default_sort
         )
@@ -167,15 +166,12 @@ class Selector:
             found.cursor = query.cursor
         return found
 
-    def rules_of(self, relation: RelationPlan) -> Rules:
-        """What a relation's rows can be filtered and sorted by: the same as in their own list, but for the field that ties
-        them to the row they are under."""
+    def rules_of(self, relation: RelationPlan, rows: RowsShape) -> Rules:
+        """What a relation's rows can be filtered and sorted by, prepared when it is first asked for."""
         key = (relation.target, relation.remote_field)
         found = self._rules_of.get(key)
         if found is None:
-            resource = self.views.plan.by_name[relation.target]
-            browse = next((operation for operation in resource.operations if operation.kind == "browse"), None)
-            found = self._rules_of[key] = Rules(resource, browse, self.inputs, without=relation.remote_field)
+            found = self._rules_of[key] = Rules(self.views.plan.by_name[relation.target], rows, self.inputs)
         return found
 
     def _select(self, query: ListQuery, principal: Principal | None) -> Selection:
@@ -281,19 +277,21 @@ class Selector:
         found = reading.asked.setdefault((), _Asked(IncludeTree(), self.resource))
         at: tuple[str, ...] = ()
         for name in names:
-            allowed = {relation.public_name: relation for relation in self.views.includable(found.resource)}
+            allowed = {each.public_name: each for each in found.resource.shape.output.relations}
             if name not in allowed:
                 raise ValueError(
                     f"{found.resource.name} has no relation {name!r} to include; allowed are {', '.join(allowed) or 'none'}"
                 )
-            relation = allowed[name]
+            relation = found.resource.relations_by_name[allowed[name].name]
             at = (*at, relation.name)
             below = reading.asked.get(at)
             if below is None:
                 if len(reading.asked) > RELATIONS_MAX:
                     raise ValueError(f"At most {RELATIONS_MAX} relations can be requested")
                 tree = found.tree.children.setdefault(relation.name, IncludeTree(".".join(at)))
-                below = reading.asked[at] = _Asked(tree, self.views.plan.by_name[relation.target], relation)
+                below = reading.asked[at] = _Asked(
+                    tree, self.views.plan.by_name[relation.target], relation, allowed[name].rows
+                )
             found = below
         return found
 
@@ -303,7 +301,7 @@ class Selector:
         above = tuple(before)
         found = self._relation(above, reading)
         visible = {f.public_name: f.name for f in found.resource.fields if can_see(f, reading.scopes)}
-        relations = {relation.public_name for relation in self.views.includable(found.resource)}
+        relations = {each.public_name for each in found.resource.shape.output.relations}
         if name not in visible and name not in relations:
             allowed = ", ".join([*visible, *sorted(relations)])
             raise ValueError(f"{found.resource.name} has no field {name!r}; allowed are {allowed}")
@@ -322,10 +320,10 @@ class Selector:
         asked = self._relation(part.path, reading)
         relation = asked.relation
         assert relation is not None, "the path is not empty"
-        rules = self.rules_of(relation)
-        if relation.kind == "one":
+        if asked.rows is None:
             message = f"{'.'.join(part.path)} is one row, not a list: it takes no parameters"
             raise _Refused("unknown_parameter", message)
+        rules = self.rules_of(relation, asked.rows)
         match part:
             case Limit():
                 asked.tree.limit = reading.slot(_whole(part.rows, relation.max_items))

@@ -7,15 +7,11 @@ from dataclasses import dataclass, field
 from sternpost.pipeline.authorize import fold_for
 from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.query import Nested, Node, Order, Path, Select, every
+from sternpost.plan.shapes import INCLUDE_DEPTH_MAX, INCLUDES_MAX
 from sternpost.ports.authenticator import Principal
 
-INCLUDE_DEPTH_MAX = 4
-INCLUDES_MAX = 20
 RELATIONS_MAX = INCLUDES_MAX * INCLUDE_DEPTH_MAX
 """Relations of one answer, however they are asked for."""
-
-FIELDS_MAX = 200
-"""Names that `fields=` may list."""
 
 
 @dataclass(slots=True, eq=False)
@@ -45,7 +41,7 @@ class Views:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._read_scopes = {resource.name: self._scopes_that_matter(resource) for resource in plan.resources}
+        self._read_scopes = {resource.name: frozenset(resource.shape.output.scopes) for resource in plan.resources}
         self._own: dict[tuple[str, frozenset[Path], bool], Select] = {}
         self._plain: dict[tuple[str, frozenset[str], frozenset[Path]], Select] = {}
 
@@ -79,17 +75,6 @@ class Views:
             found = Select(resource.name, names, relations=lists, facts=tuple(sorted(facts)), lock=lock)
             self._own[key] = found
         return found
-
-    def includable(self, resource: ResourcePlan) -> tuple[RelationPlan, ...]:
-        """The relations that `include=` may name: those with a policy that allows someone to see the rows."""
-        return tuple(
-            r for r in resource.relations if r.kind == "owned" or self.plan.by_name[r.target].reading is not None
-        )
-
-    def _scopes_that_matter(self, resource: ResourcePlan) -> frozenset[str]:
-        """The scopes that show some field of the resource or of what it owns."""
-        shown_with = (resource, *(self.plan.by_name[relation.target] for relation in resource.owned_relations))
-        return frozenset(f.read_scope for part in shown_with for f in part.fields if f.read_scope)
 
     def _build(
         self, resource: ResourcePlan, principal: Principal | None, facts: frozenset[Path], tree: IncludeTree

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from sternpost.kinds import KINDS
 from sternpost.plan.model import OperationPlan, ResourcePlan
 from sternpost.plan.policy import AllOf, AnyOf, Not, Owner, PolicyNode
 
@@ -94,7 +95,7 @@ def served(resource: ResourcePlan) -> tuple[Served, ...]:
     found: list[Served] = []
     for field in resource.fields:
         uses = [*field.filters, *(("sort",) if field.name in sorts else ())]
-        index = leading.get(field.name) if field.kind != "json" else None
+        index = leading.get(field.name) if KINDS[field.kind].ordered else None
         by_index = tuple(use for use in uses if index and (use == "sort" or use in RANGE_OPERATORS))
         if uses:
             by_scan = tuple(use for use in uses if use not in by_index)
@@ -112,7 +113,7 @@ def _needed(resource: ResourcePlan) -> list[tuple[str, str]]:
     for field in resource.fields:
         if field.references is not None and field.name != "id":
             needed.append((field.name, f"rows of one {field.references}"))
-        if RANGE_OPERATORS.intersection(field.filters) and field.kind != "json":
+        if RANGE_OPERATORS.intersection(field.filters) and KINDS[field.kind].ordered:
             needed.append((field.name, f"filter {field.public_name}"))
     browse = _browse(resource)
     if browse is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -10,10 +11,12 @@ from typing import Any, Literal
 
 import orjson
 
+from sternpost.kinds import KindName
 from sternpost.plan.policy import ALLOW, PolicyNode
 from sternpost.plan.query import Path
+from sternpost.plan.shapes import AuthoredRow, InputShape, OutputShape, QueryShape, ResourceShape
 
-Kind = Literal["id", "string", "integer", "number", "boolean", "decimal", "datetime", "date", "uuid", "enum", "json"]
+Kind = KindName
 """The kind of a field's value. `id` is a row's own key or a reference to another row's."""
 
 WriteRule = Literal["always", "create", "never"]
@@ -31,6 +34,15 @@ BATCH = "$batch"
 """The id of the operation that carries several others out."""
 
 OnDelete = Literal["restrict", "cascade", "set_null"]
+
+DERIVED = {"derived": True}
+"""Marks what follows from the rest of a plan: `as_data` leaves it out."""
+
+NO_SHAPE = ResourceShape(OutputShape((), (), ()), (), AuthoredRow((), ()))
+"""What a resource has before its shapes are made."""
+
+DELETED_FIELD = "deleted_at"
+"""The field of rows that are kept when they are deleted: since when they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +86,7 @@ class FieldPlan:
     column: str | None = None
     """Its column, where that has another name."""
     storage: str | None = None
-    """How an external database keeps it, where there are several ways; see `STORAGE`."""
+    """How an external database keeps it, where there are several ways: one of its kind's `storage`."""
     stored: tuple[tuple[str, Any], ...] = ()
     """Rules that its column keeps instead, because an older version of the API allows more."""
     shown: tuple[tuple[Any, Any], ...] = ()
@@ -91,16 +103,6 @@ class FieldPlan:
     def column_name(self) -> str:
         """Its column."""
         return self.column or self.name
-
-
-STORAGE: dict[Kind, tuple[str, ...]] = {
-    "id": ("integer", "uuid", "text"),
-    "string": ("char",),
-    "enum": ("char",),
-    "datetime": ("timestamp", "iso text", "date text", "unix seconds", "unix milliseconds"),
-    "json": ("array",),
-}
-"""The ways in which an external database may keep a kind, beside the usual one. An id has no usual one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,10 @@ class OperationPlan:
     """For a list: whether all of it can be had at once."""
     require_match: bool = False
     """Whether a caller has to say which version of the row it is about."""
+    takes: InputShape | None = dataclasses.field(default=None, metadata=DERIVED)
+    """What a client may send; None where it takes no body."""
+    query: QueryShape | None = dataclasses.field(default=None, metadata=DERIVED)
+    """What can be asked of a read; None where it takes no parameters."""
 
 
 @dataclass(frozen=True)
@@ -209,6 +215,7 @@ class ResourcePlan:
     """Whether deleted rows are kept, where no statement finds them."""
     audit: bool = False
     """Whether each change of a row is recorded."""
+    shape: ResourceShape = dataclasses.field(default=NO_SHAPE, metadata=DERIVED)
 
     @cached_property
     def fields_by_name(self) -> dict[str, FieldPlan]:
@@ -241,6 +248,11 @@ class ResourcePlan:
         """The operation whose policy says which rows a caller may see: `read`, else `browse`."""
         by_kind = {operation.kind: operation for operation in self.operations}
         return by_kind.get("read") or by_kind.get("browse")
+
+    @cached_property
+    def listing(self) -> OperationPlan | None:
+        """The operation that lists its rows."""
+        return next((operation for operation in self.operations if operation.kind == "browse"), None)
 
     def unique_in_tenant(self, group: tuple[str, ...]) -> tuple[str, ...]:
         """What has to differ where a group is unique: other tenants may have the same values."""
@@ -470,7 +482,8 @@ def _schema_facts(field: FieldPlan) -> dict[str, Any]:
 def as_data(value: Any) -> Any:
     """A plan value as JSON-ready data. Policy nodes carry their class's name, so that they can be told apart."""
     if is_dataclass(value) and not isinstance(value, type):
-        data = {field.name: as_data(getattr(value, field.name)) for field in fields(value)}
+        shown = (field.name for field in fields(value) if not field.metadata.get("derived"))
+        data = {name: as_data(getattr(value, name)) for name in shown}
         if type(value).__module__ == "sternpost.plan.policy":
             return {"policy": type(value).__name__, **data}
         return data

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from sternpost.telemetry.log import Log
+from typing import Any, Protocol
 
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
+
+
+class Sink(Protocol):
+    """What is told of a request while it is executed: the log."""
+
+    def error(self, observation: Observation, error: BaseException) -> None:
+        """An error that the request ends with."""
+        ...
+
+    def bound(self, observation: Observation) -> Any:
+        """A logger that carries the request's ids."""
+        ...
 
 
 @dataclass(slots=True)
 class Observation:
     """One request, from its first byte to its last."""
 
-    log: Log
+    log: Sink
     request_id: str
     trace_id: str
     span_id: str

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sternpost.app.migrating import shape_of
 from sternpost.migrations import Check, ForeignKey, Step, Update, sql
 from sternpost.migrations.history import is_additive
 from sternpost.migrations.planner import Answers, plan_steps, rename_questions, unknown_answers
 from sternpost.migrations.replay import replayed
-from sternpost.migrations.shape import Shape, same, shape_of
+from sternpost.migrations.shape import same
 from sternpost.migrations.source import code
-from sternpost.migrations.steps import AddIndex, ChangeCheck, ChangeType, DropColumn, DropTable, RenameColumn
+from sternpost.ports.schema import Shape
+from sternpost.ports.steps import AddIndex, ChangeCheck, ChangeType, DropColumn, DropTable, RenameColumn
 from tests.support.contracts import contract_text, plan_of
 
 FIELDS = {
@@ -199,3 +203,22 @@ def test_an_index_and_a_wider_check_are_single_steps() -> None:
     (check,) = steps("name: str = field(max_length=10)", "name: str = field(max_length=20)")
     assert isinstance(check, ChangeCheck)
     assert check.wider
+
+
+def test_a_default_of_every_kind_fills_a_new_column() -> None:
+    up = steps("name: str", "name: str; day: date = field(default=date(2026, 1, 31))")
+    (update,) = [step for step in up if isinstance(step, Update)]
+    assert update.values["day"] == sql("'2026-01-31'")
+
+
+def test_a_check_of_a_file_says_the_same_as_one_of_a_contract() -> None:
+    """A migration file has the condition alone, also one that was written before rules were data."""
+    old, new = shapes('state: Literal["a", "b"]', 'state: Literal["a"]')
+    (rule,) = [rule for rule in old["boxes"].rules if isinstance(rule, Check)]
+    read = eval(code(rule), {"Check": Check, "sql": sql})
+    assert read == rule
+    assert read.said is None
+    assert read.rules == rule.rules
+    from_file = {"boxes": replace(old["boxes"], rules=(read,))}
+    answers = Answers(fills={"boxes.state": "'a'"})
+    assert plan_steps(from_file, new, answers) == plan_steps(old, new, answers)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
+from typing import Any
 
 import orjson
 
-from sternpost.pipeline.runtime import Runtime
+from sternpost.plan.model import Plan
 from sternpost.protocols.http.addresses import Served, only_read
 from sternpost.protocols.http.headers import RequestHeaders
 from sternpost.protocols.http.messages import JSON, Header, Receive, Scope, Send, send_response
-from sternpost.protocols.rest.openapi import openapi
 from sternpost.telemetry.observation import Observation
 
 PAGE_POLICY = (
@@ -27,22 +27,29 @@ _PREFIX = "/docs/assets/"
 
 
 class Docs:
-    """The documentation pages of a plan, built once."""
+    """The documentation pages of an API.
 
-    def __init__(self, runtime: Runtime, older: Sequence[Runtime] = ()) -> None:
-        self.descriptions = {"/openapi.json": orjson.dumps(openapi(runtime))}
-        for version in (runtime, *older) if older else ():
-            self.descriptions[f"{version.plan.base_path}/openapi.json"] = orjson.dumps(openapi(version))
-        versions = [(version.plan.api_version, f"/docs/{version.plan.api_version}") for version in (runtime, *older)]
-        self.pages = {"/docs": _page(runtime.plan.title, "/openapi.json", versions if older else [])}
-        for version in (runtime, *older) if older else ():
-            self.pages[f"/docs/{version.plan.api_version}"] = _page(
-                runtime.plan.title, f"{version.plan.base_path}/openapi.json", versions
-            )
+    Args:
+        plans: the versions of the API, the newest first.
+        describe: makes the OpenAPI document of a plan. It is called when a document is asked for, once for each.
+    """
+
+    def __init__(self, plans: Sequence[Plan], describe: Callable[[Plan], Mapping[str, Any]]) -> None:
+        newest, *older = plans
+        self.describe = describe
+        self.plans = {"/openapi.json": newest}
+        self.pages = {"/docs": _page(newest.title, "/openapi.json", [])}
+        self._documents: dict[str, bytes] = {}
+        if older:
+            links = [(plan.api_version, f"/docs/{plan.api_version}") for plan in plans]
+            self.plans.update({f"{plan.base_path}/openapi.json": plan for plan in plans})
+            self.pages["/docs"] = _page(newest.title, "/openapi.json", links)
+            for plan in plans:
+                self.pages[f"/docs/{plan.api_version}"] = _page(newest.title, f"{plan.base_path}/openapi.json", links)
 
     def addresses(self) -> dict[str, Served]:
         """What is served, by address."""
-        paths = [*self.descriptions, *self.pages, *(_PREFIX + name for name in _ASSETS)]
+        paths = [*self.plans, *self.pages, *(_PREFIX + name for name in _ASSETS)]
         return dict.fromkeys(paths, only_read(self.serve))
 
     async def serve(
@@ -50,15 +57,23 @@ class Docs:
     ) -> None:
         """Answers a read of one of the addresses."""
         path: str = scope["path"]
-        status, body, more = 200, self.descriptions.get(path), [JSON, *_headers()]
-        if path in self.pages:
+        status, more = 200, [JSON, *_headers()]
+        if path in self.plans:
+            body = self._document(path)
+        elif path in self.pages:
             body = self.pages[path]
             policy = (b"content-security-policy", PAGE_POLICY)
             more = [(b"content-type", b"text/html; charset=utf-8"), policy, *_headers()]
-        elif body is None:
+        else:
             status, body, more = _asset_answer(path.removeprefix(_PREFIX), scope["headers"])
         observation.status = status
         await send_response(scope, send, status, more, body)
+
+    def _document(self, path: str) -> bytes:
+        found = self._documents.get(path)
+        if found is None:
+            found = self._documents[path] = orjson.dumps(self.describe(self.plans[path]))
+        return found
 
 
 def _asset_answer(name: str, request: Iterable[Header]) -> tuple[int, bytes, list[Header]]:

@@ -19,6 +19,7 @@ from sternpost.plan.model import Plan
 from sternpost.plan.query import Select
 from sternpost.ports.audit import AuditTrail
 from sternpost.ports.keys import KeyStore
+from sternpost.ports.migrator import SCHEMA_TABLE, VERSION_TABLE
 from sternpost.ports.storage import (
     EVERY_TENANT,
     NO_TENANT,
@@ -32,18 +33,18 @@ from sternpost.ports.storage import (
     Values,
     Visibility,
 )
+from sternpost.storage.postgresql.audit import AUDIT_SETTING
 from sternpost.storage.postgresql.dialect import PostgresqlDialect
 from sternpost.storage.postgresql.grouped import EqualReads, Fetch, GroupedInserts, PointReads
 from sternpost.storage.postgresql.pool import Pool
 from sternpost.storage.postgresql.replicas import Replica, ReplicatedReads
 from sternpost.storage.postgresql.tables import found_columns
 from sternpost.storage.sql.api_keys import SqlKeys
-from sternpost.storage.sql.audit import AUDIT_SETTING, SqlAuditTrail
+from sternpost.storage.sql.audit import SqlAuditTrail
 from sternpost.storage.sql.external import refuse_external, refuse_misfit
 from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed, OnlyReads, behind
 from sternpost.storage.sql.reader import SqlReader
 from sternpost.storage.sql.reads import KEY, PointStatement
-from sternpost.storage.sql.schema import SCHEMA_TABLE, VERSION_TABLE
 from sternpost.storage.sql.session import SqlSession
 from sternpost.storage.sql.statements import Statements
 from sternpost.storage.sql.tenants import of_tenant

@@ -15,6 +15,7 @@ from sqlalchemy.sql import operators
 from sqlalchemy.sql.expression import any_, cast
 
 from sternpost.plan.model import FieldPlan, Kind
+from sternpost.storage.postgresql.audit import PostgresqlAudit
 from sternpost.storage.sql.dialect import Codec, ColumnType, Dialect, quoted
 from sternpost.storage.sql.external import checked, utc
 
@@ -43,8 +44,14 @@ class PostgresqlDialect:
     numbers_parameters = True
     table_options: dict[str, Any] = {}  # noqa: RUF012  (part of the Dialect protocol)
 
+    now = "now()"
+
     def __init__(self) -> None:
         self.compiler = postgresql.dialect(paramstyle="numeric_dollar")
+        self.audit = PostgresqlAudit()
+
+    def truth(self, column: str) -> str | None:
+        return None
 
     @property
     def external(self) -> Dialect:

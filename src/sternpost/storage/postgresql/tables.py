@@ -9,7 +9,7 @@ from typing import Any
 
 from sternpost.plan.model import Plan
 from sternpost.storage.sql.external import Columns, named_tables
-from sternpost.storage.sql.tables import Column, ForeignKey, Found, Table
+from sternpost.storage.sql.tables import Found, FoundColumn, FoundForeignKey, FoundTable
 
 BASE_TYPE = """
     CASE WHEN e.typtype = 'e' THEN 'enum'
@@ -55,7 +55,7 @@ async def read_tables(connection: Any, schemas: Sequence[str], only: frozenset[s
     return Found("postgresql", tuple(tables), tuple(left_out))
 
 
-async def _table(connection: Any, row: Any, first: str) -> Table:
+async def _table(connection: Any, row: Any, first: str) -> FoundTable:
     oid = row["oid"]
     columns = await connection.fetch(_DETAILS, oid)
     constraints = await connection.fetch(_CONSTRAINTS, oid)
@@ -63,14 +63,14 @@ async def _table(connection: Any, row: Any, first: str) -> Table:
     checks = [str(found["condition"]) for found in constraints if found["kind"] == "c"]
     for column in columns:
         checks += [_DOMAIN_VALUE.sub(quoted(column["name"]), condition) for condition in column["domain_checks"]]
-    return Table(
+    return FoundTable(
         None if row["schema"] == first else row["schema"],
         row["name"],
         tuple([await _column(connection, row, column) for column in columns]),
         next((tuple(found["columns"]) for found in constraints if found["kind"] == "p"), ()),
         tuple(sorted({tuple(found["columns"]) for found in indexes if found["unique"]})),
         tuple(
-            ForeignKey(
+            FoundForeignKey(
                 tuple(found["columns"]),
                 None if found["remote_schema"] == first else found["remote_schema"],
                 found["remote_table"],
@@ -86,7 +86,7 @@ async def _table(connection: Any, row: Any, first: str) -> Table:
     )
 
 
-async def _column(connection: Any, table: Any, row: Any) -> Column:
+async def _column(connection: Any, table: Any, row: Any) -> FoundColumn:
     kind, modifier = str(row["type"]), int(row["modifier"])
     sized = modifier >= 4 and kind in ("character varying", "character")
     exact = modifier >= 4 and kind == "numeric"
@@ -96,7 +96,7 @@ async def _column(connection: Any, table: Any, row: Any) -> Column:
         places = await connection.fetchval(f"SELECT max(scale({name})) FROM {holder}")
         samples = () if places is None else (Decimal(1).scaleb(-places),)
     default = row["default"]
-    return Column(
+    return FoundColumn(
         name=row["name"],
         type=kind,
         nullable=not row["required"],

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 from sqlalchemy import BindParameter, Column, ColumnElement, Table
 from sqlalchemy.engine import Dialect as CompilerDialect
 from sqlalchemy.types import UserDefinedType
 
+from sternpost.plan.audit import Audit
 from sternpost.plan.model import FieldPlan
 
 Codec = Callable[[Any], Any] | None
@@ -25,6 +27,35 @@ class ColumnType(UserDefinedType[Any]):
 
     def get_col_spec(self, **_: Any) -> str:
         return self.name
+
+
+class AuditDialect(Protocol):
+    """How one database keeps the audit trail."""
+
+    @property
+    def column_types(self) -> Mapping[str, str]:
+        """The type of a column of the trail by the form of its values."""
+        ...
+
+    def functions(self) -> list[str]:
+        """The statements that create what the triggers of all tables call."""
+        ...
+
+    def triggers(self, table: str, audit: Audit) -> list[str]:
+        """The statements that create a table's triggers."""
+        ...
+
+    def drop_triggers(self, table: str, audit: Audit) -> list[str]:
+        """The statements that remove them; a trigger that does not exist is no error."""
+        ...
+
+    def instant(self, instant: datetime) -> Any:
+        """An instant as the trail's own are compared with it."""
+        ...
+
+    def value(self, field: FieldPlan, value: Any, prefix: str | None) -> Any:
+        """A value of the trail as clients know it; raises `TypeError`, `ValueError` or `ArithmeticError`."""
+        ...
 
 
 class Dialect(Protocol):
@@ -54,6 +85,20 @@ class Dialect(Protocol):
     @property
     def numbers_parameters(self) -> bool:
         """Whether parameters of the author's own SQL are `$1`, else `?`; and comments may be nested."""
+        ...
+
+    @property
+    def now(self) -> str:
+        """The present instant as SQL, in the form of a column that holds instants."""
+        ...
+
+    @property
+    def audit(self) -> AuditDialect:
+        """How the audit trail is kept."""
+        ...
+
+    def truth(self, column: str) -> str | None:
+        """The condition of a column (a quoted name) that holds True or False; None where its type says that."""
         ...
 
     @property

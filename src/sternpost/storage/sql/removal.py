@@ -7,107 +7,36 @@ row that restricts it is an error, one that cascades is marked as well, and one 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
-
-from sqlalchemy import ColumnElement, delete, select, update
+from typing import Any, Protocol
 
 from sternpost.errors import StillReferenced
 from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
-from sternpost.plan.query import ALL
-from sternpost.ports.storage import EVERY_TENANT, Visibility
-from sternpost.storage.sql.codecs import Codecs
-from sternpost.storage.sql.conditions import Conditions, constant
+from sternpost.ports.storage import EVERY_TENANT, Values, Visibility
 from sternpost.storage.sql.failures import ConstraintFailed, client_error
 from sternpost.storage.sql.reads import KEY, KEYS
-from sternpost.storage.sql.schema import DELETED, Schema
-from sternpost.storage.sql.statement import Assembly, Statement
-
-if TYPE_CHECKING:
-    from sternpost.storage.sql.session import SqlSession
-    from sternpost.storage.sql.statements import Statements
+from sternpost.storage.sql.removals import AT
+from sternpost.storage.sql.statement import Statement
+from sternpost.storage.sql.statements import Statements
 
 EVERY_ROW = Visibility(every=True, deleted=True)
-AT = "our.at"
 
 
-class Removals:
-    """Writes the statements of such removals, by arrays of keys."""
+class Work(Protocol):
+    """What a removal needs of its session."""
 
-    def __init__(self, schema: Schema, codecs: Codecs, conditions: Conditions, alias_prefix: str) -> None:
-        self.plan: Plan = schema.plan
-        self.schema = schema
-        self.dialect = schema.dialect
-        self.codecs = codecs
-        self.conditions = conditions
-        self.gate = conditions.gate
-        self._alias_prefix = alias_prefix
+    plan: Plan
+    statements: Statements
+    visibility: Visibility
 
-    def lock(self, resource_name: str) -> Statement:
-        """Those of an array of keys that exist, kept from new references until the transaction ends."""
-        resource, table, assembly = self._of(resource_name)
-        query = select(table.c.id).where(*self._among(table.c.id, resource, "id", table, assembly))
-        return assembly.statement(query.with_for_update(of=table) if self.dialect.locks_rows else query)
-
-    def remove(self, resource_name: str) -> Statement:
-        """Removes an array of rows, or marks them as deleted at an instant."""
-        resource, table, assembly = self._of(resource_name)
-        wanted = self._among(table.c.id, resource, "id", table, assembly)
-        if not resource.soft_delete:
-            return assembly.statement(delete(table).where(*wanted))
-        changes = self.gate.bump_version(resource, table, {DELETED: assembly.named(AT)})
-        return assembly.statement(update(table).where(*wanted).values(changes))
-
-    def referring(self, resource_name: str, field: str) -> Statement:
-        """The keys of the rows that refer to one of an array of keys."""
-        resource, table, assembly = self._of(resource_name)
-        return assembly.statement(
-            select(table.c.id).where(*self._among(table.c[field], resource, field, table, assembly))
-        )
-
-    def nullify(self, resource_name: str, field: str) -> Statement:
-        """Sets a reference to null where it points at one of an array of keys."""
-        resource, table, assembly = self._of(resource_name)
-        changes: dict[str, Any] = {field: constant("NULL")}
-        changes |= {other.name: assembly.named(AT) for other in resource.fields if other.generated == "updated"}
-        pointing = self.dialect.is_any_of(table.c[field], assembly.named(KEYS), resource.fields_by_name[field])
-        changed = update(table).where(pointing).values(self.gate.bump_version(resource, table, changes))
-        return assembly.statement(changed)
-
-    def deleted(self, resource_name: str) -> Statement:
-        """Of a row by its key, deleted or not: when it was deleted, and what it refers to."""
-        resource, table, assembly = self._of(resource_name)
-        columns = [table.c[DELETED], *(table.c[field.name] for field in self.plan.checked_references(resource))]
-        query = select(*columns).where(
-            self._is(resource, table, assembly), *self.conditions.rows(resource, table, ALL, assembly)
-        )
-        return assembly.statement(query.with_for_update(of=table) if self.dialect.locks_rows else query)
-
-    def undelete(self, resource_name: str) -> Statement:
-        """Makes a row one that is not deleted."""
-        resource, table, assembly = self._of(resource_name)
-        changes = self.gate.bump_version(resource, table, {DELETED: constant("NULL")})
-        return assembly.statement(update(table).where(self._is(resource, table, assembly)).values(changes))
-
-    def deleted_along(self, resource_name: str, field: str) -> Statement:
-        """The keys of the rows that refer to a row and were deleted at one instant."""
-        resource, table, assembly = self._of(resource_name)
-        reference = resource.fields_by_name[field]
-        referring = table.c[field] == self.dialect.compared(assembly.named(KEY), reference)
-        at = self.dialect.compared(assembly.named(AT), resource.fields_by_name[DELETED])
-        return assembly.statement(select(table.c.id).where(referring, table.c[DELETED] == at))
-
-    def _among(
-        self, column: Any, resource: ResourcePlan, field: str, table: Any, assembly: Assembly
-    ) -> list[ColumnElement[bool]]:
-        keys = self.dialect.is_any_of(column, assembly.named(KEYS), resource.fields_by_name[field])
-        return [keys, *self.conditions.rows(resource, table, ALL, assembly)]
-
-    def _is(self, resource: ResourcePlan, table: Any, assembly: Assembly) -> ColumnElement[bool]:
-        return table.c.id == self.dialect.compared(assembly.named(KEY), resource.fields_by_name["id"])
-
-    def _of(self, name: str) -> tuple[ResourcePlan, Any, Assembly]:
-        return self.plan.by_name[name], self.schema.tables[name], Assembly(self.dialect, self._alias_prefix)
+    def savepoint(self) -> AbstractAsyncContextManager[None]: ...
+    async def run(self, statement: Statement, named: Mapping[str, Any]) -> int: ...
+    async def fetch(self, statement: Statement, named: Mapping[str, Any]) -> Sequence[Any]: ...
+    async def keys(self, statement: Statement, named: Mapping[str, Any]) -> list[Any]: ...
+    async def refuse_unseen(self, resource: str, rows: Sequence[Values]) -> None: ...
+    def digits(self, key: Any) -> Any: ...
 
 
 class Removal:
@@ -117,7 +46,7 @@ class Removal:
         at: the instant; None does where no row is kept.
     """
 
-    def __init__(self, session: SqlSession, at: datetime | None) -> None:
+    def __init__(self, session: Work, at: datetime | None) -> None:
         self.session = session
         self.plan = session.plan
         self.across = session.statements.of(EVERY_TENANT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
@@ -25,23 +26,22 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from sternpost.plan.audit import Audit, link_audit, row_audit
 from sternpost.plan.indexes import indexes
-from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
+from sternpost.plan.model import DELETED_FIELD, FieldPlan, Kind, Plan, RelationPlan, ResourcePlan
+from sternpost.plan.rules import rules_of
+from sternpost.ports.migrator import SCHEMA_TABLE
 from sternpost.storage.sql.api_keys import api_keys_table
-from sternpost.storage.sql.audit import Audit, audit_functions, audit_table, audit_triggers, link_audit, row_audit
+from sternpost.storage.sql.audit import audit_table
+from sternpost.storage.sql.checks import condition, literal
 from sternpost.storage.sql.dialect import ColumnType, Dialect
 
-SCHEMA_TABLE = "sternpost_schema"
-"""Holds the fingerprint of the contract that the schema was made for."""
-
-VERSION_TABLE = "alembic_version"
-"""Holds the name of the last migration, where there are migrations."""
-
-DELETED = "deleted_at"
+DELETED = DELETED_FIELD
 """The column of rows that are kept when they are deleted."""
 
 _ON_DELETE = {"restrict": "RESTRICT", "cascade": "CASCADE", "set_null": "SET NULL"}
-_INT64 = (-(2**63), 2**63 - 1)
+_READ: dict[Kind, Callable[[str], Any]] = {"date": date.fromisoformat, "datetime": datetime.fromisoformat}
+"""Defaults that a plan holds as text and a driver takes otherwise."""
 
 
 def alive(table: FromClause) -> ColumnElement[bool]:
@@ -95,10 +95,9 @@ class Schema:
             statements.extend(
                 _tidy(str(CreateIndex(index).compile(dialect=self.dialect.compiler))) for index in indexes
             )
-        database = self.dialect.name
-        statements += audit_functions(database) if self.audits else []
+        statements += self.dialect.audit.functions() if self.audits else []
         for name, audits in self.audits.items():
-            statements += [text for audit in audits for text in audit_triggers(name, audit, database)]
+            statements += [text for audit in audits for text in self.dialect.audit.triggers(name, audit)]
         return statements
 
     @cached_property
@@ -110,6 +109,8 @@ class Schema:
                 ({key: value for key, value in column.items() if key != "fill"} for column in table["columns"]),
                 key=lambda column: column["name"],
             )
+            for rule in table["rules"].values():
+                rule.pop("rules", None)  # its SQL says the same
         return hashlib.sha256(orjson.dumps(described, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
     def describe(self) -> dict[str, dict[str, Any]]:
@@ -126,7 +127,7 @@ class Schema:
         for rule in table.constraints:
             match rule:
                 case CheckConstraint():
-                    rules[str(rule.name)] = {"kind": "check", "sql": str(rule.sqltext)}
+                    rules[str(rule.name)] = {"kind": "check", "sql": str(rule.sqltext), "rules": rule.info["rules"]}
                 case ForeignKeyConstraint():
                     rules[str(rule.name)] = {
                         "kind": "foreign key",
@@ -167,7 +168,7 @@ class Schema:
             )
             return str(compiled)
 
-        where = index.dialect_options[self.dialect.name].get("where")
+        where = index.dialect_options[self.dialect.compiler.name].get("where")
         return {
             "columns": [text_of(expression) for expression in index.expressions],
             "unique": bool(index.unique),
@@ -204,9 +205,9 @@ class Schema:
         if not resource.soft_delete:
             rules += [UniqueConstraint(*group, name=name) for name, group in unique]
         rules += [
-            CheckConstraint(text(condition), name=f"ck_{resource.table}_{field.name}")
+            CheckConstraint(text(checked), name=f"ck_{resource.table}_{field.name}", info={"rules": rules_of(field)})
             for field in resource.fields
-            if (condition := self._check(field))
+            if (checked := condition(field, self.dialect))
         ]
         if self.plan.external:  # its keys and rules are known to the database, which is all that they are needed for
             return Table(resource.table, self.metadata, *columns, schema=resource.schema)
@@ -239,22 +240,23 @@ class Schema:
     def _fill(self, field: FieldPlan) -> str | None:
         """The value of a new column in existing rows, as SQL; None if only the author can decide it."""
         if field.generated in ("created", "updated"):
-            return "now()" if self.dialect.name == "postgresql" else "strftime('%Y-%m-%dT%H:%M:%f', 'now')"
+            return self.dialect.now
         if field.generated == "version":
             return "1"
         if field.default is None or field.computed is not None:
             return None
         encode = self.dialect.encode(field)
-        value = encode(field.default) if encode else field.default
+        default = _READ[field.kind](field.default) if field.kind in _READ else field.default
+        value = encode(default) if encode else default
         match value:
             case bool():
                 return str(value).upper()
             case int() | float() | Decimal():
                 return str(value)
             case datetime() | date():
-                return _literal(value.isoformat())
+                return literal(value.isoformat())
             case _:
-                return _literal(str(value))
+                return literal(str(value))
 
     def _link_table(self, resource: ResourcePlan, relation: RelationPlan) -> Table:
         target = self.plan.by_name[relation.target]
@@ -282,38 +284,10 @@ class Schema:
     def _link(self, relation: RelationPlan, column: str, target: ResourcePlan) -> ForeignKey:
         return ForeignKey(f"{target.table}.id", ondelete="CASCADE", name=f"fk_{relation.link_table}_{column}")
 
-    def _check(self, field: FieldPlan) -> str | None:
-        field = field.as_stored
-        name = f'"{field.column_name}"'
-        parts: list[str] = []
-        if field.choices:
-            parts.append(f"{name} IN ({', '.join(_literal(choice) for choice in field.choices)})")
-        if field.kind == "string":
-            if field.min_length:
-                parts.append(f"length({name}) >= {field.min_length}")
-            if field.max_length:
-                parts.append(f"length({name}) <= {field.max_length}")
-        if field.kind in ("integer", "number", "decimal"):
-            encode = self.dialect.encode(field)
-            for symbol, bound in ((">=", field.minimum), ("<=", field.maximum)):
-                if bound is not None and bound not in _INT64:
-                    parts.append(f"{name} {symbol} {_number(bound, encode)}")
-        if field.kind == "boolean" and self.dialect.name == "sqlite":
-            parts.append(f"{name} IN (0, 1)")
-        return " AND ".join(parts) or None
-
 
 def _form(field: FieldPlan) -> str:
     """What the values mean: two kinds may share a column type in one database."""
     return f"decimal({field.max_digits}, {field.decimal_places})" if field.kind == "decimal" else field.kind
-
-
-def _number(bound: Any, encode: Any) -> str:
-    return str(encode(Decimal(bound))) if encode and isinstance(bound, str) else str(bound)
-
-
-def _literal(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
 
 
 def _tidy(statement: str) -> str:

@@ -14,7 +14,7 @@ from sternpost.storage.sql.dialect import Codec, Dialect
 from sternpost.storage.sql.gate import Gate
 from sternpost.storage.sql.groups import Groups
 from sternpost.storage.sql.reads import Listing, PointStatement, Reads
-from sternpost.storage.sql.removal import Removals
+from sternpost.storage.sql.removals import Removals
 from sternpost.storage.sql.schema import Schema
 from sternpost.storage.sql.statement import Statement
 from sternpost.storage.sql.writes import Writes

@@ -7,7 +7,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class FoundColumn:
     """One column.
 
     Attributes:
@@ -35,7 +35,7 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class ForeignKey:
+class FoundForeignKey:
     """Columns that hold the key of another table's row; `on_delete` in SQL's words."""
 
     columns: tuple[str, ...]
@@ -46,7 +46,7 @@ class ForeignKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class FoundTable:
     """One table.
 
     Attributes:
@@ -58,16 +58,16 @@ class Table:
 
     schema: str | None
     name: str
-    columns: tuple[Column, ...]
+    columns: tuple[FoundColumn, ...]
     key: tuple[str, ...]
     unique: tuple[tuple[str, ...], ...] = ()
-    foreign_keys: tuple[ForeignKey, ...] = ()
+    foreign_keys: tuple[FoundForeignKey, ...] = ()
     indexed: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
     comment: str = ""
 
     @property
-    def key_column(self) -> Column:
+    def key_column(self) -> FoundColumn:
         """The column of a key that is one column."""
         (name,) = self.key
         return next(column for column in self.columns if column.name == name)
@@ -83,5 +83,5 @@ class Found:
     """The tables of a database, and what else there is that is none, with the reason."""
 
     dialect: str
-    tables: tuple[Table, ...]
+    tables: tuple[FoundTable, ...]
     left_out: tuple[tuple[str, str], ...] = ()

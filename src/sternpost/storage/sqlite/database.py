@@ -17,6 +17,7 @@ from sternpost.plan.model import Plan
 from sternpost.plan.query import Select
 from sternpost.ports.audit import AuditTrail
 from sternpost.ports.keys import KeyStore
+from sternpost.ports.migrator import SCHEMA_TABLE, VERSION_TABLE
 from sternpost.ports.storage import (
     EVERY_TENANT,
     NO_TENANT,
@@ -35,7 +36,6 @@ from sternpost.storage.sql.external import Columns, named_tables, refuse_externa
 from sternpost.storage.sql.failures import OTHER_SCHEMA, OnlyReads, behind
 from sternpost.storage.sql.grouping import Grouping
 from sternpost.storage.sql.reader import SqlReader
-from sternpost.storage.sql.schema import SCHEMA_TABLE, VERSION_TABLE
 from sternpost.storage.sql.session import SqlSession
 from sternpost.storage.sql.statements import Statements
 from sternpost.storage.sql.tenants import of_tenant

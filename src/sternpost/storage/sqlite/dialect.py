@@ -15,6 +15,7 @@ from sqlalchemy.dialects import sqlite
 from sternpost.plan.model import FieldPlan, Kind
 from sternpost.storage.sql.dialect import Codec, ColumnType, Dialect, quoted
 from sternpost.storage.sql.external import checked, utc
+from sternpost.storage.sqlite.audit import SqliteAudit
 
 _TYPES: dict[Kind, str] = {
     "id": "TEXT",
@@ -46,8 +47,14 @@ class SqliteDialect:
     numbers_parameters = False
     table_options: dict[str, Any] = {"sqlite_strict": True}  # noqa: RUF012  (part of the Dialect protocol)
 
+    now = "strftime('%Y-%m-%dT%H:%M:%f', 'now')"
+
     def __init__(self) -> None:
         self.compiler = sqlite.dialect(paramstyle="qmark")
+        self.audit = SqliteAudit(self.decode)
+
+    def truth(self, column: str) -> str | None:
+        return f"{column} IN (0, 1)"
 
     @property
     def external(self) -> Dialect:

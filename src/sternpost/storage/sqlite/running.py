@@ -9,8 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import astuple
 from typing import Any, Protocol, TypeVar
 
+from sternpost.plan.audit import AUDIT_TABLE
 from sternpost.ports.storage import Origin
-from sternpost.storage.sql.audit import AUDIT_TABLE
 from sternpost.storage.sql.reads import PointStatement
 from sternpost.storage.sqlite.failures import FileLocked, guarded
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sternpost.errors import StartupError
-from sternpost.storage.sql.tables import Column, ForeignKey, Found, Table
+from sternpost.storage.sql.tables import Found, FoundColumn, FoundForeignKey, FoundTable
 
 SAMPLES = 1000
 """Values looked at where a column's type does not tell how they are kept."""
@@ -53,7 +53,7 @@ def _shadow_tables(connection: sqlite3.Connection) -> set[str]:
     }
 
 
-def _table(connection: sqlite3.Connection, name: str, sql: str, names: dict[str, str]) -> Table:
+def _table(connection: sqlite3.Connection, name: str, sql: str, names: dict[str, str]) -> FoundTable:
     information = connection.execute("SELECT * FROM pragma_table_xinfo(?)", (name,)).fetchall()
     key = tuple(str(row[1]) for row in sorted(information, key=lambda row: row[5]) if row[5])
     columns = tuple(_column(connection, name, sql, row, key) for row in information if row[6] != 1)
@@ -68,7 +68,7 @@ def _table(connection: sqlite3.Connection, name: str, sql: str, names: dict[str,
             indexed.append(str(over[0]))
         if index[2] and not index[4] and index[3] != "pk":
             unique.append(tuple(map(str, over)))
-    return Table(
+    return FoundTable(
         None,
         name,
         columns,
@@ -82,7 +82,7 @@ def _table(connection: sqlite3.Connection, name: str, sql: str, names: dict[str,
 
 def _column(
     connection: sqlite3.Connection, table: str, sql: str, row: tuple[object, ...], key: tuple[str, ...]
-) -> Column:
+) -> FoundColumn:
     name, declared = str(row[1]), str(row[2] or "")
     match = _TYPE.fullmatch(declared)
     kind, first, second = (match[1], match[2], match[3]) if match else (declared, None, None)
@@ -96,7 +96,7 @@ def _column(
         found = connection.execute(f"SELECT {quoted} FROM {holder} WHERE {quoted} IS NOT NULL LIMIT {SAMPLES}")
         samples = tuple(value for (value,) in found)
     is_text = "CHAR" in kind.upper() or "TEXT" in kind.upper()
-    return Column(
+    return FoundColumn(
         name=name,
         type=kind.upper(),
         nullable=not row[3] and name not in key,
@@ -110,7 +110,7 @@ def _column(
     )
 
 
-def _foreign_keys(connection: sqlite3.Connection, name: str, names: dict[str, str]) -> Iterator[ForeignKey]:
+def _foreign_keys(connection: sqlite3.Connection, name: str, names: dict[str, str]) -> Iterator[FoundForeignKey]:
     rows = connection.execute("SELECT * FROM pragma_foreign_key_list(?) ORDER BY id DESC, seq", (name,)).fetchall()
     by_id: dict[int, list[tuple[object, ...]]] = {}
     for row in rows:
@@ -121,7 +121,7 @@ def _foreign_keys(connection: sqlite3.Connection, name: str, names: dict[str, st
         if None in remote:  # REFERENCES without columns means the key
             found = connection.execute("SELECT name FROM pragma_table_info(?) WHERE pk ORDER BY pk", (target,))
             remote = [row[0] for row in found]
-        yield ForeignKey(
+        yield FoundForeignKey(
             _as_declared(connection, name, [part[3] for part in parts]),
             None,
             target,

@@ -15,8 +15,8 @@ from typing import Any, cast
 
 import orjson
 
+from sternpost.derive.diff import Difference
 from sternpost.errors import StartupError
-from sternpost.plan.diff import Difference
 
 WAIVERS = "contract-waivers.toml"
 COMPILE_SECONDS = 120

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sternpost.migrations.shape import Column, Database, Index, Rule, Sql, Table, Type
-from sternpost.storage.sql.audit import Audit
+from sternpost.plan.audit import Audit
+from sternpost.ports.schema import Column, DatabaseName, Index, Rule, Sql, TableShape, Type
 
 BATCH_ROWS = 1000
 
@@ -34,7 +34,7 @@ class _Step:
 class CreateTable(_Step):
     """A new table with its rules and indexes."""
 
-    table: Table
+    table: TableShape
 
     @property
     def additive(self) -> bool:
@@ -193,7 +193,7 @@ class RenameRule(_Step):
     table: str
     name: str
     to: str
-    only: Database | None = None
+    only: DatabaseName | None = None
 
     @property
     def title(self) -> str:
@@ -328,7 +328,7 @@ class DropAudit(_Step):
 
     table: str
     audit: Audit
-    only: Database | None = None
+    only: DatabaseName | None = None
 
     @property
     def additive(self) -> bool:

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+from urllib.parse import urlsplit, urlunsplit
 
 from sternpost.errors import StartupError
-from sternpost.migrations.actions import (
-    Action,
-    Mode,
-    create_index,
-    create_table,
-    operations_on,
-    reason,
-    rendered,
-    rule_text,
-)
-from sternpost.migrations.shape import Index, Unique
-from sternpost.migrations.steps import (
+from sternpost.plan.audit import AUDIT_TABLE
+from sternpost.plan.model import Plan
+from sternpost.ports.migrator import Action, Connection, Mode
+from sternpost.ports.schema import DatabaseName, Index, Type, Unique
+from sternpost.ports.steps import (
     AddAudit,
     AddColumn,
     AddIndex,
@@ -43,18 +40,20 @@ from sternpost.migrations.steps import (
     Step,
     Update,
 )
+from sternpost.storage.postgresql.audit import AUDIT_FUNCTIONS
 from sternpost.storage.postgresql.dialect import PostgresqlDialect
-from sternpost.storage.sql.audit import (
-    AUDIT_FUNCTIONS,
-    AUDIT_TABLE,
-    audit_functions,
-    audit_triggers,
-    drop_audit_triggers,
-)
+from sternpost.storage.sql.checks import literal
 from sternpost.storage.sql.dialect import ColumnType
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
+from sternpost.storage.sql.migrating import (
+    bookkeeping,
+    create_index,
+    create_table,
+    operations_on,
+    reason,
+    rendered,
+    rule_text,
+)
+from sternpost.storage.sql.schema import Schema
 
 T = TypeVar("T")
 _Part = tuple[Mode, tuple[str, ...]]
@@ -64,13 +63,14 @@ LOCK_TIMEOUT_SECONDS = 5.0
 
 _LOCK = "hashtext('sternpost schema')"
 _PAUSE_SECONDS = 0.1
-_DIALECT = PostgresqlDialect().compiler
+_DIALECT = PostgresqlDialect()
 
 
-class PostgresqlTarget:
+class PostgresqlMigrator:
     """A PostgreSQL database to migrate."""
 
-    kind = "postgresql"
+    name: DatabaseName = "postgresql"
+    bookkeeping = bookkeeping(whole="BIGINT")
 
     def __init__(self, url: str, *, lock_timeout_seconds: float = LOCK_TIMEOUT_SECONDS) -> None:
         self.url = url
@@ -128,6 +128,26 @@ class PostgresqlTarget:
         """The actions of the steps."""
         return [action for step in steps for action in _actions(step)]
 
+    def create_statements(self, plan: Plan) -> list[str]:
+        return Schema(plan, _DIALECT).ddl()
+
+    def quote(self, name: str) -> str:
+        return _quote(name)
+
+    def literal(self, type: Type, value: Any) -> str:
+        match value:
+            case bool():
+                return str(value).upper()
+            case int() | Decimal():
+                return str(value)
+            case datetime():
+                return literal(f"{value.replace(tzinfo=None).isoformat()}Z")
+            case _:
+                return literal(str(value))
+
+    def reason(self, error: Exception) -> str | None:
+        return reason(error)
+
     def begin(self, connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN")
 
@@ -150,8 +170,49 @@ class PostgresqlTarget:
         return found
 
 
+@contextmanager
+def scratch(url: str) -> Generator[Callable[[], PostgresqlMigrator]]:
+    """Makes empty databases on the server of `url`, which go away at the end. Its own database is not touched."""
+    made: list[str] = []
+
+    def create() -> PostgresqlMigrator:
+        name = f"sternpost_verify_{secrets.token_hex(6)}"
+        _on_server(url, f'CREATE DATABASE "{name}" TEMPLATE template0')
+        made.append(name)
+        parts = urlsplit(url)
+        return PostgresqlMigrator(urlunsplit(parts._replace(path=f"/{name}")))
+
+    try:
+        yield create
+    finally:
+        for name in made:
+            _on_server(url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def _on_server(url: str, statement: str) -> None:
+    async def run() -> None:
+        import asyncpg
+
+        connect: Any = getattr(asyncpg, "connect")  # noqa: B009  (its own annotations are incomplete)
+        try:
+            connection = await connect(url, timeout=10)
+            try:
+                await connection.execute(statement)
+            finally:
+                await connection.close()
+        except (OSError, asyncpg.PostgresError) as error:
+            raise StartupError(f"No scratch database can be created on the server of {_shown(url)}: {error}") from error
+
+    asyncio.run(run())
+
+
+def _shown(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.hostname}:{parts.port or 5432}{parts.path}"
+
+
 def _quote(name: str) -> str:
-    return _DIALECT.identifier_preparer.quote(name)
+    return _DIALECT.compiler.identifier_preparer.quote(name)
 
 
 def _actions(step: Step) -> list[Action]:
@@ -165,24 +226,26 @@ def _actions(step: Step) -> list[Action]:
 def _parts(step: Step) -> list[_Part]:
     match step:
         case CreateTable():
-            return [("together", rendered(_DIALECT, lambda op: create_table(op, step.table, "postgresql")))]
+            return [("together", rendered(_DIALECT.compiler, lambda op: create_table(op, step.table, "postgresql")))]
         case DropTable():
             functions = AUDIT_FUNCTIONS if step.table == AUDIT_TABLE else ()
             gone = tuple(f"DROP FUNCTION IF EXISTS {name}() CASCADE" for name in functions)  # with tables that go later
-            return [("together", (*rendered(_DIALECT, lambda op: op.drop_table(step.table)), *gone))]
+            return [("together", (*rendered(_DIALECT.compiler, lambda op: op.drop_table(step.table)), *gone))]
         case RenameTable():
-            return [("together", rendered(_DIALECT, lambda op: op.rename_table(step.table, step.to)))]
+            return [("together", rendered(_DIALECT.compiler, lambda op: op.rename_table(step.table, step.to)))]
         case AddColumn():
             column = f"{_quote(step.column.name)} {step.column.type.postgresql}"
             suffix = "" if step.column.nullable else " NOT NULL"
             return [("together", (f"ALTER TABLE {_quote(step.table)} ADD COLUMN {column}{suffix}",))]
         case DropColumn():
-            return [("together", rendered(_DIALECT, lambda op: op.drop_column(step.table, step.column)))]
+            return [("together", rendered(_DIALECT.compiler, lambda op: op.drop_column(step.table, step.column)))]
         case RenameColumn():
             return [
                 (
                     "together",
-                    rendered(_DIALECT, lambda op: op.alter_column(step.table, step.column, new_column_name=step.to)),
+                    rendered(
+                        _DIALECT.compiler, lambda op: op.alter_column(step.table, step.column, new_column_name=step.to)
+                    ),
                 )
             ]
         case ChangeType():
@@ -192,7 +255,7 @@ def _parts(step: Step) -> list[_Part]:
                 (
                     "together",
                     rendered(
-                        _DIALECT,
+                        _DIALECT.compiler,
                         lambda op: op.alter_column(step.table, step.column, type_=new, postgresql_using=using),
                     ),
                 )
@@ -217,12 +280,12 @@ def _parts(step: Step) -> list[_Part]:
         case RenameIndex():
             return [("together", (f"ALTER INDEX {_quote(step.index.name)} RENAME TO {_quote(step.to)}",))]
         case AddAudit():
-            made = audit_triggers(step.table, step.audit, "postgresql")
-            gone = drop_audit_triggers(step.table, step.audit, "postgresql")
-            return [("together", (*audit_functions("postgresql"), *gone, *made))]
+            made = _DIALECT.audit.triggers(step.table, step.audit)
+            gone = _DIALECT.audit.drop_triggers(step.table, step.audit)
+            return [("together", (*_DIALECT.audit.functions(), *gone, *made))]
         case DropAudit():
             return (
-                [("together", tuple(drop_audit_triggers(step.table, step.audit, "postgresql")))]
+                [("together", tuple(_DIALECT.audit.drop_triggers(step.table, step.audit)))]
                 if step.only != "sqlite"
                 else []
             )
@@ -234,7 +297,9 @@ def _parts(step: Step) -> list[_Part]:
 
 def _index(table: str, index: Index) -> tuple[str, ...]:
     """An index that was interrupted is left invalid, so what may be there goes first."""
-    made = rendered(_DIALECT, lambda op: create_index(op, table, index, "postgresql", postgresql_concurrently=True))
+    made = rendered(
+        _DIALECT.compiler, lambda op: create_index(op, table, index, "postgresql", postgresql_concurrently=True)
+    )
     return (f"DROP INDEX CONCURRENTLY IF EXISTS {_quote(index.name)}", *made)
 
 

@@ -1,10 +1,14 @@
-"""CHECK conditions, as far as a contract can say the same: lists of values, bounds, lengths."""
+"""Reads a CHECK condition of an external database, or of a migration file, as the rules that it amounts to."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from decimal import Decimal, InvalidOperation
+from typing import Any, cast
+
+from sternpost.plan.rules import ColumnRule, Length, OneOf, Range
 
 _PARTS = r"""\s*(?:
         (?P<text>'(?:[^']|'')*')
@@ -17,17 +21,6 @@ _TOKENS = {True: re.compile(_PARTS % r"|\[[^\]]*\]", re.VERBOSE), False: re.comp
 _MORE_OF_A_TYPE = {"varying", "precision", "without", "with", "time", "zone"}
 _LENGTHS = {"length", "char_length", "character_length"}
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "!=": "!="}
-
-What = Literal["in", "<", "<=", ">", ">=", "!=", "length <", "length <=", "length >", "length >="]
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """What a condition says of one column."""
-
-    column: str
-    what: What
-    value: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +45,8 @@ class _Unknown(Exception):
     """The condition says something that is not understood here."""
 
 
-def facts(condition: str, *, brackets_quote: bool) -> list[Fact] | None:
-    """What a condition says, or None where a contract cannot say all of it.
+def rules_in(condition: str, *, brackets_quote: bool) -> tuple[ColumnRule, ...] | None:
+    """What a condition says, in its order, or None where rules cannot say all of it.
 
     Args:
         brackets_quote: whether `[name]` is a name, as in SQLite; in PostgreSQL brackets belong to arrays.
@@ -63,9 +56,18 @@ def facts(condition: str, *, brackets_quote: bool) -> list[Fact] | None:
         node = parser.either()
         if parser.tokens:
             raise _Unknown
-        return _said(node)
+        return tuple(_said(node))
     except _Unknown:
         return None
+
+
+def quoted_names(condition: str) -> frozenset[str]:
+    """The names in double quotes that a condition mentions, as all columns stand in conditions of our own."""
+    try:
+        tokens = _tokens(condition, brackets_quote=False)
+    except _Unknown:
+        return frozenset()
+    return frozenset(text[1:-1].replace('""', '"') for kind, text in tokens if kind == "quoted")
 
 
 def _tokens(condition: str, *, brackets_quote: bool) -> list[tuple[str, str]]:
@@ -191,42 +193,71 @@ class _Parser:
             raise _Unknown
 
 
-def _said(node: Any) -> list[Fact]:
+def _said(node: Any) -> list[ColumnRule]:
     match node:
         case _Node("and", parts):
-            return [fact for part in parts for fact in _said(part)]
+            return [rule for part in parts for rule in _said(part)]
         case _Node("or", parts):
             return _alternatives(parts)
         case _Node("not null", (_Column(),)):
             return []
         case _Node("in", (_Column(name), values)):
-            return [Fact(name, "in", _plain(values))]
+            return [OneOf(name, _plain(values))]
         case _Node("=", (_Column(name), _Value(value))) | _Node("=", (_Value(value), _Column(name))):
-            return [Fact(name, "in", (value,))]
+            return [OneOf(name, (value,))]
         case _Node("<" | "<=" | ">" | ">=" | "!=" as sign, (_Value(value), other)):
             return _said(_Node(_FLIPPED[sign], (other, _Value(value))))
-        case _Node("!=" | "<" | "<=" | ">" | ">=" as sign, (_Column(name), _Value(value))):
-            return [Fact(name, sign, value)]
+        case _Node("!=", (_Column(name), _Value(""))):
+            return [Length(name, least=1)]
+        case _Node("<" | "<=" | ">" | ">=" as sign, (_Column(name), _Value(value))):
+            return [_bounded(name, sign, _number(value))]
         case _Node("<" | "<=" | ">" | ">=" as sign, (_Node(function, (_Column(name),)), _Value(value))) if (
             function in _LENGTHS
         ):
-            return [Fact(name, f"length {sign}", value)]  # pyright: ignore[reportArgumentType]
+            return [_long(name, sign, value)]
         case _:
             raise _Unknown
 
 
-def _alternatives(parts: tuple[Any, ...]) -> list[Fact]:
+def _bounded(column: str, sign: str, value: Decimal) -> Range:
+    if sign in (">", ">="):
+        return Range(column, least=value, above=sign == ">")
+    return Range(column, most=value, below=sign == "<")
+
+
+def _long(column: str, sign: str, value: str) -> Length:
+    if not value.isdigit():
+        raise _Unknown
+    if sign in (">", ">="):
+        return Length(column, least=int(value) + (sign == ">"))
+    return Length(column, most=int(value) - (sign == "<"))
+
+
+def _number(text: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise _Unknown from None
+    if not value.is_finite():
+        raise _Unknown
+    return value
+
+
+def _alternatives(parts: Iterable[Any]) -> list[ColumnRule]:
     """`x IS NULL OR …` says the rest of what is there; several values of one column are a list."""
     nulls = {part.parts[0] for part in parts if isinstance(part, _Node) and part.what == "null"}
     rest = [_said(part) for part in parts if not (isinstance(part, _Node) and part.what == "null")]
-    names = {fact.column for said in rest for fact in said}
+    names = {rule.column for said in rest for rule in said}
     if len(names) != 1 or not nulls <= {_Column(name) for name in names}:
         raise _Unknown
     if len(rest) == 1:
         return rest[0]
-    if not all(len(said) == 1 and said[0].what == "in" for said in rest):
-        raise _Unknown
-    return [Fact(names.pop(), "in", tuple(value for said in rest for value in said[0].value))]
+    values: list[str] = []
+    for said in rest:
+        if len(said) != 1 or not isinstance(said[0], OneOf):
+            raise _Unknown
+        values += said[0].values
+    return [OneOf(names.pop(), tuple(values))]
 
 
 def _plain(values: Any) -> tuple[Any, ...]:

@@ -1,44 +1,15 @@
-"""How a step is executed in one database: its statements, and which of them share a transaction."""
+"""What the migrators of all SQL databases share: alembic's rendering, tables and rules as SQL, reasons of refusals."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from sternpost.migrations.shape import Check, Database, ForeignKey, Index, Rule, Table, Unique
-from sternpost.migrations.steps import Update
+from sternpost.ports.migrator import PROGRESS_TABLE, SCHEMA_TABLE
+from sternpost.ports.schema import Check, DatabaseName, ForeignKey, Index, Rule, TableShape, Unique
 
 if TYPE_CHECKING:
     from alembic.operations import Operations
-    from sqlalchemy.engine import Connection
-    from sqlalchemy.exc import DBAPIError
-
-Mode = Literal["together", "alone", "outside", "batches"]
-"""In one transaction with its neighbours; in one of its own; in none; in one for each batch."""
-
-
-@dataclass(frozen=True)
-class Action:
-    """A part of a migration that is done or not done.
-
-    Attributes:
-        statements: its SQL, where that is known without a database.
-        run: instead of the statements, where it is not.
-    """
-
-    title: str
-    mode: Mode = "together"
-    statements: tuple[str, ...] = ()
-    run: Callable[[Connection], None] | None = None
-    update: Update | None = None
-
-    def perform(self, connection: Connection) -> None:
-        for statement in self.statements:
-            connection.exec_driver_sql(statement)
-        if self.run is not None:
-            self.run(connection)
-
 
 _ADVICE = {
     "55P03": "another session holds a lock that this step needs; end that session, or wait longer with --lock-timeout",
@@ -48,8 +19,12 @@ _ADVICE = {
 """Advice that the databases' own messages do not give, by the codes of PostgreSQL and SQLite."""
 
 
-def reason(error: DBAPIError) -> str:
-    """Why the database rejected a statement, with its own message, and what can be done about it."""
+def reason(error: Exception) -> str | None:
+    """Why the database rejected a statement, with its own message, and what can be done about it; None for another error."""
+    from sqlalchemy.exc import DBAPIError
+
+    if not isinstance(error, DBAPIError):
+        return None
     cause = str(error.orig)
     text = cause.removeprefix("<class ").partition("'>: ")[2] or cause
     code = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None)
@@ -57,7 +32,21 @@ def reason(error: DBAPIError) -> str:
     return text if advice is None else f"{text} ({advice})"
 
 
-def operations_on(connection: Connection) -> Operations:
+def bookkeeping(*, whole: str, options: str = "") -> dict[str, str]:
+    """The tables about the schema.
+
+    Args:
+        whole: the type of whole numbers.
+        options: what stands behind the columns.
+    """
+    return {
+        SCHEMA_TABLE: f"CREATE TABLE {SCHEMA_TABLE} (fingerprint TEXT NOT NULL, created_at TEXT NOT NULL){options}",
+        PROGRESS_TABLE: f"CREATE TABLE {PROGRESS_TABLE} (revision TEXT NOT NULL, direction TEXT NOT NULL, "
+        f"done {whole} NOT NULL, digest TEXT NOT NULL, position TEXT){options}",
+    }
+
+
+def operations_on(connection: Any) -> Operations:
     """Alembic's operations over a connection."""
     from alembic.migration import MigrationContext
     from alembic.operations import Operations
@@ -90,7 +79,7 @@ class _Written:
         """Nothing is held back."""
 
 
-def create_table(op: Operations, table: Table, database: Database, **options: Any) -> None:
+def create_table(op: Operations, table: TableShape, database: DatabaseName, **options: Any) -> None:
     """The table with its rules and indexes."""
     import sqlalchemy as sa
 
@@ -107,7 +96,7 @@ def create_table(op: Operations, table: Table, database: Database, **options: An
         create_index(op, table.name, index, database)
 
 
-def create_index(op: Operations, table: str, index: Index, database: Database, **options: Any) -> None:
+def create_index(op: Operations, table: str, index: Index, database: DatabaseName, **options: Any) -> None:
     """An index; a partial one where it says so."""
     import sqlalchemy as sa
 
@@ -117,7 +106,7 @@ def create_index(op: Operations, table: str, index: Index, database: Database, *
     op.create_index(index.name, table, columns, unique=index.unique, **options)
 
 
-def rule_text(rule: Rule, database: Database, quote: Callable[[str], str]) -> str | None:
+def rule_text(rule: Rule, database: DatabaseName, quote: Callable[[str], str]) -> str | None:
     """A rule as it stands in CREATE TABLE, without its name; None where the database has none."""
     match rule:
         case Check():
@@ -131,7 +120,7 @@ def rule_text(rule: Rule, database: Database, quote: Callable[[str], str]) -> st
             return f"FOREIGN KEY({columns}) REFERENCES {quote(rule.table)} ({targets}){action}"
 
 
-def _constraint(rule: Rule, database: Database) -> Any:
+def _constraint(rule: Rule, database: DatabaseName) -> Any:
     import sqlalchemy as sa
 
     match rule:

@@ -16,12 +16,12 @@ import pytest
 from shop import services
 from shop.contract import contract
 
-from sternpost.app.compare import Waiver, judge, read_waivers
-from sternpost.app.emit import plan_data
 from sternpost.compile.compiler import compile_contract
+from sternpost.derive.compare import Waiver, judge, read_waivers
+from sternpost.derive.diff import COMPARED, IRRELEVANT, compare, policy_from_data
+from sternpost.derive.emit import plan_data
 from sternpost.errors import StartupError
 from sternpost.plan import model
-from sternpost.plan.diff import COMPARED, IRRELEVANT, compare, policy_from_data
 
 SHOP: dict[str, Any] = orjson.loads(orjson.dumps(plan_data(compile_contract(contract, [services]))))
 
@@ -175,7 +175,7 @@ def test_every_attribute_is_compared_or_said_to_be_irrelevant(name: str) -> None
     attributes = {field.name for field in dataclasses.fields(getattr(model, name))}
     decided = COMPARED[name] | set(IRRELEVANT[name])
     assert not COMPARED[name] & set(IRRELEVANT[name])
-    assert attributes == decided, "decide in plan/diff.py: is it compared, or irrelevant to clients?"
+    assert attributes == decided, "decide in derive/diff.py: is it compared, or irrelevant to clients?"
 
 
 def test_waivers(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from sternpost.plan.policy import (
     fold,
     scopes,
 )
+from sternpost.plan.shapes import WRITABLE
 
 Class = Literal["breaking", "additive", "neutral"]
 Data = Mapping[str, Any]
@@ -96,7 +97,7 @@ def _versions(plan: Data) -> dict[str, Data]:
     return {one["api_version"]: one for one in (plan, *plan.get("older", ()))}
 
 
-# -- what is compared, by attribute; `tests/unit/plan/test_diff.py` asserts that every attribute stands in one place
+# -- what is compared, by attribute; `tests/unit/derive/test_diff.py` asserts that every attribute stands in one place
 
 COMPARED: dict[str, frozenset[str]] = {
     "Plan": frozenset(
@@ -196,6 +197,7 @@ IRRELEVANT: dict[str, dict[str, str]] = {
         "position_column": "storage",
         "owner_field": "stands in the policies that use it",
         "indexes": "storage",
+        "shape": "follows from fields, relations and operations",
     },
     "FieldPlan": {
         "sensitive": "masks log lines",
@@ -222,6 +224,8 @@ IRRELEVANT: dict[str, dict[str, str]] = {
         "on_item": "part of the path",
         "success_message": "stands in log lines only",
         "has_service": "what a service does is its own matter",
+        "takes": "follows from fields, relations and the kind of operation",
+        "query": "follows from fields, relations and the kind of operation",
     },
     "PayloadPlan": {"name": "stands in documentation only", "description": "stands in documentation only"},
 }
@@ -607,14 +611,11 @@ def _visible(resource: Data) -> dict[str, Data]:
     return {field["public_name"]: field for field in resource["fields"] if not field["hidden"]}
 
 
-_ACCEPTS = {"create": ("create", "always"), "replace": ("always",), "update": ("always",)}
-
-
 def _accepts(resource: Data) -> frozenset[str]:
     """The write rules of fields that some operation takes."""
     if resource.get("owned_by"):
-        return frozenset({"create", "always"})
-    return frozenset(rule for operation in resource["operations"] for rule in _ACCEPTS.get(operation["kind"], ()))
+        return frozenset(WRITABLE["create"])
+    return frozenset(rule for operation in resource["operations"] for rule in WRITABLE.get(operation["kind"], ()))
 
 
 def _written(field: Data, accepts: frozenset[str]) -> bool:

@@ -10,25 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sternpost.compile.compiler import Compiled
-from sternpost.data.where import OPERATORS
-from sternpost.plan.model import FieldPlan, Kind, Plan, RelationPlan, ResourcePlan
+from sternpost.kinds import KINDS, NUMBERS, Kind
+from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
 
 DATA_FIX = "Generate it again: sternpost contract emit --python {path}"
 _FINGERPRINT = re.compile(r"^# contract: ([0-9a-f]{64})$", re.MULTILINE)
 _HASH = re.compile(r"^# content: ([0-9a-f]{64})\n", re.MULTILINE)
 
-_TYPES: dict[Kind, str] = {
-    "id": "str",
-    "string": "str",
-    "integer": "int",
-    "number": "float",
-    "boolean": "bool",
-    "decimal": "Decimal",
-    "datetime": "datetime",
-    "date": "date",
-    "uuid": "UUID",
-    "json": "Any",
-}
 _IMPORTS = {
     "collections.abc": ("Sequence",),
     "datetime": ("date", "datetime"),
@@ -38,8 +26,11 @@ _IMPORTS = {
     "uuid": ("UUID",),
     "sternpost": ("Database", "Table"),
 }
-_NUMBERS = ("integer", "number", "decimal")
-_NO_LEAST = ("id", "uuid", "boolean", "json")
+_COUNTS, _EXACT, _INEXACT = KINDS["integer"], KINDS["decimal"], KINDS["number"]
+"""The kinds of counts, of exact averages, and of others; filters of groups compare with them."""
+
+_CHOICE, _ANYTHING = KINDS["enum"], KINDS["json"]
+"""The kinds whose filters are not the same for all fields: a choice has values of its own, and JSON has no values to name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +124,15 @@ class _Module:
         self.plan = compiled.plan
 
     def parts(self) -> Iterator[str]:
-        for kind in ("id", "uuid", "boolean", "string", "integer", "number", "decimal", "datetime", "date"):
-            used = any(field.kind == kind for resource in self.plan.resources for field in resource.fields)
-            if used or kind in ("integer", "decimal"):  # counts and averages are compared with these
-                for nullable in (False, True):
-                    yield self._filter(_filter_name(kind, nullable), OPERATORS[kind], _TYPES[kind], nullable)
-        yield _dictionary("JsonFilter", [Key("isNull", "bool", True)], total=True)
-        for kind in _NUMBERS:
+        used = {field.kind for resource in self.plan.resources for field in resource.fields}
+        for kind in KINDS.values():
+            if kind in (_CHOICE, _ANYTHING) or not (kind.name in used or kind in (_COUNTS, _EXACT)):
+                continue
             for nullable in (False, True):
+                yield self._filter(_filter_name(kind, nullable), kind, kind.annotation, nullable)
+        yield _dictionary("JsonFilter", [Key("isNull", "bool", True)], total=True)
+        for kind in KINDS.values():
+            for nullable in (False, True) if kind.number else ():
                 yield self._change(kind, nullable)
         for resource in self.plan.resources:
             yield from self._resource(resource)
@@ -160,14 +152,14 @@ class _Module:
 
     # -- what every resource shares
 
-    def _filter(self, name: str, operators: Iterable[str], type: str, nullable: bool) -> str:
+    def _filter(self, name: str, kind: Kind, type: str, nullable: bool) -> str:
         or_none = " | None" if nullable else ""
         types = {"in": f"Sequence[{type}]", "notIn": f"Sequence[{type}]", "isNull": "bool"}
         types |= {"eq": type + or_none, "ne": type + or_none, "mode": 'Literal["sensitive", "insensitive"]'}
-        return _dictionary(name, [Key(operator, types.get(operator, type)) for operator in operators])
+        return _dictionary(name, [Key(operator, types.get(operator, type)) for operator in kind.tests])
 
     def _change(self, kind: Kind, nullable: bool) -> str:
-        amount = _TYPES[kind] if kind != "decimal" else "Decimal | int"
+        amount = f"{kind.annotation} | int" if kind is _EXACT else kind.annotation
         keys = [Key(verb, amount) for verb in ("increment", "decrement", "multiply", "divide")]
         return _dictionary(_change_name(kind, nullable), [Key("set", amount + (" | None" if nullable else "")), *keys])
 
@@ -176,10 +168,10 @@ class _Module:
     def _resource(self, resource: ResourcePlan) -> Iterator[str]:
         name = resource.name
         for field in resource.fields:
-            if field.kind == "enum":
+            if field.kind == _CHOICE.name:
                 yield f"{_enum_name(resource, field)}: TypeAlias = Literal[{_literals(field.choices)}]"
                 yield self._filter(
-                    f"{name}{_camel(field.name)}Filter", OPERATORS["enum"], _enum_name(resource, field), field.nullable
+                    f"{name}{_camel(field.name)}Filter", _CHOICE, _enum_name(resource, field), field.nullable
                 )
         yield self._where(resource)
         yield from self._written(resource)
@@ -198,15 +190,9 @@ class _Module:
         keys = [Key("AND", f"{name}Where | Sequence[{name}Where]"), Key("OR", f"Sequence[{name}Where]")]
         keys.append(Key("NOT", f"{name}Where | Sequence[{name}Where]"))
         for field in resource.fields:
-            if field.kind == "json":
-                keys.append(Key(field.name, "JsonFilter"))
-                continue
-            filtered = (
-                f"{name}{_camel(field.name)}Filter"
-                if field.kind == "enum"
-                else _filter_name(field.kind, field.nullable)
-            )
-            keys.append(Key(field.name, f"{self._type(resource, field)} | {filtered}"))
+            filtered = _filter_of(resource, field, nullable=field.nullable)
+            takes_value = field.kind != _ANYTHING.name
+            keys.append(Key(field.name, f"{self._type(resource, field)} | {filtered}" if takes_value else filtered))
         for relation in resource.relations:
             target = relation.target
             if relation.kind == "one":
@@ -226,28 +212,14 @@ class _Module:
 
     def _written(self, resource: ResourcePlan) -> Iterator[str]:
         name = resource.name
-        create: list[Key] = []
+        authored, fields = resource.shape.authored, resource.fields_by_name
+        create = [
+            Key(member.name, self._type(resource, fields[member.name]), member.required) for member in authored.create
+        ]
         update: list[Key] = []
-        by_relation = {relation.local_field: relation for relation in resource.relations if relation.kind == "one"}
-        for field in resource.fields:
-            if field.computed is not None or field.generated in ("version", "deleted", "database"):
-                continue
-            kind = self._type(resource, field)
-            reference = by_relation.get(field.name)
-            needed = field.required and not field.nullable and reference is None and field.generated is None
-            needed = needed or (
-                field.generated is None
-                and reference is None
-                and not field.nullable
-                and field.default is None
-                and field.kind != "json"
-                and not field.caller_default
-                and not field.hidden
-            )
-            create.append(Key(field.name, kind, needed))
-            if field.name != "id" and field.generated != "tenant":
-                change = f" | {_change_name(field.kind, field.nullable)}" if field.kind in _NUMBERS else ""
-                update.append(Key(field.name, kind + change))
+        for field in (fields[name] for name in authored.update):
+            change = f" | {_change_name(KINDS[field.kind], field.nullable)}" if field.kind in NUMBERS else ""
+            update.append(Key(field.name, self._type(resource, field) + change))
         for relation in resource.relations:
             verbs = f"{name}{_camel(relation.name)}"
             yield self._nested(resource, relation, f"{verbs}Create", creating=True)
@@ -277,11 +249,11 @@ class _Module:
 
     def _order(self, resource: ResourcePlan) -> str:
         name = resource.name
-        names = [field.name for field in resource.fields if field.kind != "json"]
+        names = [field.name for field in resource.fields if KINDS[field.kind].ordered]
         for relation in resource.relations:
             if relation.kind == "one":
                 target = self.plan.by_name[relation.target]
-                names += [f"{relation.name}.{field.name}" for field in target.fields if field.kind != "json"]
+                names += [f"{relation.name}.{field.name}" for field in target.fields if KINDS[field.kind].ordered]
         values = _literals(text for each in names for text in (each, f"-{each}"))
         by = f"{name}By: TypeAlias = Literal[{values}]"
         nulls = _dictionary(
@@ -322,23 +294,18 @@ class _Module:
 
     def _groups(self, resource: ResourcePlan) -> Iterator[str]:
         name = resource.name
-        numbers = [field for field in resource.fields if field.kind in _NUMBERS]
-        compared = [field for field in resource.fields if field.kind not in _NO_LEAST]
+        numbers = [field for field in resource.fields if field.kind in NUMBERS]
+        compared = [field for field in resource.fields if KINDS[field.kind].extremes]
         yield (
             f"{name}Number: TypeAlias = Literal[{_literals(field.name for field in numbers)}]"
             if numbers
             else f"{name}Number: TypeAlias = Any"
         )
         yield _dictionary(f"{name}Values", [Key(field.name, self._type(resource, field)) for field in resource.fields])
-        yield _dictionary(f"{name}Sums", [Key(f.name, _filter_name(f.kind, False)) for f in numbers])
-        yield _dictionary(
-            f"{name}Averages", [Key(f.name, "NumberFilter" if f.kind == "number" else "DecimalFilter") for f in numbers]
-        )
-        least = [
-            Key(f.name, f"{name}{_camel(f.name)}Filter" if f.kind == "enum" else _filter_name(f.kind, False))
-            for f in compared
-        ]
-        yield _dictionary(f"{name}Extremes", least)
+        yield _dictionary(f"{name}Sums", [Key(f.name, _filter_of(resource, f)) for f in numbers])
+        averages = [Key(f.name, _filter_name(_INEXACT if f.kind == _INEXACT.name else _EXACT)) for f in numbers]
+        yield _dictionary(f"{name}Averages", averages)
+        yield _dictionary(f"{name}Extremes", [Key(f.name, _filter_of(resource, f)) for f in compared])
         having = [Key("count", "int | IntegerFilter"), Key("sum", f"{name}Sums"), Key("avg", f"{name}Averages")]
         yield _dictionary(f"{name}Having", [*having, Key("min", f"{name}Extremes"), Key("max", f"{name}Extremes")])
         texts = ["count", *(field.name for field in resource.fields)]
@@ -364,16 +331,25 @@ class _Module:
         return "\n".join(lines)
 
     def _type(self, resource: ResourcePlan, field: FieldPlan) -> str:
-        kind = _enum_name(resource, field) if field.kind == "enum" else _TYPES[field.kind]
-        return f"{kind} | None" if field.nullable and kind != "Any" else kind
+        if field.kind == _ANYTHING.name:
+            return _ANYTHING.annotation  # None is part of it
+        found = _enum_name(resource, field) if field.kind == _CHOICE.name else KINDS[field.kind].annotation
+        return f"{found} | None" if field.nullable else found
 
 
-def _filter_name(kind: Kind, nullable: bool) -> str:
-    return f"{'Nullable' if nullable else ''}{_camel(kind)}Filter"
+def _filter_of(resource: ResourcePlan, field: FieldPlan, *, nullable: bool = False) -> str:
+    """The filter of a field: that of its kind, or its own."""
+    if field.kind == _CHOICE.name:
+        return f"{resource.name}{_camel(field.name)}Filter"
+    return _filter_name(KINDS[field.kind], nullable and field.kind != _ANYTHING.name)
+
+
+def _filter_name(kind: Kind, nullable: bool = False) -> str:
+    return f"{'Nullable' if nullable else ''}{_camel(kind.name)}Filter"
 
 
 def _change_name(kind: Kind, nullable: bool) -> str:
-    return f"{'Nullable' if nullable else ''}{_camel(kind)}Change"
+    return f"{'Nullable' if nullable else ''}{_camel(kind.name)}Change"
 
 
 def _enum_name(resource: ResourcePlan, field: FieldPlan) -> str:

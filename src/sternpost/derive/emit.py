@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import orjson
 
-from sternpost.clock import SystemClock
 from sternpost.compile.compiler import Compiled
-from sternpost.ids import new_hex
-from sternpost.pipeline.runtime import Runtime
-from sternpost.protocols.rest.openapi import openapi
+from sternpost.derive.openapi.document import openapi
 from sternpost.storage.sql.dialect import Dialect
 from sternpost.storage.sql.explain import explain_operation
 from sternpost.storage.sql.statements import Statements
@@ -31,7 +28,7 @@ def emitted_files(compiled: Compiled) -> dict[str, bytes]:
     plan = compiled.plan
     files = {
         "plan.json": orjson.dumps(plan_data(compiled), option=_JSON),
-        "openapi.json": orjson.dumps(openapi(unserved_runtime(compiled)), option=_JSON),
+        "openapi.json": orjson.dumps(openapi(plan), option=_JSON),
     }
     for name, dialect in dialects().items():
         statements = Statements(plan, dialect)
@@ -45,21 +42,6 @@ def plan_data(compiled: Compiled) -> dict[str, Any]:
     plan = compiled.plan
     older = {"older": [version.plan.as_data() for version in compiled.older]} if compiled.older else {}
     return {"fingerprint": plan.fingerprint, **plan.as_data(), **older}
-
-
-def unserved_runtime(compiled: Compiled) -> Runtime:
-    """A runtime to describe, without database and credentials."""
-    nothing = cast("Any", None)
-    return Runtime(
-        compiled.plan,
-        compiled.classes,
-        compiled.functions,
-        storage=nothing,
-        authenticator=nothing,
-        clock=SystemClock(),
-        new_id=new_hex,
-        cursor_key=bytes(32),  # nothing is served: no cursor is ever made with it
-    )
 
 
 def _operations(statements: Statements) -> str:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import re
+import secrets
 import sqlite3
+import tempfile
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
+from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import IO, Any, TypeVar
 from urllib.parse import unquote
 
 from sternpost.errors import StartupError
-from sternpost.migrations.actions import Action, create_index, create_table, operations_on, reason, rendered, rule_text
-from sternpost.migrations.steps import (
+from sternpost.plan.model import Plan
+from sternpost.ports.migrator import Action, Connection
+from sternpost.ports.schema import DatabaseName, Type
+from sternpost.ports.steps import (
     AddAudit,
     AddColumn,
     AddIndex,
@@ -37,23 +43,31 @@ from sternpost.migrations.steps import (
     Step,
     Update,
 )
-from sternpost.storage.sql.audit import audit_triggers, drop_audit_triggers
+from sternpost.storage.sql.checks import literal
+from sternpost.storage.sql.migrating import (
+    bookkeeping,
+    create_index,
+    create_table,
+    operations_on,
+    reason,
+    rendered,
+    rule_text,
+)
+from sternpost.storage.sql.schema import Schema
 from sternpost.storage.sqlite.dialect import SqliteDialect
-
-if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection
 
 T = TypeVar("T")
 
-_DIALECT = SqliteDialect().compiler
+_DIALECT = SqliteDialect()
 _PAUSE_SECONDS = 0.05
 _Rebuilding = DropColumn | ChangeType | Nullable | AddRule | DropRule | RenameRule | ChangeCheck
 
 
-class SqliteTarget:
+class SqliteMigrator:
     """A SQLite file to migrate."""
 
-    kind = "sqlite"
+    name: DatabaseName = "sqlite"
+    bookkeeping = bookkeeping(whole="INTEGER", options=" STRICT")
 
     def __init__(self, url: str, *, lock_timeout_seconds: float = 5.0) -> None:
         self.path = Path(unquote(url.removeprefix("sqlite:///")))
@@ -111,6 +125,28 @@ class SqliteTarget:
                 actions.append(_rebuilding(table, changes))
         return actions
 
+    def create_statements(self, plan: Plan) -> list[str]:
+        return Schema(plan, _DIALECT).ddl()
+
+    def quote(self, name: str) -> str:
+        return _quote(name)
+
+    def literal(self, type: Type, value: Any) -> str:
+        match value:
+            case bool():
+                return str(int(value))
+            case Decimal() if type.digits is not None:
+                return str(int(value * 10 ** type.digits[1]))
+            case int() | Decimal():
+                return str(value)
+            case datetime():
+                return literal(value.replace(tzinfo=None).isoformat())
+            case _:
+                return literal(str(value))
+
+    def reason(self, error: Exception) -> str | None:
+        return reason(error)
+
     def begin(self, connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
@@ -141,6 +177,13 @@ class SqliteTarget:
         for name, table, text in connection.exec_driver_sql(_TRIGGER_TEXTS).fetchall():
             found[table]["triggers"][name] = _plain(text)
         return found
+
+
+@contextmanager
+def scratch() -> Generator[Callable[[], SqliteMigrator]]:
+    """Makes empty databases that go away at the end."""
+    with tempfile.TemporaryDirectory(prefix="sternpost-verify-") as folder:
+        yield lambda: SqliteMigrator(f"sqlite:///{Path(folder) / secrets.token_hex(6)}.sqlite")
 
 
 class TableText:
@@ -202,7 +245,7 @@ def _split(text: str, position: int) -> tuple[list[str], int]:
 
 
 def _quote(name: str) -> str:
-    return _DIALECT.identifier_preparer.quote(name)
+    return _DIALECT.compiler.identifier_preparer.quote(name)
 
 
 def _unquoted(name: str) -> str:
@@ -228,11 +271,11 @@ def _actions(step: Step) -> list[Action]:
 def _statements(step: Step) -> tuple[str, ...]:
     match step:
         case CreateTable():
-            return rendered(_DIALECT, lambda op: create_table(op, step.table, "sqlite", sqlite_strict=True))
+            return rendered(_DIALECT.compiler, lambda op: create_table(op, step.table, "sqlite", sqlite_strict=True))
         case DropTable():
-            return rendered(_DIALECT, lambda op: op.drop_table(step.table))
+            return rendered(_DIALECT.compiler, lambda op: op.drop_table(step.table))
         case RenameTable():
-            return rendered(_DIALECT, lambda op: op.rename_table(step.table, step.to))
+            return rendered(_DIALECT.compiler, lambda op: op.rename_table(step.table, step.to))
         case AddColumn():
             column = f"{_quote(step.column.name)} {step.column.type.sqlite}"
             suffix = "" if step.column.nullable else " NOT NULL"
@@ -241,20 +284,20 @@ def _statements(step: Step) -> tuple[str, ...]:
             names = f"{_quote(step.column)} TO {_quote(step.to)}"
             return (f"ALTER TABLE {_quote(step.table)} RENAME COLUMN {names}",)
         case AddIndex():
-            return rendered(_DIALECT, lambda op: create_index(op, step.table, step.index, "sqlite"))
+            return rendered(_DIALECT.compiler, lambda op: create_index(op, step.table, step.index, "sqlite"))
         case DropIndex():
             return (f"DROP INDEX IF EXISTS {_quote(step.name)}",)
         case RenameIndex():
             index = type(step.index)(step.to, step.index.columns, step.index.unique, step.index.where)
-            made = rendered(_DIALECT, lambda op: create_index(op, step.table, index, "sqlite"))
+            made = rendered(_DIALECT.compiler, lambda op: create_index(op, step.table, index, "sqlite"))
             return (f"DROP INDEX IF EXISTS {_quote(step.index.name)}", *made)
         case AddAudit():
             return (
-                *drop_audit_triggers(step.table, step.audit, "sqlite"),
-                *audit_triggers(step.table, step.audit, "sqlite"),
+                *_DIALECT.audit.drop_triggers(step.table, step.audit),
+                *_DIALECT.audit.triggers(step.table, step.audit),
             )
         case DropAudit():
-            return tuple(drop_audit_triggers(step.table, step.audit, "sqlite")) if step.only != "postgresql" else ()
+            return tuple(_DIALECT.audit.drop_triggers(step.table, step.audit)) if step.only != "postgresql" else ()
         case Execute():
             return (step.statement.sqlite,) if step.statement.sqlite else ()
         case _:
@@ -266,7 +309,7 @@ def _rebuilding(table: str, steps: list[_Rebuilding]) -> Action:
     return Action(title, run=lambda connection: rebuild(connection, table, steps))
 
 
-def rebuild(connection: Connection, table: str, steps: Sequence[_Rebuilding]) -> None:
+def rebuild(connection: Any, table: str, steps: Sequence[_Rebuilding]) -> None:
     """Rebuilds a table with changes, keeps its rows, and restores its indexes and triggers.
 
     The order is that of https://www.sqlite.org/lang_altertable.html, section 7.

@@ -1,0 +1,191 @@
+"""Makes the shapes of a plan, after everything else in it is decided."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sternpost.compile.versions import Older
+from sternpost.plan.model import OperationPlan, PayloadPlan, Plan, RelationPlan, ResourcePlan
+from sternpost.plan.shapes import (
+    WRITABLE,
+    AuthoredRow,
+    Filter,
+    InputShape,
+    ListMember,
+    Member,
+    OutputMember,
+    OutputRelation,
+    OutputShape,
+    QueryShape,
+    ResourceShape,
+    RowsShape,
+)
+
+_NOT_AUTHORED = ("version", "deleted", "database")
+"""Who fills in what the author's own code cannot set."""
+
+
+def with_shapes(newest: Plan, older: tuple[Older, ...]) -> tuple[Plan, tuple[Older, ...]]:
+    """The plans of all versions of an API with the shapes of their resources and operations."""
+    return _Shapes(newest, newest).made(), tuple(
+        replace(version, plan=_Shapes(version.plan, newest).made()) for version in older
+    )
+
+
+class _Shapes:
+    """Makes those of one version.
+
+    Args:
+        plan: the version's.
+        newest: that of the newest version, whose fields are what is stored.
+    """
+
+    def __init__(self, plan: Plan, newest: Plan) -> None:
+        self.plan = plan
+        self.newest = newest
+
+    def made(self) -> Plan:
+        return replace(self.plan, resources=tuple(self._resource(resource) for resource in self.plan.resources))
+
+    def _resource(self, resource: ResourcePlan) -> ResourcePlan:
+        shape = ResourceShape(
+            output=self._output(resource),
+            lists=self._lists(resource, partial=False),
+            authored=_authored(resource),
+        )
+        operations = tuple(
+            replace(operation, takes=self._takes(resource, operation), query=self._query(resource, operation))
+            for operation in resource.operations
+        )
+        return replace(resource, shape=shape, operations=operations)
+
+    # -- what is taken
+
+    def _takes(self, resource: ResourcePlan, operation: OperationPlan) -> InputShape | None:
+        if operation.kind not in WRITABLE:
+            return _payload(operation.input) if operation.input is not None else None
+        writable, partial = WRITABLE[operation.kind], operation.kind == "update"
+        lists = self._lists(resource, partial=partial)
+        read_only = [f.public_name for f in resource.fields if f.write not in writable and not f.hidden]
+        read_only += [relation.public_name for relation in resource.relations if relation.input_name is None]
+        for each in lists:
+            read_only += each.items.read_only if each.items is not None else ()
+        return InputShape(
+            name=f"{resource.name}{operation.kind.capitalize()}",
+            members=_members(resource, writable, partial=partial),
+            lists=lists,
+            read_only=tuple(dict.fromkeys(read_only)),
+            partial=partial,
+            from_caller=() if partial else self._from_caller(resource, writable),
+        )
+
+    def _from_caller(self, resource: ResourcePlan, writable: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of the newest version: an older one may not know the field, and its rows need a value all the same."""
+        fields = self.newest.by_name[resource.name].fields
+        return tuple(field.name for field in fields if field.caller_default and field.write in writable)
+
+    def _lists(self, resource: ResourcePlan, *, partial: bool) -> tuple[ListMember, ...]:
+        return tuple(
+            ListMember(
+                name=relation.name,
+                public_name=relation.input_name,
+                target=relation.target,
+                required=relation.min_items > 0 and not partial,
+                min_items=relation.min_items,
+                max_items=relation.max_items,
+                items=self._items(relation) if relation.kind == "owned" else None,
+            )
+            for relation in resource.relations
+            if relation.input_name is not None
+        )
+
+    def _items(self, relation: RelationPlan) -> InputShape:
+        """An item is always a new one. Its reference to the row that owns it is the server's to set, and said to be."""
+        target = self.plan.by_name[relation.target]
+        return InputShape(
+            name=f"{target.name}Create",
+            members=_members(target, WRITABLE["create"], partial=False),
+            lists=self._lists(target, partial=False),
+            read_only=tuple(field.public_name for field in target.fields if field.write == "never"),
+        )
+
+    # -- what is given, and what can be asked for
+
+    def _output(self, resource: ResourcePlan) -> OutputShape:
+        shown_with = (resource, *(self.plan.by_name[relation.target] for relation in resource.owned_relations))
+        scopes = {field.read_scope for part in shown_with for field in part.fields if field.read_scope}
+        return OutputShape(
+            members=tuple(
+                OutputMember(field.name, field.public_name, field.read_scope)
+                for field in resource.fields
+                if not field.hidden
+            ),
+            relations=tuple(
+                self._included(relation) for relation in resource.relations if self._can_be_included(relation)
+            ),
+            scopes=tuple(sorted(scopes)),
+        )
+
+    def _can_be_included(self, relation: RelationPlan) -> bool:
+        """Whether some policy lets somebody see its rows."""
+        return relation.kind == "owned" or self.plan.by_name[relation.target].reading is not None
+
+    def _included(self, relation: RelationPlan) -> OutputRelation:
+        """Its rows are filtered and sorted as their own list is, but for the field that ties them to the row they are under."""
+        target = self.plan.by_name[relation.target]
+        rows = None if relation.kind == "one" else _rows(target, target.listing, without=relation.remote_field)
+        return OutputRelation(
+            relation.name, relation.public_name, relation.kind, relation.target, relation.max_items, rows
+        )
+
+    def _query(self, resource: ResourcePlan, operation: OperationPlan) -> QueryShape | None:
+        if operation.kind not in ("browse", "read"):
+            return None
+        return QueryShape(
+            rows=_rows(resource, operation) if operation.kind == "browse" else RowsShape(),
+            page_size=operation.page_size,
+            max_page_size=operation.max_page_size,
+            includes=any(map(self._can_be_included, resource.relations)),
+        )
+
+
+def _members(resource: ResourcePlan, writable: tuple[str, ...], *, partial: bool) -> tuple[Member, ...]:
+    return tuple(
+        Member(
+            field.name,
+            field.public_name,
+            required=field.required and not partial,
+            filled_in=field.generated == "database",
+        )
+        for field in resource.fields
+        if field.write in writable
+    )
+
+
+def _payload(payload: PayloadPlan) -> InputShape:
+    return InputShape(payload.name, tuple(Member(f.name, f.public_name, f.required) for f in payload.fields))
+
+
+def _rows(resource: ResourcePlan, listing: OperationPlan | None, without: str | None = None) -> RowsShape:
+    if listing is None:
+        return RowsShape()
+    return RowsShape(
+        filters=tuple(
+            Filter(field.name, field.public_name, field.filters, field.read_scope)
+            for field in resource.fields
+            if field.filters and field.name != without
+        ),
+        sorts=tuple((resource.fields_by_name[name].public_name, name) for name in listing.sort),
+    )
+
+
+def _authored(resource: ResourcePlan) -> AuthoredRow:
+    by_relation = {relation.local_field for relation in resource.relations if relation.kind == "one"}
+    written = [field for field in resource.fields if field.computed is None and field.generated not in _NOT_AUTHORED]
+    return AuthoredRow(
+        create=tuple(
+            Member(field.name, field.public_name, required=field.required and field.name not in by_relation)
+            for field in written
+        ),
+        update=tuple(field.name for field in written if field.name != "id" and field.generated != "tenant"),
+    )

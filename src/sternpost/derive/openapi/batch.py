@@ -1,0 +1,122 @@
+"""The description of `$batch`: several operations in one transaction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sternpost.plan.model import Plan
+from sternpost.protocols.rest.batch import QUERY_MAX, STEP_NAME
+
+
+def describe_batch(plan: Plan, operations: list[str]) -> dict[str, Any]:
+    """The path item for OpenAPI."""
+    reference = {
+        "type": "object",
+        "required": ["$ref"],
+        "properties": {
+            "$ref": {
+                "type": "string",
+                "description": "The name of an earlier operation and a path into its result: `order.items.0.id`",
+            }
+        },
+        "additionalProperties": False,
+    }
+    step = {
+        "type": "object",
+        "required": ["operation"],
+        "additionalProperties": False,
+        "properties": {
+            "operation": {"type": "string", "enum": operations},
+            "as": {
+                "type": "string",
+                "pattern": STEP_NAME,
+                "description": "A name by which later operations refer to the result",
+            },
+            "id": {
+                "oneOf": [{"type": "string"}, reference],
+                "description": "The id of the row that the operation acts on",
+            },
+            "query": {
+                "type": "object",
+                "additionalProperties": {"type": "string"},
+                "maxProperties": QUERY_MAX,
+                "description": "Query parameters of a read",
+            },
+            "ifMatch": {
+                "type": "string",
+                "maxLength": 1000,
+                "description": "The expected ETag of the row; if its version is another, the operation fails with 412",
+            },
+            "body": {
+                "type": "object",
+                "description": 'The input; `{"$ref": "name.member"}` is replaced by a value of an earlier result',
+            },
+        },
+    }
+    result = {
+        "type": "object",
+        "required": ["operation", "status"],
+        "properties": {
+            "operation": {"type": "string"},
+            "as": {"type": "string"},
+            "status": {"type": "integer"},
+            "etag": {"type": "string", "description": "The ETag of data, if the resource has a version field"},
+            "data": {"description": "The response that the operation would give outside a batch"},
+            "meta": {"type": "object"},
+        },
+    }
+    conditional = any(resource.version_field for resource in plan.resources)
+    statuses = (400, 401, 403, 404, 406, 409, *((412, 428) if conditional else ()), 413, 415, 422, 500, 503)
+    errors = {str(status): {"$ref": f"#/components/responses/Error{status}"} for status in statuses}
+    return {
+        "post": {
+            "operationId": "$batch",
+            "summary": "Execute several operations in one transaction",
+            "description": "Each operation is authorized by its own policy. The first failure undoes the whole batch; "
+            "the details name its index.",
+            "tags": ["Batch"],
+            "security": [{}, {"bearer": []}],
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "application/json": {
+                        "schema": {
+                            "type": "object",
+                            "required": ["operations"],
+                            "additionalProperties": False,
+                            "properties": {
+                                "operations": {
+                                    "type": "array",
+                                    "minItems": 1,
+                                    "maxItems": plan.batch_max,
+                                    "items": step,
+                                }
+                            },
+                        }
+                    }
+                },
+            },
+            "responses": {
+                "200": {
+                    "description": "The results, in the order of the operations",
+                    "content": {
+                        "application/json": {
+                            "schema": {
+                                "type": "object",
+                                "required": ["data", "meta"],
+                                "properties": {
+                                    "data": {"type": "array", "items": result},
+                                    "meta": {
+                                        "type": "object",
+                                        "required": ["requestId"],
+                                        "properties": {"requestId": {"type": "string"}},
+                                    },
+                                },
+                            }
+                        }
+                    },
+                },
+                **errors,
+            },
+        }
+    }

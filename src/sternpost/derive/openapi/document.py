@@ -1,0 +1,122 @@
+"""The OpenAPI document as a whole: its paths, and what each operation is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sternpost.derive.openapi.answers import Answers, conditional_responses, error_response, error_schema, errors, used
+from sternpost.derive.openapi.batch import describe_batch
+from sternpost.derive.openapi.parameters import QueryParameters, conditions, id_parameter
+from sternpost.derive.openapi.schemas import Schema, Schemas
+from sternpost.plan.model import BATCH, OperationPlan, Plan, RelationPlan, ResourcePlan
+from sternpost.plan.policy import Public, describe
+
+
+def openapi(plan: Plan) -> dict[str, Any]:
+    """The description of everything that REST serves of a plan."""
+    return _Document(plan).build()
+
+
+class _Document:
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.schemas = Schemas(plan)
+        self.answers = Answers(self.schemas)
+        self.parameters = QueryParameters(self.schemas)
+
+    def build(self) -> dict[str, Any]:
+        paths: dict[str, dict[str, Any]] = {}
+        for resource in self.plan.resources:
+            for operation in resource.operations:
+                paths.setdefault(operation.path, {})[operation.method.lower()] = self._operation(resource, operation)
+            for relation in resource.relations:
+                nested = self.plan.by_name[relation.target].listing
+                if nested is not None and relation.nested_route:
+                    path = f"{self.plan.base_path}/{resource.path}/{{id}}/{relation.public_name}"
+                    paths.setdefault(path, {})["get"] = self._nested(resource, relation, nested)
+        if self.plan.batch_max:
+            batch = [o.id for r in self.plan.resources for o in r.operations if o.kind != "custom" or o.method != "GET"]
+            paths[f"{self.plan.base_path}/{BATCH}"] = describe_batch(self.plan, batch)
+        self.schemas.named["Error"] = error_schema()
+        served = [resource for resource in self.plan.resources if resource.operations]
+        return {
+            "openapi": "3.1.0",
+            "info": {
+                "title": self.plan.title,
+                "version": self.plan.version,
+                "description": self.plan.description or self.plan.title,
+                **({"license": {"name": licence, "identifier": licence}} if (licence := self.plan.license) else {}),
+            },
+            "servers": [{"url": "/"}],
+            "tags": [
+                {"name": resource.name, "description": resource.description or resource.name} for resource in served
+            ],
+            "paths": dict(sorted(paths.items())),
+            "components": {
+                "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+                "schemas": dict(sorted(self.schemas.named.items())),
+                "responses": {f"Error{status}": error_response(status) for status in used(paths)},
+            },
+        }
+
+    # -- operations
+
+    def _operation(self, resource: ResourcePlan, operation: OperationPlan) -> Schema:
+        parameters = [id_parameter(resource)] if operation.on_item else []
+        parameters += self.parameters.of(resource, operation) + conditions(resource, operation)
+        described: Schema = {
+            "operationId": operation.id.replace(".", "_"),
+            "tags": [resource.name],
+            "summary": operation.summary,
+            "description": f"Allowed for: `{describe(operation.policy)}`.",
+            "security": _security(operation),
+            **self._deprecated(),
+        }
+        if parameters:
+            described["parameters"] = parameters
+        body = self._body(resource, operation)
+        if body is not None:
+            described["requestBody"] = body
+        described["responses"] = {
+            str(operation.status): self.answers.success(resource, operation),
+            **errors(operation, has_body=body is not None),
+            **conditional_responses(resource, operation),
+        }
+        return described
+
+    def _deprecated(self) -> Schema:
+        return {"deprecated": True} if self.plan.deprecated else {}
+
+    def _nested(self, resource: ResourcePlan, relation: RelationPlan, operation: OperationPlan) -> Schema:
+        target = self.plan.by_name[relation.target]
+        return {
+            "operationId": f"{resource.path.replace('-', '_')}_{relation.name}_{operation.name}",
+            "tags": [resource.name],
+            "summary": f"List the {relation.name.replace('_', ' ')} of one {resource.name}",
+            "description": f"Allowed for: `{describe(operation.policy)}`.",
+            "security": _security(operation),
+            **self._deprecated(),
+            "parameters": [id_parameter(resource), *self.parameters.of(target, operation)],
+            "responses": {
+                "200": self.answers.many(target, export=operation.export),
+                **errors(operation, has_body=False),
+                "404": {"$ref": "#/components/responses/Error404"},
+            },
+        }
+
+    def _body(self, resource: ResourcePlan, operation: OperationPlan) -> Schema | None:
+        if operation.takes is None:
+            return None
+        schema = (
+            self.schemas.input(operation.takes, resource.fields_by_name)
+            if operation.input is None
+            else self.schemas.payload(operation.input)
+        )
+        types = (
+            ["application/merge-patch+json", "application/json"] if operation.takes.partial else ["application/json"]
+        )
+        return {"required": True, "content": {media: {"schema": schema} for media in types}}
+
+
+def _security(operation: OperationPlan) -> list[Schema]:
+    return [{}, {"bearer": []}] if isinstance(operation.policy, Public) else [{"bearer": []}]

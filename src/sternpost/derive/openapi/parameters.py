@@ -1,0 +1,140 @@
+"""The parameters of operations: ids, what lists and reads can be asked for, and conditions in headers."""
+
+from __future__ import annotations
+
+from sternpost.derive.openapi.schemas import Schema, Schemas
+from sternpost.ids import pattern as id_pattern
+from sternpost.plan.model import OperationPlan, ResourcePlan
+from sternpost.plan.shapes import FIELDS_MAX, IN_MAX, INCLUDES_MAX, PAGE_MAX, SORTS_MAX, OutputRelation, RowsShape
+
+_WORDS = {
+    "eq": "is",
+    "ne": "is not",
+    "gt": "is greater than",
+    "gte": "is at least",
+    "lt": "is less than",
+    "lte": "is at most",
+    "contains": "contains",
+    "startsWith": "starts with",
+}
+_CURSOR = (
+    "The meta.nextCursor of the previous page, with the same sort and filters; empty at first. "
+    "Cannot be combined with page"
+)
+_TAGS: Schema = {
+    "type": "string",
+    "pattern": '^(\\*|(W/)?"[!#-~]*"(, *(W/)?"[!#-~]*"){0,20})$',
+    "maxLength": 1000,
+}
+
+
+def id_parameter(resource: ResourcePlan) -> Schema:
+    """The id in an address."""
+    return {
+        "name": "id",
+        "in": "path",
+        "required": True,
+        "description": f"The id of a {resource.name}",
+        "schema": {"type": "string", "pattern": id_pattern(resource.prefix)},
+    }
+
+
+def conditions(resource: ResourcePlan, operation: OperationPlan) -> list[Schema]:
+    """The headers by which an operation depends on the version of the row."""
+    if resource.version_field is None or not operation.on_item:
+        return []
+    if operation.method == "GET":
+        said = (
+            "ETags that the client has; if one is still current, the response is 304 without a body (RFC 9110, 13.1.2)"
+        )
+        return [{"name": "If-None-Match", "in": "header", "required": False, "description": said, "schema": _TAGS}]
+    said = "ETags; the operation is executed only if one of them is that of the current row (RFC 9110, 13.1.1)"
+    required = operation.require_match
+    return [{"name": "If-Match", "in": "header", "required": required, "description": said, "schema": _TAGS}]
+
+
+class QueryParameters:
+    """Makes the parameters of reads."""
+
+    def __init__(self, schemas: Schemas) -> None:
+        self.schemas = schemas
+        self.plan = schemas.plan
+
+    def of(self, resource: ResourcePlan, operation: OperationPlan) -> list[Schema]:
+        """What can be asked of an operation of a resource."""
+        query, output = operation.query, resource.shape.output
+        if query is None:
+            return []
+        parameters = _paging(query.page_size, query.max_page_size) if query.page_size is not None else []
+        if query.rows.sorts:
+            text = "Fields to sort by; a leading - sorts in descending order"
+            parameters.append(_listed("sort", text, {"enum": _signed(query.rows)}, SORTS_MAX))
+        relations = [relation.public_name for relation in output.relations]
+        if query.includes:
+            text = "Relations to include; dots lead to relations of relations"
+            parameters.append(_listed("include", text, {"enum": relations}, INCLUDES_MAX))
+        names = [member.public_name for member in output.members] + relations
+        text = "Return only these fields. Naming a relation includes it; a dot selects one of its fields"
+        parameters.append(_listed("fields", text, {"enum": names}, FIELDS_MAX))
+        parameters += self._filters(resource, query.rows, "")
+        for relation in output.relations:
+            parameters += self._of_relation(relation)
+        return parameters
+
+    def _of_relation(self, relation: OutputRelation) -> list[Schema]:
+        """The parameters of an included list. Deeper relations take the same ones; those are not described."""
+        if relation.rows is None:
+            return []
+        name = relation.public_name
+        limit = {"type": "integer", "minimum": 1, "maximum": relation.max_items}
+        parameters = [_query(f"{name}.limit", f"Includes {name}: the maximum number of rows", limit)]
+        if relation.rows.sorts:
+            names = _signed(relation.rows)
+            parameters.append(
+                _listed(f"{name}.sort", f"Includes {name}: the fields to sort by", {"enum": names}, SORTS_MAX)
+            )
+        return parameters + self._filters(self.plan.by_name[relation.target], relation.rows, f"{name}.")
+
+    def _filters(self, resource: ResourcePlan, rows: RowsShape, prefix: str) -> list[Schema]:
+        parameters: list[Schema] = []
+        for each in rows.filters:
+            name, schema = each.public_name, self.schemas.filter_value(resource.fields_by_name[each.name])
+            for operator in each.operators:
+                shown = prefix + (name if operator == "eq" else f"{name}[{operator}]")
+                if operator == "in":
+                    parameters.append(
+                        _listed(shown, f"{name} is one of these values, separated by commas", schema, IN_MAX)
+                    )
+                elif operator == "isNull":
+                    parameters.append(_query(shown, f"Whether {name} is null", {"type": "boolean"}))
+                else:
+                    parameters.append(_query(shown, f"{name} {_WORDS[operator]} this value", schema))
+        return parameters
+
+
+def _paging(page_size: int, max_page_size: int | None) -> list[Schema]:
+    size = {"type": "integer", "minimum": 1, "maximum": max_page_size, "default": page_size}
+    return [
+        _query(
+            "page",
+            "The page number, starting at 1",
+            {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": 1},
+        ),
+        _query("pageSize", "The number of rows per page", size),
+        _query("cursor", _CURSOR, {"type": "string"}),
+        _query("count", "With cursor: also return the total count", {"type": "boolean", "enum": [True]}),
+    ]
+
+
+def _signed(rows: RowsShape) -> list[str]:
+    return [sign + name for name, _ in rows.sorts for sign in ("", "-")]
+
+
+def _query(name: str, description: str, schema: Schema) -> Schema:
+    return {"name": name, "in": "query", "required": False, "description": description, "schema": schema}
+
+
+def _listed(name: str, description: str, item: Schema, most: int) -> Schema:
+    items = {"type": "string", **item} if "type" not in item else item
+    array: Schema = {"type": "array", "items": items, "minItems": 1, "maxItems": most}
+    return {**_query(name, description, array), "style": "form", "explode": False}

@@ -1,0 +1,160 @@
+"""Which kind of field a column becomes, told by its type and, in SQLite, by its values."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sternpost.kinds import DIGITS_MAX
+from sternpost.plan.conditions import rules_in
+from sternpost.plan.model import Kind
+from sternpost.plan.rules import OneOf
+from sternpost.storage.sql.tables import FoundColumn, FoundTable
+
+_POSTGRESQL: dict[str, tuple[Kind, str | None]] = {
+    "smallint": ("integer", None),
+    "integer": ("integer", None),
+    "bigint": ("integer", None),
+    "text": ("string", None),
+    "character varying": ("string", None),
+    "character": ("string", "char"),
+    "citext": ("string", None),
+    "name": ("string", None),
+    "real": ("number", None),
+    "double precision": ("number", None),
+    "boolean": ("boolean", None),
+    "numeric": ("decimal", None),
+    "timestamp with time zone": ("datetime", None),
+    "timestamp without time zone": ("datetime", "timestamp"),
+    "date": ("date", None),
+    "uuid": ("uuid", None),
+    "json": ("json", None),
+    "jsonb": ("json", None),
+    "enum": ("enum", None),
+}
+ELEMENTS = {
+    "text": "str",
+    "character varying": "str",
+    "smallint": "int",
+    "integer": "int",
+    "bigint": "int",
+    "boolean": "bool",
+    "real": "float",
+    "double precision": "float",
+}
+STRING_TYPE = re.compile(r"CHAR|CLOB|TEXT|STRING|ENUM")
+
+
+def digits_of(column: FoundColumn, *, sqlite: bool) -> dict[str, Any]:
+    """The digits of a decimal, as the type says them, or as the values need them."""
+    exact = _exact(sqlite=sqlite)
+    if column.scale is not None and column.precision:
+        return {"decimal_places": min(column.scale, DIGITS_MAX), "max_digits": min(column.precision, exact)}
+    places = max((_places(value) for value in column.samples), default=2)
+    return {"decimal_places": min(max(places, 2), exact), "max_digits": exact}
+
+
+def _exact(*, sqlite: bool) -> int:
+    """Digits that the database keeps: SQLite's numbers with a fraction are binary, exact to 15 digits."""
+    return 15 if sqlite else DIGITS_MAX
+
+
+def kind_of(table: FoundTable, column: FoundColumn, *, sqlite: bool) -> tuple[Kind | None, str | None, str]:
+    """A column's kind and how it keeps it; None with the reason where it has none."""
+    if sqlite:
+        return _sqlite_kind(table, column)
+    if column.type == "array":
+        if column.element in ELEMENTS:
+            return "json", "array", ""
+        return None, None, f"an array of {column.element} is not supported in a contract"
+    if column.type in _POSTGRESQL:
+        return (*_POSTGRESQL[column.type], "")
+    return None, None, f"the type {column.type} is not supported in a contract"
+
+
+def _sqlite_kind(table: FoundTable, column: FoundColumn) -> tuple[Kind | None, str | None, str]:
+    name = column.type
+    if "BOOL" in name or name == "BIT":
+        return "boolean", None, ""
+    if name.startswith(("DATETIME", "TIMESTAMP", "DATE")):
+        return _sqlite_instant(column)
+    if "INT" in name:
+        return ("boolean" if _is_flag(table, column) else "integer"), None, ""
+    if _uuids(column):
+        return "uuid", None, ""
+    if name in ("UUID", "GUID", "UNIQUEIDENTIFIER") and not column.samples:
+        return "uuid", None, ""
+    if name.startswith("JSON"):
+        return "json", None, ""
+    if STRING_TYPE.search(name) or name.startswith("TIME"):
+        return "string", None, ""
+    if any(sign in name for sign in ("REAL", "FLOA", "DOUB")):
+        return "number", None, ""
+    if name.startswith(("DEC", "NUMERIC", "NUMBER", "MONEY", "CURRENCY", "SMALLMONEY")):
+        if not all(isinstance(value, int | float) for value in column.samples):
+            return None, None, f"the column has the type {name}, but contains values that are not numbers"
+        if column.precision is not None and column.scale == 0:
+            return "integer", None, ""
+        return "decimal", None, ""
+    return None, None, f"the type {name} is not supported in a contract" if name else "its type is not declared"
+
+
+def _sqlite_instant(column: FoundColumn) -> tuple[Kind | None, str | None, str]:
+    """Derives the format of times from the stored values. All must have the same one, so that they sort."""
+    forms = {_form(value) for value in column.samples}
+    if forms <= {"day"} and column.type == "DATE":
+        return "date", None, ""
+    if forms == {"day"}:
+        return "datetime", "date text", ""
+    if not forms or forms <= {"blank"}:
+        return "datetime", None, ""
+    if forms == {"T"}:
+        return "datetime", "iso text", ""
+    if forms == {"seconds"}:
+        return "datetime", "unix seconds", ""
+    if forms == {"milliseconds"}:
+        return "datetime", "unix milliseconds", ""
+    return None, None, "its dates and times are not all stored in the same known format"
+
+
+def _is_flag(table: FoundTable, column: FoundColumn) -> bool:
+    """Whether a condition of the table allows a whole number to be 0 or 1 and nothing else."""
+    return any(
+        isinstance(rule, OneOf) and set(rule.values) == {"0", "1"} and rule.column.lower() == column.name.lower()
+        for condition in table.checks
+        for rule in rules_in(condition, brackets_quote=True) or ()
+    )
+
+
+def _places(value: Any) -> int:
+    exponent = Decimal(str(value)).normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def is_uuid(value: Any) -> bool:
+    """A UUID as its usual text: with dashes, in lower case."""
+    try:
+        return isinstance(value, str) and str(UUID(value)) == value
+    except ValueError:
+        return False
+
+
+def _uuids(column: FoundColumn) -> bool:
+    return bool(column.samples) and all(is_uuid(value) for value in column.samples)
+
+
+def _form(value: Any) -> str:
+    if isinstance(value, int):
+        return "milliseconds" if abs(value) > 10**11 else "seconds"
+    if not isinstance(value, str):
+        return "unknown"
+    try:
+        instant = datetime.fromisoformat(value)
+    except ValueError:
+        return "unknown"
+    if instant.tzinfo is not None and instant.utcoffset():
+        return "unknown"
+    return "day" if len(value) == 10 else {" ": "blank", "T": "T"}.get(value[10:11], "unknown")

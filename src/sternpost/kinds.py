@@ -1,0 +1,564 @@
+"""The kinds of values that fields have, as one table: what Python, JSON and text have for them, and how they compare.
+
+What a database has for a kind stands in its dialect; how values of one kind become those of another, in the migrations.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, Literal, LiteralString, Protocol
+from uuid import UUID
+
+import orjson
+
+KindName = Literal[
+    "id", "string", "integer", "number", "boolean", "decimal", "datetime", "date", "uuid", "enum", "json"
+]
+
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+DIGITS_MAX = 18
+"""Databases without an exact decimal type store decimals as 64-bit integers, which hold 18 full digits."""
+
+TEXT_MAX = 10_000
+"""The maximum length of a string where the contract sets none, so that every input is bounded."""
+
+NO_NUL = "^[^\\u0000]*$"
+"""Every text: databases keep no U+0000."""
+
+
+class Limits(Protocol):
+    """What a field says about its values beside their kind."""
+
+    @property
+    def min_length(self) -> int | None: ...
+    @property
+    def max_length(self) -> int | None: ...
+    @property
+    def pattern(self) -> str | None: ...
+    @property
+    def format(self) -> str | None: ...
+    @property
+    def minimum(self) -> int | float | str | None: ...
+    @property
+    def maximum(self) -> int | float | str | None: ...
+    @property
+    def decimal_places(self) -> int | None: ...
+    @property
+    def max_digits(self) -> int | None: ...
+    @property
+    def choices(self) -> tuple[str, ...]: ...
+
+
+class Unfit(ValueError):
+    """A text that is no value of a kind.
+
+    Attributes:
+        code: stable, for programs, such as `date_format`.
+        message: a sentence for the client.
+    """
+
+    def __init__(self, code: LiteralString, message: LiteralString) -> None:
+        super().__init__(message)
+        self.code: LiteralString = code
+        self.message: LiteralString = message
+
+
+Read = Callable[[Any], Any]
+Constant = Callable[[Any, Limits | None], Any]
+Write = Callable[[Limits, Any], Any]
+FromText = Callable[[str], Any]
+Schema = dict[str, Any]
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What is known about one kind.
+
+    Attributes:
+        types: the Python types that its values may have; the first is the one that they have when they are read.
+        annotation: how generated Python source names that type.
+        declared_as: the type that alone declares a field of this kind; None where something else does.
+        described, example: for messages to the author: "a date", and one as Python source.
+        number: whether there are sums and averages of it.
+        exact: whether the sums of such numbers are exact.
+        ordered: whether of two values one can come first.
+        extremes: whether the least and the most of several values mean something.
+        sortable: whether clients may sort lists by it.
+        can_be_unique: whether values can be asked to differ.
+        identifies: whether it can hold the id of a caller or of a tenant.
+        free_text: whether a value may hold any characters.
+        bounds: the options of `field()` that limit its values.
+        least, most: the bounds that hold where a field has none.
+        filters: the operators that lists may offer on it.
+        tests: the operators that the data client has for it.
+        policies: the operators by which a policy may compare it with a constant.
+        storage: the ways in which an external database may keep it, beside the usual one.
+        read: makes the Python value of a JSON-ready one, or of one that is a Python value already. Values of kinds with an
+            order compare once they are read.
+        constant: makes a JSON-ready value of a constant in a contract; None where it is no value of the kind, or not one
+            within the limits that are given.
+        write: makes a JSON-ready value of a Python value.
+        from_text: for a field, what makes a value of the text of a query parameter, and raises `ValueError` with a
+            sentence for the client; None where the validator of inputs reads texts too.
+        schema: the JSON schema of the values that a field allows.
+        any_schema: that of every value of the kind; None where it is the same.
+    """
+
+    name: KindName
+    types: tuple[type, ...]
+    annotation: str
+    declared_as: type | None = None
+    described: str
+    example: str
+    number: bool = False
+    exact: bool = False
+    ordered: bool = True
+    extremes: bool = True
+    sortable: bool = True
+    can_be_unique: bool = True
+    identifies: bool = False
+    free_text: bool = False
+    bounds: tuple[str, ...] = ()
+    least: int | None = None
+    most: int | None = None
+    filters: tuple[str, ...]
+    tests: tuple[str, ...]
+    policies: tuple[str, ...] = ()
+    storage: tuple[str, ...] = ()
+    read: Read = _same
+    constant: Constant = lambda value, limits: None
+    write: Write = lambda limits, value: value
+    from_text: Callable[[Limits], FromText] | None = None
+    schema: Callable[[Limits], Schema]
+    any_schema: Mapping[str, Any] | None = None
+
+
+# -- JSON-ready values and Python's
+
+
+def _read_instant(value: Any) -> datetime:
+    found = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    # the first and the last instant are PostgreSQL's infinities to its driver, which gives them back without a zone
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
+def _read_day(value: Any) -> date:
+    return value if isinstance(value, date) else date.fromisoformat(value)
+
+
+def _read_uuid(value: Any) -> UUID:
+    return value if isinstance(value, UUID) else UUID(value)
+
+
+def _write_decimal(limits: Limits, value: Any) -> str:
+    return format(Decimal(value), f".{limits.decimal_places or 0}f")
+
+
+def _write_text(limits: Limits, value: Any) -> str:
+    return str(value)
+
+
+# -- constants of a contract
+
+_half_characters = re.compile("[\ud800-\udfff]")
+
+
+def _text_constant(value: Any, limits: Limits | None) -> str | None:
+    if not isinstance(value, str):
+        return None
+    if limits is None:
+        return value
+    if "\0" in value or _half_characters.search(value):  # no database keeps either
+        return None
+    long_enough = (limits.min_length or 0) <= len(value) <= (limits.max_length or TEXT_MAX)
+    return value if long_enough and (limits.pattern is None or re.search(limits.pattern, value)) else None
+
+
+def _integer_constant(value: Any, limits: Limits | None) -> int | None:
+    if not isinstance(value, int) or isinstance(value, bool) or not INT64_MIN <= value <= INT64_MAX:
+        return None
+    return value if _within(value, limits, _same) else None
+
+
+def _number_constant(value: Any, limits: Limits | None) -> float | None:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) <= sys.float_info.max:
+        return None
+    return float(value) if _within(value, limits, _same) else None
+
+
+def _boolean_constant(value: Any, limits: Limits | None) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _decimal_constant(value: Any, limits: Limits | None) -> str | None:
+    if not isinstance(value, Decimal | int | str) or isinstance(value, bool):
+        return None
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        return None
+    if not number.is_finite() or number.adjusted() >= DIGITS_MAX:
+        return None
+    if limits is None:
+        return str(number)
+    places = limits.decimal_places or 0
+    rounded = round(number, places)
+    short_enough = number == 0 or number.adjusted() < (limits.max_digits or DIGITS_MAX) - places
+    return str(rounded) if _within(number, limits, Decimal) and short_enough and rounded == number else None
+
+
+def _instant_constant(value: Any, limits: Limits | None) -> str | None:
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        return None
+    return value.isoformat().replace("+00:00", "Z") if _within(value, limits, _read_instant) else None
+
+
+def _day_constant(value: Any, limits: Limits | None) -> str | None:
+    if not isinstance(value, date) or isinstance(value, datetime):
+        return None
+    return value.isoformat() if _within(value, limits, _read_day) else None
+
+
+def _choice_constant(value: Any, limits: Limits | None) -> str | None:
+    return str(value) if isinstance(value, str) and (limits is None or value in limits.choices) else None
+
+
+def _uuid_constant(value: Any, limits: Limits | None) -> str | None:
+    if not isinstance(value, UUID | str):
+        return None
+    try:
+        return str(_read_uuid(value))
+    except ValueError:
+        return None
+
+
+def _json_constant(value: Any, limits: Limits | None) -> Any:
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        return None
+    return value
+
+
+def _within(value: Any, limits: Limits | None, read: Read) -> bool:
+    if limits is None:
+        return True
+    low, high = (None if bound is None else read(bound) for bound in (limits.minimum, limits.maximum))
+    return (low is None or low <= value) and (high is None or value <= high)
+
+
+# -- texts
+
+_is_integer = re.compile(r"-?[0-9]{1,20}", re.ASCII).fullmatch
+_is_instant = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,18})?([Zz]|[+-][0-9]{2}:[0-9]{2})", re.ASCII
+).fullmatch
+_is_day = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII).fullmatch
+_BOOLEANS = {"true": True, "false": False}
+
+
+def parse_instant(text: str) -> datetime:
+    """An instant by RFC 3339, with a zone; in UTC from here on. Raises `Unfit`."""
+    if not _is_instant(text):
+        raise Unfit("datetime_format", "Input should be a date and time with a time zone, such as 2026-01-31T12:30:00Z")
+    try:
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Unfit("datetime_range", "The date and time do not exist, or lie outside the years 1 to 9999") from None
+
+
+def parse_day(text: str) -> date:
+    """A day by RFC 3339. Raises `Unfit`."""
+    if not _is_day(text):
+        raise Unfit("date_format", "Input should be a date, such as 2026-01-31")
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise Unfit("date_range", "The date does not exist") from None
+
+
+def parse_text(text: str) -> str:
+    """A text that databases keep. Raises `Unfit`."""
+    if "\x00" in text:
+        raise Unfit("nul_character", "A text may not contain the character U+0000")
+    return text
+
+
+def decimal_pattern(limits: Limits) -> str:
+    """The text of a decimal: digits before the point as the field allows, and its places."""
+    places = limits.decimal_places or 0
+    whole = max((limits.max_digits or DIGITS_MAX) - places, 1)
+    fraction = f"(\\.[0-9]{{1,{places}}})?" if places else ""
+    return f"^-?[0-9]{{1,{whole}}}{fraction}$"
+
+
+def _integer_from_text(limits: Limits) -> FromText:
+    def parse(text: str) -> int:
+        if not _is_integer(text):
+            raise ValueError("Input should be a whole number")
+        value = int(text)
+        if not INT64_MIN <= value <= INT64_MAX:
+            raise ValueError("Input should be a 64-bit integer")
+        return value
+
+    return parse
+
+
+def _boolean_from_text(limits: Limits) -> FromText:
+    def parse(text: str) -> bool:
+        if text not in _BOOLEANS:
+            raise ValueError("Input should be true or false")
+        return _BOOLEANS[text]
+
+    return parse
+
+
+def _decimal_from_text(limits: Limits) -> FromText:
+    matches = re.compile(decimal_pattern(limits)).fullmatch
+
+    def parse(text: str) -> Decimal:
+        if not matches(text):
+            raise ValueError(f"Input should be a decimal number with at most {limits.decimal_places} decimal places")
+        return Decimal(text)
+
+    return parse
+
+
+# -- JSON schema (draft 2020-12)
+
+
+def _given(**values: Any) -> Schema:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _string_schema(limits: Limits) -> Schema:
+    lengths = _given(minLength=limits.min_length, maxLength=limits.max_length, format=limits.format)
+    return {"type": "string", "pattern": limits.pattern or NO_NUL, **lengths}
+
+
+def _integer_schema(limits: Limits) -> Schema:
+    return {"type": "integer", "format": "int64", **_given(minimum=limits.minimum, maximum=limits.maximum)}
+
+
+def _number_schema(limits: Limits) -> Schema:
+    return {"type": "number", **_given(minimum=limits.minimum, maximum=limits.maximum)}
+
+
+def _decimal_schema(limits: Limits) -> Schema:
+    return {
+        "type": "string",
+        "pattern": decimal_pattern(limits),
+        "description": "A decimal number, written as a string",
+    }
+
+
+# -- the table
+
+_EQUAL = ("eq", "ne", "in")
+_COMPARED = ("eq", "ne", "gt", "gte", "lt", "lte", "in")
+_EQUALITY = ("eq", "ne")
+_ORDER = ("eq", "ne", "gt", "gte", "lt", "lte")
+_EQUAL_TESTS = ("eq", "ne", "in", "notIn", "isNull")
+_COMPARED_TESTS = ("eq", "ne", "in", "notIn", "gt", "gte", "lt", "lte", "isNull")
+
+_ALL = (
+    Kind(
+        name="id",
+        types=(str,),
+        annotation="str",
+        described="an id",
+        example="caller",
+        extremes=False,
+        sortable=False,
+        identifies=True,
+        filters=_EQUAL,
+        tests=_EQUAL_TESTS,
+        storage=("integer", "uuid", "text"),
+        schema=lambda limits: {"type": "string"},
+    ),
+    Kind(
+        name="uuid",
+        types=(UUID,),
+        annotation="UUID",
+        declared_as=UUID,
+        described="a UUID",
+        example='UUID("…")',
+        extremes=False,
+        identifies=True,
+        filters=_EQUAL,
+        tests=_EQUAL_TESTS,
+        read=_read_uuid,
+        write=_write_text,
+        constant=_uuid_constant,
+        schema=lambda limits: {"type": "string", "format": "uuid"},
+    ),
+    Kind(
+        name="boolean",
+        types=(bool,),
+        annotation="bool",
+        declared_as=bool,
+        described="True or False",
+        example="True",
+        extremes=False,
+        can_be_unique=False,
+        filters=("eq", "ne"),
+        tests=("eq", "ne", "isNull"),
+        policies=_EQUALITY,
+        constant=_boolean_constant,
+        from_text=_boolean_from_text,
+        schema=lambda limits: {"type": "boolean"},
+    ),
+    Kind(
+        name="string",
+        types=(str,),
+        annotation="str",
+        declared_as=str,
+        described="a string",
+        example='"…"',
+        identifies=True,
+        free_text=True,
+        bounds=("min_length", "max_length", "pattern"),
+        filters=("eq", "ne", "in", "contains", "startsWith"),
+        tests=(*_COMPARED_TESTS, "contains", "startsWith", "endsWith", "mode"),
+        policies=_EQUALITY,
+        storage=("char",),
+        constant=_text_constant,
+        from_text=lambda limits: parse_text,
+        schema=_string_schema,
+        any_schema={"type": "string", "pattern": NO_NUL},
+    ),
+    Kind(
+        name="integer",
+        types=(int,),
+        annotation="int",
+        declared_as=int,
+        described="a 64-bit whole number",
+        example="1",
+        number=True,
+        exact=True,
+        bounds=("ge", "le"),
+        least=INT64_MIN,
+        most=INT64_MAX,
+        filters=_COMPARED,
+        tests=_COMPARED_TESTS,
+        policies=_ORDER,
+        constant=_integer_constant,
+        from_text=_integer_from_text,
+        schema=_integer_schema,
+        any_schema={"type": "integer", "format": "int64", "minimum": INT64_MIN, "maximum": INT64_MAX},
+    ),
+    Kind(
+        name="number",
+        types=(float, int),
+        annotation="float",
+        declared_as=float,
+        described="a finite number",
+        example="1.5",
+        number=True,
+        bounds=("ge", "le"),
+        filters=_COMPARED,
+        tests=_COMPARED_TESTS,
+        policies=_ORDER,
+        constant=_number_constant,
+        schema=_number_schema,
+        any_schema={"type": "number"},
+    ),
+    Kind(
+        name="decimal",
+        types=(Decimal, int),
+        annotation="Decimal",
+        declared_as=Decimal,
+        described=f"a decimal number of at most {DIGITS_MAX} digits",
+        example='Decimal("1.50")',
+        number=True,
+        exact=True,
+        bounds=("ge", "le", "decimal_places", "max_digits"),
+        filters=_COMPARED,
+        tests=_COMPARED_TESTS,
+        policies=_ORDER,
+        read=Decimal,
+        write=_write_decimal,
+        constant=_decimal_constant,
+        from_text=_decimal_from_text,
+        schema=_decimal_schema,
+    ),
+    Kind(
+        name="datetime",
+        types=(datetime,),
+        annotation="datetime",
+        declared_as=datetime,
+        described="a datetime with a time zone",
+        example="datetime(2026, 1, 31, tzinfo=UTC)",
+        bounds=("ge", "le"),
+        filters=_COMPARED,
+        tests=_COMPARED_TESTS,
+        policies=_ORDER,
+        storage=("timestamp", "iso text", "date text", "unix seconds", "unix milliseconds"),
+        read=_read_instant,
+        constant=_instant_constant,
+        from_text=lambda limits: parse_instant,
+        schema=lambda limits: {"type": "string", "format": "date-time"},
+    ),
+    Kind(
+        name="date",
+        types=(date,),
+        annotation="date",
+        declared_as=date,
+        described="a date",
+        example="date(2026, 1, 31)",
+        bounds=("ge", "le"),
+        filters=_COMPARED,
+        tests=_COMPARED_TESTS,
+        policies=_ORDER,
+        read=_read_day,
+        constant=_day_constant,
+        from_text=lambda limits: parse_day,
+        schema=lambda limits: {"type": "string", "format": "date"},
+    ),
+    Kind(
+        name="enum",
+        types=(str,),
+        annotation="str",
+        described="one of its values",
+        example='"…"',
+        filters=_EQUAL,
+        tests=_EQUAL_TESTS,
+        policies=_EQUALITY,
+        storage=("char",),
+        write=_write_text,
+        constant=_choice_constant,
+        schema=lambda limits: {"type": "string", "enum": list(limits.choices)},
+    ),
+    Kind(
+        name="json",
+        types=(object,),
+        annotation="Any",
+        described="JSON data",
+        example="{}",
+        ordered=False,
+        extremes=False,
+        sortable=False,
+        can_be_unique=False,
+        free_text=True,
+        filters=(),
+        tests=("isNull",),
+        storage=("array",),
+        constant=_json_constant,
+        schema=lambda limits: {},
+    ),
+)
+"""In the order in which generated source declares what belongs to them."""
+
+KINDS: Mapping[KindName, Kind] = {kind.name: kind for kind in _ALL}
+NUMBERS: frozenset[KindName] = frozenset(kind.name for kind in _ALL if kind.number)
+READERS: Mapping[KindName, Read] = {kind.name: kind.read for kind in _ALL if kind.read is not _same}
+"""What makes the Python value of a JSON-ready one, of the kinds where the two differ."""
