@@ -122,7 +122,7 @@ async def test_a_replica_that_is_behind_is_not_read_and_is_taken_back_later(
         assert await seen(storage, second) == "second"
         assert await seen(storage, first) == "first"
         assert (storage.on_primary, storage.on_replica) == (2, 0)
-        assert "bytes of log behind the primary" in await reason(storage)
+        assert "bytes of WAL behind the primary" in await reason(storage)
         monkeypatch.setattr(replicas, "PATIENCE_SECONDS", 30)
         loop = asyncio.get_running_loop()
         started = loop.time()
@@ -186,7 +186,7 @@ async def test_a_replica_that_dies_or_hangs_under_load_fails_no_read_and_is_used
 async def test_a_server_that_is_no_replica_of_this_primary_is_never_read(storage: Watched, pair: Pair) -> None:
     key = await add(storage, "here")
     with PrivateServer() as other, PrivateServer(other) as its_replica:
-        for server, said in ((other, "no replica"), (its_replica, "replica of another server")):
+        for server, said in ((other, "not a replica"), (its_replica, "replica of a different server")):
             stranger = Watched(pair.url, replica_urls=[server.url], timeout_seconds=2)
             await stranger.open(storage_plan())
             await until(lambda stranger=stranger, said=said: _says(stranger, said))
@@ -219,13 +219,13 @@ async def test_a_primary_that_was_demoted_is_unavailable_and_no_internal_error(s
     await demoted.open(storage_plan())
     with pytest.raises(Unavailable) as error:
         await add(demoted, "lost")
-    assert "no primary" in error.value.log["reason"]
+    assert "not a primary" in error.value.log["reason"]
     replicated = demoted.replicated
     assert replicated is not None
     await until(lambda: _true(replicated.replicas[0].reason is None))
     with pytest.raises(Unavailable) as error:
         await seen(demoted, key)
-    assert "no primary" in error.value.log["reason"]
+    assert "not a primary" in error.value.log["reason"]
     assert demoted.pool.in_use == 0
     await demoted.close()
 

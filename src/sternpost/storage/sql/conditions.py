@@ -146,7 +146,8 @@ class Conditions:
             case "in":
                 return self._one_of(column, node.operand, field, assembly)
             case "notIn":
-                return not_(self._one_of(column, node.operand, field, assembly))
+                # null is in no list, not even in an empty one, and yet the comparison does not hold
+                return and_(column.is_not(None), not_(self._one_of(column, node.operand, field, assembly)))
             case "contains":
                 return self.dialect.contains(column, self._operand(node.operand, field, assembly))
             case "startsWith":

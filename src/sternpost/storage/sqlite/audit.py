@@ -9,6 +9,9 @@ from typing import Any
 from sternpost.plan.audit import AUDIT_TABLE, MASK, Audit, LinkAudit, RowAudit
 from sternpost.plan.model import FieldPlan
 
+MEMBERS_MAX = 63
+"""Of an object that one call makes: an SQLite function takes at most 127 arguments."""
+
 Decode = Callable[[FieldPlan, str | None], Callable[[Any], Any] | None]
 
 
@@ -63,7 +66,10 @@ def _row_triggers(table: str, audit: RowAudit) -> list[str]:
         return f"iif({text} IS NULL, NULL, quote({text}))" if column in audit.reals else text
 
     def whole(row: str) -> str:
-        return f"json_object({', '.join(f'{_text(column)}, {value(row, column)}' for column in audit.columns)})"
+        if len(audit.columns) <= MEMBERS_MAX:
+            return f"json_object({', '.join(f'{_text(column)}, {value(row, column)}' for column in audit.columns)})"
+        members = " UNION ALL ".join(f"SELECT {_text(c)} AS name, {value(row, c)} AS was" for c in audit.columns)
+        return f"(SELECT json_group_object(name, was) FROM ({members}))"
 
     changed = [f"OLD.{_name(column)} IS NOT NEW.{_name(column)}" for column in audit.columns]
     parts = "\n    UNION ALL ".join(
