@@ -417,8 +417,8 @@ class Plan:
         return cascading | {relation.target for relation in resource.owned_relations}
 
     def checked_references(self, resource: ResourcePlan) -> tuple[FieldPlan, ...]:
-        """The references of a resource to rows that not everybody may refer to. That of an item to its owner "
-        "is none."""
+        """The references of a resource to rows that not everybody may refer to. That of an item to its owner
+        is none."""
         owning = self.owning_key(resource)
         return tuple(
             field for field in resource.fields if field.references in self.guarded and field.name not in ("id", owning)

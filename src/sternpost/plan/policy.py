@@ -145,8 +145,8 @@ def conditions_on_rows(node: PolicyNode, *, known: bool, scopes: frozenset[str])
 
 
 def _on_rows(node: PolicyNode, *, negated: bool) -> query.Node:
-    """A negation moves to the comparisons: what is not known of a row because of a null allows nothing, "
-    "negated or not."""
+    """A negation moves to the comparisons: what is not known of a row because of a null allows nothing,
+    negated or not."""
     match node:
         case Owner(path):
             return query.Compare(path, "ne" if negated else "eq", query.SUBJECT)

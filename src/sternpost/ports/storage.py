@@ -172,8 +172,8 @@ class Reader(Protocol):
         ...
 
     async def aggregate(self, query: Aggregate, slots: Slots = ()) -> list[list[Any]]:
-        """Per group its measures, in their order, as Python's values. Averages of integers and decimals are "
-        "`Decimal`."""
+        """Per group its measures, in their order, as Python's values. Averages of integers and decimals are
+        `Decimal`."""
         ...
 
     async def sql(self, text: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -112,8 +112,8 @@ class Replica:
             self._waiting.pop(future, None)
 
     def away(self, reason: str) -> None:
-        """Takes it out of use until it has answered again. What it was asked for fails at once, and is asked "
-        "elsewhere."""
+        """Takes it out of use until it has answered again. What it was asked for fails at once, and is asked
+        elsewhere."""
         self.reason = reason
         self.pool.cut()
         self._answer_waiting(away=True)

@@ -117,8 +117,8 @@ class Removal:
         return [key for key in found if key not in going]
 
     def _goes_first(self, other: ResourcePlan) -> bool:
-        """Whether a row that goes with another must not be left to the database, because of what refers to it "
-        "in turn."""
+        """Whether a row that goes with another must not be left to the database, because of what refers to it
+        in turn."""
         return other.name in self.plan.removed_with_care and not other.soft_delete
 
     def _owned_by_kept(self, resource: ResourcePlan) -> bool:
