@@ -316,8 +316,7 @@ class Plan:
     @cached_property
     def batch(self) -> OperationPlan | None:
         """Several operations in one transaction; None where there are no batches. It is about no resource, and whoever
-        may
-        call one of its operations may call it: each is under its own policy."""
+        may call one of its operations may call it: each is under its own policy."""
         if not self.batch_max:
             return None
         return OperationPlan(

@@ -1,9 +1,8 @@
 """Who may: policy expressions as data.
 
 A policy is a tree of these nodes, which `sternpost.contract.policy` writes. Once it is known who calls, what is left of
-it is a
-condition of the query language: the pipeline checks that for one row, and the builder of statements writes it as SQL
-    for many.
+it is a condition of the query language: the pipeline checks that for one row, and the builder of statements writes it
+as SQL for many.
 """
 
 from __future__ import annotations

@@ -297,8 +297,7 @@ class Storage(Protocol):
 
         Raises:
             Timeout: the row was not on its way into the database in time, and never will be. One that is on its way
-                then is
-                waited for, so that this always means: nothing was written.
+                then is waited for, so that this always means: nothing was written.
         """
         ...
 

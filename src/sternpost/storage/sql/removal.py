@@ -2,8 +2,8 @@
 what refers to them.
 
 For what is visible a row that is marked as deleted is gone. So what its references ask for happens as if it were: a
-    visible
-row that restricts it is an error, one that cascades is marked as well, and one with `set_null` refers to nothing.
+visible row that restricts it is an error, one that cascades is marked as well, and one with `set_null` refers to
+nothing.
 """
 
 from __future__ import annotations
