@@ -103,7 +103,8 @@ class Reads(Builder):
     # -- by key
 
     def point(self, query: Query) -> PointStatement:
-        """One row by its key."""
+        """One row by its key. A policy is checked on the row that was read, so the query has no condition of its own."""
+        assert query.where == ALL, "the values of a condition are not bound for reads by key"
         resource, table, one = self.begin(query.resource)
         key_field = resource.fields_by_name["id"]
         many = self.assembly()
@@ -112,7 +113,7 @@ class Reads(Builder):
             .select_from(table)
             .where(
                 table.c.id == self.dialect.compared(one.named(KEY), key_field),
-                *self.conditions.rows(resource, table, query.where, one),
+                *self.conditions.rows(resource, table, ALL, one),
             )
         )
         several = (
@@ -120,7 +121,7 @@ class Reads(Builder):
             .select_from(table)
             .where(
                 self.dialect.is_any_of(table.c.id, many.named(KEYS), key_field),
-                *self.conditions.rows(resource, table, query.where, many),
+                *self.conditions.rows(resource, table, ALL, many),
             )
         )
         return PointStatement(
@@ -173,7 +174,7 @@ class Reads(Builder):
         values = self.conditions.ordered_values(order, resource, table, assembly)
         columns += [values[entry.path] for entry in order if not _is_read(query, entry)]
         conditions = self._list_conditions(query, resource, table, assembly)
-        if query.after is None or query.lock or self._is_one_range(order, query.after, resource):
+        if query.after is None or query.lock or self._is_one_range(order, resource):
             if query.after is not None:
                 conditions.append(self._behind(order, query.after, resource, values, assembly))
             page: Any = select(*columns).select_from(table).where(*conditions)
@@ -241,7 +242,7 @@ class Reads(Builder):
 
     # -- behind a position
 
-    def _is_one_range(self, order: tuple[Order, ...], nulls: tuple[bool, ...], resource: ResourcePlan) -> bool:
+    def _is_one_range(self, order: tuple[Order, ...], resource: ResourcePlan) -> bool:
         """Whether what is behind a position is one comparison of rows: one direction, and no value may be null."""
         return len({entry.descending for entry in order}) == 1 and not any(
             self.conditions.nullable(entry.path, resource) for entry in order
@@ -256,7 +257,7 @@ class Reads(Builder):
         assembly: Assembly,
     ) -> ColumnElement[bool]:
         """The condition for the rows behind a position."""
-        if not self._is_one_range(order, nulls, resource):
+        if not self._is_one_range(order, resource):
             return or_(*(and_(*part) for _, part in self._ranges(order, nulls, resource, values, assembly)))
         left = [values[entry.path] for entry in order]
         right = [self._place(index, entry, resource, assembly) for index, entry in enumerate(order)]
