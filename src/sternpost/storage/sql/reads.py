@@ -103,7 +103,7 @@ class Reads(Builder):
     # -- by key
 
     def point(self, query: Query) -> PointStatement:
-        """One row by its key. A policy is checked on the row that was read, so the query has no condition of its own."""
+        """One row by its key. A policy is checked on the row that was read, so the query has no condition."""
         assert query.where == ALL, "the values of a condition are not bound for reads by key"
         resource, table, one = self.begin(query.resource)
         key_field = resource.fields_by_name["id"]
