@@ -19,7 +19,7 @@ import typer.main
 
 from sternpost import Contract, Payload, Resource, computed, field, implements, many, one, scope, sum_of
 from sternpost.cli.main import cli
-from sternpost.compile.diagnostics import CODES
+from sternpost.compile.features import ALL_CODES as CODES
 from sternpost.contract.operations import Browse, Create, Custom, Delete, Operation, Read, Replace, Transition, Update
 from sternpost.contract.policy import PolicyPath
 from sternpost.data.change import Change

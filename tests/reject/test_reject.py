@@ -7,7 +7,8 @@ import warnings
 
 import pytest
 
-from sternpost.compile.diagnostics import CODES, Report
+from sternpost.compile.diagnostics import Report
+from sternpost.compile.features import ALL_CODES as CODES
 from sternpost.contract.source import Source
 from tests.reject.harness import CONTRACTS, expected, names, refusal
 

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sternpost.compile.compiler import Compiled
+from sternpost.compile.features import OPERATION_OPTIONS
 from sternpost.contract.source import attribute_source, is_given
 from sternpost.derive.emit import dialects
 from sternpost.errors import StartupError
@@ -26,14 +27,12 @@ _VALUES = {
     "source": "sources",
     "target": "target",
     "method": "method",
-    "require_match": "require_match",
 }
+"""Keywords of operations by the attribute of the plan that holds them; those of features have one name in both."""
+
 _OF_KIND = {
     "browse": ("page_size", "max_page_size", "sort", "default_sort"),
-    "update": ("require_match",),
-    "replace": ("require_match",),
-    "delete": ("require_match",),
-    "transition": ("field", "source", "target", "require_match"),
+    "transition": ("field", "source", "target"),
     "custom": ("method",),
 }
 
@@ -73,9 +72,11 @@ def explain_one(compiled: Compiled, operation_id: str, database: str, console: C
 def _places(compiled: Compiled, resource: ResourcePlan, operation: OperationPlan) -> Table:
     table = Table("value", "is", "where", box=None, header_style="dim", padding=(0, 2))
     owner = compiled.places[resource.name]
-    for keyword in ("allow", "summary", "timeout", *_OF_KIND.get(operation.kind, ())):
+    declared_operation = getattr(compiled.classes[resource.name], operation.name)
+    of_features = [name for name in OPERATION_OPTIONS if hasattr(declared_operation, name)]
+    for keyword in ("allow", "summary", "timeout", *_OF_KIND.get(operation.kind, ()), *of_features):
         place = attribute_source(owner, resource.name, operation.name, keyword)
-        value = getattr(operation, _VALUES[keyword])
+        value = getattr(operation, _VALUES.get(keyword, keyword))
         shown = describe(value) if keyword == "allow" else str(value)
         declared = is_given(owner, resource.name, operation.name, keyword)
         table.add_row(keyword, shown, str(place) if declared else "default")

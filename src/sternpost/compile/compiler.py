@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from sternpost.compile.diagnostics import Report
 from sternpost.compile.draft import ResourceDraft
-from sternpost.compile.features import CONTRACT_OPTIONS, FEATURES, additions
+from sternpost.compile.features import ALL_CODES, CONTRACT_OPTIONS, FEATURES, additions
 from sternpost.compile.fields import FieldCompiler
 from sternpost.compile.names import matches
 from sternpost.compile.operations import OperationCompiler
@@ -57,7 +57,7 @@ def compile_contract(contract: Contract, services: Iterable[ModuleType | Callabl
 class _Compiler:
     def __init__(self, contract: Contract) -> None:
         self.contract = contract
-        self.report = Report()
+        self.report = Report(ALL_CODES)
         self.reader = ClassReader(self.report, external=contract.schema == "external")
         self.payloads: dict[type, PayloadPlan] = {}
         self.resources: dict[str, type[Resource]] = {}

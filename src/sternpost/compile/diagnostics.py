@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sternpost.contract.source import Source
@@ -141,11 +142,12 @@ class ContractError(Exception):
 class Report:
     """Collects the mistakes of one compilation."""
 
-    def __init__(self) -> None:
+    def __init__(self, codes: Mapping[str, str] = CODES) -> None:
+        self.codes = codes
         self.diagnostics: list[Diagnostic] = []
 
     def add(self, source: Source, code: str, message: str, fix: str) -> None:
-        if code not in CODES:
+        if code not in self.codes:
             raise KeyError(code)
         self.diagnostics.append(Diagnostic(source, code, message, fix))
 

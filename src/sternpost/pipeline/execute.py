@@ -38,7 +38,6 @@ async def execute(runtime: Runtime, call: Call, observation: Observation) -> Ans
     # Place of the limits by address (`call.address`): one check for None on an operation that declares none.
     principal = await authenticate(runtime, operation, call)
     observation.user_id = principal.subject if principal else None
-    # Place of the limits by principal, likewise.
 
     visibility, statistics = runtime.visibility(principal), Statistics()
     run = Execution(
@@ -53,6 +52,7 @@ async def execute(runtime: Runtime, call: Call, observation: Observation) -> Ans
 async def carry_out(run: Execution, session: Session | None = None) -> Answer:
     """The rest of the way, once it is known who calls; with `session` as a step of the batch whose
     transaction it is."""
+    # Place of the limits by principal: a step of a batch counts as the operation that it is.
     validate(run)
     if run.access.refused:
         raise denied(run)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from sternpost.compile.diagnostics import CODES
 from sternpost.compile.features.api_keys import ApiKeys
 from sternpost.compile.features.audit import Audit
 from sternpost.compile.features.external import External
@@ -41,6 +42,9 @@ OPERATION_OPTIONS: Mapping[str, Shape] = {
 AUTOMATIC: Mapping[str, Automatic] = {
     value: automatic for feature in FEATURES for value, automatic in feature.automatic.items()
 }
+
+ALL_CODES: Mapping[str, str] = {**CODES, **{code: text for feature in FEATURES for code, text in feature.codes.items()}}
+"""Every diagnostic, with what it means."""
 
 
 def additions(parts: list[Mapping[str, Any]]) -> dict[str, Any]:

@@ -32,12 +32,14 @@ class Feature:
         contract_options: arguments of `Contract(…)`, each with what its value has to be.
         operation_options: the same for arguments of operations.
         automatic: values of `field(auto=…)`.
+        codes: its diagnostics, beside those of `compile/diagnostics.py`, each with what it means.
     """
 
     class_keywords: ClassVar[tuple[str, ...]] = ()
     contract_options: ClassVar[Mapping[str, Shape]] = {}
     operation_options: ClassVar[Mapping[str, Shape]] = {}
     automatic: ClassVar[Mapping[str, Automatic]] = {}
+    codes: ClassVar[Mapping[str, str]] = {}
 
     def check_contract(self, contract: Contract, add: Add) -> None:
         """Before any class is read: whether the contract's own arguments fit together."""

@@ -8,8 +8,8 @@ from sternpost.plan.model import Plan
 from sternpost.protocols.rest.batch import QUERY_MAX, STEP_NAME
 
 
-def describe_batch(plan: Plan, operations: list[str]) -> dict[str, Any]:
-    """The path item for OpenAPI."""
+def describe_batch(plan: Plan, operations: list[str], errors: dict[str, Any]) -> dict[str, Any]:
+    """The path item for OpenAPI; `errors` are the answers that refuse one of the operations."""
     reference = {
         "type": "object",
         "required": ["$ref"],
@@ -65,9 +65,6 @@ def describe_batch(plan: Plan, operations: list[str]) -> dict[str, Any]:
             "meta": {"type": "object"},
         },
     }
-    conditional = any(resource.version_field for resource in plan.resources)
-    statuses = (400, 401, 403, 404, 406, 409, *((412, 428) if conditional else ()), 413, 415, 422, 500, 503)
-    errors = {str(status): {"$ref": f"#/components/responses/Error{status}"} for status in statuses}
     return {
         "post": {
             "operationId": "$batch",

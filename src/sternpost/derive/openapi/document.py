@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sternpost.derive.openapi.answers import Answers, conditional_responses, error_response, error_schema, errors, used
@@ -36,7 +37,8 @@ class _Document:
                     paths.setdefault(path, {})["get"] = self._nested(resource, relation, nested)
         if self.plan.batch_max:
             batch = [o.id for r in self.plan.resources for o in r.operations if o.kind != "custom" or o.method != "GET"]
-            paths[f"{self.plan.base_path}/{BATCH}"] = describe_batch(self.plan, batch)
+            refused = errors(self.plan.batch, has_body=True) | _refusals(paths)
+            paths[f"{self.plan.base_path}/{BATCH}"] = describe_batch(self.plan, batch, dict(sorted(refused.items())))
         self.schemas.named["Error"] = error_schema()
         served = [resource for resource in self.plan.resources if resource.operations]
         return {
@@ -120,3 +122,9 @@ class _Document:
 
 def _security(operation: OperationPlan) -> list[Schema]:
     return [{}, {"bearer": []}] if isinstance(operation.policy, Public) else [{"bearer": []}]
+
+
+def _refusals(paths: Mapping[str, Mapping[str, Any]]) -> Schema:
+    """The answers that refuse some operation."""
+    responses = [operation["responses"] for path in paths.values() for operation in path.values()]
+    return {status: answer for each in responses for status, answer in each.items() if status >= "400"}

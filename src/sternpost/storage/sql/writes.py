@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import and_, case, delete, select, update
 
-from sternpost.plan.model import RelationPlan, ResourcePlan
+from sternpost.plan.model import FieldPlan, RelationPlan, ResourcePlan
 from sternpost.plan.query import ALL, Assignment, Modify, Remove, Upsert
 from sternpost.storage.sql.builder import Builder
 from sternpost.storage.sql.codecs import Decoder
@@ -101,7 +101,7 @@ class Writes(Builder):
     def _assigned(self, entry: Assignment, resource: ResourcePlan, table: Any, assembly: Assembly) -> Any:
         field, column = resource.fields_by_name[entry.field], table.c[entry.field]
         if entry.arithmetic in ("multiply", "divide") and field.kind == "decimal":
-            return self._product(entry, column, assembly)
+            return self._product(entry, field, column, assembly)
         value = assembly.slot(entry.slot, self.codecs.encode(field))
         match entry.arithmetic:
             case "set":
@@ -115,10 +115,12 @@ class Writes(Builder):
             case "divide":
                 return column.op("/")(value)
 
-    def _product(self, entry: Assignment, column: Any, assembly: Assembly) -> Any:
+    def _product(self, entry: Assignment, field: FieldPlan, column: Any, assembly: Assembly) -> Any:
         """A decimal times a fraction: the slot holds the author's own number and the fraction's two whole numbers."""
         if not self.dialect.decimals_are_whole_numbers:
-            value = assembly.slot(entry.slot, _amount)
+            # the author's number may have more places than the field: it is bound as any number is, not as the field's value
+            number = self.dialect.encode_average(field)
+            value = assembly.slot(entry.slot, lambda factor: number(factor[0]) if number else factor[0])
             return column * value if entry.arithmetic == "multiply" else column.op("/")(value)
         # With the fraction p/q: (2·p·value ± q) / 2·q, where the database's division cuts off: so the product is
         # rounded, half away from zero.
@@ -177,10 +179,6 @@ class Writes(Builder):
 
     def _links(self, relation: RelationPlan) -> Any:
         return self.schema.links[str(relation.link_table)]
-
-
-def _amount(factor: Sequence[Any]) -> Any:
-    return factor[0]
 
 
 def _twice_the_part(factor: Sequence[int]) -> int:
