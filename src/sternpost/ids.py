@@ -1,7 +1,7 @@
 """Prefixed ids (`usr_0198…`): a UUIDv7 (RFC 9562) under the prefix of its resource.
 
-The text is the prefix, an underscore and the UUID's 32 hexadecimal digits in lower case. It is this simple so that
-SQL can compute it as well. Inside Sternpost an id is its 32 digits (`hex`); the prefix is added and taken off at the edge.
+The text is the prefix, an underscore and the UUID's 32 hexadecimal digits in lower case. It is this simple so that SQL
+can compute it as well. Inside Sternpost an id is its 32 digits (`hex`); the prefix is added and taken off at the edge.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ def encode(prefix: str, hex_digits: str) -> str:
 
 
 def decode(prefix: str, text: str) -> str | None:
-    """The 32 digits in `text`, or None where it is not an id with this prefix. Upper case is refused: one id, one text."""
+    """The 32 digits in `text`, or None where it is not an id with this prefix. Upper case is refused: one id, "
+    "one text."""
     start = len(prefix) + 1
     if len(text) != start + 32 or not text.startswith(prefix) or text[start - 1] != "_" or not _is_hex(text, start):
         return None
@@ -51,5 +52,6 @@ _random_bits = random.Random(secrets.randbits(256)).getrandbits  # noqa: S311
 
 
 def random_hex(digits: int) -> str:
-    """Random hexadecimal digits for what is a name and no secret: requests, traces. A system call for each would cost more."""
+    """Random hexadecimal digits for what is a name and no secret: requests, traces. A system call for each would cost
+    more."""
     return f"{_random_bits(digits * 4):0{digits}x}"

@@ -102,10 +102,10 @@ class Kind:
         tests: the operators that the data client has for it.
         policies: the operators by which a policy may compare it with a constant.
         storage: the ways in which an external database may keep it, beside the usual one.
-        read: makes the Python value of a JSON-ready one, or of one that is a Python value already. Values of kinds with an
-            order compare once they are read.
-        constant: makes a JSON-ready value of a constant in a contract; None where it is no value of the kind, or not one
-            within the limits that are given.
+        read: makes the Python value of a JSON-ready one, or of one that is a Python value already. Values of kinds with
+            an order compare once they are read.
+        constant: makes a JSON-ready value of a constant in a contract; None where it is no value of the kind, or not
+            one within the limits that are given.
         write: makes a JSON-ready value of a Python value.
         from_text: for a field, what makes a value of the text of a query parameter, and raises `ValueError` with a
             sentence for the client; None where the validator of inputs reads texts too.

@@ -369,6 +369,8 @@ def random_contract(seed: int) -> Spec:
                 res.tenant = "org_id"
         res.fields += _some_fields(rng, rng.randint(2, 5))
         main.append(res)
+    if not any(res.tenant for res in main):
+        tenants = None
     resources += main
     spec = Spec(resources, tenants)
     for res in main:

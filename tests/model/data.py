@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from .run import Backend, Difference, Run
 
 NOT_SENT = ("scope", "deleted", "service")
+BROKEN = "ConstraintViolated or ReferenceNotFound or Duplicate"
+"""A rule of the data is broken; which of several mistakes is told is not documented."""
+
 READS = ("find", "first", "count", "exists", "get", "aggregate")
 BINDS = ("create_many", "create", "update", "upsert")
 """Calls after which all rows are compared, since not every new id is told."""
@@ -510,27 +513,24 @@ class DataModel:
         return row
 
     def bounds(self, res: Res, row: Row) -> None:
-        """The contract's rules hold because the database keeps them."""
+        """The contract's rules hold because the database keeps them; whether that or another mistake is told is not."""
         for value in res.fields:
             kept = row.get(value.name)
             if kept is None:
                 continue
             if value.low is not None and not value.low <= kept <= value.high:
-                raise Refused(422, "ConstraintViolated")
+                raise Refused(422, BROKEN)
             if value.max_length and len(kept) > value.max_length:
-                raise Refused(422, "ConstraintViolated")
+                raise Refused(422, BROKEN)
             if value.kind == "decimal" and abs(kept) >= 10**7:
-                raise Refused(422, "ConstraintViolated")
+                raise Refused(422, BROKEN)
 
     def bounds_of_items(self, res: Res, items: dict[str, list[Row]]) -> None:
-        """The same of parts; whether that or another mistake is told is not documented."""
+        """The same of parts."""
         for rows in res.owned:
             target = self.spec.by_name[rows.target]
             for item in items.get(rows.name, []):
-                try:
-                    self.bounds(target, item)
-                except Refused:
-                    raise Refused(422, "ConstraintViolated or ReferenceNotFound or Duplicate") from None
+                self.bounds(target, item)
 
     def references(self, res: Res, data: dict[str, Any]) -> Row:
         found: Row = {}
@@ -720,6 +720,11 @@ class DataModel:
         ]
         if required:
             raise LeftOut("an upsert that could not create")
+        with_key = {**make, **(key if isinstance(key, dict) else {})}
+        try:
+            self.bounds(self.res, with_key)
+        except Refused:
+            raise LeftOut("an upsert that could not create") from None
         row.update(self.changed(self.res, row, change))
         if change or any(v.auto == "updated" for v in self.res.fields):
             self.model.touch(self.res, row)

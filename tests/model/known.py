@@ -17,6 +17,7 @@ KNOWN: dict[str, str] = {
     "other-side-of-links": "10.16: many-to-many writes count the version of one side only *",
     "filter-ne-null": "11.7: `field[ne]=x` of a list gives rows whose value is null",
     "negated-unknown": "11.7, 11.29: `~` over a null, or over an owner of another kind, is unknown instead of true",
+    "whole-floats": "11.2: a float that is a whole number is told as `1` and later as `1.0`, so that its ETag is another",
     "create-policy-defaults": "11.27: the Create policy does not see defaults of fields with write=never",
     "set-null-stamps": "11.28: what set_null counts and stamps depends on declarations elsewhere",
     "restore-in-a-ring": "11.28: rows that refer to themselves or to each other cannot be restored",

@@ -483,6 +483,8 @@ class Model:
         cut: set[str] = set()
         data = self.view(res, row, caller, asked.asked, cut)
         version = row[res.version] if res.version else None
+        if none_match is not None and any(value.kind == "float" for value in res.fields):
+            known("whole-floats")
         if none_match is not None and version is not None and none_match.version == version and none_match.data == data:
             return Answer(304, empty=True, version=version)
         return Answer(200, data, {"truncated": sorted(cut)} if cut else {}, version=version)
@@ -1042,6 +1044,8 @@ class Model:
                 and row[value.name] != whole_row["id"]
             ):
                 known("restrict-within-a-deletion")
+            if whole_row["id"] in going and whole_row["id"] not in really and value.on_delete == "set_null":
+                known("set-null-of-deleted")  # it goes at the same instant, and comes back with what it refers to
             if whole_row["id"] in going and (whole_row["id"] in really or row[value.name] not in really):
                 continue
             if value.on_delete == "restrict" and (row[value.name] in really or whole_row["deleted"] is None):

@@ -21,7 +21,8 @@ def file(request: pytest.FixtureRequest) -> Path:
 
 def test_no_line_is_long(file: Path) -> None:
     lines = file.read_text(encoding="utf-8").splitlines()
-    assert [number for number, line in enumerate(lines, start=1) if len(line) > LINE_MAX] == []
+    code = [line.partition("  # noqa: ")[0].partition("  # pyright: ")[0] for line in lines]
+    assert [number for number, line in enumerate(code, start=1) if len(line) > LINE_MAX] == []
 
 
 def test_the_module_and_all_that_is_public_says_what_it_is_for(file: Path) -> None:

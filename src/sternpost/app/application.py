@@ -54,7 +54,8 @@ class Sternpost:
         contract: what to serve. It is compiled here; a contract with mistakes raises `ContractError`.
         services: modules (or functions) with `@implements`.
         settings: by default read from the environment when the application starts.
-        mounts: other ASGI applications by path prefix. They run outside the pipeline: no policy, no limit, only a log line.
+        mounts: other ASGI applications by path prefix. They run outside the pipeline: no policy, no limit, only a log
+            line.
         storage, authenticator, clock, new_id, write_log: replaced in tests; by default what the settings say.
     """
 

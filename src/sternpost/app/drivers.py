@@ -46,7 +46,8 @@ def check_database_url(settings: Settings) -> None:
     scheme = settings.database_url.get_secret_value().partition("://")[0]
     if scheme not in ("sqlite", "postgresql", "postgres"):
         raise StartupError(
-            f"STERNPOST_DATABASE_URL has the unknown scheme {scheme!r}. Use sqlite:///path or postgresql://user:password@host/name"
+            f"STERNPOST_DATABASE_URL has the unknown scheme {scheme!r}. Use sqlite:///path or "
+            "postgresql://user:password@host/name"
         )
     if scheme != "sqlite":
         _check_postgresql("STERNPOST_DATABASE_URL", settings.database_url.get_secret_value())

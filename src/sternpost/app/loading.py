@@ -1,4 +1,5 @@
-"""Finds the application that a command is about: `module:attribute`, from an argument, the environment or pyproject.toml."""
+"""Finds the application that a command is about: `module:attribute`, from an argument, the environment or
+pyproject.toml."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ def data_file() -> Path | None:
 
 
 def _project() -> dict[str, Any]:
-    """What pyproject.toml says under [tool.sternpost]: `app`, `data`, `migrations`, and `paths` (folders to import from)."""
+    """What pyproject.toml says under [tool.sternpost]: `app`, `data`, `migrations`, and `paths` (folders to import
+    from)."""
     project = Path("pyproject.toml")
     if not project.is_file():
         return {}

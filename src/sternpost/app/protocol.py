@@ -57,14 +57,15 @@ class HttpProtocol(HttpToolsProtocol):
 
 
 def answer(send: Send, status: int, headers: Sequence[Header], fixed: FixedHeaders, body: bytes) -> bool:
-    """Writes a whole answer at once; False where it has to go by messages. Headers have names in lower case, and a length.
+    """Writes a whole answer at once; False where it has to go by messages. Headers have names in lower case, and a
+    length.
 
-    ASGI's two messages cost a fifth of a short request: headers are matched against patterns one by one, and head and body
-    are written apart.
+    ASGI's two messages cost a fifth of a short request: headers are matched against patterns one by one, and head and
+    body are written apart.
 
     Args:
-        send: uvicorn's own, which belongs to the request. (In the scope, a reference to the request would be a cycle that
-            only the garbage collector could free, at each request.)
+        send: uvicorn's own, which belongs to the request. (In the scope, a reference to the request would be a cycle
+            that only the garbage collector could free, at each request.)
 
     Raises:
         RuntimeError: a header holds a line break.

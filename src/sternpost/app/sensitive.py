@@ -8,6 +8,7 @@ ALWAYS = frozenset({"password", "secret", "token", "authorization", "cookie", "a
 
 
 def sensitive_names(*plans: Plan) -> frozenset[str]:
-    """The names, in Python and in JSON of every version, of fields that the contract marks sensitive, and a few that always are."""
+    """The names, in Python and in JSON of every version, of fields that the contract marks sensitive, and a few that
+    always are."""
     marked = [field for plan in plans for resource in plan.resources for field in resource.fields if field.sensitive]
     return ALWAYS | {field.name for field in marked} | {field.public_name for field in marked}

@@ -25,7 +25,8 @@ KEEP_ALIVE_SECONDS = 5
 
 
 class Server(uvicorn.Server):
-    """uvicorn with an own end: readiness falls, the listener closes, what is in flight is finished, the exit status is 0.
+    """uvicorn with an own end: readiness falls, the listener closes, what is in flight is finished, the exit status is
+    0.
 
     Args:
         on_ready: called with the port once requests are accepted.
@@ -122,8 +123,8 @@ class Server(uvicorn.Server):
 
 
 def _spare_the_collector() -> None:
-    """What was made up to here stays until the end: the collector need not walk through it under load, which took tens of
-    milliseconds at a time. Requests leave few cycles behind, so it may also run less often."""
+    """What was made up to here stays until the end: the collector need not walk through it under load, which took tens
+    of milliseconds at a time. Requests leave few cycles behind, so it may also run less often."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
@@ -193,7 +194,8 @@ def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
         listener.bind(address)
     except OSError as error:
         raise StartupError(
-            f"Cannot listen on {host}:{port}: {error.strerror}. Set STERNPOST_HOST and STERNPOST_PORT to a free address."
+            f"Cannot listen on {host}:{port}: {error.strerror}. Set STERNPOST_HOST and STERNPOST_PORT to a "
+            "free address."
         ) from error
     listener.setblocking(False)
     return listener

@@ -170,7 +170,8 @@ class Supervisor:
                 stdin=asyncio.subprocess.DEVNULL,
                 env=self.environment,
                 pass_fds=descriptors,
-                start_new_session=True,  # a terminal's signals reach the supervisor, which passes them on in its own way
+                # a terminal's signals reach the supervisor, which passes them on in its own way
+                start_new_session=True,
             )
         except BaseException:
             ours.close()
@@ -219,7 +220,8 @@ class Supervisor:
             slot.listener = listen(self.settings.host, self.port, shared=True)
 
     async def _roll(self) -> None:
-        """Replaces the workers one by one, whenever SIGHUP asks for it; once more when it comes while this is going on."""
+        """Replaces the workers one by one, whenever SIGHUP asks for it; once more when it comes while this is "
+        "going on."""
         while True:
             await self._reload.wait()
             self._reload.clear()

@@ -41,7 +41,8 @@ _NO_CHECKS: Any = {
 class JwtAuthenticator:
     """Verifies tokens with a shared secret (HS256), with public keys of a JWKS (RS256, ES256, EdDSA), or both.
 
-    Verified tokens are kept until they expire, so that a signature is checked once; when keys change, all are forgotten.
+    Verified tokens are kept until they expire, so that a signature is checked once; when keys change, all are
+    forgotten.
     """
 
     def __init__(
@@ -198,7 +199,8 @@ def make_token(
     audience: str | None = None,
     tenant: tuple[str, str] | None = None,
 ) -> str:
-    """An HS256 token for development and tests; `expires` and `issued` in seconds since 1970; `tenant` as `(claim, value)`."""
+    """An HS256 token for development and tests; `expires` and `issued` in seconds since 1970; `tenant` as `(claim,
+    value)`."""
     claims: dict[str, Any] = {"sub": subject, "scope": " ".join(scopes), "iat": issued, "exp": expires}
     if issuer is not None:
         claims["iss"] = issuer

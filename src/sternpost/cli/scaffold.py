@@ -1,9 +1,9 @@
 """`sternpost new`: writes a project from the files under `template/`.
 
-Every file of the template ends in `.tmpl`, so that no tool takes it for a test, a project or a .gitignore of Sternpost's
-own; a name that begins with `dot.` stands for a hidden file, the folder `package` for the project's package. In the files
-`{{name}}`, `{{package}}` and `{{title}}` are replaced as text: unlike `$name`, that collides with nothing that
-Makefiles, shells and compose.yaml mean by a dollar sign.
+Every file of the template ends in `.tmpl`, so that no tool takes it for a test, a project or a .gitignore of
+Sternpost's own; a name that begins with `dot.` stands for a hidden file, the folder `package` for the project's
+package. In the files `{{name}}`, `{{package}}` and `{{title}}` are replaced as text: unlike `$name`, that collides with
+nothing that Makefiles, shells and compose.yaml mean by a dollar sign.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ def _package(name: str) -> str:
 def _refuse_name(name: str) -> None:
     if not _is_name(name) or len(name) > LENGTH_MAX:
         raise StartupError(
-            f"{name!r} cannot be a project's name. Use lower-case letters and digits, with single dashes between words, "
+            f"{name!r} cannot be a project's name. Use lower-case letters and digits, with single dashes "
+            "between words, "
             f"at most {LENGTH_MAX} characters, such as my-service."
         )
     package = _package(name)

@@ -340,7 +340,8 @@ class OperationCompiler:
                 name,
                 "SP411",
                 f"{keyword}={text} is not a Payload",
-                f"declare class {name.title().replace('_', '')}(Payload) and write {keyword}={name.title().replace('_', '')}",
+                f"declare class {name.title().replace('_', '')}(Payload) and write "
+                f"{keyword}={name.title().replace('_', '')}",
                 keyword,
             )
             return None

@@ -71,7 +71,8 @@ class PolicyCompiler:
                     where,
                     "SP505",
                     f"{shown(policy.parts[0])} is not a policy",
-                    'use public, authenticated, scope("…"), this.is_owner, or a comparison such as this.status.eq("draft")',
+                    'use public, authenticated, scope("…"), this.is_owner, or a comparison such as '
+                    'this.status.eq("draft")',
                 )
                 return Not(Public())
 

@@ -132,7 +132,8 @@ class RelationCompiler:
                 relation,
                 "SP312",
                 f"through={shown(through)} cannot be the name of the table of pairs",
-                f'use a lower-case name that no resource has as its table, such as through="{snake(name)}_{snake(target)}"',
+                "use a lower-case name that no resource has as its table, such as "
+                f'through="{snake(name)}_{snake(target)}"',
                 "through",
             )
             return None

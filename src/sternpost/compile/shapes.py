@@ -131,7 +131,8 @@ class _Shapes:
         return relation.kind == "owned" or self.plan.by_name[relation.target].reading is not None
 
     def _included(self, relation: RelationPlan) -> OutputRelation:
-        """Its rows are filtered and sorted as their own list is, but for the field that ties them to the row they are under."""
+        """Its rows are filtered and sorted as their own list is, but for the field that ties them to the row they are
+        under."""
         target = self.plan.by_name[relation.target]
         rows = None if relation.kind == "one" else _rows(target, target.listing, without=relation.remote_field)
         return OutputRelation(

@@ -20,7 +20,10 @@ from sternpost.kinds import KINDS
 from sternpost.plan.model import Kind
 
 SCALARS: dict[Any, Kind] = {kind.declared_as: kind.name for kind in KINDS.values() if kind.declared_as is not None}
-SUPPORTED = "str, int, float, bool, Decimal, datetime, date, UUID, Email, Url, Json, Literal[…], a StrEnum, One[…], Many[…], Owned[…]"
+SUPPORTED = (
+    "str, int, float, bool, Decimal, datetime, date, UUID, Email, Url, Json, Literal[…], a StrEnum, "
+    "One[…], Many[…], Owned[…]"
+)
 
 
 @dataclass(frozen=True, slots=True)

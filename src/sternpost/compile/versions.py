@@ -338,7 +338,7 @@ class _Versions:
             fields = tuple(self._field(resource, f.name) for f in resource.fields)
             listable = {f.name for f in fields if not f.hidden and not f.converted}
             operations = tuple(
-                self._operation(self.state.operations[resource.name, o.name], base_path, listable)
+                _operation(self.state.operations[resource.name, o.name], self.base.base_path, base_path, listable)
                 for o in resource.operations
                 if (resource.name, o.name) not in self.state.absent
             )
@@ -355,14 +355,6 @@ class _Versions:
         if (resource.name, name) not in self.state.absent:
             return found
         return replace(found, hidden=True, write="never", required=False, filters=())
-
-    def _operation(self, operation: OperationPlan, base_path: str, listable: set[str]) -> OperationPlan:
-        return replace(
-            operation,
-            path=base_path + operation.path.removeprefix(self.base.base_path),
-            sort=tuple(name for name in operation.sort if name in listable),
-            default_sort=tuple(name for name in operation.default_sort if name.removeprefix("-") in listable),
-        )
 
     def _check_names(self, version: Version) -> None:
         for resource in self.base.resources:
@@ -381,7 +373,8 @@ class _Versions:
                 if other != name:
                     self._wrong(
                         version.source,
-                        f"{resource.name}.{name}: its name in {version.name}, {public_name}, is already used by {other}",
+                        f"{resource.name}.{name}: its name in {version.name}, {public_name}, is already used "
+                        f"by {other}",
                         "rename one of the two, or declare one of them as Added",
                     )
 
@@ -486,6 +479,16 @@ def _with_stored(plan: Plan, stored: Mapping[tuple[str, str], Mapping[str, Any]]
         return tuple(replace(f, stored=tuple(stored.get((resource.name, f.name), {}).items())) for f in resource.fields)
 
     return replace(plan, resources=tuple(replace(one, fields=columns(one)) for one in plan.resources))
+
+
+def _operation(operation: OperationPlan, newest: str, base_path: str, listable: set[str]) -> OperationPlan:
+    """The operation below the base path of an older version."""
+    return replace(
+        operation,
+        path=base_path + operation.path.removeprefix(newest),
+        sort=tuple(name for name in operation.sort if name in listable),
+        default_sort=tuple(name for name in operation.default_sort if name.removeprefix("-") in listable),
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -37,7 +37,8 @@ class Policy:
         return Policy("not", (self,))
 
     def __bool__(self) -> bool:
-        """`and`, `or` and `not` cannot be overloaded in Python and would silently drop one side, so each use is an error.
+        """`and`, `or` and `not` cannot be overloaded in Python and would silently drop one side, so each use is an
+        error.
 
         In a class body the error is noted there, and reported together with all others; elsewhere it is raised.
         """

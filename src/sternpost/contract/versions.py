@@ -65,9 +65,9 @@ class Changed(_OneChange):
     Args:
         resource: the resource's class.
         name: the field or operation, as it is named in the class.
-        was: the older rules. For a field `type` (`string`, `integer`, `number` or `boolean`), `min_length`, `max_length`,
-            `ge`, `le`, `pattern`, `required`, `nullable`, `default`, `choices`; for an operation `allow`, `page_size`,
-            `max_page_size`, `sort`, `default_sort`.
+        was: the older rules. For a field `type` (`string`, `integer`, `number` or `boolean`), `min_length`,
+            `max_length`, `ge`, `le`, `pattern`, `required`, `nullable`, `default`, `choices`; for an operation `allow`,
+            `page_size`, `max_page_size`, `sort`, `default_sort`.
         shown: what the older version shows of values that it does not know, such as `{"archived": "done"}`.
         up: makes the newer value of an older one; wherever `type` is another.
         down: makes the older value of a newer one.

@@ -63,7 +63,8 @@ class DataAccess:
 
     @asynccontextmanager
     async def writing(self, *, whole: bool = False) -> AsyncGenerator[Session]:
-        """The transaction to write in. With `whole` it is a part of its own, which is undone alone when the block raises.
+        """The transaction to write in. With `whole` it is a part of its own, which is undone alone when the block
+        raises.
 
         Raises:
             RuntimeError: the operation only reads.

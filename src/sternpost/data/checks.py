@@ -17,7 +17,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Checks:
-    """Checks values against the fields of a plan. What does not fit is the author's mistake: `TypeError` or `ValueError`."""
+    """Checks values against the fields of a plan. What does not fit is the author's mistake: `TypeError` or
+    `ValueError`."""
 
     def __init__(self, instances: Instances) -> None:
         self.instances = instances

@@ -29,11 +29,11 @@ class Database:
     """Reads and writes the contract's rows.
 
     In a service (`ctx.data`, or the generated `Data(ctx)`) it works in the operation's own transaction; a GET operation
-    only reads. In a script or a test (`async with app.data(Data) as db`) each call is a transaction of its own, unless it
-    is made inside `async with db.transaction():`.
+    only reads. In a script or a test (`async with app.data(Data) as db`) each call is a transaction of its own, unless
+    it is made inside `async with db.transaction():`.
 
-    No policy is asked: a service runs after the operation's, and a script is its author's. The contract's rules hold all
-    the same, because the database keeps them.
+    No policy is asked: a service runs after the operation's, and a script is its author's. The contract's rules
+    hold all the same, because the database keeps them.
     """
 
     def __init__(self, source: HasAccess | DataAccess) -> None:
@@ -52,7 +52,8 @@ class Database:
     async def transaction(
         self, *, isolation: Isolation | None = None, timeout: float | None = None
     ) -> AsyncGenerator[Self]:
-        """Everything in the block happens, or nothing. Inside another transaction it is a savepoint: what is outside stays.
+        """Everything in the block happens, or nothing. Inside another transaction it is a savepoint: what is outside
+        stays.
 
         Args:
             isolation: of PostgreSQL, by default "read committed"; SQLite is always serializable. Not for savepoints.

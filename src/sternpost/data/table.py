@@ -8,6 +8,7 @@ from typing import Any, Generic, Literal, Self, TypeVar, cast, overload
 
 from sternpost.data.access import HasAccess
 from sternpost.data.groups import Group, GroupReading, group_of
+from sternpost.data.model import DataModel
 from sternpost.data.row_reader import RowReader
 from sternpost.data.writes import Parts, Writer, assignments, taken_apart, unique_key
 from sternpost.data.writing import complete
@@ -31,7 +32,8 @@ GroupOrder = TypeVar("GroupOrder", bound=str)
 Model = TypeVar("Model")
 
 NOTHING: Any = None
-"""What is not given. It has every type, so that a checker tells of a wrong member by its name and not of a wrong union."""
+"""What is not given. It has every type, so that a checker tells of a wrong member by its name and not of a wrong union.
+"""
 
 
 class Table(
@@ -246,7 +248,7 @@ class Table(
         self._refuse_owned()
         if on_conflict not in ("error", "skip"):
             raise ValueError(f'on_conflict is "error" or "skip", not {on_conflict!r}')
-        values = [self._plain_row(row) for row in rows]
+        values = [_plain_row(self._model, self._resource, row) for row in rows]
         fields = tuple(self._resource.fields_by_name) if returning else ()
         async with self._access.writing(whole=True) as session:
             count, documents = await session.insert_rows(
@@ -277,7 +279,7 @@ class Table(
         self._refuse_owned()
         reading = self._rows.reading()
         node = reading.where(self._resource, _required(where, "update_many"))
-        parts = self._plain_parts(data)
+        parts = _plain_parts(self._model, self._resource, data)
         shape = Modify(self._resource.name, node, assignments(self._model, self._resource, parts, reading))
         if not shape.assignments:
             raise TypeError("There is nothing to change: data is empty")
@@ -294,12 +296,12 @@ class Table(
         self._refuse_owned()
         names = self._unique(key)
         given = cast("Mapping[str, Any]", key) if isinstance(key, Mapping) else {"id": key}
-        row = self._plain_row({**given, **create})
+        row = _plain_row(self._model, self._resource, {**given, **create})
         for name in names:
             if row[name] is None:
                 raise TypeError(f"{self._resource.name}.{name} is None, and no row is found by that")
         reading = self._rows.reading()
-        changes = assignments(self._model, self._resource, self._plain_parts(update), reading)
+        changes = assignments(self._model, self._resource, _plain_parts(self._model, self._resource, update), reading)
         shape = Upsert(self._resource.name, tuple(sorted(row)), names, changes, ("id",))
         async with self._access.writing() as session:
             document = await session.upsert(shape, row, reading.slots)
@@ -378,21 +380,23 @@ class Table(
                 f"create or update that, with the list nested in it"
             )
 
-    def _plain_parts(self, data: Mapping[str, Any]) -> Parts:
-        parts = taken_apart(self._model, self._resource, data)
-        if parts.related:
-            raise TypeError(f"{next(iter(parts.related))} cannot be nested here; use create or update, row by row")
-        return parts
-
-    def _plain_row(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        parts = self._plain_parts(data)
-        if parts.changes:
-            raise TypeError(f"{next(iter(parts.changes))} cannot be computed from what it is in a new row")
-        return complete(self._resource, parts.values, self._model.new_id, self._model.clock)
-
 
 def _nests(resource: ResourcePlan, data: Mapping[str, Any]) -> bool:
     return any(name in resource.relations_by_name for name in data)
+
+
+def _plain_parts(model: DataModel, resource: ResourcePlan, data: Mapping[str, Any]) -> Parts:
+    parts = taken_apart(model, resource, data)
+    if parts.related:
+        raise TypeError(f"{next(iter(parts.related))} cannot be nested here; use create or update, row by row")
+    return parts
+
+
+def _plain_row(model: DataModel, resource: ResourcePlan, data: Mapping[str, Any]) -> dict[str, Any]:
+    parts = _plain_parts(model, resource, data)
+    if parts.changes:
+        raise TypeError(f"{next(iter(parts.changes))} cannot be computed from what it is in a new row")
+    return complete(resource, parts.values, model.new_id, model.clock)
 
 
 def _required(where: Any, call: str) -> Any:
@@ -407,4 +411,5 @@ def _expected(count: int, expect: int | None) -> None:
 
 
 Repository = Table[Row, Any, Any, Any, Any, Any, Any, Any, Any, Any, Any, Any]
-"""The rows of a resource without the types of a generated file, as `ctx.repository(Order)` gives them: `Repository[Order]`."""
+"""The rows of a resource without the types of a generated file, as `ctx.repository(Order)` gives them:
+`Repository[Order]`."""

@@ -33,7 +33,8 @@ _LOWER = {ord(letter): ord(letter.lower()) for letter in "ABCDEFGHIJKLMNOPQRSTUV
 
 
 class Reading:
-    """Turns an author's dictionaries into one query; the values go into its slots, in the order in which they are met."""
+    """Turns an author's dictionaries into one query; the values go into its slots, in the order in which they "
+    "are met."""
 
     def __init__(self, plan: Plan, checks: Checks) -> None:
         self.plan = plan
@@ -149,7 +150,8 @@ class Reading:
         items = _parts(operator, value)
         if any(item is None for item in items):
             raise TypeError(
-                f'{resource.name}.{field.name}: {operator!r} takes no None; write {{"OR": [{{…}}, {{"{field.name}": None}}]}}'
+                f"{resource.name}.{field.name}: {operator!r} takes no None; write "
+                f'{{"OR": [{{…}}, {{"{field.name}": None}}]}}'
             )
         found = [self.checks.checked(resource, field, item) for item in items]
         if field.decimal_places is not None:
@@ -262,7 +264,8 @@ class Reading:
         relation = resource.relations_by_name.get(name)
         if relation is None:
             raise TypeError(
-                f"{resource.name} has no relation {name!r} to include; it has {', '.join(resource.relations_by_name) or 'none'}"
+                f"{resource.name} has no relation {name!r} to include; it has "
+                f"{', '.join(resource.relations_by_name) or 'none'}"
             )
         given: dict[str, Any] = {} if options is True else {**options}
         known = (

@@ -47,7 +47,8 @@ class Writer:
     # -- creating
 
     async def create(self, resource: ResourcePlan, given: Mapping[str, Any], **keys: Any) -> str:
-        """Adds a row and what is nested in it; the digits of its id. `keys` are references that the nesting itself gives."""
+        """Adds a row and what is nested in it; the digits of its id. `keys` are references that the nesting itself
+        gives."""
         parts = taken_apart(self.model, resource, given)
         if parts.changes:
             raise TypeError(

@@ -231,12 +231,44 @@ IRRELEVANT: dict[str, dict[str, str]] = {
 }
 
 
-class _Comparison:
-    """Compares one API version with itself."""
+class _Findings:
+    """Collects the differences of one API version."""
 
     def __init__(self, version: str) -> None:
         self.version = version
         self.found: list[Difference] = []
+
+    def _most(self, code: str, where: str, old: int | None, new: int | None, what: str) -> None:
+        if old is None or new is None or old == new:
+            return
+        if new < old:
+            self._break(f"{code}-narrowed", where, f"at most {new} {what}, and were {old}")
+        else:
+            self._add("additive", f"{code}-widened", where, f"at most {new} {what}, and were {old}")
+
+    def _listed(self, where: str, code: str, old: Iterable[str], new: Iterable[str]) -> None:
+        before, after = tuple(old), tuple(new)
+        for name in before:
+            if name not in after:
+                self._break(f"{code}-removed", where, f"lists no longer accept the {code} {name}")
+        come = [name for name in after if name not in before]
+        if come:
+            self._add("additive", f"{code}-added", where, f"lists accept the {code} {', '.join(come)}")
+
+    def _texts(self, where: str, old: Data, new: Data, names: tuple[str, ...]) -> None:
+        for name in names:
+            if old.get(name) != new.get(name):
+                self._add("neutral", "text-changed", where, f"the {name} is different")
+
+    def _break(self, code: str, where: str, what: str, fix: str = KEEP) -> None:
+        self._add("breaking", code, where, what, fix)
+
+    def _add(self, kind: Class, code: str, where: str, what: str, fix: str = "") -> None:
+        self.found.append(Difference(kind, code, f"{self.version} {where}".strip(), what, fix))
+
+
+class _Comparison(_Findings):
+    """Compares one API version with itself."""
 
     def plan(self, old: Data, new: Data) -> list[Difference]:
         self._texts("", old, new, ("title", "description", "license", "version"))
@@ -563,36 +595,6 @@ class _Comparison:
         else:
             code = "policy-narrowed" if not widened else "policy-changed"
             self._break(code, where, what)
-
-    # -- parts
-
-    def _most(self, code: str, where: str, old: int | None, new: int | None, what: str) -> None:
-        if old is None or new is None or old == new:
-            return
-        if new < old:
-            self._break(f"{code}-narrowed", where, f"at most {new} {what}, and were {old}")
-        else:
-            self._add("additive", f"{code}-widened", where, f"at most {new} {what}, and were {old}")
-
-    def _listed(self, where: str, code: str, old: Iterable[str], new: Iterable[str]) -> None:
-        before, after = tuple(old), tuple(new)
-        for name in before:
-            if name not in after:
-                self._break(f"{code}-removed", where, f"lists no longer accept the {code} {name}")
-        come = [name for name in after if name not in before]
-        if come:
-            self._add("additive", f"{code}-added", where, f"lists accept the {code} {', '.join(come)}")
-
-    def _texts(self, where: str, old: Data, new: Data, names: tuple[str, ...]) -> None:
-        for name in names:
-            if old.get(name) != new.get(name):
-                self._add("neutral", "text-changed", where, f"the {name} is different")
-
-    def _break(self, code: str, where: str, what: str, fix: str = KEEP) -> None:
-        self._add("breaking", code, where, what, fix)
-
-    def _add(self, kind: Class, code: str, where: str, what: str, fix: str = "") -> None:
-        self.found.append(Difference(kind, code, f"{self.version} {where}".strip(), what, fix))
 
 
 def _named(items: Iterable[Data]) -> dict[str, Data]:

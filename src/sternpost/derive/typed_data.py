@@ -1,4 +1,5 @@
-"""The data client's types for one contract, as Python source: committed, and checked by the hash of the contract it carries."""
+"""The data client's types for one contract, as Python source: committed, and checked by the hash of the contract it
+carries."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ _COUNTS, _EXACT, _INEXACT = KINDS["integer"], KINDS["decimal"], KINDS["number"]
 """The kinds of counts, of exact averages, and of others; filters of groups compare with them."""
 
 _CHOICE, _ANYTHING = KINDS["enum"], KINDS["json"]
-"""The kinds whose filters are not the same for all fields: a choice has values of its own, and JSON has no values to name."""
+"""The kinds whose filters are not the same for all fields: a choice has values of its own, and JSON has no values to
+name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,8 @@ class Key:
 
 
 def typed_data(compiled: Compiled) -> str:
-    """The source of the module. Its types are those that the contract's classes have; nothing in it runs but imports."""
+    """The source of the module. Its types are those that the contract's classes have; nothing in it runs but "
+    "imports."""
     module = _Module(compiled)
     rest = "\n\n".join(module.parts())
     body = f"{_REST}{module.imports(rest)}\n\n{rest}\n"
@@ -311,7 +314,8 @@ class _Module:
         texts = ["count", *(field.name for field in resource.fields)]
         texts += [f"{function}.{field.name}" for function in ("sum", "avg") for field in numbers]
         texts += [f"{function}.{field.name}" for function in ("min", "max") for field in compared]
-        yield f"{name}GroupOrder: TypeAlias = Literal[{_literals(text for each in texts for text in (each, f'-{each}'))}]"
+        orders = _literals(text for each in texts for text in (each, f"-{each}"))
+        yield f"{name}GroupOrder: TypeAlias = Literal[{orders}]"
 
     # -- all together
 

@@ -28,7 +28,8 @@ _LOSSLESS: dict[tuple[str, str], tuple[str, str]] = {
 }
 
 _NARROWING: dict[tuple[str, str], tuple[str, str, str]] = {
-    # A STRICT table of SQLite refuses a text that is no number, as PostgreSQL's cast does: nothing becomes 0 in silence.
+    # A STRICT table of SQLite refuses a text that is no number, as PostgreSQL's cast does: nothing becomes 0 in
+    # silence.
     ("text", "integer"): ("{c}", "CAST({c} AS BIGINT)", "the original notation of the numbers"),
     ("text", "number"): ("{c}", "CAST({c} AS DOUBLE PRECISION)", "the original notation of the numbers"),
     ("text", "uuid"): ("{c}", "CAST({c} AS UUID)", "the original notation of the UUIDs"),

@@ -23,7 +23,8 @@ REVISION_MAX = 32
 
 
 def is_additive(steps: Sequence[Step]) -> bool:
-    """Whether processes that know nothing of the steps work on: a rule on columns that they do not know is none for them."""
+    """Whether processes that know nothing of the steps work on: a rule on columns that they do not know is none for
+    them."""
     new = {(step.table, step.column.name) for step in steps if isinstance(step, AddColumn) and step.column.nullable}
 
     def is_unknown(step: Step) -> bool:

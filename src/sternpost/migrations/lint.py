@@ -50,7 +50,8 @@ def sql_of(migrator: Migrator, steps: Sequence[Step]) -> str:
 
 
 def lint(migrator: Migrator, steps: Sequence[Step]) -> list[str]:
-    """What squawk finds in the steps as PostgreSQL's migrator takes them. Raises `FileNotFoundError` where it is not installed."""
+    """What squawk finds in the steps as PostgreSQL's migrator takes them. Raises `FileNotFoundError` where it is not
+    installed."""
     program = squawk()
     if program is None:
         raise FileNotFoundError(NOT_INSTALLED)

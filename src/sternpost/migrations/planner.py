@@ -241,7 +241,8 @@ class _Planner:
         fill = self._fill(table, table.column(column))
         listed = ", ".join("'" + value.replace("'", "''") + "'" for value in lost.values)
         if fill is None:
-            text = f"{table.name}.{column} no longer allows {listed}: rows with these need --fill {table.name}.{column}=SQL"
+            place = f"{table.name}.{column}"
+            text = f"{place} no longer allows {listed}: rows with these need --fill {place}=SQL"
             self.questions.append(Question(f"{table.name}.{column}", "fill", text))
             return
         destroys = f"the values {listed} of {table.name}.{column}"

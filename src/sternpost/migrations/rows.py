@@ -77,7 +77,8 @@ def _row(
 def _reference(migrator: Migrator, connection: Connection, rule: ForeignKey, offset: int) -> str | None:
     target = migrator.quote(rule.targets[0])
     found: Any = connection.exec_driver_sql(
-        f"SELECT CAST({target} AS TEXT) FROM {migrator.quote(rule.table)} ORDER BY {target} DESC LIMIT 1 OFFSET {offset}"
+        f"SELECT CAST({target} AS TEXT) FROM {migrator.quote(rule.table)} ORDER BY {target} DESC LIMIT 1 "
+        f"OFFSET {offset}"
     ).scalar()
     return None if found is None else migrator.literal(_TEXT, str(found))
 

@@ -166,7 +166,8 @@ class Runner:
         return State(revision, serves, unfinished, direct)
 
     def _adopted(self, connection: Connection) -> State:
-        """The state, after the tables about it were made. A schema that was created directly takes its place in the history."""
+        """The state, after the tables about it were made. A schema that was created directly takes its place in the
+        history."""
         tables = self.migrator.tables(connection)
         for name, statement in self.migrator.bookkeeping.items():
             if name not in tables:

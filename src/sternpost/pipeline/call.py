@@ -100,7 +100,8 @@ class Result:
 
 @dataclass(slots=True)
 class Answer:
-    """What came of it: one document, a list of them with its `meta`, nothing, a whole list in parts, or results of steps.
+    """What came of it: one document, a list of them with its `meta`, nothing, a whole list in parts, or results of
+    steps.
 
     Attributes:
         parts: a whole list; the reader must close it.

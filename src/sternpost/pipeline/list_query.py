@@ -1,7 +1,7 @@
 """What a client asks of a list or of one row, in no protocol's notation.
 
-A protocol reads its own notation into parts; `selection` checks them against the contract. Each part has the name that the
-client gave it, which is what errors call it.
+A protocol reads its own notation into parts; `selection` checks them against the contract. Each part has the name that
+the client gave it, which is what errors call it.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ class Filter:
     """A condition on a field. With a path it is about the rows of an included list.
 
     Attributes:
-        operand: a value as text, in the form that JSON has for values of the field's kind; several for `in`; for `isNull`
-            whether there is to be no value.
+        operand: a value as text, in the form that JSON has for values of the field's kind; several for `in`; for
+            `isNull` whether there is to be no value.
         problem: what is wrong with the operand, where the protocol cannot make one of what was sent.
     """
 
@@ -121,8 +121,8 @@ class ListQuery:
 
     Attributes:
         parts: in the order in which they were sent, which is that of errors.
-        cursor: where the list goes on; empty for its beginning. Queries that differ in it alone are equal: but for their
-            cursor the pages of a list are asked for alike.
+        cursor: where the list goes on; empty for its beginning. Queries that differ in it alone are equal: but for
+            their cursor the pages of a list are asked for alike.
         size: characters that were sent for it, without the cursor's.
         named: how errors name parts that could have been asked for.
     """

@@ -156,11 +156,12 @@ async def read_row(run: Execution, reader: Reader) -> Answer:
 
 
 async def insert(run: Execution) -> Answer:
-    """A new row that shares a statement, or a transaction, with those of other calls. It keeps the time limit by itself:
-    what is not under way by then is not written, and what is, is waited for."""
+    """A new row that shares a statement, or a transaction, with those of other calls. It keeps the time limit by
+    itself: what is not under way by then is not written, and what is, is waited for."""
     resource = run.operation.resource
     row = complete(resource, run.values, run.runtime.new_id, run.runtime.clock)
-    # What belongs to this row alone (an idempotency claim, outbox rows) travels with it here, to be written by the group.
+    # What belongs to this row alone (an idempotency claim, outbox rows) travels with it here, to be written by the
+    # group.
     document = await run.runtime.storage.insert(
         resource.name, row, run.statistics, visibility=run.visibility, timeout_seconds=run.timeout_seconds
     )

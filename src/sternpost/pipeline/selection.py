@@ -280,7 +280,8 @@ class Selector:
             allowed = {each.public_name: each for each in found.resource.shape.output.relations}
             if name not in allowed:
                 raise ValueError(
-                    f"{found.resource.name} has no relation {name!r} to include; allowed are {', '.join(allowed) or 'none'}"
+                    f"{found.resource.name} has no relation {name!r} to include; allowed are "
+                    f"{', '.join(allowed) or 'none'}"
                 )
             relation = found.resource.relations_by_name[allowed[name].name]
             at = (*at, relation.name)

@@ -23,8 +23,8 @@ WriteRule = Literal["always", "create", "never"]
 """Whether a client may set the field: always, when creating only, or never (the server does)."""
 
 Generated = Literal["id", "created", "updated", "version", "deleted", "database", "tenant"]
-"""Who fills it in: the server the key, the time of creation, the time of the last change, the number of changes, the time
-of deletion, the caller's tenant; or the database itself."""
+"""Who fills it in: the server the key, the time of creation, the time of the last change, the number of changes, the
+time of deletion, the caller's tenant; or the database itself."""
 
 OperationKind = Literal[
     "browse", "read", "create", "replace", "update", "delete", "restore", "transition", "custom", "batch"
@@ -315,7 +315,8 @@ class Plan:
 
     @cached_property
     def batch(self) -> OperationPlan | None:
-        """Several operations in one transaction; None where there are no batches. It is about no resource, and whoever may
+        """Several operations in one transaction; None where there are no batches. It is about no resource, and whoever
+        may
         call one of its operations may call it: each is under its own policy."""
         if not self.batch_max:
             return None
@@ -390,7 +391,8 @@ class Plan:
 
     @cached_property
     def removed_with_care(self) -> frozenset[str]:
-        """The resources whose rows the database cannot remove by itself: they are kept, or what refers to them counts that."""
+        """The resources whose rows the database cannot remove by itself: they are kept, or what refers to them counts
+        that."""
         found = {
             resource.name
             for resource in self.resources
@@ -415,7 +417,8 @@ class Plan:
         return cascading | {relation.target for relation in resource.owned_relations}
 
     def checked_references(self, resource: ResourcePlan) -> tuple[FieldPlan, ...]:
-        """The references of a resource to rows that not everybody may refer to. That of an item to its owner is none."""
+        """The references of a resource to rows that not everybody may refer to. That of an item to its owner "
+        "is none."""
         owning = self.owning_key(resource)
         return tuple(
             field for field in resource.fields if field.references in self.guarded and field.name not in ("id", owning)

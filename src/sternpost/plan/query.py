@@ -1,9 +1,12 @@
-"""The one language in which rows are asked for and changed: REST lists, the data client, exports and policies all speak it.
+"""The one language in which rows are asked for and changed: REST lists, the data client, exports and policies all speak
+it.
 
-A query is frozen and hashable, so that its SQL is built once. Values travel apart from it, in a tuple: where a query needs one it
+A query is frozen and hashable, so that its SQL is built once. Values travel apart from it, in a tuple: where a query
+    needs one it
 names a *slot*, the value's place in that tuple.
 
-A comparison with null does not hold, whatever the operator; only `isNull` finds null. `Not` is the exact complement of its part.
+A comparison with null does not hold, whatever the operator; only `isNull` finds null. `Not` is the exact complement of
+its part.
 """
 
 from __future__ import annotations
@@ -93,7 +96,8 @@ class Related:
 
 @dataclass(frozen=True, slots=True)
 class Under:
-    """The row belongs to a relation of one row of another resource, whose id is in a slot: such as the orders of one user."""
+    """The row belongs to a relation of one row of another resource, whose id is in a slot: such as the orders of one
+    user."""
 
     resource: str
     relation: str

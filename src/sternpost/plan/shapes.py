@@ -1,7 +1,8 @@
-"""What operations take, what they give, and what can be asked of lists: made once from fields, relations and operations.
+"""What operations take, what they give, and what can be asked of lists: made once from fields, relations and
+operations.
 
-A shape names fields and relations; what a value of a field may be stands in the field. Shapes are no part of `plan.json`,
-because everything in them follows from what is (docs/decisions/shapes.md).
+A shape names fields and relations; what a value of a field may be stands in the field. Shapes are no part of
+`plan.json`, because everything in them follows from what is (docs/decisions/shapes.md).
 """
 
 from __future__ import annotations

@@ -1,1 +1,2 @@
-"""What Sternpost needs of storage and of authentication, as protocols. Drivers implement them; nothing here imports one."""
+"""What Sternpost needs of storage and of authentication, as protocols. Drivers implement them; nothing here imports
+one."""

@@ -112,7 +112,8 @@ class Migrator(Protocol):
         ...
 
     def literal(self, type: Type, value: Any) -> str:
-        """A value as SQL, in the form of a column of the type: text, a number, a `Decimal`, a bool or a datetime in UTC."""
+        """A value as SQL, in the form of a column of the type: text, a number, a `Decimal`, a bool or a datetime in
+        UTC."""
         ...
 
     def reason(self, error: Exception) -> str | None:

@@ -2,7 +2,8 @@
 
 Rows are asked for in the language of `sternpost.plan.query`. Values cross this border in one form on every driver:
 - in: ids as 32 hexadecimal digits, datetimes with a zone, `Decimal`, `date`, `UUID`, JSON-ready data for json fields;
-- out: *documents*, dictionaries by JSON name whose values a JSON encoder writes as they are (ids prefixed, decimals as text).
+- out: *documents*, dictionaries by JSON name whose values a JSON encoder writes as they are (ids prefixed, decimals as
+    text).
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ PART_ROWS = 500
 """Rows of an export that are in memory at a time."""
 
 Position = tuple[Any, ...]
-"""A place in a list: the values of the list's order in the row it is behind, JSON-ready, in a form only the driver reads."""
+"""A place in a list: the values of the list's order in the row it is behind, JSON-ready, in a form only the driver
+reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +172,8 @@ class Reader(Protocol):
         ...
 
     async def aggregate(self, query: Aggregate, slots: Slots = ()) -> list[list[Any]]:
-        """Per group its measures, in their order, as Python's values. Averages of integers and decimals are `Decimal`."""
+        """Per group its measures, in their order, as Python's values. Averages of integers and decimals are "
+        "`Decimal`."""
         ...
 
     async def sql(self, text: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -269,7 +272,8 @@ class Storage(Protocol):
         ...
 
     def replicas(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
-        """By name the checks of copies that serve reads. The service works without them; a check raises as `check` does."""
+        """By name the checks of copies that serve reads. The service works without them; a check raises as `check`
+        does."""
         ...
 
     async def create_schema(self) -> bool:
@@ -288,10 +292,12 @@ class Storage(Protocol):
         visibility: Visibility = NO_TENANT,
         timeout_seconds: float | None = None,
     ) -> Document:
-        """Adds one row in a transaction of its own, and gives it back; it may share that transaction with others like it.
+        """Adds one row in a transaction of its own, and gives it back; it may share that transaction with others like
+        it.
 
         Raises:
-            Timeout: the row was not on its way into the database in time, and never will be. One that is on its way then is
+            Timeout: the row was not on its way into the database in time, and never will be. One that is on its way
+                then is
                 waited for, so that this always means: nothing was written.
         """
         ...

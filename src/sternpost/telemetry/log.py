@@ -28,7 +28,8 @@ TEXT_MAX = 8192
 """Characters of one value in a log line."""
 
 PIPE_BYTES = 4096
-"""What Linux writes to a pipe as a whole (PIPE_BUF in pipe(7)): lines of several processes do not run into each other."""
+"""What Linux writes to a pipe as a whole (PIPE_BUF in pipe(7)): lines of several processes do not run into each other.
+"""
 
 FILE_BYTES = 1 << 20
 """What is written to a file at once: what several processes append there does not mix."""
@@ -195,7 +196,8 @@ def _request_message(observation: Observation) -> str:
 
 
 def _redacted(text: str) -> str:
-    """Clients put addresses where no field is, such as into paths: what looks like one is masked, and length is bounded."""
+    """Clients put addresses where no field is, such as into paths: what looks like one is masked, and length is
+    bounded."""
     short = text if len(text) <= TEXT_MAX else text[:TEXT_MAX] + "…"
     return _EMAIL_LIKE.sub(MASK, short) if "@" in short else short
 
@@ -208,7 +210,8 @@ def _is_file(stream: BinaryIO) -> bool:
 
 
 class Output:
-    """Writes lines to a stream: those of one turn of the event loop at once, at its end. Outside a loop each at once."""
+    """Writes lines to a stream: those of one turn of the event loop at once, at its end. Outside a loop each "
+    "at once."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self.stream = stream

@@ -25,7 +25,8 @@ FEATURES: tuple[Feature, ...] = (
     External(),
     ApiKeys(),
 )
-"""All of them, in the order in which they are asked. `compile/versions.py` follows: older versions are made of the plan."""
+"""All of them, in the order in which they are asked. `compile/versions.py` follows: older versions are made of the
+plan."""
 
 CLASS_KEYWORDS: tuple[str, ...] = tuple(keyword for feature in FEATURES for keyword in feature.class_keywords)
 

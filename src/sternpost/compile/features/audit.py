@@ -33,7 +33,8 @@ class Audit(Feature):
                 report.add(
                     draft.where_keyword("audit"),
                     "SP031",
-                    f"{draft.name} is always recorded in the audit trail together with the {draft.owned_by} that owns it",
+                    f"{draft.name} is always recorded in the audit trail together with the {draft.owned_by} "
+                    "that owns it",
                     f"remove audit here, and declare it on {draft.owned_by}",
                 )
 

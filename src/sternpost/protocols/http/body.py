@@ -15,7 +15,8 @@ class ClientDisconnected(Exception):
 
 
 async def read_body(receive: Receive, headers: RequestHeaders, limit: int) -> bytes:
-    """The body. Raises `PayloadTooLarge` as soon as it is known to be over the limit, `ClientDisconnected` if it never ends."""
+    """The body. Raises `PayloadTooLarge` as soon as it is known to be over the limit, `ClientDisconnected` if it never
+    ends."""
     if headers.content_length.isdigit() and int(headers.content_length[:20]) > limit:
         raise PayloadTooLarge(f"The request body is larger than {limit} bytes")
     chunks: list[bytes] = []

@@ -61,7 +61,8 @@ def _read_rare(found: RequestHeaders, name: bytes, value: bytes) -> None:
 
 
 def bearer_token(headers: RequestHeaders) -> str | None:
-    """The token of `Authorization: Bearer …`, or None without the header. Raises `InvalidCredentials` for anything else."""
+    """The token of `Authorization: Bearer …`, or None without the header. Raises `InvalidCredentials` for anything
+    else."""
     if headers.authorization is None:
         return None
     scheme, _, token = headers.authorization.partition(b" ")

@@ -72,8 +72,8 @@ ANSWER = "sternpost.answer"
 
 
 ABORT = "sternpost.abort"
-"""Where a scope may offer to cut the connection off, without the end of the answer: `(receive) -> None`, with the server's
-own `receive`."""
+"""Where a scope may offer to cut the connection off, without the end of the answer: `(receive) -> None`, with the
+server's own `receive`."""
 
 
 async def send_response(

@@ -1,4 +1,5 @@
-"""The observation of a request: where it begins, and how the status of an answer gets into it that something else writes."""
+"""The observation of a request: where it begins, and how the status of an answer gets into it that something else
+writes."""
 
 from __future__ import annotations
 

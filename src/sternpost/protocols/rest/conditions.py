@@ -1,8 +1,8 @@
 """Conditional requests (RFC 9110, 13): entity tags of rows that count their changes, and what a request says of them.
 
-A tag is `"<version>-<digest>"`. The digest is one of the very representation (which fields, which relations, which version
-of the API), so that two of them never share a tag. A change is guarded by the version alone: whichever representation a
-client has read, it has read that state of the row.
+A tag is `"<version>-<digest>"`. The digest is one of the very representation (which fields, which relations, which
+version of the API), so that two of them never share a tag. A change is guarded by the version alone: whichever
+representation a client has read, it has read that state of the row.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ def entity_tag(version: int, data: bytes) -> bytes:
 
 
 def precondition(headers: RequestHeaders, *, reads: bool) -> Precondition | None:
-    """What the headers say of the row's version. For a read If-None-Match is about the answer instead; see `not_modified`.
+    """What the headers say of the row's version. For a read If-None-Match is about the answer instead; see
+    `not_modified`.
 
     Raises:
         Invalid: a header is malformed.

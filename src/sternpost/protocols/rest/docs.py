@@ -1,4 +1,5 @@
-"""`/docs` (Swagger UI, vendored) and `/openapi.json`. The page loads nothing from another host, and its policy forbids it."""
+"""`/docs` (Swagger UI, vendored) and `/openapi.json`. The page loads nothing from another host, and its policy forbids
+it."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ from sternpost.protocols.http.messages import JSON, Header, Receive, Scope, Send
 from sternpost.telemetry.observation import Observation
 
 PAGE_POLICY = (
-    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
+    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    b"connect-src 'self'; "
     b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _TYPES = {"js": b"text/javascript; charset=utf-8", "css": b"text/css; charset=utf-8"}

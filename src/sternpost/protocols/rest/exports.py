@@ -86,8 +86,8 @@ class Export:
     async def send(
         self, scope: Scope, receive: Receive, send: Send, fixed: FixedHeaders, observation: Observation
     ) -> None:
-        """Sends it part by part, as fast as the client takes it. What goes wrong on the way cuts the answer off: a client
-        must never take a part of a list for the whole."""
+        """Sends it part by part, as fast as the client takes it. What goes wrong on the way cuts the answer off: a
+        client must never take a part of a list for the whole."""
         observation.status = 200
         gone = asyncio.ensure_future(_disconnected(receive))
         try:

@@ -57,6 +57,11 @@ class PostgresqlAudit:
                 return value
 
 
+def _masked(row: str) -> str:
+    """A value of a row as the trail keeps it."""
+    return f"CASE WHEN name = ANY(masked) AND {row}->name <> 'null' THEN '\"{MASK}\"' ELSE {row}->name END"
+
+
 _ROW_FUNCTION = f"""CREATE OR REPLACE FUNCTION {AUDIT_FUNCTIONS[0]}() RETURNS trigger LANGUAGE plpgsql
 SET search_path FROM CURRENT AS $$
 DECLARE
@@ -72,8 +77,8 @@ BEGIN
     IF TG_OP <> 'INSERT' THEN was := to_jsonb(OLD); END IF;
     IF TG_OP <> 'DELETE' THEN becomes := to_jsonb(NEW); END IF;
     SELECT
-        jsonb_object_agg(name, CASE WHEN name = ANY(masked) AND was->name <> 'null' THEN '"{MASK}"' ELSE was->name END),
-        jsonb_object_agg(name, CASE WHEN name = ANY(masked) AND becomes->name <> 'null' THEN '"{MASK}"' ELSE becomes->name END)
+        jsonb_object_agg(name, {_masked("was")}),
+        jsonb_object_agg(name, {_masked("becomes")})
     INTO before, after
     FROM unnest(TG_ARGV[2]::text[]) AS name
     WHERE TG_OP <> 'UPDATE' OR was->name IS DISTINCT FROM becomes->name;

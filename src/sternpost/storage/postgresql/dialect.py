@@ -210,7 +210,8 @@ class ExternalPostgresqlDialect(PostgresqlDialect):
         return column_type in _FITTING.get((field.kind, field.storage), ())
 
     def compared(self, value: BindParameter[Any], field: FieldPlan) -> ColumnElement[Any]:
-        # A smaller column is compared with any 64-bit number; without the cast the driver would refuse one that is too large.
+        # A smaller column is compared with any 64-bit number; without the cast the driver would refuse one that is too
+        # large.
         return cast(value, ColumnType("BIGINT")) if _is_whole(field) else value
 
     def is_any_of(self, column: Column[Any], values: BindParameter[Any], field: FieldPlan) -> ColumnElement[bool]:

@@ -24,7 +24,8 @@ class PointReads:
         self.grouping: Grouping[tuple[PointStatement, tuple[Any, ...]], Any, Any] = Grouping(self._run)
 
     async def read(self, statement: PointStatement, key: Any, others: tuple[Any, ...]) -> Any:
-        """The row with this key (a UUID as 32 hexadecimal digits), or None; `others` are the statement's other parameters."""
+        """The row with this key (a UUID as 32 hexadecimal digits), or None; `others` are the statement's other
+        parameters."""
         return await self.grouping.join((statement, others), key)
 
     async def _run(self, kind: tuple[PointStatement, tuple[Any, ...]], take: Callable[[], list[Any]]) -> Sequence[Any]:

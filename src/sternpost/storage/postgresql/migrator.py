@@ -115,7 +115,8 @@ class PostgresqlMigrator:
         while not connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({_LOCK})").scalar():
             if time.monotonic() > deadline:
                 raise StartupError(
-                    f"Another process has been migrating this database for more than {wait_seconds:g} seconds. Try again later."
+                    f"Another process has been migrating this database for more than {wait_seconds:g} seconds. "
+                    "Try again later."
                 )
             time.sleep(_PAUSE_SECONDS)
         try:

@@ -1,4 +1,5 @@
-"""Held connections: taken and given back without a round trip, because nothing in Sternpost changes a session's state."""
+"""Held connections: taken and given back without a round trip, because nothing in Sternpost changes a "
+"session's state."""
 
 from __future__ import annotations
 
@@ -181,8 +182,8 @@ class Pool:
     async def _settle(self, connection: Any) -> None:
         try:
             async with asyncio.timeout(SETTLE_SECONDS):
-                # The driver sends nothing before the server has confirmed that the statement was cancelled; only then it is
-                # known whether a transaction is open, so it is ended in any case.
+                # The driver sends nothing before the server has confirmed that the statement was cancelled; only then
+                # it is known whether a transaction is open, so it is ended in any case.
                 await connection.execute("ROLLBACK")
         except BaseException as error:
             self.discard(connection)

@@ -157,7 +157,8 @@ _CONSTRAINTS = f"""
     ORDER BY c.conname
 """
 _INDEXES = f"""
-    SELECT i.indisunique AND NOT i.indisprimary AS unique, {_NAMES.format(keys="i.indkey", table="i.indrelid")} AS columns
+    SELECT i.indisunique AND NOT i.indisprimary AS unique,
+        {_NAMES.format(keys="i.indkey", table="i.indrelid")} AS columns
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
     WHERE i.indrelid = $1 AND i.indpred IS NULL AND i.indexprs IS NULL AND i.indisvalid
     ORDER BY NOT i.indisprimary, c.relname

@@ -1,6 +1,7 @@
 """The audit trail: the table it is kept in, and how it is read. The triggers that write it are the drivers'.
 
-The database itself writes it, so no way of changing a row goes past it: not a bulk change, not a cascade, not SQL by hand.
+The database itself writes it, so no way of changing a row goes past it: not a bulk change, not a cascade, not SQL by
+    hand.
 """
 
 from __future__ import annotations

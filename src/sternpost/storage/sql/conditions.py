@@ -199,7 +199,8 @@ class Conditions:
     def _unlike(
         self, part: Compare, resource: ResourcePlan, table: FromClause, assembly: Assembly
     ) -> ColumnElement[bool]:
-        """The same for a column and a value that is not null, in the form in which an index or a planner understands it."""
+        """The same for a column and a value that is not null, in the form in which an index or a planner understands
+        it."""
         field = resource.fields_by_name[part.path[0]]
         column: Any = table.c[part.path[0]]
         if part.operator == "in":

@@ -16,7 +16,8 @@ Columns = dict[tuple[str | None, str], dict[str, str]]
 
 
 def checked(field: FieldPlan, convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Converts a stored value; one that is not of the field's kind becomes a 500 whose cause is in the log, not the value."""
+    """Converts a stored value; one that is not of the field's kind becomes a 500 whose cause is in the log, not the
+    value."""
 
     def run(value: Any) -> Any:
         try:

@@ -45,11 +45,13 @@ class _Group(Generic[Part, Result]):
 class Grouping(Generic[Key, Part, Result]):
     """Collects what is asked for in one turn of the event loop, and while statements of its kind are under way.
 
-    Each part is sent after it was asked for: a read sees every change that was committed before. A part whose caller has
+    Each part is sent after it was asked for: a read sees every change that was committed before. A part whose caller
+        has
     gone is not sent; one that is under way is finished for the others.
 
     Args:
-        run: carries parts of one kind out, and gives for each its result or the exception to raise. It is given a function
+        run: carries parts of one kind out, and gives for each its result or the exception to raise. It is given a
+            function
             that takes the parts, and calls it once, when nothing has to be waited for any more before they are sent: a
             part that was given up until then is not among them.
         size_max: parts that go together.
@@ -78,7 +80,8 @@ class Grouping(Generic[Key, Part, Result]):
     async def join_within(self, timeout_seconds: float | None, key: Key, part: Part) -> Result:
         """The same for whoever has a time limit.
 
-        A part that is being carried out when the time is up is waited for: nobody is told that it was given up while the
+        A part that is being carried out when the time is up is waited for: nobody is told that it was given up while
+            the
         database keeps it.
 
         Raises:

@@ -24,7 +24,8 @@ KEY_BYTES = 8
 
 NO_INTEGER = -(2**63)
 NO_TEXT = "(no such key)"
-"""What an id is read as that was not made here. No key is equal to it: that integer is refused, this text is too long."""
+"""What an id is read as that was not made here. No key is equal to it: that integer is refused, this text is too long.
+"""
 
 Block = Callable[[bytes], bytes]
 

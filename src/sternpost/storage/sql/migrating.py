@@ -20,7 +20,8 @@ _ADVICE = {
 
 
 def reason(error: Exception) -> str | None:
-    """Why the database rejected a statement, with its own message, and what can be done about it; None for another error."""
+    """Why the database rejected a statement, with its own message, and what can be done about it; None for another
+    error."""
     from sqlalchemy.exc import DBAPIError
 
     if not isinstance(error, DBAPIError):

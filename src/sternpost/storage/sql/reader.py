@@ -68,7 +68,8 @@ class Snapshot(Queries, Protocol):
 
 @dataclass(slots=True)
 class _Along:
-    """What goes along while relations are read: the values of the query, what was cut, and how large the answer becomes."""
+    """What goes along while relations are read: the values of the query, what was cut, and how large the answer
+    becomes."""
 
     arguments: Arguments
     cut: set[str]

@@ -288,8 +288,8 @@ class Reads:
     ) -> Any:
         """The rows behind a position, taken apart into stretches that are each one range of an index.
 
-        Those are the rows that are equal in all but the last value, then those equal in all but the last two, and so on. One
-        `OR` over them would be read from the first row on.
+        Those are the rows that are equal in all but the last value, then those equal in all but the last two, and so
+        on. One `OR` over them would be read from the first row on.
         """
         assert query.after is not None, "there is a position"
         stretches: list[Any] = []

@@ -102,7 +102,8 @@ class Schema:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over everything the database has to hold. The order of columns does not matter: no statement relies on it."""
+        """SHA-256 over everything the database has to hold. The order of columns does not matter: no statement relies
+        on it."""
         described = self.describe()
         for table in described.values():
             table["columns"] = sorted(

@@ -21,8 +21,8 @@ class Statement:
     """A statement that is text by now.
 
     Attributes:
-        parameters: in the order in which they are bound: a slot's number or one of our own names, and how its value becomes
-            what the driver binds.
+        parameters: in the order in which they are bound: a slot's number or one of our own names, and how its value
+            becomes what the driver binds.
         subjects: the forms in which it asks for the caller, each also a parameter.
     """
 
@@ -42,8 +42,9 @@ class Statement:
 class Assembly:
     """One statement in the making: its parameters, and the aliases of its tables.
 
-    Names of ours never meet names of the contract's author: each parameter's name has a dot in it, which no field's name can
-    have; an alias of a table is one that no table of the plan has; and columns of a subquery are told apart by their number.
+    Names of ours never meet names of the contract's author: each parameter's name has a dot in it, which no field's
+    name can have; an alias of a table is one that no table of the plan has; and columns of a subquery are told apart by
+    their number.
     """
 
     def __init__(self, dialect: Dialect, alias_prefix: str) -> None:

@@ -133,8 +133,8 @@ class Writes:
         if not self.dialect.decimals_are_whole_numbers:
             value = assembly.slot(entry.slot, _amount)
             return column * value if entry.arithmetic == "multiply" else column.op("/")(value)
-        # With the fraction p/q: (2·p·value ± q) / 2·q, where the database's division cuts off: so the product is rounded,
-        # half away from zero.
+        # With the fraction p/q: (2·p·value ± q) / 2·q, where the database's division cuts off: so the product is
+        # rounded, half away from zero.
         twice = column * assembly.slot(entry.slot, _twice_the_part, ".twice")
         whole = assembly.slot(entry.slot, _whole, ".whole")
         double = assembly.slot(entry.slot, _twice_the_whole, ".double")

@@ -64,8 +64,8 @@ class Connections:
         for pragma in _PRAGMAS:
             connection.execute(pragma)
         if not (reads_only or self._external):
-            # The audit trail's triggers, which a newer version of the service may have made, call JSON functions. SQLite
-            # up to 3.40 takes those for unsafe.
+            # The audit trail's triggers, which a newer version of the service may have made, call JSON functions.
+            # SQLite up to 3.40 takes those for unsafe.
             connection.execute("PRAGMA trusted_schema = ON")
         connection.execute(f"PRAGMA query_only = {int(reads_only)}")
         return connection

@@ -65,7 +65,8 @@ class SqliteStorage:
     def __init__(self, path: str, *, timeout_seconds: float = 5.0, key_secret: bytes | None = None) -> None:
         if sqlite3.sqlite_version_info < VERSION_MIN:
             raise StartupError(
-                f"SQLite {sqlite3.sqlite_version} is too old; 3.37 or newer is needed. Use a newer Python build, or PostgreSQL."
+                f"SQLite {sqlite3.sqlite_version} is too old; 3.37 or newer is needed. Use a newer Python "
+                "build, or PostgreSQL."
             )
         if path in ("", ":memory:"):
             raise StartupError(
@@ -220,7 +221,8 @@ class SqliteStorage:
 
     @asynccontextmanager
     async def _export_snapshot(self) -> AsyncGenerator[Snapshot]:
-        """A connection of its own, which sees what was committed before it. Exports take half of the threads at most."""
+        """A connection of its own, which sees what was committed before it. Exports take half of the threads "
+        "at most."""
         if self._exports.locked():
             raise Unavailable(
                 "Too many exports are running", log={"reason": "exports use at most half of the reader threads"}

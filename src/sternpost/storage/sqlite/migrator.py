@@ -107,7 +107,8 @@ class SqliteMigrator:
             while not _locked(file):
                 if time.monotonic() > deadline:
                     raise StartupError(
-                        f"Another process has been migrating this database for more than {wait_seconds:g} seconds. Try again later."
+                        f"Another process has been migrating this database for more than {wait_seconds:g} "
+                        "seconds. Try again later."
                     )
                 time.sleep(_PAUSE_SECONDS)
             yield

@@ -1,4 +1,5 @@
-"""What every part of the suite uses: a database with its schema, short ways to ask for rows and to change them."""
+"""What every part of the suite uses: a database with the suite's schema, and short ways to ask for rows and change
+them."""
 
 from __future__ import annotations
 

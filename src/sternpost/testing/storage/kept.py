@@ -1,4 +1,5 @@
-"""The suite's second contract: rows of tenants, rows that are kept when they are deleted, a record of changes."""
+"""The second contract of the suite: rows of tenants, rows that are kept when they are deleted, and a record "
+"of changes."""
 
 from __future__ import annotations
 
