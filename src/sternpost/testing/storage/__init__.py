@@ -1,5 +1,4 @@
-"""The suite that every storage driver passes. A driver's test is a subclass with a `storage` fixture, and "
-"nothing else."""
+"""The suite that every storage driver passes. Its test is a subclass with a `storage` fixture, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""What every part of the suite uses: a database with the suite's schema, and short ways to ask for rows and change
-them."""
+"""What every part of the suite uses: a database with its schema, short ways to ask for rows and to change them."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""The second contract of the suite: rows of tenants, rows that are kept when they are deleted, and a record "
-"of changes."""
+"""The suite's second contract: rows of tenants, rows that are kept when they are deleted, a record of changes."""
 
 from __future__ import annotations
 
