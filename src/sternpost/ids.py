@@ -35,8 +35,8 @@ def encode(prefix: str, hex_digits: str) -> str:
 
 
 def decode(prefix: str, text: str) -> str | None:
-    """The 32 digits in `text`, or None where it is not an id with this prefix. Upper case is refused: one id, "
-    "one text."""
+    """The 32 digits in `text`, or None where it is not an id with this prefix. Upper case is refused: one id,
+    one text."""
     start = len(prefix) + 1
     if len(text) != start + 32 or not text.startswith(prefix) or text[start - 1] != "_" or not _is_hex(text, start):
         return None

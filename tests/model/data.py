@@ -431,7 +431,8 @@ class DataModel:
             text, nulls = (entry["by"], entry["nulls"]) if isinstance(entry, dict) else (entry, None)
             descending, path = text.startswith("-"), text.removeprefix("-").split(".")
             keys.append((self.at_path(res, path), descending, nulls == "first" if nulls else descending))
-        return ordered(rows, [*keys, (lambda row: row["id"], False, False)])
+        last = keys[-1][1] if keys else False  # rows that are equal follow the direction of the last entry
+        return ordered(rows, [*keys, (lambda row: row["id"], last, False)])
 
     def at_path(self, res: Res, path: list[str]) -> Any:
         def get(row: Row) -> Any:

@@ -141,6 +141,7 @@ class Service:
     def _batch(self, op: Op) -> Answer:
         results: list[Answer] = []
         named: dict[str, Any] = {}
+        self._caller_of_batch(op)
         for number, step in enumerate(op.steps):
             try:
                 sent = Op(**{**vars(step), "row": resolved(step.row, named), "body": resolved(step.body, named)})
@@ -154,6 +155,16 @@ class Service:
             if step.alias:
                 named[step.alias] = answer.data
         return Answer(200, results, {})
+
+
+    def _caller_of_batch(self, op: Op) -> None:
+        """Before its first step, a batch without a token is refused for the first step that needs a caller."""
+        if self.callers[op.caller].known:
+            return
+        for number, step in enumerate(op.steps):
+            operation = str(step.name) if step.kind == "transition" else step.kind
+            if self.model.may_nobody(self.spec.by_name[step.resource], operation):
+                raise Refused(401, "UNAUTHENTICATED", {f"operations.{number}"})
 
 
 def resolved(value: Any, named: dict[str, Any]) -> Any:

@@ -220,8 +220,8 @@ class Supervisor:
             slot.listener = listen(self.settings.host, self.port, shared=True)
 
     async def _roll(self) -> None:
-        """Replaces the workers one by one, whenever SIGHUP asks for it; once more when it comes while this is "
-        "going on."""
+        """Replaces the workers one by one, whenever SIGHUP asks for it; once more when it comes while this is
+        going on."""
         while True:
             await self._reload.wait()
             self._reload.clear()

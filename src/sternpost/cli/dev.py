@@ -1,5 +1,5 @@
-"""`sternpost dev`: serves in a child process, and starts a new one whenever the code changes and the contract "
-"compiles."""
+"""`sternpost dev`: serves in a child process, and starts a new one whenever the code changes and the contract
+compiles."""
 
 from __future__ import annotations
 

@@ -329,6 +329,6 @@ def _doc(cls: type) -> str:
 
 
 def _position_column(draft: ResourceDraft) -> str:
-    """The column that keeps the order of an owned list. No field can have the second name: those do not end "
-    "in a `_`."""
+    """The column that keeps the order of an owned list. No field can have the second name: those do not end
+    in a `_`."""
     return "position_" if "position" in draft.fields else "position"

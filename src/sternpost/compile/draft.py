@@ -61,8 +61,8 @@ class ResourceDraft:
         return self.declaration.keywords.get(name, default)
 
     def where(self, name: str, keyword: str | None = None) -> Source:
-        """The line of one of its attributes, which may stand in an abstract base; a key has the line of its "
-        "relation."""
+        """The line of one of its attributes, which may stand in an abstract base; a key has the line of its
+        relation."""
         relation = name.removesuffix("_id")
         owner, shown_name = (
             (self.owners[relation], relation)

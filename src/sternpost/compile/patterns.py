@@ -1,5 +1,5 @@
-"""Regular expressions that mean one thing everywhere: to Python, to the validator (Rust) and to clients "
-"(ECMAScript)."""
+"""Regular expressions that mean one thing everywhere: to Python, to the validator (Rust) and to clients
+(ECMAScript)."""
 
 from __future__ import annotations
 

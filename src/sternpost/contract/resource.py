@@ -63,8 +63,8 @@ class Declared:
 
 
 def _own_operations(cls: type) -> None:
-    """Gives the class its own copies of what it inherits, so that `@implements(Order.archive)` means the "
-    "order's alone."""
+    """Gives the class its own copies of what it inherits, so that `@implements(Order.archive)` means the
+    order's alone."""
     for ancestor in cls.__mro__[1:]:
         for name, value in vars(ancestor).items():
             if isinstance(value, Operation) and name not in vars(cls):

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from sternpost.data.model import DataModel
 from sternpost.data.writing import complete, computed_values, refuse_counted, stamp
+from sternpost.errors import NotFound
 from sternpost.plan.model import FieldPlan, RelationPlan, ResourcePlan
 from sternpost.plan.query import Assignment, Modify, key_is
 from sternpost.ports.storage import Document, Session
@@ -168,8 +169,10 @@ class Change(Draft, Generic[T]):
         assignments = tuple(Assignment(name, "set", slot) for slot, name in enumerate(changed, start=1))
         fields = tuple(field.name for field in self._resource.fields)
         modify = Modify(self._resource.name, key_is(0), assignments, fields)
-        _, (document,) = await self._session.modify(modify, (self._id, *changed.values()))
-        return document  # there is one: the row is locked, so it cannot have gone
+        _, documents = await self._session.modify(modify, (self._id, *changed.values()))
+        if not documents:  # it is locked, so it has gone in this very transaction
+            raise NotFound(f"The {self._resource.name} was deleted before the change was applied")
+        return documents[0]
 
     async def _owned(self, relation: RelationPlan, id: str, rows: Sequence[dict[str, Any]] | None) -> list[Document]:
         if rows is None:

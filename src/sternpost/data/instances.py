@@ -1,5 +1,5 @@
-"""Turns documents into the author's own classes, for the author's own code. Requests that only move data "
-"never do this."""
+"""Turns documents into the author's own classes, for the author's own code. Requests that only move data
+never do this."""
 
 from __future__ import annotations
 

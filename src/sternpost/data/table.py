@@ -119,7 +119,9 @@ class Table(
         into: type[Any] | None = None,
         lock: bool = False,
     ) -> list[Any]:
-        """Rows that fit `where`, in `order` (a `-` before a name for descending), then in order of creation.
+        """Rows that fit `where`, in `order` (a `-` before a name for descending).
+
+        Rows that are equal in it follow in the order of creation; after a descending last entry, the other way round.
 
         Args:
             after: an id or a row: only rows behind it in this order (keyset, so that it costs the same on every page).
@@ -322,7 +324,7 @@ class Table(
             return await session.remove(remove, (digits,), at=self._model.clock.now()) > 0
 
     async def restore(self, id: str) -> Row:
-        """Brings back a deleted row, with what was deleted along with it.
+        """Restores a deleted row, with what was deleted along with it.
 
         Raises:
             NotFound: there is no such row, or it is not deleted.

@@ -33,8 +33,8 @@ _LOWER = {ord(letter): ord(letter.lower()) for letter in "ABCDEFGHIJKLMNOPQRSTUV
 
 
 class Reading:
-    """Turns an author's dictionaries into one query; the values go into its slots, in the order in which they "
-    "are met."""
+    """Turns an author's dictionaries into one query; the values go into its slots, in the order in which they
+    are met."""
 
     def __init__(self, plan: Plan, checks: Checks) -> None:
         self.plan = plan

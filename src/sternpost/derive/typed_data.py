@@ -45,8 +45,8 @@ class Key:
 
 
 def typed_data(compiled: Compiled) -> str:
-    """The source of the module. Its types are those that the contract's classes have; nothing in it runs but "
-    "imports."""
+    """The source of the module. Its types are those that the contract's classes have; nothing in it runs but
+    imports."""
     module = _Module(compiled)
     rest = "\n\n".join(module.parts())
     body = f"{_REST}{module.imports(rest)}\n\n{rest}\n"

@@ -151,8 +151,8 @@ class _Inference:
                 del found.options["default"]
 
     def _undeclared(self, table: InferredTable, column: FoundColumn) -> FoundForeignKey | None:
-        """A number that is called like the key of another table is taken for one, so that it does not leave "
-        "as it is."""
+        """A number that is called like the key of another table is taken for one, so that it does not leave
+        as it is."""
         parts = ascii_words(column.name)
         is_number = "INT" in column.type if self.sqlite else column.type in _KEYS
         if not is_number or len(parts) < 2 or parts[-1] != "id" or column.name == table.table.key[0]:
@@ -202,8 +202,8 @@ class _Inference:
         return ("INT" in column.type) == (key_storage == "integer")
 
     def _unresolved(self, table: InferredTable, column: FoundColumn, key: FoundForeignKey) -> None:
-        """A reference to what is not in the contract. A number would be a key of the database; a text is just "
-        "a text."""
+        """A reference to what is not in the contract. A number would be a key of the database; a text is just
+        a text."""
         is_number = "INT" in column.type if self.sqlite else column.type in ("smallint", "integer", "bigint")
         target = self.tables.get((key.schema, key.table))
         if is_number and (target is None or key.remote == target.table.key):

@@ -1,5 +1,5 @@
-"""The steps of a batch: what can be said of them before the first is carried out, and how later ones refer to "
-"earlier."""
+"""The steps of a batch: what can be said of them before the first is carried out, and how later ones refer to
+earlier."""
 
 from __future__ import annotations
 

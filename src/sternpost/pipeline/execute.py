@@ -51,8 +51,8 @@ async def execute(runtime: Runtime, call: Call, observation: Observation) -> Ans
 
 
 async def carry_out(run: Execution, session: Session | None = None) -> Answer:
-    """The rest of the way, once it is known who calls; with `session` as a step of the batch whose "
-    "transaction it is."""
+    """The rest of the way, once it is known who calls; with `session` as a step of the batch whose
+    transaction it is."""
     validate(run)
     if run.access.refused:
         raise denied(run)

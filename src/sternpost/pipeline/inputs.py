@@ -297,8 +297,8 @@ def _check_json(value: Any, depth: int) -> None:
 
 
 def _text_parser(field: FieldPlan, annotation: Any) -> Callable[[str], Any]:
-    """A filter may ask for any value of the kind: the field's own bounds would only turn an empty answer into "
-    "an error."""
+    """A filter may ask for any value of the kind: the field's own bounds would only turn an empty answer into
+    an error."""
     kind = KINDS[field.kind]
     if kind.from_text is not None:
         return kind.from_text(field)

@@ -98,7 +98,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """A part that was there before."""
+    """A part that is given more than once."""
 
     shown: str
 

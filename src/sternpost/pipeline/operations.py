@@ -474,7 +474,8 @@ async def _visible_parent(run: Execution, reader: Reader) -> str:
 
 async def _again(run: Execution, reader: Reader) -> Document:
     """The row as it now is, after an author's function may have changed it."""
-    row = await reader.get(run.runtime.views.full(run.operation.resource), _digits(run))
+    whole = Arguments(rows_max=ANSWER_ROWS_MAX)
+    row = await reader.get(run.runtime.views.full(run.operation.resource), _digits(run), whole)
     if row is None:
         raise NotFound
     return row.document

@@ -230,7 +230,7 @@ class Runtime:
             return found
         return replace(found, upgrade=self.translation.upgrade(resource, creating=operation.kind == "create"))
 
-    def nested(self, resource: ResourcePlan, relation: RelationPlan) -> BoundOperation | None:
+    def nested(self, relation: RelationPlan) -> BoundOperation | None:
         """The list operation behind `…/:id/relation`, or None where the target has no list."""
         found = self.plan.by_name[relation.target].listing
         return self.operations[found.id] if found and relation.nested_route else None

@@ -1,5 +1,5 @@
-"""What the audit trail records of a table's rows, as data: the drivers make triggers of it, and migrations "
-"compare it."""
+"""What the audit trail records of a table's rows, as data: the drivers make triggers of it, and migrations
+compare it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """Which indexes a resource's table has: those that its lists need, and those that its author declared.
 
 Every list ends its order with the id, so every index does: a filtered list in the order of creation, a sorted one, and
-    the
-part of either behind a cursor are then each one range of an index.
+the part of either behind a cursor are then each one range of an index.
 """
 
 from __future__ import annotations

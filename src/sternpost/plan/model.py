@@ -316,8 +316,7 @@ class Plan:
     @cached_property
     def batch(self) -> OperationPlan | None:
         """Several operations in one transaction; None where there are no batches. It is about no resource, and whoever
-        may
-        call one of its operations may call it: each is under its own policy."""
+        may call one of its operations may call it: each is under its own policy."""
         if not self.batch_max:
             return None
         return OperationPlan(
@@ -417,8 +416,8 @@ class Plan:
         return cascading | {relation.target for relation in resource.owned_relations}
 
     def checked_references(self, resource: ResourcePlan) -> tuple[FieldPlan, ...]:
-        """The references of a resource to rows that not everybody may refer to. That of an item to its owner "
-        "is none."""
+        """The references of a resource to rows that not everybody may refer to. That of an item to its owner
+        is none."""
         owning = self.owning_key(resource)
         return tuple(
             field for field in resource.fields if field.references in self.guarded and field.name not in ("id", owning)

@@ -1,9 +1,8 @@
 """Who may: policy expressions as data.
 
 A policy is a tree of these nodes, which `sternpost.contract.policy` writes. Once it is known who calls, what is left of
-it is a
-condition of the query language: the pipeline checks that for one row, and the builder of statements writes it as SQL
-    for many.
+it is a condition of the query language: the pipeline checks that for one row, and the builder of statements writes it
+as SQL for many.
 """
 
 from __future__ import annotations
@@ -145,8 +144,8 @@ def conditions_on_rows(node: PolicyNode, *, known: bool, scopes: frozenset[str])
 
 
 def _on_rows(node: PolicyNode, *, negated: bool) -> query.Node:
-    """A negation moves to the comparisons: what is not known of a row because of a null allows nothing, "
-    "negated or not."""
+    """A negation moves to the comparisons: what is not known of a row because of a null allows nothing,
+    negated or not."""
     match node:
         case Owner(path):
             return query.Compare(path, "ne" if negated else "eq", query.SUBJECT)

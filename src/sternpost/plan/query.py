@@ -2,8 +2,7 @@
 it.
 
 A query is frozen and hashable, so that its SQL is built once. Values travel apart from it, in a tuple: where a query
-    needs one it
-names a *slot*, the value's place in that tuple.
+needs one it names a *slot*, the value's place in that tuple.
 
 A comparison with null does not hold, whatever the operator; only `isNull` finds null. `Not` is the exact complement of
 its part.

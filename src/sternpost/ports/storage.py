@@ -172,8 +172,8 @@ class Reader(Protocol):
         ...
 
     async def aggregate(self, query: Aggregate, slots: Slots = ()) -> list[list[Any]]:
-        """Per group its measures, in their order, as Python's values. Averages of integers and decimals are "
-        "`Decimal`."""
+        """Per group its measures, in their order, as Python's values. Averages of integers and decimals are
+        `Decimal`."""
         ...
 
     async def sql(self, text: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -297,8 +297,7 @@ class Storage(Protocol):
 
         Raises:
             Timeout: the row was not on its way into the database in time, and never will be. One that is on its way
-                then is
-                waited for, so that this always means: nothing was written.
+                then is waited for, so that this always means: nothing was written.
         """
         ...
 

@@ -210,8 +210,8 @@ def _is_file(stream: BinaryIO) -> bool:
 
 
 class Output:
-    """Writes lines to a stream: those of one turn of the event loop at once, at its end. Outside a loop each "
-    "at once."""
+    """Writes lines to a stream: those of one turn of the event loop at once, at its end. Outside a loop each
+    at once."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self.stream = stream

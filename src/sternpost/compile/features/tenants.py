@@ -1,5 +1,5 @@
-"""Tenants: `class Project(Resource, tenant="organization_id")`. The server sets the field, so clients cannot "
-"write it."""
+"""Tenants: `class Project(Resource, tenant="organization_id")`. The server sets the field, so clients cannot
+write it."""
 
 from __future__ import annotations
 

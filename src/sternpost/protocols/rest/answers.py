@@ -64,6 +64,6 @@ def _list_address(path: bytes, query: bytes) -> bytes:
 
 
 def _quoted(query: bytes) -> bytes:
-    """A query as it may stand in a header between `<` and `>`: what a URL has to encode, and clients do not "
-    "always, is."""
+    """A query as it may stand in a header between `<` and `>`: what a URL has to encode, and clients do not
+    always, is."""
     return query if _PLAIN.fullmatch(query) else quote_from_bytes(query, _KEPT).encode()

@@ -1,5 +1,5 @@
-"""The headers of a deprecated version: `Deprecation` (RFC 9745), `Sunset` (RFC 8594) and where to read how to "
-"move on."""
+"""The headers of a deprecated version: `Deprecation` (RFC 9745), `Sunset` (RFC 8594) and where to read how to
+move on."""
 
 from __future__ import annotations
 

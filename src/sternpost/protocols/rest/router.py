@@ -47,7 +47,7 @@ class Router:
             for operation in resource.operations:
                 self._add(operation, Endpoint(operation, _body_types(operation)))
             for relation in resource.relations:
-                nested = runtime.nested(resource, relation)
+                nested = runtime.nested(relation)
                 if nested is not None:
                     endpoint = Endpoint(nested.plan, parent=(resource.name, relation.name))
                     self._below_items.setdefault((resource.path, relation.public_name), {}).setdefault("GET", endpoint)

@@ -240,8 +240,8 @@ class PostgresqlStorage:
 
     @asynccontextmanager
     async def _export_snapshot(self) -> AsyncGenerator[_Snapshot]:
-        """A transaction that only reads, and sees what was committed before it. Exports take half of the pool "
-        "at most."""
+        """A transaction that only reads, and sees what was committed before it. Exports take half of the pool
+        at most."""
         if self._exports.locked():
             raise Unavailable(
                 "Too many exports are running", log={"reason": "exports use at most half of the connection pool"}

@@ -1,5 +1,5 @@
-"""Held connections: taken and given back without a round trip, because nothing in Sternpost changes a "
-"session's state."""
+"""Held connections: taken and given back without a round trip, because nothing in Sternpost changes a
+session's state."""
 
 from __future__ import annotations
 

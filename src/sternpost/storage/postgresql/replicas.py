@@ -1,8 +1,8 @@
 """Reads on streaming replicas that see every write acknowledged before them, by any client of any process.
 
 A read first asks the primary how far its log is flushed: one tiny statement, shared by all reads of the moment. It then
-    goes to
-a replica that has replayed the log up to there, waits a moment for it, and goes to the primary where none is so far.
+goes to a replica that has replayed the log up to there, waits a moment for it, and goes to the primary where none is so
+far.
 """
 
 from __future__ import annotations
@@ -112,8 +112,8 @@ class Replica:
             self._waiting.pop(future, None)
 
     def away(self, reason: str) -> None:
-        """Takes it out of use until it has answered again. What it was asked for fails at once, and is asked "
-        "elsewhere."""
+        """Takes it out of use until it has answered again. What it was asked for fails at once, and is asked
+        elsewhere."""
         self.reason = reason
         self.pool.cut()
         self._answer_waiting(away=True)

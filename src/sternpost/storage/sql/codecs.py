@@ -53,7 +53,7 @@ class Codecs:
         self.plan = plan
         self.dialect = dialect
         self._hidden = Keys(plan, key_secret).by_resource
-        self._encoders: dict[int, tuple[Codec, Codec]] = {}
+        self._encoders: dict[int, tuple[Codec, Codec, FieldPlan]] = {}
         self.nowhere = {
             resource.name: {
                 field.name: self._hidden[field.references].nowhere
@@ -111,12 +111,12 @@ class Codecs:
             fact_codecs=tuple(self.decode_at(resource, path) for path in facts),
         )
 
-    def _both(self, field: FieldPlan) -> tuple[Codec, Codec]:
-        found = self._encoders.get(id(field))  # the plan keeps its fields, so an id stays that field's
+    def _both(self, field: FieldPlan) -> tuple[Codec, Codec, FieldPlan]:
+        found = self._encoders.get(id(field))  # which is kept with them, so that its id stays its own
         if found is None:
             hidden = self._hidden.get(field.references or "")
             encode = self.dialect.encode(field) if hidden is None else hidden.key
-            found = self._encoders[id(field)] = (encode, self._array(encode))
+            found = self._encoders[id(field)] = (encode, self._array(encode), field)
         return found
 
     def _array(self, encode: Codec) -> Codec:

@@ -29,8 +29,8 @@ WITH_DELETED = Visibility(deleted=True)
 
 
 def explain_operation(statements: Statements, operation_id: str) -> list[tuple[str, str]]:
-    """Each statement that the operation sends, for a caller who has none of the scopes its policy
-    names, or, where such a caller is always refused, for one who has all of them."""
+    """Each statement that the operation sends, for a caller who has none of the scopes its policy names, or, where such
+    a caller is always refused, for one who has all of them."""
     resource, operation = statements.plan.operations[operation_id]
     query = _whole(statements, resource)
     rows = conditions_on_rows(operation.policy, known=True, scopes=frozenset())

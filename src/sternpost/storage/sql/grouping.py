@@ -46,14 +46,12 @@ class Grouping(Generic[Key, Part, Result]):
     """Collects what is asked for in one turn of the event loop, and while statements of its kind are under way.
 
     Each part is sent after it was asked for: a read sees every change that was committed before. A part whose caller
-        has
-    gone is not sent; one that is under way is finished for the others.
+    has gone is not sent; one that is under way is finished for the others.
 
     Args:
         run: carries parts of one kind out, and gives for each its result or the exception to raise. It is given a
-            function
-            that takes the parts, and calls it once, when nothing has to be waited for any more before they are sent: a
-            part that was given up until then is not among them.
+            function that takes the parts, and calls it once, when nothing has to be waited for any more before they are
+            sent: a part that was given up until then is not among them.
         size_max: parts that go together.
         in_flight_max: how many of one kind are under way at a time; what arrives meanwhile goes with the next.
     """
@@ -81,8 +79,7 @@ class Grouping(Generic[Key, Part, Result]):
         """The same for whoever has a time limit.
 
         A part that is being carried out when the time is up is waited for: nobody is told that it was given up while
-            the
-        database keeps it.
+        the database keeps it.
 
         Raises:
             Timeout: it was not being carried out by then, and never is.

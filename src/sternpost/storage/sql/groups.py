@@ -6,31 +6,21 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from sternpost.plan.model import Plan, ResourcePlan
+from sternpost.plan.model import ResourcePlan
 from sternpost.plan.policy import COMPARE
 from sternpost.plan.query import Aggregate, Measure
-from sternpost.storage.sql.codecs import Codecs
-from sternpost.storage.sql.conditions import Conditions, paged
+from sternpost.storage.sql.builder import Builder
+from sternpost.storage.sql.conditions import paged
 from sternpost.storage.sql.dialect import Codec
-from sternpost.storage.sql.schema import Schema
-from sternpost.storage.sql.statement import Assembly, Statement
+from sternpost.storage.sql.statement import Statement
 
 
-class Groups:
+class Groups(Builder):
     """Writes the statements that look at groups of a plan's rows."""
-
-    def __init__(self, schema: Schema, codecs: Codecs, conditions: Conditions, alias_prefix: str) -> None:
-        self.plan: Plan = schema.plan
-        self.schema = schema
-        self.dialect = schema.dialect
-        self.codecs = codecs
-        self.conditions = conditions
-        self._alias_prefix = alias_prefix
 
     def aggregate(self, query: Aggregate) -> Statement:
         """Values over groups; an average comes as sum and count, so that it can be exact."""
-        resource, table = self.plan.by_name[query.resource], self.schema.tables[query.resource]
-        assembly = Assembly(self.dialect, self._alias_prefix)
+        resource, table, assembly = self.begin(query.resource)
         columns = [column for measure in query.measures for column in self._measured(measure, table)]
         found = select(*columns).select_from(table).where(*self.conditions.rows(resource, table, query.where, assembly))
         if query.by:

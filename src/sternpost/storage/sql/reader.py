@@ -32,7 +32,7 @@ from sternpost.ports.storage import (
 from sternpost.storage.sql.codecs import Decoder
 from sternpost.storage.sql.failures import SCHEMA_MISSING, ConstraintFailed, unnamed_error
 from sternpost.storage.sql.raw import bound as bound_names
-from sternpost.storage.sql.reads import KEY, KEYS, POSITION, Listing, PointStatement
+from sternpost.storage.sql.reads import KEY, KEYS, POSITION, PointStatement
 from sternpost.storage.sql.statement import NO_VALUES, SUBJECT, TENANT, Statement
 from sternpost.storage.sql.statements import Statements
 from sternpost.storage.sql.tenants import of_tenant
@@ -142,7 +142,7 @@ class SqlReader:
         )
         result = Rows([])
         if count:
-            result.total = rows[0][-1] if rows else await self._total(query, listing, arguments)
+            result.total = rows[0][-1] if rows else await self._total(query, arguments)
         if resume and rows and limit is not None:
             offset = arguments.slots[query.offset] if query.offset is not None else 0
             more = len(rows) > limit if ahead else offset + len(rows) < (result.total or 0)
@@ -294,7 +294,7 @@ class SqlReader:
             return NO_VALUES
         return {f"{POSITION}{index}": value for index, value in enumerate(arguments.position)}
 
-    async def _total(self, query: Select, listing: Listing, arguments: Arguments) -> int:
+    async def _total(self, query: Select, arguments: Arguments) -> int:
         """The count for a page without rows; known without asking where that page is the first."""
         slots = arguments.slots
         first = query.offset is None or slots[query.offset] == 0

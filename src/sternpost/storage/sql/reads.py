@@ -10,14 +10,14 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, and_, cast, func, or_, select, tuple_, union_all
 
-from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
+from sternpost.plan.model import FieldPlan, RelationPlan, ResourcePlan
 from sternpost.plan.query import ALL, Nested, Order, Path, ordered, total_order
 from sternpost.plan.query import Select as Query
 from sternpost.ports.storage import Position
-from sternpost.storage.sql.codecs import Codecs, Decoder
-from sternpost.storage.sql.conditions import Conditions, constant, paged
+from sternpost.storage.sql.builder import Builder
+from sternpost.storage.sql.codecs import Decoder
+from sternpost.storage.sql.conditions import constant, paged
 from sternpost.storage.sql.dialect import Codec, ColumnType
-from sternpost.storage.sql.schema import Schema
 from sternpost.storage.sql.statement import Assembly, Statement
 
 KEY = "our.key"
@@ -97,30 +97,23 @@ class Listing:
         )
 
 
-class Reads:
+class Reads(Builder):
     """Writes the statements that read a plan's rows."""
-
-    def __init__(self, schema: Schema, codecs: Codecs, conditions: Conditions, alias_prefix: str) -> None:
-        self.plan: Plan = schema.plan
-        self.schema = schema
-        self.dialect = schema.dialect
-        self.codecs = codecs
-        self.conditions = conditions
-        self._alias_prefix = alias_prefix
 
     # -- by key
 
     def point(self, query: Query) -> PointStatement:
-        """One row by its key."""
-        resource, table = self._of(query.resource)
+        """One row by its key. A policy is checked on the row that was read, so the query has no condition."""
+        assert query.where == ALL, "the values of a condition are not bound for reads by key"
+        resource, table, one = self.begin(query.resource)
         key_field = resource.fields_by_name["id"]
-        one, many = self._assembly(), self._assembly()
+        many = self.assembly()
         single = (
             select(*self._columns(query, resource, table, one))
             .select_from(table)
             .where(
                 table.c.id == self.dialect.compared(one.named(KEY), key_field),
-                *self.conditions.rows(resource, table, query.where, one),
+                *self.conditions.rows(resource, table, ALL, one),
             )
         )
         several = (
@@ -128,7 +121,7 @@ class Reads:
             .select_from(table)
             .where(
                 self.dialect.is_any_of(table.c.id, many.named(KEYS), key_field),
-                *self.conditions.rows(resource, table, query.where, many),
+                *self.conditions.rows(resource, table, ALL, many),
             )
         )
         return PointStatement(
@@ -141,8 +134,7 @@ class Reads:
 
     def place(self, query: Query) -> Statement:
         """The values of a query's order in one row."""
-        resource, table = self._of(query.resource)
-        assembly = self._assembly()
+        resource, table, assembly = self.begin(query.resource)
         values = self.conditions.ordered_values(total_order(query.order), resource, table, assembly)
         key = self.dialect.compared(assembly.named(KEY), resource.fields_by_name["id"])
         found = select(*values.values()).select_from(table).where(table.c.id == key)
@@ -150,8 +142,7 @@ class Reads:
 
     def present(self, resource_name: str) -> Statement:
         """Which rows of an array of keys exist for this visibility; they stay until the transaction ends."""
-        resource, table = self._of(resource_name)
-        assembly = self._assembly()
+        resource, table, assembly = self.begin(resource_name)
         keys = self.dialect.is_any_of(table.c.id, assembly.named(KEYS), resource.fields_by_name["id"])
         query = select(table.c.id).where(keys, *self.conditions.rows(resource, table, ALL, assembly))
         if resource.soft_delete and self.dialect.locks_rows:
@@ -165,8 +156,7 @@ class Reads:
         found: list[tuple[Path, Statement, Codec]] = []
         for path in paths:
             if len(path) > 1:
-                target, table = self._of(str(resource.fields_by_name[path[0]].references))
-                assembly = self._assembly()
+                target, table, assembly = self.begin(str(resource.fields_by_name[path[0]].references))
                 key = self.dialect.compared(assembly.named(KEY), target.fields_by_name["id"])
                 query = select(self.conditions.value(path[1:], target, table, assembly)).where(
                     table.c.id == key, *self.conditions.rows(target, table, ALL, assembly)
@@ -178,14 +168,13 @@ class Reads:
 
     def page(self, query: Query, *, counted: bool) -> Statement:
         """The rows of a query; with `counted` the number of all that fit is the last column."""
-        resource, table = self._of(query.resource)
-        assembly = self._assembly()
+        resource, table, assembly = self.begin(query.resource)
         order = total_order(query.order)
         columns = self._columns(query, resource, table, assembly)
         values = self.conditions.ordered_values(order, resource, table, assembly)
         columns += [values[entry.path] for entry in order if not _is_read(query, entry)]
         conditions = self._list_conditions(query, resource, table, assembly)
-        if query.after is None or query.lock or self._is_one_range(order, query.after, resource):
+        if query.after is None or query.lock or self._is_one_range(order, resource):
             if query.after is not None:
                 conditions.append(self._behind(order, query.after, resource, values, assembly))
             page: Any = select(*columns).select_from(table).where(*conditions)
@@ -199,7 +188,7 @@ class Reads:
 
     def count(self, query: Query) -> Statement:
         """How many rows fit."""
-        assembly = self._assembly()
+        assembly = self.assembly()
         return assembly.statement(self._counted(query, self.plan.by_name[query.resource], assembly))
 
     def places(self, query: Query, order: tuple[Order, ...]) -> tuple[int, ...]:
@@ -253,7 +242,7 @@ class Reads:
 
     # -- behind a position
 
-    def _is_one_range(self, order: tuple[Order, ...], nulls: tuple[bool, ...], resource: ResourcePlan) -> bool:
+    def _is_one_range(self, order: tuple[Order, ...], resource: ResourcePlan) -> bool:
         """Whether what is behind a position is one comparison of rows: one direction, and no value may be null."""
         return len({entry.descending for entry in order}) == 1 and not any(
             self.conditions.nullable(entry.path, resource) for entry in order
@@ -268,7 +257,7 @@ class Reads:
         assembly: Assembly,
     ) -> ColumnElement[bool]:
         """The condition for the rows behind a position."""
-        if not self._is_one_range(order, nulls, resource):
+        if not self._is_one_range(order, resource):
             return or_(*(and_(*part) for _, part in self._ranges(order, nulls, resource, values, assembly)))
         left = [values[entry.path] for entry in order]
         right = [self._place(index, entry, resource, assembly) for index, entry in enumerate(order)]
@@ -353,8 +342,7 @@ class Reads:
         """The rows of a relation for the keys of many parents; the last column is the parent's key."""
         parent, query = self.plan.by_name[resource_name], nested.query
         relation = parent.relations_by_name[nested.relation]
-        target, table = self._of(relation.target)
-        assembly = self._assembly()
+        target, table, assembly = self.begin(relation.target)
         source, key, key_field = self._parents(parent, relation, target, table)
         chosen = [*self._columns(query, target, table, assembly), key]
         conditions = (
@@ -407,12 +395,6 @@ class Reads:
         return [*found, rank <= (most if least is None else _whole(least) + most)]
 
     # -- parts
-
-    def _of(self, name: str) -> tuple[ResourcePlan, Any]:
-        return self.plan.by_name[name], self.schema.tables[name]
-
-    def _assembly(self) -> Assembly:
-        return Assembly(self.dialect, self._alias_prefix)
 
     def _columns(
         self, query: Query, resource: ResourcePlan, table: FromClause, assembly: Assembly

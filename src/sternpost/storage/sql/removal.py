@@ -2,8 +2,8 @@
 what refers to them.
 
 For what is visible a row that is marked as deleted is gone. So what its references ask for happens as if it were: a
-    visible
-row that restricts it is an error, one that cascades is marked as well, and one with `set_null` refers to nothing.
+visible row that restricts it is an error, one that cascades is marked as well, and one with `set_null` refers to
+nothing.
 """
 
 from __future__ import annotations
@@ -117,8 +117,8 @@ class Removal:
         return [key for key in found if key not in going]
 
     def _goes_first(self, other: ResourcePlan) -> bool:
-        """Whether a row that goes with another must not be left to the database, because of what refers to it "
-        "in turn."""
+        """Whether a row that goes with another must not be left to the database, because of what refers to it
+        in turn."""
         return other.name in self.plan.removed_with_care and not other.soft_delete
 
     def _owned_by_kept(self, resource: ResourcePlan) -> bool:

@@ -6,38 +6,29 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, delete, select, update
 
-from sternpost.plan.model import Plan, ResourcePlan
+from sternpost.plan.model import ResourcePlan
 from sternpost.plan.query import ALL
-from sternpost.storage.sql.codecs import Codecs
-from sternpost.storage.sql.conditions import Conditions, constant
+from sternpost.storage.sql.builder import Builder
+from sternpost.storage.sql.conditions import constant
 from sternpost.storage.sql.reads import KEY, KEYS
-from sternpost.storage.sql.schema import DELETED, Schema
+from sternpost.storage.sql.schema import DELETED
 from sternpost.storage.sql.statement import Assembly, Statement
 
 AT = "our.at"
 
 
-class Removals:
+class Removals(Builder):
     """Writes the statements of such removals, by arrays of keys."""
-
-    def __init__(self, schema: Schema, codecs: Codecs, conditions: Conditions, alias_prefix: str) -> None:
-        self.plan: Plan = schema.plan
-        self.schema = schema
-        self.dialect = schema.dialect
-        self.codecs = codecs
-        self.conditions = conditions
-        self.gate = conditions.gate
-        self._alias_prefix = alias_prefix
 
     def lock(self, resource_name: str) -> Statement:
         """Those of an array of keys that exist, kept from new references until the transaction ends."""
-        resource, table, assembly = self._of(resource_name)
+        resource, table, assembly = self.begin(resource_name)
         query = select(table.c.id).where(*self._among(table.c.id, resource, "id", table, assembly))
         return assembly.statement(query.with_for_update(of=table) if self.dialect.locks_rows else query)
 
     def remove(self, resource_name: str) -> Statement:
         """Removes an array of rows, or marks them as deleted at an instant."""
-        resource, table, assembly = self._of(resource_name)
+        resource, table, assembly = self.begin(resource_name)
         wanted = self._among(table.c.id, resource, "id", table, assembly)
         if not resource.soft_delete:
             return assembly.statement(delete(table).where(*wanted))
@@ -46,14 +37,14 @@ class Removals:
 
     def referring(self, resource_name: str, field: str) -> Statement:
         """The keys of the rows that refer to one of an array of keys."""
-        resource, table, assembly = self._of(resource_name)
+        resource, table, assembly = self.begin(resource_name)
         return assembly.statement(
             select(table.c.id).where(*self._among(table.c[field], resource, field, table, assembly))
         )
 
     def nullify(self, resource_name: str, field: str) -> Statement:
         """Sets a reference to null where it points at one of an array of keys."""
-        resource, table, assembly = self._of(resource_name)
+        resource, table, assembly = self.begin(resource_name)
         changes: dict[str, Any] = {field: constant("NULL")}
         changes |= {other.name: assembly.named(AT) for other in resource.fields if other.generated == "updated"}
         pointing = self.dialect.is_any_of(table.c[field], assembly.named(KEYS), resource.fields_by_name[field])
@@ -62,7 +53,7 @@ class Removals:
 
     def deleted(self, resource_name: str) -> Statement:
         """Of a row by its key, deleted or not: when it was deleted, and what it refers to."""
-        resource, table, assembly = self._of(resource_name)
+        resource, table, assembly = self.begin(resource_name)
         columns = [table.c[DELETED], *(table.c[field.name] for field in self.plan.checked_references(resource))]
         query = select(*columns).where(
             self._is(resource, table, assembly), *self.conditions.rows(resource, table, ALL, assembly)
@@ -71,13 +62,13 @@ class Removals:
 
     def undelete(self, resource_name: str) -> Statement:
         """Makes a row one that is not deleted."""
-        resource, table, assembly = self._of(resource_name)
+        resource, table, assembly = self.begin(resource_name)
         changes = self.gate.bump_version(resource, table, {DELETED: constant("NULL")})
         return assembly.statement(update(table).where(self._is(resource, table, assembly)).values(changes))
 
     def deleted_along(self, resource_name: str, field: str) -> Statement:
         """The keys of the rows that refer to a row and were deleted at one instant."""
-        resource, table, assembly = self._of(resource_name)
+        resource, table, assembly = self.begin(resource_name)
         reference = resource.fields_by_name[field]
         referring = table.c[field] == self.dialect.compared(assembly.named(KEY), reference)
         at = self.dialect.compared(assembly.named(AT), resource.fields_by_name[DELETED])
@@ -91,6 +82,3 @@ class Removals:
 
     def _is(self, resource: ResourcePlan, table: Any, assembly: Assembly) -> ColumnElement[bool]:
         return table.c.id == self.dialect.compared(assembly.named(KEY), resource.fields_by_name["id"])
-
-    def _of(self, name: str) -> tuple[ResourcePlan, Any, Assembly]:
-        return self.plan.by_name[name], self.schema.tables[name], Assembly(self.dialect, self._alias_prefix)

@@ -83,10 +83,6 @@ class Assembly:
         subjects = tuple(name.removeprefix(SUBJECT) for name in names if name.startswith(SUBJECT))
         return Statement(str(compiled), tuple(self._sources[name] for name in names), tuple(dict.fromkeys(subjects)))
 
-    def text(self, text: str, names: Sequence[str]) -> Statement:
-        """A statement that is written as text, with the names of its parameters in their order."""
-        return Statement(text, tuple(self._sources[name] for name in names))
-
     def _bound(self, name: str) -> BindParameter[Any]:
         return bindparam(name)
 

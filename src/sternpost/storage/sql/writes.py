@@ -7,11 +7,12 @@ from typing import Any
 
 from sqlalchemy import and_, case, delete, select, update
 
-from sternpost.plan.model import Plan, RelationPlan, ResourcePlan
+from sternpost.plan.model import RelationPlan, ResourcePlan
 from sternpost.plan.query import ALL, Assignment, Modify, Remove, Upsert
-from sternpost.storage.sql.codecs import Codecs, Decoder
-from sternpost.storage.sql.conditions import Conditions, constant
-from sternpost.storage.sql.schema import Schema, alive
+from sternpost.storage.sql.builder import Builder
+from sternpost.storage.sql.codecs import Decoder
+from sternpost.storage.sql.conditions import constant
+from sternpost.storage.sql.schema import alive
 from sternpost.storage.sql.statement import Assembly, Statement
 
 PARENT = "our.parent"
@@ -23,24 +24,14 @@ ROWS_MAX = 500
 """Rows that one statement adds."""
 
 
-class Writes:
+class Writes(Builder):
     """Writes the statements that change a plan's rows."""
-
-    def __init__(self, schema: Schema, codecs: Codecs, conditions: Conditions, alias_prefix: str) -> None:
-        self.plan: Plan = schema.plan
-        self.schema = schema
-        self.dialect = schema.dialect
-        self.codecs = codecs
-        self.conditions = conditions
-        self.gate = conditions.gate
-        self._alias_prefix = alias_prefix
 
     # -- rows
 
     def insert(self, resource_name: str, names: tuple[str, ...]) -> tuple[Statement, Decoder]:
         """One new row, which comes back."""
-        resource, table = self._of(resource_name)
-        assembly = self._assembly()
+        resource, table, assembly = self.begin(resource_name)
         fields = tuple(field.name for field in resource.fields)
         query = (
             self.dialect.insert(table)
@@ -53,7 +44,7 @@ class Writes:
         self, resource_name: str, names: tuple[str, ...], rows: int, *, skip: bool, returning: tuple[str, ...]
     ) -> tuple[str, Decoder]:
         """Text for many new rows, whose values are bound as `Dialect.bind_rows` says; the key is the last column."""
-        resource, table = self._of(resource_name)
+        resource, table, _ = self.begin(resource_name)
         preparer = self.dialect.compiler.identifier_preparer
         column_of = {key: preparer.quote(column.name) for key, column in table.c.items()}
         columns = ", ".join(column_of[name] for name in names)
@@ -65,8 +56,7 @@ class Writes:
 
     def modify(self, modify: Modify) -> tuple[Statement, Decoder]:
         """A change of rows."""
-        resource, table = self._of(modify.resource)
-        assembly = self._assembly()
+        resource, table, assembly = self.begin(modify.resource)
         changes = {entry.field: self._assigned(entry, resource, table, assembly) for entry in modify.assignments}
         query: Any = (
             update(table)
@@ -79,21 +69,18 @@ class Writes:
 
     def remove(self, remove: Remove) -> Statement:
         """A removal of rows that the database can do by itself."""
-        resource, table = self._of(remove.resource)
-        assembly = self._assembly()
+        resource, table, assembly = self.begin(remove.resource)
         return assembly.statement(delete(table).where(*self.conditions.rows(resource, table, remove.where, assembly)))
 
     def matching_keys(self, remove: Remove) -> Statement:
         """The keys of the rows that a removal is about."""
-        resource, table = self._of(remove.resource)
-        assembly = self._assembly()
+        resource, table, assembly = self.begin(remove.resource)
         found = select(table.c.id).where(*self.conditions.rows(resource, table, remove.where, assembly))
         return assembly.statement(found)
 
     def upsert(self, upsert: Upsert) -> tuple[Statement, Decoder]:
         """A new row, or the change of the one with the same key."""
-        resource, table = self._of(upsert.resource)
-        assembly = self._assembly()
+        resource, table, assembly = self.begin(upsert.resource)
         changes = {entry.field: self._assigned(entry, resource, table, assembly) for entry in upsert.assignments}
         if changes:
             changes = self.gate.bump_version(resource, table, changes)
@@ -149,7 +136,7 @@ class Writes:
     def insert_link(self, relation: RelationPlan, *, skip: bool) -> Statement:
         """A new pair; with `skip` nothing happens where it exists."""
         table = self._links(relation)
-        assembly = self._assembly()
+        assembly = self.assembly()
         values = {
             str(relation.link_local): assembly.named(PARENT),
             str(relation.link_remote): assembly.named(TARGET),
@@ -159,13 +146,13 @@ class Writes:
 
     def delete_links(self, relation: RelationPlan) -> Statement:
         """All pairs of one row whose other side exists for this visibility."""
-        table, assembly = self._links(relation), self._assembly()
+        table, assembly = self._links(relation), self.assembly()
         own = table.c[str(relation.link_local)] == assembly.named(PARENT)
         return assembly.statement(delete(table).where(own, *self._linked(relation, table, assembly)))
 
     def delete_link(self, relation: RelationPlan) -> Statement:
         """One pair, where its other side exists for this visibility."""
-        table, assembly = self._links(relation), self._assembly()
+        table, assembly = self._links(relation), self.assembly()
         pair = (
             table.c[str(relation.link_local)] == assembly.named(PARENT),
             table.c[str(relation.link_remote)] == assembly.named(TARGET),
@@ -174,14 +161,13 @@ class Writes:
 
     def delete_owned(self, relation: RelationPlan) -> Statement:
         """All items of one row's list."""
-        resource, table = self._of(relation.target)
-        assembly = self._assembly()
+        resource, table, assembly = self.begin(relation.target)
         field = resource.fields_by_name[relation.remote_field]
         owned = table.c[relation.remote_field] == self.dialect.compared(assembly.named(PARENT), field)
         return assembly.statement(delete(table).where(owned, *self.conditions.rows(resource, table, ALL, assembly)))
 
     def _linked(self, relation: RelationPlan, link: Any, assembly: Assembly) -> list[Any]:
-        target, table = self._of(relation.target)
+        target, table = self.plan.by_name[relation.target], self.schema.tables[relation.target]
         if not self.gate.guards(target):
             return []
         visible = select(table.c.id).where(*self.conditions.rows(target, table, ALL, assembly))
@@ -191,12 +177,6 @@ class Writes:
 
     def _links(self, relation: RelationPlan) -> Any:
         return self.schema.links[str(relation.link_table)]
-
-    def _of(self, name: str) -> tuple[ResourcePlan, Any]:
-        return self.plan.by_name[name], self.schema.tables[name]
-
-    def _assembly(self) -> Assembly:
-        return Assembly(self.dialect, self._alias_prefix)
 
 
 def _amount(factor: Sequence[Any]) -> Any:

@@ -221,8 +221,8 @@ class SqliteStorage:
 
     @asynccontextmanager
     async def _export_snapshot(self) -> AsyncGenerator[Snapshot]:
-        """A connection of its own, which sees what was committed before it. Exports take half of the threads "
-        "at most."""
+        """A connection of its own, which sees what was committed before it. Exports take half of the threads
+        at most."""
         if self._exports.locked():
             raise Unavailable(
                 "Too many exports are running", log={"reason": "exports use at most half of the reader threads"}
