@@ -142,7 +142,7 @@ class Reader(Protocol):
         ...
 
     async def get(self, query: Select, key: str, arguments: Arguments = NO_ARGUMENTS) -> Row | None:
-        """One row by its id, or None."""
+        """One row by its id, or None; for a query without a condition."""
         ...
 
     async def select(
