@@ -118,7 +118,8 @@ class Writes(Builder):
     def _product(self, entry: Assignment, field: FieldPlan, column: Any, assembly: Assembly) -> Any:
         """A decimal times a fraction: the slot holds the author's own number and the fraction's two whole numbers."""
         if not self.dialect.decimals_are_whole_numbers:
-            # the author's number may have more places than the field: it is bound as any number is, not as the field's value
+            # the author's number may have more places than the field: it is bound as any number is, not as the field's
+            # value
             number = self.dialect.encode_average(field)
             value = assembly.slot(entry.slot, lambda factor: number(factor[0]) if number else factor[0])
             return column * value if entry.arithmetic == "multiply" else column.op("/")(value)
