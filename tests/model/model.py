@@ -544,6 +544,8 @@ class Model:
             found = in_order([other for other in found if self.fits(target, other, asked.tests)], asked.sort)
         limit = min(asked.limit or rows.most, rows.most)
         if len(found) > limit and (rows.kind != "owned" or asked.limit) and cut is not None:
+            if path:
+                known("truncated-without-path")
             cut.add(f"{path}{rows.public}")
             found = found[:limit]
         return [self.view(target, other, caller, asked, cut, f"{path}{rows.public}.") for other in found]
@@ -1037,12 +1039,7 @@ class Model:
                     really |= {row["id"]} if gone or not other.soft else set()
         let_go: list[tuple[Res, Value, Row]] = []
         for other, value, row, whole_row in self.referring(set(going)):
-            if (
-                whole_row["id"] in going
-                and value.on_delete == "restrict"
-                and row[value.name] in really
-                and row[value.name] != whole_row["id"]
-            ):
+            if whole_row["id"] in going and value.on_delete == "restrict" and row[value.name] != whole_row["id"]:
                 known("restrict-within-a-deletion")
             if whole_row["id"] in going and whole_row["id"] not in really and value.on_delete == "set_null":
                 known("set-null-of-deleted")  # it goes at the same instant, and comes back with what it refers to
@@ -1093,17 +1090,19 @@ class Model:
                         and all(found is not kept for _, kept in back)
                     ):
                         back.append((found_res, found))
-        for other_res, other in back:
+        for number, (other_res, other) in enumerate(back):
             for value in other_res.refs:
                 held = other[value.name]
                 if held is None:
                     continue
                 if any(held == kept["id"] for _, kept in back):
-                    if held == other["id"] or back[0][1] is other:
+                    if not number or held != back[0][1]["id"]:
                         known("restore-in-a-ring")
                     continue
                 if self.find(self.target(value), held, EVERYONE) is None:
                     raise Refused(422, "REFERENCE_NOT_FOUND", [value.public])
+                if self.find(self.target(value), held, tenant) is None:
+                    known("restore-in-another-tenant")
         for _, other in back:
             other["deleted"] = None
         for other_res, other in back:

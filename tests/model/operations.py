@@ -156,7 +156,6 @@ class Service:
                 named[step.alias] = answer.data
         return Answer(200, results, {})
 
-
     def _caller_of_batch(self, op: Op) -> None:
         """Before its first step, a batch without a token is refused for the first step that needs a caller."""
         if self.callers[op.caller].known:

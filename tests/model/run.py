@@ -332,7 +332,7 @@ PER_CONTRACT = 5
 """Seeds that share a contract, and the databases made for it: making those takes as long as a few seeds."""
 
 
-async def check_seeds(seeds: range, postgres: str, folder: Path) -> None:
+async def check_seeds(seeds: list[int], postgres: str, folder: Path) -> None:
     """Carries out the seeds; fails with the first difference, made small."""
     statistics: dict[str, int] = {}
     clock, admin = TestClock(), await asyncpg.connect(postgres)
@@ -375,7 +375,9 @@ async def check_seed(
     found = await check(spec, small, backends, clock)
     lines = [
         f"STERNPOST_MODEL_SEED={seed}",
-        str(found or first),
+        f"As found: {first}",
+        "",
+        f"Made small, which can show another difference of the same place: {found or first}",
         "",
         "The operations:",
         *map(str, small),

@@ -18,19 +18,19 @@ CHUNK = 25
 ONLY = os.environ.get("STERNPOST_MODEL_SEED")
 
 
-def chunks(first: int, last: int) -> list[range]:
+def chunks(first: int, last: int) -> list[list[int]]:
     """The seeds in parts, so that several workers can share them."""
     if ONLY is not None:
-        return [range(int(ONLY), int(ONLY) + 1)] if first == 0 else []
-    return [range(start, min(start + CHUNK, last)) for start in range(first, last, CHUNK)]
+        return [[int(ONLY)]] if first == 0 else []
+    return [list(range(start, min(start + CHUNK, last))) for start in range(first, last, CHUNK)]
 
 
-@pytest.mark.parametrize("seeds", chunks(0, SEEDS), ids=lambda seeds: f"{seeds.start}-{seeds.stop - 1}")
-async def test_the_services_answer_as_the_model(seeds: range, postgres_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("seeds", chunks(0, SEEDS), ids=lambda seeds: f"{seeds[0]}-{seeds[-1]}")
+async def test_the_services_answer_as_the_model(seeds: list[int], postgres_url: str, tmp_path: Path) -> None:
     await check_seeds(seeds, postgres_url, tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seeds", chunks(SEEDS, MANY), ids=lambda seeds: f"{seeds.start}-{seeds.stop - 1}")
-async def test_many_more_seeds(seeds: range, postgres_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("seeds", chunks(SEEDS, MANY), ids=lambda seeds: f"{seeds[0]}-{seeds[-1]}")
+async def test_many_more_seeds(seeds: list[int], postgres_url: str, tmp_path: Path) -> None:
     await check_seeds(seeds, postgres_url, tmp_path)
