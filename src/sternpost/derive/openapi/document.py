@@ -35,7 +35,7 @@ class _Document:
                 if nested is not None and relation.nested_route:
                     path = f"{self.plan.base_path}/{resource.path}/{{id}}/{relation.public_name}"
                     paths.setdefault(path, {})["get"] = self._nested(resource, relation, nested)
-        if self.plan.batch_max:
+        if self.plan.batch is not None:
             batch = [o.id for r in self.plan.resources for o in r.operations if o.kind != "custom" or o.method != "GET"]
             refused = errors(self.plan.batch, has_body=True) | _refusals(paths)
             paths[f"{self.plan.base_path}/{BATCH}"] = describe_batch(self.plan, batch, dict(sorted(refused.items())))
