@@ -1090,13 +1090,13 @@ class Model:
                         and all(found is not kept for _, kept in back)
                     ):
                         back.append((found_res, found))
-        for number, (other_res, other) in enumerate(back):
+        for other_res, other in back:
             for value in other_res.refs:
                 held = other[value.name]
                 if held is None:
                     continue
                 if any(held == kept["id"] for _, kept in back):
-                    if not number or held != back[0][1]["id"]:
+                    if held == other["id"] or back[0][1] is other:
                         known("restore-in-a-ring")
                     continue
                 if self.find(self.target(value), held, EVERYONE) is None:
