@@ -235,10 +235,6 @@ class ResourcePlan:
         return {relation.name: relation for relation in self.relations}
 
     @cached_property
-    def operations_by_name(self) -> dict[str, OperationPlan]:
-        return {operation.name: operation for operation in self.operations}
-
-    @cached_property
     def version_field(self) -> FieldPlan | None:
         """The field that counts the changes of a row."""
         return next((field for field in self.fields if field.generated == "version"), None)
