@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -11,8 +13,8 @@ from sternpost.derive.compare import Verdict
 _STYLES = {"breaking": "red bold", "additive": "green", "neutral": "dim"}
 
 
-def print_verdict(verdict: Verdict, console: Console) -> None:
-    """A table of all changes, and what fails."""
+def print_verdict(verdict: Verdict, waivers: Path, console: Console) -> None:
+    """A table of all changes, and what fails unless the file `waivers` has it."""
     if not verdict.differences:
         console.print("[green bold]ok[/] nothing has changed for clients")
     else:
@@ -34,4 +36,4 @@ def print_verdict(verdict: Verdict, console: Console) -> None:
         console.print(f"\n[red bold]{count} breaking change{'s' if count > 1 else ''}[/]")
         for difference in verdict.refused:
             console.print(Text(f"  {difference.id}\n      fix: {difference.fix}"), soft_wrap=True)
-        console.print(Text("  or add each to contract-waivers.toml with id, reason, by and until"), soft_wrap=True)
+        console.print(Text(f"  or add each to {waivers} with id, reason, by and until"), soft_wrap=True)

@@ -327,7 +327,7 @@ def diff(
     if as_json:
         sys.stdout.buffer.write(orjson.dumps(verdict.as_data(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     else:
-        print_verdict(verdict, out)
+        print_verdict(verdict, waivers, out)
     if verdict.refused:
         raise typer.Exit(FAILED)
 

@@ -19,53 +19,58 @@ def read_groups(draft: ResourceDraft, report: Report) -> None:
 
 
 def _unique(draft: ResourceDraft, report: Report) -> tuple[tuple[str, ...], ...]:
-    given = draft.keyword("unique", ())
-    groups = _listed(given)
     fix = f'write unique=[("a", "b")] with some of {listed(draft.fields)}'
-    where = draft.where_keyword("unique")
-    if groups is None:
-        report.add(where, "SP107", f"{draft.name}: unique={shown(given)} is not a list of tuples", fix)
-        return ()
-    valid: list[tuple[str, ...]] = []
+    groups = _groups(draft, report, "unique", "SP107", "unique group", fix)
     for group in groups:
-        if not _is_group(group, draft):
-            message = (
-                f"{draft.name}: the unique group {shown(group)} is not a tuple of different fields of the resource"
-            )
-            report.add(where, "SP107", message, fix)
-            continue
-        if any(not KINDS[draft.fields[name].kind].ordered for name in group):
+        if _has_json(draft, group):
             message = f"{draft.name}: the unique group {shown(group)} contains a json field, which cannot be unique"
-            report.add(where, "SP213", message, "leave it out of the group")
-        valid.append(tuple(group))
-    return tuple(valid)
+            report.add(draft.where_keyword("unique"), "SP213", message, "leave it out of the group")
+    return groups
 
 
 def _indexes(draft: ResourceDraft, report: Report) -> tuple[tuple[str, ...], ...]:
-    given = draft.keyword("indexes", ())
-    groups = _listed(given)
     fix = f'write indexes=[("a", "-b")] with some of {listed(draft.fields)}; a leading - means descending'
-    where = draft.where_keyword("indexes")
+    groups = _groups(draft, report, "indexes", "SP030", "index", fix, descending="-")
+    for group in groups:
+        if _has_json(draft, [name.removeprefix("-") for name in group]):
+            problem = f"the index {shown(group)} contains a json field, which cannot be sorted"
+        elif groups.count(group) > 1:
+            problem = f"the index {shown(group)} is declared twice"
+        elif draft.external:
+            problem, fix = "Sternpost adds no indexes to an external database", "remove indexes"
+        else:
+            continue
+        report.add(draft.where_keyword("indexes"), "SP030", f"{draft.name}: {problem}", fix)
+    return groups
+
+
+def _groups(
+    draft: ResourceDraft, report: Report, keyword: str, code: str, what: str, fix: str, descending: str = ""
+) -> tuple[tuple[str, ...], ...]:
+    """The groups of a keyword that name different fields of the resource; the others are reported.
+
+    Args:
+        descending: what may stand before a name.
+    """
+    given = draft.keyword(keyword, ())
+    groups = _listed(given)
+    where = draft.where_keyword(keyword)
     if groups is None:
-        report.add(where, "SP030", f"{draft.name}: indexes={shown(given)} is not a list of tuples", fix)
+        report.add(where, code, f"{draft.name}: {keyword}={shown(given)} is not a list of tuples", fix)
         return ()
     valid: list[tuple[str, ...]] = []
     for group in groups:
-        names = [name.removeprefix("-") for name in group] if is_names(group) else None
-        if names is None or not _is_group(names, draft):
-            problem = f"the index {shown(group)} is not a tuple of different fields of the resource"
-        else:
+        if is_names(group) and _are_fields([name.removeprefix(descending) for name in group], draft):
             valid.append(tuple(group))
-            if any(not KINDS[draft.fields[name].kind].ordered for name in names):
-                problem = f"the index {shown(group)} contains a json field, which cannot be sorted"
-            elif groups.count(group) > 1:
-                problem = f"the index {shown(group)} is declared twice"
-            elif draft.external:
-                problem, fix = "Sternpost adds no indexes to an external database", "remove indexes"
-            else:
-                continue
-        report.add(where, "SP030", f"{draft.name}: {problem}", fix)
+        else:
+            problem = f"the {what} {shown(group)} is not a tuple of different fields of the resource"
+            report.add(where, code, f"{draft.name}: {problem}", fix)
     return tuple(valid)
+
+
+def _has_json(draft: ResourceDraft, names: Sequence[str]) -> bool:
+    """Whether one of the fields has values without an order."""
+    return any(not KINDS[draft.fields[name].kind].ordered for name in names)
 
 
 def _listed(given: Any) -> list[Any] | None:
@@ -74,10 +79,6 @@ def _listed(given: Any) -> list[Any] | None:
     return None if groups is None or (groups and is_names(groups)) else groups
 
 
-def _is_group(group: Any, draft: ResourceDraft) -> bool:
-    return (
-        is_names(group)
-        and len(group) > 0
-        and len(set(group)) == len(group)
-        and all(name in draft.fields for name in group)
-    )
+def _are_fields(names: Sequence[str], draft: ResourceDraft) -> bool:
+    """Whether these are different fields of the resource, and at least one."""
+    return 0 < len(names) == len(set(names)) and all(name in draft.fields for name in names)

@@ -18,7 +18,6 @@ import orjson
 from sternpost.derive.diff import Difference
 from sternpost.errors import StartupError
 
-WAIVERS = "contract-waivers.toml"
 COMPILE_SECONDS = 120
 
 

@@ -70,10 +70,11 @@ class Log:
         level = "info" if status < 400 else "warning" if status < 500 else "error"
         if LEVELS[level] < self.least:
             return
-        line = self._first_keys(level, _request_message(observation), observation)
+        path = _redacted(observation.path)
+        line = self._first_keys(level, _request_message(observation, path), observation)
         line["requestId"] = observation.request_id
         line["method"] = observation.method
-        line["path"] = _redacted(observation.path)
+        line["path"] = path
         line["status"] = status
         line["operation"] = observation.operation
         line["statements"] = observation.statements
@@ -155,7 +156,7 @@ class Log:
         )
 
     def _line(self, level: str, message: str, observation: Observation | None, more: Mapping[str, Any]) -> None:
-        line = self._first_keys(level, message, observation)
+        line = self._first_keys(level, _redacted(message), observation)
         for key, value in more.items():
             line.setdefault(key, value)
         self._write(line)
@@ -164,7 +165,7 @@ class Log:
         line: dict[str, Any] = {
             "timestamp": self._instant(),
             "level": level,
-            "message": _redacted(message),
+            "message": message,
             "service": self.service,
         }
         if observation is None:
@@ -188,11 +189,10 @@ class Log:
         self.write(orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS))
 
 
-def _request_message(observation: Observation) -> str:
-    what = f"{observation.method} {observation.path}"
+def _request_message(observation: Observation, path: str) -> str:
     if observation.status < 400:
-        return observation.success_message or what
-    return f"{observation.operation or what} failed with {observation.status}"
+        return observation.success_message or f"{observation.method} {path}"
+    return f"{observation.operation or f'{observation.method} {path}'} failed with {observation.status}"
 
 
 def _redacted(text: str) -> str:

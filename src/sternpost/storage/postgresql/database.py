@@ -419,8 +419,8 @@ class _Reads:
     async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
         return await self.storage.records(text, arguments)
 
-    async def fetch_one(self, statement: PointStatement, named: dict[str, Any]) -> Any:
-        return await self.points.read(statement, named[KEY], statement.others(named))
+    def fetch_one(self, statement: PointStatement, named: dict[str, Any]) -> Awaitable[Any]:
+        return self.points.read(statement, named[KEY], statement.others(named))
 
 
 class _Single:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -23,10 +24,10 @@ class PointReads:
         self._fetch = fetch
         self.grouping: Grouping[tuple[PointStatement, tuple[Any, ...]], Any, Any] = Grouping(self._run)
 
-    async def read(self, statement: PointStatement, key: Any, others: tuple[Any, ...]) -> Any:
+    def read(self, statement: PointStatement, key: Any, others: tuple[Any, ...]) -> asyncio.Future[Any]:
         """The row with this key (a UUID as 32 hexadecimal digits), or None; `others` are the statement's other
         parameters."""
-        return await self.grouping.join((statement, others), key)
+        return self.grouping.join((statement, others), key)
 
     async def _run(self, kind: tuple[PointStatement, tuple[Any, ...]], take: Callable[[], list[Any]]) -> Sequence[Any]:
         (statement, others), keys = kind, take()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -53,7 +53,7 @@ class Queries(Protocol):
         """
         ...
 
-    async def fetch_one(self, statement: PointStatement, named: dict[str, Any]) -> Any:
+    def fetch_one(self, statement: PointStatement, named: dict[str, Any]) -> Awaitable[Any]:
         """The row of a read by key (`named[KEY]`), or None; such reads may be sent together with others."""
         ...
 

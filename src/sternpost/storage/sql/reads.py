@@ -25,9 +25,12 @@ KEYS = "our.keys"
 POSITION = "position."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class PointStatement:
-    """A read by key, in two forms: for one key, and for an array of them, with the key as the last column."""
+    """A read by key, in two forms: for one key, and for an array of them, with the key as the last column.
+
+    Each is made once and looked up for each read: it is compared as an object, which is faster than by what it holds.
+    """
 
     one: Statement
     many: Statement
