@@ -6,8 +6,10 @@ import asyncio
 import gc
 import os
 import secrets
+import shutil
 import signal
 import sys
+import tempfile
 import warnings
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,6 +20,16 @@ from typing import Any
 import asyncpg
 import orjson
 import pytest
+
+IN_MEMORY = Path("/dev/shm")
+IN_MEMORY_BYTES_MIN = 4 * 2**30
+if (
+    "TMPDIR" not in os.environ
+    and os.access(IN_MEMORY, os.W_OK)
+    and shutil.disk_usage(IN_MEMORY).free > IN_MEMORY_BYTES_MIN
+):
+    # Most of what tests wait for is files of databases that are made and dropped: in memory the suite takes half the time.
+    os.environ["TMPDIR"] = tempfile.tempdir = str(IN_MEMORY)
 
 pytest.register_assert_rewrite("sternpost.testing.storage", "tests.support")
 
