@@ -19,7 +19,7 @@ test: .venv/.installed
 
 ## test-slow: the proofs of many rounds: faults, many schedules, migrations at random
 test-slow: .venv/.installed
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m slow $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow $(ARGS)
 
 ## check: style, types, layers, and whether the lock file is current
 check: .venv/.installed

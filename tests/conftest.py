@@ -39,6 +39,9 @@ from tests.support.postgres import NoPostgres, postgres_server  # noqa: E402
 SECRET = "test-only-4f9d2c7b8a6e1035d2c4b6a8e0f1"
 DATABASES = ("sqlite", "postgresql")
 
+UNHEARD_SECONDS = 5
+"""How long a test that was cancelled because its time is up may go on."""
+
 _not_run: dict[str, str] = {}
 _SERVER = pytest.StashKey[dict[str, str]]()
 
@@ -87,6 +90,41 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
             warnings.simplefilter("ignore")
             gc.collect()
     return result
+
+
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_timeout_set_timer(settings: Any) -> Generator[None, Any, Any]:
+    """Cancels what runs in an event loop when its time is up, and raises only where that does not end it.
+
+    An exception that a signal raises in the middle of the loop's own code is lost, and a task that was about to be
+    scheduled with it: the loop would then wait for that task for ever.
+    """
+    result = yield
+    raising = signal.getsignal(signal.SIGALRM)
+    if not callable(raising) or not signal.getitimer(signal.ITIMER_REAL)[0]:
+        return result
+    asked = False
+
+    def handler(number: int, frame: Any) -> None:
+        nonlocal asked
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            loop = None
+        if loop is None or asked:
+            raising(number, frame)
+        else:
+            asked = True
+            loop.call_soon_threadsafe(_cancel_all, loop, f"Timeout (>{settings.timeout}s)")
+
+    signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, settings.timeout, UNHEARD_SECONDS)
+    return result
+
+
+def _cancel_all(loop: asyncio.AbstractEventLoop, why: str) -> None:
+    for task in asyncio.all_tasks(loop):
+        task.cancel(why)
 
 
 def _run_server(config: pytest.Config) -> dict[str, str]:

@@ -138,25 +138,28 @@ def _classes(number: int, tables: tuple[str, str, str]) -> list[str]:
     ]
 
 
-def _contract() -> Any:
-    lines = [_HEAD]
-    for number, tables in enumerate(TABLES):
-        lines += _classes(number, tables)
-    names = [f"{kind}{number}" for number in range(len(TABLES)) for kind in ("Setting", "Line", "Mark")]
-    lines.append(f'contract = Contract("names", resources=[{", ".join(names)}])')
-    module = type(sys)("contract_of_names")
+def _contract(number: int, tables: tuple[str, str, str]) -> Any:
+    names = ", ".join(f"{kind}{number}" for kind in ("Setting", "Line", "Mark"))
+    lines = [_HEAD, *_classes(number, tables), f'contract = Contract("names", resources=[{names}])']
+    module = type(sys)(f"contract_of_names_{number}")
     sys.modules[module.__name__] = module
-    exec(compile("\n".join(lines), "contract_of_names.py", "exec"), vars(module))
+    exec(compile("\n".join(lines), f"{module.__name__}.py", "exec"), vars(module))
     return module
 
 
-MODULE = _contract()
-every_table = pytest.mark.parametrize("number", range(len(TABLES)), ids=[names[0] for names in TABLES])
+MODULES = [_contract(number, tables) for number, tables in enumerate(TABLES)]
+
+
+@pytest.fixture(params=range(len(TABLES)), ids=[names[0] for names in TABLES])
+def number(request: pytest.FixtureRequest) -> int:
+    """Which of the contracts a test is about."""
+    return request.param
 
 
 @pytest.fixture
-async def client(make_settings: Callable[..., Settings]) -> AsyncIterator[Client]:
-    async with Client(Sternpost(MODULE.contract, settings=make_settings(), write_log=lambda line: None)) as client:
+async def client(number: int, make_settings: Callable[..., Settings]) -> AsyncIterator[Client]:
+    app = Sternpost(MODULES[number].contract, settings=make_settings(), write_log=lambda line: None)
+    async with Client(app) as client:
         yield client
 
 
@@ -216,7 +219,6 @@ def holds(row: dict[str, Any], wanted: dict[str, Any]) -> None:
     assert {name: row[name] for name in wanted} == wanted
 
 
-@every_table
 async def test_over_rest(client: Client, number: int) -> None:
     ask = Service(client, number)
     marks = [(await ask("POST", ask.marks, sent(audited(row)), 201))["data"] for row in (1, 2)]
@@ -305,10 +307,10 @@ def operation(client: Client, number: int) -> str:
 
 
 @pytest.fixture
-async def db(make_settings: Callable[..., Settings]) -> AsyncIterator[Database]:
+async def db(number: int, make_settings: Callable[..., Settings]) -> AsyncIterator[Database]:
     """The data client as a script has it, for one tenant."""
-    app = Sternpost(MODULE.contract, settings=make_settings(), write_log=lambda line: None)
-    async with app.data(tenant="here") as found:
+    app = Sternpost(MODULES[number].contract, settings=make_settings(), write_log=lambda line: None)
+    async with app.data(tenant="here" if number % 2 == 0 else None) as found:
         await found.access.model.storage.create_schema()
         yield found
 
@@ -321,9 +323,8 @@ def has(row: Any, wanted: dict[str, Any]) -> None:
     assert {name: getattr(row, name) for name in wanted} == wanted
 
 
-@every_table
 async def test_values_in_the_data_client(db: Database, number: int) -> None:
-    settings = db.table(getattr(MODULE, f"Setting{number}"))
+    settings = db.table(getattr(MODULES[number], f"Setting{number}"))
     made = await settings.create_many([whole(row) for row in range(6)], returning=True)
     for row, instance in enumerate(made):
         has(instance, whole(row))
@@ -349,9 +350,8 @@ async def test_values_in_the_data_client(db: Database, number: int) -> None:
     has(await settings.get({"key": "key 1"}), whole(1))
 
 
-@every_table
 async def test_relations_in_the_data_client(db: Database, number: int) -> None:
-    settings = db.table(getattr(MODULE, f"Setting{number}"))
+    settings = db.table(getattr(MODULES[number], f"Setting{number}"))
     made = await settings.create_many([whole(row) for row in range(6)], returning=True)
     first, second = made[1], made[2]
     nested = {"create": [audited(1), audited(2)]}
@@ -391,9 +391,8 @@ async def test_relations_in_the_data_client(db: Database, number: int) -> None:
         assert await settings.with_deleted().count() == 6
 
 
-@every_table
 async def test_groups_and_orders_in_the_data_client(db: Database, number: int) -> None:
-    settings = db.table(getattr(MODULE, f"Setting{number}"))
+    settings = db.table(getattr(MODULES[number], f"Setting{number}"))
     made = await settings.create_many([whole(row) for row in range(8)], returning=True)
     await settings.update_many({"key": {"in": ["key 2", "key 3"]}}, {"c0": "same"})
     measured = [name for name in GROUPED if name in NUMBERS]

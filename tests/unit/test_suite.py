@@ -39,13 +39,14 @@ async def test_endless():
         await asyncio.sleep(0)
 """
 WAITING = """
-import threading
+import time
 from pathlib import Path
 
 async def test_waiting(postgres_url):
     Path("part").write_text(postgres_url)
     Path("part").rename("url")
-    threading.Event().wait()
+    while not Path("stopped").exists():
+        time.sleep(0.02)
 """
 
 
@@ -90,5 +91,6 @@ def test_the_server_of_a_run_ends_with_it(tmp_path: Path, number: int) -> None:
     url = (tmp_path / "url").read_text(encoding="utf-8")
     assert answers(url)
     process.send_signal(number)
+    (tmp_path / "stopped").touch()  # a worker is told of no signal, and waited for
     output(process)
     assert not answers(url)
