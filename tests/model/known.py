@@ -9,9 +9,6 @@ from __future__ import annotations
 
 KNOWN: dict[str, str] = {
     "ring-of-tables": "two resources that refer to each other cannot be created on PostgreSQL (found by this test)",
-    "hidden-reference-told": "10.1: a reference behind a read scope is told by includes and by lists of the other side",
-    "policy-after-the-change": "10.2: the policy is not asked again of the row as it is after a change",
-    "hidden-row-referred-to": "10.3: a row that the caller may not see can be referred to",
     "hidden-field-written": "10.5: a field that a caller may not read can be written by them, and is reset by their PUT *",
     "answer-without-read-permission": "10.5: an operation without read permission answers the whole row *",
     "other-side-of-links": "10.16: many-to-many writes count the version of one side only *",

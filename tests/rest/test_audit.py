@@ -97,9 +97,9 @@ class Post(Resource, prefix="pos", audit=True):
     day: date | None
     at: datetime | None
     more: dict[str, Any] | None
-    board: One[Board] | None = one(on_delete="cascade")
-    person: One[Person] | None = one(on_delete="set_null")
-    tags: Many[Tag] = many(through="post_tags", write="always")
+    board: One[Board] | None = one(on_delete="cascade", link=public)
+    person: One[Person] | None = one(on_delete="set_null", link=public)
+    tags: Many[Tag] = many(through="post_tags", write="always", link=public)
     lines: Owned[Line]
     version: int = field(auto="version")
     updated_at: datetime = field(auto="updated")

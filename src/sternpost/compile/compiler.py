@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any, cast
 
@@ -71,6 +71,7 @@ class _Compiler:
         for feature in FEATURES:
             feature.read_all(drafts, self.report)
         known = {name: self._known(draft) for name, draft in drafts.items()}
+        relation_plans = {name: self._links(drafts[name], plans, known) for name, plans in relation_plans.items()}
         ids: dict[int, list[str]] = {}
         resources: list[ResourcePlan] = []
         for name, draft in drafts.items():
@@ -236,6 +237,33 @@ class _Compiler:
                         f"{draft.name}.{relation.name}: its name in JSON, {public_name}, is already used by {other}",
                         "rename one of the two",
                     )
+
+    def _links(
+        self, draft: ResourceDraft, relations: tuple[RelationPlan, ...], known: dict[str, Known]
+    ) -> tuple[RelationPlan, ...]:
+        """The relations with the policies of what they may refer to."""
+        declared = {each.name: each.options.get("link") for each in draft.relations}
+        return tuple(
+            relation
+            if declared[relation.name] is None
+            else replace(relation, link=self._link(draft, relation, declared[relation.name], known))
+            for relation in relations
+        )
+
+    def _link(self, draft: ResourceDraft, relation: RelationPlan, policy: Any, known: dict[str, Known]) -> PolicyNode:
+        name, where = f"{draft.name}.{relation.name}", draft.where(relation.name, "link")
+        if relation.kind not in ("one", "linked"):
+            message = f"{name}: link= says which rows an input may refer to, and no input refers to these"
+            self.report.add(where, "SP316", message, "declare it with One[…], or with many(through=…)")
+        elif not isinstance(policy, Policy):
+            message = f"{name}: link={shown(policy)} is not a policy"
+            self.report.add(
+                where, "SP316", message, f'write public, scope("…"), or a condition on the {relation.target}'
+            )
+        else:
+            compiler = PolicyCompiler(relation.target, known, self.report)
+            return compiler.compile(policy, f"{name}, link", where, creates=False)
+        return DENY
 
     def _known(self, draft: ResourceDraft) -> Known:
         references = {

@@ -33,7 +33,28 @@ class RelationCompiler:
             compiled[name] = tuple(plan for plan in plans if plan is not None)
         for name, draft in self.drafts.items():
             self._check_computed(draft, compiled[name])
+            if draft.owned_by is not None:
+                self._check_lists_of_owned(draft, compiled[name])
         return compiled
+
+    def _check_lists_of_owned(self, draft: ResourceDraft, relations: tuple[RelationPlan, ...]) -> None:
+        """The rows of an owned list are written with their owner, and nothing further with them."""
+        written = {relation.name: relation for relation in relations if relation.input_name is not None}
+        for declared in draft.relations:
+            relation = written.get(declared.name)
+            if relation is None:
+                continue
+            how = (
+                f"use Many[{relation.target}], and give {relation.target} operations of its own"
+                if relation.kind == "owned"
+                else 'write many(through=…, write="never")'
+            )
+            self._add(
+                declared,
+                "SP314",
+                f"{draft.name} is owned by {draft.owned_by}, and its rows cannot have a list that is written with them",
+                f"{how}, or use Many[{draft.name}] in {draft.owned_by}",
+            )
 
     def _relation(self, draft: ResourceDraft, relation: Relation) -> RelationPlan | None:
         if relation.type.target not in self.drafts:
@@ -111,6 +132,13 @@ class RelationCompiler:
             message = f"{target} is already owned by {owned.owned_by}"
             self._add(relation, "SP306", message, "use Owned[…] in one place only, or use Many[…]")
         owned.owned_by = owned.owned_by or name
+        if owned.fields[back].read_scope is not None:
+            self._add(
+                relation,
+                "SP315",
+                f"{target}.{back.removesuffix('_id')} has a read scope, but this list tells which rows refer to which",
+                f"remove read from {target}.{back.removesuffix('_id')}, or use Many[{target}]",
+            )
         owned.fields[back] = replace(
             owned.fields[back], write="never", required=False, hidden=True, on_delete="cascade"
         )

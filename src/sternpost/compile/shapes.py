@@ -121,7 +121,7 @@ class _Shapes:
                 if not field.hidden
             ),
             relations=tuple(
-                self._included(relation) for relation in resource.relations if self._can_be_included(relation)
+                self._included(resource, relation) for relation in resource.relations if self._can_be_included(relation)
             ),
             scopes=tuple(sorted(scopes)),
         )
@@ -130,13 +130,20 @@ class _Shapes:
         """Whether some policy lets somebody see its rows."""
         return relation.kind == "owned" or self.plan.by_name[relation.target].reading is not None
 
-    def _included(self, relation: RelationPlan) -> OutputRelation:
+    def _included(self, resource: ResourcePlan, relation: RelationPlan) -> OutputRelation:
         """Its rows are filtered and sorted as their own list is, but for the field that ties them to the row they are
         under."""
         target = self.plan.by_name[relation.target]
         rows = None if relation.kind == "one" else _rows(target, target.listing, without=relation.remote_field)
+        reference = self.newest.reference_of(resource, relation)
         return OutputRelation(
-            relation.name, relation.public_name, relation.kind, relation.target, relation.max_items, rows
+            relation.name,
+            relation.public_name,
+            relation.kind,
+            relation.target,
+            relation.max_items,
+            rows,
+            reference.read_scope if reference is not None else None,
         )
 
     def _query(self, resource: ResourcePlan, operation: OperationPlan) -> QueryShape | None:

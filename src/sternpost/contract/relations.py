@@ -8,6 +8,7 @@ from dataclasses import field as dataclass_field
 from typing import Any, Generic, Literal, TypeVar, overload
 
 from sternpost.contract.fields import UNSET
+from sternpost.contract.policy import Policy
 from sternpost.errors import NotLoaded
 
 T = TypeVar("T", covariant=True)  # noqa: PLC0105  (it shows in every author's editor)
@@ -111,6 +112,7 @@ def one(
     read: str | None = None,
     filter: bool | Sequence[str] = False,
     unique: bool = False,
+    link: Policy | None = None,
     description: str = "",
     column: str | None = None,
     storage: str | None = None,
@@ -123,6 +125,8 @@ def one(
         default: `caller` for the id of the caller.
         write, read, filter, description: as for `field`.
         unique: at most one row refers to each (one to one).
+        link: a policy on the other row, such as `public`: which rows an input may refer to. By default those that the
+            caller may see; others are refused as if there were none.
         column: the column of the key, where that is not the relation's name with `_id`.
         storage: how an external database keeps the key, where that is not as the other table does.
     """
@@ -135,6 +139,7 @@ def one(
             "read": read,
             "filter": filter,
             "unique": unique,
+            "link": link,
             "description": description,
             "column": column,
             "storage": storage,
@@ -149,6 +154,7 @@ def many(
     min_length: int = 0,
     max_length: int | None = None,
     write: Literal["always", "never"] = "always",
+    link: Policy | None = None,
     route: bool = True,
     description: str = "",
     columns: Sequence[str] | None = None,
@@ -161,6 +167,7 @@ def many(
         min_length, max_length: how many an input may send (owned lists, and ids of many-to-many ones), and how many
             an `include` gives at most. By default 100 for `Owned`, 1,000 for `Many`.
         write: whether an input may send the ids of a many-to-many relation.
+        link: with `through`, which rows such an input may name, as for `one`.
         route: whether the list has its own address, `…/:id/orders`.
         description: for the API documentation.
         columns: with `through`, the column that points here and the one that points there, where they have other names.
@@ -173,6 +180,7 @@ def many(
             "min_length": min_length,
             "max_length": max_length,
             "write": write,
+            "link": link,
             "route": route,
             "description": description,
             "columns": columns,

@@ -162,7 +162,10 @@ COMPARED: dict[str, frozenset[str]] = {
         ]
     ),
     "RelationPlan": frozenset(
-        ["name", "public_name", "kind", "target", "input_name", "min_items", "max_items", "nested_route", "description"]
+        [
+            *("name", "public_name", "kind", "target", "input_name", "min_items", "max_items", "nested_route"),
+            *("description", "link"),
+        ]
     ),
     "OperationPlan": frozenset(
         [
@@ -511,6 +514,7 @@ class _Comparison(_Findings):
             elif other["min_items"] < relation["min_items"]:
                 self._add("additive", "items-widened", where, f"lists of {other['min_items']} items are accepted")
             self._most("items", where, relation["max_items"], other["max_items"], "items")
+            self._links(where, relation.get("link"), other.get("link"))
             self._texts(where, relation, other, ("description",))
         for name, relation in after.items():
             if name not in before:
@@ -519,6 +523,15 @@ class _Comparison(_Findings):
                     self._break("required-field-added", where, "inputs without it are rejected", "allow an empty list")
                 else:
                     self._add("additive", "relation-added", where, "it is new")
+
+    def _links(self, where: str, old: Data | None, new: Data | None) -> None:
+        """Which rows an input may refer to; without a policy of its own those that the caller may read."""
+        if old is not None and new is not None:
+            self._policy(f"{where} link", policy_from_data(old), policy_from_data(new))
+        elif new is not None and policy_from_data(new) == Public():
+            self._add("additive", "link-widened", where, "an input may refer to every row")
+        elif old != new:
+            self._break("link-changed", where, "an input may refer to other rows than before")
 
     # -- operations
 

@@ -26,11 +26,13 @@ from sternpost.ids import decode
 from sternpost.kinds import KINDS
 from sternpost.pipeline.authorize import ALLOW, DENY, fold_for
 from sternpost.pipeline.call import Answer, Call, Step
+from sternpost.pipeline.links import refuse_hidden
 from sternpost.pipeline.runtime import Access, BoundOperation, Runtime
 from sternpost.pipeline.selection import KEPT_MAX, LIMIT, OFFSET, PARENT, Selection
-from sternpost.pipeline.views import EMPTY_TREE
+from sternpost.pipeline.views import EMPTY_TREE, holds_scope
 from sternpost.plan.model import OperationKind, Plan, ResourcePlan
 from sternpost.plan.query import Assignment, Compare, Constant, Modify, Node, Path, Remove, Select, Under, every, key_is
+from sternpost.plan.query import paths as row_paths
 from sternpost.ports.authenticator import Principal
 from sternpost.ports.storage import (
     NO_ARGUMENTS,
@@ -92,6 +94,10 @@ class Execution:
         return self.principal.subject if self.principal else None
 
     @property
+    def scopes(self) -> frozenset[str]:
+        return self.principal.scopes if self.principal else frozenset()
+
+    @property
     def timeout_seconds(self) -> float | None:
         """How long it may take: the operation's own limit, or less where the client does not wait so long."""
         declared, waited = self.operation.plan.timeout_seconds, self.call.deadline_seconds
@@ -100,7 +106,7 @@ class Execution:
     @property
     def joins_others(self) -> bool:
         """Whether it is one new row that anybody who calls may write, so that it can share a statement with others."""
-        return self.operation.writes_one_row and self.access.policy is ALLOW
+        return self.operation.writes_one_row and self.access.policy is ALLOW and not self.access.links
 
 
 async def browse(run: Execution, reader: Reader) -> Answer:
@@ -175,6 +181,7 @@ async def create(run: Execution, session: Session) -> Answer:
         facts = await session.facts(resource.name, run.values, tuple(run.access.facts))
         if not run.operation.check.allows(run.policy, facts, run.subject):
             raise denied(run)
+    await refuse_hidden(run.access.links, run.values, session, run.subject)
     change: Change[Any] = Change(run.runtime.data, session, resource, run.values, None, None)
     return _row_answer(run, await _apply(run, session, change))
 
@@ -183,8 +190,11 @@ async def change_row(run: Execution, session: Session) -> Answer:
     """A replacement or a merge patch of one row."""
     resource = run.operation.resource
     row = await _load(run, session, run.runtime.views.full(resource, run.access.facts, lock=True))
+    await refuse_hidden(run.access.links, run.values, session, run.subject, row.document)
     change: Change[Any] = Change(run.runtime.data, session, resource, run.values, row.document, _digits(run))
-    return _row_answer(run, await _apply(run, session, change))
+    document = await _apply(run, session, change)
+    await _require_still_allowed(run, session, row.document, document)
+    return _row_answer(run, document)
 
 
 async def delete(run: Execution, session: Session) -> Answer:
@@ -315,6 +325,24 @@ async def _apply(run: Execution, session: Session, change: Change[Any]) -> Docum
             "or raise an error to reject the change"
         )
     return change.document
+
+
+async def _require_still_allowed(run: Execution, session: Session, before: Document, after: Document) -> None:
+    """Checks the policy on the row as it is after a change: nobody can change a row into one that is not theirs.
+
+    Raises:
+        Forbidden, Unauthenticated: the caller may not do this with the changed row. The transaction is rolled back.
+    """
+    resource, paths = run.operation.resource, row_paths(run.policy)
+    looked_at = {resource.fields_by_name[path[0]].public_name for path in paths}
+    # What a function has changed besides can be anything that the policy looks at; without one it is in the row.
+    if not paths or (run.operation.function is None and all(before[name] == after[name] for name in looked_at)):
+        return
+    row = await session.get(Select(resource.name, ("id",), facts=tuple(sorted(paths))), _digits(run))
+    if row is None:
+        raise NotFound
+    if not run.operation.check.allows(run.policy, row.facts, run.subject):
+        raise denied(run)
 
 
 async def _load(run: Execution, reader: Reader, view: Select) -> Row:
@@ -455,10 +483,18 @@ def _position(run: Execution, cursor: str, bound_to: bytes) -> Position:
 
 
 async def _visible_parent(run: Execution, reader: Reader) -> str:
-    """The id of the row that a nested list is under. Raises `NotFound` where the caller may not see it."""
+    """The id of the row that a nested list is under.
+
+    Raises:
+        NotFound: the caller may not see it.
+        Forbidden, Unauthenticated: nor which rows refer to which.
+    """
     assert run.call.parent is not None
-    name, _, sent = run.call.parent
+    name, relation, sent = run.call.parent
     parent = run.runtime.plan.by_name[name]
+    reference = run.runtime.newest.reference_of(parent, parent.relations_by_name[relation])
+    if reference is not None and not holds_scope(reference, run.scopes):
+        raise denied(run)
     policy = fold_for(parent.reading.policy, run.principal) if parent.reading else DENY
     if policy is DENY:
         raise denied(run)

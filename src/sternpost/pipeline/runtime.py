@@ -11,9 +11,10 @@ from sternpost.clock import Clock
 from sternpost.data.instances import Instances
 from sternpost.data.model import DataModel
 from sternpost.ids import NewId
-from sternpost.pipeline.authorize import DENY, RowCheck, fold_for, row_check
+from sternpost.pipeline.authorize import ALLOW, DENY, RowCheck, fold_for, row_check
 from sternpost.pipeline.cursors import Cursors
 from sternpost.pipeline.inputs import Input, Inputs
+from sternpost.pipeline.links import Link, links_of
 from sternpost.pipeline.list_query import ListQuery
 from sternpost.pipeline.selection import Selection, Selector
 from sternpost.pipeline.translation import NO_CONVERSIONS, Conversions, Translation
@@ -23,6 +24,7 @@ from sternpost.plan.policy import DENY as DENIED
 from sternpost.plan.policy import fold, paths
 from sternpost.plan.query import Node, Path, Select
 from sternpost.plan.query import paths as row_paths
+from sternpost.plan.shapes import WRITABLE
 from sternpost.ports.authenticator import Authenticator, Principal
 from sternpost.ports.storage import NO_TENANT, Storage, Visibility
 
@@ -61,6 +63,7 @@ class Access:
         view: what the caller gets to see, without relations.
         selections: what was asked for before, checked.
         shapes: lists that came before.
+        links: the references of an input, with what each asks of the row; without those that anybody may refer to.
     """
 
     policy: Node
@@ -70,6 +73,7 @@ class Access:
     view: Select
     selections: dict[ListQuery, Selection]
     shapes: dict[Hashable, Select]
+    links: tuple[tuple[Link, Node], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,7 @@ class BoundOperation:
         caller_defaults: the references that an input may leave out, where the caller is who is meant.
         function: the author's, or None.
         writes_one_row: a creation that is one row and nothing else, so that it may share a statement with others.
+        links: the references of its input.
         translation: for an operation of an older version; None for one whose words are those of the newest.
     """
 
@@ -100,6 +105,7 @@ class BoundOperation:
     function: Function | None
     writes_one_row: bool
     views: Views
+    links: tuple[Link, ...] = ()
     translation: Translation | None = None
     tenanted: ResourcePlan | None = None
     """Whose field says whose its rows are; None where they are everybody's."""
@@ -126,7 +132,9 @@ class BoundOperation:
         refused = policy is DENY and (seeing is DENY or not self.plan.on_item)
         facts = row_paths(policy) | row_paths(seeing) | _version(self.resource, self.plan)
         view = Select("", ()) if self.resource is NO_ROWS else self.views.of(self.resource, principal, facts)
-        return Access(policy, seeing, refused, facts, view, {}, {})
+        links = ((link, fold_for(link.policy, principal)) for link in self.links)
+        checked = tuple((link, node) for link, node in links if node is not ALLOW)
+        return Access(policy, seeing, refused, facts, view, {}, {}, checked)
 
 
 class Runtime:
@@ -191,6 +199,7 @@ class Runtime:
             and resource.name not in self.newest.audited
             and not self.newest.checked_references(self.newest.by_name[resource.name]),
             views=self.views,
+            links=links_of(self.newest, self.newest.by_name[resource.name]) if operation.kind in WRITABLE else (),
             translation=self.translation,
             tenanted=self._tenanted(resource.name),
         )

@@ -33,6 +33,7 @@ from sternpost.pipeline.views import (
     IncludeTree,
     Views,
     can_see,
+    holds_scope,
 )
 from sternpost.plan.model import FieldPlan, OperationPlan, RelationPlan, ResourcePlan
 from sternpost.plan.query import Compare, Node, Not, Operator, Order, ordered, total_order
@@ -43,6 +44,7 @@ from sternpost.plan.shapes import (
     INCLUDES_MAX,
     PAGE_MAX,
     SORTS_MAX,
+    OutputRelation,
     RowsShape,
 )
 from sternpost.ports.authenticator import Principal
@@ -277,7 +279,7 @@ class Selector:
         found = reading.asked.setdefault((), _Asked(IncludeTree(), self.resource))
         at: tuple[str, ...] = ()
         for name in names:
-            allowed = {each.public_name: each for each in found.resource.shape.output.relations}
+            allowed = {each.public_name: each for each in _followed(found.resource, reading.scopes)}
             if name not in allowed:
                 raise ValueError(
                     f"{found.resource.name} has no relation {name!r} to include; allowed are "
@@ -302,7 +304,7 @@ class Selector:
         above = tuple(before)
         found = self._relation(above, reading)
         visible = {f.public_name: f.name for f in found.resource.fields if can_see(f, reading.scopes)}
-        relations = {each.public_name for each in found.resource.shape.output.relations}
+        relations = {each.public_name for each in _followed(found.resource, reading.scopes)}
         if name not in visible and name not in relations:
             allowed = ", ".join([*visible, *sorted(relations)])
             raise ValueError(f"{found.resource.name} has no field {name!r}; allowed are {allowed}")
@@ -377,6 +379,11 @@ def _of_list(path: Path, rules: Rules, named: Named) -> list[str]:
     """Every part that may be asked of an included list, as the client would name it."""
     names = ("limit", "sort") if rules.sortable else ("limit",)
     return [*(named(path, name, "eq") for name in names), *rules.names(path, named)]
+
+
+def _followed(resource: ResourcePlan, scopes: frozenset[str]) -> list[OutputRelation]:
+    """The relations that a caller with these scopes may follow."""
+    return [relation for relation in resource.shape.output.relations if holds_scope(relation, scopes)]
 
 
 def _check(problem: str | None) -> None:

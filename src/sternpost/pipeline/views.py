@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from sternpost.pipeline.authorize import fold_for
 from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.query import Nested, Node, Order, Path, Select, every
-from sternpost.plan.shapes import INCLUDE_DEPTH_MAX, INCLUDES_MAX
+from sternpost.plan.shapes import INCLUDE_DEPTH_MAX, INCLUDES_MAX, OutputRelation
 from sternpost.ports.authenticator import Principal
 
 RELATIONS_MAX = INCLUDES_MAX * INCLUDE_DEPTH_MAX
@@ -113,4 +113,9 @@ class Views:
 
 def can_see(field: FieldPlan, scopes: frozenset[str]) -> bool:
     """Whether a caller with these scopes may see a field of a row that they may see."""
-    return not field.hidden and (field.read_scope is None or field.read_scope in scopes)
+    return not field.hidden and holds_scope(field, scopes)
+
+
+def holds_scope(part: FieldPlan | OutputRelation, scopes: frozenset[str]) -> bool:
+    """Whether these scopes are enough to read a field, or to be told which row refers to which."""
+    return part.read_scope is None or part.read_scope in scopes

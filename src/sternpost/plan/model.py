@@ -137,6 +137,8 @@ class RelationPlan:
     description: str
     link_schema: str | None = None
     """The schema of an external database that holds the table of pairs."""
+    link: PolicyNode | None = None
+    """Which rows of the target an input may refer to; None for those that the caller may see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,6 +341,14 @@ class Plan:
             returns_nothing=False,
             timeout_seconds=None,
             has_service=False,
+        )
+
+    def reference_of(self, resource: ResourcePlan, relation: RelationPlan) -> FieldPlan | None:
+        """The field that a relation of a resource follows, on whichever side it is; None for pairs."""
+        if relation.kind == "one":
+            return self.by_name[resource.name].fields_by_name[relation.local_field]
+        return (
+            None if relation.kind == "linked" else self.by_name[relation.target].fields_by_name[relation.remote_field]
         )
 
     @cached_property

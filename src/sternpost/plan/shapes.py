@@ -154,6 +154,8 @@ class OutputRelation:
 
     Attributes:
         rows: what its rows can be filtered and sorted by; None where it is one row.
+        read_scope: that of the reference that it follows, whichever side has it: only callers who may see which row
+            refers to which can follow it.
     """
 
     name: str
@@ -162,6 +164,7 @@ class OutputRelation:
     target: str
     max_items: int
     rows: RowsShape | None
+    read_scope: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,127 @@
+"""Which rows a caller may refer to: those that they may see, unless the relation says otherwise.
+
+A reference to another row is refused as one to a row that does not exist, so that nobody learns what is there. Only
+what a client sends is checked: the author's own code asks no policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sternpost.errors import Detail, ReferenceNotFound
+from sternpost.ids import decode
+from sternpost.plan.model import Plan, RelationPlan, ResourcePlan
+from sternpost.plan.policy import DENY, PolicyNode
+from sternpost.plan.query import Compare, Node, Select, every
+from sternpost.ports.storage import Arguments, Document, Reader
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A reference that an input may have, or a list of them.
+
+    Attributes:
+        relation: `one`, or `linked` for a list of ids.
+        target: the resource of the rows that are referred to.
+        policy: which of its rows may be.
+        of_caller: whether the caller's own id is the default, and so always allowed.
+        part: the owned list in whose items it is; None for the row itself.
+    """
+
+    relation: RelationPlan
+    target: ResourcePlan
+    policy: PolicyNode
+    public_name: str
+    of_caller: bool = False
+    part: RelationPlan | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of its value in an input."""
+        return self.relation.local_field if self.relation.kind == "one" else self.relation.name
+
+    def sent(self, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """What an input has of it: paths, and the digits of ids."""
+        if self.part is None:
+            yield from self._of(values, "")
+            return
+        for number, item in enumerate(values.get(self.part.name) or ()):
+            yield from self._of(item, f"{self.part.input_name}.{number}.")
+
+    def _of(self, values: Mapping[str, Any], before: str) -> Iterator[tuple[str, str]]:
+        value = values.get(self.name)
+        if self.relation.kind == "one":
+            if value is not None:
+                yield before + self.public_name, value
+        else:
+            for number, digits in enumerate(value or ()):
+                yield f"{before}{self.public_name}.{number}", digits
+
+    def present(self, document: Document | None) -> set[str]:
+        """The digits that the row has already, and its own: what a client was given can be sent back."""
+        if document is None:
+            return set()
+        rows: Sequence[Document] = [document] if self.part is None else document.get(self.part.public_name, [])
+        ids = [row.get(self.public_name) for row in rows] if self.relation.kind == "one" else []
+        ids.append(document["id"])
+        return {digits for each in ids if each is not None and (digits := decode(self.target.prefix, each)) is not None}
+
+
+def links_of(plan: Plan, resource: ResourcePlan) -> tuple[Link, ...]:
+    """Every reference that an input of a resource can have."""
+    return (*_links(plan, resource, None), *(_of_items(plan, resource)))
+
+
+def _of_items(plan: Plan, resource: ResourcePlan) -> Iterator[Link]:
+    for owned in resource.owned_relations:
+        yield from _links(plan, plan.by_name[owned.target], owned)
+
+
+def _links(plan: Plan, resource: ResourcePlan, part: RelationPlan | None) -> Iterator[Link]:
+    for relation in resource.relations:
+        reference = plan.reference_of(resource, relation)
+        if relation.kind not in ("one", "linked") or (part is not None and relation.local_field == part.remote_field):
+            continue
+        target = plan.by_name[relation.target]
+        seeing = target.reading.policy if target.reading is not None else DENY
+        public_name = reference.public_name if reference is not None else relation.input_name
+        if public_name is not None:
+            own = reference is not None and reference.caller_default
+            yield Link(relation, target, relation.link or seeing, public_name, own, part)
+
+
+async def refuse_hidden(
+    links: Iterable[tuple[Link, Node]],
+    values: Mapping[str, Any],
+    reader: Reader,
+    subject: str | None,
+    current: Document | None = None,
+) -> None:
+    """Looks up what an input refers to.
+
+    Args:
+        links: with what each asks of a row, once it is known who calls.
+        current: the row as it is, where one is changed.
+
+    Raises:
+        ReferenceNotFound: with the path of each reference to a row that the caller may not refer to.
+    """
+    refused: list[str] = []
+    for link, node in links:
+        known = link.present(current)
+        if link.of_caller and subject is not None:
+            known.add(decode(link.target.prefix, subject) or "")
+        sent = [(path, digits) for path, digits in link.sent(values) if digits not in known]
+        if not sent:
+            continue
+        wanted = list(dict.fromkeys(digits for _, digits in sent))
+        query = Select(link.target.name, ("id",), where=every((Compare(("id",), "in", 0), node)))
+        rows = await reader.select(query, Arguments((wanted,), subject))
+        found = {decode(link.target.prefix, row["id"]) for row in rows.documents}
+        refused += [path for path, digits in sent if digits not in found]
+    if refused:
+        raise ReferenceNotFound(
+            details=[Detail(path, "reference_not_found", "There is no such resource") for path in refused]
+        )
