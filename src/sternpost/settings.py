@@ -65,11 +65,15 @@ class Settings(BaseSettings):
         default=None,
         description="encrypts cursors and integer keys, at least 32 bytes; by default derived from the JWT secret",
     )
-    jwt_jwks_url: str | None = Field(
-        default=None, description="URL of the JWKS with the keys for RS256, ES256 and EdDSA"
-    )
+    jwt_jwks_url: str | None = Field(default=None, description="URL of the JWKS with the public keys of tokens")
     jwt_issuer: str | None = Field(default=None, description="if set, the iss that tokens must have")
     jwt_audience: str | None = Field(default=None, description="if set, the aud that tokens must have")
+    jwt_leeway_seconds: float = Field(
+        default=5.0,
+        ge=0,
+        le=300,
+        description="how many seconds the clock of who makes tokens may differ: for exp, nbf and iat",
+    )
     jwt_tenant_claim: str = Field(
         default="tenant", min_length=1, description="the claim with the tenant that the caller acts for"
     )

@@ -868,9 +868,7 @@ class Model:
             for number, sent in enumerate(values[rows.name]):
                 if rows.kind == "linked":
                     other = self.find(target, sent, tenant)
-                    if other is None:
-                        missing.append(f"{rows.input}.{number}")
-                    elif caller and not (target.reading and self.holds(target.reading, target, other, caller, tenant)):
+                    if other is None or (caller and not self.seen(target, other, caller, tenant)):
                         missing.append(f"{rows.input}.{number}")
                     continue
                 in_parts = [
@@ -904,7 +902,11 @@ class Model:
         known_already = any(item.get(value.name) == row[value.name] for item in before or ())
         if caller is None or known_already or (value.caller and row[value.name] == caller.sub):
             return True
-        return bool(target.reading and self.holds(target.reading, target, found, caller, tenant))
+        return self.seen(target, found, caller, tenant)
+
+    def seen(self, res: Res, row: Row, caller: Caller, tenant: str | None) -> bool:
+        """Whether the policy of reading shows a row; without one nobody sees any."""
+        return res.reading is not None and self.holds(res.reading, res, row, caller, tenant)
 
     def groups(self, res: Res) -> list[tuple[str, ...]]:
         """What may not repeat: within a tenant, among the rows that are there."""

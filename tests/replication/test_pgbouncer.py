@@ -12,22 +12,22 @@ from sternpost.ports.storage import Statistics
 from sternpost.storage.postgresql.database import PostgresqlStorage
 from sternpost.testing.storage import LABELS, StorageSuite, change, shelf, storage_plan
 from tests.conftest import not_run
-from tests.support.pgbouncer import SERVER_CONNECTIONS, NoPgbouncer, pgbouncer
+from tests.support.pgbouncer import SERVER_CONNECTIONS, NoPgbouncer, Pgbouncer, pgbouncer
 
 
 @pytest.fixture(scope="module")
-def bouncer(postgres_url: str) -> Iterator[str]:
+def bouncer(postgres_url: str) -> Iterator[Pgbouncer]:
     try:
-        with pgbouncer(postgres_url) as address:
-            yield address
+        with pgbouncer(postgres_url) as running:
+            yield running
     except NoPgbouncer as error:
         not_run("PgBouncer", str(error))
 
 
 @pytest.fixture
-async def bounced(bouncer: str, postgres_database: str) -> str:
+async def bounced(bouncer: Pgbouncer, postgres_database: str) -> str:
     """The address of a new database, through PgBouncer."""
-    return f"{bouncer}/{postgres_database.rpartition('/')[2]}"
+    return f"{bouncer.address}/{postgres_database.rpartition('/')[2]}"
 
 
 class TestBehindPgbouncer(StorageSuite):

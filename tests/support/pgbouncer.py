@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,9 +23,50 @@ class NoPgbouncer(Exception):
     """There is no PgBouncer, and it could not be installed; the message says what was tried."""
 
 
+class Pgbouncer:
+    """A running PgBouncer, started again when it ends by itself, as an init system does it.
+
+    PgBouncer before 1.19 ends with "server in bad state" when clients cancel statements under load
+    (https://github.com/pgbouncer/pgbouncer/issues/822).
+
+    Attributes:
+        address: without a database's name.
+        crashes: what it said each time it ended by itself.
+    """
+
+    def __init__(self, command: list[str | Path], user: str | None, log: Path, address: str) -> None:
+        self.address = address
+        self.crashes: list[str] = []
+        self._command, self._user, self._log = command, user, log
+        self._stopping = threading.Event()
+        self._process = self._start()
+        self._watching = threading.Thread(target=self._watch, daemon=True)
+        self._watching.start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with self._log.open("wb") as log:
+            return subprocess.Popen(self._command, user=self._user, cwd="/", stdout=log, stderr=log)
+
+    def _watch(self) -> None:
+        while True:
+            self._process.wait()
+            if self._stopping.is_set():
+                return
+            said = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
+            self.crashes.append(next((line for line in reversed(said) if "FATAL" in line), "\n".join(said[-3:])))
+            self._process = self._start()
+
+    def stop(self) -> None:
+        """Ends it."""
+        self._stopping.set()
+        while self._watching.is_alive():  # it may be starting one anew
+            self._process.send_signal(signal.SIGTERM)
+            self._watching.join(0.1)
+
+
 @contextmanager
-def pgbouncer(url: str) -> Iterator[str]:
-    """The address of a PgBouncer before the server at `url`, without a database's name."""
+def pgbouncer(url: str) -> Iterator[Pgbouncer]:
+    """A PgBouncer before the server at `url`."""
     binary = _binary()
     parts = urlsplit(url)
     folder = Path(tempfile.mkdtemp(prefix="sternpost-pgbouncer-"))
@@ -43,15 +85,13 @@ def pgbouncer(url: str) -> Iterator[str]:
     if user is not None:
         for path in (folder, folder / "pgbouncer.ini"):
             shutil.chown(path, user)
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([binary, folder / "pgbouncer.ini"], user=user, cwd="/", stdout=log, stderr=log)
+    address = f"postgresql://{parts.username}@127.0.0.1:{port}"
+    running = Pgbouncer([binary, folder / "pgbouncer.ini"], user, folder / "log", address)
     try:
-        address = f"postgresql://{parts.username}@127.0.0.1:{port}"
-        wait_for_answer(f"{address}/postgres", process.kill)
-        yield address
+        wait_for_answer(f"{address}/postgres", running.stop)
+        yield running
     finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        running.stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -27,8 +27,8 @@ from sternpost.plan.model import Plan
 from sternpost.plan.values import tenant_value
 from sternpost.ports.authenticator import Authenticator
 from sternpost.ports.storage import EVERY_TENANT, NO_TENANT, Origin, Storage, Visibility
-from sternpost.protocols.http.addresses import Addresses, Served
-from sternpost.protocols.http.headers import read_headers
+from sternpost.protocols.http.addresses import Addresses, Served, names_one_host, without_host
+from sternpost.protocols.http.headers import RequestHeaders, read_headers
 from sternpost.protocols.http.health import health_pages
 from sternpost.protocols.http.messages import Receive, Scope, Send, closing
 from sternpost.protocols.http.mounts import Asgi, mounted
@@ -306,10 +306,15 @@ class Running:
         headers = read_headers(scope)
         observation = observe(self.log, self.runtime.clock, scope, headers)
         try:
-            served = self._cors or self.addresses.find(scope["path"])
+            served = self._served(scope, headers)
             await served(scope, receive, closing(scope, send) if self.closing else send, headers, observation)
         finally:
             self.log.request(observation)
+
+    def _served(self, scope: Scope, headers: RequestHeaders) -> Served:
+        if not names_one_host(scope, headers):
+            return without_host
+        return self._cors or self.addresses.find(scope["path"])
 
     def _unhealthy(self, name: str, reason: str) -> None:
         self.log.event("warning", f"{name} is unhealthy", check=name, reason=reason)

@@ -80,4 +80,5 @@ def make_authenticator(settings: Settings, clock: Clock) -> JwtAuthenticator:
         issuer=settings.jwt_issuer,
         audience=settings.jwt_audience,
         tenant_claim=settings.jwt_tenant_claim,
+        leeway_seconds=settings.jwt_leeway_seconds,
     )

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import jwt as pyjwt
 
-from sternpost.auth.jwks import KeySet
+from sternpost.auth.jwks import PUBLIC_ALGORITHMS, KeySet
 from sternpost.clock import Clock
 from sternpost.errors import InvalidCredentials
 from sternpost.ports.authenticator import Principal
@@ -19,7 +19,6 @@ TOKEN_BYTES_MAX = 8192
 CACHE_MAX = 10_000
 SUBJECT_MAX = 256
 SYMMETRIC_ALGORITHM = "HS256"
-PUBLIC_ALGORITHMS = ("RS256", "ES256", "EdDSA")
 _TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 _FORBIDDEN_HEADERS = frozenset({"jku", "x5u", "jwk", "x5c", "crit"})
 """Header members with which a token would bring its own key, or require extensions that are not supported here."""
@@ -39,10 +38,13 @@ _NO_CHECKS: Any = {
 
 
 class JwtAuthenticator:
-    """Verifies tokens with a shared secret (HS256), with public keys of a JWKS (RS256, ES256, EdDSA), or both.
+    """Verifies tokens with a shared secret (HS256), with public keys of a JWKS (`PUBLIC_ALGORITHMS`), or both.
 
     Verified tokens are kept until they expire, so that a signature is checked once; when keys change, all are
     forgotten.
+
+    Args:
+        leeway_seconds: how much the clock of who makes tokens may differ.
     """
 
     def __init__(
@@ -54,9 +56,11 @@ class JwtAuthenticator:
         issuer: str | None = None,
         audience: str | None = None,
         tenant_claim: str = "tenant",
+        leeway_seconds: float = 0.0,
     ) -> None:
         self.clock = clock
         self.tenant_claim = tenant_claim
+        self.leeway_seconds = leeway_seconds
         self.secret = secret
         self.keys = keys
         self.issuer = issuer
@@ -123,30 +127,32 @@ class JwtAuthenticator:
             self._verified.clear()
 
     def _check_claims(self, claims: Mapping[str, Any]) -> float:
-        """When the token expires. Raises `Unauthenticated` for one that does not count now, or not here."""
-        now = self.clock.now().timestamp()
+        """Until when the token counts. Raises `Unauthenticated` for one that does not count now, or not here."""
+        now, leeway = self.clock.now().timestamp(), self.leeway_seconds
         expires = _instant(claims, "exp")
         if expires is None:
             raise _refused("the token has no exp")
-        if expires <= now:
+        if expires + leeway <= now:
             raise _refused("the token has expired")
         not_before = _instant(claims, "nbf")
-        if not_before is not None and not_before > now:
+        if not_before is not None and not_before > now + leeway:
             raise _refused("the token is not valid yet")
+        issued = _instant(claims, "iat")
+        if issued is not None and issued > now + leeway:
+            raise _refused("the token was issued in the future")
         if self.issuer is not None and claims.get("iss") != self.issuer:
             raise _refused("the token has a different issuer")
         if self.audience is not None and self.audience not in _texts(claims.get("aud")):
             raise _refused("the token is for a different audience")
-        return expires
+        return expires + leeway
 
     def _principal(self, claims: Mapping[str, Any]) -> Principal:
         subject = claims.get("sub")
         if not isinstance(subject, str) or not 1 <= len(subject) <= SUBJECT_MAX or not subject.isprintable():
             raise _refused("the token has no valid sub")
-        scopes = claims["scope"].split(" ") if isinstance(claims.get("scope"), str) else _texts(claims.get("scp"))
-        if len(scopes) == 1 and " " in scopes[0]:
-            scopes = scopes[0].split(" ")
-        return Principal(subject, frozenset(scope for scope in scopes if scope), self._tenant(claims))
+        texts = _texts(claims.get("scope")) or _texts(claims.get("scp"))
+        scopes = frozenset(scope for text in texts for scope in text.split(" ") if scope)
+        return Principal(subject, scopes, self._tenant(claims))
 
     def _tenant(self, claims: Mapping[str, Any]) -> str | None:
         tenant = claims.get(self.tenant_claim)

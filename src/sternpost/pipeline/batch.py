@@ -3,6 +3,7 @@ earlier."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -17,6 +18,71 @@ from sternpost.ports.authenticator import Principal
 REFERENCE = "$ref"
 DEPTH_MAX = 32
 """How deep a step's body may be nested."""
+
+REPEATED_BYTES_MAX = 2**20
+REPEATED_MEMBERS_MAX = 50_000
+"""What all references of a batch may repeat of earlier results, as JSON: a short body can name a long result often."""
+
+
+class Results:
+    """The results of the steps that have a name, and how much of them later steps may still repeat."""
+
+    def __init__(self) -> None:
+        self._named: dict[str, Any] = {}
+        self._sizes: dict[str, tuple[int, int]] = {}
+        self._bytes_left = REPEATED_BYTES_MAX
+        self._members_left = REPEATED_MEMBERS_MAX
+
+    def add(self, name: str, result: Any) -> None:
+        """Keeps a result for the steps behind it."""
+        self._named[name] = result
+
+    def get(self, reference: str, path: str) -> Any:
+        """What a reference (`order.items.0.id`) stands for: the name of an earlier step, then members and positions in
+        its result.
+
+        Raises:
+            Invalid: there is nothing, or the batch has repeated too much already; `path` is where the reference is.
+        """
+        name, *members = reference.split(".")
+        if name not in self._named:
+            message = f"No earlier operation of the batch has the name {name[:64]!r}"
+            raise Invalid(details=[Detail(path, "unknown_reference", message)])
+        value = self._named[name]
+        for member in members:
+            if isinstance(value, dict) and member in value:
+                value = cast("dict[str, Any]", value)[member]
+            elif isinstance(value, list) and member.isascii() and member.isdigit() and len(member) < 6:
+                items = cast("list[Any]", value)
+                if int(member) >= len(items):
+                    raise Invalid(details=[_missing(reference, path)])
+                value = items[int(member)]
+            else:
+                raise Invalid(details=[_missing(reference, path)])
+        self._spend(reference, value, path)
+        return value
+
+    def _spend(self, reference: str, value: Any, path: str) -> None:
+        if reference not in self._sizes:
+            self._sizes[reference] = (len(orjson.dumps(value)), _members(value))
+        size, members = self._sizes[reference]
+        self._bytes_left -= size
+        self._members_left -= members
+        if self._bytes_left < 0 or self._members_left < 0:
+            message = (
+                f"The references of a batch can repeat at most {REPEATED_MEMBERS_MAX} values and {REPEATED_BYTES_MAX} "
+                "bytes of earlier results: refer to single values, or send several batches"
+            )
+            raise Invalid(details=[Detail(path, "too_large", message)])
+
+
+def _members(value: Any) -> int:
+    """How many values there are in a value, itself among them."""
+    if isinstance(value, dict):
+        return 1 + sum(map(_members, cast("dict[str, Any]", value).values()))
+    if isinstance(value, list):
+        return 1 + sum(map(_members, cast("list[Any]", value)))
+    return 1
 
 
 def check_steps(
@@ -55,9 +121,9 @@ def check_steps(
         raise Invalid("Invalid batch", details=details)
 
 
-def to_call(step: Step, named: Mapping[str, Any]) -> Call:
-    """The step as a call, its references replaced by what they refer to in `named`. Raises `Invalid`."""
-    row = _resolved(step.id, named, "id", 0)
+def to_call(step: Step, results: Results) -> Call:
+    """The step as a call, its references replaced by what they refer to. Raises `Invalid`."""
+    row = _resolved(step.id, results, "id", 0)
     if row is not None and not isinstance(row, str):
         raise Invalid(
             details=[
@@ -67,8 +133,9 @@ def to_call(step: Step, named: Mapping[str, Any]) -> Call:
     return Call(
         operation=step.operation,
         id=row,
-        # as bytes, so that it is validated exactly as the body of a request is
-        body=None if step.body is None else orjson.dumps(_resolved(step.body, named, "", 0)),
+        # As bytes, so that it is validated exactly as the body of a request is; in the form that keeps every number
+        # as it was sent, those among them that no field takes.
+        body=None if step.body is None else json.dumps(_resolved(step.body, results, "", 0)).encode(),
         query=step.query,
         precondition=None if step.match is None else Precondition(match=step.match),
     )
@@ -86,43 +153,23 @@ def locate(error: SternpostError, index: int) -> None:
         error.details = (Detail(where, error.code.lower(), error.message),)
 
 
-def _resolved(value: Any, named: Mapping[str, Any], path: str, depth: int) -> Any:
+def _resolved(value: Any, results: Results, path: str, depth: int) -> Any:
     """The value with each reference replaced by what it refers to."""
     if depth > DEPTH_MAX:
         raise Invalid(details=[Detail(path, "too_deep", f"The value is nested more than {DEPTH_MAX} levels deep")])
     if isinstance(value, dict):
         members = cast("dict[str, Any]", value)
         if len(members) == 1 and isinstance(members.get(REFERENCE), str):
-            return _referred(members[REFERENCE], named, path)
-        return {name: _resolved(item, named, _below(path, name), depth + 1) for name, item in members.items()}
+            return results.get(members[REFERENCE], path)
+        return {name: _resolved(item, results, _below(path, name), depth + 1) for name, item in members.items()}
     if isinstance(value, list):
         items = cast("list[Any]", value)
-        return [_resolved(item, named, _below(path, str(index)), depth + 1) for index, item in enumerate(items)]
+        return [_resolved(item, results, _below(path, str(index)), depth + 1) for index, item in enumerate(items)]
     return value
 
 
 def _below(path: str, name: str) -> str:
     return f"{path}.{name[:64]}" if path else name[:64]
-
-
-def _referred(reference: str, named: Mapping[str, Any], path: str) -> Any:
-    """`order.items.0.id`: the name of an earlier step, then members and positions in its result."""
-    name, *members = reference.split(".")
-    if name not in named:
-        message = f"No earlier operation of the batch has the name {name[:64]!r}"
-        raise Invalid(details=[Detail(path, "unknown_reference", message)])
-    value = named[name]
-    for member in members:
-        if isinstance(value, dict) and member in value:
-            value = cast("dict[str, Any]", value)[member]
-        elif isinstance(value, list) and member.isascii() and member.isdigit() and len(member) < 6:
-            items = cast("list[Any]", value)
-            if int(member) >= len(items):
-                raise Invalid(details=[_missing(reference, path)])
-            value = items[int(member)]
-        else:
-            raise Invalid(details=[_missing(reference, path)])
-    return value
 
 
 def _missing(reference: str, path: str) -> Detail:

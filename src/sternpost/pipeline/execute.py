@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 from sternpost.errors import (
     Gone,
@@ -14,7 +13,7 @@ from sternpost.errors import (
     Timeout,
     Unauthenticated,
 )
-from sternpost.pipeline.batch import check_steps, locate, to_call
+from sternpost.pipeline.batch import Results, check_steps, locate, to_call
 from sternpost.pipeline.call import ANY, Answer, Call, Result
 from sternpost.pipeline.operations import CHANGES, READS, Execution, denied, fill_in_caller, insert
 from sternpost.pipeline.runtime import BoundOperation, Runtime
@@ -104,18 +103,18 @@ async def write(run: Execution, session: Session | None) -> Answer:
 async def batch(run: Execution, session: Session) -> Answer:
     """The steps in order, each on the same way as a call that comes alone. The first that fails ends them all."""
     results: list[Result] = []
-    named: dict[str, Any] = {}
+    earlier = Results()
     for index, step in enumerate(run.steps):
         operation = run.runtime.operations[step.operation]
         try:
-            call = to_call(step, named)
+            call = to_call(step, earlier)
             answer = await carry_out(run.of(operation, call), session)
         except SternpostError as error:
             locate(error, index)
             raise
         results.append(Result(step, operation.plan.status, answer))
         if step.name is not None:
-            named[step.name] = answer.documents if answer.documents is not None else answer.document
+            earlier.add(step.name, answer.documents if answer.documents is not None else answer.document)
     return Answer(results=results)
 
 

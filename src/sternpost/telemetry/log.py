@@ -34,7 +34,9 @@ PIPE_BYTES = 4096
 FILE_BYTES = 1 << 20
 """What is written to a file at once: what several processes append there does not mix."""
 
-_EMAIL_LIKE = re.compile(r"[^\s/@,;:'\"<>()]+@[^\s/@,;:'\"<>()]+")
+_WORD = r"[^\s/@,;:'\"<>()]"
+_EMAIL_LIKE = re.compile(rf"(?<!{_WORD}){_WORD}++@{_WORD}+")
+"""A match begins where a word does, and a word is read once: however long a text is, each character counts once."""
 
 Write = Callable[[bytes], Any]
 

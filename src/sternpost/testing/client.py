@@ -114,7 +114,7 @@ class Client:
     ) -> Response:
         """One request. `json` is sent as JSON, `content` as it is; `token` as a bearer token."""
         path, _, query = url.partition("?")
-        sent = {name.lower(): value for name, value in (headers or {}).items()}
+        sent = {"host": "test", **{name.lower(): value for name, value in (headers or {}).items()}}
         body = content if content is not None else b"" if json is None else orjson.dumps(json)
         if json is not None:
             sent.setdefault("content-type", "application/json")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import hashlib
+import hmac
 import json
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import jwt
@@ -70,10 +73,12 @@ async def test_a_good_token_says_who_and_what(clock: FixedClock) -> None:
     assert (principal.subject, principal.scopes) == ("usr_1", {"a:read", "b:write"})
 
 
-@pytest.mark.parametrize("scp", [["a", "b"], "a b"])
-async def test_scopes_may_be_in_scp(clock: FixedClock, scp: Any) -> None:
-    payload = claims(scp=scp)
+@pytest.mark.parametrize("scopes", [["a", "b"], "a b", ["a b"], ["a", "b ", 5]])
+@pytest.mark.parametrize("claim", ["scope", "scp"])
+async def test_scopes_are_text_or_a_list_of_either_name(clock: FixedClock, claim: str, scopes: Any) -> None:
+    payload = claims()
     del payload["scope"]
+    payload[claim] = scopes
     principal = await JwtAuthenticator(clock, secret=SECRET).authenticate(signed(payload))
     assert principal.scopes == {"a", "b"}
 
@@ -87,6 +92,7 @@ async def test_scopes_may_be_in_scp(clock: FixedClock, scp: Any) -> None:
         ({"exp": True}, "not a valid time"),
         ({"exp": 1e300}, "not a valid time"),
         ({"nbf": int(NOW.timestamp()) + 1}, "not valid yet"),
+        ({"iat": int(NOW.timestamp()) + 1}, "issued in the future"),
         ({"sub": None}, "no valid sub"),
         ({"sub": ""}, "no valid sub"),
         ({"sub": 5}, "no valid sub"),
@@ -115,11 +121,26 @@ async def test_issuer_and_audience_count_when_set(clock: FixedClock) -> None:
 
 @pytest.mark.parametrize("algorithm", ["none", "None", "nOnE", "NONE", "", "HS384", "HS512", "hs256", 5, None])
 async def test_other_algorithms_are_refused(clock: FixedClock, algorithm: Any) -> None:
-    for signature in ("", "AAAA"):
-        await refused(
-            JwtAuthenticator(clock, secret=SECRET),
-            f"{part({'alg': algorithm, 'typ': 'JWT'})}.{part(claims())}.{signature}",
-        )
+    """Also with a signature that fits: it is the algorithm that is refused."""
+    unsigned = f"{part({'alg': algorithm, 'typ': 'JWT'})}.{part(claims())}"
+    digests = {"HS384": hashlib.sha384, "HS512": hashlib.sha512}
+    signature = hmac.new(SECRET.encode(), unsigned.encode(), digests.get(algorithm, hashlib.sha256)).digest()
+    for text in ("", base64.urlsafe_b64encode(signature).rstrip(b"=").decode()):
+        reason = await refused(JwtAuthenticator(clock, secret=SECRET), f"{unsigned}.{text}")
+        # the library does not read a header whose algorithm is no text
+        assert "algorithm is not accepted" in reason or (not isinstance(algorithm, str) and "malformed" in reason)
+
+
+async def test_clocks_may_differ_a_little(clock: FixedClock) -> None:
+    now = int(NOW.timestamp())
+    lenient = JwtAuthenticator(clock, secret=SECRET, leeway_seconds=5)
+    for change in ({"exp": now - 4}, {"nbf": now + 5}, {"iat": now + 5}):
+        assert await lenient.authenticate(signed(claims(**change)))
+    assert "expired" in await refused(lenient, signed(claims(exp=now - 5)))
+    assert "not valid yet" in await refused(lenient, signed(claims(nbf=now + 6)))
+    assert "in the future" in await refused(lenient, signed(claims(iat=now + 6)))
+    clock.forward(1)
+    assert "expired" in await refused(lenient, signed(claims(exp=now - 4))), "a token that was kept ends, too"
 
 
 @pytest.mark.parametrize(
@@ -190,6 +211,8 @@ class KeyServer:
         self.keys: list[dict[str, Any]] = []
         self.fetched = 0
         self.status = 200
+        self.asked, self.go_on, self.dripping = Event(), Event(), False
+        self.go_on.set()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -197,6 +220,10 @@ class KeyServer:
                 outer.fetched += 1
                 self.send_response(outer.status)
                 self.end_headers()
+                outer.asked.set()
+                while outer.dripping and not outer.go_on.wait(0.05):
+                    self.wfile.write(b" ")
+                outer.go_on.wait()
                 self.wfile.write(json.dumps({"keys": outer.keys}).encode())
 
             def log_message(self, format: str, *args: Any) -> None:
@@ -209,13 +236,15 @@ class KeyServer:
 
     def add(self, kid: str, private: Any, algorithm: str) -> None:
         kind = {
-            "RS256": jwt.algorithms.RSAAlgorithm,
-            "ES256": jwt.algorithms.ECAlgorithm,
-            "EdDSA": jwt.algorithms.OKPAlgorithm,
-        }[algorithm]
+            "RS": jwt.algorithms.RSAAlgorithm,
+            "PS": jwt.algorithms.RSAAlgorithm,
+            "ES": jwt.algorithms.ECAlgorithm,
+            "Ed": jwt.algorithms.OKPAlgorithm,
+        }[algorithm[:2]]
         self.keys.append({**json.loads(kind.to_jwk(private.public_key())), "kid": kid, "use": "sig", "alg": algorithm})
 
     def close(self) -> None:
+        self.go_on.set()
         self.server.shutdown()
         self.server.server_close()
         self.thread.join(5)
@@ -235,9 +264,11 @@ async def public(clock: FixedClock, key_server: KeyServer) -> AsyncIterator[JwtA
     await authenticator.close()
 
 
+RSA = rsa.generate_private_key(65537, 2048)
 PRIVATE: dict[str, Any] = {
-    "RS256": rsa.generate_private_key(65537, 2048),
+    **dict.fromkeys(("RS256", "RS384", "RS512", "PS256"), RSA),
     "ES256": ec.generate_private_key(ec.SECP256R1()),
+    "ES384": ec.generate_private_key(ec.SECP384R1()),
     "EdDSA": ed25519.Ed25519PrivateKey.generate(),
 }
 
@@ -313,10 +344,59 @@ async def test_keys_that_cannot_be_fetched_are_503_and_known_ones_go_on(
     clock.forward(1000)
     assert await public.authenticate(token)
     assert public.keys is not None
-    assert public.keys._refreshing is not None, "old keys are fetched again, and nobody waits for it"
-    await public.keys._refreshing
+    assert public.keys._fetching is not None, "old keys are fetched again, and nobody waits for it"
+    await public.keys._fetching
     assert key_server.fetched == 3
     assert await public.authenticate(token)
+
+
+async def test_while_keys_are_fetched_unknown_ids_are_refused_from_memory(
+    public: JwtAuthenticator, key_server: KeyServer, clock: FixedClock
+) -> None:
+    key_server.add("one", RSA, "RS256")
+    far = int(NOW.timestamp()) + 10_000
+    known = signed(claims(exp=far), key=RSA, algorithm="RS256", headers={"kid": "one"})
+    await public.authenticate(known)
+    clock.forward(RETRY_SECONDS + 1)
+    key_server.add("two", RSA, "RS256")
+    key_server.go_on.clear()
+    key_server.asked.clear()
+    new = signed(claims(exp=far), key=RSA, algorithm="RS256", headers={"kid": "two"})
+    first = asyncio.create_task(public.authenticate(new))
+    await asyncio.to_thread(key_server.asked.wait, 5)
+    for number in range(20):
+        token = signed(claims(exp=far, n=number), key=RSA, algorithm="RS256", headers={"kid": f"unknown-{number}"})
+        assert "no key matches" in await refused(public, token)
+    assert await public.authenticate(known)
+    assert not first.done()
+    key_server.go_on.set()
+    assert await first
+    assert key_server.fetched == 2
+
+
+@pytest.mark.parametrize("dripping", [False, True])
+async def test_a_fetch_has_a_deadline_of_its_own(
+    public: JwtAuthenticator, key_server: KeyServer, monkeypatch: pytest.MonkeyPatch, dripping: bool
+) -> None:
+    monkeypatch.setattr("sternpost.auth.jwks.FETCH_SECONDS", 0.3)
+    key_server.dripping = dripping
+    key_server.go_on.clear()
+    token = signed(claims(), key=RSA, algorithm="RS256", headers={"kid": "one"})
+    async with asyncio.timeout(10):
+        with pytest.raises(Unavailable):
+            await public.authenticate(token)
+
+
+async def test_who_gives_up_does_not_end_the_fetch_of_others(public: JwtAuthenticator, key_server: KeyServer) -> None:
+    key_server.add("one", RSA, "RS256")
+    key_server.go_on.clear()
+    token = signed(claims(), key=RSA, algorithm="RS256", headers={"kid": "one"})
+    leaving, staying = (asyncio.create_task(public.authenticate(token)) for _ in range(2))
+    await asyncio.to_thread(key_server.asked.wait, 5)
+    leaving.cancel()
+    key_server.go_on.set()
+    assert await staying
+    assert key_server.fetched == 1
 
 
 async def test_small_rsa_keys_are_refused(public: JwtAuthenticator, key_server: KeyServer) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from sternpost.errors import MethodNotAllowed, NotFound
+from sternpost.errors import Detail, Invalid, MethodNotAllowed, NotFound
 from sternpost.protocols.http.errors import refuse
 from sternpost.protocols.http.headers import RequestHeaders
 from sternpost.protocols.http.messages import Receive, Scope, Send
@@ -55,6 +55,19 @@ def only_read(served: Served) -> Served:
             await refuse(MethodNotAllowed(("GET", "HEAD")), scope, send, headers, observation)
 
     return guarded
+
+
+def names_one_host(scope: Scope, headers: RequestHeaders) -> bool:
+    """Whether a request has exactly one Host header, as HTTP/1.1 requires (RFC 9112, 3.2); HTTP/1.0 does without."""
+    return headers.hosts == 1 or (headers.hosts == 0 and scope.get("http_version") == "1.0")
+
+
+async def without_host(
+    scope: Scope, receive: Receive, send: Send, headers: RequestHeaders, observation: Observation
+) -> None:
+    """Refuses a request that does not name one host."""
+    problem = Detail("Host", "invalid_header", "A request needs exactly one Host header")
+    await refuse(Invalid("Invalid headers", details=[problem]), scope, send, headers, observation)
 
 
 async def nothing_here(

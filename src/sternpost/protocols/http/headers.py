@@ -13,6 +13,7 @@ from sternpost.protocols.http.messages import Scope
 class RequestHeaders:
     """The request headers that Sternpost reads, found in one pass."""
 
+    hosts: int = 0
     accept: bytes = b""
     authorization: bytes | None = None
     authorizations: int = 0
@@ -37,6 +38,8 @@ def read_headers(scope: Scope) -> RequestHeaders:
         elif name == b"authorization":
             found.authorization = value
             found.authorizations += 1
+        elif name == b"host":
+            found.hosts += 1
         elif name == b"content-type":
             found.content_type = value
         elif name == b"content-length":

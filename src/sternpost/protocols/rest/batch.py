@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sternpost.errors import Detail, Invalid
 from sternpost.pipeline.call import Result, Step
-from sternpost.pipeline.inputs import DETAILS_MAX
+from sternpost.pipeline.inputs import DETAILS_MAX, PROBLEMS_EXAMINED_MAX
 from sternpost.pipeline.list_query import NOTHING_ASKED
 from sternpost.protocols.http.messages import ENCODING
 from sternpost.protocols.rest.conditions import entity_tag, versions_of
@@ -18,6 +18,8 @@ from sternpost.protocols.rest.query import of_pairs
 
 STEP_NAME = r"^[A-Za-z][A-Za-z0-9_]{0,31}$"
 QUERY_MAX = 30
+STEPS_MAX = 1000
+"""The most that any contract allows; what is behind them is not looked at."""
 
 
 class _Step(BaseModel):
@@ -34,7 +36,7 @@ class _Step(BaseModel):
 class _Batch(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    operations: Annotated[list[_Step], Field(min_length=1)]
+    operations: Annotated[list[_Step], Field(min_length=1, max_length=STEPS_MAX)]
 
 
 def read_steps(body: bytes) -> list[Step]:
@@ -50,13 +52,16 @@ def read_steps(body: bytes) -> list[Step]:
             id=step.id,
             body=step.body,
             query=of_pairs(step.query.items()) if step.query else NOTHING_ASKED,
-            match=None if step.if_match is None else versions_of(step.if_match),
+            match=None if step.if_match is None else versions_of(step.if_match, f"operations.{index}.ifMatch"),
         )
-        for step in batch.operations
+        for index, step in enumerate(batch.operations)
     ]
 
 
 def _details(error: ValidationError) -> list[Detail]:
+    count = error.error_count()
+    if count > PROBLEMS_EXAMINED_MAX:  # listing them all would take too long
+        return [Detail("", "too_many_problems", f"There are {count} problems; they are not listed")]
     problems = error.errors(include_url=False, include_context=False, include_input=False)[:DETAILS_MAX]
     return [
         Detail(".".join(str(part)[:64] for part in problem["loc"]), problem["type"], problem["msg"])

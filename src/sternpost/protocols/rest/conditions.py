@@ -38,9 +38,7 @@ def precondition(headers: RequestHeaders, *, reads: bool) -> Precondition | None
     """
     match = None
     if headers.if_match is not None:
-        tags = _tags(headers.if_match, "If-Match")
-        # weak tags never match here (13.1.1), nor do those that were not made here
-        match = _versions([text for weak, text in tags if not weak]) if tags else ANY
+        match = _strong(headers.if_match, "If-Match")
     none_match = None
     if headers.if_none_match is not None and not reads:
         tags = _tags(headers.if_none_match, "If-None-Match")
@@ -48,10 +46,15 @@ def precondition(headers: RequestHeaders, *, reads: bool) -> Precondition | None
     return None if match is None and none_match is None else Precondition(match, none_match)
 
 
-def versions_of(text: str) -> frozenset[int]:
-    """The versions that the tags in a text mean, as in If-Match."""
-    found = precondition(RequestHeaders(if_match=text.encode("latin-1", "replace")), reads=True)
-    return found.match if found and found.match is not None else frozenset()
+def versions_of(text: str, name: str) -> frozenset[int]:
+    """The versions that the tags in a text mean, as in If-Match. Raises `Invalid`, which says where: in `name`."""
+    return _strong(text.encode("latin-1", "replace"), name)
+
+
+def _strong(value: bytes, name: str) -> frozenset[int]:
+    """The versions of the tags; weak ones never match (13.1.1), nor do those that were not made here."""
+    tags = _tags(value, name)
+    return _versions([text for weak, text in tags if not weak]) if tags else ANY
 
 
 def not_modified(headers: RequestHeaders, tag: bytes) -> bool:

@@ -59,16 +59,12 @@ class Connections:
         """A new connection. Raises `sqlite3.Error`."""
         if not self.path.parent.is_dir():
             raise sqlite3.OperationalError("unable to open database file")
-        connection = self._open(reads_only=reads_only)
-        connection.execute(f"PRAGMA busy_timeout = {busy_ms}")
-        for pragma in _PRAGMAS:
-            connection.execute(pragma)
+        pragmas = [f"PRAGMA busy_timeout = {busy_ms}", *_PRAGMAS]
         if not (reads_only or self._external):
             # The audit trail's triggers, which a newer version of the service may have made, call JSON functions.
             # SQLite up to 3.40 takes those for unsafe.
-            connection.execute("PRAGMA trusted_schema = ON")
-        connection.execute(f"PRAGMA query_only = {int(reads_only)}")
-        return connection
+            pragmas.append("PRAGMA trusted_schema = ON")
+        return prepared(self._open(reads_only=reads_only), *pragmas, f"PRAGMA query_only = {int(reads_only)}")
 
     def _open(self, *, reads_only: bool) -> sqlite3.Connection:
         external = self._external
@@ -131,6 +127,17 @@ class Connections:
             connection = self._local.connection = self.new(busy_ms=int(self.timeout_seconds * 1000), reads_only=True)
             self._of_threads.append(connection)
         return connection
+
+
+def prepared(connection: sqlite3.Connection, *pragmas: str) -> sqlite3.Connection:
+    """A new connection with its settings; closed where one of them fails, as on a file that is no database."""
+    try:
+        for pragma in pragmas:
+            connection.execute(pragma)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
 
 
 class Budget:

@@ -54,6 +54,7 @@ from sternpost.storage.sql.migrating import (
     rule_text,
 )
 from sternpost.storage.sql.schema import Schema
+from sternpost.storage.sqlite.connections import prepared
 from sternpost.storage.sqlite.dialect import SqliteDialect
 
 T = TypeVar("T")
@@ -92,12 +93,13 @@ class SqliteMigrator:
             engine.dispose()
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=self.lock_timeout_seconds, isolation_level=None)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = OFF")  # while tables are rebuilt; checked before each commit
-        connection.execute("PRAGMA legacy_alter_table = OFF")
-        return connection
+        return prepared(
+            sqlite3.connect(self.path, timeout=self.lock_timeout_seconds, isolation_level=None),
+            "PRAGMA journal_mode = WAL",
+            "PRAGMA synchronous = FULL",
+            "PRAGMA foreign_keys = OFF",  # while tables are rebuilt; checked before each commit
+            "PRAGMA legacy_alter_table = OFF",
+        )
 
     @contextmanager
     def lock(self, connection: Connection, wait_seconds: float) -> Generator[None]:
