@@ -237,11 +237,11 @@ def test_what_a_write_stores_is_what_other_programs_expect(chinook_file: Path, t
         assert server.stop() == 0
     assert before.rows("SELECT name, sql FROM sqlite_master ORDER BY name") == schema
     changed = {name for name, count in counts.items() if before.one(f'SELECT count(*) FROM "{name}"') != count}
-    before.connection.close()
     assert changed == {"Invoice"}
     newest = before.rows("SELECT *, typeof(Total) FROM Invoice ORDER BY InvoiceId DESC LIMIT 1")[0]
     assert newest == (413, 1, "2026-01-02 02:04:05", None, None, None, None, None, 7.1, "real")
     assert before.one("PRAGMA journal_mode") == "delete"
+    before.connection.close()
 
 
 def test_the_contract_is_the_reviewed_one(original_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -75,7 +74,7 @@ class Client:
         settings = self.app.settings
         if settings.jwt_secret is None:
             raise StartupError("Tokens for tests need the setting STERNPOST_JWT_SECRET")
-        now = int(time.time())
+        now = int(self.app.clock.now().timestamp())
         return make_token(
             settings.jwt_secret.get_secret_value(),
             subject=subject,
