@@ -6,8 +6,9 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 
 from benchmarks.cpu import resident_bytes
 from benchmarks.databases import Database
@@ -70,6 +71,20 @@ def generate(job: Job) -> Result:
     if not done.stdout:
         raise LoadError(done.stderr.decode(errors="replace")[-2000:])
     return Result.from_json(done.stdout)
+
+
+def together(samples: Sequence[Sample]) -> Sample:
+    """Several measurements of one server as one; latencies are the medians of theirs."""
+    results = [sample.result for sample in samples]
+    p50, p90, p99, longest = (median(values) for values in zip(*(result.latencies for result in results), strict=True))
+    used = {name: sum(result.cpu_seconds[name] for result in results) for name in results[0].cpu_seconds}
+    whole = Result(
+        sum(result.answered for result in results),
+        sum(result.seconds for result in results),
+        used,
+        (p50, p90, p99, longest),
+    )
+    return replace(samples[-1], result=whole)
 
 
 def target_of(server: Server, tokens: Sequence[str], size: Size) -> Target:

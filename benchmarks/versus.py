@@ -2,7 +2,8 @@
 
 In every round both trees are started anew, each on a fresh copy of its data: what one process happens to cost more than
 another of the same code (the seed of its hashes, where its memory lies) is then part of the interval. Within a round the
-trees take turns at each workload, the old one first in odd rounds and the new one first in even ones.
+trees take turns at each workload, several times each, so that both meet what else the machine does in these seconds:
+the old one first in odd rounds and the new one first in even ones, and then the other way round each time.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from rich.table import Table
 from benchmarks.check import Unequal, ask
 from benchmarks.databases import Database
 from benchmarks.load import Job
-from benchmarks.measure import WORKLOAD_ORDER, Sample, observed, take, target_of
+from benchmarks.measure import WORKLOAD_ORDER, Sample, observed, take, target_of, together
 from benchmarks.ratios import CONFIDENCE, Outcome, Ratio, ratio_of
 from benchmarks.rows import Progress, Size
 from benchmarks.stacks import Server, serving
@@ -29,7 +30,10 @@ from benchmarks.trees import Tree
 from benchmarks.workloads import row_id
 
 CONNECTIONS = 32
-WARMUP_SECONDS = 0.5
+WARMUP_SECONDS = 0.2
+TURNS = 4
+"""Into how many turns a measurement is divided."""
+
 DEEP_ROW = 60_000
 """Where the page of the data client begins; with fewer users, at three fifths of them."""
 
@@ -121,16 +125,21 @@ def run_rounds(
         with ExitStack() as running:
             servers = [running.enter_context(serving(tree.stack, urls[tree.name])) for tree in turns]
             for workload in sorted(contest.workloads, key=WORKLOAD_ORDER.index):
-                for server in servers:
-                    database.settle()
-                    on_sample(take(job(contest, server, database, tokens, workload), server, database, number))
+                database.settle()
+                taken: list[list[Sample]] = [[], []]
+                for turn in range(TURNS):
+                    for index in (0, 1) if turn % 2 == 0 else (1, 0):
+                        work = job(contest, servers[index], database, tokens, workload)
+                        taken[index].append(take(work, servers[index], database, number))
+                for samples in taken:
+                    on_sample(together(samples))
 
 
 def job(contest: Contest, server: Server, database: Database, tokens: Sequence[str], workload: str) -> Job:
     """One measurement of a workload."""
     target = target_of(server, tokens, contest.size)
-    watched = observed(server, database)
-    return Job(target, workload, CONNECTIONS, contest.seconds, min(WARMUP_SECONDS, contest.seconds), observe=watched)
+    watched, seconds = observed(server, database), contest.seconds / TURNS
+    return Job(target, workload, CONNECTIONS, seconds, min(WARMUP_SECONDS, seconds), observe=watched)
 
 
 def deep_pages(contest: Contest, database: Database, number: int, urls: Mapping[str, str]) -> list[Page]:

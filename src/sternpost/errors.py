@@ -186,6 +186,9 @@ CATALOGUE: dict[str, ErrorCode] = {row.code: row for row in _ROWS}
 class SternpostError(Exception):
     """An error reported to the client. Raise one of its subclasses from a service; each has a code of the catalogue.
 
+    Attributes:
+        http_status: of the answer; a subclass of your own may set it, as it may set `grpc_status`.
+
     Args:
         message: the message for the client; by default that of the catalogue.
         code: a more specific code of your own, in UPPER_SNAKE_CASE; the status stays that of the class.
@@ -195,6 +198,8 @@ class SternpostError(Exception):
     """
 
     catalogue_code = "INTERNAL_ERROR"
+    http_status: int = 0
+    grpc_status: str = ""
 
     def __init__(
         self,
@@ -208,8 +213,8 @@ class SternpostError(Exception):
         entry = CATALOGUE[self.catalogue_code]
         self.message = message or entry.message
         self.code = code or entry.code
-        self.http_status = entry.http
-        self.grpc_status = entry.grpc
+        self.http_status = self.http_status or entry.http
+        self.grpc_status = self.grpc_status or entry.grpc
         self.fix = entry.fix
         self.details = tuple(details)
         self.log = log or {}

@@ -104,10 +104,10 @@ class _Compiler:
             if not isinstance(policy, Policy):
                 self.report.add(where, "SP023", f"allow={shown(policy)} is not a policy", 'write scope("…") or public')
                 return DENY
-            creates = operation.kind == "create" or (operation.kind == "custom" and not operation.on_item)
-            return PolicyCompiler(drafts[resource].name, known, self.report).compile(
-                policy, operation.name, where, creates=creates
-            )
+            compiler = PolicyCompiler(drafts[resource].name, known, self.report)
+            if operation.kind == "custom" and not operation.on_item:
+                return compiler.compile_without_row(policy, operation.name, where)
+            return compiler.compile(policy, operation.name, where, creates=operation.kind == "create")
 
         return compile_policy
 

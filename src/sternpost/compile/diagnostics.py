@@ -110,6 +110,7 @@ CODES: dict[str, str] = {
     "SP506": "a scope is malformed",
     "SP507": "a policy compares with a value that does not fit",
     "SP508": "a policy needs an id that does not exist yet",
+    "SP509": "a policy looks at a row, and the operation is about none",
 }
 """Every code and what it is about. `tests/reject` holds at least one contract for each."""
 

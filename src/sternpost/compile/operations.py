@@ -208,8 +208,9 @@ class OperationCompiler:
                 "allow",
             )
             return Not(Public())
-        creates = kind == "create" or (isinstance(operation, Custom) and operation.on == "collection")
-        return self.policies.compile(operation.allow, name, where, creates=creates)
+        if isinstance(operation, Custom) and operation.on == "collection":
+            return self.policies.compile_without_row(operation.allow, name, where)
+        return self.policies.compile(operation.allow, name, where, creates=kind == "create")
 
     def _page_sizes(self, name: str, operation: Browse) -> tuple[int, int]:
         if not 1 <= operation.page_size <= operation.max_page_size <= 1000:

@@ -46,6 +46,19 @@ class PolicyCompiler:
             )
         return node
 
+    def compile_without_row(self, policy: Policy, operation: str, where: Source) -> PolicyNode:
+        """The same for an operation that is about no row."""
+        node = self._node(policy, operation, where)
+        if paths(node):
+            self._add(
+                operation,
+                where,
+                "SP509",
+                "the policy looks at a row, but an operation on the collection is about none",
+                'use public, authenticated or a scope, and check rows in the function; or declare it with on="item"',
+            )
+        return node
+
     def _node(self, policy: Policy, operation: str, where: Source) -> PolicyNode:
         match policy.kind:
             case "public":

@@ -10,9 +10,13 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any, cast
 
 from sternpost.data.instances import Instances
+from sternpost.errors import SternpostError
 from sternpost.kinds import DIGITS_MAX, INT64_MAX, INT64_MIN, KINDS
-from sternpost.plan.model import FieldPlan, Kind, ResourcePlan
+from sternpost.plan.model import FieldPlan, Kind, PayloadPlan, ResourcePlan
+from sternpost.plan.values import from_plan
+from sternpost.ports.storage import Document
 
+_MISSING: Any = object()
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -32,7 +36,37 @@ class Checks:
             raise ValueError(f"{resource.name}.{field.name} has {field.decimal_places} decimal places, not {value}")
         return found
 
-    def checked(self, resource: ResourcePlan, field: FieldPlan, value: Any) -> Any:
+    def answer(self, payload: PayloadPlan, returned: Any) -> Document:
+        """What an author's function returned, as the document of its declared output. Only declared fields leave.
+
+        Raises:
+            RuntimeError: it does not fit, which is the author's mistake; the member is named, not its value.
+        """
+        document: Document = {}
+        for field in payload.fields:
+            default = _MISSING if field.required else from_plan(field, field.default)
+            value = getattr(returned, field.name, default)
+            problem = self._misfit(payload, field, value)
+            if problem is not None:
+                raise RuntimeError(f"{payload.name}.{field.name} does not fit its declaration: {problem}")
+            document[field.public_name] = None if value is None else KINDS[field.kind].write(field, value)
+        return document
+
+    def _misfit(self, payload: PayloadPlan, field: FieldPlan, value: Any) -> str | None:
+        """Why a value is none of a field of an output; None for one that is."""
+        if value is _MISSING:
+            return "the function returned an object without it"
+        if value is None:
+            return None if field.nullable else "it is None"
+        if field.choices and value not in field.choices:
+            return f"it is none of {', '.join(field.choices)}"
+        try:
+            self.checked(payload, field, value)
+        except (TypeError, ValueError, SternpostError):
+            return f"it is {type(value).__name__}, or out of range, and {field.kind} is declared"
+        return None
+
+    def checked(self, resource: ResourcePlan | PayloadPlan, field: FieldPlan, value: Any) -> Any:
         """A value in the pipeline's form, of its field's type."""
         name = f"{resource.name}.{field.name}"
         if field.kind == "id" or field.references is not None:

@@ -9,7 +9,6 @@ from typing import Any
 from sternpost.contract.relations import Many, One, Owned
 from sternpost.errors import Invalid
 from sternpost.ids import decode, encode
-from sternpost.kinds import KINDS
 from sternpost.plan.model import FieldPlan, PayloadPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.values import from_plan
 from sternpost.ports.storage import Document
@@ -51,13 +50,6 @@ class Instances:
         """An instance of a payload's class."""
         return self.classes[payload.name](**values)
 
-    def payload_document(self, payload: PayloadPlan, instance: Any) -> Document:
-        """A payload as a document: only its declared fields leave."""
-        return {
-            field.public_name: _json_ready(field, getattr(instance, field.name, field.default))
-            for field in payload.fields
-        }
-
     def to_author(self, field: FieldPlan, value: Any) -> Any:
         """A value of the pipeline as an author sees it: ids get their prefix."""
         if field.references is not None and isinstance(value, str):
@@ -79,7 +71,3 @@ class Instances:
         if digits is None:
             raise Invalid(f"{text!r} is not an id of {resource} ({prefix}_…)")
         return digits
-
-
-def _json_ready(field: FieldPlan, value: Any) -> Any:
-    return None if value is None else KINDS[field.kind].write(field, value)

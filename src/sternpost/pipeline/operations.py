@@ -256,7 +256,7 @@ async def custom(run: Execution, reader: Reader) -> Answer:
     if plan.returns_nothing:
         return Answer()
     if plan.output is not None:
-        return Answer(document=run.runtime.instances.payload_document(plan.output, result))
+        return Answer(document=run.runtime.data.checks.answer(plan.output, result))
     return _row_answer(run, await _again(run, reader))
 
 

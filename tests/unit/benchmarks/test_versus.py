@@ -13,7 +13,7 @@ from rich.console import Console
 
 from benchmarks.__main__ import finish_versus
 from benchmarks.load import Result
-from benchmarks.measure import Sample
+from benchmarks.measure import Sample, together
 from benchmarks.ratios import Interval, Outcome, Ratio, coverage, interval_of_median, outcomes, ratio_of
 from benchmarks.results import Report
 from benchmarks.rows import Size
@@ -190,3 +190,11 @@ def test_the_status_says_whether_every_workload_holds(tmp_path: Path) -> None:
         finish_versus(report, pages, tmp_path)
     assert ended.value.exit_code == 1
     assert len(Report.read(tmp_path / "2026-01-02-def5678-versus.json").sections["versus"]) == 2
+
+
+def test_turns_of_a_round_count_as_one_measurement() -> None:
+    whole = together([sample(3, "new", 80, 20), sample(3, "new", 100, 30), sample(3, "new", 300, 40, memory=95)])
+    assert (whole.round, whole.stack, whole.result.answered, whole.result.seconds) == (3, "new", 3000, 6.0)
+    assert whole.result.cpu_us("server") == pytest.approx(160)
+    assert whole.result.cpu_us("database") == pytest.approx(30)
+    assert (whole.result.latencies, whole.resident_bytes) == ((0.001, 0.002, 0.004, 0.010), 95_000_000)
