@@ -63,6 +63,13 @@ class Codecs:
             for resource in plan.resources
         }
         """By resource and reference: what an id that was not made here is read as. It refers to nothing."""
+        self._of_row = {
+            resource.name: {
+                field.name: encode for field in resource.fields if (encode := self.encode(field)) is not None
+            }
+            for resource in plan.resources
+        }
+        """By resource and field: the encoders of a row's values, looked up for each value that is written."""
 
     def encode(self, field: FieldPlan) -> Codec:
         """From a value of the pipeline to what the driver binds."""
@@ -74,8 +81,7 @@ class Codecs:
 
     def encoded(self, resource: ResourcePlan, name: str, value: Any) -> Any:
         """One value of a row as the driver binds it."""
-        field = resource.fields_by_name.get(name)  # a column of ours, such as an item's position, is no field
-        encode = None if field is None else self._both(field)[0]
+        encode = self._of_row[resource.name].get(name)  # a column of ours, such as an item's position, has none
         return value if encode is None or value is None else encode(value)
 
     def decode(self, field: FieldPlan) -> Codec:
