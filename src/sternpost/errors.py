@@ -309,6 +309,13 @@ class ReferenceNotFound(Unprocessable):
 
     catalogue_code = "REFERENCE_NOT_FOUND"
 
+    @classmethod
+    def at(cls, paths: Iterable[str], log: dict[str, Any] | None = None) -> ReferenceNotFound:
+        """The error with the paths of the references. A row that is hidden is told in the words for one that is not
+        there, so these stand here alone."""
+        details = [Detail(path, "reference_not_found", "There is no such resource") for path in paths]
+        return cls(details=details, log=log)
+
 
 class ConstraintViolated(Unprocessable):
     """A check constraint of the database rejects the row (422)."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sternpost.errors import Detail, ReferenceNotFound
+from sternpost.errors import ReferenceNotFound
 from sternpost.ids import decode
 from sternpost.plan.model import Plan, RelationPlan, ResourcePlan
 from sternpost.plan.policy import DENY, PolicyNode
@@ -71,12 +71,10 @@ class Link:
 
 def links_of(plan: Plan, resource: ResourcePlan) -> tuple[Link, ...]:
     """Every reference that an input of a resource can have."""
-    return (*_links(plan, resource, None), *(_of_items(plan, resource)))
-
-
-def _of_items(plan: Plan, resource: ResourcePlan) -> Iterator[Link]:
+    found = [*_links(plan, resource, None)]
     for owned in resource.owned_relations:
-        yield from _links(plan, plan.by_name[owned.target], owned)
+        found += _links(plan, plan.by_name[owned.target], owned)
+    return tuple(found)
 
 
 def _links(plan: Plan, resource: ResourcePlan, part: RelationPlan | None) -> Iterator[Link]:
@@ -110,10 +108,13 @@ async def refuse_hidden(
     """
     refused: list[str] = []
     for link, node in links:
+        sent = list(link.sent(values))
+        if not sent:
+            continue
         known = link.present(current)
         if link.of_caller and subject is not None:
             known.add(decode(link.target.prefix, subject) or "")
-        sent = [(path, digits) for path, digits in link.sent(values) if digits not in known]
+        sent = [(path, digits) for path, digits in sent if digits not in known]
         if not sent:
             continue
         wanted = list(dict.fromkeys(digits for _, digits in sent))
@@ -122,6 +123,4 @@ async def refuse_hidden(
         found = {decode(link.target.prefix, row["id"]) for row in rows.documents}
         refused += [path for path, digits in sent if digits not in found]
     if refused:
-        raise ReferenceNotFound(
-            details=[Detail(path, "reference_not_found", "There is no such resource") for path in refused]
-        )
+        raise ReferenceNotFound.at(refused)

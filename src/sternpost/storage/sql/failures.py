@@ -68,9 +68,7 @@ def client_error(failure: ConstraintFailed, resource: ResourcePlan, *, deleting:
         message = f"This {' and '.join(names)} is already taken" if names else "The value is already taken"
         return Duplicate(details=[Detail(name, "duplicate", message) for name in names], log=log)
     if failure.kind == "foreign key":
-        return ReferenceNotFound(
-            details=[Detail(name, "reference_not_found", "There is no such resource") for name in names], log=log
-        )
+        return ReferenceNotFound.at(names, log)
     code = "required" if failure.kind == "not null" else "constraint_violated"
     return ConstraintViolated(
         details=[Detail(name, code, "The value violates a rule of the data") for name in names], log=log

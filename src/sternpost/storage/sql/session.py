@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any, Protocol
 
-from sternpost.errors import Detail, ReferenceNotFound, SternpostError, Unavailable
+from sternpost.errors import ReferenceNotFound, SternpostError, Unavailable
 from sternpost.plan.model import ResourcePlan
 from sternpost.plan.query import Assignment, Modify, Remove, Select, Upsert, key_is
 from sternpost.ports.storage import NO_TENANT, Document, Origin, Slots, Statistics, Values, Visibility
@@ -177,10 +177,7 @@ class SqlSession(SqlReader):
                     raise ConstraintFailed("foreign key", ())
                 await self.run(statement, {PARENT: parent, TARGET: self.key(plan.target, target)})
             except ConstraintFailed as failure:
-                path = f"{plan.input_name or plan.public_name}.{index}"
-                raise ReferenceNotFound(
-                    details=[Detail(path, "reference_not_found", "There is no such resource")]
-                ) from failure
+                raise ReferenceNotFound.at([f"{plan.input_name or plan.public_name}.{index}"]) from failure
 
     async def link(self, resource: str, relation: str, id: str, targets: Sequence[str]) -> None:
         plan = self.plan.by_name[resource].relations_by_name[relation]
