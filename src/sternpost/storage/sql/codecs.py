@@ -79,9 +79,13 @@ class Codecs:
         """From a list of values of the pipeline to an array as the driver binds it."""
         return self._both(field)[1]
 
+    def encode_member(self, resource: ResourcePlan, name: str) -> Codec:
+        """The same for a member of a row; a column of ours, such as an item's position, is bound as it is."""
+        return self._of_row[resource.name].get(name)
+
     def encoded(self, resource: ResourcePlan, name: str, value: Any) -> Any:
         """One value of a row as the driver binds it."""
-        encode = self._of_row[resource.name].get(name)  # a column of ours, such as an item's position, has none
+        encode = self.encode_member(resource, name)
         return value if encode is None or value is None else encode(value)
 
     def decode(self, field: FieldPlan) -> Codec:

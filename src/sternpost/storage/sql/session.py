@@ -66,10 +66,12 @@ class SqlSession(SqlReader):
     async def insert(self, resource: str, values: Values) -> Document:
         plan = self.plan.by_name[resource]
         values = of_tenant(self.plan, plan, values, self.visibility)
-        await self.refuse_unseen(resource, [values])
+        self._refuse_made_up(plan, values)
+        if self.statements.checked_references[resource]:
+            await self.refuse_unseen(resource, [values])
         statement, decoder = self.statements.insert(resource, tuple(sorted(values)))
         try:
-            rows = await self._fetch(statement, self._written(plan, values), short=True)
+            rows = await self._fetch(statement, values, short=True)
         except ConstraintFailed as failure:
             raise await self._explained(failure, plan, values) from failure
         return decoder.document(rows[0])
@@ -95,10 +97,11 @@ class SqlSession(SqlReader):
     async def _insert_part(
         self, plan: ResourcePlan, names: tuple[str, ...], rows: list[Values], skip: bool, returning: tuple[str, ...]
     ) -> list[Document]:
-        written = [self._written(plan, row) for row in rows]
-        columns = [f"value.{name}" for name in names]
+        for row in rows:
+            self._refuse_made_up(plan, row)
+        encoded = self.statements.codecs.encoded
         text, decoder = self.statements.insert_rows(plan.name, names, len(rows), skip=skip, returning=returning)
-        bound = self.statements.dialect.bind_rows([[row[column] for column in columns] for row in written])
+        bound = self.statements.dialect.bind_rows([[encoded(plan, name, row[name]) for name in names] for row in rows])
         self.statistics.statements += 1
         try:
             found = await self.connection.fetch(text, bound, short=False)
@@ -109,13 +112,14 @@ class SqlSession(SqlReader):
     async def upsert(self, upsert: Upsert, values: Values, slots: Slots) -> Document:
         plan = self.plan.by_name[upsert.resource]
         values = of_tenant(self.plan, plan, values, self.visibility)
+        self._refuse_made_up(plan, values)
         await self.refuse_unseen(upsert.resource, [values])
         await self._check_assignments(plan, upsert.assignments, slots)
         key = upsert.key if upsert.key == ("id",) else plan.unique_in_tenant(upsert.key)
         whole = Upsert(plan.name, tuple(sorted(values)), key, upsert.assignments, upsert.returning)
         statement, decoder = self.statements.upsert(whole)
         try:
-            rows = await self._fetch(statement, self._written(plan, values), slots)
+            rows = await self._fetch(statement, values, slots)
         except ConstraintFailed as failure:
             raise client_error(failure, plan) from failure
         if not rows:  # the existing row cannot be seen: it is deleted, or another tenant's
@@ -235,12 +239,6 @@ class SqlSession(SqlReader):
         for name, nowhere in self.statements.codecs.nowhere[plan.name].items():
             if name in values and self.statements.codecs.encoded(plan, name, values[name]) == nowhere:
                 raise client_error(ConstraintFailed("foreign key", (name,)), plan)
-
-    def _written(self, plan: ResourcePlan, values: Values) -> dict[str, Any]:
-        """The values of a new row as they are bound."""
-        self._refuse_made_up(plan, values)
-        encoded = self.statements.codecs.encoded
-        return {f"value.{name}": encoded(plan, name, value) for name, value in values.items()}
 
     async def _explained(self, failure: ConstraintFailed, plan: ResourcePlan, values: Values) -> SternpostError:
         """The client's error. SQLite does not say which reference is missing, so it is looked up."""

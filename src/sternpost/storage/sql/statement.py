@@ -21,8 +21,8 @@ class Statement:
     """A statement that is text by now.
 
     Attributes:
-        parameters: in the order in which they are bound: a slot's number or one of our own names, and how its value
-            becomes what the driver binds.
+        parameters: in the order in which they are bound: a slot's number, a field of the row that is written or one of
+            our own names, and how its value becomes what the driver binds.
         subjects: the forms in which it asks for the caller, each also a parameter.
     """
 
@@ -62,8 +62,10 @@ class Assembly:
         return self._bound(name)
 
     def value(self, field: str, encode: Codec = None) -> BindParameter[Any]:
-        """A value of a row that is written, by its field."""
-        return self.named(f"value.{field}", encode)
+        """A value of a row that is written, by its field: no name of ours is like one, because ours have a dot."""
+        name = f"value.{field}"
+        self._sources[name] = (field, encode)
+        return self._bound(name)
 
     def named(self, name: str, encode: Codec = None) -> BindParameter[Any]:
         """A value that the session knows by a name of ours, which has a dot in it."""

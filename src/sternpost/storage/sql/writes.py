@@ -35,7 +35,7 @@ class Writes(Builder):
         fields = tuple(field.name for field in resource.fields)
         query = (
             self.dialect.insert(table)
-            .values({name: assembly.value(name) for name in names})
+            .values({name: assembly.value(name, self.codecs.encode_member(resource, name)) for name in names})
             .returning(*(table.c[name] for name in fields))
         )
         return assembly.statement(query), self.codecs.decoder(resource, fields)
@@ -87,7 +87,7 @@ class Writes(Builder):
         visible = self.conditions.rows(resource, table, ALL, assembly)
         query: Any = (
             self.dialect.insert(table)
-            .values({name: assembly.value(name) for name in upsert.names})
+            .values({name: assembly.value(name, self.codecs.encode_member(resource, name)) for name in upsert.names})
             .on_conflict_do_update(
                 index_elements=[table.c[name] for name in upsert.key],
                 index_where=alive(table) if resource.soft_delete and upsert.key != ("id",) else None,

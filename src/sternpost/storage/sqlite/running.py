@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 from sternpost.plan.audit import AUDIT_TABLE
 from sternpost.ports.storage import Origin
 from sternpost.storage.sql.reads import PointStatement
-from sternpost.storage.sqlite.failures import FileLocked, guarded
+from sternpost.storage.sqlite.failures import FileLocked, guarded, translated
 
 _NEWEST_ENTRY = f"SELECT coalesce(max(id), 0) FROM {AUDIT_TABLE}"
 _SIGN_ENTRIES = f"UPDATE {AUDIT_TABLE} SET actor = ?, operation = ?, request_id = ? WHERE id > ?"
@@ -95,7 +95,10 @@ class Writes:
             guarded(lambda: self.connection.execute(_SIGN_ENTRIES, values))
 
     async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
-        return guarded(lambda: self.connection.execute(text, arguments).fetchall())
+        try:  # written out: each new row comes through here
+            return self.connection.execute(text, arguments).fetchall()
+        except sqlite3.Error as error:
+            raise translated(error) from error
 
     async def fetch_one(self, statement: PointStatement, named: dict[str, Any]) -> Any:
         rows = await self.fetch(statement.one.text, statement.one.bind(named), short=True)
