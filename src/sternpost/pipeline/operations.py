@@ -526,17 +526,12 @@ def _row_answer(run: Execution, document: Document) -> Answer:
 
 def _visible(run: Execution, document: Document) -> Document:
     """Takes out what the caller may not see; what was read for the service's own use holds every field."""
-    return _only(
-        run.runtime.views.of(run.operation.resource, run.principal), run.operation.resource, document, run.runtime
-    )
+    if run.access.sees_all:
+        return document
+    return _only(run.access.view, run.operation.resource, document, run.runtime)
 
 
 def _only(view: Select, resource: ResourcePlan, document: Document, runtime: Runtime) -> Document:
-    if len(view.fields) == len(resource.fields) and all(
-        len(nested.query.fields) == len(runtime.newest.by_name[nested.query.resource].fields)
-        for nested in view.relations
-    ):
-        return document
     names = [resource.fields_by_name[name].public_name for name in view.fields]
     kept = {name: document[name] for name in names if name in document}
     for nested in view.relations:

@@ -61,6 +61,7 @@ class Access:
         refused: whether it is refused whatever the row, so that saying so tells nothing about one.
         facts: what the two look at.
         view: what the caller gets to see, without relations.
+        sees_all: whether that is everything.
         selections: what was asked for before, checked.
         shapes: lists that came before.
         links: the references of an input, with what each asks of the row; without those that anybody may refer to.
@@ -71,6 +72,7 @@ class Access:
     refused: bool
     facts: frozenset[Path]
     view: Select
+    sees_all: bool
     selections: dict[ListQuery, Selection]
     shapes: dict[Hashable, Select]
     links: tuple[tuple[Link, Node], ...]
@@ -131,10 +133,12 @@ class BoundOperation:
         seeing = fold_for(self.resource.reading.policy, principal) if self.resource.reading else DENY
         refused = policy is DENY and (seeing is DENY or not self.plan.on_item)
         facts = row_paths(policy) | row_paths(seeing) | _version(self.resource, self.plan)
-        view = Select("", ()) if self.resource is NO_ROWS else self.views.of(self.resource, principal, facts)
+        no_rows = self.resource is NO_ROWS
+        view = Select("", ()) if no_rows else self.views.of(self.resource, principal, facts)
+        sees_all = no_rows or self.views.is_whole(view)
         links = ((link, fold_for(link.policy, principal)) for link in self.links)
         checked = tuple((link, node) for link, node in links if node is not ALLOW)
-        return Access(policy, seeing, refused, facts, view, {}, {}, checked)
+        return Access(policy, seeing, refused, facts, view, sees_all, {}, {}, checked)
 
 
 class Runtime:
@@ -165,7 +169,7 @@ class Runtime:
         self.clock = clock
         self.new_id = new_id
         self.cursors = Cursors(cursor_key)
-        self.views = Views(plan)
+        self.views = Views(plan, self.newest)
         self.inputs = Inputs(plan)
         self.instances = Instances(self.newest, classes)
         self.data = DataModel(self.newest, self.instances, storage, clock, new_id)

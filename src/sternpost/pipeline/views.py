@@ -39,8 +39,9 @@ EMPTY_TREE = IncludeTree()
 class Views:
     """Builds the queries of views; the plain ones are made once per resource and set of scopes."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, newest: Plan) -> None:
         self.plan = plan
+        self._newest = newest
         self._read_scopes = {resource.name: frozenset(resource.shape.output.scopes) for resource in plan.resources}
         self._own: dict[tuple[str, frozenset[Path], bool], Select] = {}
         self._plain: dict[tuple[str, frozenset[str], frozenset[Path]], Select] = {}
@@ -75,6 +76,11 @@ class Views:
             found = Select(resource.name, names, relations=lists, facts=tuple(sorted(facts)), lock=lock)
             self._own[key] = found
         return found
+
+    def is_whole(self, view: Select) -> bool:
+        """Whether a view without relations leaves out nothing of a row as it is stored."""
+        resource = self._newest.by_name[view.resource]
+        return len(view.fields) == len(resource.fields) and all(self.is_whole(nested.query) for nested in view.relations)
 
     def _build(
         self, resource: ResourcePlan, principal: Principal | None, facts: frozenset[Path], tree: IncludeTree

@@ -284,14 +284,14 @@ class Storage(Protocol):
         """Reads outside a transaction."""
         ...
 
-    async def insert(
+    def insert(
         self,
         resource: str,
         values: Values,
         statistics: Statistics,
         visibility: Visibility = NO_TENANT,
         timeout_seconds: float | None = None,
-    ) -> Document:
+    ) -> Awaitable[Document]:
         """Adds one row in a transaction of its own, and gives it back; it may share that transaction with others like
         it.
 

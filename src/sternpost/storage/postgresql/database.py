@@ -193,22 +193,22 @@ class PostgresqlStorage:
     def reader(self, statistics: Statistics | None = None, visibility: Visibility = NO_TENANT) -> Reader:
         return SqlReader(self._reads, self.statements, statistics, visibility)
 
-    async def insert(
+    def insert(
         self,
         resource: str,
         values: Values,
         statistics: Statistics,
         visibility: Visibility = NO_TENANT,
         timeout_seconds: float | None = None,
-    ) -> Document:
+    ) -> Awaitable[Document]:
         statistics.statements += 1
         plan = self.statements.plan
         values = of_tenant(plan, plan.by_name[resource], values, visibility)
         if (
             self.statements.plan.external
         ):  # the database makes the keys, so rows of one statement could not be told apart
-            return await self._insert_one(resource, values)
-        return await self._inserts.insert(resource, values, timeout_seconds)
+            return self._insert_one(resource, values)
+        return self._inserts.insert(resource, values, timeout_seconds)
 
     async def _insert_one(self, resource: str, values: Values) -> Document:
         return await SqlSession(_Single(self), self.statements, Statistics(), EVERY_TENANT).insert(resource, values)

@@ -71,9 +71,9 @@ class GroupedInserts:
         self._insert_one = insert_one
         self.grouping: Grouping[tuple[str, tuple[str, ...]], Values, Document] = Grouping(self._run)
 
-    async def insert(self, resource: str, values: Values, timeout_seconds: float | None = None) -> Document:
+    def insert(self, resource: str, values: Values, timeout_seconds: float | None = None) -> Awaitable[Document]:
         """Adds a row and gives it back. Raises `Timeout` where it is not on its way by then, and never will be."""
-        return await self.grouping.join_within(timeout_seconds, (resource, tuple(sorted(values))), values)
+        return self.grouping.join_within(timeout_seconds, (resource, tuple(sorted(values))), values)
 
     async def _run(
         self, kind: tuple[str, tuple[str, ...]], take: Callable[[], list[Values]]

@@ -168,18 +168,18 @@ class SqliteStorage:
         reads = PatientReads(self) if self.statements.plan.external else Reads(self)
         return SqlReader(reads, self.statements, statistics, visibility)
 
-    async def insert(
+    def insert(
         self,
         resource: str,
         values: Values,
         statistics: Statistics,
         visibility: Visibility = NO_TENANT,
         timeout_seconds: float | None = None,
-    ) -> Document:
+    ) -> Awaitable[Document]:
         statistics.statements += 1
         plan = self.statements.plan
         values = of_tenant(plan, plan.by_name[resource], values, visibility)
-        return await self._inserts.join_within(timeout_seconds, resource, values)
+        return self._inserts.join_within(timeout_seconds, resource, values)
 
     async def _insert_all(self, resource: str, take: Callable[[], list[Values]]) -> Sequence[Document | Exception]:
         """Rows of many requests with one commit, which is what a write costs. A refused row leaves the others alone."""
