@@ -670,8 +670,8 @@ class Model:
 
     # -- writing
 
-    def inputs(self, res: Res, writes: tuple[str, ...], body: Any, partial: bool) -> Row:
-        """A body by field name; every problem is named."""
+    def inputs(self, res: Res, writes: tuple[str, ...], body: Any, partial: bool, keeps: bool = False) -> Row:
+        """A body by field name; every problem is named. `keeps`: what cannot be seen may be left out."""
         wrong: list[str] = []
         values: Row = {}
         known_names: set[str] = set()
@@ -697,7 +697,7 @@ class Model:
                 except Wrong:
                     wrong.append(value.public)
             elif not partial:
-                if value.required:
+                if value.required and not (keeps and value.read):
                     wrong.append(value.public)
                 elif not value.caller:
                     values[value.name] = None if value.default is NO_DEFAULT else value.default
@@ -729,23 +729,95 @@ class Model:
         items: list[Row] = []
         for number, item in enumerate(sent):
             try:
-                items.append(self.inputs(target, ("always", "create"), item, False))
+                items.append(self.inputs(target, ("always", "create"), item, False, keeps=True))
             except Refused as refused:
                 wrong += [f"{rows.input}.{number}.{path}" for path in refused.paths or ()]
         return items
 
-    def hidden_written(self, res: Res, body: Any, caller: Caller) -> None:
-        """A field that a caller may not read is not writable for them either."""
-        for value in res.fields:
-            if value.public in body and not self.sees(value, caller):
-                known("hidden-field-written")
-        for rows in res.owned:
-            for item in body.get(rows.input) or []:
-                self.hidden_written(self.spec.by_name[rows.target], item, caller)
+    def withhold(
+        self, res: Res, writes: tuple[str, ...], body: Any, values: Row, caller: Caller, keeps: bool
+    ) -> set[str]:
+        """A field that a caller may not read is not writable for them either, unless `write` says so; left out, it
+        stays as it is. The names of what was left out so."""
+        refused: list[str] = []
+        missing: list[str] = []
+        withheld = self._withhold(res, writes, body, values, caller, keeps, "", refused, missing)
+        if refused:
+            raise Refused(403, "FORBIDDEN", refused)
+        if missing:
+            raise invalid(*missing)
+        return withheld
 
-    def default_caller(self, res: Res, values: Row, caller: Caller, writes: tuple[str, ...]) -> None:
+    def _withhold(
+        self,
+        res: Res,
+        writes: tuple[str, ...],
+        body: Any,
+        values: Row,
+        caller: Caller,
+        keeps: bool,
+        path: str,
+        refused: list[str],
+        missing: list[str],
+    ) -> set[str]:
+        withheld: set[str] = set()
+        for value in res.fields:
+            if not value.read or value.write not in writes or value.auto or value.computed:
+                continue
+            if value.public in body:
+                if value.write == "always" and not self.sees(value, caller):
+                    refused.append(path + value.public)
+            elif not self.sees(value, caller):
+                values.pop(value.name, None)
+                withheld.add(value.name)
+            elif keeps and value.required:
+                missing.append(path + value.public)
+        for rows in res.owned:
+            target = self.spec.by_name[rows.target]
+            for number, item in enumerate(body.get(rows.input) or []):
+                where, row = f"{path}{rows.input}.{number}.", values[rows.name][number]
+                self._withhold(target, ("always", "create"), item, row, caller, True, where, refused, missing)
+        return withheld
+
+    def keep_items(self, res: Res, values: Row, row: Row | None, caller: Caller) -> None:
+        """What a caller cannot see of items stays: with the item that looks the same to them, else in order."""
+        refused: list[str] = []
+        for rows in res.owned:
+            unseen = [v for v in self.spec.by_name[rows.target].fields if v.read and not self.sees(v, caller)]
+            unseen = [v for v in unseen if v.write != "never" and not v.auto and not v.computed and not v.back]
+            if rows.name not in values or not unseen:
+                continue
+            left = list(row[rows.name]) if row is not None else []
+            names = {value.name for value in unseen}
+            same: list[Row | None] = []
+            for item in values[rows.name]:
+                shown = {name: value for name, value in item.items() if name not in names}
+                partner = next((old for old in left if all(old.get(n) == v for n, v in shown.items())), None)
+                if partner is not None:
+                    left.remove(partner)
+                same.append(partner)
+            for number, (item, found) in enumerate(zip(values[rows.name], same, strict=True)):
+                partner = left.pop(0) if found is None and left else found
+                for value in unseen:
+                    if value.name in item:
+                        continue
+                    if partner is not None:
+                        item[value.name] = partner[value.name]
+                    elif value.required:
+                        refused.append(f"{rows.input}.{number}.{value.public}")
+        if refused:
+            raise Refused(403, "FORBIDDEN", refused)
+
+    def default_caller(
+        self, res: Res, values: Row, caller: Caller, writes: tuple[str, ...], kept: set[str] | None = None
+    ) -> None:
         for value in res.refs:
-            if value.caller and value.write in writes and values.get(value.name) is None:
+            if (
+                value.caller
+                and value.write in writes
+                and values.get(value.name) is None
+                and value.name not in (kept or ())
+            ):
                 sub = caller.sub if self.is_id(self.target(value), caller.sub) else None
                 if sub is None and not value.nullable:
                     raise Refused(422, "UNPROCESSABLE", [value.public])
@@ -795,12 +867,13 @@ class Model:
     def create(self, res: Res, caller: Caller, body: Any) -> Answer:
         self.enter(res, "create", caller)
         values = self.inputs(res, ("always", "create"), body, False)
+        self.withhold(res, ("always", "create"), body, values, caller, False)
         policy = res.allow["create"]
         self.default_caller(res, values, caller, ("always", "create"))
         folded = self.fold(policy, caller)
         if folded is False:
             raise self.denied(caller)
-        self.hidden_written(res, body, caller)
+        self.keep_items(res, values, None, caller)
         row = self.complete(res, values, caller.tenant)
         if folded is None:
             row["id"] = "@new"
@@ -814,7 +887,7 @@ class Model:
             if not self.holds(policy, res, row, caller, caller.tenant):
                 raise self.denied(caller)
         self.insert(res, row, values, caller.tenant, caller)
-        return self.row_answer(res, row, caller, 201)
+        return Answer(201, self.view(res, row, caller), {}, version=row[res.version] if res.version else None)
 
     def looked_at(self, policy: Policy, res: Res) -> list[Value]:
         """The row's own fields that a policy looks at."""
@@ -940,28 +1013,25 @@ class Model:
             known("other-side-of-links")
         self.pairs[str(rows.through)] = after
 
-    def row_answer(self, res: Res, row: Row, caller: Caller, status: int = 200) -> Answer:
-        version = row[res.version] if res.version else None
-        visible = res.reading is not None and self.holds(res.reading, res, row, caller, caller.tenant)
-        if not visible and "answer-without-read-permission" in KNOWN:
-            return Answer(status, {"id": row["id"]}, {}, version=version, loose=True)
-        return Answer(status, self.view(res, row, caller), {}, version=version)
+    def row_answer(self, res: Res, row: Row, caller: Caller, seen_before: bool) -> Answer:
+        """The row for who could read it before, or can now; others are answered with its id."""
+        if not (seen_before or self.seen(res, row, caller, caller.tenant)):
+            return Answer(200, {"id": row["id"]}, {})
+        return Answer(200, self.view(res, row, caller), {}, version=row[res.version] if res.version else None)
 
     def change(self, res: Res, operation: str, caller: Caller, key: str, body: Any, match: Any) -> Answer:
         """PUT and PATCH."""
         partial = operation == "update"
         self.enter(res, operation, caller)
-        values = self.inputs(res, ("always",), body, partial)
+        values = self.inputs(res, ("always",), body, partial, keeps=not partial)
+        kept = self.withhold(res, ("always",), body, values, caller, not partial)
         if operation in res.match and match is None:
             raise Refused(428, "PRECONDITION_REQUIRED")
         if not partial:
-            self.default_caller(res, values, caller, ("always",))
+            self.default_caller(res, values, caller, ("always",), kept)
         row = self.load(res, operation, key, caller, match)
-        self.hidden_written(res, body, caller)
-        if not partial and any(
-            not self.sees(value, caller) for value in self.with_items(res) if value.write == "always"
-        ):
-            known("hidden-field-written")
+        seen = self.seen(res, row, caller, caller.tenant)
+        self.keep_items(res, values, row, caller)
         lists = {rows.name for rows in res.lists if rows.name in values}
         changed = {**row, **{name: kept for name, kept in values.items() if name not in lists}}
         for rows in res.owned:
@@ -971,7 +1041,10 @@ class Model:
                 ]
         self.compute(res, changed)
         self.check(res, changed, values, caller.tenant, caller, writing=set(values), before=row)
-        if not self.holds(res.allow[operation], res, changed, caller, caller.tenant):
+        self.tables[res.name][row["id"]] = changed  # the policy may come back to the row itself
+        allowed = self.holds(res.allow[operation], res, changed, caller, caller.tenant)
+        self.tables[res.name][row["id"]] = row
+        if not allowed:
             raise self.denied(caller)
         row.update({name: kept for name, kept in values.items() if name not in lists})
         if values:
@@ -981,10 +1054,7 @@ class Model:
                 self.place_items(res, rows, row, values[rows.name])
             elif rows.name in lists:
                 self.set_links(rows, row, values[rows.name], caller.tenant)
-        return self.row_answer(res, row, caller)
-
-    def with_items(self, res: Res) -> list[Value]:
-        return [*res.fields, *(value for rows in res.owned for value in self.spec.by_name[rows.target].fields)]
+        return self.row_answer(res, row, caller, seen)
 
     def touch(self, res: Res, row: Row, updated: bool = True) -> None:
         """Every change of a row counts its version, and moves the time of its last change."""
@@ -999,12 +1069,13 @@ class Model:
         if operation in res.match and match is None:
             raise Refused(428, "PRECONDITION_REQUIRED")
         row = self.load(res, operation, key, caller, match)
+        seen = self.seen(res, row, caller, caller.tenant)
         sources, target = res.moves[operation]
         if row["state"] not in sources:
             raise Refused(409, "STATE_CONFLICT", ["state"])
         row["state"] = target
         self.touch(res, row)
-        return self.row_answer(res, row, caller)
+        return self.row_answer(res, row, caller, seen)
 
     # -- deleting and restoring
 
@@ -1084,10 +1155,11 @@ class Model:
     def restore(self, res: Res, caller: Caller, key: str) -> Answer:
         self.enter(res, "restore", caller)
         row = self.load(res, "restore", key, caller, deleted=True)
+        seen = self.seen(res, row, caller, caller.tenant)
         if row["deleted"] is None:
             raise Refused(409, "STATE_CONFLICT")
         self.bring_back(res, row, caller.tenant)
-        return self.row_answer(res, row, caller)
+        return self.row_answer(res, row, caller, seen)
 
     def bring_back(self, res: Res, row: Row, tenant: str | None) -> None:
         """What was deleted along with a row comes back with it."""

@@ -63,7 +63,9 @@ def _simpler(op: Op) -> Iterator[Op]:
         at = made.body
         for name in path[:-1]:
             at = at[name]
-        if path[-1] not in ("scope", "where", "key", "data", "rows"):
+        # a relation of a data call says what to do with it by its one member
+        alone = isinstance(at, dict) and len(at) == 1 and len(path) > 2 and op.kind == "data"
+        if path[-1] not in ("scope", "where", "key", "data", "rows") and not alone:
             del at[path[-1]]
             yield made
 

@@ -47,7 +47,7 @@ class Person(Resource, prefix="per", owner="id", plural="people"):
     """Who borrows."""
 
     name: str
-    salary: Decimal | None = field(default=None, decimal_places=2, read="people:salary", filter=True)
+    salary: Decimal | None = field(default=None, decimal_places=2, read="people:salary", write="always", filter=True)
     volumes: Many[Volume] = many(max_length=2)
 
     browse = Browse(allow=public)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import Any, cast
 
@@ -12,7 +11,7 @@ from sternpost.compile.features.external import column as column_of
 from sternpost.compile.features.external import storage as storage_of
 from sternpost.compile.features.feature import Automatic
 from sternpost.compile.names import SNAKE, a, camel, listed, snake
-from sternpost.compile.options import FIELD, Add, Shape, is_names, is_whole, shown, well_typed
+from sternpost.compile.options import FIELD, SCOPE, Add, Shape, is_names, is_whole, scope_of, shown, well_typed
 from sternpost.compile.patterns import wrong_pattern
 from sternpost.compile.types import FieldType
 from sternpost.contract.fields import UNSET, FieldDeclaration, SumOf
@@ -52,8 +51,7 @@ AUTO: dict[str, Automatic | None] = {"created": _INSTANT, "updated": _INSTANT, *
 """What fills a field in instead of clients, and which fields it is for; the database fills in any."""
 
 _BOUNDS = ("min_length", "max_length", "pattern", "ge", "le", "decimal_places", "max_digits")
-WRITE_RULES = ("always", "create", "never")
-SCOPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._/-]*")
+WRITE_RULES: tuple[WriteRule, ...] = ("always", "create", "never")
 
 
 class FieldCompiler:
@@ -67,7 +65,7 @@ class FieldCompiler:
         """A field with a value of its own."""
         options: dict[str, Any] = {
             "default": UNSET,
-            "write": "always",
+            "write": None,
             "read": None,
             "sensitive": False,
             "filter": False,
@@ -82,6 +80,8 @@ class FieldCompiler:
         self._check_constraints(name, found, options, computed=total is not None)
         self._check_auto(name, found.kind, options["auto"])
         minimum, maximum = self._bounds(name, found.kind, options)
+        read_scope = self._read_scope(name, options["read"])
+        write, write_scope = self.writing(name, options["write"], read_scope)
         plan = FieldPlan(
             name=name,
             public_name=camel(name),
@@ -89,11 +89,10 @@ class FieldCompiler:
             nullable=found.nullable,
             required=options["default"] is UNSET and not found.nullable and options["auto"] is None,
             default=None,
-            write="never"
-            if options["auto"] not in (None, "database")
-            else cast("WriteRule", self._choice(name, "write", options["write"], WRITE_RULES)),
+            write="never" if options["auto"] not in (None, "database") else write,
             description=options["description"],
-            read_scope=self._read_scope(name, options["read"]),
+            read_scope=read_scope,
+            write_scope=write_scope,
             hidden=False,
             sensitive=bool(options["sensitive"]),
             unique=self._unique(name, found.kind, options["unique"]),
@@ -154,15 +153,18 @@ class FieldCompiler:
                 f"write {relation}: One[{target}] | None, or choose another on_delete",
                 "on_delete",
             )
+        read_scope = self._read_scope(relation, options.get("read"))
+        write, write_scope = self.writing(relation, options.get("write"), read_scope)
         return FieldPlan(
             name=name,
             public_name=camel(name),
             kind="id",
             nullable=nullable,
             required=default is UNSET and not nullable,
-            write=cast("WriteRule", self._choice(relation, "write", options.get("write", "always"), WRITE_RULES)),
+            write=write,
             description=options.get("description", ""),
-            read_scope=self._read_scope(relation, options.get("read")),
+            read_scope=read_scope,
+            write_scope=write_scope,
             unique=bool(options.get("unique")),
             caller_default=isinstance(default, Caller),
             references=target,
@@ -347,6 +349,23 @@ class FieldCompiler:
             )
             return None
         return scope
+
+    def writing(self, name: str, write: Any, read_scope: str | None) -> tuple[WriteRule, str | None]:
+        """When clients may set it, and the scope that they need; by default who may not read it may not write it."""
+        if write is None:
+            return "always", read_scope
+        if (scope := scope_of(write)) is not None:
+            return "always", scope
+        if write in WRITE_RULES:
+            return write, None
+        self._add(
+            name,
+            "SP216",
+            f"write={shown(write)} is unknown",
+            f'use one of {listed(WRITE_RULES)}, or a scope such as scope("users:write")',
+            "write",
+        )
+        return "always", None
 
     def _choice(self, name: str, option: str, value: Any, allowed: tuple[str, ...]) -> str:
         if value not in allowed:

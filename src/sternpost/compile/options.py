@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from sternpost.contract.fields import FieldDeclaration
 from sternpost.contract.operations import Operation
+from sternpost.contract.policy import Policy
 from sternpost.contract.relations import RelationDeclaration
 
 SHOWN_MAX = 80
@@ -15,6 +17,9 @@ SHOWN_MAX = 80
 
 DATABASE_NAME_MAX = 128
 """Characters of the name of a table or column."""
+
+SCOPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._/-]*")
+"""The name of a scope."""
 
 SECONDS_MAX = 86_400 * 365
 """The longest time limit in seconds. Infinity and NaN are not allowed, because waiting for them fails."""
@@ -97,6 +102,14 @@ def is_seconds(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= SECONDS_MAX
 
 
+def scope_of(value: object) -> str | None:
+    """The scope's name, where it is a policy that is one scope."""
+    if not (isinstance(value, Policy) and value.kind == "scope"):
+        return None
+    name = value.parts[0]
+    return name if isinstance(name, str) and SCOPE.fullmatch(name) else None
+
+
 def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
@@ -129,7 +142,12 @@ ONE: dict[str, Shape] = {"unique": FLAG, "filter": _FILTER, "description": _TEXT
 MANY: dict[str, Shape] = {
     "min_length": _ITEMS,
     "max_length": Shape("SP310", "a whole number", "10", lambda value: value is None or is_whole(value)),
-    "write": Shape("SP216", '"always" or "never"', '"always"', lambda value: value in ("always", "never")),
+    "write": Shape(
+        "SP216",
+        '"always", "never" or a scope',
+        '"always"',
+        lambda value: value in ("always", "never") or scope_of(value) is not None,
+    ),
     "route": FLAG,
     "description": _TEXT,
     "columns": Shape(

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from sternpost.compile.diagnostics import Report
-from sternpost.compile.fields import SCOPE
 from sternpost.compile.names import a, listed
-from sternpost.compile.options import shown
+from sternpost.compile.options import SCOPE, shown
 from sternpost.contract.policy import Policy
 from sternpost.contract.source import Source
 from sternpost.kinds import KINDS

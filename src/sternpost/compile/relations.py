@@ -10,7 +10,7 @@ from sternpost.compile.diagnostics import Report
 from sternpost.compile.draft import Relation, ResourceDraft
 from sternpost.compile.features.external import is_table_name
 from sternpost.compile.names import camel, listed, singular, snake
-from sternpost.compile.options import shown
+from sternpost.compile.options import scope_of, shown
 from sternpost.contract.source import attribute_source
 from sternpost.kinds import KINDS
 from sternpost.plan.model import FieldPlan, RelationPlan
@@ -185,7 +185,7 @@ class RelationCompiler:
             )
             return None
         plan = self._plan(relation, "linked", "id", "id", nested_route=bool(relation.options.get("route", True)))
-        writable = relation.options.get("write", "always") == "always"
+        write = relation.options.get("write", "always")
         local, remote = relation.options.get("columns") or (
             f"{_singular_table(draft.table)}_id",
             f"{_singular_table(self.drafts[target].table)}_id",
@@ -196,7 +196,8 @@ class RelationCompiler:
             link_local=local,
             link_remote=remote,
             link_schema=draft.schema,
-            input_name=f"{camel(singular(relation.name))}Ids" if writable else None,
+            input_name=None if write == "never" else f"{camel(singular(relation.name))}Ids",
+            write_scope=scope_of(write),
         )
 
     def _plan(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sternpost.compile.versions import Older
-from sternpost.plan.model import OperationPlan, PayloadPlan, Plan, RelationPlan, ResourcePlan
+from sternpost.plan.model import FieldPlan, OperationPlan, PayloadPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.shapes import (
     WRITABLE,
     AuthoredRow,
@@ -72,7 +72,7 @@ class _Shapes:
             read_only += each.items.read_only if each.items is not None else ()
         return InputShape(
             name=f"{resource.name}{operation.kind.capitalize()}",
-            members=_members(resource, writable, partial=partial),
+            members=_members(resource, writable, partial=partial, keeps=operation.kind == "replace"),
             lists=lists,
             read_only=tuple(dict.fromkeys(read_only)),
             partial=partial,
@@ -94,6 +94,7 @@ class _Shapes:
                 min_items=relation.min_items,
                 max_items=relation.max_items,
                 items=self._items(relation) if relation.kind == "owned" else None,
+                write_scope=relation.write_scope,
             )
             for relation in resource.relations
             if relation.input_name is not None
@@ -104,7 +105,7 @@ class _Shapes:
         target = self.plan.by_name[relation.target]
         return InputShape(
             name=f"{target.name}Create",
-            members=_members(target, WRITABLE["create"], partial=False),
+            members=_members(target, WRITABLE["create"], partial=False, keeps=True),
             lists=self._lists(target, partial=False),
             read_only=tuple(field.public_name for field in target.fields if field.write == "never"),
         )
@@ -157,17 +158,25 @@ class _Shapes:
         )
 
 
-def _members(resource: ResourcePlan, writable: tuple[str, ...], *, partial: bool) -> tuple[Member, ...]:
+def _members(resource: ResourcePlan, writable: tuple[str, ...], *, partial: bool, keeps: bool) -> tuple[Member, ...]:
+    """`keeps`: where a row is there already, who cannot see or set a value leaves it out, and it stays as it is."""
     return tuple(
         Member(
             field.name,
             field.public_name,
-            required=field.required and not partial,
+            required=field.required and not partial and not (keeps and _scoped(field)),
             filled_in=field.generated == "database",
+            read_scope=field.read_scope,
+            write_scope=field.write_scope,
+            expected=field.required and not partial and keeps and _scoped(field),
         )
         for field in resource.fields
         if field.write in writable
     )
+
+
+def _scoped(field: FieldPlan) -> bool:
+    return field.read_scope is not None or field.write_scope is not None
 
 
 def _payload(payload: PayloadPlan) -> InputShape:

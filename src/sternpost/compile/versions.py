@@ -287,6 +287,7 @@ class _Versions:
             write=newer.write,
             description=newer.description,
             read_scope=newer.read_scope,
+            write_scope=newer.write_scope,
             sensitive=newer.sensitive,
             column=newer.column,
             minimum=-(2**63) if was["kind"] == "integer" else None,

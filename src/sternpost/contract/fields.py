@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import Any, Final, Literal
 
+from sternpost.contract.policy import Policy
+
 
 class Unset:
     """Stands for "nothing was declared", where None would be a value."""
@@ -46,7 +48,7 @@ def field(
     le: Any = None,
     decimal_places: int | None = None,
     max_digits: int | None = None,
-    write: Literal["always", "create", "never"] = "always",
+    write: Literal["always", "create", "never"] | Policy | None = None,
     read: str | None = None,
     sensitive: bool = False,
     filter: bool | Sequence[str] = False,
@@ -64,7 +66,9 @@ def field(
         pattern: a regular expression that a string must match (in the subset that Python, Rust and ECMAScript share).
         ge, le: the smallest and the greatest allowed number, date or time.
         decimal_places, max_digits: of a `Decimal`; places are required, digits are at most 18.
-        write: when clients may set it: `always`, only at creation (`create`), or `never`.
+        write: when clients may set it: `always` (which is the default), only at creation (`create`), or `never`; or the scope
+            that a token needs to set it, such as `scope("hr")`. A field with `read` asks for that scope in order to be
+            set, too, unless `write` is given.
         read: the scope that a token needs to see the field.
         sensitive: masked in logs.
         filter: whether lists can be filtered by it; a list of operators allows only those.

@@ -108,7 +108,7 @@ def one(
     *,
     on_delete: Literal["restrict", "cascade", "set_null"] = "restrict",
     default: Any = UNSET,
-    write: Literal["always", "create", "never"] = "always",
+    write: Literal["always", "create", "never"] | Policy | None = None,
     read: str | None = None,
     filter: bool | Sequence[str] = False,
     unique: bool = False,
@@ -153,7 +153,7 @@ def many(
     through: str | None = None,
     min_length: int = 0,
     max_length: int | None = None,
-    write: Literal["always", "never"] = "always",
+    write: Literal["always", "never"] | Policy = "always",
     link: Policy | None = None,
     route: bool = True,
     description: str = "",
@@ -166,7 +166,8 @@ def many(
         through: makes it many-to-many; the name of the table that holds the pairs. Both sides name the same table.
         min_length, max_length: how many an input may send (owned lists, and ids of many-to-many ones), and how many
             an `include` gives at most. By default 100 for `Owned`, 1,000 for `Many`.
-        write: whether an input may send the ids of a many-to-many relation.
+        write: whether an input may send the ids of a many-to-many relation: `always`, `never`, or the scope that a
+            token needs for it.
         link: with `through`, which rows such an input may name, as for `one`.
         route: whether the list has its own address, `…/:id/orders`.
         description: for the API documentation.

@@ -3,7 +3,7 @@ never do this."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sternpost.contract.relations import Many, One, Owned
@@ -49,6 +49,17 @@ class Instances:
     def payload(self, payload: PayloadPlan, values: Mapping[str, Any]) -> Any:
         """An instance of a payload's class."""
         return self.classes[payload.name](**values)
+
+    def written_rows(self, resource: ResourcePlan, documents: Sequence[Document]) -> list[dict[str, Any]]:
+        """Rows as they were read, in the form in which they are written."""
+        return [
+            {
+                field.name: self.from_author(field, from_plan(field, document[field.public_name]))
+                for field in resource.fields
+                if field.public_name in document
+            }
+            for document in documents
+        ]
 
     def to_author(self, field: FieldPlan, value: Any) -> Any:
         """A value of the pipeline as an author sees it: ids get their prefix."""

@@ -14,7 +14,6 @@ from sternpost.errors import NotFound, ReferenceNotFound
 from sternpost.kinds import KINDS, NUMBERS
 from sternpost.plan.model import FieldPlan, RelationPlan, ResourcePlan
 from sternpost.plan.query import Arithmetic, Assignment, Compare, Modify, Nested, Node, Select, every, key_is
-from sternpost.plan.values import from_plan
 from sternpost.ports.storage import Arguments, Document, Session, Visibility
 
 ARITHMETIC: tuple[Arithmetic, ...] = ("set", "increment", "decrement", "multiply", "divide")
@@ -162,13 +161,7 @@ class Writer:
         items = Nested(relation.name, Select(target.name, tuple(target.fields_by_name)))
         row = await self.session.get(Select(owner.name, ("id",), relations=(items,)), key)
         documents: list[Document] = row.document[relation.public_name] if row else []
-        return [
-            {f.name: self._written(f, document[f.public_name]) for f in target.fields if f.public_name in document}
-            for document in documents
-        ]
-
-    def _written(self, field: FieldPlan, value: Any) -> Any:
-        return self.model.instances.from_author(field, from_plan(field, value))
+        return self.model.instances.written_rows(target, documents)
 
     async def _replace_owned(
         self, resource: ResourcePlan, relation: RelationPlan, key: str, rows: list[dict[str, Any]]

@@ -144,6 +144,7 @@ COMPARED: dict[str, frozenset[str]] = {
             "write",
             "description",
             "read_scope",
+            "write_scope",
             "hidden",
             "unique",
             "generated",
@@ -164,7 +165,7 @@ COMPARED: dict[str, frozenset[str]] = {
     "RelationPlan": frozenset(
         [
             *("name", "public_name", "kind", "target", "input_name", "min_items", "max_items", "nested_route"),
-            *("description", "link"),
+            *("description", "link", "write_scope"),
         ]
     ),
     "OperationPlan": frozenset(
@@ -420,7 +421,17 @@ class _Comparison(_Findings):
                 self._add("additive", "read-scope-removed", where, "everyone who sees the row sees it")
             else:
                 self._break("read-scope-changed", where, f"only tokens with {new['read_scope']} see it")
+        self._write_scope(where, old, new)
         self._listed(where, "filter", old["filters"], new["filters"])
+
+    def _write_scope(self, where: str, old: Data, new: Data) -> None:
+        was, now = old.get("write_scope"), new.get("write_scope")
+        if was == now:
+            return
+        if now is None:
+            self._add("additive", "write-scope-removed", where, "everyone who may do the operation may set it")
+        else:
+            self._break("write-scope-changed", where, f"only tokens with {now} may set it")
 
     def _nullable(self, where: str, old: Data, new: Data, written: bool, gives: bool) -> None:
         if old["nullable"] == new["nullable"]:
@@ -515,6 +526,7 @@ class _Comparison(_Findings):
                 self._add("additive", "items-widened", where, f"lists of {other['min_items']} items are accepted")
             self._most("items", where, relation["max_items"], other["max_items"], "items")
             self._links(where, relation.get("link"), other.get("link"))
+            self._write_scope(where, relation, other)
             self._texts(where, relation, other, ("description",))
         for name, relation in after.items():
             if name not in before:

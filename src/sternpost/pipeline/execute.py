@@ -152,7 +152,7 @@ def validate(run: Execution) -> None:
     if call.refused is not None:
         raise call.refused
     if operation.input is not None:
-        run.values = operation.input.parse(call.body)
+        run.values, run.withheld = operation.input.parse(call.body, run.scopes)
     run.selection = operation.selector.select(call.query, run.principal, run.access.selections)
     if call.precondition is not None or operation.plan.require_match:
         check_precondition(operation, call)

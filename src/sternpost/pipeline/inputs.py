@@ -29,6 +29,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from sternpost.errors import Detail, Invalid
 from sternpost.ids import pattern as id_pattern
 from sternpost.kinds import INT64_MAX, INT64_MIN, KINDS, Unfit, decimal_pattern, parse_day, parse_instant, parse_text
+from sternpost.pipeline.withheld import Guards, guards_of
 from sternpost.plan.model import FieldPlan, OperationPlan, Plan, ResourcePlan
 from sternpost.plan.shapes import InputShape, ListMember, Member
 from sternpost.plan.values import from_plan
@@ -41,6 +42,7 @@ DETAILS_MAX = 100
 """Problems that an answer lists."""
 
 PROBLEMS_EXAMINED_MAX = 1000
+NOTHING: frozenset[str] = frozenset()
 NAME_SHOWN_MAX = 64
 """Characters shown of a name that the client chose."""
 
@@ -55,19 +57,25 @@ class Input:
 
     Attributes:
         filled_in: fields that the database fills in where they are not sent.
+        guards: what its members ask of the caller; None where they ask nothing.
         upgrade: for an older version of the API: makes the newest version's values of its own.
     """
 
     model: type[BaseModel]
     shape: InputShape
     filled_in: frozenset[str]
+    guards: Guards | None = None
     upgrade: Callable[[dict[str, Any]], dict[str, Any]] | None = None
 
-    def parse(self, body: bytes | dict[str, Any] | None) -> dict[str, Any]:
-        """The values by field name; with a merge patch only those that were sent.
+    def parse(
+        self, body: bytes | dict[str, Any] | None, scopes: frozenset[str]
+    ) -> tuple[dict[str, Any], frozenset[str]]:
+        """The values by field name, with a merge patch only those that were sent; and the names of those that are not
+        there because a caller with these scopes has no say in them.
 
         Raises:
             Invalid: with every problem.
+            Forbidden: the caller may not set a member that was sent.
         """
         try:
             is_data = isinstance(body, dict)
@@ -78,7 +86,8 @@ class Input:
         if self.filled_in:
             names = [name for name in names if name in parsed.model_fields_set or name not in self.filled_in]
         values = {name: _plain(getattr(parsed, name)) for name in names}
-        return values if self.upgrade is None else self.upgrade(values)
+        withheld = NOTHING if self.guards is None else self.guards.check(parsed, values, scopes)
+        return values if self.upgrade is None else self.upgrade(values), withheld
 
     def _details(self, error: ValidationError) -> list[Detail]:
         count = error.error_count()
@@ -114,7 +123,7 @@ class Inputs:
         payload = operation.input
         fields = resource.fields_by_name if payload is None else {field.name: field for field in payload.fields}
         filled_in = frozenset(member.name for member in shape.members if member.filled_in)
-        return Input(self._model(shape, fields), shape, filled_in)
+        return Input(self._model(shape, fields), shape, filled_in, guards_of(shape))
 
     def text_value(self, field: FieldPlan) -> Callable[[str], Any]:
         """Turns the text of a query parameter into a value of the field; raises `ValueError` with a sentence."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -33,6 +33,7 @@ from sternpost.pipeline.views import EMPTY_TREE, holds_scope
 from sternpost.plan.model import OperationKind, Plan, ResourcePlan
 from sternpost.plan.query import Assignment, Compare, Constant, Modify, Node, Path, Remove, Select, Under, every, key_is
 from sternpost.plan.query import paths as row_paths
+from sternpost.plan.shapes import ListMember
 from sternpost.ports.authenticator import Principal
 from sternpost.ports.storage import (
     NO_ARGUMENTS,
@@ -62,6 +63,7 @@ class Execution:
         access: what the operation is for this caller.
         visibility: which rows of tenants there are for the caller.
         values: the valid input, by field name.
+        withheld: what of it the caller may neither see nor set, and has left out.
         selection: what is asked for, checked.
         steps: those of a batch, checked.
     """
@@ -75,6 +77,7 @@ class Execution:
     observation: Observation
     statistics: Statistics
     values: dict[str, Any] = field(default_factory=dict[str, Any])
+    withheld: frozenset[str] = frozenset()
     selection: Selection = field(init=False)
     steps: Sequence[Step] = ()
 
@@ -177,6 +180,7 @@ async def insert(run: Execution) -> Answer:
 async def create(run: Execution, session: Session) -> Answer:
     """A new row, with all that belongs to it."""
     resource = run.operation.resource
+    _keep_withheld(run, None)
     if run.policy is not ALLOW:
         facts = await session.facts(resource.name, run.values, tuple(run.access.facts))
         if not run.operation.check.allows(run.policy, facts, run.subject):
@@ -190,11 +194,14 @@ async def change_row(run: Execution, session: Session) -> Answer:
     """A replacement or a merge patch of one row."""
     resource = run.operation.resource
     row = await _load(run, session, run.runtime.views.full(resource, run.access.facts, lock=True))
+    _keep_withheld(run, row.document)
     await refuse_hidden(run.access.links, run.values, session, run.subject, row.document)
     change: Change[Any] = Change(run.runtime.data, session, resource, run.values, row.document, _digits(run))
     document = await _apply(run, session, change)
-    await _require_still_allowed(run, session, row.document, document)
-    return _row_answer(run, document)
+    facts = await _facts_after(run, session, row, document, also=run.policy)
+    if not run.operation.check.allows(run.policy, facts, run.subject):
+        raise denied(run)  # nobody can change a row into one that is not theirs; the transaction is rolled back
+    return _row_answer(run, document) if _sees(run, row.facts) or _sees(run, facts) else _id_alone(run, document)
 
 
 async def delete(run: Execution, session: Session) -> Answer:
@@ -211,7 +218,7 @@ async def restore(run: Execution, session: Session) -> Answer:
     """Brings a deleted row back, with what was deleted along with it."""
     resource = run.operation.resource
     view = run.runtime.views.full(resource, run.access.facts, lock=True)
-    await _load(run, session.with_deleted(), view)
+    row = await _load(run, session.with_deleted(), view)
     if not await session.restore(resource.name, _digits(run)):
         raise Conflict(
             f"The {resource.name.lower()} is not deleted", details=[Detail("", "not_deleted", "The row is not deleted")]
@@ -220,7 +227,7 @@ async def restore(run: Execution, session: Session) -> Answer:
     if run.operation.function is not None:
         await run.operation.function(_context(run, session), run.runtime.instances.row(resource, document))
         document = await _again(run, session)
-    return _row_answer(run, document)
+    return await _changed_answer(run, session, row, document)
 
 
 async def transition(run: Execution, session: Session) -> Answer:
@@ -236,13 +243,14 @@ async def transition(run: Execution, session: Session) -> Answer:
         context = _context(run, session, previous_state=previous)
         await run.operation.function(context, run.runtime.instances.row(resource, document))
         document = await _again(run, session)
-    return _row_answer(run, document)
+    return await _changed_answer(run, session, row, document)
 
 
 async def custom(run: Execution, reader: Reader) -> Answer:
     """An author's own operation: a POST with a session, a GET with a reader."""
     plan, resource = run.operation.plan, run.operation.resource
     arguments: list[Any] = [_context(run, reader)]
+    row = None
     if plan.on_item:
         view = run.runtime.views.full(resource, run.access.facts, lock=not run.operation.reads)
         row = await _load(run, reader, view)
@@ -257,7 +265,8 @@ async def custom(run: Execution, reader: Reader) -> Answer:
         return Answer()
     if plan.output is not None:
         return Answer(document=run.runtime.data.checks.answer(plan.output, result))
-    return _row_answer(run, await _again(run, reader))
+    assert row is not None, "without an output it is about a row"
+    return await _changed_answer(run, reader, row, await _again(run, reader))
 
 
 READS: dict[OperationKind, Callable[[Execution, Reader], Awaitable[Answer]]] = {
@@ -279,8 +288,9 @@ CHANGES: dict[OperationKind, Callable[[Execution, Session], Awaitable[Answer]]] 
 
 def fill_in_caller(run: Execution) -> None:
     """Fills in references whose default is the caller; they are required if the caller's id does not fit."""
+    kept = run.operation.plan.kind == "replace"
     for default in run.operation.caller_defaults:
-        if run.values.get(default.name) is not None:
+        if run.values.get(default.name) is not None or (kept and default.name in run.withheld):
             continue
         digits = decode(run.runtime.plan.by_name[str(default.references)].prefix, run.subject or "")
         if digits is None and not default.nullable:
@@ -327,22 +337,56 @@ async def _apply(run: Execution, session: Session, change: Change[Any]) -> Docum
     return change.document
 
 
-async def _require_still_allowed(run: Execution, session: Session, before: Document, after: Document) -> None:
-    """Checks the policy on the row as it is after a change: nobody can change a row into one that is not theirs.
+def _keep_withheld(run: Execution, document: Document | None) -> None:
+    """Completes the items of the input with what the caller may not see or set; `document`: the row as it is."""
+    guards = run.operation.input.guards if run.operation.input is not None else None
+    if guards is None:
+        return
+    data, plan = run.runtime.data, run.runtime.newest
+
+    def present(each: ListMember) -> list[dict[str, Any]]:
+        name = run.operation.resource.relations_by_name[each.name].public_name
+        items: list[Document] = [] if document is None else document[name]
+        return data.instances.written_rows(plan.by_name[each.target], items)
+
+    guards.keep(run.values, run.scopes, present)
+
+
+async def _facts_after(
+    run: Execution, reader: Reader, before: Row, after: Document, *, also: Node = ALLOW
+) -> Mapping[Path, Any]:
+    """What the policy for seeing the row, and another one, look at in a row that was changed.
 
     Raises:
-        Forbidden, Unauthenticated: the caller may not do this with the changed row. The transaction is rolled back.
+        NotFound: an author's function has deleted it.
     """
-    resource, paths = run.operation.resource, row_paths(run.policy)
+    resource, paths = run.operation.resource, row_paths(run.access.seeing) | row_paths(also)
     looked_at = {resource.fields_by_name[path[0]].public_name for path in paths}
-    # What a function has changed besides can be anything that the policy looks at; without one it is in the row.
-    if not paths or (run.operation.function is None and all(before[name] == after[name] for name in looked_at)):
-        return
-    row = await session.get(Select(resource.name, ("id",), facts=tuple(sorted(paths))), _digits(run))
+    # What a function has changed besides can be anything that a policy looks at; without one it is in the row.
+    if not paths or (
+        run.operation.function is None and all(before.document[name] == after[name] for name in looked_at)
+    ):
+        return before.facts
+    row = await reader.get(Select(resource.name, ("id",), facts=tuple(sorted(paths))), _digits(run))
     if row is None:
         raise NotFound
-    if not run.operation.check.allows(run.policy, row.facts, run.subject):
-        raise denied(run)
+    return row.facts
+
+
+def _sees(run: Execution, facts: Mapping[Path, Any]) -> bool:
+    return run.access.seeing is ALLOW or run.operation.check.allows(run.access.seeing, facts, run.subject)
+
+
+async def _changed_answer(run: Execution, reader: Reader, before: Row, document: Document) -> Answer:
+    """A row that was there before, for a caller who may read it as it was or as it is; others get its id."""
+    if _sees(run, before.facts) or _sees(run, await _facts_after(run, reader, before, document)):
+        return _row_answer(run, document)
+    return _id_alone(run, document)
+
+
+def _id_alone(run: Execution, document: Document) -> Answer:
+    """What a caller is answered who may do this, but not read the row."""
+    return Answer(document={"id": document["id"]})
 
 
 async def _load(run: Execution, reader: Reader, view: Select) -> Row:

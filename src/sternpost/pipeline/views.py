@@ -80,7 +80,9 @@ class Views:
     def is_whole(self, view: Select) -> bool:
         """Whether a view without relations leaves out nothing of a row as it is stored."""
         resource = self._newest.by_name[view.resource]
-        return len(view.fields) == len(resource.fields) and all(self.is_whole(nested.query) for nested in view.relations)
+        return len(view.fields) == len(resource.fields) and all(
+            self.is_whole(nested.query) for nested in view.relations
+        )
 
     def _build(
         self, resource: ResourcePlan, principal: Principal | None, facts: frozenset[Path], tree: IncludeTree

@@ -60,6 +60,8 @@ class FieldPlan:
     description: str = ""
     read_scope: str | None = None
     """The scope a token needs to see the field; None where everyone who sees the row does."""
+    write_scope: str | None = None
+    """The scope a token needs to set the field; None where everyone who may do the operation does."""
     hidden: bool = False
     """Never leaves: the key by which an owned row points at the one it is part of."""
     sensitive: bool = False
@@ -137,6 +139,8 @@ class RelationPlan:
     description: str
     link_schema: str | None = None
     """The schema of an external database that holds the table of pairs."""
+    write_scope: str | None = None
+    """The scope a token needs to send it in an input, for `linked`."""
     link: PolicyNode | None = None
     """Which rows of the target an input may refer to; None for those that the caller may see."""
 

@@ -119,6 +119,21 @@ def fold(node: PolicyNode, *, known: bool, scopes: frozenset[str]) -> PolicyNode
             return DENY if inner == ALLOW else ALLOW if inner == DENY else Not(inner)
 
 
+def implies(node: PolicyNode, other: PolicyNode) -> bool:
+    """Whether whoever a policy allows is allowed by another one, too, as far as their forms tell."""
+    if node in (other, DENY) or other == ALLOW:
+        return True
+    if isinstance(node, AnyOf):
+        return all(implies(part, other) for part in node.parts)
+    if isinstance(other, AllOf):
+        return all(implies(node, part) for part in other.parts)
+    if isinstance(other, AnyOf) and any(implies(node, part) for part in other.parts):
+        return True
+    if isinstance(node, AllOf) and any(implies(part, other) for part in node.parts):
+        return True
+    return other == Authenticated() and isinstance(node, Scope | Owner)
+
+
 def _join(
     parts: tuple[PolicyNode, ...],
     kind: type[AllOf | AnyOf],

@@ -40,12 +40,21 @@ class Member:
         name: of its field.
         required: whether an input without it is refused.
         filled_in: whether the database has a value for it where it is left out.
+        read_scope, write_scope: of its field.
+        expected: whether those with both scopes must send it, although it is not `required` of everyone.
     """
 
     name: str
     public_name: str
     required: bool
     filled_in: bool = False
+    read_scope: str | None = None
+    write_scope: str | None = None
+    expected: bool = False
+
+    def is_withheld(self, scopes: frozenset[str]) -> bool:
+        """Whether a caller with these scopes may not see it, or not set it."""
+        return not {scope for scope in (self.read_scope, self.write_scope) if scope} <= scopes
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,7 @@ class ListMember:
         target: the resource of its rows.
         required: whether an input without it is refused.
         items: what an item of an owned list is; None for a list of ids.
+        write_scope: the scope a token needs to send it.
     """
 
     name: str
@@ -67,6 +77,7 @@ class ListMember:
     min_items: int
     max_items: int
     items: InputShape | None
+    write_scope: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

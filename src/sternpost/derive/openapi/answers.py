@@ -7,6 +7,7 @@ from typing import Any
 from sternpost.derive.openapi.schemas import Schema, Schemas
 from sternpost.errors import CATALOGUE
 from sternpost.plan.model import OperationPlan, ResourcePlan
+from sternpost.plan.policy import DENY, implies
 
 _ERRORS = {
     400: "VALIDATION_ERROR",
@@ -52,6 +53,13 @@ class Answers:
     def __init__(self, schemas: Schemas) -> None:
         self.schemas = schemas
 
+    def _row(self, resource: ResourcePlan, operation: OperationPlan) -> Schema:
+        """The row that an operation is about: who may do it, but not read the row, is given its id."""
+        reading = resource.reading.policy if resource.reading is not None else DENY
+        if operation.kind == "create" or implies(operation.policy, reading):
+            return self.schemas.output(resource)
+        return self.schemas.or_id(resource)
+
     def success(self, resource: ResourcePlan, operation: OperationPlan) -> Schema:
         """The answer of an operation."""
         if operation.returns_nothing:
@@ -62,7 +70,7 @@ class Answers:
             data, meta = self.schemas.chosen(resource), _meta({})
             meta["properties"]["truncated"] = _TRUNCATED
         else:
-            data = self.schemas.payload(operation.output) if operation.output else self.schemas.output(resource)
+            data = self.schemas.payload(operation.output) if operation.output else self._row(resource, operation)
             meta = _meta({})
         response: Schema = {
             "description": operation.success_message,

@@ -80,6 +80,17 @@ class Schemas:
             }
         return reference(resource.name)
 
+    def or_id(self, resource: ResourcePlan) -> Schema:
+        """A row, or its id where the caller may not read it."""
+        alone = {
+            "type": "object",
+            "description": "For callers who may do this, but not read the resource",
+            "properties": {"id": self.member(resource.fields_by_name["id"])},
+            "required": ["id"],
+            "additionalProperties": False,
+        }
+        return {"anyOf": [self.output(resource), alone]}
+
     def chosen(self, resource: ResourcePlan) -> Schema:
         """A row of which a client may have chosen the fields."""
         return {"anyOf": [self.output(resource), self._part(resource)]}
@@ -115,7 +126,8 @@ class Schemas:
             properties: Schema = {}
             for member in shape.members:
                 field = fields[member.name]
-                properties[member.public_name] = self.member(field) if shape.partial else self._with_default(field)
+                schema = self.member(field) if shape.partial else self._with_default(field)
+                properties[member.public_name] = _scoped(schema, member.write_scope)
             properties.update({each.public_name: self._list(each) for each in shape.lists})
             required = [each.public_name for each in (*shape.members, *shape.lists) if each.required]
             self.named[shape.name] = {
@@ -133,7 +145,8 @@ class Schemas:
             if each.items is None
             else self.input(each.items, target.fields_by_name)
         )
-        return {"type": "array", "items": item, "minItems": each.min_items, "maxItems": each.max_items}
+        schema = {"type": "array", "items": item, "minItems": each.min_items, "maxItems": each.max_items}
+        return _scoped(schema, each.write_scope)
 
     def payload(self, payload: PayloadPlan) -> Schema:
         """A structure of a custom operation, as its input or its output."""
@@ -156,3 +169,12 @@ def reference(name: str) -> Schema:
 
 def _related(relation: OutputRelation, target: Schema) -> Schema:
     return {"oneOf": [target, {"type": "null"}]} if relation.kind == "one" else {"type": "array", "items": target}
+
+
+def _scoped(schema: Schema, scope: str | None) -> Schema:
+    """The schema of a member that only callers with a scope may send."""
+    if scope is None:
+        return schema
+    said = schema.get("description")
+    note = f"Only with the scope `{scope}`"
+    return {**schema, "description": f"{said}. {note}" if said else note}

@@ -1,0 +1,154 @@
+"""What of a row a caller may set: a field that they may not read they may not write either, unless it is declared so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+
+from sternpost.errors import Detail, Forbidden, Invalid
+from sternpost.plan.shapes import InputShape, ListMember, Member
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """The scopes that an input's members ask for.
+
+    Attributes:
+        members: those of the row that ask for one.
+        lists: those that ask for one, and those whose items have members that do.
+    """
+
+    members: tuple[Member, ...]
+    lists: tuple[tuple[ListMember, Guards | None], ...]
+
+    def check(self, sent: BaseModel, values: dict[str, Any], scopes: frozenset[str]) -> frozenset[str]:
+        """Takes what was left out, and is not the caller's to say, out of the values: it stays as it is.
+
+        Returns:
+            The names of what was taken out.
+
+        Raises:
+            Forbidden: the input has a member that the caller may not set.
+            Invalid: it does not have one that this caller must send.
+        """
+        problems = _Problems()
+        withheld = self._check(sent, values, scopes, "", problems)
+        problems.report()
+        return withheld
+
+    def _check(
+        self, sent: BaseModel, values: dict[str, Any], scopes: frozenset[str], path: str, problems: _Problems
+    ) -> frozenset[str]:
+        withheld: set[str] = set()
+        for member in self.members:
+            if member.name in sent.model_fields_set:
+                if not _holds(member.write_scope, scopes):
+                    problems.refuse(path + member.public_name)
+            elif member.is_withheld(scopes):
+                values.pop(member.name, None)
+                withheld.add(member.name)
+            elif member.expected:
+                problems.missing.append(Detail(path + member.public_name, "missing", "Field required"))
+        for each, items in self.lists:
+            if each.name not in sent.model_fields_set:
+                if not _holds(each.write_scope, scopes):
+                    values.pop(each.name, None)
+                    withheld.add(each.name)
+            elif not _holds(each.write_scope, scopes):
+                problems.refuse(path + each.public_name)
+            elif items is not None:
+                rows = zip(getattr(sent, each.name), values[each.name], strict=True)
+                for number, (item, row) in enumerate(rows):
+                    items._check(item, row, scopes, f"{path}{each.public_name}.{number}.", problems)
+        return frozenset(withheld)
+
+    def keep(
+        self,
+        values: Mapping[str, Any],
+        scopes: frozenset[str],
+        present: Callable[[ListMember], Sequence[dict[str, Any]]],
+    ) -> None:
+        """Completes the items of an input's lists with what the caller may not see or set of those that are there.
+
+        An item that the caller left as it is keeps its values; the others take those of the items that they stand for,
+        in order.
+
+        Args:
+            present: the items of a list as they are, in the form in which they are written.
+
+        Raises:
+            Forbidden: an item is new, and needs a value that the caller may not set.
+        """
+        problems = _Problems()
+        for each, items in self.lists:
+            if items is None or each.name not in values:
+                continue
+            withheld = [member for member in items.members if member.is_withheld(scopes)]
+            if withheld:
+                _complete(each, values[each.name], present(each), withheld, scopes, problems)
+        problems.report()
+
+
+@dataclass(slots=True)
+class _Problems:
+    """What is wrong with an input, found so far."""
+
+    refused: list[Detail] = field(default_factory=list[Detail])
+    missing: list[Detail] = field(default_factory=list[Detail])
+
+    def refuse(self, path: str) -> None:
+        self.refused.append(
+            Detail(path, "scope_required", "Your token does not have the scope that setting this needs")
+        )
+
+    def report(self) -> None:
+        if self.refused:
+            raise Forbidden(details=self.refused)
+        if self.missing:
+            raise Invalid(details=self.missing)
+
+
+def guards_of(shape: InputShape) -> Guards | None:
+    """What the members of an input ask for; None where nothing does."""
+    members = tuple(member for member in shape.members if member.read_scope or member.write_scope)
+    lists = tuple((each, None if each.items is None else guards_of(each.items)) for each in shape.lists)
+    lists = tuple((each, items) for each, items in lists if items is not None or each.write_scope)
+    return Guards(members, lists) if members or lists else None
+
+
+def _complete(
+    each: ListMember,
+    rows: Sequence[dict[str, Any]],
+    present: Sequence[dict[str, Any]],
+    withheld: Sequence[Member],
+    scopes: frozenset[str],
+    problems: _Problems,
+) -> None:
+    unseen = {member.name for member in withheld if not _holds(member.read_scope, scopes)}
+    left = list(present)
+    partners: list[dict[str, Any] | None] = []
+    for row in rows:
+        same = next((item for item in left if _looks_like(row, item, unseen)), None)
+        partners.append(same)
+        if same is not None:
+            left.remove(same)
+    for number, (row, same) in enumerate(zip(rows, partners, strict=True)):
+        partner = left.pop(0) if same is None and left else same
+        for member in withheld:
+            if member.name in row:
+                continue
+            if partner is not None:
+                row[member.name] = partner[member.name]
+            elif member.expected:
+                problems.refuse(f"{each.public_name}.{number}.{member.public_name}")
+
+
+def _looks_like(row: Mapping[str, Any], item: Mapping[str, Any], unseen: set[str]) -> bool:
+    return all(item.get(name) == value for name, value in row.items() if name not in unseen)
+
+
+def _holds(scope: str | None, scopes: frozenset[str]) -> bool:
+    return scope is None or scope in scopes
