@@ -219,7 +219,8 @@ def test_a_batched_step_goes_on_where_it_was_killed(
     plan = plan_of(contract_text(BASE))
     added(tmp_path, plan, "start")
     Runner(target, read_history(tmp_path)).apply()
-    run(target, *boxes(400))
+    rows = 2000
+    run(target, *boxes(rows))
     step = Update("boxes", {"size": sql("size + 1")}, batch_rows=2)
     history = added(tmp_path, plan, "one more", extra=[step])
     program = (
@@ -243,7 +244,7 @@ def test_a_batched_step_goes_on_where_it_was_killed(
     child.kill()
     child.communicate(timeout=30)
     done = run(target, "SELECT count(*) FROM boxes WHERE size = 6")[0][0]
-    assert 20 <= done < 400, "killed in the middle"
+    assert 20 <= done < rows, "killed in the middle"
     runner = Runner(target, history)
     unfinished = runner.state().unfinished
     assert unfinished is not None
@@ -251,7 +252,7 @@ def test_a_batched_step_goes_on_where_it_was_killed(
     with pytest.raises(StartupError, match="was interrupted: first run migrate apply"):
         runner.down()
     assert runner.apply() == ["0002_one_more"]
-    assert run(target, "SELECT size, count(*) FROM boxes GROUP BY size") == [(6, 400)]
+    assert run(target, "SELECT size, count(*) FROM boxes GROUP BY size") == [(6, rows)]
 
 
 def test_two_processes_that_start_at_once_end_well(database_url: str, target: Migrator, tmp_path: Path) -> None:

@@ -163,7 +163,6 @@ class Runtime:
         self.versioned = plan.api_version if newest else None
         self.gone_at = first_instant(plan.sunset) if plan.sunset and plan.gone_after_sunset else None
         """From when on nothing of this version is served; None for no such time."""
-        self.translation = Translation(plan, newest, conversions) if newest and newest is not plan else None
         self.storage = storage
         self.authenticator = authenticator
         self.clock = clock
@@ -173,6 +172,8 @@ class Runtime:
         self.inputs = Inputs(plan)
         self.instances = Instances(self.newest, classes)
         self.data = DataModel(self.newest, self.instances, storage, clock, new_id)
+        older = newest is not None and newest is not plan
+        self.translation = Translation(plan, self.newest, conversions, self.data.checks) if older else None
         self.checks = {resource.name: row_check(plan, resource) for resource in plan.resources}
         self.operations = {
             operation_id: self._bind(resource, operation, functions.get(operation_id))

@@ -11,6 +11,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
+from sternpost.data.checks import Checks
 from sternpost.errors import Detail, Invalid, SternpostError
 from sternpost.pipeline.call import Answer
 from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
@@ -40,11 +41,14 @@ class Translation:
     Args:
         older, newest: the two plans; fields have the same `name` in both.
         conversions: for fields whose values have another form.
+        checks: of the newest version's values; what a conversion made is looked at before it meets other calls' values.
     """
 
-    def __init__(self, older: Plan, newest: Plan, conversions: Conversions) -> None:
+    def __init__(self, older: Plan, newest: Plan, conversions: Conversions, checks: Checks) -> None:
         self.older = older
+        self.newest = newest
         self.conversions = conversions
+        self.checks = checks
         self.members = {
             resource.name: self._members(resource, older.by_name[resource.name]) for resource in newest.resources
         }
@@ -80,7 +84,8 @@ class Translation:
         """What makes the newest version's values of an input of the older one.
 
         Raises (when called):
-            Invalid: a conversion does not take the value.
+            Invalid: a conversion does not take the value, or makes one of it that the field cannot hold.
+            RuntimeError: it made none of the field's type, which is the author's mistake.
         """
         return lambda values: self._upgraded(resource, values, "", creating=creating)
 
@@ -144,7 +149,7 @@ class Translation:
         for name, value in values.items():
             pair = self.conversions.get((resource.name, name))
             if pair is not None and value is not None:
-                values[name] = _converted(pair[0], value, path + resource.fields_by_name[name].public_name)
+                values[name] = self._converted(resource, name, pair[0], value, path)
         for relation in resource.owned_relations:
             target = self.older.by_name[relation.target]
             for index, item in enumerate(values.get(relation.name, ())):
@@ -155,14 +160,25 @@ class Translation:
                     values.setdefault(field.name, from_plan(field, field.default))
         return values
 
+    def _converted(self, resource: ResourcePlan, name: str, up: Convert, value: Any, path: str) -> Any:
+        newest = self.newest.by_name[resource.name]
+        field, where = newest.fields_by_name[name], path + resource.fields_by_name[name].public_name
+        try:
+            found = up(value)
+        except ValueError as error:
+            raise Invalid(details=[Detail(where, "value_error", str(error))]) from error
+        if field.references is not None:
+            return found
+        try:
+            return self.checks.stored(newest, field, found)
+        except ValueError as error:
+            raise Invalid(details=[Detail(where, "value_error", "The value does not fit the field")]) from error
+        except TypeError as error:
+            raise RuntimeError(
+                f"The conversion up=… of {resource.name}.{name} made a {type(found).__name__}"
+            ) from error
+
 
 def _completes(field: FieldPlan) -> bool:
     """Whether the older version, which cannot send the field, has a value for it."""
     return field.hidden and field.default is not None and field.generated is None and field.computed is None
-
-
-def _converted(up: Convert, value: Any, path: str) -> Any:
-    try:
-        return up(value)
-    except ValueError as error:
-        raise Invalid(details=[Detail(path, "value_error", str(error))]) from error

@@ -51,6 +51,10 @@ from sternpost.storage.sql.tenants import of_tenant
 
 T = TypeVar("T")
 
+STATEMENTS_KEPT = 128
+"""Prepared statements of a connection. Each takes some 40 kB of the server's process for it, whatever is asked of lists:
+their fields and filters make a new one each time."""
+
 _AWAY = (
     OSError,
     asyncpg.PostgresConnectionError,
@@ -320,7 +324,7 @@ class PostgresqlStorage:
             url or self.url,
             timeout=self.timeout_seconds,
             # behind PgBouncer in transaction mode the next statement may run on another server connection
-            statement_cache_size=0 if self.pgbouncer else 1000,
+            statement_cache_size=0 if self.pgbouncer else STATEMENTS_KEPT,
             max_cached_statement_lifetime=0,
             server_settings={"application_name": self.statements.plan.name},
         )

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from sternpost.errors import Timeout, Unavailable
+from sternpost.plan.model import ResourcePlan
 from sternpost.ports.storage import Document, Values
 from sternpost.storage.sql.codecs import Decoder
 from sternpost.storage.sql.grouping import Grouping
@@ -31,6 +32,20 @@ class PointReads:
 
     async def _run(self, kind: tuple[PointStatement, tuple[Any, ...]], take: Callable[[], list[Any]]) -> Sequence[Any]:
         (statement, others), keys = kind, take()
+        try:
+            return await self._read_all(statement, others, keys)
+        except (Unavailable, Timeout):
+            raise
+        except Exception as error:  # noqa: BLE001  (one of the keys may be at fault: each is read alone)
+            return [error] if len(keys) == 1 else [await self._alone(statement, others, key) for key in keys]
+
+    async def _alone(self, statement: PointStatement, others: tuple[Any, ...], key: Any) -> Any:
+        try:
+            return (await self._read_all(statement, others, [key]))[0]
+        except Exception as error:  # noqa: BLE001  (raised where the row is awaited)
+            return error
+
+    async def _read_all(self, statement: PointStatement, others: tuple[Any, ...], keys: list[Any]) -> list[Any]:
         rows = await self._fetch(statement.many.text, statement.bind_many(keys, others))
         found = {row[-1].hex: row for row in rows} if statement.uuid_keys else {row[-1]: row for row in rows}
         return [found.get(key) for key in keys]
@@ -85,19 +100,22 @@ class GroupedInserts:
             return [await self._insert_one(resource, rows[0])]
         plan = self._statements.plan.by_name[resource]
         text, decoder = self._text(resource, names)
-        columns: list[list[Any]] = []
-        for name in names:
-            encode = self._statements.codecs.encode(plan.fields_by_name[name])
-            values = [row[name] for row in rows]
-            columns.append(values if encode is None else [None if value is None else encode(value) for value in values])
         try:
-            written = await self._fetch(text, tuple(columns))
+            written = await self._fetch(text, self._columns(plan, names, rows))
         except (Unavailable, Timeout):
             raise
         except Exception:  # noqa: BLE001  (whichever row it was: the same error comes again, for that row alone)
             return [await self._alone(resource, row) for row in rows]
         documents = {row[-1].hex: decoder.document(row) for row in written}
         return [documents[row["id"]] for row in rows]
+
+    def _columns(self, plan: ResourcePlan, names: tuple[str, ...], rows: list[Values]) -> tuple[list[Any], ...]:
+        columns: list[list[Any]] = []
+        for name in names:
+            encode = self._statements.codecs.encode(plan.fields_by_name[name])
+            values = [row[name] for row in rows]
+            columns.append(values if encode is None else [None if value is None else encode(value) for value in values])
+        return tuple(columns)
 
     async def _alone(self, resource: str, row: Values) -> Document | Exception:
         try:

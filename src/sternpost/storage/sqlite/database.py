@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sternpost.errors import StartupError, SternpostError, Unavailable
+from sternpost.errors import StartupError, Timeout, Unavailable
 from sternpost.plan.model import Plan
 from sternpost.plan.query import Select
 from sternpost.ports.audit import AuditTrail
@@ -182,15 +182,16 @@ class SqliteStorage:
         return self._inserts.join_within(timeout_seconds, resource, values)
 
     async def _insert_all(self, resource: str, take: Callable[[], list[Values]]) -> Sequence[Document | Exception]:
-        """Rows of many requests with one commit, which is what a write costs. A refused row leaves the others alone."""
+        """Rows of many requests with one commit, which is what a write costs. A row that is refused, or cannot be written
+        for whatever reason of its own, leaves the others alone."""
         results: list[Document | Exception] = []
         async with self.transaction(Statistics(), visibility=EVERY_TENANT) as session:  # each row names its tenant
             for row in take():
                 try:
                     results.append(await session.insert(resource, row))
-                except SternpostError as error:
-                    if error.http_status >= 500:
-                        raise
+                except (Unavailable, Timeout):  # which is about the file, and so about all of them
+                    raise
+                except Exception as error:  # noqa: BLE001  (raised where the row's result is awaited)
                     results.append(error)
         return results
 

@@ -166,3 +166,14 @@ class WriteSuite(Suite):
                 ("parent_id", "keeper"): "ann",
             }
             assert await facts(session, {}) == {("keeper",): None, ("parent_id",): None, ("parent_id", "keeper"): None}
+
+    async def test_a_value_that_cannot_be_written_fails_alone(self, opened: Storage) -> None:
+        """Rows that come together share a statement, and nothing else."""
+        rows = [shelf(f"row {number}", width=number) for number in range(12)]
+        rows[3]["width"] = 2**70  # no database keeps it; a driver cannot even bind it
+        rows[7]["colour"] = object()
+        inserts = (opened.insert("Shelf", row, Statistics()) for row in rows)
+        results = await asyncio.gather(*inserts, return_exceptions=True)
+        failed = [number for number, result in enumerate(results) if isinstance(result, BaseException)]
+        assert failed == [3, 7]
+        assert sorted(await self._labels(opened)) == sorted(f"row {n}" for n in range(12) if n not in (3, 7))
