@@ -21,6 +21,7 @@ import structlog
 from sternpost.clock import Clock
 from sternpost.errors import SternpostError
 from sternpost.telemetry.observation import Observation
+from sternpost.visible import visible_json
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 MASK = "***"
@@ -188,7 +189,8 @@ class Log:
         return f"{self._second_text}.{now.microsecond // 1000:03d}Z"
 
     def _write(self, line: dict[str, Any]) -> None:
-        self.write(orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS))
+        encoded = orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)
+        self.write(visible_json(encoded))
 
 
 def _request_message(observation: Observation, path: str) -> str:
