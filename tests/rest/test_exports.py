@@ -106,6 +106,62 @@ async def test_csv_is_read_back_by_a_csv_reader(cells: Client) -> None:
     assert text.endswith("\r\n")
 
 
+HARMFUL = [
+    *(f"{lead}1+1" for lead in "=+-@＝＋－＠﹦﹢﹣﹫−"),
+    *(f"{before}=1+1" for before in (" ", "\t", "\r", "\n", "\r\n", "\u00a0", "\u3000", "\ufeff", "\u200b", '"', ' "', "\x0b", "\x1f")),
+    *(f"x{separator}=1+1" for separator in (";", "; ", ';"', "\t", "\n", "\r\n", ";\n", ";;", "\t\t", ';"";')),
+    ";=1+1",
+    ";＝1+1",
+    "x;y;@SUM(1)",
+    "\tx",
+    "\rx",
+    "\nx",
+    " \tx",
+    "x\n-1;+2\n=3",
+]  # fmt: skip
+HARMLESS = ["a=b", "a-b", "a@b.example", "x; y", "1;2", "5 - 3", "a\nb", "'=1", "ä漢😀", "a;b=c", "#1", "x\ty"]
+
+
+def formulas(text: str, delimiter: str) -> list[str]:
+    """The cells that a spreadsheet runs, or may run when it cleans them first, where it separates by `delimiter`."""
+    cells = [cell for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) for cell in row]
+    found: list[str] = []
+    for cell in cells:
+        bare = cell.lstrip(' "\t\r\n\x0b\x0c\x1f\u00a0\u3000\ufeff\u200b')
+        if bare.startswith(tuple("=+-@＝＋－＠﹦﹢﹣﹫−")) or cell[:1] in ("\t", "\r", "\n"):
+            found.append(cell)
+    return found
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+async def test_no_cell_is_a_formula_whatever_separates_cells(cells: Client, delimiter: str) -> None:
+    await fill(cells, [{"text": text} for text in HARMFUL])
+    text = (await cells.get("/api/v1/cells?fields=text", headers=CSV)).content.decode()
+    assert len(list(csv.reader(io.StringIO(text, newline="")))) == len(HARMFUL) + 1
+    assert formulas(text, delimiter) == []
+    assert formulas("text\r\n" + "\r\n".join(HARMFUL), delimiter) != [], "the check finds formulas"
+
+
+async def test_what_is_no_formula_is_exported_unchanged(cells: Client) -> None:
+    await fill(cells, [{"text": text, "number": -1.5} for text in HARMLESS])
+    text = (await cells.get("/api/v1/cells?fields=text,number", headers=CSV)).content.decode()
+    rows = list(csv.reader(io.StringIO(text, newline="")))
+    assert rows[1:] == [[each, "-1.5"] for each in HARMLESS]
+
+
+async def test_a_formula_is_marked_where_it_would_begin(cells: Client) -> None:
+    await fill(cells, [{"text": "x;=1\n-2"}, {"text": "＝1"}])
+    text = (await cells.get("/api/v1/cells?fields=text", headers=CSV)).content.decode()
+    assert text == "text\r\n\"x;'=1\n'-2\"\r\n'＝1\r\n"
+
+
+@pytest.mark.timeout(20)
+async def test_a_long_text_takes_time_as_it_is_long(cells: Client) -> None:
+    text = "".join(each * 40 for each in ("\x1f", " ", '"', "; ", "\n", "\ufeff")) + "="
+    await fill(cells, [{"text": text}])
+    assert (await cells.get("/api/v1/cells?fields=text", headers=CSV)).status == 200
+
+
 async def test_an_empty_list_is_an_empty_file(cells: Client) -> None:
     assert (await cells.get("/api/v1/cells", headers=NDJSON)).content == b""
     assert (await cells.get("/api/v1/cells", headers=CSV)).content == b"id,text,number,flag,anything\r\n"
