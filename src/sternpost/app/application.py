@@ -24,6 +24,7 @@ from sternpost.ids import NewId, new_hex
 from sternpost.pipeline.runtime import Runtime, first_instant
 from sternpost.pipeline.translation import NO_CONVERSIONS
 from sternpost.plan.model import Plan
+from sternpost.plan.scopes import known_scopes
 from sternpost.plan.values import tenant_value
 from sternpost.ports.authenticator import Authenticator
 from sternpost.ports.storage import EVERY_TENANT, NO_TENANT, Origin, Storage, Visibility
@@ -121,12 +122,14 @@ class Sternpost:
             raise StartupError(IDS_WOULD_CHANGE)
         storage = self._storage or make_storage(settings)
         await storage.open(self.plan)
-        authenticator: Authenticator = self._authenticator or make_authenticator(settings, self.clock)
+        authenticator: Authenticator = self._authenticator or make_authenticator(
+            settings, self.clock, known_scopes(self.plan).union(*map(known_scopes, self._older_plans()))
+        )
         log = Log(
             settings.service or self.plan.name,
             self.clock,
             level=settings.log_level,
-            sensitive=sensitive_names(self.plan, *(version.plan for version in self.compiled.older)),
+            sensitive=sensitive_names(self.plan, *self._older_plans()),
             write=self._write_log,
         )
         if self.plan.api_keys:
@@ -143,6 +146,9 @@ class Sternpost:
         runtime = self._runtime(settings, storage, authenticator)
         self._running = Running(self, runtime, settings, log, self._older(settings, runtime, log))
         return self._running
+
+    def _older_plans(self) -> list[Plan]:
+        return [version.plan for version in self.compiled.older]
 
     def _runtime(
         self, settings: Settings, storage: Storage, authenticator: Authenticator, older: Older | None = None

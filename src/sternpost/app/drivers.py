@@ -71,8 +71,10 @@ def _check_postgresql(variable: str, url: str) -> None:
         raise StartupError(f"{variable}: {error}") from None
 
 
-def make_authenticator(settings: Settings, clock: Clock) -> JwtAuthenticator:
-    """Token verification as the settings say."""
+def make_authenticator(
+    settings: Settings, clock: Clock, known_scopes: frozenset[str] = frozenset()
+) -> JwtAuthenticator:
+    """Token verification as the settings say; `known_scopes` are those that patterns of scopes stand for."""
     return JwtAuthenticator(
         clock,
         secret=settings.jwt_secret.get_secret_value() if settings.jwt_secret else None,
@@ -81,4 +83,5 @@ def make_authenticator(settings: Settings, clock: Clock) -> JwtAuthenticator:
         audience=settings.jwt_audience,
         tenant_claim=settings.jwt_tenant_claim,
         leeway_seconds=settings.jwt_leeway_seconds,
+        known_scopes=known_scopes,
     )

@@ -13,9 +13,20 @@ import jwt as pyjwt
 from sternpost.auth.jwks import PUBLIC_ALGORITHMS, KeySet
 from sternpost.clock import Clock
 from sternpost.errors import InvalidCredentials
+from sternpost.plan.scopes import expanded, is_pattern
 from sternpost.ports.authenticator import Principal
 
-TOKEN_BYTES_MAX = 8192
+TOKEN_BYTES_MAX = 7168
+"""The largest token that is accepted, or made. With the other headers of a request it stays below 8 KiB, at which common
+proxies refuse a request (nginx's large_client_header_buffers, Apache's LimitRequestFieldSize)."""
+
+SCOPES_MAX = 500
+"""How many scopes, or patterns of scopes, a token may hold."""
+
+SCOPE_PATTERNS_CLAIM = "scope_patterns"
+"""Patterns such as `*:read`, for tokens that are signed with the shared secret. In `scope` a `*` is a character as any
+other, so a token of an issuer that knows nothing of patterns means what it meant."""
+
 CACHE_MAX = 10_000
 SUBJECT_MAX = 256
 SYMMETRIC_ALGORITHM = "HS256"
@@ -45,6 +56,7 @@ class JwtAuthenticator:
 
     Args:
         leeway_seconds: how much the clock of who makes tokens may differ.
+        known_scopes: what patterns of scopes stand for: the scopes that the contract asks for.
     """
 
     def __init__(
@@ -57,10 +69,12 @@ class JwtAuthenticator:
         audience: str | None = None,
         tenant_claim: str = "tenant",
         leeway_seconds: float = 0.0,
+        known_scopes: frozenset[str] = frozenset(),
     ) -> None:
         self.clock = clock
         self.tenant_claim = tenant_claim
         self.leeway_seconds = leeway_seconds
+        self.known_scopes = known_scopes
         self.secret = secret
         self.keys = keys
         self.issuer = issuer
@@ -89,28 +103,26 @@ class JwtAuthenticator:
         if self.keys is not None:
             await self.keys.close()
 
+    def verify_own(self, token: str) -> Principal:
+        """The principal of a token that is signed with the shared secret. Raises `Unauthenticated` as `authenticate`."""
+        header = _read_header(token)
+        return self._read(token, SYMMETRIC_ALGORITHM, self._secret(header.get("kid")))[0]
+
     async def _verify(self, token: str) -> tuple[Principal, float]:
-        if len(token) > TOKEN_BYTES_MAX:
-            raise _refused("the token is too large")
-        try:
-            header = cast("Mapping[str, Any]", pyjwt.get_unverified_header(token))
-        except (pyjwt.PyJWTError, ValueError, UnicodeError) as error:
-            raise _refused("the token is malformed") from error
+        header = _read_header(token)
         algorithm = _check_header(header)
-        key = await self._key(algorithm, header.get("kid"))
+        return self._read(token, algorithm, await self._key(algorithm, header.get("kid")))
+
+    def _read(self, token: str, algorithm: str, key: Any) -> tuple[Principal, float]:
         try:
             claims = pyjwt.decode(token, key, algorithms=[algorithm], options=_NO_CHECKS)
         except (pyjwt.PyJWTError, ValueError, TypeError) as error:
             raise _refused(f"the token was rejected: {type(error).__name__}") from error
-        return self._principal(claims), self._check_claims(claims)
+        return self._principal(claims, algorithm), self._check_claims(claims)
 
     async def _key(self, algorithm: str, kid: Any) -> Any:
         if algorithm == SYMMETRIC_ALGORITHM:
-            if self.secret is None:
-                raise _refused("HS256 is not accepted here")
-            if kid is not None and not (isinstance(kid, str) and _SECRET_KID.fullmatch(kid)):
-                raise _refused("the kid is malformed")
-            return self.secret
+            return self._secret(kid)
         if self.keys is None:
             raise _refused(f"{algorithm} is not accepted here")
         if kid is not None and not (isinstance(kid, str) and _KID.fullmatch(kid)):
@@ -120,6 +132,13 @@ class JwtAuthenticator:
         if key is None:
             raise _refused("no key matches the token")
         return key
+
+    def _secret(self, kid: Any) -> str:
+        if self.secret is None:
+            raise _refused("HS256 is not accepted here")
+        if kid is not None and not (isinstance(kid, str) and _SECRET_KID.fullmatch(kid)):
+            raise _refused("the kid is malformed")
+        return self.secret
 
     def _forget_if_keys_changed(self, keys: KeySet) -> None:
         if keys.generation != self._generation:
@@ -146,13 +165,19 @@ class JwtAuthenticator:
             raise _refused("the token is for a different audience")
         return expires + leeway
 
-    def _principal(self, claims: Mapping[str, Any]) -> Principal:
+    def _principal(self, claims: Mapping[str, Any], algorithm: str) -> Principal:
         subject = claims.get("sub")
         if not isinstance(subject, str) or not 1 <= len(subject) <= SUBJECT_MAX or not subject.isprintable():
             raise _refused("the token has no valid sub")
-        texts = _texts(claims.get("scope")) or _texts(claims.get("scp"))
-        scopes = frozenset(scope for text in texts for scope in text.split(" ") if scope)
-        return Principal(subject, scopes, self._tenant(claims))
+        return Principal(subject, self._scopes(claims, algorithm), self._tenant(claims))
+
+    def _scopes(self, claims: Mapping[str, Any], algorithm: str) -> frozenset[str]:
+        """The scopes as they are written, and those that patterns stand for. The issuers of a JWKS sign no patterns."""
+        scopes = _words(_texts(claims.get("scope")) or _texts(claims.get("scp")))
+        patterns = _words(_texts(claims.get(SCOPE_PATTERNS_CLAIM))) if algorithm == SYMMETRIC_ALGORITHM else []
+        if len(scopes) + len(patterns) > SCOPES_MAX:
+            raise _refused(f"the token has more than {SCOPES_MAX} scopes")
+        return frozenset(scopes) | expanded(patterns, self.known_scopes)
 
     def _tenant(self, claims: Mapping[str, Any]) -> str | None:
         tenant = claims.get(self.tenant_claim)
@@ -161,6 +186,15 @@ class JwtAuthenticator:
         if not isinstance(tenant, str) or not 1 <= len(tenant) <= SUBJECT_MAX or not tenant.isprintable():
             raise _refused("the token has no valid tenant")
         return tenant
+
+
+def _read_header(token: str) -> Mapping[str, Any]:
+    if len(token) > TOKEN_BYTES_MAX:
+        raise _refused(f"the token is too large: {len(token)} bytes; at most {TOKEN_BYTES_MAX} are accepted")
+    try:
+        return cast("Mapping[str, Any]", pyjwt.get_unverified_header(token))
+    except (pyjwt.PyJWTError, ValueError, UnicodeError) as error:
+        raise _refused("the token is malformed") from error
 
 
 def _check_header(header: Mapping[str, Any]) -> str:
@@ -189,6 +223,10 @@ def _texts(value: Any) -> list[str]:
     return [item for item in values if isinstance(item, str)]
 
 
+def _words(texts: list[str]) -> list[str]:
+    return [word for text in texts for word in text.split(" ") if word]
+
+
 def _refused(reason: str) -> InvalidCredentials:
     """The client is only told that the token is not valid; the reason is logged."""
     return InvalidCredentials("The token is not valid", log={"reason": reason})
@@ -206,8 +244,12 @@ def make_token(
     tenant: tuple[str, str] | None = None,
 ) -> str:
     """An HS256 token for development and tests; `expires` and `issued` in seconds since 1970; `tenant` as `(claim,
-    value)`."""
-    claims: dict[str, Any] = {"sub": subject, "scope": " ".join(scopes), "iat": issued, "exp": expires}
+    value)`. A scope with `*` is a pattern: it stands for every scope of the contract that it fits."""
+    literal = [scope for scope in scopes if not is_pattern(scope)]
+    patterns = [scope for scope in scopes if is_pattern(scope)]
+    claims: dict[str, Any] = {"sub": subject, "scope": " ".join(literal), "iat": issued, "exp": expires}
+    if patterns:
+        claims[SCOPE_PATTERNS_CLAIM] = " ".join(patterns)
     if issuer is not None:
         claims["iss"] = issuer
     if audience is not None:

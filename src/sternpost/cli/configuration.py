@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from sternpost.app.drivers import check_database_url
+from sternpost.app.drivers import check_database_url, make_authenticator
 from sternpost.auth.jwt import SUBJECT_MAX, make_token
-from sternpost.errors import StartupError
+from sternpost.clock import SystemClock
+from sternpost.errors import InvalidCredentials, StartupError
 from sternpost.settings import Settings, load_settings, secret_weakness
 
 if TYPE_CHECKING:
@@ -50,7 +51,11 @@ def development_settings(*, serving: bool = True) -> Settings:
 def development_token(
     settings: Settings, subject: str, scopes: list[str], seconds: int, tenant: str | None = None
 ) -> str:
-    """A token that a service with these settings accepts. Raises `StartupError` where only others can sign."""
+    """A token that a service with these settings accepts.
+
+    Raises:
+        StartupError: only others can sign tokens, or the service would refuse this one; says what to change.
+    """
     if settings.jwt_secret is None:
         raise StartupError(
             "Tokens are verified with the keys of STERNPOST_JWT_JWKS_URL, so they cannot be created here. "
@@ -66,7 +71,7 @@ def development_token(
             f"STERNPOST_JWT_SECRET is weak: {weakness}. Set it, for example, to the output of: openssl rand -hex 32"
         )
     now = int(time.time())
-    return make_token(
+    token = make_token(
         settings.jwt_secret.get_secret_value(),
         subject=subject,
         scopes=scopes,
@@ -76,6 +81,24 @@ def development_token(
         audience=settings.jwt_audience,
         tenant=None if tenant is None else (settings.jwt_tenant_claim, tenant),
     )
+    _refuse_useless(settings, token, subject, tenant, scopes)
+    return token
+
+
+def _refuse_useless(settings: Settings, token: str, subject: str, tenant: str | None, scopes: list[str]) -> None:
+    """Asks the service's own verification, so that no token is printed that it refuses, or takes for another's."""
+    verifier = make_authenticator(settings.model_copy(update={"jwt_jwks_url": None}), SystemClock(), frozenset(scopes))
+    try:
+        principal = verifier.verify_own(token)
+    except InvalidCredentials as error:
+        reason = str(error.log.get("reason", error.message))
+        fix = "; instead of many scopes, give a pattern such as '*:read' or 'orders:*'" if scopes else ""
+        raise StartupError(f"The service would refuse this token: {reason}{fix}") from error
+    if principal.subject != subject or tenant not in (None, principal.tenant) or principal.scopes != frozenset(scopes):
+        raise StartupError(
+            f"The claim {settings.jwt_tenant_claim!r} cannot hold the tenant, because tokens use it for something else. "
+            "Set STERNPOST_JWT_TENANT_CLAIM to another claim."
+        )
 
 
 def _development_secret(path: Path) -> str:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from sternpost.auth.jwks import RETRY_SECONDS, KeySet
-from sternpost.auth.jwt import TOKEN_BYTES_MAX, JwtAuthenticator, make_token
+from sternpost.auth.jwt import SCOPES_MAX, TOKEN_BYTES_MAX, JwtAuthenticator, make_token
 from sternpost.errors import Unauthenticated, Unavailable
 
 SECRET = "unit-tests-7f3a9c1e5b2d4860a1c3e5f7"
@@ -407,3 +407,76 @@ async def test_small_rsa_keys_are_refused(public: JwtAuthenticator, key_server: 
     assert "no key matches" in await refused(
         public, f"{unsigned}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
     )
+
+
+# -- patterns of scopes, and bounds
+
+KNOWN = frozenset({"orders:read", "orders:write", "orders:items:read", "users:read", "reader"})
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fits"),
+    [
+        ("*", KNOWN),
+        ("*:read", {"orders:read", "users:read", "orders:items:read"}),
+        ("orders:*", {"orders:read", "orders:write", "orders:items:read"}),
+        ("*er*", {"orders:read", "orders:write", "orders:items:read", "users:read", "reader"}),
+        ("o*:*:read", {"orders:items:read"}),
+        ("orders:read*orders:read", set()),
+        ("read*er", {"reader"}),
+        ("reader*er", set()),
+        ("*:delete", set()),
+        ("ORDERS:*", set()),
+        ("**", KNOWN),
+        ("orders:rea[d]*", set()),
+        ("orders:rea?*", set()),
+    ],
+)
+async def test_a_pattern_stands_for_the_scopes_of_the_contract_that_it_fits(
+    clock: FixedClock, pattern: str, fits: set[str]
+) -> None:
+    authenticator = JwtAuthenticator(clock, secret=SECRET, known_scopes=KNOWN)
+    principal = await authenticator.authenticate(signed(claims(scope="own", scope_patterns=pattern)))
+    assert principal.scopes == {"own", *fits}
+
+
+async def test_a_pattern_is_matched_in_time_that_grows_with_its_length(clock: FixedClock) -> None:
+    authenticator = JwtAuthenticator(clock, secret=SECRET, known_scopes=frozenset({"a" * 5000}))
+    token = signed(claims(scope_patterns="*a" * 1500 + "b*"))
+    async with asyncio.timeout(5):
+        assert "a" * 5000 not in (await authenticator.authenticate(token)).scopes
+
+
+@pytest.mark.parametrize("claim", ["scope", "scp"])
+@pytest.mark.parametrize("scope", ["*", "*:read", "orders:*", ["*:read"]])
+async def test_a_star_in_a_scope_is_a_character_as_any_other(clock: FixedClock, claim: str, scope: Any) -> None:
+    authenticator = JwtAuthenticator(clock, secret=SECRET, known_scopes=KNOWN)
+    payload = claims()
+    del payload["scope"]
+    principal = await authenticator.authenticate(signed({**payload, claim: scope}))
+    assert principal.scopes.isdisjoint(KNOWN)
+
+
+async def test_an_issuer_of_a_jwks_signs_no_patterns(clock: FixedClock, key_server: KeyServer) -> None:
+    key_server.add("one", PRIVATE["ES256"], "ES256")
+    authenticator = JwtAuthenticator(clock, secret=SECRET, keys=KeySet(key_server.url, clock), known_scopes=KNOWN)
+    token = signed(claims(scope_patterns="*"), key=PRIVATE["ES256"], algorithm="ES256", headers={"kid": "one"})
+    assert (await authenticator.authenticate(token)).scopes == {"a:read", "b:write"}
+    await authenticator.close()
+
+
+async def test_what_is_made_and_what_is_accepted_have_the_same_bounds(clock: FixedClock) -> None:
+    authenticator = JwtAuthenticator(clock, secret=SECRET)
+
+    def token(scopes: list[str]) -> str:
+        at = int(NOW.timestamp())
+        return make_token(SECRET, subject="a", scopes=scopes, issued=at, expires=at + 60)
+
+    fitting = next(made for length in range(6000, 0, -1) if len(made := token(["x" * length])) <= TOKEN_BYTES_MAX)
+    assert await authenticator.authenticate(fitting)
+    assert "too large" in await refused(authenticator, token(["x" * 6000]))
+    assert len(f"authorization: Bearer {fitting}") < 7500, "with other headers a request has less than 8 KiB"
+    assert await authenticator.authenticate(token([f"s{number}" for number in range(SCOPES_MAX)]))
+    assert "scopes" in await refused(authenticator, token([f"s{number}" for number in range(SCOPES_MAX + 1)]))
+    mixed = [f"s{number}" for number in range(SCOPES_MAX)] + ["*:read"]
+    assert "scopes" in await refused(authenticator, token(mixed))

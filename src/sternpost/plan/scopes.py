@@ -1,0 +1,45 @@
+"""Scopes: those that a contract asks for, and patterns that stand for several of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sternpost.plan.model import Plan
+from sternpost.plan.policy import scopes as scopes_of
+
+
+def known_scopes(plan: Plan) -> frozenset[str]:
+    """Every scope that a policy, a field or a reference of the contract asks for."""
+    found: set[str] = set()
+    for resource in plan.resources:
+        policies = [operation.policy for operation in resource.operations]
+        policies += [relation.link for relation in resource.relations if relation.link is not None]
+        found.update(name for policy in policies for name in scopes_of(policy))
+        found.update(field.read_scope for field in resource.fields if field.read_scope is not None)
+    return frozenset(found)
+
+
+def is_pattern(text: str) -> bool:
+    """Whether a text stands for several scopes. No scope of a contract holds a `*`."""
+    return "*" in text
+
+
+def expanded(patterns: Iterable[str], known: Iterable[str]) -> frozenset[str]:
+    """Those of the known scopes that fit one of the patterns, in which `*` stands for any characters."""
+    split = [pattern.split("*") for pattern in patterns]
+    return frozenset(scope for scope in known if any(_fits(scope, parts) for parts in split))
+
+
+def _fits(scope: str, parts: list[str]) -> bool:
+    """Whether the parts of a pattern between its `*` follow each other in the scope, from its start to its end. Each is
+    taken where it comes first, so the time grows with the length alone."""
+    first, *middle, last = parts
+    if not scope.startswith(first) or not scope.endswith(last) or len(scope) < len(first) + len(last):
+        return False
+    at, end = len(first), len(scope) - len(last)
+    for part in middle:
+        found = scope.find(part, at, end)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return True
