@@ -7,15 +7,15 @@ from typing import Annotated, Any
 
 import orjson
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from sternpost.cli.database import on_storage
+from sternpost.cli.output import out, print_json
 from sternpost.errors import StartupError
 from sternpost.ports.audit import AuditEntry, AuditQuery
+from sternpost.visible import visible
 
-out = Console(highlight=False)
 audit_cli = typer.Typer(help="The audit trail: who changed what.", no_args_is_help=True)
 
 VALUE_MAX = 60
@@ -57,12 +57,12 @@ def show(
     found = _entries(app, query)
     if as_json:
         for entry in found:
-            typer.echo(orjson.dumps(_plain(entry)))
+            print_json(_plain(entry))
         return
     if not found:
         out.print("No recorded change matches.")
         return
-    out.print(_table(found))
+    out.table(_table(found))
     if len(found) == limit:
         out.print(f"[dim]The newest {limit}; --limit shows more.[/]")
 
@@ -113,10 +113,12 @@ def _table(entries: list[AuditEntry]) -> Table:
         table.add_column(name, no_wrap=name == "at")
     table.add_column("changes", ratio=1)
     for entry in entries:
-        what = Text.assemble((entry.action, _COLORS[entry.action]), f" {entry.resource}\n", (entry.row_id, "dim"))
-        where = Text.assemble(entry.operation or "–", "\n", (entry.request_id or "", "dim"))
+        what = Text.assemble(
+            (entry.action, _COLORS[entry.action]), f" {visible(entry.resource)}\n", (visible(entry.row_id), "dim")
+        )
+        where = Text.assemble(visible(entry.operation or "–"), "\n", (visible(entry.request_id or ""), "dim"))
         at = f"{entry.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
-        table.add_row(at, Text(entry.actor or "–"), where, what, _changes(entry))
+        table.add_row(at, Text(visible(entry.actor or "–")), where, what, _changes(entry))
     return table
 
 
@@ -125,10 +127,10 @@ def _changes(entry: AuditEntry) -> Text:
     lines: list[Text] = []
     for name in dict.fromkeys((*(entry.before or ()), *(entry.after or ()))):
         parts = [_shown(side[name]) for side in (entry.before, entry.after) if side is not None and name in side]
-        lines.append(Text.assemble((f"{name}: ", "bold"), " → ".join(parts)))
+        lines.append(Text.assemble((f"{visible(name)}: ", "bold"), " → ".join(parts)))
     return Text("\n").join(lines)
 
 
 def _shown(value: Any) -> str:
-    text = value if isinstance(value, str) else orjson.dumps(value).decode()
+    text = visible(value if isinstance(value, str) else orjson.dumps(value).decode())
     return text if len(text) <= VALUE_MAX else text[: VALUE_MAX - 1] + "…"

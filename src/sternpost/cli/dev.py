@@ -13,16 +13,15 @@ from contextlib import closing
 from pathlib import Path
 from types import FrameType
 
-from rich.console import Console
 from watchfiles import DefaultFilter, watch
 
+from sternpost.cli.output import errors
 from sternpost.plan.model import Plan
 from sternpost.settings import Settings
 from sternpost.storage.sql.schema import Schema
 from sternpost.storage.sqlite.dialect import SqliteDialect
 
 STOP_SECONDS = 10
-console = Console(stderr=True, highlight=False)
 
 
 class SourceFilter(DefaultFilter):
@@ -49,13 +48,13 @@ def run_dev(app: str, options: list[str]) -> int:
         ):
             if not _compiles(app):
                 serving = child is not None and child.poll() is None
-                console.print(
+                errors.print(
                     "[yellow]waiting for the next save[/]"
                     + ("; the last good version is still served" if serving else "")
                 )
                 continue
             if child is not None:
-                console.print("[cyan]changed[/]: restarting")
+                errors.print("[cyan]changed[/]: restarting")
                 _end(child)
             child = _start(app, options) if _has_schema(app) else None
     finally:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.table import Table
 
+from sternpost.cli.output import Terminal, shown
 from sternpost.compile.compiler import Compiled
 from sternpost.compile.features import OPERATION_OPTIONS
 from sternpost.contract.source import attribute_source, is_given
@@ -37,36 +37,37 @@ _OF_KIND = {
 }
 
 
-def list_all(compiled: Compiled, console: Console) -> None:
+def list_all(compiled: Compiled, console: Terminal) -> None:
     """A table of all operations."""
     table = Table("operation", "method", "address", "allowed for", box=None, header_style="bold")
     for _, operation in compiled.plan.operations.values():
-        table.add_row(operation.id, operation.method, operation.path, describe(operation.policy))
-    console.print(table)
+        table.add_row(*map(shown, (operation.id, operation.method, operation.path, describe(operation.policy))))
+    console.table(table)
 
 
-def explain_one(compiled: Compiled, operation_id: str, database: str, console: Console) -> None:
+def explain_one(compiled: Compiled, operation_id: str, database: str, console: Terminal) -> None:
     """Address, policy, SQL and places of one operation. Raises `StartupError` for one that does not exist."""
     if operation_id not in compiled.plan.operations:
         raise StartupError(
             f"There is no operation {operation_id!r}; the operations are {', '.join(compiled.plan.operations)}"
         )
     resource, operation = compiled.plan.operations[operation_id]
-    console.print(f"[bold]{operation.id}[/] – {operation.summary}", soft_wrap=True)
-    console.print(f"\n[bold]route[/]   {operation.method} {operation.path} → {operation.status}", soft_wrap=True)
-    console.print(f"[bold]policy[/]  {describe(operation.policy)}", markup=True, soft_wrap=True)
+    console.print(f"[bold]{shown(operation.id)}[/] – {shown(operation.summary)}", soft_wrap=True)
+    console.print(f"\n[bold]route[/]   {operation.method} {shown(operation.path)} → {operation.status}", soft_wrap=True)
+    console.print(f"[bold]policy[/]  {shown(describe(operation.policy))}", soft_wrap=True)
     if operation.has_service:
         function = compiled.functions[operation.id]
+        where = f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}"
         console.print(
-            f"[bold]service[/] {function.__name__}  {function.__code__.co_filename}:{function.__code__.co_firstlineno}",
+            f"[bold]service[/] {shown(function.__name__)}  {shown(where)}",
             soft_wrap=True,
         )
     console.print(f"\n[bold]SQL[/] ({database})")
     for purpose, text in explain_operation(Statements(compiled.plan, dialects()[database]), operation_id):
-        console.print(f"  [dim]-- {purpose}[/]", soft_wrap=True)
-        console.print("  " + " ".join(text.split()), markup=False, soft_wrap=True)
+        console.print(f"  [dim]-- {shown(purpose)}[/]", soft_wrap=True)
+        console.print("  " + shown(" ".join(text.split())), soft_wrap=True)
     console.print("\n[bold]declared[/]")
-    console.print(_places(compiled, resource, operation), soft_wrap=True)
+    console.table(_places(compiled, resource, operation))
 
 
 def _places(compiled: Compiled, resource: ResourcePlan, operation: OperationPlan) -> Table:
@@ -77,13 +78,13 @@ def _places(compiled: Compiled, resource: ResourcePlan, operation: OperationPlan
     for keyword in ("allow", "summary", "timeout", *_OF_KIND.get(operation.kind, ()), *of_features):
         place = attribute_source(owner, resource.name, operation.name, keyword)
         value = getattr(operation, _VALUES.get(keyword, keyword))
-        shown = describe(value) if keyword == "allow" else str(value)
+        text = describe(value) if keyword == "allow" else str(value)
         declared = is_given(owner, resource.name, operation.name, keyword)
-        table.add_row(keyword, shown, str(place) if declared else "default")
+        table.add_row(keyword, shown(text), shown(place) if declared else "default")
     for field in resource.fields:
         if field.name != "id":
             place = attribute_source(
                 owner, resource.name, field.name.removesuffix("_id") if field.references else field.name
             )
-            table.add_row(f"field {field.name}", field.kind, str(place))
+            table.add_row(f"field {shown(field.name)}", field.kind, shown(place))
     return table

@@ -9,21 +9,29 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from sternpost.cli.apikey import apikey_cli
 from sternpost.cli.audit import audit_cli
 from sternpost.cli.migrate import make_schema, migrate_cli
+from sternpost.cli.output import (
+    errors,
+    guard_output,
+    out,
+    print_bytes,
+    print_error,
+    print_json,
+    print_plain,
+    shown,
+    shown_lines,
+)
 from sternpost.compile.diagnostics import ContractError
 from sternpost.errors import StartupError
 from sternpost.version import __version__
+from sternpost.visible import visible_json
 
 FAILED = 1
 WRONG = 2
 """Exit statuses: the contract or the service is wrong; the call or its settings are."""
-
-errors = Console(stderr=True, highlight=False)
-out = Console(highlight=False)
 
 App = Annotated[
     str | None,
@@ -48,13 +56,14 @@ cli.add_typer(audit_cli, name="audit")
 
 def main() -> None:
     """Runs a command; what a user can correct is said without a traceback."""
+    guard_output()
     if len(sys.argv) > 1 and sys.argv[1] in ("serve", "worker"):
         for number in (signal.SIGINT, signal.SIGTERM):  # until the server takes them: a stop while starting is a stop
             signal.signal(number, _stop_before_serving)
     try:
         cli()
     except StartupError as error:
-        errors.print(f"[red bold]error:[/] {_escaped(str(error))}", soft_wrap=True)
+        print_error(str(error))
         sys.exit(WRONG)
     except ContractError as error:
         print_diagnostics(error)
@@ -69,7 +78,7 @@ def _stop_before_serving(number: int, frame: Any) -> None:
 def root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
     """Options of the command itself."""
     if version:
-        print(__version__)
+        print_plain(f"{__version__}\n")
         raise typer.Exit
 
 
@@ -153,7 +162,9 @@ def token(
     sub: Annotated[str, typer.Option(help="The subject of the token: the id of a user, or any name")],
     scope: Annotated[
         list[str] | None,
-        typer.Option(help="A scope; can be repeated, or hold several scopes separated by spaces"),
+        typer.Option(
+            help="A scope, or a pattern such as '*:read' or 'orders:*'; can be repeated, or hold several, separated by spaces"
+        ),
     ] = None,
     seconds: Annotated[int, typer.Option(help="How long the token is valid", min=1)] = 86_400,
     tenant: Annotated[str | None, typer.Option(help="The tenant that the caller acts for")] = None,
@@ -162,7 +173,7 @@ def token(
     from sternpost.cli.configuration import development_settings, development_token
 
     scopes = [part for item in scope or [] for part in item.split()]
-    print(development_token(development_settings(), sub, scopes, seconds, tenant))
+    print_plain(development_token(development_settings(), sub, scopes, seconds, tenant) + "\n")
 
 
 @cli.command()
@@ -174,7 +185,7 @@ def new(
 
     folder = make_project(name, Path())
     out.print(
-        f"[green bold]Created[/] {folder}/\n\n  cd {folder}\n"
+        f"[green bold]Created[/] {shown(folder)}/\n\n  cd {shown(folder)}\n"
         "  make test     [dim]# sets up and runs its tests[/]\n"
         "  make dev      [dim]# serves it on http://127.0.0.1:8000/docs[/]"
     )
@@ -190,7 +201,7 @@ def check(app: App = None) -> None:
     plan = application.plan
     operations = sum(len(resource.operations) for resource in plan.resources)
     counted = f"{_count(len(plan.resources), 'resource')}, {_count(operations, 'operation')}"
-    out.print(f"[green bold]ok[/] {plan.name}: {counted}, fingerprint {plan.fingerprint[:16]}")
+    out.print(f"[green bold]ok[/] {shown(plan.name)}: {counted}, fingerprint {plan.fingerprint[:16]}")
     if not plan.external:
         print_lists(plan, out)
     path = data_file()
@@ -199,9 +210,9 @@ def check(app: App = None) -> None:
 
         problem = problem_of(application.compiled, path)
         if problem is not None:
-            errors.print(f"[red bold]error:[/] {_escaped(problem)}", soft_wrap=True)
+            print_error(problem)
             raise typer.Exit(FAILED)
-        out.print(f"[green bold]ok[/] {path}: the data client's types are those of the contract")
+        out.print(f"[green bold]ok[/] {shown(path)}: the data client's types are those of the contract")
 
 
 @contract_cli.command()
@@ -226,14 +237,14 @@ def emit(
     if only is not None:
         if only not in files:
             raise StartupError(f"There is no file {only}; the files are {', '.join(files)}")
-        sys.stdout.buffer.write(files[only])
+        _print_file(only, files[only])
         return
     if out_dir.exists() and not out_dir.is_dir():
         raise StartupError(f"{out_dir} is a file; give a folder")
     out_dir.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
         (out_dir / name).write_bytes(content)
-        out.print(f"[green]wrote[/] {out_dir / name}")
+        out.print(f"[green]wrote[/] {shown(out_dir / name)}", soft_wrap=True)
 
 
 @contract_cli.command()
@@ -293,7 +304,7 @@ def infer(
         raise StartupError(f"{out_file} already exists; choose another file, or remove it")
     text, inferred = infer_contract(url, schemas=schema or (), tables=only, name=name, write=write)
     if out_file is None:
-        sys.stdout.write(text)
+        print_plain(text)
     else:
         out_file.parent.mkdir(parents=True, exist_ok=True)
         out_file.write_text(text, encoding="utf-8")
@@ -325,7 +336,7 @@ def diff(
     new = orjson.loads(orjson.dumps(plan_data(application.compiled)))
     verdict = judge(compare(plan_at(reference, name), new), read_waivers(waivers), application.clock.now())
     if as_json:
-        sys.stdout.buffer.write(orjson.dumps(verdict.as_data(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+        print_json(verdict.as_data(), indented=True)
     else:
         print_verdict(verdict, waivers, out)
     if verdict.refused:
@@ -339,7 +350,15 @@ def _emit_python(app: str | None, path: Path) -> None:
     source = typed_data(load_application(application_name(app)).compiled)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(source, encoding="utf-8")
-    out.print(f"[green]wrote[/] {path}")
+    out.print(f"[green]wrote[/] {shown(path)}", soft_wrap=True)
+
+
+def _print_file(name: str, content: bytes) -> None:
+    """One of the emitted files, for another program or a look at it."""
+    if name.endswith(".json"):
+        print_bytes(visible_json(content))
+    else:
+        print_plain(content.decode())
 
 
 def _count(number: int, what: str) -> str:
@@ -352,8 +371,5 @@ def print_diagnostics(error: ContractError) -> None:
     errors.print(f"[red bold]The contract has {count} mistake{'s' if count > 1 else ''}[/]")
     for diagnostic in error.diagnostics:
         what = f"{diagnostic.place}: {diagnostic.code} {diagnostic.message}"
-        errors.print(f"  [bold]{_escaped(what)}[/]\n      [green]fix:[/] {_escaped(diagnostic.fix)}", soft_wrap=True)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("[", "\\[")
+        fix = shown_lines(diagnostic.fix)
+        errors.print(f"  [bold]{shown_lines(what)}[/]\n      [green]fix:[/] {fix}", soft_wrap=True)

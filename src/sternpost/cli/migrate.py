@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from sternpost.cli.database import on_storage
+from sternpost.cli.output import out, print_plain, shown, shown_lines
 from sternpost.errors import StartupError
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from sternpost.ports.schema import DatabaseName, Shape
     from sternpost.settings import Settings
 
-out = Console(highlight=False)
 migrate_cli = typer.Typer(help="Manage the database's schema with migrations that can be undone.", no_args_is_help=True)
 
 App = Annotated[
@@ -85,14 +84,14 @@ def plan(
     down = down if irreversible is None else []
     name = title or ("create the schema" if not history.revisions else up[0].title if up else "nothing in the database")
     if dry_run:
-        print(rendered(name, "next", head.name if head else None, fingerprints, up, down, irreversible), end="")
+        print_plain(rendered(name, "next", head.name if head else None, fingerprints, up, down, irreversible))
     else:
         path = write_revision(
             history, title=name, fingerprints=fingerprints, up=up, down=down, irreversible=irreversible
         )
-        out.print(f"[green bold]wrote[/] {path}", soft_wrap=True)
+        out.print(f"[green bold]wrote[/] {shown(path)}", soft_wrap=True)
     for step in up:
-        out.print(f"  {_escaped(step.title)}" + (f"  [red]destroys {_escaped(step.loses)}[/]" if step.loses else ""))
+        out.print(f"  {shown(step.title)}" + (f"  [red]destroys {shown(step.loses)}[/]" if step.loses else ""))
     _print_lint(up)
 
 
@@ -119,7 +118,9 @@ def apply(
     if set_aside and not history.revisions:
         moved = set_other_schema_aside(settings, application.plan)
         if moved is not None:
-            out.print(f"[yellow]the schema has changed[/]: the old database is now {moved}, and a new one is created")
+            out.print(
+                f"[yellow]the schema has changed[/]: the old database is now {shown(moved)}, and a new one is created"
+            )
     if not history.revisions:
         created = create_schema(application)
         out.print(
@@ -173,14 +174,16 @@ def status(app: App = None) -> None:
     for number, revision in enumerate(history.revisions, start=1):
         stopped = state.unfinished is not None and state.unfinished.revision == revision.name
         text = "[red]interrupted[/]" if stopped else "[green]applied[/]" if number <= count else "[yellow]pending[/]"
-        notes = [revision.title]
+        notes = [shown(revision.title)]
         notes += ["[red]destructive[/]"] if any(step.loses for step in revision.up) else []
-        notes += [f"irreversible: {_escaped(revision.irreversible)}"] if revision.irreversible else []
-        table.add_row(revision.name, text, "; ".join(notes))
-    out.print(table)
+        notes += [f"irreversible: {shown(revision.irreversible)}"] if revision.irreversible else []
+        table.add_row(shown(revision.name), text, "; ".join(notes))
+    out.table(table)
     pending = len(history.revisions) - count
     if state.unfinished is not None:
-        out.print(f"[red]{state.unfinished.revision} was interrupted[/]: run migrate {_command(state.unfinished)}")
+        out.print(
+            f"[red]{shown(state.unfinished.revision)} was interrupted[/]: run migrate {_command(state.unfinished)}"
+        )
     elif pending:
         out.print(f"[yellow]{pending} pending[/]: run sternpost migrate apply")
     _refuse_ahead(application, history)
@@ -233,7 +236,7 @@ def verify(
                 text = "no server is given. Use --postgresql-url or set STERNPOST_VERIFY_POSTGRESQL_URL"
                 if database:
                     raise StartupError(f"postgresql: {text}")
-                out.print(f"[yellow bold]not verified[/] on postgresql: {text}")
+                out.print(f"[yellow bold]not verified[/] on postgresql: {shown(text)}")
                 continue
             make = stack.enter_context(scratch_databases(name, str(url)))
             for proof in prove(history, application.plan, make(), make()):
@@ -241,9 +244,11 @@ def verify(
                 facts = [f"{proof.rows} rows"]
                 facts += [f"destroys {', '.join(proof.lost)}"] if proof.lost else []
                 facts += [f"cannot be undone: {proof.irreversible}"] if proof.irreversible else []
-                out.print(f"{mark} {proof.database}  {proof.revision}  {_escaped('; '.join(facts))}", soft_wrap=True)
+                out.print(
+                    f"{mark} {proof.database}  {shown(proof.revision)}  {shown('; '.join(facts))}", soft_wrap=True
+                )
                 for problem in proof.problems:
-                    out.print(f"    {_escaped(problem)}", soft_wrap=True)
+                    out.print(f"    {shown_lines(problem)}", soft_wrap=True)
                 failed = failed or bool(proof.problems)
     if failed:
         raise typer.Exit(1)
@@ -299,7 +304,7 @@ def _runner(settings: Settings, application: Sternpost, history: History, lock_t
 
     migrator = migrator_of(settings.database_url.get_secret_value(), lock_timeout)
     earlier = {application.plan.storage_fingerprint: fingerprints_of(application.plan)[migrator.name]}
-    return Runner(migrator, history, lambda text: out.print(f"[dim]{_escaped(text)}[/]", soft_wrap=True), earlier)
+    return Runner(migrator, history, lambda text: out.print(f"[dim]{shown(text)}[/]", soft_wrap=True), earlier)
 
 
 def _pair(text: str, separator: str, option: str) -> tuple[str, str]:
@@ -320,9 +325,9 @@ def _asked(old: Shape, new: Shape, answers: Answers) -> Answers:
             _refuse(questions, "It may have been renamed. Please answer:")
         question = questions[0]
         choices = [*question.candidates, "dropped"]
-        out.print(f"{question.about} is no longer in the contract. What happened to it?")
+        out.print(f"{shown(question.about)} is no longer in the contract. What happened to it?")
         for number, choice in enumerate(choices, start=1):
-            out.print(f"  {number}  {choice}")
+            out.print(f"  {number}  {shown(choice)}")
         answer: int = typer.prompt("Number", type=int)
         if not 1 <= answer <= len(choices):
             continue
@@ -367,24 +372,20 @@ def _print_lint(steps: Sequence[Any]) -> None:
     try:
         found = lint(migrator_of("postgresql:"), steps)
     except FileNotFoundError as error:
-        out.print(f"[yellow]{error}[/]")
+        out.print(f"[yellow]{shown_lines(str(error))}[/]")
         return
     for text in found:
-        out.print(f"  [yellow]squawk[/] {_escaped(text)}", soft_wrap=True)
+        out.print(f"  [yellow]squawk[/] {shown_lines(text)}", soft_wrap=True)
     if not found:
         out.print("  [dim]squawk reports nothing for PostgreSQL[/]")
 
 
 def _report(done: str, names: list[str]) -> None:
     for name in names:
-        out.print(f"[green bold]{done}[/] {name}")
+        out.print(f"[green bold]{done}[/] {shown(name)}", soft_wrap=True)
     if not names:
         out.print("[green bold]up to date[/]: nothing to do")
 
 
 def _command(unfinished: Any) -> str:
     return "apply" if unfinished.direction == "up" else "down"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("[", "\\[")
