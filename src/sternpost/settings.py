@@ -77,6 +77,13 @@ class Settings(BaseSettings):
     jwt_tenant_claim: str = Field(
         default="tenant", min_length=1, description="the claim with the tenant that the caller acts for"
     )
+    api_key_cache_seconds: float = Field(
+        default=5.0,
+        ge=0,
+        le=3600,
+        description="how many seconds a process may still accept an API key after it was revoked; "
+        "0 asks the database at each request",
+    )
     cors_origins: Annotated[list[str], NoDecode] = Field(
         default_factory=list[str], description="origins allowed by CORS, separated by commas"
     )

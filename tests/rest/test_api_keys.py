@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -11,13 +10,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from sternpost import Browse, Contract, Create, Read, Resource, Settings, Sternpost, scope, this
-from sternpost.auth.api_keys import FRESH_SECONDS, PREFIX, USED_SECONDS, digest_of, make_key, new_key, well_formed
+from sternpost.auth.api_keys import PREFIX, USED_SECONDS, digest_of, make_key, new_key, well_formed
 from sternpost.ids import new_hex
 from sternpost.testing import Client
 from tests.conftest import LogLines
+from tests.support.commands import Shell
 
 
 class Note(Resource, prefix="not", owner="author"):
@@ -102,10 +103,26 @@ async def test_a_revoked_key_is_refused_within_seconds(client: Client, clock: Ha
     assert await keys.revoke(key_id, clock.now())
     assert not await keys.revoke(key_id, clock.now())
     assert not await keys.revoke("key_unknown", clock.now())
-    clock.passed += FRESH_SECONDS
+    clock.passed += client.app.settings.api_key_cache_seconds
     assert await status(client, key) == 401
-    clock.passed += FRESH_SECONDS
+    clock.passed += client.app.settings.api_key_cache_seconds
     assert await status(client, key) == 401
+
+
+@pytest.mark.parametrize("seconds", [0, 2, 120])
+async def test_how_long_a_revoked_key_is_known_is_a_setting(
+    make_settings: Callable[..., Settings], log_lines: LogLines, clock: Hands, seconds: float
+) -> None:
+    settings = make_settings(api_key_cache_seconds=seconds)
+    async with Client(Sternpost(CONTRACT, settings=settings, write_log=log_lines, clock=clock)) as client:
+        key, key_id = await made(client, "notes:read")
+        assert await status(client, key) == 200
+        assert await client.app.running.runtime.storage.keys().revoke(key_id, clock.now())
+        if seconds:
+            clock.passed += seconds - 0.5
+            assert await status(client, key) == 200
+            clock.passed += 0.5
+        assert await status(client, key) == 401
 
 
 async def test_a_key_expires_at_once(client: Client, clock: Hands) -> None:
@@ -153,34 +170,49 @@ def test_form() -> None:
     assert all(well_formed(key) and len(key) == len(PREFIX) + 49 for key in keys)
 
 
-def test_the_commands(tmp_path: Path, database_url: str) -> None:
-    (tmp_path / "notes.py").write_text(
-        "from sternpost import *\nfrom sternpost import Sternpost\n\n\n"
-        'class Note(Resource, prefix="not"):\n    text: str\n\n    browse = Browse(allow=scope("notes:read"))\n\n\n'
-        'app = Sternpost(Contract("notes", resources=[Note], api_keys=True))\n'
-    )
-    environment = {**os.environ, "STERNPOST_DATABASE_URL": database_url, "NO_COLOR": "1", "COLUMNS": "200"}
+NOTES = (
+    "from sternpost import *\nfrom sternpost import Sternpost\n\n\n"
+    'class Note(Resource, prefix="not"):\n    text: str\n\n    browse = Browse(allow=scope("notes:read"))\n'
+    '    create = Create(allow=scope("notes:write"))\n\n\n'
+    'app = Sternpost(Contract("notes", resources=[Note], api_keys=True))\n'
+)
+TENANTS = (
+    "from __future__ import annotations\nfrom sternpost import *\nfrom sternpost import Sternpost\n\n\n"
+    'class Organization(Resource, prefix="org", soft_delete=True):\n    name: str\n\n'
+    "    read = Read(allow=public)\n\n\n"
+    'class Note(Resource, prefix="not", tenant="organization_id"):\n    organization: One[Organization]\n    text: str\n\n'
+    "    browse = Browse(allow=public)\n\n\n"
+    'app = Sternpost(Contract("notes", resources=[Organization, Note], api_keys=True))\n'
+)
 
-    def sternpost(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "sternpost", *arguments],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
 
-    assert sternpost("migrate", "apply", "notes:app").returncode == 0
-    assert "There are no API keys" in sternpost("apikey", "list", "notes:app").stdout
-    done = sternpost(
-        "apikey", "create", "notes:app", "--name", "robot", "--sub", "robot-1", "--scope", "notes:read x:y"
-    )
+@pytest.fixture
+def sternpost(tmp_path: Path, database_url: str) -> Shell:
+    (tmp_path / "notes.py").write_text(NOTES)
+    shell = Shell(tmp_path, database_url)
+    assert shell("migrate", "apply", "notes:app").returncode == 0
+    return shell
+
+
+@pytest.fixture
+def with_tenants(tmp_path: Path, database_url: str) -> Shell:
+    (tmp_path / "notes.py").write_text(TENANTS)
+    shell = Shell(tmp_path, database_url)
+    assert shell("migrate", "apply", "notes:app").returncode == 0
+    return shell
+
+
+CREATE = ("apikey", "create", "notes:app", "--name", "robot", "--sub", "robot-1")
+
+
+def test_the_commands(sternpost: Shell) -> None:
+    empty = sternpost("apikey", "list", "notes:app")
+    assert (empty.stdout, "There are no API keys" in empty.stderr) == ("", True)
+    done = sternpost(*CREATE, "--scope", "notes:read x:y")
     assert done.returncode == 0, done.stderr
-    first, key = done.stdout.splitlines()[:2]
-    key_id = first.split()[-1]
-    assert well_formed(key)
+    key = done.stdout.removesuffix("\n")
+    key_id = done.stderr.split()[1]
+    assert well_formed(key), "standard output is the key alone"
     listed = sternpost("apikey", "list", "notes:app").stdout
     assert key_id in listed
     assert "notes:read x:y" in listed
@@ -190,3 +222,82 @@ def test_the_commands(tmp_path: Path, database_url: str) -> None:
     assert "revoked" in sternpost("apikey", "list", "notes:app").stdout
     again = sternpost("apikey", "revoke", key_id, "--app", "notes:app")
     assert (again.returncode, f"There is no valid key {key_id}" in again.stderr.replace("\n", " ")) == (2, True)
+
+
+def test_programs_read_the_commands_as_json(sternpost: Shell) -> None:
+    made = orjson.loads(sternpost(*CREATE, "--scope", "notes:read", "--days", "1", "--json").stdout)
+    assert well_formed(made["key"])
+    assert (made["subject"], made["scopes"], made["tenant"]) == ("robot-1", ["notes:read"], None)
+    assert datetime.fromisoformat(made["expiresAt"]) - datetime.fromisoformat(made["createdAt"]) == timedelta(days=1)
+    second = orjson.loads(sternpost(*CREATE, "--json").stdout)
+    listed = [orjson.loads(line) for line in sternpost("apikey", "list", "notes:app", "--json").stdout.splitlines()]
+    assert [each["id"] for each in listed] == [made["id"], second["id"]]
+    assert made["key"] not in str(listed)
+    assert listed[0] == {name: value for name, value in made.items() if name != "key"}
+
+
+@pytest.mark.parametrize("columns", [20, 40, 80, 200])
+def test_no_id_is_cut_however_narrow_the_terminal(sternpost: Shell, columns: int) -> None:
+    subject = f"usr_{new_hex()}"
+    made = orjson.loads(sternpost(*CREATE[:5], "--sub", subject, "--scope", "notes:read a:b c:d", "--json").stdout)
+    listed = sternpost("apikey", "list", "notes:app", columns=columns).stdout
+    assert {made["id"], subject, f"{made['start']}…", "notes:read"} <= set(listed.split())
+    assert len(listed.splitlines()) == 2, "for another program each key is one line"
+
+
+def test_a_narrow_terminal_of_a_person_cuts_no_id(sternpost: Shell) -> None:
+    made = orjson.loads(sternpost(*CREATE, "--json").stdout)
+    listed = sternpost.in_terminal("apikey", "list", "notes:app", columns=30)
+    assert made["id"] in listed
+
+
+def test_a_pattern_of_scopes_is_written_out(sternpost: Shell) -> None:
+    made = orjson.loads(sternpost(*CREATE, "--scope", "notes:* own", "--json").stdout)
+    assert made["scopes"] == ["notes:read", "notes:write", "own"]
+    assert "which has notes:read, notes:write" in sternpost.refusal(*CREATE, "--scope", "*:delete")
+
+
+def test_a_key_has_a_tenant_that_exists(with_tenants: Shell) -> None:
+    assert "Give --tenant, or --no-tenant" in with_tenants.refusal(*CREATE)
+    assert "There is no Organization org_0198" in with_tenants.refusal(
+        *CREATE, "--tenant", "org_01980000000070008000000000000001"
+    )
+    for wrong in ("acme", "not_01980000000070008000000000000001", "org_1"):
+        assert "the id of one Organization (org_…)" in with_tenants.refusal(*CREATE, "--tenant", wrong)
+    assert "Give one of them" in with_tenants.refusal(*CREATE, "--tenant", "org_1", "--no-tenant")
+    script = (
+        "import asyncio\nfrom notes import *\n\n\nasync def main():\n"
+        "    async with app.data(tenants='all') as db:\n"
+        "        rows = [await db.table(Organization).create({'name': name}) for name in 'ab']\n"
+        "        await db.table(Organization).delete(rows[1].id)\n"
+        "        print(*(row.id for row in rows))\n\n\nasyncio.run(main())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=with_tenants.folder,
+        env=with_tenants.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    there, deleted = done.stdout.split()
+    assert orjson.loads(with_tenants(*CREATE, "--tenant", there, "--json").stdout)["tenant"] == there
+    assert "There is no Organization" in with_tenants.refusal(*CREATE, "--tenant", deleted)
+    assert orjson.loads(with_tenants(*CREATE, "--no-tenant", "--json").stdout)["tenant"] is None
+    listed = [line.split() for line in with_tenants("apikey", "list", "notes:app").stdout.splitlines()]
+    assert "tenant" in listed[0]
+    assert there in listed[1]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--name", "a\x1b[2J"), ("--name", ""), ("--name", "a\u202eb"), ("--sub", "x" * 257), ("--sub", "a\nb"),
+     ("--scope", "a\u200bb"), ("--tenant", "\x07")],
+)  # fmt: skip
+def test_a_key_has_readable_texts(sternpost: Shell, option: str, value: str) -> None:
+    assert f"{option} must have 1 to 256 printable characters" in sternpost.refusal(*CREATE, option, value)
+
+
+def test_an_expiry_beyond_the_calendar_is_a_wrong_call(sternpost: Shell) -> None:
+    assert "--days" in sternpost.refusal(*CREATE, "--days", "99999999999")

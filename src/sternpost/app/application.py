@@ -138,6 +138,7 @@ class Sternpost:
                 self.clock,
                 authenticator,
                 lambda reason: log.event("warning", "The last use of an API key could not be recorded", reason=reason),
+                cache_seconds=settings.api_key_cache_seconds,
             )
         if self.plan.hides_keys and not settings.keeps_secrets:
             log.event(

@@ -23,9 +23,6 @@ from sternpost.ports.keys import KeyStore, StoredKey
 PREFIX = "spk_"
 """The start of every key, by which scanners of source code find one that leaked."""
 
-FRESH_SECONDS = 5.0
-"""How long a key that was looked up counts as known: a revoked one is refused everywhere after that time."""
-
 USED_SECONDS = 60.0
 """`last used` is written at most this often for each key."""
 
@@ -86,6 +83,8 @@ class ApiKeyAuthenticator:
 
     Args:
         on_failure: called with the reason if `last used` could not be written; the request continues.
+        cache_seconds: how long a key that was looked up counts as known: a revoked one is refused everywhere after that
+            time. 0 asks the store at each request.
     """
 
     def __init__(
@@ -94,11 +93,14 @@ class ApiKeyAuthenticator:
         clock: Clock,
         otherwise: Authenticator,
         on_failure: Callable[[str], None] = lambda reason: None,
+        *,
+        cache_seconds: float = 5.0,
     ) -> None:
         self.store = store
         self.clock = clock
         self.otherwise = otherwise
         self.on_failure = on_failure
+        self.cache_seconds = cache_seconds
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._writing: set[asyncio.Task[None]] = set()
 
@@ -131,7 +133,7 @@ class ApiKeyAuthenticator:
             raise _refused("the API key has been revoked")
         principal = Principal(found.subject, frozenset(found.scopes), found.tenant)
         noted = before.used_noted if before else float("-inf")
-        known = _Known(found, principal, self.clock.monotonic() + FRESH_SECONDS, noted)
+        known = _Known(found, principal, self.clock.monotonic() + self.cache_seconds, noted)
         self._known[digest] = known
         self._known.move_to_end(digest)
         if len(self._known) > CACHE_MAX:
