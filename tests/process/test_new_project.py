@@ -210,8 +210,68 @@ def dockerfile(project: Path) -> list[list[tuple[str, str]]]:
         instruction, _, argument = line.partition(" ")
         if instruction == "FROM":
             stages.append([])
-        stages[-1].append((instruction, argument))
+        if stages:  # before the first there are only arguments, which name the images
+            stages[-1].append((instruction, argument))
     return stages
+
+
+def test_images_are_named_by_variables(project: Path) -> None:
+    stages = dockerfile(project)
+    text = (project / "Dockerfile").read_text(encoding="utf-8")
+    assert not text.startswith("# syntax"), "that is one more image, which nothing names"
+    first = re.search(r"^(?!#)\S.*$", text, re.MULTILINE)
+    assert first is not None
+    assert first.group() == "ARG PYTHON_IMAGE=python:3.13-slim"
+    assert [stage[0] for stage in stages] == [("FROM", "${PYTHON_IMAGE} AS build"), ("FROM", "${PYTHON_IMAGE}")]
+    assert "COPY --from=build " in text
+    assert set(re.findall(r"--from=(\S+)", text)) == {"build"}
+    assert compose_of(project)["x-service"]["build"]["args"]["PYTHON_IMAGE"] == "${PYTHON_IMAGE:-python:3.13-slim}"
+    for file in (project / "compose.yaml", REPOSITORY / "tests" / "support" / "compose.yaml"):
+        for name, service in yaml.safe_load(file.read_text(encoding="utf-8"))["services"].items():
+            assert "build" in service or re.fullmatch(r"\$\{[A-Z]+_IMAGE:-[^}]+\}", service["image"]), name
+
+
+def test_the_image_holds_locked_packages_alone(project: Path) -> None:
+    build = dockerfile(project)[0]
+    installs = [step for kind, text in build if kind == "RUN" for step in text.split("&&") if "pip" in step]
+    installs = [step for step in installs if " install " in step or " wheel " in step]
+    assert len(installs) == 5
+    for step in installs:
+        assert "--no-deps" in step, step
+        locked = "--require-hashes" in step and re.search(r"--requirement (build-)?requirements\.lock", step)
+        own = "--no-index" in step
+        named = 'test -z "$STERNPOST_REQUIREMENT" ||' in step
+        assert locked or own or named, step
+    assert any("--no-build-isolation" in step for step in installs), "what builds the project is locked, too"
+    ignored = (project / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    copied = [word for kind, text in build if kind == "COPY" for word in text.split()[:-1]]
+    assert {"requirements.lock", "build-requirements.lock", "pyproject.toml", "src"} == set(copied)
+    assert {f"!{name}" for name in copied} <= set(ignored)
+
+
+def test_make_lock_writes_what_the_image_copies(project: Path) -> None:
+    shown = run_in(project, "make", "--dry-run", "lock")
+    assert shown.returncode == 0, shown.stderr
+    compiled = [line for line in shown.stdout.splitlines() if "uv pip compile" in line]
+    assert all("--generate-hashes" in line and "--universal" in line for line in compiled)
+    assert [re.findall(r"--output-file (\S+)", line) for line in compiled] == [
+        ["requirements.lock"],
+        ["build-requirements.lock"],
+    ]
+    assert "--no-emit-package" not in shown.stdout
+    own = run_in(project, "make", "--dry-run", "lock", "STERNPOST_REQUIREMENT=/some/checkout")
+    assert "--no-emit-package sternpost" in own.stdout
+
+
+def test_every_container_has_a_memory_limit(project: Path) -> None:
+    for file in (project / "compose.yaml", REPOSITORY / "tests" / "support" / "compose.yaml"):
+        for name, service in yaml.safe_load(file.read_text(encoding="utf-8"))["services"].items():
+            limit = re.sub(r"\$\{[A-Z]+_MEMORY:-([^}]+)\}", r"\1", service["mem_limit"])
+            assert re.fullmatch(r"[1-9][0-9]*[mg]", limit), name
+
+
+def compose_of(project: Path) -> dict[str, Any]:
+    return yaml.safe_load((project / "compose.yaml").read_text(encoding="utf-8"))
 
 
 def image_environment(project: Path) -> dict[str, str]:
