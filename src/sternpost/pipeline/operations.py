@@ -26,6 +26,7 @@ from sternpost.ids import decode
 from sternpost.kinds import KINDS
 from sternpost.pipeline.authorize import ALLOW, DENY, fold_for
 from sternpost.pipeline.call import Answer, Call, Step
+from sternpost.pipeline.cursors import digest_of
 from sternpost.pipeline.links import refuse_hidden
 from sternpost.pipeline.runtime import Access, BoundOperation, Runtime
 from sternpost.pipeline.selection import KEPT_MAX, LIMIT, OFFSET, PARENT, Selection
@@ -121,7 +122,7 @@ async def browse(run: Execution, reader: Reader) -> Answer:
     query = _list_query(run)
     bound_to = selection.bound_to if parent is None else selection.bound_to + parent.encode()
     by_cursor = selection.cursor is not None
-    position = _position(run, selection.cursor, bound_to) if selection.cursor else None
+    position = await _position(run, reader, query, bound_to) if selection.cursor else None
     offset = 0 if by_cursor else (selection.page - 1) * selection.page_size
     arguments = Arguments(
         (selection.page_size, offset, parent, *selection.values), run.subject, position, ANSWER_ROWS_MAX
@@ -146,7 +147,7 @@ async def browse(run: Execution, reader: Reader) -> Answer:
             "totalPages": -(-total // selection.page_size),
         }
     if rows.next is not None:
-        meta["nextCursor"] = run.runtime.cursors.write(bound_to, rows.next)
+        meta["nextCursor"] = run.runtime.cursors.write(bound_to, rows.next, selection.order)
     if rows.cut:
         meta["truncated"] = sorted(rows.cut)
     return Answer(documents=rows.documents, meta=meta)
@@ -515,15 +516,25 @@ def _behind(run: Execution, query: Select, position: Position) -> Select:
     return found
 
 
-def _position(run: Execution, cursor: str, bound_to: bytes) -> Position:
+async def _position(run: Execution, reader: Reader, query: Select, bound_to: bytes) -> Position:
+    """Where the cursor of a call stands. Of a position that was too long for it, the whole is that of its row, as long
+    as that is where it was; else the list goes on from the part that the cursor holds.
+
+    Raises:
+        Invalid: it is no cursor of this list.
+    """
     try:
-        return run.runtime.cursors.read(bound_to, cursor)
+        place = run.runtime.cursors.read(bound_to, run.selection.cursor or "")
     except ValueError:
         message = (
             "This is not a valid cursor for this list: send meta.nextCursor unchanged, with the same sort and filters, "
             "or start again with an empty cursor"
         )
         raise Invalid("Invalid parameters", details=[Detail("cursor", "invalid_cursor", message)]) from None
+    if place.digest is None:
+        return place.position
+    whole = await reader.position_now(query, place.position)
+    return whole if whole is not None and digest_of(whole) == place.digest else place.position
 
 
 async def _visible_parent(run: Execution, reader: Reader) -> str:

@@ -166,6 +166,11 @@ def total_order(order: tuple[Order, ...]) -> tuple[Order, ...]:
     return (*order, Order(("id",), bool(order) and order[-1].descending))
 
 
+def key_place(order: tuple[Order, ...]) -> int:
+    """Which entry of a total order is the id."""
+    return next(index for index, entry in enumerate(order) if entry.path == ("id",))
+
+
 @dataclass(frozen=True, slots=True)
 class Nested:
     """A relation to read along with its rows' own query: one statement for the rows of all parents.

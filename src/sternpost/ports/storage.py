@@ -167,6 +167,11 @@ class Reader(Protocol):
         """The place of a row, by its id, in a query's order; None where there is no such row."""
         ...
 
+    async def position_now(self, query: Select, position: Position) -> Position | None:
+        """Where the row that a position stands for is now, whatever else of the position is still true; None where
+        there is no such row."""
+        ...
+
     async def facts(self, resource: str, values: Values, paths: Sequence[Path]) -> dict[Path, Any]:
         """What a policy has to know about a row that is not stored yet; follows its references."""
         ...

@@ -20,6 +20,10 @@ from sternpost.telemetry.observation import Observation
 KEPT_BYTES_MAX = 300
 """The longest query whose next-page address is cached."""
 
+LINK_BYTES_MAX = 6144
+"""The longest address of a next page. Many servers and clients take 8 kB of headers in all; a client with a longer query
+goes on with the cursor in the body."""
+
 _KEPT = "%!$&'()*+,;=:@/?-._~[]"
 _PLAIN = re.compile(rb"[A-Za-z0-9%!$&'()*+,;=:@/?._~\[\]-]*")
 
@@ -36,7 +40,9 @@ def encode(
     data: Any = answer.documents if answer.documents is not None else answer.document
     headers: list[Header] = [JSON]
     if following := answer.meta.get("nextCursor"):
-        headers.append(_link(scope, following))
+        link = _link(scope, following)
+        if len(link[1]) <= LINK_BYTES_MAX:
+            headers.append(link)
     if answer.version is not None:
         content = orjson.dumps(data, option=ENCODING)
         tag = entity_tag(answer.version, content)

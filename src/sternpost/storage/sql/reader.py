@@ -179,6 +179,11 @@ class SqlReader:
         rows = await self._fetch(self.statements.place(query), {KEY: own}, short=True)
         return listing.position_of(rows[0]) if rows else None
 
+    async def position_now(self, query: Select, position: Position) -> Position | None:
+        listing = self.statements.listing(query)
+        rows = await self._fetch(self.statements.place(query), {KEY: listing.key_of(position)}, short=True)
+        return listing.position_of(rows[0]) if rows else None
+
     async def facts(self, resource: str, values: Values, paths: Sequence[Path]) -> dict[Path, Any]:
         plan = self.plan.by_name[resource]
         values = of_tenant(self.plan, plan, values, self.visibility)

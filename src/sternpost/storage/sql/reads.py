@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, and_, cast, func, or_, select, tuple_, union_all
 
 from sternpost.plan.model import FieldPlan, RelationPlan, ResourcePlan
-from sternpost.plan.query import ALL, Nested, Order, Path, ordered, total_order
+from sternpost.plan.query import ALL, Nested, Order, Path, key_place, ordered, total_order
 from sternpost.plan.query import Select as Query
 from sternpost.ports.storage import Position
 from sternpost.storage.sql.builder import Builder
@@ -66,6 +66,8 @@ class Listing:
         self.order = total_order(query.order)
         fields = [reads.plan.field_at(resource, entry.path) for entry in self.order]
         self._to_cursor = [reads.codecs.to_cursor(field) for field in fields]
+        self._key = key_place(self.order)
+        self._key_from_cursor = reads.codecs.from_cursor(fields[self._key])
 
     @cached_property
     def page(self) -> Statement:
@@ -98,6 +100,11 @@ class Listing:
                 for value, codec in zip(values, self._to_cursor, strict=True)
             ]
         )
+
+    def key_of(self, position: Position) -> Any:
+        """The key of the row that a position stands for, as it is bound."""
+        value, codec = position[self._key], self._key_from_cursor
+        return value if codec is None else codec(value)
 
 
 class Reads(Builder):

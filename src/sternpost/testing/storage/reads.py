@@ -168,6 +168,24 @@ class ReadSuite(Suite):
                 assert walked == whole, order
                 assert totals == {len(whole)}
 
+    async def test_a_position_is_found_again_by_its_row(self, opened: Storage) -> None:
+        draw = random.Random(13)  # noqa: S311  (a seed, so that a failure can be repeated)
+        rows = [drawn(draw, number) for number in range(5)]
+        await self._add(opened, *rows)
+        names = [name for name in SHELF if name not in ("notes", "parent_id")]
+        for query in (sorted_by(*names), LABELS, sorted_by("-label")):
+            part, arguments = paged(query, limit=3)
+            found = (await opened.reader().select(part, arguments, resume=True)).next
+            assert found is not None
+            position: Position = tuple(orjson.loads(orjson.dumps(found)))
+            assert await opened.reader().position_now(query, position) == found
+        elsewhere = ("another label", *position[1:])
+        assert await opened.reader().position_now(sorted_by("-label"), elsewhere) == found
+        async with opened.transaction(Statistics()) as session:
+            for row in rows:
+                await delete(session, "Shelf", row["id"])
+        assert await opened.reader().position_now(sorted_by("-label"), position) is None
+
     async def test_going_on_sees_each_row_once_whatever_comes_and_goes(self, opened: Storage) -> None:
         draw = random.Random(11)  # noqa: S311  (a seed, so that a failure can be repeated)
         for order in ((), ("width",), ("-width", "colour"), ("-made_at",)):
