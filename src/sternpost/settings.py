@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from functools import cached_property
@@ -26,6 +27,21 @@ SECRET_BYTES_MIN = 32
 """RFC 7518, 3.2: an HS256 key has at least the size of the hash output."""
 
 
+ROOT_PATH_MAX = 200
+_ROOT_PATH = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+
+
+def checked_root_path(value: str) -> str:
+    """A prefix without a slash at its end. Raises `ValueError` for what is none."""
+    found = value.rstrip("/")
+    if len(found) > ROOT_PATH_MAX or not _ROOT_PATH.fullmatch(found):
+        raise ValueError(
+            f"The prefix must begin with a slash, have at most {ROOT_PATH_MAX} characters, and consist of letters, "
+            "digits, '-', '.', '_' and '~' between its slashes, such as /shop"
+        )
+    return found
+
+
 class Settings(BaseSettings):
     """The settings of a service. Each field is read from the variable `STERNPOST_<FIELD>`, in upper case."""
 
@@ -40,6 +56,10 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=8000, ge=0, le=65535, description="port to listen on; 0 picks a free one")
+    root_path: str = Field(
+        default="",
+        description="the prefix that the service is reached below, such as /shop, where a proxy serves it below one",
+    )
     workers: int = Field(
         default=1, ge=1, le=512, description="number of worker processes; more than one run under a supervisor"
     )
@@ -102,6 +122,11 @@ class Settings(BaseSettings):
     @classmethod
     def _split_origins(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("root_path")
+    @classmethod
+    def _check_root_path(cls, value: str) -> str:
+        return checked_root_path(value)
 
     @classmethod
     def settings_customise_sources(

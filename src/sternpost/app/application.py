@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -32,8 +33,9 @@ from sternpost.protocols.http.addresses import Addresses, Served, names_one_host
 from sternpost.protocols.http.headers import RequestHeaders, read_headers
 from sternpost.protocols.http.health import health_pages
 from sternpost.protocols.http.messages import Receive, Scope, Send, closing
-from sternpost.protocols.http.mounts import Asgi, mounted
+from sternpost.protocols.http.mounts import Asgi, Mount
 from sternpost.protocols.http.observed import observe
+from sternpost.protocols.http.prefix import without_prefix
 from sternpost.protocols.rest.docs import Docs
 from sternpost.protocols.rest.rest import Rest
 from sternpost.settings import Settings, load_settings
@@ -43,6 +45,15 @@ IDS_WOULD_CHANGE = (
     "The contract turns integer keys of the database into encrypted ids, and the ids change with the secret key. "
     "Set STERNPOST_SECRET_KEY to at least 32 random bytes "
     "(for example the output of: openssl rand -hex 32), and never change it."
+)
+
+NO_LIFESPAN = (
+    "Pass lifespan=app.lifespan to the outer application, so that it is started before the first request and "
+    "stopped at the end"
+)
+OTHER_LOOP = (
+    "The application was started by a request in another event loop, and its connections belong to that loop. "
+    f"{NO_LIFESPAN}; in tests, use sternpost.testing.Client, or `with TestClient(outer) as client:`"
 )
 
 D = TypeVar("D", bound=Database)
@@ -55,8 +66,8 @@ class Sternpost:
         contract: what to serve. It is compiled here; a contract with mistakes raises `ContractError`.
         services: modules (or functions) with `@implements`.
         settings: by default read from the environment when the application starts.
-        mounts: other ASGI applications by path prefix. They run outside the pipeline: no policy, no limit, only a log
-            line.
+        mounts: other ASGI applications by path prefix. They run outside the pipeline: no policy, no limit, only log
+            lines. They are started and stopped with this one.
         storage, authenticator, clock, new_id, write_log: replaced in tests; by default what the settings say.
     """
 
@@ -84,6 +95,8 @@ class Sternpost:
         self._new_id = new_id
         self._write_log = write_log
         self._running: Running | None = None
+        self._starting: asyncio.Task[Running] | None = None
+        self._stopped = False
 
     @property
     def plan(self) -> Plan:
@@ -116,7 +129,29 @@ class Sternpost:
         return self._running
 
     async def start(self) -> Running:
-        """Opens the database and builds everything that requests need. An unavailable database is no error."""
+        """Opens the database, builds everything that requests need, and starts the mounted applications. An unavailable
+        database is no error.
+
+        Raises:
+            StartupError: a setting is wrong or unsafe, or a mounted application does not start.
+        """
+        return await self._start(Running)
+
+    @asynccontextmanager
+    async def lifespan(self, outer: object = None) -> AsyncGenerator[None]:
+        """Starts the application for the time of an outer one that mounts it:
+        `Starlette(routes=[Mount("/shop", app)], lifespan=app.lifespan)`.
+
+        Args:
+            outer: the outer application, which Starlette and FastAPI pass; it is not used.
+        """
+        await self.start()
+        try:
+            yield
+        finally:
+            await self.stop()
+
+    async def _start(self, kind: type[Running]) -> Running:
         settings = self.settings
         if self.plan.hides_keys and not settings.keeps_secrets and settings.production:
             raise StartupError(IDS_WOULD_CHANGE)
@@ -145,8 +180,36 @@ class Sternpost:
                 "warning", "Ids will change at every start, because no secret key is set", reason=IDS_WOULD_CHANGE
             )
         runtime = self._runtime(settings, storage, authenticator)
-        self._running = Running(self, runtime, settings, log, self._older(settings, runtime, log))
-        return self._running
+        running = self._running = kind(self, runtime, settings, log, self._older(settings, runtime, log))
+        self._stopped = False
+        try:
+            await running.start_mounts()
+        except BaseException:
+            await self.stop()
+            self._stopped = False  # it may be tried again
+            raise
+        return running
+
+    async def _start_by_request(self) -> Running:
+        """Starts an application that no lifespan event reached: outer applications do not pass it on. Requests that come
+        meanwhile wait for the same start; after one that failed, the next request tries again.
+
+        Raises:
+            RuntimeError: it has been stopped, or another event loop is starting it.
+            StartupError: as `start`.
+        """
+        if self._stopped:
+            raise RuntimeError("The application has been stopped, and answers no more requests")
+        if self._starting is None:
+            self._starting = asyncio.create_task(self._start(StartedByRequest))
+        elif self._starting.get_loop() is not asyncio.get_running_loop():
+            raise RuntimeError(OTHER_LOOP)
+        starting = self._starting
+        try:
+            return await asyncio.shield(starting)  # who no longer waits does not take it from the others
+        finally:
+            if starting.done() and self._starting is starting:
+                self._starting = None
 
     def _older_plans(self) -> list[Plan]:
         return [version.plan for version in self.compiled.older]
@@ -188,6 +251,8 @@ class Sternpost:
         """Closes what `start` opened."""
         running, self._running = self._running, None
         if running is not None:
+            self._stopped = True
+            await running.stop_mounts()
             await running.runtime.authenticator.close()
             await running.runtime.storage.close()
 
@@ -253,7 +318,8 @@ class Sternpost:
         if scope["type"] == "http":
             self.in_flight += 1
             try:
-                await self.running.serve(scope, receive, send)
+                running = self._running or await self._start_by_request()
+                await running.serve(scope, receive, send)
             finally:
                 self.in_flight -= 1
         elif scope["type"] == "lifespan":
@@ -286,6 +352,7 @@ class Running:
         self.runtime = runtime
         self.settings = settings
         self.log = log
+        self._root_path = settings.root_path
         self.closing = False
         """Whether answers end their connection."""
         storage = runtime.storage
@@ -295,11 +362,12 @@ class Running:
         plans = (runtime.plan, *(version.plan for version in older))
         docs = Docs(plans, openapi).addresses() if settings.docs else {}
         versions = [Rest(version, max_body_bytes=settings.max_body_bytes) for version in (runtime, *older)]
+        self.mounts = [Mount(prefix, mount) for prefix, mount in app.mounts.items()]
         self.addresses = Addresses(
             {**docs, **health_pages(self.readiness)},
             [
                 *((version.router.base, version) for version in versions),
-                *((prefix, mounted(prefix, mount)) for prefix, mount in app.mounts.items()),
+                *((mount.prefix, mount) for mount in self.mounts),
             ],
         )
         self._cors: Served | None = None
@@ -310,6 +378,9 @@ class Running:
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one request, and observes it from start to end."""
+        root: str = scope.get("root_path") or self._root_path
+        if root:
+            scope = without_prefix(scope, root, self.addresses.serves)
         headers = read_headers(scope)
         observation = observe(self.log, self.runtime.clock, scope, headers)
         try:
@@ -323,5 +394,40 @@ class Running:
             return without_host
         return self._cors or self.addresses.find(scope["path"])
 
+    async def start_mounts(self) -> None:
+        """Starts the mounted applications. Raises `StartupError` where one does not start."""
+        for mount in self.mounts:
+            reason = await mount.start()
+            if reason is not None:
+                self.log.event(
+                    "info", "A mounted application takes no lifespan events", mount=mount.prefix, reason=reason
+                )
+
+    async def stop_mounts(self) -> None:
+        """Stops those that were started, the last first."""
+        for mount in reversed(self.mounts):
+            reason = await mount.stop()
+            if reason is not None:
+                self.log.event(
+                    "error", "A mounted application did not stop as it should", mount=mount.prefix, reason=reason
+                )
+
     def _unhealthy(self, name: str, reason: str) -> None:
         self.log.event("warning", f"{name} is unhealthy", check=name, reason=reason)
+
+
+class StartedByRequest(Running):
+    """An application that its first request has started, because no lifespan event did. It answers in the event loop of
+    that request only, to which its connections belong."""
+
+    def __init__(
+        self, app: Sternpost, runtime: Runtime, settings: Settings, log: Log, older: Sequence[Runtime] = ()
+    ) -> None:
+        super().__init__(app, runtime, settings, log, older)
+        self._loop = asyncio.get_running_loop()
+        log.event("warning", "Started by the first request, because no lifespan event came", fix=NO_LIFESPAN)
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if asyncio.get_running_loop() is not self._loop:
+            raise RuntimeError(OTHER_LOOP)
+        await super().serve(scope, receive, send)

@@ -161,7 +161,7 @@ class Supervisor:
         ours.setblocking(False)
         descriptors = (slot.listener.fileno(), theirs.fileno())
         options = zip(("--listener", "--link"), map(str, descriptors), strict=True)
-        address = ("--host", self.settings.host, "--port", str(self.port))
+        address = ("--host", self.settings.host, "--port", str(self.port), "--root-path", self.settings.root_path)
         command = ("-m", "sternpost", "worker", self.app, *address, *(part for option in options for part in option))
         try:
             process = await asyncio.create_subprocess_exec(

@@ -6,7 +6,7 @@ import os
 import secrets
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
@@ -14,7 +14,7 @@ from sternpost.app.drivers import check_database_url, make_authenticator
 from sternpost.auth.jwt import SUBJECT_MAX, make_token
 from sternpost.clock import SystemClock
 from sternpost.errors import InvalidCredentials, StartupError
-from sternpost.settings import Settings, load_settings, secret_weakness
+from sternpost.settings import Settings, checked_root_path, load_settings, secret_weakness
 
 if TYPE_CHECKING:
     from sternpost.app.application import Sternpost
@@ -28,13 +28,19 @@ def configure(
     host: str | None = None,
     port: int | None = None,
     workers: int | None = None,
+    root_path: str | None = None,
     serving: bool = True,
 ) -> Settings:
     """The settings in force, given to the application. Options of the command come before the environment."""
     settings = development_settings(serving=serving)
     check_database_url(settings)
     options = {"host": host, "port": port, "workers": workers}
-    given = {name: value for name, value in options.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
+    if root_path is not None:
+        try:
+            given["root_path"] = checked_root_path(root_path)
+        except ValueError as error:
+            raise StartupError(f"--root-path: {error}") from error
     settings = settings.model_copy(update=given)
     application.use(settings)
     return settings

@@ -90,6 +90,10 @@ def serve(
     workers: Annotated[
         int | None, typer.Option(help="Number of worker processes (STERNPOST_WORKERS)", min=1, max=512)
     ] = None,
+    root_path: Annotated[
+        str | None,
+        typer.Option(help="Prefix that the service is reached below, such as /shop (STERNPOST_ROOT_PATH)"),
+    ] = None,
     create_schema: Annotated[
         bool, typer.Option("--create-schema", help="Create the schema first, as `migrate apply` does")
     ] = False,
@@ -105,7 +109,7 @@ def serve(
 
     name = application_name(app)
     application = load_application(name)
-    settings = configure(application, host=host, port=port, workers=workers)
+    settings = configure(application, host=host, port=port, workers=workers, root_path=root_path)
     if create_schema:
         make_schema(application, settings, name)
     if settings.workers == 1:
@@ -120,6 +124,7 @@ def worker(
     port: Annotated[int, typer.Option()],
     listener: Annotated[int, typer.Option(help="File descriptor of the socket to accept from")],
     link: Annotated[int, typer.Option(help="File descriptor of the connection to the supervisor")],
+    root_path: Annotated[str, typer.Option()] = "",
 ) -> None:
     """A worker of `serve --workers`; started only by the supervisor."""
     from sternpost.app.worker import Link, inherited
@@ -131,7 +136,7 @@ def worker(
     from sternpost.cli.configuration import configure
 
     application = load_application(app)
-    settings = configure(application, host=host, port=port)
+    settings = configure(application, host=host, port=port, root_path=root_path)
     sys.exit(
         run(
             application,

@@ -37,6 +37,10 @@ class Addresses:
                 return served
         return nothing_here
 
+    def serves(self, path: str) -> bool:
+        """Whether anybody answers at an address."""
+        return self.find(path) is not nothing_here
+
     async def __call__(
         self, scope: Scope, receive: Receive, send: Send, headers: RequestHeaders, observation: Observation
     ) -> None:

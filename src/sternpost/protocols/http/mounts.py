@@ -1,27 +1,128 @@
-"""Other ASGI applications below a prefix. They run outside the pipeline: no policy, no limit, only a log line."""
+"""Other ASGI applications below a prefix. They run outside the pipeline: no policy, no limit, only log lines."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from sternpost.protocols.http.addresses import Served
+from sternpost.errors import StartupError
+from sternpost.protocols.http.errors import encode_error
 from sternpost.protocols.http.headers import RequestHeaders
-from sternpost.protocols.http.messages import Receive, Scope, Send
+from sternpost.protocols.http.messages import ABORT, SECURE, Receive, Scope, Send, send_response
 from sternpost.protocols.http.observed import watching
+from sternpost.protocols.http.prefix import with_prefix
 from sternpost.telemetry.observation import Observation
 
 Asgi = Callable[[Scope, Receive, Send], Any]
 
+END_SECONDS = 5.0
+"""How long an application may take to return once it has said that its shutdown is complete."""
 
-def mounted(prefix: str, app: Asgi) -> Served:
-    """The application, which is told the prefix as its root path."""
-    root = prefix.rstrip("/")
 
-    async def served(
-        scope: Scope, receive: Receive, send: Send, headers: RequestHeaders, observation: Observation
+class Mount:
+    """An application, which is told its prefix as its root path, and when the service starts and stops.
+
+    Args:
+        prefix: as in `Sternpost(mounts=…)`.
+    """
+
+    def __init__(self, prefix: str, app: Asgi) -> None:
+        self.prefix = prefix
+        self._app = app
+        self._root = prefix.rstrip("/")
+        self._state: dict[str, Any] = {}
+        self._inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._answer: asyncio.Future[Any] | None = None
+        self._task: asyncio.Task[Any] | None = None
+
+    # -- requests
+
+    async def __call__(
+        self, scope: Scope, receive: Receive, send: Send, headers: RequestHeaders, observation: Observation
     ) -> None:
-        below = {**scope, "root_path": scope.get("root_path", "") + root}
-        await app(below, receive, watching(below, send, observation))
+        """Hands a request on. What the application raises is logged, and answered as long as that is possible."""
+        below = {**with_prefix(scope), "root_path": scope.get("root_path", "") + self._root}
+        if self._task is not None:
+            below["state"] = dict(self._state)
+        complete = False
 
-    return served
+        async def sending(message: Any) -> None:
+            nonlocal complete
+            await send(message)
+            complete = message["type"] == "http.response.body" and not message.get("more_body", False)
+
+        try:
+            await self._app(below, receive, watching(below, sending, observation))
+        except Exception as error:
+            observation.log.error(observation, error)
+            if not observation.status:
+                observation.status, more, body = encode_error(None, observation, headers)
+                more.append((b"x-request-id", observation.request_id.encode()))
+                await send_response(scope, send, observation.status, more, body, SECURE)
+                return
+            observation.error_code = "INTERNAL_ERROR"
+            if complete:
+                return  # frameworks answer with their own error, and raise it again for a server to log
+            if scope.get(ABORT) is None:
+                raise  # another server cuts the connection off when the application fails
+            scope[ABORT](receive)
+
+    # -- start and stop (the lifespan of the ASGI specification)
+
+    async def start(self) -> str | None:
+        """Starts the application; why it takes no such events, where that is so.
+
+        Raises:
+            StartupError: it said that its start failed.
+        """
+        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self._state}
+        task = self._task = asyncio.create_task(self._live(scope))
+        answer = await self._tell("lifespan.startup")
+        if answer.get("type") == "lifespan.startup.complete":
+            return None
+        reason = await self._end(END_SECONDS if answer.get("type") == "lifespan.startup.failed" else 0)
+        if answer.get("type") == "lifespan.startup.failed":
+            error = None if task.cancelled() else task.exception()
+            said = reason if error is not None else answer.get("message") or reason  # Starlette sends its whole stack
+            raise StartupError(f"The application mounted at {self.prefix} failed to start: {said}") from error
+        return reason
+
+    async def stop(self) -> str | None:
+        """Stops the application; what went wrong meanwhile, if anything."""
+        if self._task is None:
+            return None
+        answer = await self._tell("lifespan.shutdown")
+        task, reason = self._task, await self._end(END_SECONDS)
+        failed = task.cancelled() or task.exception() is not None
+        if answer.get("type") == "lifespan.shutdown.complete" and not failed:
+            return None
+        return answer.get("message") or reason
+
+    async def _live(self, scope: Scope) -> None:
+        await self._app(scope, self._inbox.get, self._send)
+
+    async def _tell(self, event: str) -> dict[str, Any]:
+        """Sends an event; the answer, which is empty where the application ended without one."""
+        assert self._task is not None, "it was started"
+        self._answer = asyncio.get_running_loop().create_future()
+        self._inbox.put_nowait({"type": event})
+        await asyncio.wait((self._task, self._answer), return_when=asyncio.FIRST_COMPLETED)
+        return self._answer.result() if self._answer.done() else {}
+
+    async def _send(self, message: Any) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result(message)
+
+    async def _end(self, seconds: float) -> str:
+        """Waits until the application returns, or cancels it then; how it ended."""
+        task, self._task = self._task, None
+        assert task is not None, "it was started"
+        await asyncio.wait((task,), timeout=seconds)
+        if not task.done():
+            task.cancel()
+            await asyncio.wait((task,))
+        if task.cancelled():
+            return "it did not return"
+        error = task.exception()
+        return "it returned at once" if error is None else f"it raised {type(error).__name__}: {error}"

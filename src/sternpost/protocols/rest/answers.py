@@ -13,6 +13,7 @@ from sternpost.pipeline.call import Answer
 from sternpost.plan.model import OperationPlan
 from sternpost.protocols.http.headers import RequestHeaders
 from sternpost.protocols.http.messages import ENCODING, JSON, Header, Scope
+from sternpost.protocols.http.prefix import prefix_of
 from sternpost.protocols.rest.batch import encode_results
 from sternpost.protocols.rest.conditions import entity_tag, not_modified
 from sternpost.telemetry.observation import Observation
@@ -51,7 +52,7 @@ def encode(
             return 304, [(b"etag", tag)], b""
         data = orjson.Fragment(content)
     if operation.kind == "create" and answer.document is not None:
-        headers.append((b"location", f"{operation.path}/{answer.document['id']}".encode()))
+        headers.append((b"location", f"{prefix_of(scope)}{operation.path}/{answer.document['id']}".encode()))
     return operation.status, headers, orjson.dumps({"data": data, "meta": meta}, option=ENCODING)
 
 
@@ -59,6 +60,8 @@ def _link(scope: Scope, cursor: str) -> Header:
     """The address of the next page (RFC 8288): the same list from behind this one."""
     query: bytes = scope["query_string"]
     path: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
+    if prefix := prefix_of(scope):
+        path = prefix.encode() + path
     start = _list_address(path, query) if len(query) <= KEPT_BYTES_MAX else _list_address.__wrapped__(path, query)
     return b"link", b'%s%s>; rel="next"' % (start, cursor.encode())
 

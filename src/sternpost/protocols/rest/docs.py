@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import html
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -16,6 +17,7 @@ from sternpost.plan.model import Plan
 from sternpost.protocols.http.addresses import Served, only_read
 from sternpost.protocols.http.headers import RequestHeaders
 from sternpost.protocols.http.messages import JSON, Header, Receive, Scope, Send, send_response
+from sternpost.protocols.http.prefix import prefix_of
 from sternpost.telemetry.observation import Observation
 
 PAGE_POLICY = (
@@ -25,7 +27,7 @@ PAGE_POLICY = (
 )
 _TYPES = {"js": b"text/javascript; charset=utf-8", "css": b"text/css; charset=utf-8"}
 _ASSETS = ("swagger-ui-bundle.js", "swagger-ui.css", "start.js")
-_PREFIX = "/docs/assets/"
+_ASSETS_PATH = "/docs/assets/"
 
 
 class Docs:
@@ -40,18 +42,20 @@ class Docs:
         newest, *older = plans
         self.describe = describe
         self.plans = {"/openapi.json": newest}
-        self.pages = {"/docs": _page(newest.title, "/openapi.json", [])}
-        self._documents: dict[str, bytes] = {}
+        self.pages = {"/docs": _Page(newest.title, "/openapi.json")}
+        self._documents: dict[str, Mapping[str, Any]] = {}
+        self._bodies: dict[str, bytes] = {}
+        """What is answered without a prefix. Prefixes can be of any number: for them it is written anew."""
         if older:
-            links = [(plan.api_version, f"/docs/{plan.api_version}") for plan in plans]
+            links = tuple((plan.api_version, f"/docs/{plan.api_version}") for plan in plans)
             self.plans.update({f"{plan.base_path}/openapi.json": plan for plan in plans})
-            self.pages["/docs"] = _page(newest.title, "/openapi.json", links)
+            self.pages["/docs"] = _Page(newest.title, "/openapi.json", links)
             for plan in plans:
-                self.pages[f"/docs/{plan.api_version}"] = _page(newest.title, f"{plan.base_path}/openapi.json", links)
+                self.pages[f"/docs/{plan.api_version}"] = _Page(newest.title, f"{plan.base_path}/openapi.json", links)
 
     def addresses(self) -> dict[str, Served]:
         """What is served, by address."""
-        paths = [*self.plans, *self.pages, *(_PREFIX + name for name in _ASSETS)]
+        paths = [*self.plans, *self.pages, *(_ASSETS_PATH + name for name in _ASSETS)]
         return dict.fromkeys(paths, only_read(self.serve))
 
     async def serve(
@@ -61,21 +65,31 @@ class Docs:
         path: str = scope["path"]
         status, more = 200, [JSON, *_headers()]
         if path in self.plans:
-            body = self._document(path)
+            body = self._body(path, prefix_of(scope))
         elif path in self.pages:
-            body = self.pages[path]
+            body = self._body(path, prefix_of(scope))
             policy = (b"content-security-policy", PAGE_POLICY)
             more = [(b"content-type", b"text/html; charset=utf-8"), policy, *_headers()]
         else:
-            status, body, more = _asset_answer(path.removeprefix(_PREFIX), scope["headers"])
+            status, body, more = _asset_answer(path.removeprefix(_ASSETS_PATH), scope["headers"])
         observation.status = status
         await send_response(scope, send, status, more, body)
 
-    def _document(self, path: str) -> bytes:
+    def _body(self, path: str, prefix: str) -> bytes:
+        """A page or a document, whose addresses are below the prefix."""
+        found = None if prefix else self._bodies.get(path)
+        if found is None:
+            page = self.pages.get(path)
+            found = page.written(prefix) if page is not None else self._document(path, prefix)
+            if not prefix:
+                self._bodies[path] = found
+        return found
+
+    def _document(self, path: str, prefix: str) -> bytes:
         found = self._documents.get(path)
         if found is None:
-            found = self._documents[path] = orjson.dumps(self.describe(self.plans[path]))
-        return found
+            found = self._documents[path] = self.describe(self.plans[path])
+        return orjson.dumps({**found, "servers": [{"url": prefix}]} if prefix else found)
 
 
 def _asset_answer(name: str, request: Iterable[Header]) -> tuple[int, bytes, list[Header]]:
@@ -96,22 +110,35 @@ def _asset(name: str) -> tuple[bytes, bytes]:
     return body, f'"{hashlib.sha256(body).hexdigest()[:32]}"'.encode()
 
 
-def _page(title: str, description: str, versions: Sequence[tuple[str, str]]) -> bytes:
-    links = " · ".join(f'<a href="{address}">{name}</a>' for name, address in versions)
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """The documentation page of a version, by the address of its OpenAPI document, and those of all versions."""
+
+    title: str
+    description: str
+    versions: tuple[tuple[str, str], ...] = ()
+
+    def written(self, prefix: str) -> bytes:
+        """The page, whose addresses are below the prefix."""
+        return _html(self, html.escape(prefix))
+
+
+def _html(page: _Page, prefix: str) -> bytes:
+    links = " · ".join(f'<a href="{prefix}{address}">{name}</a>' for name, address in page.versions)
     choice = f"<nav>Versions: {links}</nav>\n" if links else ""
     return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{html.escape(title)} – API</title>
+<title>{html.escape(page.title)} – API</title>
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="{_PREFIX}swagger-ui.css">
+<link rel="stylesheet" href="{prefix}{_ASSETS_PATH}swagger-ui.css">
 </head>
 <body>
-{choice}<div id="swagger-ui" data-url="{description}"></div>
-<script src="{_PREFIX}swagger-ui-bundle.js"></script>
-<script src="{_PREFIX}start.js"></script>
+{choice}<div id="swagger-ui" data-url="{prefix}{page.description}"></div>
+<script src="{prefix}{_ASSETS_PATH}swagger-ui-bundle.js"></script>
+<script src="{prefix}{_ASSETS_PATH}start.js"></script>
 </body>
 </html>
 """.encode()
