@@ -42,8 +42,8 @@ class Outside(Client):
 async def client(
     request: pytest.FixtureRequest, make_settings: Callable[..., Settings], log_lines: LogLines
 ) -> AsyncIterator[Client]:
-    app: Any = Sternpost(contract, services=[services], settings=make_settings(), write_log=log_lines)
-    async with Outside(Below(app, request.param)) as client:  # pyright: ignore[reportArgumentType]
+    app = Sternpost(contract, services=[services], settings=make_settings(), write_log=log_lines)
+    async with Outside(app, outer=Below(app, request.param)) as client:
         yield client
 
 
@@ -100,8 +100,8 @@ async def test_health_and_the_documentation(client: Client) -> None:
 
 @pytest.mark.parametrize("style", STYLES)
 async def test_older_versions(style: str, make_settings: Callable[..., Settings], log_lines: LogLines) -> None:
-    app: Any = Sternpost(versioned(), services=SERVICES, settings=make_settings(), write_log=log_lines)
-    async with Outside(Below(app, style)) as client:  # pyright: ignore[reportArgumentType]
+    app = Sternpost(versioned(), services=SERVICES, settings=make_settings(), write_log=log_lines)
+    async with Outside(app, outer=Below(app, style)) as client:
         made = await client.post("/api/v1/people", json={**NEW, "jobs": []})
         assert made.headers["location"] == f"{WRITTEN}/api/v1/people/{made.data['id']}"
         assert (await client.get(f"/api/v2/people/{made.data['id']}")).status == 200
@@ -159,7 +159,7 @@ async def test_the_first_request_starts_an_application_that_nobody_started(
     make_settings: Callable[..., Settings], log_lines: LogLines
 ) -> None:
     app = Sternpost(contract, services=[services], settings=make_settings(), write_log=log_lines)
-    caller: Any = Caller(Starlette(routes=[Mount("/shop", app)]), app)
+    caller = Client(app, outer=Starlette(routes=[Mount("/shop", app)]))
     try:
         answers = await asyncio.gather(*(caller.get("/shop/health") for _ in range(5)))
         assert [answer.status for answer in answers] == [200] * 5
@@ -176,7 +176,7 @@ async def test_the_first_request_starts_an_application_that_nobody_started(
 
 async def test_a_request_that_gives_up_does_not_stop_the_start(make_settings: Callable[..., Settings]) -> None:
     app = Sternpost(contract, services=[services], settings=make_settings())
-    caller: Any = Caller(app, app)
+    caller = Client(app)  # which starts nothing outside a block
     first = asyncio.ensure_future(caller.get("/health"))
     await asyncio.sleep(0)
     first.cancel()
@@ -196,7 +196,7 @@ async def test_a_start_that_fails_is_tried_again_by_the_next_request(make_settin
     app = Sternpost(
         contract, services=[services], settings=make_settings(), mounts={"/old": Starlette(lifespan=lifespan)}
     )
-    caller: Any = Caller(app, app)
+    caller = Client(app)  # which starts nothing outside a block
     with pytest.raises(StartupError, match=r"mounted at /old failed to start.*not yet"):
         await caller.get("/health")
     assert (await caller.get("/health")).status == 200
@@ -208,16 +208,8 @@ async def test_the_lifespan_of_an_outer_application(make_settings: Callable[...,
     outer = Starlette(routes=[Mount("/shop", app)], lifespan=app.lifespan)
     async with outer.router.lifespan_context(outer):
         assert app.started
-        assert (await Caller(outer, app).get("/shop/health")).status == 200
+        assert (await Client(app, outer=outer).get("/shop/health")).status == 200
     assert not app.started
-
-
-class Caller(Client):
-    """Calls an application that something else has started, or nothing."""
-
-    def __init__(self, outer: Any, app: Sternpost) -> None:
-        super().__init__(app)
-        self.app = outer
 
 
 async def fails(request: Request) -> PlainTextResponse:
@@ -261,17 +253,17 @@ async def test_what_a_mounted_application_is_given_and_raises(
     style: str, make_settings: Callable[..., Settings], log_lines: LogLines
 ) -> None:
     inner = Inner()
-    app: Any = Sternpost(
+    app = Sternpost(
         contract,
         services=[services],
         settings=make_settings(),
         mounts={"/inner": inner.app, "/plain": plain},
         write_log=log_lines,
     )
-    kind = Client if style == "plainly" else Outside
-    async with kind(app if style == "plainly" else Below(app, style)) as client:  # pyright: ignore[reportArgumentType]
+    below = style != "plainly"
+    async with Outside(app, outer=Below(app, style)) if below else Client(app) as client:
         assert inner.events == ["start"]
-        outside = "" if style == "plainly" else PREFIX
+        outside = PREFIX if below else ""
         assert (await client.get("/inner/state")).content.decode() == f"state {outside}/inner/state"
         assert (await client.get("/inner/fails")).status == 500
         assert_logged(log_lines, "LookupError", "in fails")

@@ -15,7 +15,7 @@ PREFIX = "/shop/é"
 
 
 class Below:
-    """The application as whoever calls it under a prefix calls it. Everything else is the application's own.
+    """The application as whoever calls it under a prefix calls it.
 
     Args:
         style: "included" where the path holds the prefix, as the ASGI specification says; "stripped" where it does not;
@@ -28,9 +28,6 @@ class Below:
         self.prefix = prefix
         route = "/{first}/{second}" if style == "parameter" else prefix
         self.outer = Starlette(routes=[Mount(route, app)])
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.app, name)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         sent = quote(scope["path"], "/%$")

@@ -13,6 +13,7 @@ import orjson
 from sternpost.app.application import Sternpost
 from sternpost.auth.jwt import make_token
 from sternpost.errors import StartupError
+from sternpost.protocols.http.mounts import Asgi
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,12 @@ class Client:
     Args:
         app: the application.
         create_schema: whether to create the database's schema first.
+        outer: an ASGI application that mounts it; requests go there. Its own lifespan does not run.
     """
 
-    def __init__(self, app: Sternpost, *, create_schema: bool = True) -> None:
+    def __init__(self, app: Sternpost, *, create_schema: bool = True, outer: Asgi | None = None) -> None:
         self.app = app
+        self.outer = outer
         self.create_schema = create_schema
 
     async def __aenter__(self) -> Self:
@@ -147,7 +150,7 @@ class Client:
         async def send(message: Any) -> None:
             messages.append(message)
 
-        await self.app(scope, receive, send)
+        await (self.outer or self.app)(scope, receive, send)
         start = messages[0]
         received = {name.decode("latin-1"): value.decode("latin-1") for name, value in start["headers"]}
         return Response(start["status"], received, b"".join(message.get("body", b"") for message in messages[1:]))
