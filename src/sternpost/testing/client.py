@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import unquote
 
 import orjson
 
@@ -112,29 +113,36 @@ class Client:
         json: Any = None,
         content: bytes | None = None,
         token: str | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
     ) -> Response:
-        """One request. `json` is sent as JSON, `content` as it is; `token` as a bearer token."""
+        """One request. `json` is sent as JSON, `content` as it is; `token` as a bearer token.
+
+        `headers` replace those that would be sent by themselves; as pairs, one can be sent several times.
+        """
         path, _, query = url.partition("?")
-        sent = {"host": "test", **{name.lower(): value for name, value in (headers or {}).items()}}
+        pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
+        sent = [(name.lower(), value) for name, value in pairs]
         body = content if content is not None else b"" if json is None else orjson.dumps(json)
+        defaults = {"host": "test"}
         if json is not None:
-            sent.setdefault("content-type", "application/json")
+            defaults["content-type"] = "application/json"
         if token is not None:
-            sent.setdefault("authorization", f"Bearer {token}")
+            defaults["authorization"] = f"Bearer {token}"
+        given = {name for name, _ in sent}
+        sent = [*((name, value) for name, value in defaults.items() if name not in given), *sent]
         scope: dict[str, Any] = {
             "type": "http",
             "asgi": {"version": "3.0"},
             "http_version": "1.1",
             "method": method,
             "scheme": "http",
-            "path": path,
+            "path": unquote(path),
             "raw_path": path.encode(),
             "query_string": query.encode(),
             "root_path": "",
             "client": ("127.0.0.1", 1),
             "server": ("test", 80),
-            "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in sent.items()],
+            "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in sent],
         }
         messages: list[dict[str, Any]] = []
 

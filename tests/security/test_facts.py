@@ -1,0 +1,178 @@
+"""What a policy looks at in other rows is there for the caller alone: nothing of deleted rows, or of other tenants."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from sternpost import (
+    Browse,
+    Contract,
+    Create,
+    Delete,
+    One,
+    Read,
+    Resource,
+    Settings,
+    Sternpost,
+    Update,
+    authenticated,
+    field,
+    one,
+    public,
+    this,
+)
+from sternpost.testing import Client
+
+V1 = "/api/v1"
+
+
+class Firm(Resource, prefix="fir"):
+    name: str = field(default="")
+
+    create = Create(allow=public)
+
+
+class Area(Resource, prefix="are", tenant="firm_id", soft_delete=True):
+    firm: One[Firm]
+    open: bool = field(default=True)
+
+    read = Read(allow=authenticated)
+    create = Create(allow=authenticated)
+    delete = Delete(allow=authenticated)
+
+
+class Project(Resource, prefix="prj", tenant="firm_id", soft_delete=True, owner="lead"):
+    firm: One[Firm]
+    lead: str
+    area: One[Area] | None = one(on_delete="set_null")
+
+    read = Read(allow=authenticated)
+    create = Create(allow=authenticated)
+    delete = Delete(allow=authenticated)
+
+
+class Task(Resource, prefix="tsk", tenant="firm_id"):
+    """What a policy looks at is one reference away, or two."""
+
+    firm: One[Firm]
+    project: One[Project]
+    text: str = field(default="")
+
+    browse = Browse(allow=this.project.is_owner)
+    read = Read(allow=this.project.is_owner)
+    create = Create(allow=this.project.is_owner)
+    update = Update(allow=this.project.is_owner)
+    delete = Delete(allow=this.project.area.open.eq(True))
+
+
+class Memo(Resource, prefix="mem"):
+    """Nobody's, about what is a tenant's."""
+
+    project: One[Project]
+
+    read = Read(allow=public)
+    create = Create(allow=this.project.area.open.eq(True))
+
+
+class People:
+    """The same person in two firms, with an area and a project in each."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.tokens: list[str] = []
+        self.areas: list[str] = []
+        self.projects: list[str] = []
+
+    async def fill(self) -> None:
+        for _ in range(2):
+            firm = await self.made("firms", None)
+            self.tokens.append(self.client.token("ada", tenant=firm))
+            self.areas.append(await self.made("areas", self.tokens[-1]))
+            values = {"lead": "ada", "areaId": self.areas[-1]}
+            self.projects.append(await self.made("projects", self.tokens[-1], **values))
+
+    async def made(self, path: str, token: str | None, **body: Any) -> str:
+        answer = await self.client.post(f"{V1}/{path}", json=body, token=token)
+        assert answer.status == 201, answer.content
+        return answer.data["id"]
+
+    async def delete_behind(self, table: str) -> None:
+        """Marks the rows of a table as deleted, behind the back of what refers to them."""
+        async with self.client.app.data(tenants="all") as db:
+            assert await db.execute(f"update {table} set deleted_at = :at", at=datetime(2026, 1, 1, tzinfo=UTC)) == 2
+
+
+@pytest.fixture
+async def people(make_settings: Callable[..., Settings]) -> AsyncIterator[People]:
+    contract = Contract("work", resources=[Firm, Area, Project, Task, Memo])
+    async with Client(Sternpost(contract, settings=make_settings(), write_log=lambda line: None)) as client:
+        found = People(client)
+        await found.fill()
+        yield found
+
+
+async def created(people: People, path: str, project: str) -> list[tuple[int, str]]:
+    """What a creation is told, alone and in a batch."""
+    body = {"projectId": project}
+    steps = [{"operation": f"{path}.create", "body": body}]
+    answers = [
+        await people.client.post(f"{V1}/{path}", json=body, token=people.tokens[0]),
+        await people.client.post(f"{V1}/$batch", json={"operations": steps}, token=people.tokens[0]),
+    ]
+    return [(answer.status, "" if answer.status < 300 else answer.error["code"]) for answer in answers]
+
+
+@pytest.mark.parametrize("path", ["tasks", "memos"])
+async def test_a_creation_is_not_allowed_by_a_row_of_another_tenant(people: People, path: str) -> None:
+    assert [status for status, _ in await created(people, path, people.projects[0])] == [201, 200]
+    refused = [(403, "FORBIDDEN")] * 2
+    assert await created(people, path, people.projects[1]) == refused
+    assert await created(people, path, "prj_" + "0" * 32) == refused, "and is told the same of none"
+
+
+@pytest.mark.parametrize("path", ["tasks", "memos"])
+async def test_a_creation_is_not_allowed_by_a_deleted_row(people: People, path: str) -> None:
+    gone = people.projects[0]
+    assert (await people.client.delete(f"{V1}/projects/{gone}", token=people.tokens[0])).status == 204
+    assert await created(people, path, gone) == [(403, "FORBIDDEN")] * 2
+
+
+async def test_a_creation_is_not_allowed_by_what_is_behind_a_deleted_row(people: People) -> None:
+    """The second step of a path: the project is there, its area is not."""
+    await people.delete_behind("areas")
+    assert await created(people, "memos", people.projects[0]) == [(403, "FORBIDDEN")] * 2
+    assert [status for status, _ in await created(people, "tasks", people.projects[0])] == [201, 200]
+
+
+async def test_a_row_is_not_shown_or_changed_for_what_a_deleted_row_says(people: People) -> None:
+    client, token = people.client, people.tokens[0]
+    task = await people.made("tasks", token, projectId=people.projects[0])
+    url = f"{V1}/tasks/{task}"
+    assert (await client.get(url, token=token)).status == 200
+    assert len((await client.get(f"{V1}/tasks", token=token)).data) == 1
+    await people.delete_behind("areas")
+    assert (await client.delete(url, token=token)).status == 403
+    await people.delete_behind("projects")
+    for method, body in (("GET", None), ("PATCH", {"text": "x"}), ("DELETE", None)):
+        assert (await client.request(method, url, json=body, token=token)).status == 404, method
+    assert (await client.get(f"{V1}/tasks", token=token)).json()["meta"]["totalCount"] == 0
+
+
+async def test_a_row_is_not_shown_or_changed_for_what_another_tenants_says(people: People) -> None:
+    client, token = people.client, people.tokens[0]
+    task = await people.made("tasks", token, projectId=people.projects[0])
+    async with client.app.data(tenants="all") as db:  # behind the back of the references
+        ours, theirs = [await db.table(Project).get(project) for project in people.projects]
+        await db.execute(
+            "update projects set firm_id = :firm where id = :id",
+            firm=theirs.firm_id.removeprefix("fir_"),
+            id=ours.id.removeprefix("prj_"),
+        )
+    for method, body in (("GET", None), ("PATCH", {"text": "x"}), ("DELETE", None)):
+        answer = await client.request(method, f"{V1}/tasks/{task}", json=body, token=token)
+        assert answer.status == 404, (method, answer.content)
+    assert (await client.get(f"{V1}/tasks", token=token)).data == []
