@@ -140,13 +140,22 @@ class Removal:
             await self.session.run(statements.undelete(resource.name), {KEY: key})
         except ConstraintFailed as failure:
             raise client_error(failure, resource) from failure
+        await self._restore_along(resource, key, deleted_at)
+        return True
+
+    async def _restore_along(self, resource: ResourcePlan, key: Any, deleted_at: Any) -> None:
+        """Restores what was deleted with a row, or with what the row owns, as `_release` has found it."""
         every = self.session.statements.of(EVERY_ROW)
         for other, field in self.plan.referrers[resource.name]:
             if field.on_delete == "cascade" and other.soft_delete:
                 bound = {KEY: key, AT: deleted_at}
                 for found in await self.session.keys(every.deleted_along(other.name, field.name), bound):
                     await self._restore(every, other, found)
-        return True
+        for relation in resource.owned_relations:
+            if self.plan.referrers[relation.target]:
+                items = every.referring(relation.target, relation.remote_field)
+                for item in await self.session.keys(items, self._among([key])):
+                    await self._restore_along(self.plan.by_name[relation.target], item, deleted_at)
 
     # -- parts
 
