@@ -15,6 +15,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 from tests.support.rounds import rounds
 from tests.support.server import Process, pending, send, wait_until
 from tests.support.supervised import SERVICE, alive, children, lines, pids, supervised, wait_for_lines, who
@@ -75,6 +77,65 @@ def test_each_worker_serves_and_all_see_the_same_sqlite_file(tmp_path: Path) -> 
         assert server.stop() == 0
         assert not any(alive(pid) for pid in seen)
         assert len(lines(server, "Stopped")) == 3
+
+
+SECRETS = {
+    "none": {"STERNPOST_JWT_SECRET": "", "STERNPOST_JWT_JWKS_URL": "http://127.0.0.1:9/keys"},
+    "the one of development": {"STERNPOST_JWT_SECRET": "", "STERNPOST_ENV": "development"},
+    "a secret key": {
+        "STERNPOST_JWT_SECRET": "",
+        "STERNPOST_JWT_JWKS_URL": "http://127.0.0.1:9/keys",
+        "STERNPOST_SECRET_KEY": "workers-5d1c0f7e2b9a4863c1e0d7f2",
+    },
+}
+
+
+def cursors_of(server: Process, workers: set[int]) -> dict[int, str]:
+    """What each of the workers calls the same position of the same list, and whether it takes what the others say."""
+    found: dict[int, str] = {}
+
+    def ask() -> bool:
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)) as connection:
+            worker = send(connection, "POST", "/api/v1/notes/who")[1]["data"]["pid"]
+            status, page = send(connection, "GET", "/api/v1/notes?pageSize=1")
+            assert status == 200
+            found[worker] = page["meta"]["nextCursor"]
+            for cursor in set(found.values()):
+                status, page = send(connection, "GET", f"/api/v1/notes?pageSize=1&cursor={cursor}")
+                assert (status, len(page.get("data", ()))) == (200, 1), page
+        return workers <= set(found)
+
+    wait_until(ask)
+    return {worker: found[worker] for worker in workers}
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_a_cursor_of_one_worker_is_one_of_all(tmp_path: Path, secret: str) -> None:
+    """Also where nothing is configured that they have in common, and of those that come later."""
+    with supervised(tmp_path, **SECRETS[secret]) as server:
+        for text in ("a", "b"):
+            assert server.request("POST", "/api/v1/notes", {"text": text})[0] == 201
+        first = pids(server)
+        cursors = set(cursors_of(server, set(first.values())).values())
+        assert len(cursors) == 1
+        os.kill(first[1], signal.SIGKILL)
+        wait_for_lines(server, "Worker started", 3)
+        second = pids(server)
+        assert second[1] != first[1]
+        assert set(cursors_of(server, set(second.values())).values()) == cursors
+        assert server.stop() == 0
+
+
+def test_a_service_without_a_secret_makes_one_at_each_start(tmp_path: Path) -> None:
+    cursors: list[set[str]] = []
+    for text in ("a", "b", "c"):
+        with supervised(tmp_path, **SECRETS["none"]) as server:
+            server.request("POST", "/api/v1/notes", {"text": text})
+            if text != "a":  # the last of the first page is the same row again
+                cursors.append({*cursors_of(server, set(pids(server).values())).values()})
+            assert server.stop() == 0
+    assert [len(found) for found in cursors] == [1, 1]
+    assert cursors[0] != cursors[1]
 
 
 def test_a_worker_that_is_killed_is_replaced_and_what_waits_at_its_socket_is_served(tmp_path: Path) -> None:

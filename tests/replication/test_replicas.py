@@ -8,6 +8,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
+import asyncpg
 import pytest
 from shop import services
 from shop.contract import contract
@@ -183,15 +184,46 @@ async def test_a_replica_that_dies_or_hangs_under_load_fails_no_read_and_is_used
     await until(lambda: _true(storage.replicated.replicas[0].pool.in_use == 0))
 
 
+async def ahead_of(pair: Pair, server: PrivateServer, replica: PrivateServer) -> None:
+    """Writes WAL on another server until its position is far ahead of the primary's, and waits for its replica."""
+    primary, other, follows = [await asyncpg.connect(url) for url in (pair.url, server.url, replica.url)]
+    try:
+        while True:
+            await other.execute("SELECT pg_logical_emit_message(true, 'x', 'y')")
+            await other.execute("SELECT pg_switch_wal()")
+            wanted = await primary.fetchval("SELECT pg_current_wal_lsn() + 2::numeric ^ 26")
+            if await other.fetchval("SELECT pg_current_wal_lsn() > $1::pg_lsn", wanted):
+                break
+        position = await other.fetchval("SELECT pg_current_wal_insert_lsn()")
+
+        async def replayed() -> bool:
+            return await follows.fetchval("SELECT pg_last_wal_replay_lsn() >= $1::pg_lsn", position)
+
+        await until(replayed, 60)
+    finally:
+        for connection in (primary, other, follows):
+            await connection.close()
+
+
 async def test_a_server_that_is_no_replica_of_this_primary_is_never_read(storage: Watched, pair: Pair) -> None:
+    """Though it has a row of the same key, and its position is one that the primary has not reached."""
     key = await add(storage, "here")
     with PrivateServer() as other, PrivateServer(other) as its_replica:
+        elsewhere = PostgresqlStorage(other.url)
+        await elsewhere.open(storage_plan())
+        await elsewhere.create_schema()
+        async with elsewhere.transaction(Statistics()) as session:
+            await session.insert("Shelf", {**shelf("elsewhere"), "id": key})
+        assert await seen(elsewhere, key) == "elsewhere"
+        await elsewhere.close()
+        await ahead_of(pair, other, its_replica)
         for server, said in ((other, "not a replica"), (its_replica, "replica of a different server")):
             stranger = Watched(pair.url, replica_urls=[server.url], timeout_seconds=2)
             await stranger.open(storage_plan())
             await until(lambda stranger=stranger, said=said: _says(stranger, said))
-            assert await seen(stranger, key) == "here"
-            assert stranger.on_replica == 0
+            for _ in range(5):
+                assert await seen(stranger, key) == "here"
+            assert (stranger.on_primary, stranger.on_replica) == (5, 0)
             await stranger.close()
 
 

@@ -88,12 +88,44 @@ async def test_a_key_acts_as_its_subject_with_its_scopes(client: Client, log_lin
 async def test_what_is_no_key(client: Client, log_lines: LogLines) -> None:
     key, _ = await made(client, "notes:read")
     wrong_checksum = key[:-1] + ("0" if key[-1] != "0" else "1")
-    for text in (new_key(), wrong_checksum, key[:-1], key + "0", PREFIX, key.replace("_", "-"), key.upper()):
+    wrong_secret = key[:10] + ("0" if key[10] != "0" else "1") + key[11:]
+    reasons = {
+        new_key(): "there is no such API key",
+        **dict.fromkeys(
+            (wrong_checksum, wrong_secret, key[:-1], key + "0", PREFIX, key.upper().replace("SPK_", PREFIX)),
+            "the API key is malformed",
+        ),
+        **dict.fromkeys((key.replace("_", "-"), key.upper(), key[1:]), "the token is malformed"),
+    }
+    for text, reason in reasons.items():
+        log_lines.raw.clear()
         answer = await client.get("/api/v1/notes", token=text)
         assert (answer.status, answer.error["code"]) == (401, "UNAUTHENTICATED")
         assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
-    before = len(log_lines.raw)
-    assert (await status(client, wrong_checksum), len(log_lines.raw) > before) == (401, True)
+        assert reason not in answer.content.decode(), "who guesses is not told how near they are"
+        failed, _ = log_lines.lines
+        assert failed["reason"] == reason, text
+    log_lines.raw.clear()
+    assert await status(client, key) == 200
+
+
+async def test_a_key_that_cannot_be_one_is_not_looked_up(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, _ = await made(client, "notes:read")
+    asked: list[str] = []
+    authenticator: Any = client.app.running.runtime.authenticator
+    find = authenticator.store.find
+
+    async def noted(digest: str) -> Any:
+        asked.append(digest)
+        return await find(digest)
+
+    monkeypatch.setattr(authenticator.store, "find", noted)
+    for at in range(len(PREFIX), len(key)):
+        mistyped = key[:at] + ("0" if key[at] != "0" else "1") + key[at + 1 :]
+        assert await status(client, mistyped) == 401
+    assert asked == []
+    assert await status(client, key) == 200
+    assert asked == [digest_of(key)]
 
 
 async def test_a_revoked_key_is_refused_within_seconds(client: Client, clock: Hands) -> None:
@@ -161,7 +193,18 @@ async def test_the_key_itself_is_not_stored(client: Client) -> None:
 
 
 async def test_tokens_are_taken_beside_keys(client: Client) -> None:
-    assert (await client.get("/api/v1/notes", token="nonsense")).status == 401
+    key, _ = await made(client, "notes:write")
+    body = {"author": "robot-1", "text": "x"}
+    assert (await client.post("/api/v1/notes", json=body, token=key)).status == 201
+    reader, author, other = client.token("ada", "notes:read"), client.token("robot-1"), client.token("ada")
+    for token, seen in ((reader, 1), (author, 1), (other, 0)):
+        answer = await client.get("/api/v1/notes", token=token)
+        assert (answer.status, len(answer.data)) == (200, seen)
+    assert (await client.post("/api/v1/notes", json=body, token=reader)).status == 403
+    header, claims, signature = reader.split(".")
+    forged = f"{header}.{claims}.{'A' if signature[0] != 'A' else 'B'}{signature[1:]}"
+    for token in ("nonsense", forged, client.token("ada", "notes:read", seconds=-60)):
+        assert await status(client, token) == 401
 
 
 def test_form() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
@@ -301,7 +302,27 @@ async def test_head_options_and_methods(client: Client, shop: Shop) -> None:
     )
     assert (await client.get("/api/v1/nothing")).status == 404
     assert (await client.get("/api/v1/products/")).status == 404
-    assert (await client.get("/api/v1/products/..%2fusers")).status == 404
+
+
+@pytest.mark.parametrize("slash", ["%2f", "%2F"])
+async def test_an_encoded_slash_is_no_slash(client: Client, shop: Shop, slash: str) -> None:
+    """A proxy that lets some addresses through would see another than is served."""
+    user, product = await shop.user(), await shop.product()
+    token = shop.token(user)
+    for address in (
+        "/api/v1/products",
+        f"/api/v1/products/{product['id']}",
+        f"/api/v1/users/{user['id']}",
+        f"/api/v1/users/{user['id']}/orders",
+    ):
+        assert (await client.get(address, token=token)).status == 200
+        for at in [at for at, letter in enumerate(address) if letter == "/" and at >= len("/api/v1")]:
+            answer = await client.get(address[:at] + slash + address[at + 1 :], token=token)
+            assert (answer.status, answer.error["code"]) == (404, "NOT_FOUND")
+            assert "no resource or operation" in answer.error["message"]
+    for address in (f"/api/v1/products/..{slash}users", "/api/v1/products/../products", "/api/v1//products"):
+        answer = await client.get(address, token=shop.admin)
+        assert (answer.status, answer.error["code"]) == (404, "NOT_FOUND"), address
 
 
 async def test_media_types_and_sizes(client: Client, shop: Shop) -> None:
@@ -314,10 +335,14 @@ async def test_media_types_and_sizes(client: Client, shop: Shop) -> None:
     assert (await client.get(address, headers={"accept": "application/xml"})).status == 406
     assert (await client.get(address, headers={"accept": "application/json;q=0"})).status == 406
     assert (await client.get(address, headers={"accept": "text/html, application/*;q=0.1"})).status == 200
-    large = b'{"sku": "' + b"A" * 1_048_576 + b'"}'
-    assert (
-        await client.post(address, content=large, token=token, headers={"content-type": "application/json"})
-    ).status == 413
+    most = 1_048_576
+    for size, status in ((most, 201), (most + 1, 413)):
+        spaced = body.replace(b'"A"', b'"L"') + b" " * (size - len(body))
+        answer = await client.post(address, content=spaced, token=token, headers={"content-type": "application/json"})
+        assert (len(spaced), answer.status) == (size, status)
+    assert answer.error["code"] == "PAYLOAD_TOO_LARGE"
+    assert str(most) in answer.error["message"]
+    assert answer.headers["connection"] == "close"
     for broken in (b"", b"{", b"[]", b"null", b'{"sku": NaN}', b"\xff", b'{"a": "\\ud800"}', b"[" * 10_000):
         answer = await client.post(address, content=broken, token=token, headers={"content-type": "application/json"})
         assert answer.status == 400, broken[:20]
@@ -377,9 +402,46 @@ async def test_log_lines_exactly(client: Client, log_lines: LogLines) -> None:
     assert b"secret.example" not in b"".join(log_lines.raw)
 
 
-async def test_security_headers_are_always_there(client: Client) -> None:
-    for address in ("/api/v1/products", "/api/v1/nothing", "/health"):
-        headers = (await client.get(address)).headers
-        assert headers["x-content-type-options"] == "nosniff"
-        assert headers["cache-control"] == "no-store"
-        assert "default-src 'none'" in headers["content-security-policy"]
+SECURE = {
+    "cache-control": "no-store",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+}
+
+
+async def test_security_headers_are_always_there(client: Client, shop: Shop) -> None:
+    product, user = await shop.product(), await shop.user()
+    one, token = f"/api/v1/products/{product['id']}", shop.token(user)
+    body = {"sku": "A", "name": "B", "priceCents": 1}
+    csv, other = {"accept": "text/csv"}, {"accept": "application/problem+json"}
+    asked: list[tuple[int, str, str, dict[str, Any]]] = [
+        (200, "GET", "/api/v1/products", {}),
+        (200, "HEAD", "/api/v1/products", {}),
+        (200, "GET", "/api/v1/products", {"headers": csv}),
+        (200, "HEAD", "/api/v1/products", {"headers": csv}),
+        (200, "POST", "/api/v1/$batch", {"json": {"operations": [{"operation": "products.browse"}]}}),
+        (200, "GET", "/health", {}),
+        (200, "GET", "/health/ready", {}),
+        (201, "POST", "/api/v1/products", {"json": body, "token": shop.admin}),
+        (204, "OPTIONS", one, {}),
+        (400, "GET", "/api/v1/products?nothing=1", {}),
+        (400, "GET", "/api/v1/products?nothing=1", {"headers": other}),
+        (401, "POST", "/api/v1/products", {"json": body}),
+        (403, "POST", "/api/v1/products", {"json": body, "token": token}),
+        (404, "GET", "/api/v1/nothing", {}),
+        (404, "GET", "/nothing", {}),
+        (404, "GET", "/api/v1/products/prd_x", {}),
+        (405, "POST", one, {"json": {}}),
+        (405, "POST", "/health", {}),
+        (406, "GET", "/api/v1/products", {"headers": {"accept": "image/png"}}),
+        (409, "POST", "/api/v1/products", {"json": body, "token": shop.admin}),
+        (413, "POST", "/api/v1/products", {"content": b" " * 1_048_577, "token": shop.admin}),
+        (415, "POST", "/api/v1/products", {"content": b"{}", "token": shop.admin}),
+        (204, "DELETE", one, {"token": shop.admin}),
+    ]
+    for status, method, address, options in asked:
+        answer = await client.request(method, address, **options)
+        assert answer.status == status, (method, address, answer.content)
+        assert {name: answer.headers.get(name) for name in SECURE} == SECURE, (status, method, address)

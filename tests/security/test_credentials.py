@@ -39,7 +39,7 @@ async def test_two_authorization_headers_are_refused(client: Client, log_lines: 
         headers = [("authorization", value) for value in values]
         for method, body in (("GET", None), ("POST", {"text": "x"})):
             answer = await client.request(method, URL, json=body, headers=headers)
-            assert (answer.status, answer.error["code"]) == (401, "UNAUTHENTICATED"), (method, values)
+            assert answer.status == 401, (method, values, answer.content)
             assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
             assert log_lines.lines[-2]["reason"] == "not exactly one Bearer token"
             assert log_lines.requests[-1]["userId"] is None

@@ -63,6 +63,26 @@ class ExportSuite(Suite):
         assert found == ROWS
         assert await opened.reader().count(LABELS) == ROWS + 1
 
+    async def test_relations_are_of_the_same_moment_as_the_rows(self, opened: Storage) -> None:
+        """Each part reads them by statements of its own: what is written between two parts is in none."""
+        rows = await self._many_rows(opened)
+        last = rows[-1]["id"]
+        async with opened.transaction(Statistics()) as session:
+            await session.replace_owned("Shelf", "books", last, [book("before")])
+        query = replace(ALL_LABELS, relations=(Nested("books", TITLES),))
+        found: list[Any] = []
+        async with aclosing(opened.export(query, NO_ARGUMENTS, Statistics())) as parts:
+            async for part in parts:
+                if not found:
+                    async with opened.transaction(Statistics()) as session:
+                        await session.replace_owned("Shelf", "books", last, [book("after"), book("later")])
+                        await session.replace_owned("Shelf", "books", rows[PART_ROWS]["id"], [book("new")])
+                found += part
+        assert found[-1]["books"] == [{"title": "before"}]
+        assert found[PART_ROWS]["books"] == []
+        now = await self._parts(opened, query)
+        assert now[-1][-1]["books"] == [{"title": "after"}, {"title": "later"}]
+
     async def test_one_that_is_closed_early_holds_nothing(self, opened: Storage) -> None:
         await self._many_rows(opened)
         for _ in range(10):  # more than may be under way at once
