@@ -64,7 +64,9 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 def test_a_server_joins_no_headers_before(port: int, names: tuple[str, ...], status: int) -> None:
     tokens = [make_token(SECRET, subject=name, scopes=[], issued=0, expires=4_000_000_000) for name in names]
     lines = ["GET /api/v1/products HTTP/1.1", "Host: a", "Connection: close"]
-    lines += [f"{name}: Bearer {token}" for name, token in zip(("Authorization", "AUTHORIZATION"), tokens, strict=False)]
+    lines += [
+        f"{name}: Bearer {token}" for name, token in zip(("Authorization", "AUTHORIZATION"), tokens, strict=False)
+    ]
     with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
         connection.sendall("\r\n".join([*lines, "", ""]).encode())
         answer = b""

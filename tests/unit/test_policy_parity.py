@@ -1,7 +1,11 @@
-"""Both forms of a policy, the SQL of the storage and the check of one row, allow the same rows: on each database."""
+"""Both forms of a policy, the SQL of the storage and the check of one row, allow the same rows: on each database.
+
+What those rows are is said a third time, here: the two forms share how a policy is folded and what an operator does.
+"""
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -227,6 +231,96 @@ CHECK = RowCheck(
 )
 
 
+# -- what a policy means, said without the framework
+
+ROWS = {(kind, values["id"]): values for kind, values in rows()}
+TARGETS = {
+    "project_id": "Project",
+    "user_id": "User",
+    "parent_id": "Task",
+    "team_id": "Team",
+    "lead_id": "User",
+}
+PREFIX_OF = {"User": "usr", "Team": "tea", "Project": "prj", "Task": "tsk"}
+SIGNS = {"eq": (0,), "ne": (-1, 1), "gt": (1,), "gte": (0, 1), "lt": (-1,), "lte": (-1, 0)}
+
+
+def value_at(kind: str, row: str, path: Path) -> Any:
+    """The value at the end of a path, as it was stored; None where a reference on the way is null."""
+    *steps, last = path
+    for step in steps:
+        row = ROWS[kind, row][step]
+        if row is None:
+            return None
+        kind = TARGETS[step]
+    return ROWS[kind, row][last]
+
+
+def prefix_at(path: Path) -> str | None:
+    """The prefix of the ids at the end of a path; None where its values are no ids."""
+    *steps, last = path
+    target = ("Task", *(TARGETS[step] for step in steps))[-1] if last == "id" else TARGETS.get(last)
+    return None if target is None else PREFIX_OF[target]
+
+
+def compared(value: Any, operator: str, constant: Any) -> bool | None:
+    """A comparison with what the contract has; None for what is not known."""
+    if value is None:
+        return None
+    if isinstance(value, Decimal):
+        constant = Decimal(constant)
+    elif isinstance(value, datetime):
+        constant = datetime.fromisoformat(constant)
+    elif isinstance(value, date):
+        constant = date.fromisoformat(constant)
+    elif isinstance(value, str):
+        value, constant = value.encode(), constant.encode()
+    return (value > constant) - (value < constant) in SIGNS[operator]
+
+
+def is_caller(value: Any, prefix: str | None, subject: str | None) -> bool | None:
+    """Whether a value names the caller; None for what is not known, or a caller who can be no such value."""
+    if value is None or subject is None:
+        return None
+    if isinstance(value, uuid.UUID):
+        digits = subject.replace("-", "").lower()
+        return digits == value.hex if re.fullmatch("[0-9a-f]{32}", digits) else None
+    if prefix is None:
+        return value == subject
+    return subject == f"{prefix}_{value}" if re.fullmatch(prefix + "_[0-9a-f]{32}", subject) else None
+
+
+def holds(policy: PolicyNode, row: str, subject: str | None, scopes: frozenset[str], *, known: bool) -> bool | None:
+    """Whether a policy allows a task, in Kleene's logic of three values: None for what is not known."""
+    match policy:
+        case Public():
+            return True
+        case Authenticated():
+            return known
+        case Scope(name):
+            return name in scopes
+        case Owner(path):
+            return is_caller(value_at("Task", row, path), prefix_at(path), subject) if known else False
+        case Compare(path, operator, constant):
+            return compared(value_at("Task", row, path), operator, constant)
+        case AllOf(parts):
+            found = {holds(part, row, subject, scopes, known=known) for part in parts}
+            return False if False in found else None if None in found else True
+        case AnyOf(parts):
+            found = {holds(part, row, subject, scopes, known=known) for part in parts}
+            return True if True in found else None if None in found else False
+        case Not(part):
+            found_one = holds(part, row, subject, scopes, known=known)
+            return None if found_one is None else not found_one
+
+
+def allowed(
+    policy: PolicyNode, subject: str | None, scopes: frozenset[str] = frozenset(), *, known: bool = True
+) -> set[str]:
+    """The tasks that a policy allows."""
+    return {f"tsk_{row}" for row in TASKS if holds(policy, row, subject, scopes, known=known)}
+
+
 @dataclass
 class Filled:
     """A database with the rows, and what a policy has to know about each task."""
@@ -282,6 +376,8 @@ async def test_a_policy_allows_the_same_rows_in_sql_and_row_by_row(filled: Fille
         subject = caller.subject if caller else None
         by_sql = await filled.by_sql(folded, subject)
         assert by_sql == filled.by_check(folded, subject)
+        scopes = caller.scopes if caller else frozenset[str]()
+        assert by_sql == allowed(policy, subject, scopes, known=caller is not None), (policy, caller)
         sizes.add(len(by_sql))
 
     await for_drawn(rounds, agree, trees, callers)
@@ -302,7 +398,9 @@ async def test_every_single_node_and_its_negation(filled: Filled) -> None:
     for node, subject in single:
         for policy in (node, Not(node)):
             condition = on_rows(policy)
-            assert await filled.by_sql(condition, subject) == filled.by_check(condition, subject), (policy, subject)
+            by_sql = await filled.by_sql(condition, subject)
+            assert by_sql == filled.by_check(condition, subject), (policy, subject)
+            assert by_sql == allowed(policy, subject), (policy, subject)
 
 
 async def test_folding_changes_no_answer(filled: Filled) -> None:
@@ -317,6 +415,7 @@ async def test_folding_changes_no_answer(filled: Filled) -> None:
         folded, wanted = fold_for(policy, caller), on_rows(plain)
         assert filled.by_check(folded, caller.subject) == filled.by_check(wanted, caller.subject)
         assert await filled.by_sql(folded, caller.subject) == await filled.by_sql(wanted, caller.subject)
+        assert filled.by_check(folded, caller.subject) == allowed(policy, caller.subject, caller.scopes) != set()
 
 
 async def test_an_unknown_value_is_allowed_neither_way(filled: Filled) -> None:
@@ -324,4 +423,4 @@ async def test_an_unknown_value_is_allowed_neither_way(filled: Filled) -> None:
     for path, constants in COMPARED:
         policy = Compare(path, "eq", constants[0])
         either = await filled.by_sql(on_rows(AnyOf((policy, Not(policy)))), None)
-        assert either == {row for row, facts in filled.facts.items() if facts[path] is not None}
+        assert either == {f"tsk_{row}" for row in TASKS if value_at("Task", row, path) is not None}
