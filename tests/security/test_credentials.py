@@ -73,3 +73,15 @@ def test_a_server_joins_no_headers_before(port: int, names: tuple[str, ...], sta
         while part := connection.recv(65_536):
             answer += part
     assert answer.split(b" ", 2)[1] == str(status).encode(), answer[:400]
+
+
+async def test_credentials_that_are_sent_count_also_where_none_are_needed(client: Client) -> None:
+    """Who believes to be somebody is not answered as nobody."""
+    good = client.token("ada")
+    header, claims, signature = good.split(".")
+    forged = f"{header}.{claims}.{'A' if signature[0] != 'A' else 'B'}{signature[1:]}"
+    steps = {"operations": [{"operation": "notes.browse"}]}
+    for token, status in ((good, 200), (forged, 401), (client.token("ada", seconds=-60), 401), ("nonsense", 401)):
+        for method, path, body in (("GET", URL, None), ("HEAD", URL, None), ("POST", "/api/v1/$batch", steps)):
+            answer = await client.request(method, path, json=body, token=token)
+            assert answer.status == status, (method, path, answer.content)
