@@ -82,6 +82,9 @@ def texts(statements: Statements) -> Iterator[tuple[str, str]]:
     yield "place", statements.place(WARDS).text
     yield "related", statements.listing(Select("Guest", ("id",), where=Related("ward", "some", ALL))).page.text
     yield "path", statements.listing(Select("Guest", ("id",), facts=(("ward_id", "name"),))).page.text
+    ((_, facts, _),) = statements.facts("Guest", (("ward_id", "name"),))
+    yield "facts of a row that is not stored yet", facts.text
+    yield "referring", statements.referring("Ward", "id").text
     yield "nested", statements.nested("Wish", Nested("wards", WARDS, 3))[0].text
     yield "nested one", statements.nested("Guest", Nested("ward", Select("Ward", ("name",))))[0].text
     yield "aggregate", statements.aggregate(Aggregate("Ward", (Measure("count"),))).text
