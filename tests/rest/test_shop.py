@@ -356,6 +356,20 @@ async def test_a_problem_is_written_where_it_is_asked_for(client: Client) -> Non
     assert (answer.json()["status"], answer.json()["code"]) == (404, "NOT_FOUND")
 
 
+async def test_a_problem_has_the_headers_of_its_error(client: Client) -> None:
+    asked: list[tuple[int, str, str, dict[str, Any], dict[str, str]]] = [
+        (401, "GET", "/api/v1/users", {}, {"www-authenticate": "Bearer"}),
+        (401, "GET", "/api/v1/users", {"token": "x"}, {"www-authenticate": 'Bearer error="invalid_token"'}),
+        (405, "PUT", "/api/v1/products", {"json": {}}, {"allow": "GET, HEAD, OPTIONS, POST"}),
+        (413, "POST", "/api/v1/users", {"content": b" " * 1_048_577}, {"connection": "close"}),
+    ]
+    for status, method, address, options, headers in asked:
+        for accept in ("application/json", "application/problem+json"):
+            answer = await client.request(method, address, headers={"accept": accept}, **options)
+            assert (answer.status, answer.headers["content-type"]) == (status, accept), answer.content
+            assert {name: answer.headers.get(name) for name in headers} == headers
+
+
 async def test_deleting_what_is_referred_to_is_409(client: Client, shop: Shop) -> None:
     user, product = await shop.user(), await shop.product()
     order = await shop.order(user, (product, 1))

@@ -65,8 +65,27 @@ class Label(Resource, prefix="lab", owner="of_id"):
     create = Create(allow=authenticated)
 
 
+class Vault(Resource, prefix="vlt"):
+    """Seen by those with a scope; whoever has none sees no row, whatever it is."""
+
+    name: str = field(default="")
+
+    read = Read(allow=scope("vaults"))
+    create = Create(allow=public)
+
+
+class Seal(Resource, prefix="sea"):
+    """Nobody can read one."""
+
+    name: str = field(default="")
+
+    create = Create(allow=public)
+
+
 class Doc(Resource, prefix="doc"):
     team: One[Team]
+    vault: One[Vault] | None
+    seal: One[Seal] | None
     seen_by: One[Team] | None = one(link=public)
     labels: Many[Label] = many(through="doc_labels")
     lines: Owned[Line]
@@ -103,7 +122,7 @@ async def update_memo(ctx: Context, change: Change[Memo]) -> Memo:
     return await change.apply()
 
 
-CONTRACT = Contract("firm", resources=[User, Team, Label, Doc, Line, Memo])
+CONTRACT = Contract("firm", resources=[User, Team, Label, Vault, Seal, Doc, Line, Memo])
 
 
 @pytest.fixture
@@ -289,6 +308,25 @@ async def test_what_a_client_was_given_can_be_sent_back(people: People) -> None:
     new = {**whole, "lines": [{"weight": 1}], "teamId": people.teams["bob"]}
     assert (await client.put(f"{V1}/docs/{doc}", json=new, token=other)).status == 200
     assert code(await client.put(f"{V1}/docs/{doc}", json=whole, token=other))[0] == 422
+
+
+@pytest.mark.parametrize(("path", "name", "prefix"), [("vaults", "vaultId", "vlt"), ("seals", "sealId", "sea")])
+async def test_nobody_refers_to_a_row_of_which_they_can_see_none(
+    people: People, path: str, name: str, prefix: str
+) -> None:
+    client, token, doc = people.client, people.tokens["ada"], people.docs["ada"]
+    body = {"teamId": people.teams["ada"], "lines": [], "state": "open"}
+    there, missing = (await made(client, path))["id"], f"{prefix}_" + "0" * 32
+    for digits in (there, missing):
+        sent = {**body, name: digits}
+        assert code(await client.post(f"{V1}/docs", json=sent, token=token)) == (422, "REFERENCE_NOT_FOUND", [name])
+        for method in ("PUT", "PATCH"):
+            answer = await client.request(method, f"{V1}/docs/{doc}", json=sent, token=token)
+            assert code(answer) == (422, "REFERENCE_NOT_FOUND", [name]), method
+    scoped = await client.post(
+        f"{V1}/docs", json={**body, name: there}, token=client.token(people.ids["ada"], "vaults")
+    )
+    assert scoped.status == (201 if path == "vaults" else 422)
 
 
 async def test_a_declaration_opens_it(people: People) -> None:
