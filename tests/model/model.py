@@ -393,7 +393,8 @@ class Model:
         if row is None:
             raise not_found()
         if not self.holds(res.allow[operation], res, row, caller, caller.tenant):
-            visible = res.reading is not None and self.holds(res.reading, res, row, caller, caller.tenant)
+            visible = row["deleted"] is None and res.reading is not None
+            visible = visible and self.holds(res.reading, res, row, caller, caller.tenant)
             raise self.denied(caller) if visible else not_found()
         if match is not None and match != "*" and (res.version is None or row[res.version] != match):
             raise Refused(412, "PRECONDITION_FAILED")
@@ -885,9 +886,32 @@ class Model:
             if any(value.write == "never" and not value.auto for value in self.looked_at(policy, res)):
                 known("create-policy-defaults")
             if not self.holds(policy, res, row, caller, caller.tenant):
+                if self.refers_to_hidden(res, row, values, caller):
+                    raise Refused(422, "REFERENCE_NOT_FOUND")
                 raise self.denied(caller)
         self.insert(res, row, values, caller.tenant, caller)
         return Answer(201, self.view(res, row, caller), {}, version=row[res.version] if res.version else None)
+
+    def refers_to_hidden(self, res: Res, row: Row, values: Row, caller: Caller) -> bool:
+        """Whether a new row refers to one of those that only some may see, and the caller may not."""
+        for value in (value for value in res.refs if self.hides(self.target(value), caller)):
+            if row[value.name] is not None and not self.referable(value, row, caller.tenant, caller):
+                return True
+        for rows in res.lists:
+            target = self.spec.by_name[rows.target]
+            for sent in values.get(rows.name, []) if rows.kind != "many" else []:
+                if rows.kind == "owned":
+                    if self.refers_to_hidden(target, self.complete(target, sent, None), {}, caller):
+                        return True
+                elif self.hides(target, caller):
+                    other = self.find(target, sent, caller.tenant)
+                    if other is None or not self.seen(target, other, caller, caller.tenant):
+                        return True
+        return False
+
+    def hides(self, res: Res, caller: Caller) -> bool:
+        """Whether some rows of a resource are hidden from a caller."""
+        return res.reading is None or self.fold(res.reading, caller) is not True
 
     def looked_at(self, policy: Policy, res: Res) -> list[Value]:
         """The row's own fields that a policy looks at."""

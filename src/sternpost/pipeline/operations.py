@@ -179,14 +179,18 @@ async def insert(run: Execution) -> Answer:
 
 
 async def create(run: Execution, session: Session) -> Answer:
-    """A new row, with all that belongs to it."""
+    """A new row, with all that belongs to it.
+
+    A policy looks through references: it is asked only of what the caller may refer to, so that its answer tells nothing
+    of another row.
+    """
     resource = run.operation.resource
     _keep_withheld(run, None)
+    await refuse_hidden(run.access.links, run.values, session, run.subject)
     if run.policy is not ALLOW:
         facts = await session.facts(resource.name, run.values, tuple(run.access.facts))
         if not run.operation.check.allows(run.policy, facts, run.subject):
             raise denied(run)
-    await refuse_hidden(run.access.links, run.values, session, run.subject)
     change: Change[Any] = Change(run.runtime.data, session, resource, run.values, None, None)
     return _row_answer(run, await _apply(run, session, change))
 
@@ -219,7 +223,11 @@ async def restore(run: Execution, session: Session) -> Answer:
     """Brings a deleted row back, with what was deleted along with it."""
     resource = run.operation.resource
     view = run.runtime.views.full(resource, run.access.facts, lock=True)
-    row = await _load(run, session.with_deleted(), view)
+    try:
+        row = await _load(run, session.with_deleted(), view)
+    except (Forbidden, Unauthenticated):
+        await _load(run, session, view)  # a deleted row is seen by nobody: for who may not restore it, there is none
+        raise
     if not await session.restore(resource.name, _digits(run)):
         raise Conflict(
             f"The {resource.name.lower()} is not deleted", details=[Detail("", "not_deleted", "The row is not deleted")]
