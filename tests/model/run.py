@@ -77,6 +77,7 @@ class Backend:
     classes: dict[str, Any]
     url: str
     work: Work
+    ids: Ids
     names: Names = field(default_factory=Names)
     etags: dict[int, str] = field(default_factory=dict)
     tokens: dict[Any, str] = field(default_factory=dict)
@@ -201,17 +202,17 @@ async def services(spec: Spec, urls: dict[str, str], clock: TestClock) -> AsyncI
         found: list[Backend] = []
         for kind, url in urls.items():
             settings = Settings(env="test", database_url=url, jwt_secret=SECRET)  # type: ignore[arg-type]
-            work = Work()
+            work, ids = Work(), Ids()
             app = Sternpost(
                 module["contract"],
                 services=[service_of(module, work)],
                 settings=settings,
                 clock=clock,
-                new_id=Ids(),
+                new_id=ids,
                 write_log=lambda _: None,
             )
             client = await stack.enter_async_context(Client(app))
-            found.append(Backend(kind, client, module, url, work))
+            found.append(Backend(kind, client, module, url, work, ids))
         yield found
 
 

@@ -1,0 +1,1 @@
+"""Two databases that differ only in what a caller may not see answer that caller the same."""

@@ -1,0 +1,174 @@
+"""What an attacker sends: the operations of `tests/model`, about rows that they see, rows that they may not, and rows that never were."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Any
+
+from tests.model.contracts import ALL, PUBLIC, Res, Spec, _policy, random_contract
+from tests.model.model import Answer, Caller
+from tests.model.operations import Generator, Op
+
+from .worlds import Sight
+
+ME = "attacker"
+EXPORTS = ("application/x-ndjson", "text/csv")
+
+
+@dataclass
+class Served(Spec):
+    """A random contract as it is served here: with exports."""
+
+    def text(self) -> str:
+        return super().text().replace("browse = Browse(", "browse = Browse(export=True, ")
+
+
+def served(seed: int) -> Served:
+    """The contract of a seed, with more to hide: who may not see a row may mostly not do anything else with it."""
+    made, rng = random_contract(seed), Random(f"hiding {seed}")
+    spec = Served(made.resources, made.tenants)
+    for res in spec.main:
+        if res.name in ("Org", "Sailor") or rng.random() < 0.2:
+            continue
+        seeing = _policy(rng, spec, res, "read", depth=1)
+        for name, policy in res.allow.items():
+            if name in ("browse", "read"):
+                res.allow[name] = seeing
+            elif name == "restore":
+                res.allow[name] = ("scope", ALL)
+            elif name != "create":
+                res.allow[name] = seeing if policy == PUBLIC else ("and", seeing, policy)
+    return spec
+
+
+@dataclass
+class _Service:
+    """What the generator looks at: one of the two worlds, and who calls."""
+
+    model: Sight
+    callers: dict[str, Caller]
+    answers: dict[Any, Answer] = field(default_factory=dict)
+
+
+Queries = dict[str, list[list[tuple[str, str]]]]
+"""Parameters that were sent before, by what they are for: to make a statement takes longer than to run it."""
+
+QUERIES = 25
+"""How many of them are made up for each list."""
+
+
+class Asker(Generator):
+    """Makes up the requests of one attacker to two worlds."""
+
+    def __init__(
+        self, spec: Spec, rng: Random, attacker: Caller, sights: tuple[Sight, Sight], queries: Queries
+    ) -> None:
+        self.queries = queries
+        self.rng, self.spec, self.attacker = rng, spec, attacker
+        self.ops, self.n = [], 0
+        self.sights = sights
+        self.service: Any = _Service(sights[0], defaultdict(lambda: attacker))
+        self.look_at(sights)
+        self.tags: dict[str, str] = {}
+        """The ETag of each row that was answered last."""
+
+    def look_at(self, sights: tuple[Sight, Sight]) -> None:
+        """Goes on with what is there now."""
+        self.sights = sights
+        self.ids: dict[str, tuple[list[str], list[str], list[str]]] = {}
+        for res in self.spec.main:
+            every = sorted({key for sight in sights for key in sight.tables[res.name]})
+            known = [key for key in every if key in sights[0].known]
+            hidden = [key for key in every if key not in sights[0].known]
+            gone = [
+                key for key in every for row in [sights[0].tables[res.name].get(key)] if row is not None and row["deleted"]
+            ]
+            self.ids[res.name] = known, hidden, gone
+
+    def next(self) -> Op:
+        """The next request."""
+        self.n += 1
+        self.service.model = self.rng.choice(self.sights)
+        chance = self.rng.random()
+        if chance < 0.1:
+            return self.batch()
+        if chance < 0.15:
+            return self.export()
+        return self.rest(ME)
+
+    def export(self) -> Op:
+        res = self.rng.choice([res for res in self.spec.main if res.name != "Org"])
+        query = [part for part in self.query(res) if part[0] not in ("page", "pageSize", "cursor", "count")]
+        return Op(self.n, "browse", ME, res.name, name=self.rng.choice(EXPORTS), query=query)
+
+    def caller(self) -> str:
+        return ME
+
+    # -- the parts that differ from those of the model's operations
+
+    def some_row(self, res: Res, caller: str, deleted: bool = False) -> str:
+        known, hidden, gone = self.ids[res.name]
+        chance = self.rng.random()
+        rows = gone if deleted and chance < 0.6 else known if chance < 0.6 else hidden
+        rows = rows or hidden or known
+        if not rows or chance > 0.95:
+            return f"{res.prefix}_{'f' * 32}"
+        return self.rng.choice(rows)
+
+    def some_match(self, res: Res, row: str | None = None) -> Any:
+        chance = self.rng.random()
+        if res.version is None and chance < 0.9:
+            return None
+        return "*" if chance < 0.1 else self.tag(res, row) if chance < 0.7 else None
+
+    def read_before(self, res: Res, row: str) -> Any:
+        return self.tag(res, row) if self.rng.random() < 0.3 else None
+
+    def tag(self, res: Res, row: str | None) -> str | None:
+        """The row's ETag as it was answered, or one with its version, be it hidden or not."""
+        if row in self.tags and self.rng.random() < 0.7:
+            return self.tags[row]
+        kept = next((sight.tables[res.name][row] for sight in self.sights if row in sight.tables[res.name]), None)
+        return f'"{kept[res.version] if kept and res.version else 1}-0"'
+
+    def body(self, res: Res, caller: str, *, creating: bool = True, partial: bool = False) -> dict[str, Any]:
+        body = super().body(res, caller, creating=creating, partial=partial)
+        sailor = str(self.attacker.sub).startswith("sai_")
+        if "keeperId" in body and sailor and self.rng.random() < 0.6:
+            body["keeperId"] = self.attacker.sub
+        return body
+
+    def query(self, res: Res) -> list[tuple[str, str]]:
+        return self.again(f"list of {res.name}", lambda: super(Asker, self).query(res))
+
+    def chosen(self, res: Res) -> list[tuple[str, str]]:
+        return self.again(f"row of {res.name}", lambda: super(Asker, self).chosen(res))
+
+    def again(self, what: str, make: Callable[[], list[tuple[str, str]]]) -> list[tuple[str, str]]:
+        """One of the parameters that are made up for all attackers of a contract."""
+        kept = self.queries.setdefault(what, [])
+        if len(kept) < QUERIES:
+            kept.append(make())
+            return list(kept[-1])
+        return list(self.rng.choice(kept))
+
+    def sort(self, res: Res) -> str:
+        if self.rng.random() < 0.15:  # what the list is not sorted by, so that no order tells of it
+            return self.rng.choice(["", "-"]) + self.rng.choice(res.fields).public
+        return super().sort(res)
+
+
+def parts(op: Op) -> Iterator[tuple[int | None, Op]]:
+    """The operation, or the steps of a batch with their numbers."""
+    if op.kind != "batch":
+        yield None, op
+    else:
+        yield from enumerate(op.steps)
+
+
+def page(op: Op, cursor: str) -> Op:
+    """The list of a walk from a cursor on."""
+    return replace(op, kind="nested" if op.name else "browse", query=[*op.query, ("cursor", cursor)])

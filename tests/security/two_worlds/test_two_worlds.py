@@ -1,0 +1,64 @@
+"""Two databases that differ only in what a caller may not see: every answer is the same, but for those of `unavoidable.py`.
+
+`STERNPOST_WORLDS_SEED=117` runs just that one; every `POSTGRESQL`-th is of PostgreSQL, the others of SQLite.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .pairs import ATTACKERS, Tally, check_seed
+
+SEEDS = 6
+"""In `make test`: a seed sends about 1,200 requests to both worlds."""
+
+MANY = 96
+CHUNK = 3
+POSTGRESQL = 6
+ONLY = os.environ.get("STERNPOST_WORLDS_SEED")
+MEMORY = Path("/dev/shm")  # noqa: S108 - the databases of a run, which need not outlive it
+
+
+def chunks(first: int, last: int) -> list[list[int]]:
+    """The seeds in parts, so that several workers can share them."""
+    if ONLY is not None:
+        return [[int(ONLY)]] if first == 0 else []
+    return [list(range(start, min(start + CHUNK, last))) for start in range(first, last, CHUNK)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory, where there is such a thing."""
+    if not os.access(MEMORY, os.W_OK):
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=MEMORY) as name:
+        yield Path(name)
+
+
+async def check_seeds(seeds: list[int], postgres_url: str, folder: Path) -> None:
+    tally = Tally()
+    for seed in seeds:
+        await check_seed(seed, postgres_url if seed % POSTGRESQL == POSTGRESQL - 1 else None, folder, tally)
+    carried_out = sum(count for what, count in tally.answers.items() if what.split()[-1] in ("200", "201", "204"))
+    assert tally.pairs >= 1000 * len(seeds), "each attacker sends its requests"
+    assert carried_out > tally.pairs / 3, f"many requests are to be carried out: {tally}"
+    assert tally.excused.total() < tally.pairs / 200, f"what is let pass is rare: {tally}"
+    assert ONLY is not None or tally.differing > ATTACKERS * len(seeds) / 3, f"most worlds are to differ: {tally}"
+
+
+@pytest.mark.parametrize("seeds", chunks(0, SEEDS), ids=lambda seeds: f"{seeds[0]}-{seeds[-1]}")
+async def test_what_may_not_be_seen_changes_no_answer(seeds: list[int], postgres_url: str, folder: Path) -> None:
+    await check_seeds(seeds, postgres_url, folder)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("seeds", chunks(SEEDS, MANY), ids=lambda seeds: f"{seeds[0]}-{seeds[-1]}")
+async def test_many_more_seeds(seeds: list[int], postgres_url: str, folder: Path) -> None:
+    await check_seeds(seeds, postgres_url, folder)
