@@ -176,7 +176,21 @@ _ROWS = (
         "The service is temporarily unavailable",
         "Try again after the time given in the Retry-After header.",
     ),
-    ErrorCode("TIMEOUT", 504, "DEADLINE_EXCEEDED", "The operation took too long", "Try again later."),
+    ErrorCode(
+        "TIMEOUT",
+        504,
+        "DEADLINE_EXCEEDED",
+        "The operation took too long, and nothing of it was kept",
+        "Try again later.",
+    ),
+    ErrorCode(
+        "OUTCOME_UNKNOWN",
+        504,
+        "UNKNOWN",
+        "It is not known whether the change was made: the database did not say so in time",
+        "Read the resource, or the list that it would be in, to see whether the change was made; send the request again "
+        "only if it was not.",
+    ),
 )
 
 CATALOGUE: dict[str, ErrorCode] = {row.code: row for row in _ROWS}
@@ -336,6 +350,12 @@ class Timeout(SternpostError):
     """The operation's own time limit ran out; nothing was committed (504)."""
 
     catalogue_code = "TIMEOUT"
+
+
+class OutcomeUnknown(SternpostError):
+    """The database did not confirm a commit, nor that it failed: the change may have been made (504)."""
+
+    catalogue_code = "OUTCOME_UNKNOWN"
 
 
 class Internal(SternpostError):

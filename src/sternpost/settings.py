@@ -80,6 +80,11 @@ class Settings(BaseSettings):
         gt=0,
         description="how many seconds a request waits for a database connection, or for the SQLite writer",
     )
+    database_statement_seconds: float | None = Field(
+        default=None,
+        gt=0,
+        description="how many seconds one statement of a request may take (PostgreSQL); by default as long as a request",
+    )
     jwt_secret: SecretStr | None = Field(default=None, description="HS256 secret, at least 32 bytes")
     secret_key: SecretStr | None = Field(
         default=None,
@@ -108,6 +113,11 @@ class Settings(BaseSettings):
         default_factory=list[str], description="origins allowed by CORS, separated by commas"
     )
     max_body_bytes: int = Field(default=1_048_576, ge=1, description="largest request body, in bytes")
+    request_timeout_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        description="how many seconds an operation may take that declares no timeout; then it is undone, with 504",
+    )
     shutdown_seconds: float = Field(
         default=30.0, ge=0, description="how many seconds requests in progress may take at shutdown"
     )

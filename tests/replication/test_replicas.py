@@ -34,8 +34,10 @@ class Watched(PostgresqlStorage):
         self.on_primary = self.on_replica = 0
         super().__init__(*args, **more)
 
-    async def fetch(self, text: str, arguments: tuple[Any, ...], pool: Pool | None = None) -> Sequence[Any]:
-        rows = await super().fetch(text, arguments, pool)
+    async def fetch(
+        self, text: str, arguments: tuple[Any, ...], pool: Pool | None = None, **more: Any
+    ) -> Sequence[Any]:
+        rows = await super().fetch(text, arguments, pool, **more)
         if text.startswith("SELECT shelfs.") or "FROM shelfs" in text or "FROM shelves" in text:
             if pool is None:
                 self.on_primary += 1

@@ -187,9 +187,9 @@ async def test_new_rows_with_a_time_limit_go_together(
     sent: list[str] = []
 
     def counting(original: Callable[..., Any]) -> Callable[..., Any]:
-        async def counted(self: Any, *args: Any, **options: Any) -> Any:
+        def counted(self: Any, *args: Any, **options: Any) -> Any:
             sent.append("commit")
-            return await original(self, *args, **options)
+            return original(self, *args, **options)
 
         return counted
 

@@ -155,7 +155,7 @@ class Sternpost:
         settings = self.settings
         if self.plan.hides_keys and not settings.keeps_secrets and settings.production:
             raise StartupError(IDS_WOULD_CHANGE)
-        storage = self._storage or make_storage(settings)
+        storage = self._storage or make_storage(settings, serving=True)
         await storage.open(self.plan)
         authenticator: Authenticator = self._authenticator or make_authenticator(
             settings, self.clock, known_scopes(self.plan).union(*map(known_scopes, self._older_plans()))
@@ -228,6 +228,7 @@ class Sternpost:
             cursor_key=settings.derived_key("cursor"),
             newest=self.plan if self.compiled.older else None,
             conversions=older.conversions if older else NO_CONVERSIONS,
+            timeout_seconds=settings.request_timeout_seconds,
         )
 
     def _older(self, settings: Settings, newest: Runtime, log: Log) -> list[Runtime]:

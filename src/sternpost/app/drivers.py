@@ -12,8 +12,15 @@ from sternpost.ports.storage import Storage
 from sternpost.settings import Settings
 
 
-def make_storage(settings: Settings) -> Storage:
-    """The database that `STERNPOST_DATABASE_URL` names. Raises `StartupError` for an address that is none."""
+def make_storage(settings: Settings, *, serving: bool = False) -> Storage:
+    """The database that `STERNPOST_DATABASE_URL` names.
+
+    Args:
+        serving: whether statements have a time limit; those of a script may take as long as they take.
+
+    Raises:
+        StartupError: the address is none.
+    """
     check_database_url(settings)
     url = settings.database_url.get_secret_value()
     key_secret = settings.derived_key("integer keys")
@@ -37,6 +44,9 @@ def make_storage(settings: Settings) -> Storage:
             key_secret=key_secret,
             replica_urls=settings.replica_urls,
             pgbouncer=settings.database_pgbouncer,
+            statement_seconds=(settings.database_statement_seconds or settings.request_timeout_seconds)
+            if serving
+            else None,
         )
     raise AssertionError("check_database_url has refused every other scheme")
 

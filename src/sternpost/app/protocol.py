@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from asyncio import TimerHandle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from sternpost.protocols.http.messages import ABORT, ANSWER, FixedHeaders, Header, Receive, Send, header_lines
+from sternpost.protocols.http.messages import ABORT, ANSWER, ON_LEAVE, FixedHeaders, Header, Receive, Send, header_lines
+
+
+_LEFT = "sternpost_left"
+"""The attribute of a request that holds what to call when its client goes away."""
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -23,6 +27,7 @@ class HttpProtocol(HttpToolsProtocol):
         scope = cast("dict[str, Any]", cycle.scope)
         scope[ANSWER] = answer
         scope[ABORT] = abort
+        scope[ON_LEAVE] = on_leave
         super()._start_asgi_task(cycle, app)  # pyright: ignore[reportPrivateUsage]
 
     def _unset_keepalive_if_required(self) -> None:
@@ -54,6 +59,9 @@ class HttpProtocol(HttpToolsProtocol):
         if self._idle_timer is not None:
             self._idle_timer.cancel()
         super().connection_lost(exc)
+        left = getattr(self.cycle, _LEFT, None)
+        if left is not None:
+            left()
 
 
 def answer(send: Send, status: int, headers: Sequence[Header], fixed: FixedHeaders, body: bytes) -> bool:
@@ -93,6 +101,11 @@ def abort(receive: Receive) -> None:
     cycle = _request(receive)
     cycle.disconnected = True
     cycle.transport.abort()
+
+
+def on_leave(receive: Receive, call: Callable[[], None]) -> None:
+    """Has it called when the connection ends, also after the answer; it must not keep what belongs to the request."""
+    setattr(_request(receive), _LEFT, call)
 
 
 def _request(channel: Any) -> RequestResponseCycle:

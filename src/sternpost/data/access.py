@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Protocol, cast
 
 from sternpost.data.model import DataModel
+from sternpost.deadline import Deadline
 from sternpost.ports.storage import NO_TENANT, Origin, Reader, Session, Statistics, TransactionOptions, Visibility
 
 READS_ONLY = 'This operation only reads. Declare it with method="POST" to write.'
@@ -80,11 +81,16 @@ class DataAccess:
             yield session
 
     @asynccontextmanager
-    async def begin(self, options: TransactionOptions | None) -> AsyncGenerator[Session]:
-        """A transaction of its own; until it ends, everything here works in it."""
+    async def begin(
+        self, options: TransactionOptions | None, deadline: Deadline | None = None
+    ) -> AsyncGenerator[Session]:
+        """A transaction of its own; until it ends, everything here works in it. `deadline`: that of the block around
+        it."""
         if self._reader is not None:
             raise RuntimeError(READS_ONLY)
-        async with self.model.storage.transaction(self.statistics, options, visibility=self.visibility) as session:
+        async with self.model.storage.transaction(
+            self.statistics, options, visibility=self.visibility, deadline=deadline
+        ) as session:
             if self.origin is not None:
                 await session.attribute(self.origin)
             outside = _open.get()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, LiteralString, Self, TypeVar, get_args, overload
@@ -10,7 +9,8 @@ from typing import Any, LiteralString, Self, TypeVar, get_args, overload
 from sternpost.data.access import DataAccess, HasAccess
 from sternpost.data.rows import instance_of_columns, model_of
 from sternpost.data.table import Table
-from sternpost.errors import Timeout, WriteConflict
+from sternpost.deadline import Alarms, Deadline
+from sternpost.errors import WriteConflict
 from sternpost.ids import decode
 from sternpost.ports.storage import (
     Isolation,
@@ -60,30 +60,23 @@ class Database:
             timeout: seconds until the whole block is ended and undone; PostgreSQL ends a running statement, too.
 
         Raises:
-            Timeout: the time limit ran out.
+            Timeout: the time limit ran out; nothing was kept.
+            OutcomeUnknown: the database did not say what became of the commit.
             WriteConflict: the database gave this transaction up in favour of another; `run` tries again.
         """
         if timeout is not None and timeout <= 0:
             raise ValueError(f"timeout is a number of seconds above 0, not {timeout}")
         if isolation is not None and isolation not in _ISOLATIONS:
             raise ValueError(f"isolation is {', '.join(_ISOLATIONS)}, not {isolation!r}")
-        limit = asyncio.timeout(timeout)
-        try:
-            async with limit:
-                if self.access.session is not None:
-                    if isolation is not None:
-                        raise TypeError(
-                            "The isolation is set where the outermost transaction begins, not for a savepoint"
-                        )
-                    async with self.access.session.savepoint():
-                        yield self
-                else:
-                    async with self.access.begin(TransactionOptions(isolation, timeout)):
-                        yield self
-        except TimeoutError as error:
-            if not limit.expired():
-                raise
-            raise Timeout("The transaction took too long and was undone", log={"timeoutSeconds": timeout}) from error
+        with Deadline(timeout, Alarms(), "The transaction took too long and was undone") as deadline:
+            if self.access.session is not None:
+                if isolation is not None:
+                    raise TypeError("The isolation is set where the outermost transaction begins, not for a savepoint")
+                async with self.access.session.savepoint():
+                    yield self
+            else:
+                async with self.access.begin(TransactionOptions(isolation, timeout), deadline):
+                    yield self
 
     async def run(
         self,

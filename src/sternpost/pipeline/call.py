@@ -71,6 +71,7 @@ class Call:
         refused: an error that the protocol found in the request; raised after authentication.
         address: the network address that the client called from, where the protocol knows it.
         idempotency_key: by which the client recognises this very call when it sends it again.
+        on_leave: told what to call when the client goes away, where the protocol notices that.
         deadline_seconds: how long the client waits; the operation's own limit holds, too.
     """
 
@@ -86,6 +87,7 @@ class Call:
     refused: SternpostError | None = None
     address: str | None = None
     idempotency_key: str | None = None
+    on_leave: Callable[[Callable[[], None]], None] | None = None
     deadline_seconds: float | None = None
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-
+from sternpost.deadline import Deadline
 from sternpost.errors import (
     Gone,
     PreconditionFailed,
@@ -34,18 +33,29 @@ async def execute(runtime: Runtime, call: Call, observation: Observation) -> Ans
     observation.operation, observation.success_message = operation.plan.id, operation.plan.success_message
 
     require_served(runtime)
-    # Place of the limits by address (`call.address`): one check for None on an operation that declares none.
-    principal = await authenticate(runtime, operation, call)
-    observation.user_id = principal.subject if principal else None
+    with Deadline(seconds_of(runtime, operation, call), runtime.alarms) as deadline:
+        if operation.reads and call.on_leave is not None:
+            call.on_leave(deadline.leave)
+        # Place of the limits by address (`call.address`): one check for None on an operation that declares none.
+        principal = await authenticate(runtime, operation, call)
+        observation.user_id = principal.subject if principal else None
 
-    visibility, statistics = runtime.visibility(principal), Statistics()
-    run = Execution(
-        runtime, operation, call, principal, operation.access(principal), visibility, observation, statistics
-    )
-    try:
-        return await carry_out(run)
-    finally:
-        observation.statements += statistics.statements
+        visibility, statistics = runtime.visibility(principal), Statistics()
+        run = Execution(
+            runtime,
+            operation,
+            call,
+            principal,
+            operation.access(principal),
+            visibility,
+            observation,
+            statistics,
+            deadline,
+        )
+        try:
+            return await carry_out(run)
+        finally:
+            observation.statements += statistics.statements
 
 
 async def carry_out(run: Execution, session: Session | None = None) -> Answer:
@@ -55,19 +65,16 @@ async def carry_out(run: Execution, session: Session | None = None) -> Answer:
     validate(run)
     if run.access.refused:
         raise denied(run)
-    seconds, translation = run.timeout_seconds, run.operation.translation
+    translation = run.operation.translation
     try:
         if run.operation.reads:
-            work = read(run, session)
-        elif session is None and run.joins_others:
-            work, seconds = insert(run), None  # which keeps the limit by itself
+            answer = await read(run, session)
+        elif session is not None:
+            answer = await step(run, session)
+        elif run.joins_others:
+            answer = await insert(run)
         else:
-            work = write(run, session)
-        if seconds is None:
-            answer = await work
-        else:
-            async with asyncio.timeout(seconds):
-                answer = await work
+            answer = await write(run, None)
         if translation is not None and run.operation.plan.output is None:
             translation.answer(run.operation.resource.name, answer)
         return answer
@@ -75,8 +82,17 @@ async def carry_out(run: Execution, session: Session | None = None) -> Answer:
         if translation is not None:
             translation.error(run.operation.resource.name, error)
         raise
-    except TimeoutError as error:
-        raise Timeout(log={"timeoutSeconds": run.timeout_seconds}) from error
+    except TimeoutError as error:  # something that the operation waited for itself
+        raise Timeout(log={"timeoutSeconds": run.deadline.seconds}) from error
+
+
+async def step(run: Execution, session: Session) -> Answer:
+    """A change that is a step of a batch, whose own limit holds, too."""
+    seconds = run.operation.plan.timeout_seconds
+    if seconds is None:
+        return await write(run, session)
+    with Deadline(seconds, run.runtime.alarms):
+        return await write(run, session)
 
 
 async def read(run: Execution, session: Session | None) -> Answer:
@@ -89,7 +105,9 @@ async def read(run: Execution, session: Session | None) -> Answer:
 async def write(run: Execution, session: Session | None) -> Answer:
     """A change. Only here is a transaction opened for a call; it is committed before the call is answered."""
     if session is None:
-        async with run.runtime.storage.transaction(run.statistics, visibility=run.visibility) as opened:
+        async with run.runtime.storage.transaction(
+            run.statistics, visibility=run.visibility, deadline=run.deadline
+        ) as opened:
             return await write(run, opened)
     # Place of the idempotency claim (`call.idempotency_key`), a row of this transaction: where it is there already, the
     # stored answer is the answer (a replay), and the handler is not called. Behind the handler is the place of what
@@ -122,6 +140,15 @@ WRITES = {**CHANGES, "batch": batch}
 
 
 # -- the stages
+
+
+def seconds_of(runtime: Runtime, operation: BoundOperation, call: Call) -> float | None:
+    """How long a call may take: as long as its operation says, or all do that say nothing, or less where the client
+    does not wait so long. An export is read in parts, each with a limit of its own."""
+    if call.export:
+        return call.deadline_seconds
+    declared, waited = operation.plan.timeout_seconds or runtime.timeout_seconds, call.deadline_seconds
+    return declared if waited is None else waited if declared is None else min(declared, waited)
 
 
 def require_served(runtime: Runtime) -> None:

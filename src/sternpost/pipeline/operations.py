@@ -11,6 +11,7 @@ from typing import Any
 from sternpost.data.change import Change
 from sternpost.data.context import Context
 from sternpost.data.writing import complete, stamp
+from sternpost.deadline import Deadline
 from sternpost.errors import (
     Conflict,
     Detail,
@@ -66,6 +67,7 @@ class Execution:
         values: the valid input, by field name.
         withheld: what of it the caller may neither see nor set, and has left out.
         selection: what is asked for, checked.
+        deadline: when all of it is to end, and who is told when a commit begins.
         steps: those of a batch, checked.
     """
 
@@ -77,6 +79,7 @@ class Execution:
     visibility: Visibility
     observation: Observation
     statistics: Statistics
+    deadline: Deadline
     values: dict[str, Any] = field(default_factory=dict[str, Any])
     withheld: frozenset[str] = frozenset()
     selection: Selection = field(init=False)
@@ -100,12 +103,6 @@ class Execution:
     @property
     def scopes(self) -> frozenset[str]:
         return self.principal.scopes if self.principal else frozenset()
-
-    @property
-    def timeout_seconds(self) -> float | None:
-        """How long it may take: the operation's own limit, or less where the client does not wait so long."""
-        declared, waited = self.operation.plan.timeout_seconds, self.call.deadline_seconds
-        return declared if waited is None else waited if declared is None else min(declared, waited)
 
     @property
     def joins_others(self) -> bool:
@@ -173,7 +170,7 @@ async def insert(run: Execution) -> Answer:
     # What belongs to this row alone (an idempotency claim, outbox rows) travels with it here, to be written by the
     # group.
     document = await run.runtime.storage.insert(
-        resource.name, row, run.statistics, visibility=run.visibility, timeout_seconds=run.timeout_seconds
+        resource.name, row, run.statistics, visibility=run.visibility, timeout_seconds=run.deadline.hand_over()
     )
     return _row_answer(run, document)
 
@@ -485,7 +482,7 @@ async def _export(run: Execution, reader: Reader) -> Answer:
 
 async def _parts(run: Execution, query: Select, arguments: Arguments) -> AsyncGenerator[list[Document]]:
     statistics = Statistics()
-    seconds = run.timeout_seconds or EXPORT_PART_SECONDS
+    seconds = run.operation.plan.timeout_seconds or EXPORT_PART_SECONDS
     try:
         async with aclosing(
             run.runtime.storage.export(query, arguments, statistics, visibility=run.visibility)

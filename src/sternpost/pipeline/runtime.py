@@ -10,6 +10,7 @@ from typing import Any
 from sternpost.clock import Clock
 from sternpost.data.instances import Instances
 from sternpost.data.model import DataModel
+from sternpost.deadline import Alarms
 from sternpost.ids import NewId
 from sternpost.pipeline.authorize import ALLOW, DENY, RowCheck, fold_for, row_check
 from sternpost.pipeline.cursors import Cursors
@@ -157,8 +158,12 @@ class Runtime:
         cursor_key: bytes,
         newest: Plan | None = None,
         conversions: Conversions = NO_CONVERSIONS,
+        timeout_seconds: float | None = None,
     ) -> None:
         self.plan = plan
+        self.timeout_seconds = timeout_seconds
+        """How long an operation may take that says nothing of that; None for no limit."""
+        self.alarms = Alarms()
         self.newest = newest or plan
         self.versioned = plan.api_version if newest else None
         self.gone_at = first_instant(plan.sunset) if plan.sunset and plan.gone_after_sunset else None

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from sternpost.deadline import Deadline
 from sternpost.plan.model import Plan
 from sternpost.plan.query import Aggregate, Modify, Path, Remove, Select, Upsert
 from sternpost.ports.audit import AuditTrail
@@ -301,8 +302,9 @@ class Storage(Protocol):
         it.
 
         Raises:
-            Timeout: the row was not on its way into the database in time, and never will be. One that is on its way
-                then is waited for, so that this always means: nothing was written.
+            Timeout: the row was not in the database in time, and never will be. One that is on its way then is waited
+                for, so that this always means: nothing was written.
+            OutcomeUnknown: the database did not say what became of it.
         """
         ...
 
@@ -323,8 +325,17 @@ class Storage(Protocol):
         statistics: Statistics,
         options: TransactionOptions | None = None,
         visibility: Visibility = NO_TENANT,
+        deadline: Deadline | None = None,
     ) -> AbstractAsyncContextManager[Session]:
-        """A transaction: committed when the block ends, rolled back when it raises or is cancelled."""
+        """A transaction: committed when the block ends, rolled back when it raises or is cancelled.
+
+        Args:
+            deadline: that of the block around it. It is told when the commit begins: that goes on when the time is up.
+
+        Raises:
+            Timeout: the time was up, or the database has given the commit up; nothing was kept.
+            OutcomeUnknown: the database did not say what became of the commit.
+        """
         ...
 
     def keys(self) -> KeyStore:

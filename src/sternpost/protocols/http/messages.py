@@ -71,6 +71,10 @@ ANSWER = "sternpost.answer"
 "not now". Whoever wraps `send` takes it out."""
 
 
+ON_LEAVE = "sternpost.on_leave"
+"""Where a scope may offer to tell when the client goes away: `(receive, call) -> None`, with the server's own
+`receive`. Waiting for that with `receive` would take a task for each request."""
+
 ABORT = "sternpost.abort"
 """Where a scope may offer to cut the connection off, without the end of the answer: `(receive) -> None`, with the
 server's own `receive`."""

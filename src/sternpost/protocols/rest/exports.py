@@ -10,11 +10,12 @@ from typing import Any
 
 import orjson
 
+from sternpost.deadline import Alarms, CallerLeft, Deadline
 from sternpost.errors import SternpostError, Timeout
 from sternpost.pipeline.call import Answer
 from sternpost.ports.storage import Document
 from sternpost.protocols.http.body import CLIENT_CLOSED
-from sternpost.protocols.http.messages import ABORT, ENCODING, FixedHeaders, Header, Receive, Scope, Send
+from sternpost.protocols.http.messages import ABORT, ENCODING, ON_LEAVE, FixedHeaders, Header, Receive, Scope, Send
 from sternpost.telemetry.observation import Observation
 
 NDJSON = b"application/x-ndjson"
@@ -84,10 +85,11 @@ class Export:
         self._chunks = chunks
 
     @classmethod
-    async def begun(cls, media: bytes, answer: Answer, name: str) -> Export:
-        """Reads the first part; `name` is that of the file a browser saves."""
+    async def begun(cls, media: bytes, answer: Answer, name: str, scope: Scope, receive: Receive) -> Export:
+        """Reads the first part; `name` is that of the file a browser saves. Raises `CallerLeft`."""
         chunks = encoded(media, answer)
-        return cls(export_headers(media, name), await anext(chunks, b""), chunks)
+        with leaving(scope, receive):
+            return cls(export_headers(media, name), await anext(chunks, b""), chunks)
 
     async def __aiter__(self) -> AsyncGenerator[bytes]:
         yield self._first
@@ -105,13 +107,15 @@ class Export:
             headers = [*fixed.pairs, *self._headers, (b"x-request-id", observation.request_id.encode())]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             if scope["method"] != "HEAD":
-                async for chunk in self:
-                    async with asyncio.timeout(STALLED_SECONDS):
-                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                    if gone.done():
-                        observation.status = CLIENT_CLOSED
-                        return
+                with leaving(scope, receive):
+                    async for chunk in self:
+                        async with asyncio.timeout(STALLED_SECONDS):
+                            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                        if gone.done():
+                            raise CallerLeft
             await send({"type": "http.response.body", "body": b""})
+        except CallerLeft:
+            observation.status = CLIENT_CLOSED
         except Exception as error:
             reported = error
             if isinstance(error, TimeoutError):
@@ -127,6 +131,14 @@ class Export:
 
     async def close(self) -> None:
         await self._chunks.aclose()
+
+
+def leaving(scope: Scope, receive: Receive) -> Deadline:
+    """A block that ends with `CallerLeft` when the client goes away, where the server tells that at once."""
+    deadline = Deadline(None, Alarms())
+    if ON_LEAVE in scope:
+        scope[ON_LEAVE](receive, deadline.leave)
+    return deadline
 
 
 async def _disconnected(receive: Receive) -> None:

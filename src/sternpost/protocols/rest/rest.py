@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from sternpost.deadline import CallerLeft
 from sternpost.errors import Detail, Invalid, MethodNotAllowed, NotFound, SternpostError
 from sternpost.pipeline.call import Call
 from sternpost.pipeline.execute import execute, require_served
@@ -12,6 +13,7 @@ from sternpost.protocols.http.body import CLIENT_CLOSED, ClientDisconnected, rea
 from sternpost.protocols.http.errors import encode_error
 from sternpost.protocols.http.headers import RequestHeaders, bearer_token, check_accept, check_content_type
 from sternpost.protocols.http.messages import (
+    ON_LEAVE,
     SECURITY_HEADERS,
     FixedHeaders,
     Header,
@@ -57,8 +59,8 @@ class Rest:
                 if media is None:
                     status, more, body = encode(endpoint.operation, answer, observation, scope, headers)
                 else:
-                    export = await Export.begun(media, answer, endpoint.operation.id.partition(".")[0])
-        except ClientDisconnected:
+                    export = await Export.begun(media, answer, endpoint.operation.id.partition(".")[0], scope, receive)
+        except (ClientDisconnected, CallerLeft):
             observation.status = CLIENT_CLOSED
             return
         except SternpostError as error:
@@ -109,6 +111,7 @@ class Rest:
             export=media is not None,
             address=client[0] if client else None,
             idempotency_key=headers.idempotency_key,
+            on_leave=partial(scope[ON_LEAVE], receive) if ON_LEAVE in scope else None,
         )
         try:
             if media is None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+import socket
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -14,7 +15,8 @@ from typing import Any, TypeVar
 import asyncpg
 import orjson
 
-from sternpost.errors import StartupError, Timeout, Unavailable, WriteConflict
+from sternpost.deadline import Alarms, Deadline
+from sternpost.errors import OutcomeUnknown, StartupError, Timeout, Unavailable, WriteConflict
 from sternpost.plan.model import Plan
 from sternpost.plan.query import Select
 from sternpost.ports.audit import AuditTrail
@@ -41,6 +43,7 @@ from sternpost.storage.postgresql.replicas import Replica, ReplicatedReads
 from sternpost.storage.postgresql.tables import found_columns
 from sternpost.storage.sql.api_keys import SqlKeys
 from sternpost.storage.sql.audit import SqlAuditTrail
+from sternpost.storage.sql.committing import COMMIT_SECONDS, to_the_end
 from sternpost.storage.sql.external import refuse_external, refuse_misfit
 from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed, OnlyReads, behind
 from sternpost.storage.sql.reader import SqlReader
@@ -67,6 +70,32 @@ _AWAY = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.InvalidAuthorizationSpecificationError,
 )
+_KEEPALIVE = (
+    ("TCP_KEEPIDLE", 5),
+    ("TCP_KEEPINTVL", 2),
+    ("TCP_KEEPCNT", 3),
+    ("TCP_USER_TIMEOUT", 5_000),
+)
+"""Options of the socket (RFC 1122, 4.2.3.6; RFC 5482), in seconds, the last in milliseconds: a connection whose packets
+nobody confirms ends after about 5 s where something was sent on it, and after about 11 s where it is idle."""
+
+_SERVER_KEEPALIVE = {
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "5000",
+}
+"""The same at the server's end, which keeps the locks of a transaction as long as it does not know."""
+
+_AT_WORK = """SELECT pid FROM pg_stat_activity WHERE pid = ANY($1::int[]) AND datname = current_database()
+AND coalesce(state, '') NOT LIKE 'idle%' AND wait_event IS DISTINCT FROM 'ClientRead'"""
+"""A session in the middle of a statement's messages is active, too, while it waits for the next of them. A server that
+does not track what its sessions do says nothing of their state: they count as busy."""
+
+_END = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = ANY($1::int[])
+AND datname = current_database() AND usename = current_user AND application_name = left($2, 63)
+AND (state LIKE 'idle%' OR wait_event = 'ClientRead')"""
+
 _KEY = re.compile(r"Key \((.*?)\)=\(")
 _SET_ORIGIN = f"SELECT set_config('{AUDIT_SETTING}', $1, true)"
 _LOCK_SCHEMA = "SELECT pg_advisory_xact_lock(hashtext('sternpost schema'))"
@@ -78,6 +107,10 @@ _ENDED = (
 
 class ConnectionLost(Unavailable):
     """The server is unavailable, or has closed a connection."""
+
+
+class CommitLost(OutcomeUnknown):
+    """A connection was lost while the server was committing."""
 
 
 class PostgresqlStorage:
@@ -95,17 +128,20 @@ class PostgresqlStorage:
         key_secret: bytes | None = None,
         replica_urls: Sequence[str] = (),
         pgbouncer: bool = False,
+        statement_seconds: float | None = None,
     ) -> None:
         self.url = url
         self.pgbouncer = pgbouncer
         self.pool_size = pool_size
         self.timeout_seconds = timeout_seconds
+        self.statement_seconds = statement_seconds
         self.key_secret = key_secret
         self.dialect = PostgresqlDialect()
         self.statements: Statements = None  # pyright: ignore[reportAttributeAccessIssue]  (set by open, before any use)
         self.constraints: dict[str, tuple[str, ...]] = {}
         self._exports = asyncio.Semaphore(max(pool_size // 2, 1))
-        self.pool = Pool(self._connect, size=pool_size, timeout_seconds=timeout_seconds)
+        self.pool = self._pool(self._connect)
+        self._alarms = Alarms()
         self.replicated = (
             ReplicatedReads([self._replica(url) for url in replica_urls], self.fetch, self.fetch)
             if replica_urls
@@ -118,7 +154,15 @@ class PostgresqlStorage:
     async def open(self, plan: Plan) -> None:
         self.statements = Statements(plan, self.dialect, self.key_secret)
         self.constraints = self.statements.schema.constraint_columns()
-        self._inserts = GroupedInserts(self.statements, self.fetch, self._insert_one)
+        if self.statement_seconds is not None:  # an operation may ask for more than what is usual
+            declared = (operation.timeout_seconds or 0 for _, operation in plan.operations.values())
+            self.statement_seconds = max(self.statement_seconds, *declared, 0)
+            for pool in (
+                self.pool,
+                *(replica.pool for replica in (self.replicated.replicas if self.replicated else ())),
+            ):
+                pool.limit_seconds = self.statement_seconds
+        self._inserts = GroupedInserts(self.statements, self.write, self._insert_one)
         if self.replicated is not None:
             self.replicated.open()
 
@@ -128,6 +172,7 @@ class PostgresqlStorage:
         if self.replicated is not None:
             await self.replicated.close()
         await self.pool.close()
+        self._alarms.close()
 
     def replicas(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         if self.replicated is None:
@@ -140,33 +185,44 @@ class PostgresqlStorage:
         async def connect() -> Any:
             return await self._connect(url)
 
-        return Replica(connect, Pool(connect, size=self.pool_size, timeout_seconds=self.timeout_seconds))
+        return Replica(connect, self._pool(connect))
+
+    def _pool(self, connect: Callable[[], Awaitable[Any]]) -> Pool:
+        return Pool(
+            connect,
+            size=self.pool_size,
+            timeout_seconds=self.timeout_seconds,
+            sessions=None
+            if self.pgbouncer
+            else _Sessions(self),  # PgBouncer does not tell which session a statement runs in
+            limit_seconds=self.statement_seconds,
+        )
 
     async def check(self) -> None:
         if self.statements.plan.external:
             await self._check_tables()
             return
         async with self.connection() as connection:
-            found = await self.guarded(lambda: connection.fetch(f"SELECT fingerprint FROM {SCHEMA_TABLE}"))
+            found = await self.guarded(connection, lambda: connection.fetch(f"SELECT fingerprint FROM {SCHEMA_TABLE}"))
             serves = [row[0] for row in found]
             if self.statements.schema.fingerprint not in serves:
-                revision = await self.guarded(lambda: _revision(connection))
+                revision = await self.guarded(None, lambda: _revision(connection))
                 raise Unavailable(log={"reason": behind(serves, self.statements.schema.fingerprint, revision)})
 
     async def _check_tables(self) -> None:
         """Checks an external database: its tables until they match, then only whether it answers."""
         async with self.connection() as connection:
             if self._fits:
-                await self.guarded(lambda: connection.fetchval("SELECT 1"))
+                await self.guarded(connection, lambda: connection.fetchval("SELECT 1"))
                 return
-            found = await self.guarded(lambda: found_columns(connection, self.statements.plan))
+            found = await self.guarded(None, lambda: found_columns(connection, self.statements.plan))
             refuse_misfit(self.statements.plan, self.statements.dialect, found)
             self._fits = True
 
     async def create_schema(self) -> bool:
         refuse_external(self.statements.plan)
         async with self.connection() as connection:
-            return await self.guarded(lambda: self._create_schema(connection))
+            return await self.guarded(None, lambda: self._create_schema(connection))
 
     async def _create_schema(self, connection: Any) -> bool:
         async with connection.transaction():
@@ -189,7 +245,7 @@ class PostgresqlStorage:
         return self.statements.schema.ddl()
 
     def keys(self) -> KeyStore:
-        return SqlKeys(self.dialect, self.fetch, self.fetch)
+        return SqlKeys(self.dialect, self.fetch, self.write)
 
     def audit_trail(self) -> AuditTrail:
         return SqlAuditTrail(self.statements.plan, self.dialect, self.fetch)
@@ -214,24 +270,49 @@ class PostgresqlStorage:
             return self._insert_one(resource, values)
         return self._inserts.insert(resource, values, timeout_seconds)
 
-    async def _insert_one(self, resource: str, values: Values) -> Document:
-        return await SqlSession(_Single(self), self.statements, Statistics(), EVERY_TENANT).insert(resource, values)
+    async def _insert_one(self, resource: str, values: Values, until: float | None = None) -> Document:
+        single = _Single(self, until)
+        return await SqlSession(single, self.statements, Statistics(), EVERY_TENANT).insert(resource, values)
 
     @asynccontextmanager
     async def transaction(
-        self, statistics: Statistics, options: TransactionOptions | None = None, visibility: Visibility = NO_TENANT
+        self,
+        statistics: Statistics,
+        options: TransactionOptions | None = None,
+        visibility: Visibility = NO_TENANT,
+        deadline: Deadline | None = None,
     ) -> AsyncGenerator[Session]:
         async with self.connection() as connection:
-            await self.guarded(lambda: connection.execute(_begin(options) if options else "BEGIN"))
+            if options is not None and options.timeout_seconds is not None:
+                self.pool.limit(connection, options.timeout_seconds)
+            begin = _begin(options) if options else "BEGIN"
+            await self.guarded(connection, lambda: connection.execute(begin))
             try:
                 yield SqlSession(_Statements(self, connection), self.statements, statistics, visibility)
+                late = _Late(connection)
+                if deadline is not None:
+                    deadline.committing(late.give_up)
             except Exception:  # a cancellation is different: the connection is given back as one whose work was cut off
                 await self._roll_back(connection)
                 raise
-            if await self.guarded(lambda: connection.execute("COMMIT")) == "ROLLBACK":
-                raise RuntimeError(
-                    _ENDED
-                )  # PostgreSQL has rolled back, so the caller must not believe that the changes were stored
+            await self._commit(connection, late)
+
+    async def _commit(self, connection: Any, late: _Late) -> None:
+        """Commits to the end, even when the caller is cancelled meanwhile.
+
+        Raises:
+            OutcomeUnknown: the connection was lost before the server has said what became of it.
+        """
+        try:
+            status = await self.guarded(
+                connection, lambda: to_the_end(asyncio.ensure_future(connection.execute("COMMIT"))), writes=True
+            )
+        finally:
+            late.end()
+        if status == "ROLLBACK":
+            raise RuntimeError(
+                _ENDED
+            )  # PostgreSQL has rolled back, so the caller must not believe that the changes were stored
 
     async def export(
         self, query: Select, arguments: Arguments, statistics: Statistics, visibility: Visibility = NO_TENANT
@@ -251,13 +332,16 @@ class PostgresqlStorage:
                 "Too many exports are running", log={"reason": "exports use at most half of the connection pool"}
             )
         async with self._exports, self.connection() as connection:
-            await self.guarded(lambda: connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+            # a part may take longer than other statements; whoever asks for it has a limit
+            self.pool.limit(connection, None)
+            begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL statement_timeout = 0"
+            await self.guarded(connection, lambda: connection.execute(begin))
             try:
                 yield _Snapshot(self, connection)
             except Exception:  # as in transaction()
                 await self._roll_back(connection)
                 raise
-            await self.guarded(lambda: connection.execute("COMMIT"))
+            await self.guarded(connection, lambda: connection.execute("COMMIT"))
 
     @asynccontextmanager
     async def connection(self) -> AsyncGenerator[Any]:
@@ -273,46 +357,89 @@ class PostgresqlStorage:
             raise
         self.pool.release(connection)
 
-    async def fetch(self, text: str, arguments: tuple[Any, ...], pool: Pool | None = None) -> Sequence[Any]:
-        """One statement on a connection of its own: no BEGIN, no reset, so one round trip. `pool`: a replica's."""
+    async def fetch(
+        self,
+        text: str,
+        arguments: tuple[Any, ...],
+        pool: Pool | None = None,
+        *,
+        writes: bool = False,
+        until: float | None = None,
+    ) -> Sequence[Any]:
+        """One statement on a connection of its own: no BEGIN, no reset, so one round trip.
+
+        Args:
+            pool: a replica's.
+            writes: whether it changes something, and so is a transaction of its own.
+            until: a time of the event loop, at which the server is asked to give it up.
+
+        Raises:
+            Timeout: it was given up; nothing was written.
+            OutcomeUnknown: the connection was lost before the server has said what became of what it writes.
+        """
         pool = pool or self.pool
-        connection = await self._acquire(pool)
+        connection = pool.idle() or await self._acquire(pool, until)
+        pool.sent(connection)
+        late = None if until is None else _Late(connection)
+        alarm = None
+        if late is not None and until is not None:
+            alarm = self._alarms.set(until - asyncio.get_running_loop().time(), late.give_up)
         try:
             rows = await connection.fetch(text, *arguments)
         except Exception as error:
-            known = self.translated(error)
+            pool.answered(connection)
+            known = self._known(error, writes=writes)
             self._after_error(pool, connection, known)
             raise known from error
         except BaseException:
             pool.settle(connection)
             raise
+        finally:
+            if late is not None and alarm is not None:
+                alarm.cancel()
+                late.end()
+        pool.answered(connection)
         pool.release(connection)
         return rows
+
+    def write(self, text: str, arguments: tuple[Any, ...], until: float | None = None) -> Awaitable[Sequence[Any]]:
+        """`fetch` for what changes something."""
+        return self.fetch(text, arguments, writes=True, until=until)
 
     async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
         """An author's own statement, in a transaction that can only read."""
         async with self.connection() as connection:
-            await self.guarded(lambda: connection.execute("BEGIN READ ONLY"))
+            await self.guarded(connection, lambda: connection.execute("BEGIN READ ONLY"))
             try:
-                rows = await connection.fetch(text, *arguments)
-            except asyncpg.ReadOnlySQLTransactionError as error:
-                raise OnlyReads from error
-            except Exception as error:
-                raise self.translated(error) from error
+                rows = await self.guarded(connection, lambda: connection.fetch(text, *arguments))
+            except ConnectionLost as error:
+                if isinstance(error.__cause__, asyncpg.ReadOnlySQLTransactionError):
+                    raise OnlyReads from error
+                raise
             # after an error the connection is given back with its transaction, which the pool then ends
-            await self.guarded(lambda: connection.execute("ROLLBACK"))
+            await self.guarded(connection, lambda: connection.execute("ROLLBACK"))
             return [dict(row) for row in rows]
 
-    async def _acquire(self, pool: Pool) -> Any:
+    async def _acquire(self, pool: Pool, until: float | None = None) -> Any:
         try:
-            return await pool.acquire()
+            if until is None:
+                return await pool.acquire()
+            limit = asyncio.timeout_at(until)
+            try:
+                async with limit:
+                    return await pool.acquire()
+            except TimeoutError as error:
+                if not limit.expired():
+                    raise
+                raise Timeout(log={"reason": "no database connection within the time limit"}) from error
         except Exception as error:
             raise self.translated(error) from error
 
     def _after_error(self, pool: Pool, connection: Any, error: Exception) -> None:
-        if isinstance(error, ConnectionLost):
+        if isinstance(error, ConnectionLost | CommitLost):
+            pool.lost(connection)
+        elif connection.is_closed():
             pool.discard(connection)
-            pool.expire()
         elif connection.is_in_transaction():
             pool.settle(connection)
         else:
@@ -320,29 +447,52 @@ class PostgresqlStorage:
 
     async def _connect(self, url: str | None = None) -> Any:
         connect: Any = getattr(asyncpg, "connect")  # noqa: B009  (its own annotations are incomplete)
-        return await connect(
+        settings = {"application_name": self.statements.plan.name}
+        if self.statement_seconds is not None and not self.pgbouncer:  # which refuses settings that it does not know
+            settings["statement_timeout"] = str(max(1, round(self.statement_seconds * 1000)))
+            settings |= _SERVER_KEEPALIVE
+        connection = await connect(
             url or self.url,
             timeout=self.timeout_seconds,
             # behind PgBouncer in transaction mode the next statement may run on another server connection
             statement_cache_size=0 if self.pgbouncer else STATEMENTS_KEPT,
             max_cached_statement_lifetime=0,
-            server_settings={"application_name": self.statements.plan.name},
+            server_settings=settings,
         )
+        _keep_alive(connection)
+        return connection
 
     async def _roll_back(self, connection: Any) -> None:
         """Rolls back; a connection that is gone has done so itself."""
-        with contextlib.suppress(*_AWAY):
-            await connection.execute("ROLLBACK")
+        with contextlib.suppress(ConnectionLost):
+            await self.guarded(connection, lambda: connection.execute("ROLLBACK"))
 
-    async def guarded(self, run: Callable[[], Awaitable[T]]) -> T:
-        """Runs something on a connection; PostgreSQL's errors come out as those of the storage port."""
+    async def guarded(self, connection: Any | None, run: Callable[[], Awaitable[T]], *, writes: bool = False) -> T:
+        """Runs something on a connection; PostgreSQL's errors come out as those of the storage port.
+
+        Args:
+            connection: which, where it is one statement; None for several.
+            writes: whether it commits: where the connection is lost meanwhile, it may have done so.
+        """
+        if connection is not None:
+            self.pool.sent(connection)
         try:
-            return await run()
+            result = await run()
         except Exception as error:
-            known = self.translated(error)
+            self.pool.answered(connection)
+            known = self._known(error, writes=writes)
             if known is error:
                 raise
             raise known from error
+        # where it is cancelled the answer is still to come, and the connection is given back as one to be settled
+        self.pool.answered(connection)
+        return result
+
+    def _known(self, error: Exception, *, writes: bool) -> Exception:
+        known = self.translated(error)
+        if writes and isinstance(known, ConnectionLost) and _may_have_committed(error):
+            return CommitLost(log=known.log)
+        return known
 
     def translated(self, error: Exception) -> Exception:
         """PostgreSQL's error as one of the storage port; what is none of PostgreSQL's stays as it is."""
@@ -385,6 +535,92 @@ class PostgresqlStorage:
         if isinstance(error, asyncpg.NotNullViolationError):
             return ConstraintFailed("not null", (str(getattr(error, "column_name", "")),), text)
         return ConstraintFailed("check", columns, text)
+
+
+class _Late:
+    """What is done about a commit when its time is up: the server is asked to give it up, and what it then says counts.
+
+    A server that says nothing for `COMMIT_SECONDS` more is not waited for.
+    """
+
+    __slots__ = ("_connection", "_task", "_timer")
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def give_up(self) -> None:
+        """The time is up."""
+        loop = asyncio.get_running_loop()
+        self._task = loop.create_task(_cancel_statement(self._connection))
+        self._timer = loop.call_later(COMMIT_SECONDS, self._connection.terminate)
+
+    def end(self) -> None:
+        """The server has answered. The request to give up may reach it only now, so the connection is not used again:
+        it would end whatever comes next."""
+        if self._timer is not None and self._task is not None:
+            self._timer.cancel()
+            self._task.cancel()
+            self._connection.terminate()
+
+
+async def _cancel_statement(connection: Any) -> None:
+    """Asks the server, on a connection of its own, to end the statement that runs on this one."""
+    from asyncpg import connect_utils
+
+    with contextlib.suppress(OSError):  # it cannot be asked: then only its answer tells
+        await getattr(connect_utils, "_cancel")(  # noqa: B009  (private; the driver uses it where a task is cancelled)
+            loop=asyncio.get_running_loop(),
+            addr=connection._addr,
+            params=connection._params,
+            backend_pid=connection._protocol.backend_pid,
+            backend_secret=connection._protocol.backend_secret,
+        )
+
+
+class _Sessions:
+    """The server's processes. Only those of this user and this service are ended, and only where they wait for their
+    client: the number may be that of another session by now, or on another server."""
+
+    def __init__(self, storage: PostgresqlStorage) -> None:
+        self._storage = storage
+
+    async def at_work(self, asking: Any, connections: Collection[Any]) -> Collection[Any]:
+        by_pid = {_pid(connection): connection for connection in connections}
+        return [by_pid[row[0]] for row in await asking.fetch(_AT_WORK, list(by_pid))]
+
+    async def end(self, asking: Any, connections: Collection[Any]) -> None:
+        name = self._storage.statements.plan.name
+        await asking.fetch(_END, [_pid(connection) for connection in connections], name)
+
+
+def _pid(connection: Any) -> int:
+    return connection._protocol.backend_pid  # also of a connection that is closed
+
+
+def _keep_alive(connection: Any) -> None:
+    """Has the system find out by itself that nobody is at the other end any more, on a connection by TCP."""
+    opened = connection._transport.get_extra_info("socket")
+    if opened is None or opened.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEPALIVE:
+        option = getattr(socket, name, None)  # not every system has each of them
+        if option is not None:
+            opened.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def _may_have_committed(error: Exception) -> bool:
+    """Whether a commit may have succeeded all the same: the server has not said that it failed, and it may have got
+    it."""
+    match error:
+        case asyncpg.ConnectionDoesNotExistError() | asyncpg.ConnectionFailureError() | asyncpg.CrashShutdownError():
+            return True
+        case asyncpg.InterfaceError():
+            return "is closed" not in str(error)  # which the driver says before it sends anything
+        case _:
+            return isinstance(error, OSError | asyncpg.InternalClientError)
 
 
 async def _revision(connection: Any) -> str | None:
@@ -430,11 +666,12 @@ class _Reads:
 class _Single:
     """Statements that are a transaction each."""
 
-    def __init__(self, storage: PostgresqlStorage) -> None:
+    def __init__(self, storage: PostgresqlStorage, until: float | None = None) -> None:
         self.storage = storage
+        self.until = until
 
     async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
-        return await self.storage.fetch(text, arguments)
+        return await self.storage.write(text, arguments, self.until)
 
     async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
         return await self.storage.records(text, arguments)
@@ -467,7 +704,7 @@ class _Statements:
         self.connection = connection
 
     async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
-        return await self.storage.guarded(lambda: self.connection.fetch(text, *arguments))
+        return await self.storage.guarded(self.connection, lambda: self.connection.fetch(text, *arguments))
 
     async def fetch_one(self, statement: PointStatement, named: dict[str, Any]) -> Any:
         rows = await self.fetch(statement.one.text, statement.one.bind(named), short=True)
@@ -477,28 +714,28 @@ class _Statements:
         return [dict(row) for row in await self.fetch(text, arguments, short=False)]
 
     async def execute(self, text: str, arguments: tuple[Any, ...]) -> int:
-        status: str = await self.storage.guarded(lambda: self.connection.execute(text, *arguments))
+        status: str = await self.storage.guarded(self.connection, lambda: self.connection.execute(text, *arguments))
         return int(status.rpartition(" ")[2])
 
     async def attribute(self, origin: Origin) -> None:
         told = orjson.dumps(asdict(origin)).decode()
-        await self.storage.guarded(lambda: self.connection.execute(_SET_ORIGIN, told))
+        await self.storage.guarded(self.connection, lambda: self.connection.execute(_SET_ORIGIN, told))
 
     async def changed(self, text: str, arguments: tuple[Any, ...]) -> int:
         # prepared, so that it is one statement and nothing behind it
-        prepared = await self.storage.guarded(lambda: self.connection.prepare(text))
-        await self.storage.guarded(lambda: prepared.fetch(*arguments))
+        prepared = await self.storage.guarded(self.connection, lambda: self.connection.prepare(text))
+        await self.storage.guarded(self.connection, lambda: prepared.fetch(*arguments))
         count = str(prepared.get_statusmsg() or "").rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
 
     async def command(self, text: str) -> None:
-        await self.storage.guarded(lambda: self.connection.execute(text))
+        await self.storage.guarded(self.connection, lambda: self.connection.execute(text))
 
 
 class _Snapshot(_Statements):
     """Reads of one transaction, also in parts."""
 
     async def parts(self, text: str, arguments: tuple[Any, ...], size: int) -> AsyncGenerator[Sequence[Any]]:
-        cursor: Any = await self.storage.guarded(lambda: self.connection.cursor(text, *arguments))
-        while rows := await self.storage.guarded(lambda: cursor.fetch(size)):
+        cursor: Any = await self.storage.guarded(self.connection, lambda: self.connection.cursor(text, *arguments))
+        while rows := await self.storage.guarded(self.connection, lambda: cursor.fetch(size)):
             yield rows

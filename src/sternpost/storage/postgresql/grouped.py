@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from sternpost.errors import Timeout, Unavailable
+from sternpost.errors import OutcomeUnknown, Timeout, Unavailable
 from sternpost.plan.model import ResourcePlan
 from sternpost.ports.storage import Document, Values
 from sternpost.storage.sql.codecs import Decoder
@@ -15,7 +15,12 @@ from sternpost.storage.sql.reads import PointStatement
 from sternpost.storage.sql.statements import Statements
 
 Fetch = Callable[[str, tuple[Any, ...]], Awaitable[Sequence[Any]]]
-InsertOne = Callable[[str, Values], Awaitable[Document]]
+Write = Callable[[str, tuple[Any, ...], float | None], Awaitable[Sequence[Any]]]
+InsertOne = Callable[[str, Values, float | None], Awaitable[Document]]
+
+
+_Kind = tuple[str, tuple[str, ...], float | None]
+"""The resource, the fields that have a value, and the time limit."""
 
 
 class PointReads:
@@ -25,10 +30,14 @@ class PointReads:
         self._fetch = fetch
         self.grouping: Grouping[tuple[PointStatement, tuple[Any, ...]], Any, Any] = Grouping(self._run)
 
-    def read(self, statement: PointStatement, key: Any, others: tuple[Any, ...]) -> asyncio.Future[Any]:
+    async def read(self, statement: PointStatement, key: Any, others: tuple[Any, ...]) -> Any:
         """The row with this key (a UUID as 32 hexadecimal digits), or None; `others` are the statement's other
         parameters."""
-        return self.grouping.join((statement, others), key)
+        try:
+            return await self.grouping.join((statement, others), key)
+        except asyncio.CancelledError:
+            self.grouping.forsake()
+            raise
 
     async def _run(self, kind: tuple[PointStatement, tuple[Any, ...]], take: Callable[[], list[Any]]) -> Sequence[Any]:
         (statement, others), keys = kind, take()
@@ -64,7 +73,11 @@ class EqualReads:
             rows = self.grouping.join((text, arguments), None)
         except TypeError:  # a list among the arguments has no hash: such a read goes alone
             return await self._fetch(text, arguments)
-        return await rows
+        try:
+            return await rows
+        except asyncio.CancelledError:
+            self.grouping.forsake()
+            raise
 
     async def _run(self, kind: tuple[str, tuple[Any, ...]], take: Callable[[], list[None]]) -> Sequence[Sequence[Any]]:
         parts = take()
@@ -77,35 +90,40 @@ class GroupedInserts:
     Where a row of a group is refused nothing is written, and each is tried alone, so that only the one at fault fails.
 
     Args:
-        insert_one: writes one row by itself.
+        write: runs a statement, which the server is asked to give up at a time of the event loop.
+        insert_one: writes one row by itself, in the same way.
     """
 
-    def __init__(self, statements: Statements, fetch: Fetch, insert_one: InsertOne) -> None:
+    def __init__(self, statements: Statements, write: Write, insert_one: InsertOne) -> None:
         self._statements = statements
-        self._fetch = fetch
+        self._write = write
         self._insert_one = insert_one
-        self.grouping: Grouping[tuple[str, tuple[str, ...]], Values, Document] = Grouping(self._run)
+        self.grouping: Grouping[_Kind, tuple[Values, float | None], Document] = Grouping(self._run)
 
     def insert(self, resource: str, values: Values, timeout_seconds: float | None = None) -> Awaitable[Document]:
-        """Adds a row and gives it back. Raises `Timeout` where it is not on its way by then, and never will be."""
-        return self.grouping.join_within(timeout_seconds, (resource, tuple(sorted(values))), values)
+        """Adds a row and gives it back. Raises `Timeout` where it is not written by then, and never will be."""
+        until = None if timeout_seconds is None else asyncio.get_running_loop().time() + timeout_seconds
+        kind = (resource, tuple(sorted(values)), timeout_seconds)
+        return self.grouping.join_within(timeout_seconds, kind, (values, until))
 
     async def _run(
-        self, kind: tuple[str, tuple[str, ...]], take: Callable[[], list[Values]]
+        self, kind: _Kind, take: Callable[[], list[tuple[Values, float | None]]]
     ) -> Sequence[Document | Exception]:
-        (resource, names), rows = kind, take()
-        if not rows:
+        (resource, names, _), taken = kind, take()
+        if not taken:
             return []
+        rows = [row for row, _ in taken]
+        until = taken[0][1]  # that of the others is the same, or later
         if len(rows) == 1:
-            return [await self._insert_one(resource, rows[0])]
+            return [await self._insert_one(resource, rows[0], until)]
         plan = self._statements.plan.by_name[resource]
         text, decoder = self._text(resource, names)
         try:
-            written = await self._fetch(text, self._columns(plan, names, rows))
-        except (Unavailable, Timeout):
+            written = await self._write(text, self._columns(plan, names, rows), until)
+        except (Unavailable, Timeout, OutcomeUnknown):
             raise
         except Exception:  # noqa: BLE001  (whichever row it was: the same error comes again, for that row alone)
-            return [await self._alone(resource, row) for row in rows]
+            return [await self._alone(resource, row, until) for row in rows]
         documents = {row[-1].hex: decoder.document(row) for row in written}
         return [documents[row["id"]] for row in rows]
 
@@ -117,9 +135,9 @@ class GroupedInserts:
             columns.append(values if encode is None else [None if value is None else encode(value) for value in values])
         return tuple(columns)
 
-    async def _alone(self, resource: str, row: Values) -> Document | Exception:
+    async def _alone(self, resource: str, row: Values, until: float | None) -> Document | Exception:
         try:
-            return await self._insert_one(resource, row)
+            return await self._insert_one(resource, row, until)
         except Exception as error:  # noqa: BLE001  (raised where the row's result is awaited)
             return error
 

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from copy import copy
 from typing import Any, Generic, TypeVar
 
+from sternpost.deadline import Alarms
 from sternpost.errors import Timeout
 
 SIZE_MAX = 256
@@ -67,7 +68,9 @@ class Grouping(Generic[Key, Part, Result]):
         self._size_max = size_max
         self._in_flight_max = in_flight_max
         self._groups: dict[Key, _Group[Part, Result]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], list[_Asked[Part, Result]]] = {}
+        """What is under way, with who waits for it."""
+        self._alarms = Alarms()
         self._loop: asyncio.AbstractEventLoop | None = None
         """The one loop that this works in. Asking for the running one is a system call each time."""
 
@@ -85,12 +88,24 @@ class Grouping(Generic[Key, Part, Result]):
             Timeout: it was not being carried out by then, and never is.
         """
         asked = self._ask(key, part)
-        if timeout_seconds is not None:
-            await asyncio.wait((asked.future,), timeout=timeout_seconds)
+        if timeout_seconds is None:
+            return await asked.future
+
+        def give_up() -> None:
             if not (asked.taken or asked.future.done()):
-                asked.future.cancel()
-                raise Timeout(log={"timeoutSeconds": timeout_seconds})
-        return await asked.future
+                asked.future.set_exception(Timeout(log={"timeoutSeconds": timeout_seconds}))
+
+        alarm = self._alarms.set(timeout_seconds, give_up)
+        try:
+            return await asked.future
+        finally:
+            alarm.cancel()
+
+    def forsake(self) -> None:
+        """Ends what nobody waits for any more. For reads: what is written is not ended by those who go away."""
+        for task, parts in list(self._tasks.items()):
+            if all(asked.future.done() for asked in parts):
+                task.cancel()
 
     def _ask(self, key: Key, part: Part) -> _Asked[Part, Result]:
         loop = self._loop
@@ -109,6 +124,7 @@ class Grouping(Generic[Key, Part, Result]):
     def close(self) -> None:
         """Gives up what is under way. It may be used again, also in another loop."""
         self._loop = None
+        self._alarms.close()
         for task in self._tasks:
             task.cancel()
 
@@ -118,9 +134,10 @@ class Grouping(Generic[Key, Part, Result]):
         group.waiting = wanted[self._size_max :]
         if wanted:
             group.in_flight += 1
-            task = asyncio.get_running_loop().create_task(self._carry_out(key, group, wanted[: self._size_max]))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            parts = wanted[: self._size_max]
+            task = asyncio.get_running_loop().create_task(self._carry_out(key, group, parts))
+            self._tasks[task] = parts
+            task.add_done_callback(self._tasks.pop)
         elif not group.in_flight:
             self._groups.pop(key, None)
 

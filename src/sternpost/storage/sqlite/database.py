@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sternpost.errors import StartupError, Timeout, Unavailable
+from sternpost.deadline import Alarms, Deadline
+from sternpost.errors import OutcomeUnknown, StartupError, Timeout, Unavailable
 from sternpost.plan.model import Plan
 from sternpost.plan.query import Select
 from sternpost.ports.audit import AuditTrail
@@ -32,6 +33,7 @@ from sternpost.ports.storage import (
 )
 from sternpost.storage.sql.api_keys import SqlKeys
 from sternpost.storage.sql.audit import SqlAuditTrail
+from sternpost.storage.sql.committing import COMMIT_SECONDS, to_the_end
 from sternpost.storage.sql.external import Columns, named_tables, refuse_external, refuse_misfit
 from sternpost.storage.sql.failures import OTHER_SCHEMA, OnlyReads, behind
 from sternpost.storage.sql.grouping import Grouping
@@ -42,7 +44,7 @@ from sternpost.storage.sql.tenants import of_tenant
 from sternpost.storage.sqlite.connections import INLINE_TURNS, Connections
 from sternpost.storage.sqlite.dialect import SqliteDialect
 from sternpost.storage.sqlite.failures import guarded, translated
-from sternpost.storage.sqlite.running import PatientReads, Reads, Snapshot, Writes, records_of
+from sternpost.storage.sqlite.running import PatientReads, Reads, Snapshot, ThreadRead, Writes, records_of
 
 VERSION_MIN = (3, 37, 0)
 """The first with STRICT tables."""
@@ -53,6 +55,9 @@ INSERTS_MAX = 64
 
 LONG_MAX = 1000
 T = TypeVar("T")
+
+_Part = tuple[Values, float | None]
+"""A new row, and the time of the event loop at which its request is to be answered."""
 
 
 class SqliteStorage:
@@ -86,8 +91,9 @@ class SqliteStorage:
         self._readers = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="sqlite-reader")
         self._writer_thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
         self._write_lock = asyncio.Lock()
+        self._alarms = Alarms()
         self._exports = asyncio.Semaphore(READER_THREADS // 2)
-        self._inserts: Grouping[str, Values, Document] = Grouping(
+        self._inserts: Grouping[str, _Part, Document] = Grouping(
             self._insert_all, size_max=INSERTS_MAX, in_flight_max=1
         )
 
@@ -101,6 +107,7 @@ class SqliteStorage:
 
     async def close(self) -> None:
         self._inserts.close()
+        self._alarms.close()
         await asyncio.get_running_loop().run_in_executor(None, self._stop_threads)
         self.connections.close()
 
@@ -179,36 +186,47 @@ class SqliteStorage:
         statistics.statements += 1
         plan = self.statements.plan
         values = of_tenant(plan, plan.by_name[resource], values, visibility)
-        return self._inserts.join_within(timeout_seconds, resource, values)
+        until = None if timeout_seconds is None else asyncio.get_running_loop().time() + timeout_seconds
+        return self._inserts.join_within(timeout_seconds, resource, (values, until))
 
-    async def _insert_all(self, resource: str, take: Callable[[], list[Values]]) -> Sequence[Document | Exception]:
+    async def _insert_all(self, resource: str, take: Callable[[], list[_Part]]) -> Sequence[Document | Exception]:
         """Rows of many requests with one commit, which is what a write costs. A row that is refused, or cannot be written
         for whatever reason of its own, leaves the others alone."""
         results: list[Document | Exception] = []
-        async with self.transaction(Statistics(), visibility=EVERY_TENANT) as session:  # each row names its tenant
-            for row in take():
-                try:
-                    results.append(await session.insert(resource, row))
-                except (Unavailable, Timeout):  # which is about the file, and so about all of them
-                    raise
-                except Exception as error:  # noqa: BLE001  (raised where the row's result is awaited)
-                    results.append(error)
+        with Deadline(None, self._alarms) as deadline:
+            # each row names its tenant
+            async with self.transaction(Statistics(), visibility=EVERY_TENANT, deadline=deadline) as session:
+                for row, until in take():
+                    if until is not None and deadline.seconds is None:  # that of the others is about the same
+                        deadline.limit(until - asyncio.get_running_loop().time())
+                    try:
+                        results.append(await session.insert(resource, row))
+                    except (Unavailable, Timeout, OutcomeUnknown):  # which is about the file, and so about all of them
+                        raise
+                    except Exception as error:  # noqa: BLE001  (raised where the row's result is awaited)
+                        results.append(error)
         return results
 
     @asynccontextmanager
     async def transaction(
-        self, statistics: Statistics, options: TransactionOptions | None = None, visibility: Visibility = NO_TENANT
+        self,
+        statistics: Statistics,
+        options: TransactionOptions | None = None,
+        visibility: Visibility = NO_TENANT,
+        deadline: Deadline | None = None,
     ) -> AsyncGenerator[Session]:
-        async with self._begin() as connection:
-            deadline = options.timeout_seconds if options else None
-            if deadline is not None:
-                _end_after(connection, deadline)
+        limit = options.timeout_seconds if options else None
+        if limit is None and deadline is not None:
+            limit = deadline.seconds
+        async with self._begin(deadline) as connection:
+            if limit is not None:
+                _end_after(connection, limit)
             try:
                 writes = Writes(connection)
                 yield SqlSession(writes, self.statements, statistics, visibility)
                 writes.sign()
             finally:
-                if deadline is not None:
+                if limit is not None:
                     connection.set_progress_handler(None, 0)
 
     async def export(
@@ -244,7 +262,7 @@ class SqliteStorage:
     # -- the writer
 
     @asynccontextmanager
-    async def _begin(self) -> AsyncGenerator[sqlite3.Connection]:
+    async def _begin(self, deadline: Deadline | None = None) -> AsyncGenerator[sqlite3.Connection]:
         try:
             async with asyncio.timeout(self.timeout_seconds):
                 await self._write_lock.acquire()
@@ -252,17 +270,30 @@ class SqliteStorage:
             raise Unavailable(
                 "Too many writes are waiting", log={"reason": "the SQLite writer was busy for too long"}
             ) from None
+        committing: asyncio.Future[None] | None = None
         try:
             connection = self.connections.connected(self.connections.writer)
             await self._begin_immediate(connection)
+            late = _Late()
             try:
                 yield connection
+                if deadline is not None:
+                    deadline.committing(late.begin)
             except BaseException:
                 guarded(connection.rollback)
                 raise
-            await self._commit(connection)
+            committing = self._commit(connection)
+            await late.wait(committing)
         finally:
-            self._write_lock.release()
+            if committing is None or committing.done():
+                self._write_lock.release()
+            else:  # nobody waits any more, but the writer is at work
+                committing.add_done_callback(self._written)
+
+    def _written(self, committing: asyncio.Future[None]) -> None:
+        """The end of a commit whose outcome was given up."""
+        committing.exception()
+        self._write_lock.release()
 
     async def _begin_immediate(self, connection: sqlite3.Connection) -> None:
         """Takes the file's write lock; another process may hold it, so this waits without blocking the loop."""
@@ -278,24 +309,19 @@ class SqliteStorage:
             await asyncio.sleep(pause)
             pause = min(pause * 2, 0.05)
 
-    async def _commit(self, connection: sqlite3.Connection) -> None:
-        """Commits to the end, even when the caller is cancelled meanwhile: half a commit is not a state to leave."""
+    def _commit(self, connection: sqlite3.Connection) -> asyncio.Future[None]:
+        """Commits in the writer's thread, to the end, even when the caller is cancelled meanwhile: half a commit is not
+        a state to leave. What fails is rolled back there."""
         commit = connection.commit if not self.statements.plan.external else lambda: self._commit_patiently(connection)
-        future = asyncio.get_running_loop().run_in_executor(self._writer_thread, commit)
-        cancelled: asyncio.CancelledError | None = None
-        while not future.done():
+
+        def run() -> None:
             try:
-                await asyncio.shield(future)
-            except asyncio.CancelledError as error:
-                cancelled = error
-            except sqlite3.Error:
-                break
-        failure = future.exception()
-        if isinstance(failure, sqlite3.Error):
-            guarded(connection.rollback)
-            raise translated(failure) from failure
-        if cancelled is not None:
-            raise cancelled
+                commit()
+            except sqlite3.Error as error:
+                guarded(connection.rollback)
+                raise translated(error) from error
+
+        return asyncio.get_running_loop().run_in_executor(self._writer_thread, run)
 
     def _commit_patiently(self, connection: sqlite3.Connection) -> None:
         """Without a write-ahead log a commit has to wait until there are no readers."""
@@ -364,14 +390,14 @@ class SqliteStorage:
 
     async def read_in_thread(self, text: str, arguments: tuple[Any, ...]) -> list[Any]:
         """A longer read, in a reader thread."""
-        return await _in_thread(self._readers, lambda: self._read(self.connections.of_thread(), text, arguments))
+        return await self._in_thread(lambda connection: self._read(connection, text, arguments))
 
     async def records_in_thread(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
         """An author's own statement, on a connection that cannot write."""
 
-        def run() -> list[dict[str, Any]]:
+        def run(connection: sqlite3.Connection) -> list[dict[str, Any]]:
             try:
-                return records_of(self.connections.of_thread().execute(text, arguments))
+                return records_of(connection.execute(text, arguments))
             except sqlite3.OperationalError as error:
                 if "readonly" in str(error):
                     raise OnlyReads from error
@@ -379,11 +405,51 @@ class SqliteStorage:
             except sqlite3.Error as error:
                 raise translated(error) from error
 
-        return await _in_thread(self._readers, run)
+        return await self._in_thread(run)
+
+    async def _in_thread(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Reads in a thread; what nobody waits for any more is interrupted there."""
+        read = ThreadRead(self.connections, work)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._readers, read.run)
+        except asyncio.CancelledError:
+            read.abandon()
+            raise
 
     def _refuse_other_schema(self, found: list[Any]) -> None:
         if (self.statements.schema.fingerprint,) not in found:
             raise StartupError(OTHER_SCHEMA.format(where=self.path))
+
+
+class _Late:
+    """What is done about a commit when its time is up: it cannot be taken back, so it is waited for, but not for ever."""
+
+    __slots__ = ("_given_up", "_timer")
+
+    def __init__(self) -> None:
+        self._given_up: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> None:
+        """The time is up."""
+        self._timer = asyncio.get_running_loop().call_later(COMMIT_SECONDS, self._give_up)
+
+    async def wait(self, committing: asyncio.Future[None]) -> None:
+        """Waits for the end of a commit. Raises what made it fail, or `OutcomeUnknown`."""
+        ended = self._given_up = asyncio.get_running_loop().create_future()
+        committing.add_done_callback(lambda _: ended.done() or ended.set_result(None))
+        try:
+            await to_the_end(ended)
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._given_up = None
+            if committing.done():
+                committing.result()
+
+    def _give_up(self) -> None:
+        if self._given_up is not None and not self._given_up.done():
+            self._given_up.set_exception(OutcomeUnknown(log={"reason": "the disk has not confirmed a commit in time"}))
 
 
 def _end_after(connection: sqlite3.Connection, seconds: float) -> None:
@@ -395,7 +461,3 @@ def _end_after(connection: sqlite3.Connection, seconds: float) -> None:
 _HAS_SCHEMA = f"SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '{SCHEMA_TABLE}'"
 _HAS_MIGRATIONS = f"SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '{VERSION_TABLE}'"
 _FINGERPRINT = f"SELECT fingerprint FROM {SCHEMA_TABLE}"
-
-
-async def _in_thread(threads: ThreadPoolExecutor, run: Callable[[], T]) -> T:
-    return await asyncio.get_running_loop().run_in_executor(threads, run)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import astuple
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
+from sternpost.errors import Timeout
 from sternpost.plan.audit import AUDIT_TABLE
 from sternpost.ports.storage import Origin
 from sternpost.storage.sql.reads import PointStatement
+from sternpost.storage.sqlite.connections import Connections
 from sternpost.storage.sqlite.failures import FileLocked, guarded, translated
 
 _NEWEST_ENTRY = f"SELECT coalesce(max(id), 0) FROM {AUDIT_TABLE}"
@@ -115,6 +118,37 @@ class Writes:
 
     async def command(self, text: str) -> None:
         guarded(lambda: self.connection.execute(text))
+
+
+class ThreadRead(Generic[T]):
+    """A read in a reader thread that can be interrupted, and nothing else on that thread's connection with it."""
+
+    def __init__(self, connections: Connections, work: Callable[[sqlite3.Connection], T]) -> None:
+        self._connections = connections
+        self._work = work
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._abandoned = False
+
+    def run(self) -> T:
+        """Reads; called in the thread."""
+        connection = self._connections.of_thread()
+        with self._lock:
+            if self._abandoned:
+                raise Timeout
+            self._connection = connection
+        try:
+            return self._work(connection)
+        finally:
+            with self._lock:
+                self._connection = None
+
+    def abandon(self) -> None:
+        """Interrupts it, where it has not ended."""
+        with self._lock:
+            self._abandoned = True
+            if self._connection is not None:
+                self._connection.interrupt()
 
 
 class Snapshot:
