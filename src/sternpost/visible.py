@@ -29,7 +29,9 @@ def visible_json(data: bytes) -> bytes:
     if data.isascii() and b"\x7f" not in data:  # encoders escape C0 themselves
         return data
     text = data.decode()
-    return "".join([_json_escape(each) if each != "\n" and category(each) in _UNSEEN else each for each in text]).encode()
+    return "".join(
+        [_json_escape(each) if each != "\n" and category(each) in _UNSEEN else each for each in text]
+    ).encode()
 
 
 def _escape(character: str) -> str:

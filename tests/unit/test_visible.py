@@ -14,14 +14,21 @@ BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069
 CONTROLS = "".join(map(chr, (*range(0x20), 0x7F, *range(0x80, 0xA0))))
 
 
-@pytest.mark.parametrize("character", [*CONTROLS, *BIDI, "\u200b", "\u2028", "\u2029", "\ufeff", "\U000e0041", "\udc9b"])
+@pytest.mark.parametrize(
+    "character", [*CONTROLS, *BIDI, "\u200b", "\u2028", "\u2029", "\ufeff", "\U000e0041", "\udc9b"]
+)
 def test_what_a_terminal_obeys_or_hides_is_escaped(character: str) -> None:
     shown = visible(f"a{character}b")
-    assert shown == f"a{character.encode('unicode_escape', 'surrogatepass').decode()}b" or shown == f"a\\x{ord(character):02x}b"
+    assert (
+        shown == f"a{character.encode('unicode_escape', 'surrogatepass').decode()}b"
+        or shown == f"a\\x{ord(character):02x}b"
+    )
     assert shown.isprintable()
 
 
-@pytest.mark.parametrize("text", ["", "plain", "Zoë – “quotes” – 日本語 – שלום – مرحبا – 🙂", "1\u00a0000", "\ue0b0", "a\\x1b"])
+@pytest.mark.parametrize(
+    "text", ["", "plain", "Zoë – “quotes” – 日本語 – שלום – مرحبا – 🙂", "1\u00a0000", "\ue0b0", "a\\x1b"]
+)
 def test_what_can_be_read_stays(text: str) -> None:
     assert visible(text) == text
 

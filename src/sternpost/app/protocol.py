@@ -10,7 +10,6 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from sternpost.protocols.http.messages import ABORT, ANSWER, ON_LEAVE, FixedHeaders, Header, Receive, Send, header_lines
 
-
 _LEFT = "sternpost_left"
 """The attribute of a request that holds what to call when its client goes away."""
 

@@ -21,7 +21,7 @@ from sternpost.testing import Response
 from tests.model.compare import Names
 from tests.model.contracts import SCOPES, Spec
 from tests.model.model import BEGIN, Caller
-from tests.model.operations import TICK, Op
+from tests.model.operations import Op
 from tests.model.run import Backend, TestClock, services
 
 from .requests import EXPORTS, ME, Asker, Queries, page, served
@@ -183,8 +183,7 @@ class Attack:
         if compared(answers[0]) == compared(answers[1]):
             return None
         left, right = (
-            Told(op, answer.status, answer.content, sight)
-            for answer, sight in zip(answers, self.sights, strict=True)
+            Told(op, answer.status, answer.content, sight) for answer, sight in zip(answers, self.sights, strict=True)
         )
         if (name := excused((left, right))) is not None:
             self.tally.excused[name] += 1
@@ -193,7 +192,10 @@ class Attack:
         return self.told(op, answers)
 
     def told(self, op: Op, answers: list[Response]) -> str:
-        lines = [f"{self.backends[0].kind}: two worlds that {self.attacker} may not tell apart answer differently.", str(op)]
+        lines = [
+            f"{self.backends[0].kind}: two worlds that {self.attacker} may not tell apart answer differently.",
+            str(op),
+        ]
         for answer in answers:
             status, headers, content = compared(answer)
             lines += [f"  {status} {content.decode()}", f"      {headers}"]
@@ -249,7 +251,9 @@ async def check_seed(seed: int, postgres: str | None, folder: Path, tally: Tally
         contents: list[Content] = []
         for backend in backends:
             backend.names = RealIds()
-            content = Sqlite(spec, backend.url) if postgres is None else Postgresql(spec, await asyncpg.connect(backend.url))
+            content = (
+                Sqlite(spec, backend.url) if postgres is None else Postgresql(spec, await asyncpg.connect(backend.url))
+            )
             stack.push_async_callback(content.close)
             contents.append(content)
         await seed_rows(spec, backends[0], rng, [f"sai_{1:032x}", f"sai_{2:032x}", "a", "b"])

@@ -84,7 +84,10 @@ class Asker(Generator):
             known = [key for key in every if key in sights[0].known]
             hidden = [key for key in every if key not in sights[0].known]
             gone = [
-                key for key in every for row in [sights[0].tables[res.name].get(key)] if row is not None and row["deleted"]
+                key
+                for key in every
+                for row in [sights[0].tables[res.name].get(key)]
+                if row is not None and row["deleted"]
             ]
             self.ids[res.name] = known, hidden, gone
 

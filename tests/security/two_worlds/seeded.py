@@ -91,12 +91,12 @@ class Sqlite(_Tables):
     async def read(self) -> World:
         world = World()
         for name, table in self.tables:
-            cursor = self.connection.execute(f'select * from "{table}" order by id')  # noqa: S608
+            cursor = self.connection.execute(f'select * from "{table}" order by id')
             columns = [column[0] for column in cursor.description]
             rows = [self.row(name, dict(zip(columns, kept, strict=True))) for kept in cursor]
             world.rows[name] = {row["id"]: row for row in rows}
         for name, ((left, _), (right, _)) in self.pairs.items():
-            pairs = self.connection.execute(f'select "{left}", "{right}" from "{name}"')  # noqa: S608
+            pairs = self.connection.execute(f'select "{left}", "{right}" from "{name}"')
             world.pairs[name] = {self.pair(name, pair) for pair in pairs}
         self.now = world
         return world
@@ -106,11 +106,11 @@ class Sqlite(_Tables):
         if changed := self.changed(world):
             self.connection.execute("begin immediate")
             for table, columns, rows in changed:
-                self.connection.execute(f'delete from "{table}"')  # noqa: S608
+                self.connection.execute(f'delete from "{table}"')
                 named = ", ".join(f'"{column}"' for column in columns)
                 marks = ", ".join("?" for _ in columns)
                 if rows:
-                    self.connection.executemany(f'insert into "{table}" ({named}) values ({marks})', rows)  # noqa: S608
+                    self.connection.executemany(f'insert into "{table}" ({named}) values ({marks})', rows)
             self.connection.execute("commit")
         self.now = world
 
@@ -128,10 +128,10 @@ class Postgresql(_Tables):
     async def read(self) -> World:
         world = World()
         for name, table in self.tables:
-            rows = await self.connection.fetch(f'select * from "{table}" order by id')  # noqa: S608
+            rows = await self.connection.fetch(f'select * from "{table}" order by id')
             world.rows[name] = {row["id"]: row for row in (self.row(name, dict(kept)) for kept in rows)}
         for name, ((left, _), (right, _)) in self.pairs.items():
-            pairs = await self.connection.fetch(f'select "{left}", "{right}" from "{name}"')  # noqa: S608
+            pairs = await self.connection.fetch(f'select "{left}", "{right}" from "{name}"')
             world.pairs[name] = {self.pair(name, tuple(pair)) for pair in pairs}
         self.now = world
         return world
@@ -142,11 +142,11 @@ class Postgresql(_Tables):
             async with self.connection.transaction():
                 await self.connection.execute("set local session_replication_role = replica")
                 for table, columns, rows in changed:
-                    await self.connection.execute(f'delete from "{table}"')  # noqa: S608
+                    await self.connection.execute(f'delete from "{table}"')
                     named = ", ".join(f'"{column}"' for column in columns)
                     marks = ", ".join(f"${number}" for number in range(1, len(columns) + 1))
                     if rows:
-                        await self.connection.executemany(f'insert into "{table}" ({named}) values ({marks})', rows)  # noqa: S608
+                        await self.connection.executemany(f'insert into "{table}" ({named}) values ({marks})', rows)
         self.now = world
 
     async def close(self) -> None:

@@ -21,7 +21,7 @@ MANY = 96
 CHUNK = 3
 POSTGRESQL = 6
 ONLY = os.environ.get("STERNPOST_WORLDS_SEED")
-MEMORY = Path("/dev/shm")  # noqa: S108 - the databases of a run, which need not outlive it
+MEMORY = Path("/dev/shm")
 
 
 def chunks(first: int, last: int) -> list[list[int]]:
