@@ -144,6 +144,10 @@ class Deadline:
             raise self._end
         self._on_late = on_late
 
+    def again(self) -> None:
+        """The work begins once more: its commit did not come about."""
+        self._on_late = None
+
     def hand_over(self) -> float | None:
         """The seconds, for what keeps the limit by itself from here on. Raises as `committing`."""
         self.committing(_nothing)

@@ -14,6 +14,7 @@ import pytest
 
 from sternpost import Conflict, Duplicate, NotFound, Timeout
 from sternpost.data.access import DataAccess
+from sternpost.data.backoff import Backoff
 from sternpost.data.database import Database
 from sternpost.errors import ConstraintViolated, ReferenceNotFound, StillReferenced, WriteConflict
 from sternpost.testing import Client
@@ -388,7 +389,7 @@ async def test_run_tries_again_after_a_conflict(db: Database) -> None:
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
 
-    patient = Database(DataAccess(db.access.model, sleep=sleep, random=lambda: 0.5))
+    patient = Database(DataAccess(db.access.model, backoff=Backoff(sleep, lambda: 0.5)))
     tries = 0
 
     async def work(tx: Database) -> int:

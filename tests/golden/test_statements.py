@@ -146,8 +146,8 @@ def _writes(statements: Statements) -> Iterator[tuple[str, str]]:
     yield "a removal", statements.remove(Remove("Shelf", every((WIDTH, Compare(("colour",), "isNull"))))).text
     books, tags = (PLAN.by_name["Shelf"].relations_by_name[name] for name in ("books", "tags"))
     yield "a removal of items", statements.delete_owned(books).text
-    yield "a pair", statements.insert_link(tags, skip=False).text
-    yield "a pair where there is none", statements.insert_link(tags, skip=True).text
+    yield "a pair where there is none", statements.insert_link(tags).text
+    yield "the other sides of a row's pairs", statements.linked(tags).text
     yield "a removal of a pair", statements.delete_link(tags).text
     yield "a removal of all pairs of a row", statements.delete_links(tags).text
 

@@ -69,6 +69,7 @@ def bind(
         where: the contract's line.
     """
     bound: dict[str, Function] = {}
+    retry_safe: set[str] = set()
     for function, mark in find_functions(services, where, report):
         name = shown(function)
         if not mark.operations:
@@ -85,6 +86,7 @@ def bind(
             for operation_id in ids:
                 other = bound.setdefault(operation_id, function)
                 if other is function:
+                    retry_safe |= {operation_id} if mark.retry_safe else set()
                     _check_function(function, mark.source, plan.operations[operation_id][1], report)
                 else:
                     report.add(
@@ -99,7 +101,8 @@ def bind(
         replace(
             resource,
             operations=tuple(
-                replace(operation, has_service=operation.id in bound) for operation in resource.operations
+                replace(operation, has_service=operation.id in bound, retry_safe=operation.id in retry_safe)
+                for operation in resource.operations
             ),
         )
         for resource in plan.resources

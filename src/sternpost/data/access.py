@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Protocol, cast
 
+from sternpost.data.backoff import Backoff
 from sternpost.data.model import DataModel
 from sternpost.deadline import Deadline
 from sternpost.ports.storage import NO_TENANT, Origin, Reader, Session, Statistics, TransactionOptions, Visibility
+
+BACKOFF = Backoff()
 
 READS_ONLY = 'This operation only reads. Declare it with method="POST" to write.'
 
@@ -27,7 +28,7 @@ class DataAccess:
         reader: an operation's; None for scripts, which open what they need.
         visibility: for scripts, which rows of tenants there are.
         origin: for scripts, whom the audit trail names.
-        sleep, random: replaced in tests; between two tries of a transaction it waits for a random part of the backoff.
+        backoff: how it waits between two tries of a transaction.
     """
 
     def __init__(
@@ -38,13 +39,11 @@ class DataAccess:
         visibility: Visibility = NO_TENANT,
         origin: Origin | None = None,
         statistics: Statistics | None = None,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        random: Callable[[], float] = random.random,
+        backoff: Backoff = BACKOFF,
     ) -> None:
         self.model = model
         self.statistics = reader.statistics if reader is not None else statistics or Statistics()
-        self.sleep = sleep
-        self.random = random
+        self.backoff = backoff
         self.visibility = visibility if reader is None else reader.visibility
         self.origin = origin if model.plan.audited else None
         self._reader = reader

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any, LiteralString, Self, TypeVar, get_args, overload
 
 from sternpost.data.access import DataAccess, HasAccess
+from sternpost.data.backoff import RETRIES
 from sternpost.data.rows import instance_of_columns, model_of
 from sternpost.data.table import Table
 from sternpost.deadline import Alarms, Deadline
@@ -20,8 +21,6 @@ from sternpost.ports.storage import (
 T = TypeVar("T")
 R = TypeVar("R")
 
-BACKOFF_SECONDS = 0.02
-BACKOFF_SECONDS_MAX = 1.0
 _ISOLATIONS: tuple[Isolation, ...] = get_args(Isolation)
 
 
@@ -84,7 +83,7 @@ class Database:
         *,
         isolation: Isolation | None = None,
         timeout: float | None = None,
-        retries: int = 3,
+        retries: int = RETRIES,
     ) -> R:
         """Runs a function in a transaction, again from its start where another transaction came in between.
 
@@ -109,8 +108,7 @@ class Database:
             except WriteConflict:
                 if number == retries:
                     raise
-            longest = min(BACKOFF_SECONDS * 2**number, BACKOFF_SECONDS_MAX)
-            await self.access.sleep(longest * self.access.random())
+            await self.access.backoff.wait(number)
         raise ValueError(f"retries is 0 or more, not {retries}")
 
     # -- raw SQL

@@ -227,6 +227,7 @@ IRRELEVANT: dict[str, dict[str, str]] = {
         "resource": "where it stands",
         "on_item": "part of the path",
         "success_message": "stands in log lines only",
+        "retry_safe": "what becomes of a conflict in the database",
         "has_service": "what a service does is its own matter",
         "takes": "follows from fields, relations and the kind of operation",
         "query": "follows from fields, relations and the kind of operation",

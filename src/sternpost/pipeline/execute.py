@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sternpost.data.backoff import RETRIES
 from sternpost.deadline import Deadline
 from sternpost.errors import (
     Gone,
@@ -11,6 +12,7 @@ from sternpost.errors import (
     TenantRequired,
     Timeout,
     Unauthenticated,
+    WriteConflict,
 )
 from sternpost.pipeline.batch import Results, check_steps, locate, to_call
 from sternpost.pipeline.call import ANY, Answer, Call, Result
@@ -105,10 +107,7 @@ async def read(run: Execution, session: Session | None) -> Answer:
 async def write(run: Execution, session: Session | None) -> Answer:
     """A change. Only here is a transaction opened for a call; it is committed before the call is answered."""
     if session is None:
-        async with run.runtime.storage.transaction(
-            run.statistics, visibility=run.visibility, deadline=run.deadline
-        ) as opened:
-            return await write(run, opened)
+        return await in_transaction(run)
     # Place of the idempotency claim (`call.idempotency_key`), a row of this transaction: where it is there already, the
     # stored answer is the answer (a replay), and the handler is not called. Behind the handler is the place of what
     # becomes visible with the change: its answer for a replay, and outbox rows. A new row that shares a statement with
@@ -116,6 +115,29 @@ async def write(run: Execution, session: Session | None) -> Answer:
     if run.runtime.newest.audited and not run.steps:
         await session.attribute(Origin(run.subject, run.operation.plan.id, run.observation.request_id))
     return await WRITES[run.operation.plan.kind](run, session)
+
+
+async def in_transaction(run: Execution) -> Answer:
+    """A change in a transaction of its own: again from its start where the database gave it up in favour of another one
+    (a deadlock, a serialization failure), and nothing of it can have happened outside the database.
+
+    Raises:
+        WriteConflict: it may not be tried again, or has been tried too often.
+    """
+    for number in range(RETRIES + 1):
+        try:
+            async with run.runtime.storage.transaction(
+                run.statistics, visibility=run.visibility, deadline=run.deadline
+            ) as session:
+                return await write(run, session)
+        except WriteConflict:
+            steps = (run.runtime.operations[step.operation] for step in run.steps)
+            if number == RETRIES or not all(operation.tried_again for operation in (run.operation, *steps)):
+                raise
+        run.deadline.again()
+        await run.runtime.backoff.wait(number)
+        validate(run)  # makes the input anew: the first try may have completed it
+    raise AssertionError("the last try returns or raises")
 
 
 async def batch(run: Execution, session: Session) -> Answer:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sternpost.clock import Clock
+from sternpost.data.backoff import Backoff
 from sternpost.data.instances import Instances
 from sternpost.data.model import DataModel
 from sternpost.deadline import Alarms
@@ -93,6 +94,7 @@ class BoundOperation:
         function: the author's, or None.
         writes_one_row: a creation that is one row and nothing else, so that it may share a statement with others.
         links: the references of its input.
+        tried_again: whether it may run once more after a conflict in the database.
         translation: for an operation of an older version; None for one whose words are those of the newest.
     """
 
@@ -109,6 +111,7 @@ class BoundOperation:
     writes_one_row: bool
     views: Views
     links: tuple[Link, ...] = ()
+    tried_again: bool = True
     translation: Translation | None = None
     tenanted: ResourcePlan | None = None
     """Whose field says whose its rows are; None where they are everybody's."""
@@ -176,6 +179,7 @@ class Runtime:
         self.views = Views(plan, self.newest)
         self.inputs = Inputs(plan)
         self.instances = Instances(self.newest, classes)
+        self.backoff = Backoff()
         self.data = DataModel(self.newest, self.instances, storage, clock, new_id)
         older = newest is not None and newest is not plan
         self.translation = Translation(plan, self.newest, conversions, self.data.checks) if older else None
@@ -210,6 +214,7 @@ class Runtime:
             and not self.newest.checked_references(self.newest.by_name[resource.name]),
             views=self.views,
             links=links_of(self.newest, self.newest.by_name[resource.name]) if operation.kind in WRITABLE else (),
+            tried_again=function is None or operation.retry_safe,
             translation=self.translation,
             tenanted=self._tenanted(resource.name),
         )

@@ -184,6 +184,8 @@ class OperationPlan:
     timeout_seconds: float | None
     has_service: bool
     """Whether an author's function runs in it."""
+    retry_safe: bool = False
+    """Whether that function may run again after a conflict in the database."""
     export: bool = False
     """For a list: whether all of it can be had at once."""
     require_match: bool = False

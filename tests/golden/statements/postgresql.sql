@@ -169,11 +169,13 @@ DELETE FROM shelfs WHERE shelfs.width = $1 AND shelfs.colour IS NULL
 -- a removal of items
 DELETE FROM books WHERE books.shelf_id = $1
 
--- a pair
-INSERT INTO shelf_tags (shelf_id, tag_id) VALUES ($1, $2)
-
 -- a pair where there is none
 INSERT INTO shelf_tags (shelf_id, tag_id) VALUES ($1, $2) ON CONFLICT DO NOTHING
+
+-- the other sides of a row's pairs
+SELECT shelf_tags.tag_id
+FROM shelf_tags
+WHERE shelf_tags.shelf_id = $1
 
 -- a removal of a pair
 DELETE FROM shelf_tags WHERE shelf_tags.shelf_id = $1 AND shelf_tags.tag_id = $2

@@ -176,11 +176,13 @@ DELETE FROM shelfs WHERE shelfs.width = ? AND shelfs.colour IS NULL
 -- a removal of items
 DELETE FROM books WHERE books.shelf_id = ?
 
--- a pair
-INSERT INTO shelf_tags (shelf_id, tag_id) VALUES (?, ?)
-
 -- a pair where there is none
 INSERT INTO shelf_tags (shelf_id, tag_id) VALUES (?, ?) ON CONFLICT DO NOTHING
+
+-- the other sides of a row's pairs
+SELECT shelf_tags.tag_id
+FROM shelf_tags
+WHERE shelf_tags.shelf_id = ?
 
 -- a removal of a pair
 DELETE FROM shelf_tags WHERE shelf_tags.shelf_id = ? AND shelf_tags.tag_id = ?

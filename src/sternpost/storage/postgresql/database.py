@@ -54,6 +54,10 @@ from sternpost.storage.sql.tenants import of_tenant
 
 T = TypeVar("T")
 
+LOCK_WAIT_MS = 3000
+"""How long a statement waits for a row that another transaction holds. The transaction is then tried again, or answered
+with 409: a deadlock is found after a second, so what waits longer waits for work, which has an end of its own."""
+
 STATEMENTS_KEPT = 128
 """Prepared statements of a connection. Each takes some 40 kB of the server's process for it, whatever is asked of lists:
 their fields and filters make a new one each time."""
@@ -140,6 +144,7 @@ class PostgresqlStorage:
         self.statements: Statements = None  # pyright: ignore[reportAttributeAccessIssue]  (set by open, before any use)
         self.constraints: dict[str, tuple[str, ...]] = {}
         self._exports = asyncio.Semaphore(max(pool_size // 2, 1))
+        self._transactions = asyncio.Semaphore(max(pool_size - max(pool_size // 4, 1), 1))
         self.pool = self._pool(self._connect)
         self._alarms = Alarms()
         self.replicated = (
@@ -282,10 +287,10 @@ class PostgresqlStorage:
         visibility: Visibility = NO_TENANT,
         deadline: Deadline | None = None,
     ) -> AsyncGenerator[Session]:
-        async with self.connection() as connection:
+        async with self._writing(), self.connection() as connection:
             if options is not None and options.timeout_seconds is not None:
                 self.pool.limit(connection, options.timeout_seconds)
-            begin = _begin(options) if options else "BEGIN"
+            begin = _begin(options, limits_locks=self.pgbouncer) if options or self.pgbouncer else "BEGIN"
             await self.guarded(connection, lambda: connection.execute(begin))
             try:
                 yield SqlSession(_Statements(self, connection), self.statements, statistics, visibility)
@@ -296,6 +301,24 @@ class PostgresqlStorage:
                 await self._roll_back(connection)
                 raise
             await self._commit(connection, late)
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncGenerator[None]:
+        """A place among the transactions, which leave some connections to the reads: they may wait for each other's
+        locks, and nobody else waits with them."""
+        if self._transactions.locked():
+            try:
+                async with asyncio.timeout(self.timeout_seconds):
+                    await self._transactions.acquire()
+            except TimeoutError:
+                reason = "transactions use at most three quarters of the connection pool"
+                raise Unavailable("Too many writes are waiting", log={"reason": reason}) from None
+        else:
+            await self._transactions.acquire()
+        try:
+            yield
+        finally:
+            self._transactions.release()
 
     async def _commit(self, connection: Any, late: _Late) -> None:
         """Commits to the end, even when the caller is cancelled meanwhile.
@@ -448,6 +471,8 @@ class PostgresqlStorage:
     async def _connect(self, url: str | None = None) -> Any:
         connect: Any = getattr(asyncpg, "connect")  # noqa: B009  (its own annotations are incomplete)
         settings = {"application_name": self.statements.plan.name}
+        if not self.pgbouncer:
+            settings["lock_timeout"] = str(LOCK_WAIT_MS)
         if self.statement_seconds is not None and not self.pgbouncer:  # which refuses settings that it does not know
             settings["statement_timeout"] = str(max(1, round(self.statement_seconds * 1000)))
             settings |= _SERVER_KEEPALIVE
@@ -636,10 +661,12 @@ def _columns_named(error: asyncpg.IntegrityConstraintViolationError) -> tuple[st
     return tuple(name.strip().strip('"') for name in match[1].split(",")) if match else ()
 
 
-def _begin(options: TransactionOptions) -> str:
+def _begin(options: TransactionOptions | None, *, limits_locks: bool) -> str:
     """The start of a transaction; the server ends what takes too long, whatever becomes of this process."""
-    begin = f"BEGIN ISOLATION LEVEL {options.isolation.upper()}" if options.isolation else "BEGIN"
-    if options.timeout_seconds is None:
+    begin = f"BEGIN ISOLATION LEVEL {options.isolation.upper()}" if options and options.isolation else "BEGIN"
+    if limits_locks:
+        begin += f"; SET LOCAL lock_timeout = {LOCK_WAIT_MS}"
+    if options is None or options.timeout_seconds is None:
         return begin
     limit = max(1, round(options.timeout_seconds * 1000))
     return f"{begin}; SET LOCAL statement_timeout = {limit}; SET LOCAL idle_in_transaction_session_timeout = {limit}"

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from sternpost.errors import ReferenceNotFound, SternpostError, Unavailable
-from sternpost.plan.model import ResourcePlan
+from sternpost.plan.model import RelationPlan, ResourcePlan
 from sternpost.plan.query import Assignment, Modify, Remove, Select, Upsert, key_is
 from sternpost.ports.storage import NO_TENANT, Document, Origin, Slots, Statistics, Values, Visibility
 from sternpost.storage.sql.failures import ConstraintFailed, client_error, unnamed_error
@@ -173,34 +173,62 @@ class SqlSession(SqlReader):
         parent = self.key(resource, id)
         wanted = list(dict.fromkeys(targets))
         missing = await self.unseen(plan.target, wanted)
-        await self.run(self.statements.delete_links(plan), {PARENT: parent})
-        statement = self.statements.insert_link(plan, skip=False)
-        for index, target in enumerate(wanted):
-            try:
-                if target in missing:
-                    raise ConstraintFailed("foreign key", ())
-                await self.run(statement, {PARENT: parent, TARGET: self.key(plan.target, target)})
-            except ConstraintFailed as failure:
-                raise ReferenceNotFound.at([f"{plan.input_name or plan.public_name}.{index}"]) from failure
+        keys = [self.key(plan.target, digits) for digits in wanted]
+        present = set(await self.keys(self.statements.linked(plan), {PARENT: parent}))
+        gone = present - set(map(plain_key, keys))
+        await self._remove_links(plan, parent, gone, every=len(gone) == len(present))
+        new: set[Any] = set()
+        for index, (digits, key) in enumerate(zip(wanted, keys, strict=True)):
+            path = f"{plan.input_name or plan.public_name}.{index}"
+            if digits in missing:
+                raise ReferenceNotFound.at([path])
+            if plain_key(key) not in present and await self._add_link(plan, parent, key, path):
+                new.add(plain_key(key))
+        await self._bump_versions(plan.target, gone | new)
 
     async def link(self, resource: str, relation: str, id: str, targets: Sequence[str]) -> None:
         plan = self.plan.by_name[resource].relations_by_name[relation]
         if await self.unseen(resource, [id]) or await self.unseen(plan.target, targets):
             raise ReferenceNotFound
-        statement, parent = self.statements.insert_link(plan, skip=True), self.key(resource, id)
-        for target in dict.fromkeys(targets):
-            try:
-                await self.run(statement, {PARENT: parent, TARGET: self.key(plan.target, target)})
-            except ConstraintFailed as failure:
-                raise ReferenceNotFound(log={"database": failure.text}) from failure
+        parent = self.key(resource, id)
+        keys = [self.key(plan.target, digits) for digits in dict.fromkeys(targets)]
+        await self._bump_versions(
+            plan.target, {plain_key(key) for key in keys if await self._add_link(plan, parent, key)}
+        )
 
     async def unlink(self, resource: str, relation: str, id: str, targets: Sequence[str]) -> None:
         plan = self.plan.by_name[resource].relations_by_name[relation]
         if await self.unseen(resource, [id]):
             return
         statement, parent = self.statements.delete_link(plan), self.key(resource, id)
-        for target in dict.fromkeys(targets):
-            await self.run(statement, {PARENT: parent, TARGET: self.key(plan.target, target)})
+        keys = [self.key(plan.target, digits) for digits in dict.fromkeys(targets)]
+        gone = {plain_key(key) for key in keys if await self.run(statement, {PARENT: parent, TARGET: key})}
+        await self._bump_versions(plan.target, gone)
+
+    async def _add_link(self, plan: RelationPlan, parent: Any, key: Any, path: str | None = None) -> bool:
+        """Whether the pair is new: another transaction may have added it from the other side meanwhile.
+
+        Raises:
+            ReferenceNotFound: there is no such row (any more).
+        """
+        try:
+            return await self.run(self.statements.insert_link(plan), {PARENT: parent, TARGET: key}) > 0
+        except ConstraintFailed as failure:
+            log = {"database": failure.text}
+            raise ReferenceNotFound(log=log) if path is None else ReferenceNotFound.at([path], log) from failure
+
+    async def _remove_links(self, plan: RelationPlan, parent: Any, keys: set[Any], *, every: bool) -> None:
+        if keys and every:
+            await self.run(self.statements.delete_links(plan), {PARENT: parent})
+            return
+        for key in sorted(keys):
+            await self.run(self.statements.delete_link(plan), {PARENT: parent, TARGET: key})
+
+    async def _bump_versions(self, resource: str, keys: set[Any]) -> None:
+        """Counts a change of rows whose pairs were changed from the other side."""
+        if keys and self.plan.by_name[resource].version_field is not None:
+            bound = {KEYS: self.statements.dialect.bind_array(sorted(keys))}
+            await self.run(self.statements.bump_versions(resource), bound)
 
     # -- references
 

@@ -161,10 +161,19 @@ class Statements:
         key = ("delete owned", relation.target, relation.remote_field)
         return self._kept(key, lambda: self._writes.delete_owned(relation))
 
-    def insert_link(self, relation: RelationPlan, *, skip: bool) -> Statement:
-        """A new pair of a many-to-many relation."""
-        key = ("insert link", relation.link_table, relation.link_local, skip)
-        return self._kept(key, lambda: self._writes.insert_link(relation, skip=skip))
+    def linked(self, relation: RelationPlan) -> Statement:
+        """The other sides of one row's pairs."""
+        key = ("linked", relation.link_table, relation.link_local)
+        return self._kept(key, lambda: self._writes.linked(relation))
+
+    def bump_versions(self, resource: str) -> Statement:
+        """Counts a change of an array of rows."""
+        return self._kept(("bump versions", resource), lambda: self._removals.bump_versions(resource))
+
+    def insert_link(self, relation: RelationPlan) -> Statement:
+        """A new pair of a many-to-many relation, where there is none."""
+        key = ("insert link", relation.link_table, relation.link_local)
+        return self._kept(key, lambda: self._writes.insert_link(relation))
 
     def delete_links(self, relation: RelationPlan) -> Statement:
         """All pairs of one row."""

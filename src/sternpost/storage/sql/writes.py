@@ -136,16 +136,22 @@ class Writes(Builder):
 
     # -- pairs
 
-    def insert_link(self, relation: RelationPlan, *, skip: bool) -> Statement:
-        """A new pair; with `skip` nothing happens where it exists."""
+    def linked(self, relation: RelationPlan) -> Statement:
+        """The keys of the other sides of one row's pairs, as far as they exist for this visibility."""
+        table, assembly = self._links(relation), self.assembly()
+        own = table.c[str(relation.link_local)] == assembly.named(PARENT)
+        found = select(table.c[str(relation.link_remote)]).where(own, *self._linked(relation, table, assembly))
+        return assembly.statement(found)
+
+    def insert_link(self, relation: RelationPlan) -> Statement:
+        """A new pair; nothing happens where it exists."""
         table = self._links(relation)
         assembly = self.assembly()
         values = {
             str(relation.link_local): assembly.named(PARENT),
             str(relation.link_remote): assembly.named(TARGET),
         }
-        query: Any = self.dialect.insert(table).values(values)
-        return assembly.statement(query.on_conflict_do_nothing() if skip else query)
+        return assembly.statement(self.dialect.insert(table).values(values).on_conflict_do_nothing())
 
     def delete_links(self, relation: RelationPlan) -> Statement:
         """All pairs of one row whose other side exists for this visibility."""
