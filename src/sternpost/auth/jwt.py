@@ -17,8 +17,8 @@ from sternpost.plan.scopes import expanded, is_pattern
 from sternpost.ports.authenticator import Principal
 
 TOKEN_BYTES_MAX = 7168
-"""The largest token that is accepted, or made. With the other headers of a request it stays below 8 KiB, at which common
-proxies refuse a request (nginx's large_client_header_buffers, Apache's LimitRequestFieldSize)."""
+"""The largest token that is accepted, or made. With the other headers of a request it stays below 8 KiB, at which
+common proxies refuse a request (nginx's large_client_header_buffers, Apache's LimitRequestFieldSize)."""
 
 SCOPES_MAX = 500
 """How many scopes, or patterns of scopes, a token may hold."""
@@ -104,7 +104,7 @@ class JwtAuthenticator:
             await self.keys.close()
 
     def verify_own(self, token: str) -> Principal:
-        """The principal of a token that is signed with the shared secret. Raises `Unauthenticated` as `authenticate`."""
+        """The principal of a token that is signed with the shared secret. Raises `Unauthenticated`."""
         header = _read_header(token)
         return self._read(token, SYMMETRIC_ALGORITHM, self._secret(header.get("kid")))[0]
 

@@ -212,7 +212,7 @@ def _refuse_missing_tenant(application: Sternpost, tenant: str | None, no_tenant
 
 
 async def _refuse_unknown_tenant(application: Sternpost, tenant: str) -> None:
-    """Raises `StartupError` for what cannot be a tenant of the contract, and for the id of a row that does not exist."""
+    """Raises `StartupError` for what cannot be a tenant of the contract, and for the id of no row."""
     from sternpost.plan.values import tenant_value
 
     plan = application.plan

@@ -102,7 +102,7 @@ def _refuse_useless(settings: Settings, token: str, subject: str, tenant: str | 
         raise StartupError(f"The service would refuse this token: {reason}{fix}") from error
     if principal.subject != subject or tenant not in (None, principal.tenant) or principal.scopes != frozenset(scopes):
         raise StartupError(
-            f"The claim {settings.jwt_tenant_claim!r} cannot hold the tenant, because tokens use it for something else. "
+            f"The claim {settings.jwt_tenant_claim!r} cannot hold the tenant: tokens use it for something else. "
             "Set STERNPOST_JWT_TENANT_CLAIM to another claim."
         )
 

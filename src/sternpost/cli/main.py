@@ -168,7 +168,8 @@ def token(
     scope: Annotated[
         list[str] | None,
         typer.Option(
-            help="A scope, or a pattern such as '*:read' or 'orders:*'; can be repeated, or hold several, separated by spaces"
+            help="A scope, or a pattern such as '*:read' or 'orders:*'; can be repeated, or hold several, "
+            "separated by spaces"
         ),
     ] = None,
     seconds: Annotated[int, typer.Option(help="How long the token is valid", min=1)] = 86_400,

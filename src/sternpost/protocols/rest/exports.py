@@ -25,15 +25,15 @@ _SUFFIXES = {NDJSON: b"ndjson", CSV: b"csv"}
 _LINE = ENCODING | orjson.OPT_APPEND_NEWLINE
 
 _LEADS = "=+\\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u2212"
-"""What spreadsheets take for the beginning of a formula (OWASP, CSV injection), also in full width and small forms, which
-some read as the same, and the minus sign."""
+"""What spreadsheets take for the beginning of a formula (OWASP, CSV injection), also in full width and small forms,
+which some read as the same, and the minus sign."""
 
 _SKIPPED = '(?![\t\r\n])[\\s"\x00-\x1f\x7f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]'
 """What they may drop from the start of a cell: spaces, quotes, and what cannot be seen."""
 
 _FORMULA = re.compile(rf"(?:^|(?<=[;\t\r\n]))(?=(?:{_SKIPPED})*[{_LEADS}])|^(?=(?:{_SKIPPED})*[\t\r\n])")
-"""Where a formula would begin: at the start of a cell, and after what another program may take for the end of one. Where
-the decimal sign is a comma, spreadsheets separate cells by semicolons, and take no notice of quotes inside a cell."""
+"""Where a formula would begin: at the start of a cell, and after what another program may take for the end of one.
+Where the decimal sign is a comma, spreadsheets separate cells by semicolons, whatever is quoted inside a cell."""
 
 _suspicious = re.compile(f"[{_LEADS}\t\r\n]").search
 
@@ -170,8 +170,10 @@ def _row(cells: list[str]) -> bytes:
 
 
 def _cell(value: Any, text: bool) -> str:
-    """A value as RFC 4180 writes it: null is nothing, an empty text is quoted, lists and objects are JSON. In a text a `'`
-    stands before what a spreadsheet would run."""
+    """A value as RFC 4180 writes it: null is nothing, an empty text is quoted, lists and objects are JSON.
+
+    In a text a `'` stands before what a spreadsheet would run.
+    """
     if value is None:
         return ""
     if not isinstance(value, str):
