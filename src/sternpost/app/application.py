@@ -191,8 +191,9 @@ class Sternpost:
         return running
 
     async def _start_by_request(self) -> Running:
-        """Starts an application that no lifespan event reached: outer applications do not pass it on. Requests that come
-        meanwhile wait for the same start; after one that failed, the next request tries again.
+        """Starts an application that no lifespan event reached: outer applications do not pass it on.
+
+        Requests that come meanwhile wait for the same start; after one that failed, the next request tries again.
 
         Raises:
             RuntimeError: it has been stopped, or another event loop is starting it.

@@ -110,8 +110,8 @@ class Answers:
             "description": f"One page of {resource.path.replace('-', ' ')}",
             "headers": {
                 "Link": {
-                    "description": 'The URL of the next page, with rel="next" (RFC 8288); absent on the last page, and where '
-                    "it would be longer than 6 kB",
+                    "description": 'The URL of the next page, with rel="next" (RFC 8288); absent on the last page, '
+                    "and where it would be longer than 6 kB",
                     "schema": {"type": "string"},
                 }
             },

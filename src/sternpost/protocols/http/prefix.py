@@ -1,4 +1,4 @@
-"""The prefix that a service is reached below: ASGI's `root_path`, which a server, a proxy or an outer application sets."""
+"""The prefix that a service is reached below: ASGI's `root_path`, set by a server, a proxy or an outer application."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _KEPT = "/-._~!$&'()*+,;=:@"
 def without_prefix(scope: Scope, root: str, serves: Callable[[str], bool]) -> Scope:
     """The scope of a request as it would be without a prefix, but for its `root_path`.
 
-    By the ASGI specification the path includes the prefix. It does not where a proxy took it off and the server does not
-    put it back, nor under Starlette before 0.33. So a path that begins with the prefix is read without it; unless only
+    By the ASGI specification the path includes the prefix. It does not where a proxy took it off and the server does
+    not put it back, nor under Starlette before 0.33. So a path that begins with the prefix is read without it; unless only
     the whole path is an address of ours, as `/api/v1/users` is behind a proxy that took `/api` off `/api/api/v1/users`.
 
     Args:
@@ -37,8 +37,8 @@ def without_prefix(scope: Scope, root: str, serves: Callable[[str], bool]) -> Sc
 
 
 def prefix_of(scope: Scope) -> str:
-    """The prefix for addresses in answers, percent-encoded; empty without one. It begins with exactly one slash, so that
-    no prefix turns an address into one of another host."""
+    """The prefix for addresses in answers, percent-encoded; empty without one. It begins with exactly one slash, so
+    that no prefix turns an address into one of another host."""
     root: str | None = scope.get("root_path")
     return quote(root, _KEPT) if root else ""
 

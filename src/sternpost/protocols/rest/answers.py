@@ -22,8 +22,8 @@ KEPT_BYTES_MAX = 300
 """The longest query whose next-page address is cached."""
 
 LINK_BYTES_MAX = 6144
-"""The longest address of a next page. Many servers and clients take 8 kB of headers in all; a client with a longer query
-goes on with the cursor in the body."""
+"""The longest address of a next page. Many servers and clients take 8 kB of headers in all; a client with a longer
+query goes on with the cursor in the body."""
 
 _KEPT = "%!$&'()*+,;=:@/?-._~[]"
 _PLAIN = re.compile(rb"[A-Za-z0-9%!$&'()*+,;=:@/?._~\[\]-]*")
