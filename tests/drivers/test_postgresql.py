@@ -18,6 +18,14 @@ class TestPostgresql(StorageSuite):
     def storage(self, postgres_database: str) -> PostgresqlStorage:
         return PostgresqlStorage(postgres_database)
 
+    async def test_an_export_is_a_transaction_that_only_reads_one_state(self, opened: PostgresqlStorage) -> None:
+        async with opened._export_snapshot() as snapshot:
+            found = [
+                (await snapshot.fetch(f"SHOW {name}", (), short=True))[0][0]
+                for name in ("transaction_read_only", "transaction_isolation")
+            ]
+        assert found == ["on", "repeatable read"]
+
     async def test_connections_that_are_cut_are_replaced(self, opened: PostgresqlStorage) -> None:
         await self._add(opened, shelf("kept"))
         admin = await asyncpg.connect(opened.url)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from typing import Any
 
+import asyncpg
 import pytest
 
 from sternpost import (
@@ -38,7 +39,7 @@ from sternpost import (
 from sternpost.errors import Duplicate, NotFound, ReferenceNotFound, StillReferenced
 from sternpost.testing import Client
 from sternpost.testing.client import Response
-from tests.conftest import LogLines
+from tests.conftest import SECRET, LogLines
 
 V1 = "/api/v1"
 
@@ -463,6 +464,44 @@ async def test_a_reference_and_a_deletion_at_once(client: Client) -> None:
         )
         assert (lent.status, gone.status) in ((201, 409), (422, 204)), (lent.content, gone.content)
         await clear(client)
+
+
+async def waiting(url: str, task: asyncio.Task[Any]) -> None:
+    """Until a transaction of the database waits for another, or the task that should has not."""
+    connection = await asyncpg.connect(url)
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    try:
+        async with asyncio.timeout(20):
+            while not task.done() and not await connection.fetchval(waits):
+                await asyncio.sleep(0.01)
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize("first", ["deletion", "reference"])
+async def test_a_deletion_and_a_reference_wait_for_each_other(postgres_database: str, first: str) -> None:
+    """In PostgreSQL, where both are under way at once; SQLite has one writer at a time."""
+    settings = Settings(env="test", database_url=postgres_database, jwt_secret=SECRET)  # pyright: ignore[reportArgumentType]
+    app = Sternpost(contract, services=[data, after_restoring], settings=settings, write_log=LogLines())
+    async with Client(app) as client:
+        shelf = await made(client, "shelves", name="A")
+        book = await made(client, "books", title="One", shelfId=shelf)
+        async with client.app.data() as db, db.transaction():
+            if first == "deletion":
+                assert await db.table(Book).delete(book)
+                other = asyncio.create_task(client.post(f"{V1}/loans", json={"bookId": book}))
+            else:
+                await db.table(Loan).create({"book_id": book})
+                other = asyncio.create_task(client.delete(f"{V1}/books/{book}"))
+            await waiting(postgres_database, other)
+            assert not other.done(), (await other).content
+        told = await other
+        assert (told.status, told.error["code"]) == (
+            (422, "REFERENCE_NOT_FOUND") if first == "deletion" else (409, "STILL_REFERENCED")
+        )
+        assert (len(await ids(client, "books")), len(await ids(client, "loans"))) == (
+            (0, 0) if first == "deletion" else (1, 1)
+        )
 
 
 async def clear(client: Client) -> None:

@@ -45,7 +45,7 @@ class Person(Resource, prefix="per", owner="id", plural="people"):
 class Tag(Resource, prefix="tag", owner="of_id"):
     of: One[Person] = one(default=caller)
     name: str = field(filter=True)
-    notes: Many[Note] = many(through="note_tags")
+    notes: Many[Note] = many(through="note_tags", max_length=2)
 
     browse = Browse(allow=this.is_owner, sort=["name"], page_size=1, max_page_size=1)
     create = Create(allow=authenticated)
@@ -141,16 +141,42 @@ async def test_a_cursor_is_that_of_one_list(client: Client) -> None:
         answer = await client.get(f"{V1}/{query}&cursor={of_people}", token=token)
         assert answer.status == 400, query
         assert [detail["code"] for detail in answer.json()["error"]["details"]] == ["invalid_cursor"]
+    named = await cursor("people?sort=name&name[startsWith]=")
+    other_operator = await client.get(f"{V1}/people?sort=name&name[contains]=&cursor={named}", token=token)
+    assert other_operator.status == 400, "the same value, compared in another way"
     filtered = await cursor("people?sort=name&name[in]=Ann,Ben")
     refused = await client.get(f"{V1}/people?sort=name&name[in]=Ann,Cy&cursor={filtered}", token=token)
     assert refused.status == 400
 
 
-@pytest.mark.parametrize("name", ['a"b', "a>b", "a b", "a,b", "é", "a;rel=x", "a%22b", "a&b=c", "a#b"])
-async def test_the_address_of_the_next_page_is_quoted(client: Client, name: str) -> None:
+NAMES = [
+    'a"b',
+    "a>b",
+    "a<b",
+    "a b",
+    "a\tb",
+    "a,b",
+    "é",
+    "a;rel=x",
+    "a%22b",
+    "a&b=c",
+    "a#b",
+    "a\\b",
+    "a^b",
+    "a`b",
+    "a{|}b",
+]
+RAW = [name for name in NAMES if name.isascii() and not set(name) & set("&%+")]
+"""Those that a client can also send as they are, though a URL has to encode them."""
+
+
+@pytest.mark.parametrize(
+    ("name", "sent"), [*((name, quote(name, safe="")) for name in NAMES), *((name, name) for name in RAW)]
+)
+async def test_the_address_of_the_next_page_is_quoted(client: Client, name: str, sent: str) -> None:
     token = client.token((await made(client, "people", name=name))["id"])
     await made(client, "people", name=name)
-    page = await client.get(f"{V1}/people?name={quote(name, safe='')}&sort=name", token=token)
+    page = await client.get(f"{V1}/people?name={sent}&sort=name", token=token)
     link = page.headers["link"]
     address = link.removeprefix("<").partition(">")[0]
     assert link == f'<{address}>; rel="next"'
@@ -174,6 +200,17 @@ async def test_linked_rows_are_included_under_their_policy(client: Client) -> No
         assert [row["id"] for row in shown] == [tag]
         listed = (await client.get(f"{V1}/notes/{note}/tags", token=token)).data
         assert [row["id"] for row in listed] == [tag]
+
+
+async def test_no_more_linked_rows_are_included_than_the_contract_allows(client: Client) -> None:
+    ann = client.token((await made(client, "people", name="Ann"))["id"])
+    tag = (await made(client, "tags", ann, name="t"))["id"]
+    notes: list[str] = []
+    for count in (1, 2, 3):
+        notes.append((await made(client, "notes", ann, tagIds=[tag]))["id"])
+        page = (await client.get(f"{V1}/tags?include=notes", token=ann)).json()
+        assert [row["id"] for row in page["data"][0]["notes"]] == notes[:2]
+        assert page["meta"].get("truncated") == (["notes"] if count > 2 else None)
 
 
 async def test_a_body_of_exactly_the_limit_is_read(client: Client) -> None:

@@ -327,6 +327,23 @@ async def test_rotation_takes_new_keys_and_forgets_old_ones(
     assert key_server.fetched == fetched
 
 
+async def test_a_known_token_ends_with_its_key_where_no_other_comes(
+    public: JwtAuthenticator, key_server: KeyServer, clock: FixedClock
+) -> None:
+    """Keys that are old are fetched in the background, and what was accepted with those before is forgotten."""
+    key_server.add("one", PRIVATE["ES256"], "ES256")
+    far = int(NOW.timestamp()) + 10_000
+    token = signed(claims(exp=far), key=PRIVATE["ES256"], algorithm="ES256", headers={"kid": "one"})
+    assert await public.authenticate(token)
+    key_server.keys.clear()
+    clock.forward(FRESH_SECONDS + 1)
+    assert await public.authenticate(token), "nobody waits for it"
+    assert public.keys is not None
+    assert public.keys._fetching is not None
+    await public.keys._fetching
+    assert "no key matches" in await refused(public, token)
+
+
 async def test_keys_that_cannot_be_fetched_are_503_and_known_ones_go_on(
     public: JwtAuthenticator, key_server: KeyServer, clock: FixedClock
 ) -> None:
