@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
-from tests.model.contracts import ALL, PUBLIC, Res, Spec, _policy, random_contract
+from tests.model.contracts import ALL, PUBLIC, SEE, Res, Spec, _policy, random_contract
 from tests.model.model import Answer, Caller
 from tests.model.operations import Generator, Op
 
@@ -33,6 +33,9 @@ def served(seed: int) -> Served:
     for res in spec.main:
         if res.name in ("Org", "Sailor") or rng.random() < 0.2:
             continue
+        for value in res.refs:
+            if value.nullable and not value.caller and rng.random() < 0.4:
+                value.read = SEE  # who refers to whom is hidden
         seeing = _policy(rng, spec, res, "read", depth=1)
         for name, policy in res.allow.items():
             if name in ("browse", "read"):
@@ -100,7 +103,19 @@ class Asker(Generator):
             return self.batch()
         if chance < 0.15:
             return self.export()
+        if chance < 0.22 and (found := self.below()):
+            return found
         return self.rest(ME)
+
+    def below(self) -> Op | None:
+        """A list of the rows that belong to another."""
+        every = [(res, rows) for res in self.spec.main for rows in res.lists if rows.kind != "owned"]
+        if not every:
+            return None
+        told = [(res, rows) for res, rows in every if rows.by and self.spec.by_name[rows.target].at(rows.by).read]
+        res, rows = self.rng.choice(told if told and self.rng.random() < 0.5 else every)
+        query = self.query(self.spec.by_name[rows.target])
+        return Op(self.n, "nested", ME, res.name, self.some_row(res, ME), rows.name, query=query)
 
     def export(self) -> Op:
         res = self.rng.choice([res for res in self.spec.main if res.name != "Org"])

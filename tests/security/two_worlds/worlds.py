@@ -218,7 +218,7 @@ class Changer:
         """The second world, after that many attempts."""
         kinds: list[Callable[[World], str | None]] = [
             self.value, self.value, self.value, self.key, self.remove, self.add, self.add, self.fall, self.link,
-            self.veiled, self.veiled,
+            self.veiled, self.veiled, self.veiled, self.veiled,
         ]  # fmt: skip
         for _ in range(tries):
             after = self.world.copy()
@@ -339,7 +339,8 @@ class Changer:
         ]
         if not every:
             return None
-        res, value = self.rng.choice(every)
+        keys = [(res, value) for res, value in every if value.to]
+        res, value = self.rng.choice(keys if keys and self.rng.random() < 0.5 else every)
         row = self.rng.choice(list(after.rows[res.name].values()))
         choice: list[Any] = self.pool[res.name, value.name]
         if value.to:
