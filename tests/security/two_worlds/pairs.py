@@ -88,6 +88,21 @@ async def send(backend: Backend, op: Op, attacker: Caller) -> Response:
     return await backend.client.request(method, path, json=body, token=backend.token(attacker), headers=headers)
 
 
+def first_different(answers: list[Response]) -> int:
+    """The number of the first step of a batch that is answered differently."""
+    failed = [
+        int(detail["path"].split(".")[1])
+        for answer in answers
+        if answer.status >= 400
+        for detail in answer.error["details"]
+        if detail["path"].startswith("operations.")
+    ]
+    if failed or any(answer.status >= 400 for answer in answers):
+        return min(failed, default=0)
+    left, right = (answer.data for answer in answers)
+    return next((number for number, pair in enumerate(zip(left, right, strict=True)) if pair[0] != pair[1]), 0)
+
+
 class Attack:
     """One attacker and their two worlds."""
 
@@ -106,9 +121,10 @@ class Attack:
         self.spec, self.attacker, self.backends, self.contents = spec, attacker, backends, contents
         self.clock, self.tally = clock, tally
         self.changer = Changer(spec, base, attacker, rng)
-        self.begin = (base, self.changer.change(CHANGES))
-        self.asker = Asker(spec, rng, attacker, self.seen(self.begin), queries)
-        self.sights = self.asker.sights
+        self.begin = self.worlds = (base, self.changer.change(CHANGES))
+        self.sights = self.seen(self.begin)
+        self.first_id = 0
+        self.asker = Asker(spec, rng, attacker, self.sights, queries)
         self.sent: list[Op] = []
         """The changes since both worlds were as they began."""
 
@@ -121,22 +137,33 @@ class Attack:
         await self.put_back()
         for number in range(REQUESTS):
             self.clock.tick()
-            for backend in self.backends:
-                backend.ids.last = (number + 1) * 1000
+            self.count_ids_from((number + 1) * 1000)
             op = self.asker.next()
             if (found := await (self.walk(op) if op.kind == "walk" else self.once(op))) is not None:
                 return found
         return None
 
+    def count_ids_from(self, first: int) -> None:
+        """The ids of new rows are the same in both worlds."""
+        self.first_id = first
+        for backend in self.backends:
+            backend.ids.last = first
+
     async def put_back(self) -> None:
         """Both worlds as they began."""
-        for content, world in zip(self.contents, self.begin, strict=True):
-            await content.write(world)
+        await self.write(self.begin)
         self.sent = []
-        self.look_at(self.seen(self.begin))
+        self.look_at(self.begin, self.seen(self.begin))
 
-    def look_at(self, sights: tuple[Sight, Sight]) -> None:
-        self.sights = sights
+    async def write(self, worlds: tuple[World, World]) -> None:
+        for content, world in zip(self.contents, worlds, strict=True):
+            await content.write(world)
+
+    async def read(self) -> tuple[World, World]:
+        return await self.contents[0].read(), await self.contents[1].read()
+
+    def look_at(self, worlds: tuple[World, World], sights: tuple[Sight, Sight]) -> None:
+        self.worlds, self.sights = worlds, sights
         self.asker.look_at(sights)
 
     async def walk(self, op: Op) -> str | None:
@@ -170,9 +197,10 @@ class Attack:
         if len(self.sent) >= WRITES:
             await self.put_back()
             return
-        sights = self.seen((await self.contents[0].read(), await self.contents[1].read()))
+        worlds = await self.read()
+        sights = self.seen(worlds)
         if sights[0].view == sights[1].view:
-            self.look_at(sights)
+            self.look_at(worlds, sights)
         else:
             self.tally.parted += 1
             await self.put_back()
@@ -189,7 +217,22 @@ class Attack:
             self.tally.excused[name] += 1
             await self.put_back()
             return None
+        if op.kind == "batch" and await self.parted_by(replace(op, steps=op.steps[: first_different(answers)])):
+            self.tally.parted += 1
+            await self.put_back()
+            return None
         return self.told(op, answers)
+
+    async def parted_by(self, before: Op) -> bool:
+        """Whether the steps of a batch before the one that is answered differently have changed what the attacker may see."""
+        if not before.steps:
+            return False
+        await self.write(self.worlds)
+        self.count_ids_from(self.first_id)
+        answers = [await send(backend, before, self.attacker) for backend in self.backends]
+        assert {answer.status for answer in answers} == {200}, "they were carried out before"
+        sights = self.seen(await self.read())
+        return sights[0].view != sights[1].view
 
     def told(self, op: Op, answers: list[Response]) -> str:
         lines = [

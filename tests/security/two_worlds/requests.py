@@ -174,8 +174,9 @@ class Asker(Generator):
         return list(self.rng.choice(kept))
 
     def sort(self, res: Res) -> str:
-        if self.rng.random() < 0.15:  # what the list is not sorted by, so that no order tells of it
-            return self.rng.choice(["", "-"]) + self.rng.choice(res.fields).public
+        if self.rng.random() < 0.25:  # what the list is not sorted by, so that no order tells of it
+            veiled = [value for value in res.fields if value.read]
+            return self.rng.choice(["", "-"]) + self.rng.choice(veiled or res.fields).public
         return super().sort(res)
 
 
