@@ -64,6 +64,11 @@ class Settings(BaseSettings):
         default=1, ge=1, le=512, description="number of worker processes; more than one run under a supervisor"
     )
     worker_start_seconds: float = Field(default=60.0, gt=0, description="how many seconds a worker may take to start")
+    worker_silent_seconds: float = Field(
+        default=15.0,
+        gt=1,
+        description="after how many seconds without a sign of life the supervisor kills a worker and starts another one",
+    )
     database_url: SecretStr = Field(
         default=SecretStr("sqlite:///sternpost.sqlite"),
         description="sqlite:///path or postgresql://user:password@host/name",

@@ -261,3 +261,46 @@ def test_a_worker_that_dies_at_each_start_is_tried_again_at_longer_intervals(tmp
         (tmp_path / "broken").unlink()
         wait_for_lines(server, "Worker started", 3)
         assert server.stop() == 0
+
+
+@pytest.mark.parametrize("how", ["stopped", "its event loop hangs"])
+def test_a_worker_that_gives_no_sign_of_life_is_replaced(tmp_path: Path, how: str) -> None:
+    with supervised(tmp_path, STERNPOST_WORKER_SILENT_SECONDS="2") as server, ThreadPoolExecutor() as threads:
+        before = pids(server)
+        if how == "stopped":
+            os.kill(before[1], signal.SIGSTOP)
+            hung = before[1]
+        else:
+            threads.submit(server.request, "POST", "/api/v1/notes/hang")
+        [killed] = wait_for_lines(server, "Worker was killed", 1)
+        assert "it gave no sign of life for 2 s" in killed["reason"]
+        assert how != "stopped" or killed["pid"] == hung
+        wait_for_lines(server, "Worker started", 3)
+        wait_until(lambda: not alive(killed["pid"]))
+        left = set(pids(server).values())
+        assert killed["pid"] not in left
+        for _ in range(20):
+            assert who(server)["pid"] in left
+        assert server.stop() == 0
+
+
+def test_a_worker_that_works_is_left_alone(tmp_path: Path) -> None:
+    """A supervisor that was stopped itself has heard nothing meanwhile, and kills nobody for that."""
+    with supervised(tmp_path, STERNPOST_WORKER_SILENT_SECONDS="2") as server, ThreadPoolExecutor() as threads:
+        before = pids(server)
+        slow = threads.submit(server.request, "POST", "/api/v1/notes/wait")
+        wait_until((tmp_path / "entered").exists)
+        server.process.send_signal(signal.SIGSTOP)
+        started = time.monotonic()
+        try:
+            while time.monotonic() < started + 4:
+                assert server.request("GET", "/api/v1/notes")[0] == 200
+        finally:
+            server.process.send_signal(signal.SIGCONT)
+        while time.monotonic() < started + 7:
+            assert server.request("GET", "/api/v1/notes")[0] == 200
+        (tmp_path / "release").touch()
+        assert slow.result(20)[0] == 200
+        assert pids(server) == before
+        assert lines(server, "Worker was killed") == []
+        assert server.stop() == 0

@@ -36,6 +36,7 @@ class Note(Resource, prefix="not"):
     create = Create(allow=public)
     who = Custom(on="collection", output=Who, allow=public)
     wait = Custom(on="collection", output=Who, allow=public)
+    hang = Custom(on="collection", output=Who, allow=public)
 
 @implements(Note.who)
 async def who(ctx: Context) -> Who:
@@ -49,7 +50,12 @@ async def wait(ctx: Context) -> Who:
         await asyncio.sleep(0.01)
     return Who(pid=os.getpid(), version=VERSION)
 
-app = Sternpost(Contract("notes", resources=[Note]), services=[who, wait])
+@implements(Note.hang)
+async def hang(ctx: Context) -> Who:
+    while True:  # nothing else in this process goes on
+        time.sleep(0.1)
+
+app = Sternpost(Contract("notes", resources=[Note]), services=[who, wait, hang])
 '''
 SUPERVISOR_READY = r'"message":"Workers are ready".*"port":(\d+)'
 

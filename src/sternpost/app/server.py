@@ -30,12 +30,16 @@ class Server(uvicorn.Server):
 
     Args:
         on_ready: called with the port once requests are accepted.
+        link: the supervisor's, in a worker: it is told all the time that the worker goes on.
     """
 
-    def __init__(self, app: Sternpost, settings: Settings, on_ready: Callable[[int], None]) -> None:
+    def __init__(
+        self, app: Sternpost, settings: Settings, on_ready: Callable[[int], None], link: Link | None = None
+    ) -> None:
         self.app = app
         self.settings = settings
         self.on_ready = on_ready
+        self.link = link
         self.retiring = False
         """Another process has taken the place of this one, on the same address."""
         self.stopping = False
@@ -83,6 +87,8 @@ class Server(uvicorn.Server):
             port = self.servers[0].sockets[0].getsockname()[1]
             self.app.running.log.event("info", "Ready", host=self.settings.host, port=port)
             self.on_ready(port)
+            if self.link is not None:
+                self.link.beat(asyncio.get_running_loop())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.app.running.log.event(
@@ -164,7 +170,7 @@ def serve(
         StartupError: the address is taken, or the application does not start.
     """
     listener = listener or listen(settings.host, settings.port)
-    server = Server(app, settings, on_ready)
+    server = Server(app, settings, on_ready, link)
     if link is not None:
         link.on_retire = server.retire
     logging.basicConfig(handlers=[LogHandler(app)], level=logging.WARNING, force=True)

@@ -18,7 +18,7 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 
 from sternpost.app.server import KEEP_ALIVE_SECONDS, listen
-from sternpost.app.worker import READY, RETIRE
+from sternpost.app.worker import BEAT_SECONDS, READY, RETIRE
 from sternpost.clock import SystemClock
 from sternpost.errors import StartupError
 from sternpost.settings import Settings
@@ -45,6 +45,8 @@ class Worker:
     process: asyncio.subprocess.Process
     link: socket.socket
     started: float
+    missed: int = 0
+    """Beats in a row that did not come."""
 
     async def ready(self) -> bool:
         """Waits until it accepts requests; False when it ends before."""
@@ -52,6 +54,13 @@ class Worker:
             return await asyncio.get_running_loop().sock_recv(self.link, 1) == READY
         except ConnectionError:
             return False
+
+    async def listen(self) -> None:
+        """Takes note of its beats, to its end."""
+        loop = asyncio.get_running_loop()
+        with contextlib.closing(self.link), contextlib.suppress(ConnectionError):
+            while await loop.sock_recv(self.link, 4096):
+                self.missed = 0
 
     def send(self, number: int) -> None:
         if self.process.returncode is None:
@@ -108,6 +117,7 @@ class Supervisor:
             await self._start_all()
             if not self.stopping.is_set():
                 self._go(self._roll())
+                self._go(self._count())
                 await self.stopping.wait()
         finally:
             await self._end()
@@ -149,6 +159,7 @@ class Supervisor:
             slot.worker = worker
             self.log.event("info", "Worker started", worker=slot.number, pid=worker.process.pid)
             self._go(self._watch(slot, worker))
+            self._go(worker.listen())
             return None
         finally:
             if slot.worker is not worker:
@@ -194,7 +205,6 @@ class Supervisor:
     async def _watch(self, slot: Slot, worker: Worker) -> None:
         """Restarts a worker that ended unexpectedly."""
         status = await worker.process.wait()
-        worker.link.close()
         if slot.worker is not worker or self.stopping.is_set():
             return
         lived = asyncio.get_running_loop().time() - worker.started
@@ -212,6 +222,24 @@ class Supervisor:
             slot.deaths += 1
             self.log.event("error", "Worker did not start", worker=slot.number, reason=problem)
             self._free(slot)
+
+    async def _count(self) -> None:
+        """Kills a worker that gives no sign of life: it is stopped, or its event loop hangs, and so does all that it was
+        asked for. Turns of this loop are counted, not seconds: where the whole machine was paused, nobody is late."""
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            for worker in [slot.worker for slot in self.slots if slot.worker in self._alive]:
+                if worker is None or self.stopping.is_set():
+                    continue
+                worker.missed += 1
+                if worker.missed * BEAT_SECONDS > self.settings.worker_silent_seconds:
+                    reason = (
+                        f"it gave no sign of life for {self.settings.worker_silent_seconds:g} s "
+                        "(STERNPOST_WORKER_SILENT_SECONDS)"
+                    )
+                    self.log.event("error", "Worker was killed", pid=worker.process.pid, reason=reason)
+                    worker.send(signal.SIGKILL)
+                    worker.missed = 0
 
     def _free(self, slot: Slot) -> None:
         """Closes the socket of a slot without a worker, so that its connections go to the other workers."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -10,6 +12,11 @@ from collections.abc import Callable
 
 READY = b"r"
 """Worker to supervisor: requests are accepted."""
+
+BEAT = b"b"
+"""Worker to supervisor, once a second: requests are being worked on."""
+
+BEAT_SECONDS = 1.0
 
 RETIRE = b"e"
 """Supervisor to worker: another one has taken your place."""
@@ -32,6 +39,14 @@ class Link:
         """Tells the supervisor that requests are accepted."""
         self._serving = True
         self._socket.sendall(READY)
+
+    def beat(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Tells the supervisor from now on that this event loop goes on; not from a thread, which would go on while
+        the loop hangs."""
+        # a supervisor that does not read, because it is stopped, must not stop the worker, too
+        with contextlib.suppress(OSError):
+            self._socket.send(BEAT, socket.MSG_DONTWAIT)
+        loop.call_later(BEAT_SECONDS, self.beat, loop)
 
     def _listen(self) -> None:
         while self._told() == RETIRE:
