@@ -226,11 +226,9 @@ class Supervisor:
     async def _count(self) -> None:
         """Kills a worker that gives no sign of life: it is stopped, or its event loop hangs, and so does all that it was
         asked for. Turns of this loop are counted, not seconds: where the whole machine was paused, nobody is late."""
-        while True:
+        while not self.stopping.is_set():  # then they have a limit of their own
             await asyncio.sleep(BEAT_SECONDS)
             for worker in [slot.worker for slot in self.slots if slot.worker in self._alive]:
-                if worker is None or self.stopping.is_set():
-                    continue
                 worker.missed += 1
                 if worker.missed * BEAT_SECONDS > self.settings.worker_silent_seconds:
                     reason = (

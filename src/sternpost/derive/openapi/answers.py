@@ -23,6 +23,7 @@ _ERRORS = {
     428: "PRECONDITION_REQUIRED",
     500: "INTERNAL_ERROR",
     503: "UNAVAILABLE",
+    504: "TIMEOUT",
 }
 
 
@@ -133,7 +134,7 @@ def _envelope(data: Schema, meta: Schema) -> Schema:
 
 def errors(operation: OperationPlan, *, has_body: bool) -> Schema:
     """References to the answers that refuse."""
-    statuses = [400, 401, 403, 406, 500, 503]
+    statuses = [400, 401, 403, 406, 500, 503, 504]
     if operation.on_item:
         statuses.append(404)
     if operation.method != "GET":
