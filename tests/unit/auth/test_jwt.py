@@ -18,7 +18,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
-from sternpost.auth.jwks import RETRY_SECONDS, KeySet
+from sternpost.auth.jwks import FRESH_SECONDS, RETRY_SECONDS, KeySet
 from sternpost.auth.jwt import SCOPES_MAX, TOKEN_BYTES_MAX, JwtAuthenticator, make_token
 from sternpost.errors import Unauthenticated, Unavailable
 
