@@ -14,11 +14,11 @@ import pytest
 
 from .pairs import ATTACKERS, Tally, check_seed
 
-SEEDS = 6
+SEEDS = 4
 """In `make test`: a seed sends about 1,200 requests to both worlds."""
 
-MANY = 96
-CHUNK = 3
+MANY = 92
+CHUNK = 2
 POSTGRESQL = 6
 ONLY = os.environ.get("STERNPOST_WORLDS_SEED")
 MEMORY = Path("/dev/shm")
@@ -44,7 +44,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 async def check_seeds(seeds: list[int], postgres_url: str, folder: Path) -> None:
     tally = Tally()
     for seed in seeds:
-        await check_seed(seed, postgres_url if seed % POSTGRESQL == POSTGRESQL - 1 else None, folder, tally)
+        await check_seed(seed, postgres_url if seed % POSTGRESQL == POSTGRESQL // 2 else None, folder, tally)
     if ONLY is not None:
         return
     carried_out = sum(count for what, count in tally.answers.items() if what.split()[-1] in ("200", "201", "204"))

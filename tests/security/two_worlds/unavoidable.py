@@ -109,21 +109,31 @@ def _same(told: Told, value: Value, kept: Row | None, row: Row) -> bool:
 
 
 def _something_refers_to_it(told: Told) -> bool:
-    """409 says that rows refer to what is deleted, and one does that is hidden, or by a key that is."""
+    """409 says that rows refer to what is deleted, or goes with it, and one of the references that say so is hidden."""
     if told.status != 409 or told.error["code"] != "STILL_REFERENCED" or told.step.kind != "delete":
         return False
-    sight, going = told.sight, {str(told.step.row)}
-    while True:
-        referring = [found for found in sight.referring(going) if found[3]["id"] not in going]
-        more = {row["id"] for _, value, _, row in referring if value.on_delete == "cascade"}
-        if not more:
-            break
-        going |= more
+    sight, key = told.sight, str(told.step.row)
+    shown = _going(sight, key, hidden=False)
     return any(
-        holder["id"] not in sight.known or not sight.sees(value, sight.attacker)
-        for _, value, _, holder in sight.referring(going)
+        holder["id"] not in sight.known or not sight.sees(value, sight.attacker) or row[value.name] not in shown
+        for _, value, row, holder in sight.referring(_going(sight, key, hidden=True))
         if value.on_delete == "restrict"
     )
+
+
+def _going(sight: Sight, key: str, *, hidden: bool) -> set[str]:
+    """A row and what is deleted with it, through hidden references too, or only through those that the attacker sees."""
+    going: set[str] = set()
+    more = {key}
+    while more - going:
+        going |= more
+        more = {
+            holder["id"]
+            for _, value, _, holder in sight.referring(going)
+            if value.on_delete == "cascade"
+            and (hidden or (holder["id"] in sight.known and sight.sees(value, sight.attacker)))
+        }
+    return going
 
 
 def _coming_back(told: Told) -> list[tuple[Res, Row]]:
@@ -172,7 +182,8 @@ UNAVOIDABLE = (
     Unavoidable(
         "a deletion that hidden rows hold back",
         "`on_delete='restrict'` is declared by the author for all rows that refer, and what a hidden row refers to may not "
-        "vanish under it: docs/how-to/keep-deleted-rows.md, What a deletion does. Which row it is is not told.",
+        "vanish under it, nor a hidden one that would go along and is referred to: docs/how-to/keep-deleted-rows.md, What a "
+        "deletion does. Which row it is is not told.",
         _something_refers_to_it,
     ),
     Unavoidable(
