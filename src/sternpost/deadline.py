@@ -1,8 +1,8 @@
 """Time limits: what ends work that takes too long, and what happens to a change that is being committed by then.
 
-One rule for every database: until a commit begins, the end of the time cancels the work, and nothing of it is kept. From
-then on the work is not cancelled any more, because half of the truth would be answered: the database is asked to give
-the commit up where it can do that, and what became of it is the answer.
+One rule for every database: until a commit begins, the end of the time cancels the work, and nothing of it is kept.
+From then on the work is not cancelled any more, because half of the truth would be answered: the database is asked to
+give the commit up where it can do that, and what became of it is the answer.
 """
 
 from __future__ import annotations

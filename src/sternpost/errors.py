@@ -188,8 +188,8 @@ _ROWS = (
         504,
         "UNKNOWN",
         "It is not known whether the change was made: the database did not say so in time",
-        "Read the resource, or the list that it would be in, to see whether the change was made; send the request again "
-        "only if it was not.",
+        "Read the resource, or the list that it would be in, to see whether the change was made; send the request "
+        "again only if it was not.",
     ),
 )
 

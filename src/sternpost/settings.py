@@ -67,7 +67,7 @@ class Settings(BaseSettings):
     worker_silent_seconds: float = Field(
         default=15.0,
         gt=1,
-        description="after how many seconds without a sign of life the supervisor kills a worker and starts another one",
+        description="after how many seconds without a sign of life the supervisor replaces a worker",
     )
     database_url: SecretStr = Field(
         default=SecretStr("sqlite:///sternpost.sqlite"),
@@ -88,7 +88,7 @@ class Settings(BaseSettings):
     database_statement_seconds: float | None = Field(
         default=None,
         gt=0,
-        description="how many seconds one statement of a request may take (PostgreSQL); by default as long as a request",
+        description="seconds that one statement of a request may take (PostgreSQL); by default as long as a request",
     )
     jwt_secret: SecretStr | None = Field(default=None, description="HS256 secret, at least 32 bytes")
     secret_key: SecretStr | None = Field(

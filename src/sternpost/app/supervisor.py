@@ -224,8 +224,10 @@ class Supervisor:
             self._free(slot)
 
     async def _count(self) -> None:
-        """Kills a worker that gives no sign of life: it is stopped, or its event loop hangs, and so does all that it was
-        asked for. Turns of this loop are counted, not seconds: where the whole machine was paused, nobody is late."""
+        """Kills a worker that gives no sign of life: it is stopped, or its event loop hangs, and all requests with it.
+
+        Turns of this loop are counted, not seconds: where the whole machine was paused, nobody is late.
+        """
         while not self.stopping.is_set():  # then they have a limit of their own
             await asyncio.sleep(BEAT_SECONDS)
             for worker in [slot.worker for slot in self.slots if slot.worker in self._alive]:

@@ -117,7 +117,213 @@ class CommitLost(OutcomeUnknown):
     """A connection was lost while the server was committing."""
 
 
-class PostgresqlStorage:
+class _Connected:
+    """Statements on connections of a pool, and what their errors mean."""
+
+    url: str
+    pgbouncer: bool
+    timeout_seconds: float
+    statement_seconds: float | None
+    statements: Statements
+    constraints: dict[str, tuple[str, ...]]
+    pool: Pool
+    _alarms: Alarms
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncGenerator[Any]:
+        """A connection for the caller alone. They are made on first use, so that a database may be away at start."""
+        connection = await self._acquire(self.pool)
+        try:
+            yield connection
+        except Exception as error:
+            self._after_error(self.pool, connection, error)
+            raise
+        except BaseException:
+            self.pool.settle(connection)
+            raise
+        self.pool.release(connection)
+
+    async def fetch(
+        self,
+        text: str,
+        arguments: tuple[Any, ...],
+        pool: Pool | None = None,
+        *,
+        writes: bool = False,
+        until: float | None = None,
+    ) -> Sequence[Any]:
+        """One statement on a connection of its own: no BEGIN, no reset, so one round trip.
+
+        Args:
+            pool: a replica's.
+            writes: whether it changes something, and so is a transaction of its own.
+            until: a time of the event loop, at which the server is asked to give it up.
+
+        Raises:
+            Timeout: it was given up; nothing was written.
+            OutcomeUnknown: the connection was lost before the server has said what became of what it writes.
+        """
+        pool = pool or self.pool
+        connection = pool.idle() or await self._acquire(pool, until)
+        pool.sent(connection)
+        late = None if until is None else _Late(connection)
+        alarm = None
+        if late is not None and until is not None:
+            alarm = self._alarms.set(until - asyncio.get_running_loop().time(), late.give_up)
+        try:
+            rows = await connection.fetch(text, *arguments)
+        except Exception as error:
+            pool.answered(connection)
+            known = self._known(error, writes=writes)
+            self._after_error(pool, connection, known)
+            raise known from error
+        except BaseException:
+            pool.settle(connection)
+            raise
+        finally:
+            if late is not None and alarm is not None:
+                alarm.cancel()
+                late.end()
+        pool.answered(connection)
+        pool.release(connection)
+        return rows
+
+    def write(self, text: str, arguments: tuple[Any, ...], until: float | None = None) -> Awaitable[Sequence[Any]]:
+        """`fetch` for what changes something."""
+        return self.fetch(text, arguments, writes=True, until=until)
+
+    async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
+        """An author's own statement, in a transaction that can only read."""
+        async with self.connection() as connection:
+            await self.guarded(connection, lambda: connection.execute("BEGIN READ ONLY"))
+            try:
+                rows = await self.guarded(connection, lambda: connection.fetch(text, *arguments))
+            except ConnectionLost as error:
+                if isinstance(error.__cause__, asyncpg.ReadOnlySQLTransactionError):
+                    raise OnlyReads from error
+                raise
+            # after an error the connection is given back with its transaction, which the pool then ends
+            await self.guarded(connection, lambda: connection.execute("ROLLBACK"))
+            return [dict(row) for row in rows]
+
+    async def _acquire(self, pool: Pool, until: float | None = None) -> Any:
+        try:
+            if until is None:
+                return await pool.acquire()
+            limit = asyncio.timeout_at(until)
+            try:
+                async with limit:
+                    return await pool.acquire()
+            except TimeoutError as error:
+                if not limit.expired():
+                    raise
+                raise Timeout(log={"reason": "no database connection within the time limit"}) from error
+        except Exception as error:
+            raise self.translated(error) from error
+
+    def _after_error(self, pool: Pool, connection: Any, error: Exception) -> None:
+        if isinstance(error, ConnectionLost | CommitLost):
+            pool.lost(connection)
+        elif connection.is_closed():
+            pool.discard(connection)
+        elif connection.is_in_transaction():
+            pool.settle(connection)
+        else:
+            pool.release(connection)
+
+    async def _connect(self, url: str | None = None) -> Any:
+        connect: Any = getattr(asyncpg, "connect")  # noqa: B009  (its own annotations are incomplete)
+        settings = {"application_name": self.statements.plan.name}
+        if self.statement_seconds is not None and not self.pgbouncer:  # which refuses settings that it does not know
+            settings["statement_timeout"] = str(max(1, round(self.statement_seconds * 1000)))
+            settings |= _SERVER_KEEPALIVE
+        connection = await connect(
+            url or self.url,
+            timeout=self.timeout_seconds,
+            # behind PgBouncer in transaction mode the next statement may run on another server connection
+            statement_cache_size=0 if self.pgbouncer else 1000,
+            max_cached_statement_lifetime=0,
+            server_settings=settings,
+        )
+        _keep_alive(connection)
+        return connection
+
+    async def _roll_back(self, connection: Any) -> None:
+        """Rolls back; a connection that is gone has done so itself."""
+        with contextlib.suppress(ConnectionLost):
+            await self.guarded(connection, lambda: connection.execute("ROLLBACK"))
+
+    async def guarded(self, connection: Any | None, run: Callable[[], Awaitable[T]], *, writes: bool = False) -> T:
+        """Runs something on a connection; PostgreSQL's errors come out as those of the storage port.
+
+        Args:
+            connection: which, where it is one statement; None for several.
+            writes: whether it commits: where the connection is lost meanwhile, it may have done so.
+        """
+        if connection is not None:
+            self.pool.sent(connection)
+        try:
+            result = await run()
+        except Exception as error:
+            self.pool.answered(connection)
+            known = self._known(error, writes=writes)
+            if known is error:
+                raise
+            raise known from error
+        # where it is cancelled the answer is still to come, and the connection is given back as one to be settled
+        self.pool.answered(connection)
+        return result
+
+    def _known(self, error: Exception, *, writes: bool) -> Exception:
+        known = self.translated(error)
+        if writes and isinstance(known, ConnectionLost) and _may_have_committed(error):
+            return CommitLost(log=known.log)
+        return known
+
+    def translated(self, error: Exception) -> Exception:
+        """PostgreSQL's error as one of the storage port; what is none of PostgreSQL's stays as it is."""
+        match error:
+            case TimeoutError():
+                return Unavailable(log={"reason": "no database connection within the time limit"})
+            case asyncpg.UndefinedTableError() | asyncpg.UndefinedColumnError():
+                return Unavailable(log={"reason": SCHEMA_MISSING, "database": str(error)})
+            case asyncpg.IntegrityConstraintViolationError():
+                return self._constraint(error)
+            case asyncpg.DataError() if self.statements.plan.external:  # what a column of another type does not take
+                return ConstraintFailed("check", (), type(error).__name__)
+            case asyncpg.NumericValueOutOfRangeError():  # what arithmetic in the database came to
+                return ConstraintFailed("check", (), type(error).__name__)
+            case asyncpg.InFailedSQLTransactionError():
+                return RuntimeError(_ENDED)
+            case asyncpg.SerializationError() | asyncpg.DeadlockDetectedError():
+                return WriteConflict(log={"database": str(error)})
+            case asyncpg.LockNotAvailableError():  # one of the next ones, to the driver
+                return WriteConflict(log={"database": str(error)})
+            case asyncpg.ReadOnlySQLTransactionError() | asyncpg.ObjectNotInPrerequisiteStateError():
+                return ConnectionLost(log={"reason": "the server is not a primary: it is in recovery, or read-only"})
+            case asyncpg.QueryCanceledError():
+                return Timeout(log={"database": str(error)})
+            case asyncpg.InterfaceError() if "another operation" in str(error):
+                return RuntimeError("A transaction runs one statement at a time: await its calls one after the other")
+            case _ if isinstance(error, _AWAY):
+                return ConnectionLost(log={"reason": f"the database is unavailable: {type(error).__name__}"})
+            case _:
+                return error
+
+    def _constraint(self, error: asyncpg.IntegrityConstraintViolationError) -> ConstraintFailed:
+        name = getattr(error, "constraint_name", None) or ""
+        text = f"{type(error).__name__} {name}"  # its own text would quote values of the row
+        columns = self.constraints.get(name, ()) or _columns_named(error)
+        if isinstance(error, asyncpg.UniqueViolationError):
+            return ConstraintFailed("unique", columns, text)
+        if isinstance(error, asyncpg.ForeignKeyViolationError | asyncpg.RestrictViolationError):
+            return ConstraintFailed("foreign key", columns, text)
+        if isinstance(error, asyncpg.NotNullViolationError):
+            return ConstraintFailed("not null", (str(getattr(error, "column_name", "")),), text)
+        return ConstraintFailed("check", columns, text)
+
+
+class PostgresqlStorage(_Connected):
     """A PostgreSQL database through a pool of held connections.
 
     A single read takes a connection, sends one prepared statement and gives it back: there is no BEGIN and no reset.
@@ -366,201 +572,6 @@ class PostgresqlStorage:
                 raise
             await self.guarded(connection, lambda: connection.execute("COMMIT"))
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncGenerator[Any]:
-        """A connection for the caller alone. They are made on first use, so that a database may be away at start."""
-        connection = await self._acquire(self.pool)
-        try:
-            yield connection
-        except Exception as error:
-            self._after_error(self.pool, connection, error)
-            raise
-        except BaseException:
-            self.pool.settle(connection)
-            raise
-        self.pool.release(connection)
-
-    async def fetch(
-        self,
-        text: str,
-        arguments: tuple[Any, ...],
-        pool: Pool | None = None,
-        *,
-        writes: bool = False,
-        until: float | None = None,
-    ) -> Sequence[Any]:
-        """One statement on a connection of its own: no BEGIN, no reset, so one round trip.
-
-        Args:
-            pool: a replica's.
-            writes: whether it changes something, and so is a transaction of its own.
-            until: a time of the event loop, at which the server is asked to give it up.
-
-        Raises:
-            Timeout: it was given up; nothing was written.
-            OutcomeUnknown: the connection was lost before the server has said what became of what it writes.
-        """
-        pool = pool or self.pool
-        connection = pool.idle() or await self._acquire(pool, until)
-        pool.sent(connection)
-        late = None if until is None else _Late(connection)
-        alarm = None
-        if late is not None and until is not None:
-            alarm = self._alarms.set(until - asyncio.get_running_loop().time(), late.give_up)
-        try:
-            rows = await connection.fetch(text, *arguments)
-        except Exception as error:
-            pool.answered(connection)
-            known = self._known(error, writes=writes)
-            self._after_error(pool, connection, known)
-            raise known from error
-        except BaseException:
-            pool.settle(connection)
-            raise
-        finally:
-            if late is not None and alarm is not None:
-                alarm.cancel()
-                late.end()
-        pool.answered(connection)
-        pool.release(connection)
-        return rows
-
-    def write(self, text: str, arguments: tuple[Any, ...], until: float | None = None) -> Awaitable[Sequence[Any]]:
-        """`fetch` for what changes something."""
-        return self.fetch(text, arguments, writes=True, until=until)
-
-    async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
-        """An author's own statement, in a transaction that can only read."""
-        async with self.connection() as connection:
-            await self.guarded(connection, lambda: connection.execute("BEGIN READ ONLY"))
-            try:
-                rows = await self.guarded(connection, lambda: connection.fetch(text, *arguments))
-            except ConnectionLost as error:
-                if isinstance(error.__cause__, asyncpg.ReadOnlySQLTransactionError):
-                    raise OnlyReads from error
-                raise
-            # after an error the connection is given back with its transaction, which the pool then ends
-            await self.guarded(connection, lambda: connection.execute("ROLLBACK"))
-            return [dict(row) for row in rows]
-
-    async def _acquire(self, pool: Pool, until: float | None = None) -> Any:
-        try:
-            if until is None:
-                return await pool.acquire()
-            limit = asyncio.timeout_at(until)
-            try:
-                async with limit:
-                    return await pool.acquire()
-            except TimeoutError as error:
-                if not limit.expired():
-                    raise
-                raise Timeout(log={"reason": "no database connection within the time limit"}) from error
-        except Exception as error:
-            raise self.translated(error) from error
-
-    def _after_error(self, pool: Pool, connection: Any, error: Exception) -> None:
-        if isinstance(error, ConnectionLost | CommitLost):
-            pool.lost(connection)
-        elif connection.is_closed():
-            pool.discard(connection)
-        elif connection.is_in_transaction():
-            pool.settle(connection)
-        else:
-            pool.release(connection)
-
-    async def _connect(self, url: str | None = None) -> Any:
-        connect: Any = getattr(asyncpg, "connect")  # noqa: B009  (its own annotations are incomplete)
-        settings = {"application_name": self.statements.plan.name}
-        if not self.pgbouncer:
-            settings["lock_timeout"] = str(LOCK_WAIT_MS)
-        if self.statement_seconds is not None and not self.pgbouncer:  # which refuses settings that it does not know
-            settings["statement_timeout"] = str(max(1, round(self.statement_seconds * 1000)))
-            settings |= _SERVER_KEEPALIVE
-        connection = await connect(
-            url or self.url,
-            timeout=self.timeout_seconds,
-            # behind PgBouncer in transaction mode the next statement may run on another server connection
-            statement_cache_size=0 if self.pgbouncer else STATEMENTS_KEPT,
-            max_cached_statement_lifetime=0,
-            server_settings=settings,
-        )
-        _keep_alive(connection)
-        return connection
-
-    async def _roll_back(self, connection: Any) -> None:
-        """Rolls back; a connection that is gone has done so itself."""
-        with contextlib.suppress(ConnectionLost):
-            await self.guarded(connection, lambda: connection.execute("ROLLBACK"))
-
-    async def guarded(self, connection: Any | None, run: Callable[[], Awaitable[T]], *, writes: bool = False) -> T:
-        """Runs something on a connection; PostgreSQL's errors come out as those of the storage port.
-
-        Args:
-            connection: which, where it is one statement; None for several.
-            writes: whether it commits: where the connection is lost meanwhile, it may have done so.
-        """
-        if connection is not None:
-            self.pool.sent(connection)
-        try:
-            result = await run()
-        except Exception as error:
-            self.pool.answered(connection)
-            known = self._known(error, writes=writes)
-            if known is error:
-                raise
-            raise known from error
-        # where it is cancelled the answer is still to come, and the connection is given back as one to be settled
-        self.pool.answered(connection)
-        return result
-
-    def _known(self, error: Exception, *, writes: bool) -> Exception:
-        known = self.translated(error)
-        if writes and isinstance(known, ConnectionLost) and _may_have_committed(error):
-            return CommitLost(log=known.log)
-        return known
-
-    def translated(self, error: Exception) -> Exception:
-        """PostgreSQL's error as one of the storage port; what is none of PostgreSQL's stays as it is."""
-        match error:
-            case TimeoutError():
-                return Unavailable(log={"reason": "no database connection within the time limit"})
-            case asyncpg.UndefinedTableError() | asyncpg.UndefinedColumnError():
-                return Unavailable(log={"reason": SCHEMA_MISSING, "database": str(error)})
-            case asyncpg.IntegrityConstraintViolationError():
-                return self._constraint(error)
-            case asyncpg.DataError() if self.statements.plan.external:  # what a column of another type does not take
-                return ConstraintFailed("check", (), type(error).__name__)
-            case asyncpg.NumericValueOutOfRangeError():  # what arithmetic in the database came to
-                return ConstraintFailed("check", (), type(error).__name__)
-            case asyncpg.InFailedSQLTransactionError():
-                return RuntimeError(_ENDED)
-            case asyncpg.SerializationError() | asyncpg.DeadlockDetectedError():
-                return WriteConflict(log={"database": str(error)})
-            case asyncpg.LockNotAvailableError():  # one of the next ones, to the driver
-                return WriteConflict(log={"database": str(error)})
-            case asyncpg.ReadOnlySQLTransactionError() | asyncpg.ObjectNotInPrerequisiteStateError():
-                return ConnectionLost(log={"reason": "the server is not a primary: it is in recovery, or read-only"})
-            case asyncpg.QueryCanceledError():
-                return Timeout(log={"database": str(error)})
-            case asyncpg.InterfaceError() if "another operation" in str(error):
-                return RuntimeError("A transaction runs one statement at a time: await its calls one after the other")
-            case _ if isinstance(error, _AWAY):
-                return ConnectionLost(log={"reason": f"the database is unavailable: {type(error).__name__}"})
-            case _:
-                return error
-
-    def _constraint(self, error: asyncpg.IntegrityConstraintViolationError) -> ConstraintFailed:
-        name = getattr(error, "constraint_name", None) or ""
-        text = f"{type(error).__name__} {name}"  # its own text would quote values of the row
-        columns = self.constraints.get(name, ()) or _columns_named(error)
-        if isinstance(error, asyncpg.UniqueViolationError):
-            return ConstraintFailed("unique", columns, text)
-        if isinstance(error, asyncpg.ForeignKeyViolationError | asyncpg.RestrictViolationError):
-            return ConstraintFailed("foreign key", columns, text)
-        if isinstance(error, asyncpg.NotNullViolationError):
-            return ConstraintFailed("not null", (str(getattr(error, "column_name", "")),), text)
-        return ConstraintFailed("check", columns, text)
-
 
 class _Late:
     """What is done about a commit when its time is up: the server is asked to give it up, and what it then says counts.
@@ -608,7 +619,7 @@ class _Sessions:
     """The server's processes. Only those of this user and this service are ended, and only where they wait for their
     client: the number may be that of another session by now, or on another server."""
 
-    def __init__(self, storage: PostgresqlStorage) -> None:
+    def __init__(self, storage: _Connected) -> None:
         self._storage = storage
 
     async def at_work(self, asking: Any, connections: Collection[Any]) -> Collection[Any]:

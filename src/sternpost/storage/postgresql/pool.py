@@ -290,7 +290,7 @@ class Pool:
         return {connection: since for connection, since in self._sent.items() if now - since > SILENT_SECONDS}
 
     async def _ask(self, loop: asyncio.AbstractEventLoop, sessions: Sessions) -> None:
-        """Asks the server about what is overdue, as long as anything is; on one connection, beside those of the pool."""
+        """Asks the server about what is overdue, as long as anything is, on a connection beside those of the pool."""
         asking: Any = None
         quiet: dict[Any, float] = {}
         """For what the server was not at work when it was asked before: its answer may have been on its way."""

@@ -147,7 +147,8 @@ class SqliteStorage:
         async with self._begin() as connection:
             existing = connection.execute(_HAS_SCHEMA).fetchall()
             if existing:
-                self._refuse_other_schema(connection.execute(_FINGERPRINT).fetchall())
+                if (self.statements.schema.fingerprint,) not in connection.execute(_FINGERPRINT).fetchall():
+                    raise StartupError(OTHER_SCHEMA.format(where=self.path))
                 return False
             for statement in self.ddl():
                 connection.execute(statement)
@@ -312,7 +313,11 @@ class SqliteStorage:
     def _commit(self, connection: sqlite3.Connection) -> asyncio.Future[None]:
         """Commits in the writer's thread, to the end, even when the caller is cancelled meanwhile: half a commit is not
         a state to leave. What fails is rolled back there."""
-        commit = connection.commit if not self.statements.plan.external else lambda: self._commit_patiently(connection)
+        commit = (
+            connection.commit
+            if not self.statements.plan.external
+            else lambda: _commit_patiently(connection, self.timeout_seconds)
+        )
 
         def run() -> None:
             try:
@@ -323,22 +328,11 @@ class SqliteStorage:
 
         return asyncio.get_running_loop().run_in_executor(self._writer_thread, run)
 
-    def _commit_patiently(self, connection: sqlite3.Connection) -> None:
-        """Without a write-ahead log a commit has to wait until there are no readers."""
-        connection.execute(f"PRAGMA busy_timeout = {int(self.timeout_seconds * 1000)}")
-        try:
-            connection.commit()
-        finally:
-            connection.execute("PRAGMA busy_timeout = 0")
-
     def _stop_threads(self) -> None:
         self._readers.shutdown(wait=True)
         self._writer_thread.shutdown(wait=True)
 
     # -- running statements
-
-    def _read(self, connection: sqlite3.Connection, text: str, arguments: tuple[Any, ...]) -> list[Any]:
-        return guarded(lambda: connection.execute(text, arguments).fetchall())
 
     def read_inline(self, text: str, arguments: tuple[Any, ...]) -> list[Any]:
         """A read by key, in the event loop."""
@@ -390,7 +384,7 @@ class SqliteStorage:
 
     async def read_in_thread(self, text: str, arguments: tuple[Any, ...]) -> list[Any]:
         """A longer read, in a reader thread."""
-        return await self._in_thread(lambda connection: self._read(connection, text, arguments))
+        return await self._in_thread(lambda connection: guarded(lambda: connection.execute(text, arguments).fetchall()))
 
     async def records_in_thread(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
         """An author's own statement, on a connection that cannot write."""
@@ -416,13 +410,9 @@ class SqliteStorage:
             read.abandon()
             raise
 
-    def _refuse_other_schema(self, found: list[Any]) -> None:
-        if (self.statements.schema.fingerprint,) not in found:
-            raise StartupError(OTHER_SCHEMA.format(where=self.path))
-
 
 class _Late:
-    """What is done about a commit when its time is up: it cannot be taken back, so it is waited for, but not for ever."""
+    """What is done about a commit when its time is up: it cannot be taken back, so it is waited for, for a while."""
 
     __slots__ = ("_given_up", "_timer")
 
@@ -450,6 +440,15 @@ class _Late:
     def _give_up(self) -> None:
         if self._given_up is not None and not self._given_up.done():
             self._given_up.set_exception(OutcomeUnknown(log={"reason": "the disk has not confirmed a commit in time"}))
+
+
+def _commit_patiently(connection: sqlite3.Connection, seconds: float) -> None:
+    """Without a write-ahead log a commit has to wait until there are no readers."""
+    connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+    try:
+        connection.commit()
+    finally:
+        connection.execute("PRAGMA busy_timeout = 0")
 
 
 def _end_after(connection: sqlite3.Connection, seconds: float) -> None:
