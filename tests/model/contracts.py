@@ -503,8 +503,7 @@ def _finish(rng: Random, spec: Spec, res: Res) -> None:
         res.fields.append(Value("created_at", "datetime", auto="created", filters=OPERATORS["datetime"]))
     if rng.random() < 0.4:
         res.fields.append(Value("updated_at", "datetime", auto="updated"))
-    linked = any(rows.kind == "linked" for rows in res.lists)
-    if rng.random() < (0.15 if linked and "other-side-of-links" in KNOWN else 0.5):
+    if rng.random() < 0.5:
         res.fields.append(Value("version", "int", auto="version"))
     plain = [v for v in res.fields if v.kind in ("str", "int") and not v.nullable and not v.auto and not v.computed]
     plain = [v for v in plain if v.name not in (res.tenant, "opened_by") and v.write == "always" and not v.read]

@@ -1033,9 +1033,16 @@ class Model:
         mine = {pair for pair in before if pair[here] == row["id"] and self.find(target, pair[there], tenant)}
         new = {(row["id"], key) if rows.first else (key, row["id"]) for key in keys}
         after = (before if keep else before - mine) | new
-        if target.version is not None and after != before:
-            known("other-side-of-links")
+        self.set_pairs(rows, after)
+
+    def set_pairs(self, rows: Rows, after: set[tuple[str, str]]) -> None:
+        """The pairs of a relation; what changes is a change of the rows on the other side, too."""
+        target, there = self.spec.by_name[rows.target], 1 if rows.first else 0
+        before = self.pairs.get(str(rows.through), set())
         self.pairs[str(rows.through)] = after
+        for key in {pair[there] for pair in after ^ before}:
+            if (other := self.find(target, key, EVERYONE)) is not None:
+                self.touch(target, other, updated=False)
 
     def row_answer(self, res: Res, row: Row, caller: Caller, seen_before: bool) -> Answer:
         """The row for who could read it before, or can now; others are answered with its id."""
