@@ -118,6 +118,12 @@ class Settings(BaseSettings):
         default_factory=list[str], description="origins allowed by CORS, separated by commas"
     )
     max_body_bytes: int = Field(default=1_048_576, ge=1, description="largest request body, in bytes")
+    answer_bytes_max: int = Field(
+        default=8_000_000,
+        ge=1,
+        description="about how many bytes an answer may have; a larger one is refused with 400. Exports are streamed, "
+        "and have no such limit",
+    )
     request_timeout_seconds: float = Field(
         default=30.0,
         gt=0,

@@ -230,6 +230,7 @@ class Sternpost:
             newest=self.plan if self.compiled.older else None,
             conversions=older.conversions if older else NO_CONVERSIONS,
             timeout_seconds=settings.request_timeout_seconds,
+            answer_bytes_max=settings.answer_bytes_max,
         )
 
     def _older(self, settings: Settings, newest: Runtime, log: Log) -> list[Runtime]:

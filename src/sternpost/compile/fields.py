@@ -81,7 +81,7 @@ class FieldCompiler:
         self._check_auto(name, found.kind, options["auto"])
         minimum, maximum = self._bounds(name, found.kind, options)
         read_scope = self._read_scope(name, options["read"])
-        write, write_scope = self.writing(name, options["write"], read_scope)
+        write, write_scope = writing(options["write"], read_scope, self._adder(name))
         plan = FieldPlan(
             name=name,
             public_name=camel(name),
@@ -154,7 +154,7 @@ class FieldCompiler:
                 "on_delete",
             )
         read_scope = self._read_scope(relation, options.get("read"))
-        write, write_scope = self.writing(relation, options.get("write"), read_scope)
+        write, write_scope = writing(options.get("write"), read_scope, self._adder(relation))
         return FieldPlan(
             name=name,
             public_name=camel(name),
@@ -350,23 +350,6 @@ class FieldCompiler:
             return None
         return scope
 
-    def writing(self, name: str, write: Any, read_scope: str | None) -> tuple[WriteRule, str | None]:
-        """When clients may set it, and the scope that they need; by default who may not read it may not write it."""
-        if write is None:
-            return "always", read_scope
-        if (scope := scope_of(write)) is not None:
-            return "always", scope
-        if write in WRITE_RULES:
-            return write, None
-        self._add(
-            name,
-            "SP216",
-            f"write={shown(write)} is unknown",
-            f'use one of {listed(WRITE_RULES)}, or a scope such as scope("users:write")',
-            "write",
-        )
-        return "always", None
-
     def _choice(self, name: str, option: str, value: Any, allowed: tuple[str, ...]) -> str:
         if value not in allowed:
             self._add(name, "SP216", f"{option}={shown(value)} is unknown", f"use one of {listed(allowed)}", option)
@@ -428,3 +411,16 @@ def _default_fix(plan: FieldPlan) -> str:
 
 def _kinds_with(bound: str) -> list[str]:
     return [kind.name for kind in KINDS.values() if bound in kind.bounds]
+
+
+def writing(write: Any, read_scope: str | None, add: Add) -> tuple[WriteRule, str | None]:
+    """When clients may set a field, and the scope that they need; by default who may not read it may not write it."""
+    if write is None:
+        return "always", read_scope
+    if (scope := scope_of(write)) is not None:
+        return "always", scope
+    if write in WRITE_RULES:
+        return write, None
+    fix = f'use one of {listed(WRITE_RULES)}, or a scope such as scope("users:write")'
+    add("write", "SP216", f"write={shown(write)} is unknown", fix)
+    return "always", None

@@ -66,9 +66,9 @@ def field(
         pattern: a regular expression that a string must match (in the subset that Python, Rust and ECMAScript share).
         ge, le: the smallest and the greatest allowed number, date or time.
         decimal_places, max_digits: of a `Decimal`; places are required, digits are at most 18.
-        write: when clients may set it: `always` (which is the default), only at creation (`create`), or `never`; or the scope
-            that a token needs to set it, such as `scope("hr")`. A field with `read` asks for that scope in order to be
-            set, too, unless `write` is given.
+        write: when clients may set it: `always` (which is the default), only at creation (`create`), or `never`; or
+            the scope that a token needs to set it, such as `scope("hr")`. A field with `read` asks for that scope in
+            order to be set, too, unless `write` is given.
         read: the scope that a token needs to see the field.
         sensitive: masked in logs.
         filter: whether lists can be filtered by it; a list of operators allows only those.

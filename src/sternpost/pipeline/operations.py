@@ -37,6 +37,7 @@ from sternpost.plan.query import Assignment, Compare, Constant, Modify, Node, Pa
 from sternpost.plan.query import paths as row_paths
 from sternpost.plan.shapes import ListMember
 from sternpost.ports.authenticator import Principal
+from sternpost.ports.budget import Budget
 from sternpost.ports.storage import (
     NO_ARGUMENTS,
     Arguments,
@@ -49,9 +50,6 @@ from sternpost.ports.storage import (
     Visibility,
 )
 from sternpost.telemetry.observation import Observation
-
-ANSWER_ROWS_MAX = 50_000
-"""Rows that the relations of one answer may hold, each counted as often as it occurs."""
 
 EXPORT_PART_SECONDS = 60.0
 """How long a part of an export may take where the operation has no `timeout`; the first includes sorting the list."""
@@ -69,6 +67,7 @@ class Execution:
         selection: what is asked for, checked.
         deadline: when all of it is to end, and who is told when a commit begins.
         steps: those of a batch, checked.
+        budget: how large the answer may become, that of all steps of a batch together.
     """
 
     runtime: Runtime
@@ -80,6 +79,7 @@ class Execution:
     observation: Observation
     statistics: Statistics
     deadline: Deadline
+    budget: Budget
     values: dict[str, Any] = field(default_factory=dict[str, Any])
     withheld: frozenset[str] = frozenset()
     selection: Selection = field(init=False)
@@ -121,9 +121,7 @@ async def browse(run: Execution, reader: Reader) -> Answer:
     by_cursor = selection.cursor is not None
     position = await _position(run, reader, query, bound_to) if selection.cursor else None
     offset = 0 if by_cursor else (selection.page - 1) * selection.page_size
-    arguments = Arguments(
-        (selection.page_size, offset, parent, *selection.values), run.subject, position, ANSWER_ROWS_MAX
-    )
+    arguments = Arguments((selection.page_size, offset, parent, *selection.values), run.subject, position, run.budget)
     rows = await reader.select(
         query if position is None else _behind(run, query, position),
         arguments,
@@ -178,8 +176,8 @@ async def insert(run: Execution) -> Answer:
 async def create(run: Execution, session: Session) -> Answer:
     """A new row, with all that belongs to it.
 
-    A policy looks through references: it is asked only of what the caller may refer to, so that its answer tells nothing
-    of another row.
+    A policy looks through references: it is asked only of what the caller may refer to, so that its answer tells
+    nothing of another row.
     """
     resource = run.operation.resource
     _keep_withheld(run, None)
@@ -408,7 +406,7 @@ async def _load(run: Execution, reader: Reader, view: Select) -> Row:
     digits = decode(resource.prefix, run.call.id or "")
     arguments = NO_ARGUMENTS
     if view.relations:
-        arguments = Arguments((None, None, None, *run.selection.values), run.subject, rows_max=ANSWER_ROWS_MAX)
+        arguments = Arguments((None, None, None, *run.selection.values), run.subject, budget=run.budget)
     row = await reader.get(view, digits, arguments) if digits is not None else None
     if row is None:
         raise NotFound
@@ -471,7 +469,7 @@ async def _export(run: Execution, reader: Reader) -> Answer:
         parts=_parts(
             run,
             query,
-            Arguments((None, None, parent, *selection.values), run.subject, rows_max=ANSWER_ROWS_MAX),
+            Arguments((None, None, parent, *selection.values), run.subject, budget=run.budget),
         ),
         columns=(
             *((field.public_name, KINDS[field.kind].free_text) for field in fields),
@@ -570,7 +568,7 @@ async def _visible_parent(run: Execution, reader: Reader) -> str:
 
 async def _again(run: Execution, reader: Reader) -> Document:
     """The row as it now is, after an author's function may have changed it."""
-    whole = Arguments(rows_max=ANSWER_ROWS_MAX)
+    whole = Arguments(budget=run.budget)
     row = await reader.get(run.runtime.views.full(run.operation.resource), _digits(run), whole)
     if row is None:
         raise NotFound

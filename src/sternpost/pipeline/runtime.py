@@ -28,10 +28,17 @@ from sternpost.plan.query import Node, Path, Select
 from sternpost.plan.query import paths as row_paths
 from sternpost.plan.shapes import WRITABLE
 from sternpost.ports.authenticator import Authenticator, Principal
+from sternpost.ports.budget import Budget
 from sternpost.ports.storage import NO_TENANT, Storage, Visibility
 
 Function = Callable[..., Awaitable[Any]]
 
+
+ANSWER_ROWS_MAX = 50_000
+"""Rows that the relations of one answer may hold, each counted as often as it occurs."""
+
+ANSWER_BYTES_MAX = 8_000_000
+"""Bytes that an answer may have, where nothing else is set."""
 
 ACCESS_MAX = 1000
 """Sets of scopes whose access is kept."""
@@ -162,9 +169,11 @@ class Runtime:
         newest: Plan | None = None,
         conversions: Conversions = NO_CONVERSIONS,
         timeout_seconds: float | None = None,
+        answer_bytes_max: int = ANSWER_BYTES_MAX,
     ) -> None:
         self.plan = plan
         self.timeout_seconds = timeout_seconds
+        self.answer_bytes_max = answer_bytes_max
         """How long an operation may take that says nothing of that; None for no limit."""
         self.alarms = Alarms()
         self.newest = newest or plan
@@ -241,6 +250,10 @@ class Runtime:
         if name not in self.newest.tenanted or resource.tenant is not None:
             return resource if name in self.newest.tenanted else None
         return self._tenanted(str(resource.owned_by))
+
+    def budget(self) -> Budget:
+        """How large an answer may become."""
+        return Budget(ANSWER_ROWS_MAX, self.answer_bytes_max)
 
     def visibility(self, principal: Principal | None) -> Visibility:
         """Which rows of tenants there are for a caller."""

@@ -1,4 +1,4 @@
-"""What of a row a caller may set: a field that they may not read they may not write either, unless it is declared so."""
+"""What of a row a caller may set: what they may not read they may not write either, unless it is declared so."""
 
 from __future__ import annotations
 

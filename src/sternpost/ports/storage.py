@@ -18,6 +18,7 @@ from sternpost.deadline import Deadline
 from sternpost.plan.model import Plan
 from sternpost.plan.query import Aggregate, Modify, Path, Remove, Select, Upsert
 from sternpost.ports.audit import AuditTrail
+from sternpost.ports.budget import Budget
 from sternpost.ports.keys import KeyStore
 
 Isolation = Literal["read committed", "repeatable read", "serializable"]
@@ -64,13 +65,13 @@ class Arguments:
         slots: the values that it names.
         subject: the caller's id, for policies.
         position: the place behind which the rows begin, as `Rows.next` told it; for a query with `after`.
-        rows_max: rows that the relations of the answer may hold, each counted as often as it occurs; None for no limit.
+        budget: how large the answer may become; None for no limit.
     """
 
     slots: Slots = ()
     subject: str | None = None
     position: Position | None = None
-    rows_max: int | None = None
+    budget: Budget | None = None
 
 
 NO_ARGUMENTS = Arguments()
@@ -156,7 +157,7 @@ class Reader(Protocol):
             resume: also where the list goes on behind the last row; for a query with a limit.
 
         Raises:
-            Invalid: the relations hold more rows than `Arguments.rows_max`.
+            Invalid: the relations hold more rows than the budget allows, or the answer has more bytes.
         """
         ...
 

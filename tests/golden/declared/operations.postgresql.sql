@@ -22,19 +22,19 @@ SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.paren
 -- count, for a page without rows
 SELECT count(*) AS count_1 FROM tasks WHERE tasks.team = $1 AND tasks.deleted_at IS NULL;
 -- steps
-SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = $2 AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
+SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = $2 AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT $3 OFFSET 0;
 
 -- tasks.read
 -- row
 SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS id__1 FROM tasks WHERE tasks.id = $1 AND tasks.team = $2 AND tasks.deleted_at IS NULL;
 -- steps
-SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = $2 AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
+SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = $2 AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT $3 OFFSET 0;
 
 -- tasks.create
 -- insert
 INSERT INTO tasks (id, team, title, secret, state, parent_id, label_id, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at;
 -- steps
-SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = $2 AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
+SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = $2 AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT $3 OFFSET 0;
 
 -- tasks.update
 -- row
@@ -42,7 +42,7 @@ SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.paren
 -- update, of what is sent
 UPDATE tasks SET title=$1, secret=$2, parent_id=$3, label_id=$4, version=(tasks.version + 1) WHERE tasks.team = $5 AND tasks.deleted_at IS NULL AND tasks.id = $6 RETURNING tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at;
 -- steps
-SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = $2 AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
+SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = $2 AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT $3 OFFSET 0;
 -- policy as SQL
 (SELECT r1.state FROM tasks AS r1, tasks WHERE r1.id = tasks.parent_id AND r1.team = $1 AND r1.deleted_at IS NULL) = 'open';
 
@@ -64,7 +64,7 @@ SELECT tasks.deleted_at, tasks.parent_id, tasks.label_id FROM tasks WHERE tasks.
 -- restore
 UPDATE tasks SET version=(tasks.version + 1), deleted_at=NULL WHERE tasks.id = $1;
 -- steps
-SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = $2 AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
+SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = $2 AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT $3 OFFSET 0;
 
 -- tasks.finish
 -- row
@@ -72,4 +72,4 @@ SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.paren
 -- guarded update
 UPDATE tasks SET state=$1, version=(tasks.version + 1) WHERE tasks.team = $2 AND tasks.deleted_at IS NULL AND tasks.id = $3 AND tasks.state IN ('open') RETURNING tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at;
 -- steps
-SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = $2 AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
+SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = $2 AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT $3 OFFSET 0;

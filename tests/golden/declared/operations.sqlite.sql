@@ -22,19 +22,19 @@ SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.paren
 -- count, for a page without rows
 SELECT count(*) AS count_1 FROM tasks WHERE tasks.team = ? AND tasks.deleted_at IS NULL;
 -- steps
-SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
+SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT ? OFFSET 0;
 
 -- tasks.read
 -- row
 SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS id__1 FROM tasks WHERE tasks.id = ? AND tasks.team = ? AND tasks.deleted_at IS NULL;
 -- steps
-SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
+SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT ? OFFSET 0;
 
 -- tasks.create
 -- insert
 INSERT INTO tasks (id, team, title, secret, state, parent_id, label_id, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id, team, title, secret, state, parent_id, label_id, version, deleted_at;
 -- steps
-SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
+SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT ? OFFSET 0;
 
 -- tasks.update
 -- row
@@ -42,7 +42,7 @@ SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.paren
 -- update, of what is sent
 UPDATE tasks SET title=?, secret=?, parent_id=?, label_id=?, version=(tasks.version + 1) WHERE tasks.team = ? AND tasks.deleted_at IS NULL AND tasks.id = ? RETURNING id, team, title, secret, state, parent_id, label_id, version, deleted_at;
 -- steps
-SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
+SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT ? OFFSET 0;
 -- policy as SQL
 (SELECT r1.state FROM tasks AS r1, tasks WHERE r1.id = tasks.parent_id AND r1.team = ? AND r1.deleted_at IS NULL) = 'open';
 
@@ -64,7 +64,7 @@ SELECT tasks.deleted_at, tasks.parent_id, tasks.label_id FROM tasks WHERE tasks.
 -- restore
 UPDATE tasks SET version=(tasks.version + 1), deleted_at=NULL WHERE tasks.id = ?;
 -- steps
-SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
+SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT ? OFFSET 0;
 
 -- tasks.finish
 -- row
@@ -72,4 +72,4 @@ SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.paren
 -- guarded update
 UPDATE tasks SET state=?, version=(tasks.version + 1) WHERE tasks.team = ? AND tasks.deleted_at IS NULL AND tasks.id = ? AND tasks.state IN ('open') RETURNING id, team, title, secret, state, parent_id, label_id, version, deleted_at;
 -- steps
-SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position;
+SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT ? OFFSET 0;

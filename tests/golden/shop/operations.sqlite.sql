@@ -86,7 +86,7 @@ SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.crea
 -- count, for a page without rows
 SELECT count(*) AS count_1 FROM orders WHERE orders.user_id = ?;
 -- items
-SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position;
+SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position LIMIT ? OFFSET 0;
 -- policy as SQL
 orders.user_id = ?;
 
@@ -94,7 +94,7 @@ orders.user_id = ?;
 -- row
 SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS user_id__1, orders.id AS id__1 FROM orders WHERE orders.id = ?;
 -- items
-SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position;
+SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position LIMIT ? OFFSET 0;
 -- policy as SQL
 orders.user_id = ?;
 
@@ -102,7 +102,7 @@ orders.user_id = ?;
 -- insert
 INSERT INTO orders (id, user_id, status, total_cents, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?) RETURNING id, user_id, status, total_cents, created_at, updated_at;
 -- items
-SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position;
+SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position LIMIT ? OFFSET 0;
 
 -- orders.replace
 -- row
@@ -110,7 +110,7 @@ SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.crea
 -- update, of what is sent
 UPDATE orders SET updated_at=? WHERE orders.id = ? RETURNING id, user_id, status, total_cents, created_at, updated_at;
 -- items
-SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position;
+SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position LIMIT ? OFFSET 0;
 -- policy as SQL
 orders.user_id = ?;
 
@@ -120,7 +120,7 @@ SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.crea
 -- update, of what is sent
 UPDATE orders SET updated_at=? WHERE orders.id = ? RETURNING id, user_id, status, total_cents, created_at, updated_at;
 -- items
-SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position;
+SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position LIMIT ? OFFSET 0;
 -- policy as SQL
 orders.user_id = ?;
 
@@ -138,7 +138,7 @@ SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.crea
 -- guarded update
 UPDATE orders SET status=?, updated_at=? WHERE orders.id = ? AND orders.status IN ('draft') RETURNING id, user_id, status, total_cents, created_at, updated_at;
 -- items
-SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position;
+SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position LIMIT ? OFFSET 0;
 -- policy as SQL
 orders.user_id = ?;
 
@@ -148,7 +148,7 @@ SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.crea
 -- guarded update
 UPDATE orders SET status=?, updated_at=? WHERE orders.id = ? AND orders.status IN ('placed') RETURNING id, user_id, status, total_cents, created_at, updated_at;
 -- items
-SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position;
+SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position LIMIT ? OFFSET 0;
 -- policy as SQL
 orders.user_id = ?;
 
@@ -158,7 +158,7 @@ SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.crea
 -- guarded update
 UPDATE orders SET status=?, updated_at=? WHERE orders.id = ? AND orders.status IN ('paid') RETURNING id, user_id, status, total_cents, created_at, updated_at;
 -- items
-SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position;
+SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position LIMIT ? OFFSET 0;
 
 -- orders.cancel
 -- row
@@ -166,6 +166,6 @@ SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.crea
 -- guarded update
 UPDATE orders SET status=?, updated_at=? WHERE orders.id = ? AND orders.status IN ('draft', 'placed', 'paid') RETURNING id, user_id, status, total_cents, created_at, updated_at;
 -- items
-SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position;
+SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position LIMIT ? OFFSET 0;
 -- policy as SQL
 orders.user_id = ?;

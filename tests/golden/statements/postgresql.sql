@@ -103,16 +103,19 @@ WHERE shelfs.id = $1
 SELECT shelfs.label, shelfs.id
 FROM shelfs
 WHERE shelfs.id = ANY (CAST($1 AS UUID[]))
+ LIMIT $2 OFFSET 0
 
 -- relation: items in their order
 SELECT books.title, books.shelf_id
 FROM books
 WHERE books.shelf_id = ANY (CAST($1 AS UUID[])) ORDER BY books.shelf_id, books.position
+ LIMIT $2 OFFSET 0
 
 -- relation: rows that refer to it
 SELECT shelfs.label, shelfs.parent_id
 FROM shelfs
 WHERE shelfs.parent_id = ANY (CAST($1 AS UUID[])) ORDER BY shelfs.parent_id, shelfs.width DESC NULLS FIRST, shelfs.id DESC
+ LIMIT $2 OFFSET 0
 
 -- relation: the first of them
 SELECT ranked.c0, ranked.c1
@@ -120,6 +123,7 @@ FROM (SELECT shelfs.label AS c0, shelfs.parent_id AS c1, row_number() OVER (PART
 FROM shelfs
 WHERE shelfs.parent_id = ANY (CAST($1 AS UUID[]))) AS ranked
 WHERE ranked.rank <= 3 ORDER BY ranked.c1, ranked.rank
+ LIMIT $2 OFFSET 0
 
 -- relation: a part of them
 SELECT ranked.c0, ranked.c1
@@ -127,6 +131,7 @@ FROM (SELECT shelfs.label AS c0, shelfs.parent_id AS c1, row_number() OVER (PART
 FROM shelfs
 WHERE shelfs.parent_id = ANY (CAST($1 AS UUID[]))) AS ranked
 WHERE ranked.rank > $2 AND ranked.rank <= CAST($2 AS BIGINT) + $3 + 1 ORDER BY ranked.c1, ranked.rank
+ LIMIT $4 OFFSET 0
 
 -- relation: linked rows
 SELECT ranked.c0, ranked.c1
@@ -134,6 +139,7 @@ FROM (SELECT shelfs.label AS c0, shelf_tags.tag_id AS c1, row_number() OVER (PAR
 FROM shelfs JOIN shelf_tags ON shelfs.id = shelf_tags.shelf_id
 WHERE shelf_tags.tag_id = ANY (CAST($1 AS UUID[]))) AS ranked
 WHERE ranked.rank <= 6 ORDER BY ranked.c1, ranked.rank
+ LIMIT $2 OFFSET 0
 
 -- groups
 SELECT shelfs.colour, count(*) AS count_1, sum(shelfs.width) AS sum_1, sum(shelfs.price) AS sum_2, count(shelfs.price) AS count_2

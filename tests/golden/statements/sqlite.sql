@@ -105,18 +105,21 @@ SELECT shelfs.label, shelfs.id
 FROM shelfs
 WHERE shelfs.id IN (SELECT anon_1.value
 FROM temp.json_each(?) AS anon_1)
+ LIMIT ? OFFSET 0
 
 -- relation: items in their order
 SELECT books.title, books.shelf_id
 FROM books
 WHERE books.shelf_id IN (SELECT anon_1.value
 FROM temp.json_each(?) AS anon_1) ORDER BY books.shelf_id, books.position
+ LIMIT ? OFFSET 0
 
 -- relation: rows that refer to it
 SELECT shelfs.label, shelfs.parent_id
 FROM shelfs
 WHERE shelfs.parent_id IN (SELECT anon_1.value
 FROM temp.json_each(?) AS anon_1) ORDER BY shelfs.parent_id, shelfs.width DESC NULLS FIRST, shelfs.id DESC
+ LIMIT ? OFFSET 0
 
 -- relation: the first of them
 SELECT ranked.c0, ranked.c1
@@ -125,6 +128,7 @@ FROM shelfs
 WHERE shelfs.parent_id IN (SELECT anon_1.value
 FROM temp.json_each(?) AS anon_1)) AS ranked
 WHERE ranked.rank <= 3 ORDER BY ranked.c1, ranked.rank
+ LIMIT ? OFFSET 0
 
 -- relation: a part of them
 SELECT ranked.c0, ranked.c1
@@ -133,6 +137,7 @@ FROM shelfs
 WHERE shelfs.parent_id IN (SELECT anon_1.value
 FROM temp.json_each(?) AS anon_1)) AS ranked
 WHERE ranked.rank > ? AND ranked.rank <= CAST(? AS BIGINT) + ? + 1 ORDER BY ranked.c1, ranked.rank
+ LIMIT ? OFFSET 0
 
 -- relation: linked rows
 SELECT ranked.c0, ranked.c1
@@ -141,6 +146,7 @@ FROM shelfs JOIN shelf_tags ON shelfs.id = shelf_tags.shelf_id
 WHERE shelf_tags.tag_id IN (SELECT anon_1.value
 FROM temp.json_each(?) AS anon_1)) AS ranked
 WHERE ranked.rank <= 6 ORDER BY ranked.c1, ranked.rank
+ LIMIT ? OFFSET 0
 
 -- groups
 SELECT shelfs.colour, count(*) AS count_1, sum(shelfs.width) AS sum_1, sum(shelfs.price) AS sum_2, count(shelfs.price) AS count_2

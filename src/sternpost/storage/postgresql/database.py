@@ -59,8 +59,8 @@ LOCK_WAIT_MS = 3000
 with 409: a deadlock is found after a second, so what waits longer waits for work, which has an end of its own."""
 
 STATEMENTS_KEPT = 128
-"""Prepared statements of a connection. Each takes some 40 kB of the server's process for it, whatever is asked of lists:
-their fields and filters make a new one each time."""
+"""Prepared statements of a connection. Each takes some 40 kB of the server's process for it, and whoever asks lists for
+other fields or filters makes a new one."""
 
 _AWAY = (
     OSError,

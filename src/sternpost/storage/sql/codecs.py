@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
 from sternpost.plan.query import Path
+from sternpost.ports.budget import VALUE_BYTES
 from sternpost.ports.storage import Document
 from sternpost.storage.sql.dialect import Codec, Dialect
 from sternpost.storage.sql.keys import Keys
@@ -21,6 +23,8 @@ class Decoder:
     codecs: tuple[Codec, ...]
     facts: tuple[Path, ...]
     fact_codecs: tuple[Codec, ...]
+    row_bytes_max: float = math.inf
+    """Bytes that a document may have as JSON, without relations."""
     _coded: tuple[tuple[str, Callable[[Any], Any]], ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -119,6 +123,7 @@ class Codecs:
             codecs=tuple(self.decode(plan) for plan in plans),
             facts=tuple(facts),
             fact_codecs=tuple(self.decode_at(resource, path) for path in facts),
+            row_bytes_max=sum(map(_bytes_max, plans)),
         )
 
     def _both(self, field: FieldPlan) -> tuple[Codec, Codec, FieldPlan]:
@@ -134,3 +139,11 @@ class Codecs:
         if encode is None:
             return array
         return lambda values: array([None if value is None else encode(value) for value in values])
+
+
+def _bytes_max(field: FieldPlan) -> float:
+    """Bytes that a value with its name may have as JSON, where a character may take six (`\\u0001`)."""
+    name = len(field.public_name) + VALUE_BYTES
+    if field.kind == "json" or (field.kind == "string" and field.max_length is None):
+        return math.inf
+    return name + 6 * (field.max_length or 0)

@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Protocol
 
-from sternpost.errors import Detail, Internal, Invalid, Unavailable
+from sternpost.errors import Internal, Unavailable
 from sternpost.ids import decode
 from sternpost.plan.model import FieldPlan, RelationPlan, ResourcePlan
 from sternpost.plan.query import Aggregate, Measure, Nested, Path, Select
 from sternpost.plan.values import from_plan
+from sternpost.ports.budget import Budget
 from sternpost.ports.storage import (
     NO_ARGUMENTS,
     NO_TENANT,
@@ -32,10 +33,13 @@ from sternpost.ports.storage import (
 from sternpost.storage.sql.codecs import Decoder
 from sternpost.storage.sql.failures import SCHEMA_MISSING, ConstraintFailed, unnamed_error
 from sternpost.storage.sql.raw import bound as bound_names
-from sternpost.storage.sql.reads import KEY, KEYS, POSITION, PointStatement
+from sternpost.storage.sql.reads import KEY, KEYS, POSITION, ROWS, PointStatement
 from sternpost.storage.sql.statement import NO_VALUES, SUBJECT, TENANT, Statement
 from sternpost.storage.sql.statements import Statements
 from sternpost.storage.sql.tenants import of_tenant
+
+MANY = 2**31 - 1
+"""Rows of a statement without a limit."""
 
 
 class Queries(Protocol):
@@ -68,22 +72,12 @@ class Snapshot(Queries, Protocol):
 
 @dataclass(slots=True)
 class _Along:
-    """What goes along while relations are read: the values of the query, what was cut, and how large the answer
-    becomes."""
+    """What goes along while relations are read: the values of the query, what was cut, and how large the answer may
+    become."""
 
     arguments: Arguments
     cut: set[str]
-    rows: int = 0
-
-    def count(self, rows: int, relation: str) -> None:
-        """Raises `Invalid` once the answer would hold too many rows."""
-        most = self.arguments.rows_max
-        self.rows += rows
-        if most is not None and self.rows > most:
-            message = (
-                f"The answer would hold more than {most} rows at {relation!r}: include less, or ask for smaller pages"
-            )
-            raise Invalid("Invalid parameters", details=[Detail("include", "answer_too_large", message)])
+    budget: Budget | None
 
 
 class SqlReader:
@@ -126,7 +120,9 @@ class SqlReader:
         decoder = statement.decoder
         row = Row(decoder.document(found), decoder.facts_of(found) if decoder.facts else {})
         if query.relations:
-            await self._attach(query, decoder, [found], [row.document], _Along(arguments, row.cut), (1,))
+            await self._attach(
+                query, decoder, [found], [row.document], _Along(arguments, row.cut, arguments.budget), (1,)
+            )
         return row
 
     async def select(
@@ -148,10 +144,12 @@ class SqlReader:
             more = len(rows) > limit if ahead else offset + len(rows) < (result.total or 0)
             rows = rows[:limit]
             result.next = listing.position(rows[-1]) if more else None
+        if arguments.budget is not None:
+            arguments.budget.take_bytes(rows, listing.decoder.row_bytes_max)
         document = listing.decoder.document
         result.documents = documents = [document(row) for row in rows]
         if query.relations:
-            along = _Along(arguments, result.cut)
+            along = _Along(arguments, result.cut, arguments.budget)
             await self._attach(query, listing.decoder, rows, documents, along, (1,) * len(rows))
         return result
 
@@ -167,9 +165,10 @@ class SqlReader:
         self.statistics.statements += 1
         async with aclosing(snapshot.parts(listing.page.text, bound, PART_ROWS)) as parts:
             async for rows in parts:
+                budget = arguments.budget.fresh() if arguments.budget is not None else None
                 documents = [listing.decoder.document(row) for row in rows]
                 if query.relations:
-                    along = _Along(arguments, set())
+                    along = _Along(arguments, set(), budget)
                     await self._attach(query, listing.decoder, rows, documents, along, (1,) * len(rows))
                 yield documents
 
@@ -359,8 +358,10 @@ class SqlReader:
             return {}
         statement, decoder = self.statements.nested(resource.name, nested)
         arguments, query = along.arguments, nested.query
-        keys = {KEYS: self.statements.dialect.bind_array(list(weight_of))}
-        rows = await self._fetch(statement, keys, arguments.slots, subject=arguments.subject)
+        # one more row for each parent tells that its list was cut, and one more of all that there are too many
+        most_rows = MANY if along.budget is None else along.budget.rows_left + len(weight_of) + 1
+        named = {KEYS: self.statements.dialect.bind_array(list(weight_of)), ROWS: most_rows}
+        rows = await self._fetch(statement, named, arguments.slots, subject=arguments.subject)
         grouped: dict[Any, list[tuple[Any, Document]]] = {}
         for row in rows:
             grouped.setdefault(plain_key(row[-1]), []).append((row, decoder.document(row)))
@@ -370,7 +371,15 @@ class SqlReader:
                 if len(found) > most:
                     along.cut.add(relation.public_name)
                     del found[most:]
-        along.count(sum(len(found) * weight_of[key] for key, found in grouped.items()), relation.public_name)
+        if along.budget is not None:
+            along.budget.take_rows(
+                sum(len(found) * weight_of[key] for key, found in grouped.items()), relation.public_name
+            )
+            along.budget.take_bytes(
+                [row for found in grouped.values() for row, _ in found],
+                decoder.row_bytes_max,
+                [weight_of[key] for key, found in grouped.items() for _ in found],
+            )
         if query.relations and grouped:
             kept = [(row, document, weight_of[key]) for key, found in grouped.items() for row, document in found]
             kept_rows, kept_documents, weights = zip(*kept, strict=True)

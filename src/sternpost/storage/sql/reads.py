@@ -22,6 +22,7 @@ from sternpost.storage.sql.statement import Assembly, Statement
 
 KEY = "our.key"
 KEYS = "our.keys"
+ROWS = "our.rows"
 POSITION = "position."
 
 
@@ -361,17 +362,22 @@ class Reads(Builder):
         )
         decoder = self.codecs.decoder(target, query.fields, query.facts)
         if relation.kind == "one":
-            return assembly.statement(select(*chosen).select_from(source).where(*conditions)), decoder
+            found = select(*chosen).select_from(source).where(*conditions)
+            return assembly.statement(self._bounded(found, assembly)), decoder
         order = self._nested_order(relation, query, target, table, assembly)
         if nested.most is None and query.limit is None and query.offset is None:
             found = select(*chosen).select_from(source).where(*conditions).order_by(key, *order)
-            return assembly.statement(found), decoder
+            return assembly.statement(self._bounded(found, assembly)), decoder
         # No parent gets more rows than the contract, or who asks, allows.
         rank = func.row_number().over(partition_by=key, order_by=order).label("rank")
         ranked = select(*_numbered(chosen), rank).select_from(source).where(*conditions).subquery("ranked")
         *visible, position = ranked.c
         page = select(*visible).where(*self._ranks(nested, position, assembly))
-        return assembly.statement(page.order_by(visible[-1], position)), decoder
+        return assembly.statement(self._bounded(page.order_by(visible[-1], position), assembly)), decoder
+
+    def _bounded(self, found: Any, assembly: Assembly) -> Any:
+        """No more rows than an answer may hold, whatever is asked for."""
+        return found.limit(assembly.named(ROWS)).offset(constant("0"))
 
     def _parents(
         self, parent: ResourcePlan, relation: RelationPlan, target: ResourcePlan, table: Any

@@ -191,8 +191,8 @@ class SqliteStorage:
         return self._inserts.join_within(timeout_seconds, resource, (values, until))
 
     async def _insert_all(self, resource: str, take: Callable[[], list[_Part]]) -> Sequence[Document | Exception]:
-        """Rows of many requests with one commit, which is what a write costs. A row that is refused, or cannot be written
-        for whatever reason of its own, leaves the others alone."""
+        """Rows of many requests with one commit, which is what a write costs. A row that is refused, or cannot be
+        written for whatever reason of its own, leaves the others alone."""
         results: list[Document | Exception] = []
         with Deadline(None, self._alarms) as deadline:
             # each row names its tenant

@@ -24,6 +24,7 @@ from sternpost.plan.query import (
     ordered,
     total_order,
 )
+from sternpost.ports.budget import Budget
 from sternpost.ports.storage import Arguments, Position, Statistics, Storage
 from sternpost.testing.storage.base import Suite, paged
 from sternpost.testing.storage.contract import LABELS, TITLES, WORDS, book, drawn, shelf, tag
@@ -137,9 +138,9 @@ class RelationSuite(Suite):
         query = replace(LABELS, relations=(Nested("parent", replace(LABELS, relations=(Nested("books", TITLES),))),))
         reader = opened.reader()
         # six parts; four of them have a parent with three books, two one with one
-        assert len((await reader.select(query, Arguments(rows_max=20))).documents) == 9
+        assert len((await reader.select(query, Arguments(budget=Budget(20, 10**6)))).documents) == 9
         with pytest.raises(Invalid):
-            await reader.select(query, Arguments(rows_max=19))
+            await reader.select(query, Arguments(budget=Budget(19, 10**6)))
 
     async def test_lists_under_a_row(self, opened: Storage) -> None:
         ids = await self._furnish(opened)

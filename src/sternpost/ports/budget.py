@@ -1,0 +1,83 @@
+"""How large an answer may become, counted while it is read: before more is fetched, and before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sternpost.errors import Detail, Invalid
+
+UNBOUNDED = 2**62
+
+VALUE_BYTES = 64
+"""What a value takes in JSON that is no text, with its name and the characters around it; a generous guess."""
+
+
+class Budget:
+    """The rows of relations, and the bytes, that an answer may still have. The steps of a batch share one.
+
+    Args:
+        rows: those that relations bring along, each counted as often as it occurs.
+        bytes_max: about how many the answer has as JSON.
+    """
+
+    __slots__ = ("_bytes_left", "_pending", "_possible", "bytes_max", "rows_left", "rows_max")
+
+    def __init__(self, rows: int, bytes_max: int) -> None:
+        self.rows_max = self.rows_left = rows
+        self.bytes_max = self._bytes_left = bytes_max
+        self._possible = 0.0
+        """What the pending rows may have at most: as long as that is allowed, nothing is counted."""
+        self._pending: list[tuple[Sequence[Any], Sequence[int] | None]] = []
+
+    def fresh(self) -> Budget:
+        """For another part of a streamed answer, whose rows alone are bounded: it has begun, and must not break off."""
+        return Budget(self.rows_max, UNBOUNDED)
+
+    def take_rows(self, rows: int, relation: str) -> None:
+        """Raises `Invalid` where the relations hold too many rows."""
+        self.rows_left -= rows
+        if self.rows_left < 0:
+            message = (
+                f"The answer would hold more than {self.rows_max} rows at {relation!r}: include less, or ask for "
+                "smaller pages"
+            )
+            raise Invalid("Invalid parameters", details=[Detail("include", "answer_too_large", message)])
+
+    def take_bytes(self, rows: Sequence[Any], row_bytes_max: float, weights: Sequence[int] | None = None) -> None:
+        """Counts rows as they were read.
+
+        Args:
+            row_bytes_max: what one of them may have at most, so that most answers need not be counted.
+            weights: how often each occurs; once each where none are given.
+
+        Raises:
+            Invalid: the answer would be too large.
+        """
+        self._possible += row_bytes_max * (len(rows) if weights is None else sum(weights))
+        self._pending.append((rows, weights))
+        if self._possible <= self._bytes_left:
+            return
+        for pending, often in self._pending:
+            if often is None:
+                self._bytes_left -= sum(map(_size, pending))
+            else:
+                self._bytes_left -= sum(_size(row) * times for row, times in zip(pending, often, strict=True))
+        self._pending.clear()
+        self._possible = 0.0
+        if self._bytes_left < 0:
+            message = (
+                f"The answer would have more than {self.bytes_max} bytes: ask for smaller pages, for fewer fields, "
+                "or include less"
+            )
+            raise Invalid("Invalid parameters", details=[Detail("", "answer_too_large", message)])
+
+
+def _size(row: Any) -> int:
+    return sum(_length(value) if isinstance(value, str | bytes) else VALUE_BYTES for value in row)
+
+
+def _length(value: str | bytes) -> int:
+    return (
+        len(value) + VALUE_BYTES if isinstance(value, bytes) or value.isascii() else len(value.encode()) + VALUE_BYTES
+    )
