@@ -16,8 +16,8 @@ def without_prefix(scope: Scope, root: str, serves: Callable[[str], bool]) -> Sc
 
     By the ASGI specification the path includes the prefix. It does not where a proxy took it off and the server does
     not put it back, nor under Starlette before 0.33. So a path that begins with the prefix is read without it; unless
-    only
-    the whole path is an address of ours, as `/api/v1/users` is behind a proxy that took `/api` off `/api/api/v1/users`.
+    only the whole path is an address of ours, as `/api/v1/users` is behind a proxy that took `/api` off
+    `/api/api/v1/users`.
 
     Args:
         root: the prefix, with or without slashes around it.
