@@ -561,7 +561,7 @@ class DataModel:
             self.model.set_links(rows, row, verbs["set"], self.scope)
         if "disconnect" in verbs:
             pairs = {(row["id"], key) if rows.first else (key, row["id"]) for key in verbs["disconnect"]}
-            self.model.set_pairs(rows, self.model.pairs.get(through, set()) - pairs)
+            self.model.pairs[through] = self.model.pairs.get(through, set()) - pairs
         new = list(verbs.get("connect", []))
         new += [self.add(target, item)["id"] for item in verbs.get("create", [])]
         self.there(target, new)

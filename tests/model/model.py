@@ -886,7 +886,7 @@ class Model:
             if any(value.write == "never" and not value.auto for value in self.looked_at(policy, res)):
                 known("create-policy-defaults")
             if not self.holds(policy, res, row, caller, caller.tenant):
-                if self.refers_to_hidden(res, row, values, caller):
+                if self.looks_further(policy, caller) and self.refers_to_hidden(res, row, values, caller):
                     raise Refused(422, "REFERENCE_NOT_FOUND")
                 raise self.denied(caller)
         self.insert(res, row, values, caller.tenant, caller)
@@ -912,6 +912,20 @@ class Model:
     def hides(self, res: Res, caller: Caller) -> bool:
         """Whether some rows of a resource are hidden from a caller."""
         return res.reading is None or self.fold(res.reading, caller) is not True
+
+    def looks_further(self, policy: Policy, caller: Caller) -> bool:
+        """Whether what is left of a policy for the caller looks at rows that the row refers to."""
+        match policy:
+            case ("owner", refs) | ("cmp", refs, *_):
+                return bool(refs)
+            case ("not", part):
+                return self.looks_further(part, caller)
+            case ("and" | "or", left, right):
+                return any(
+                    self.fold(part, caller) is None and self.looks_further(part, caller) for part in (left, right)
+                )
+            case _:
+                return False
 
     def looked_at(self, policy: Policy, res: Res) -> list[Value]:
         """The row's own fields that a policy looks at."""
@@ -1033,16 +1047,7 @@ class Model:
         mine = {pair for pair in before if pair[here] == row["id"] and self.find(target, pair[there], tenant)}
         new = {(row["id"], key) if rows.first else (key, row["id"]) for key in keys}
         after = (before if keep else before - mine) | new
-        self.set_pairs(rows, after)
-
-    def set_pairs(self, rows: Rows, after: set[tuple[str, str]]) -> None:
-        """The pairs of a relation; what changes is a change of the rows on the other side, too."""
-        target, there = self.spec.by_name[rows.target], 1 if rows.first else 0
-        before = self.pairs.get(str(rows.through), set())
         self.pairs[str(rows.through)] = after
-        for key in {pair[there] for pair in after ^ before}:
-            if (other := self.find(target, key, EVERYONE)) is not None:
-                self.touch(target, other, updated=False)
 
     def row_answer(self, res: Res, row: Row, caller: Caller, seen_before: bool) -> Answer:
         """The row for who could read it before, or can now; others are answered with its id."""

@@ -30,7 +30,7 @@ class Below:
         self.outer = Starlette(routes=[Mount(route, app)])
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        sent = quote(scope["path"], "/%$")
+        sent = quote(scope["raw_path"].decode(), "/%$")
         assert sent.startswith(quote(self.prefix)), sent
         scope = {**scope, "path": unquote(sent), "raw_path": sent.encode()}
         if self.style in ("starlette", "parameter"):

@@ -176,18 +176,27 @@ async def insert(run: Execution) -> Answer:
 async def create(run: Execution, session: Session) -> Answer:
     """A new row, with all that belongs to it.
 
-    A policy looks through references: it is asked only of what the caller may refer to, so that its answer tells
-    nothing of another row.
+    A policy that looks through references is asked only of what the caller may refer to, so that its answer tells
+    nothing of another row; one that looks at the row's own values alone is asked first.
     """
     resource = run.operation.resource
     _keep_withheld(run, None)
-    await refuse_hidden(run.access.links, run.values, session, run.subject)
-    if run.policy is not ALLOW:
-        facts = await session.facts(resource.name, run.values, tuple(run.access.facts))
-        if not run.operation.check.allows(run.policy, facts, run.subject):
-            raise denied(run)
+    if any(len(path) > 1 for path in row_paths(run.policy)):
+        await refuse_hidden(run.access.links, run.values, session, run.subject)
+        await _require_allowed(run, session)
+    else:
+        await _require_allowed(run, session)
+        await refuse_hidden(run.access.links, run.values, session, run.subject)
     change: Change[Any] = Change(run.runtime.data, session, resource, run.values, None, None)
     return _row_answer(run, await _apply(run, session, change))
+
+
+async def _require_allowed(run: Execution, session: Session) -> None:
+    """Raises `Forbidden` or `Unauthenticated` where the caller may not create the row as it would be."""
+    if run.policy is not ALLOW:
+        facts = await session.facts(run.operation.resource.name, run.values, tuple(run.access.facts))
+        if not run.operation.check.allows(run.policy, facts, run.subject):
+            raise denied(run)
 
 
 async def change_row(run: Execution, session: Session) -> Answer:

@@ -99,7 +99,6 @@ def texts(statements: Statements) -> Iterator[tuple[str, str]]:
     yield "items of a list", statements.delete_owned(PLAN.by_name["Ward"].relations_by_name["beds"]).text
     yield "pair", statements.delete_link(PLAN.by_name["Wish"].relations_by_name["wards"]).text
     yield "linked", statements.linked(PLAN.by_name["Wish"].relations_by_name["wards"]).text
-    yield "bump versions", statements.bump_versions("Ward").text
     yield "pairs", statements.delete_links(PLAN.by_name["Wish"].relations_by_name["wards"]).text
 
 

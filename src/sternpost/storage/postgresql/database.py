@@ -171,7 +171,12 @@ class _Connected:
         if late is not None and until is not None:
             alarm = self._alarms.set(until - asyncio.get_running_loop().time(), late.give_up)
         try:
-            rows = await connection.fetch(text, *arguments)
+            try:
+                rows = await connection.fetch(text, *arguments)
+            finally:  # before the connection is given back: it may be closed here
+                if late is not None and alarm is not None:
+                    alarm.cancel()
+                    late.end()
         except Exception as error:
             pool.answered(connection)
             known = self._known(error, writes=writes)
@@ -180,10 +185,6 @@ class _Connected:
         except BaseException:
             pool.settle(connection)
             raise
-        finally:
-            if late is not None and alarm is not None:
-                alarm.cancel()
-                late.end()
         pool.answered(connection)
         pool.release(connection)
         return rows

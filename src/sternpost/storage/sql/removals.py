@@ -35,12 +35,6 @@ class Removals(Builder):
         changes = self.gate.bump_version(resource, table, {DELETED: assembly.named(AT)})
         return assembly.statement(update(table).where(*wanted).values(changes))
 
-    def bump_versions(self, resource_name: str) -> Statement:
-        """Counts a change of an array of rows."""
-        resource, table, assembly = self.begin(resource_name)
-        wanted = self._among(table.c.id, resource, "id", table, assembly)
-        return assembly.statement(update(table).where(*wanted).values(self.gate.bump_version(resource, table, {})))
-
     def referring(self, resource_name: str, field: str) -> Statement:
         """The keys of the rows that refer to one of an array of keys."""
         resource, table, assembly = self.begin(resource_name)

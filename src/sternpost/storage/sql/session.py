@@ -177,42 +177,37 @@ class SqlSession(SqlReader):
         present = set(await self.keys(self.statements.linked(plan), {PARENT: parent}))
         gone = present - set(map(plain_key, keys))
         await self._remove_links(plan, parent, gone, every=len(gone) == len(present))
-        new: set[Any] = set()
         for index, (digits, key) in enumerate(zip(wanted, keys, strict=True)):
             path = f"{plan.input_name or plan.public_name}.{index}"
             if digits in missing:
                 raise ReferenceNotFound.at([path])
-            if plain_key(key) not in present and await self._add_link(plan, parent, key, path):
-                new.add(plain_key(key))
-        await self._bump_versions(plan.target, gone | new)
+            if plain_key(key) not in present:
+                await self._add_link(plan, parent, key, path)
 
     async def link(self, resource: str, relation: str, id: str, targets: Sequence[str]) -> None:
         plan = self.plan.by_name[resource].relations_by_name[relation]
         if await self.unseen(resource, [id]) or await self.unseen(plan.target, targets):
             raise ReferenceNotFound
         parent = self.key(resource, id)
-        keys = [self.key(plan.target, digits) for digits in dict.fromkeys(targets)]
-        await self._bump_versions(
-            plan.target, {plain_key(key) for key in keys if await self._add_link(plan, parent, key)}
-        )
+        for target in dict.fromkeys(targets):
+            await self._add_link(plan, parent, self.key(plan.target, target))
 
     async def unlink(self, resource: str, relation: str, id: str, targets: Sequence[str]) -> None:
         plan = self.plan.by_name[resource].relations_by_name[relation]
         if await self.unseen(resource, [id]):
             return
         statement, parent = self.statements.delete_link(plan), self.key(resource, id)
-        keys = [self.key(plan.target, digits) for digits in dict.fromkeys(targets)]
-        gone = {plain_key(key) for key in keys if await self.run(statement, {PARENT: parent, TARGET: key})}
-        await self._bump_versions(plan.target, gone)
+        for target in dict.fromkeys(targets):
+            await self.run(statement, {PARENT: parent, TARGET: self.key(plan.target, target)})
 
-    async def _add_link(self, plan: RelationPlan, parent: Any, key: Any, path: str | None = None) -> bool:
-        """Whether the pair is new: another transaction may have added it from the other side meanwhile.
+    async def _add_link(self, plan: RelationPlan, parent: Any, key: Any, path: str | None = None) -> None:
+        """A pair that is there already, perhaps since another transaction added it from the other side, stays as it is.
 
         Raises:
             ReferenceNotFound: there is no such row (any more).
         """
         try:
-            return await self.run(self.statements.insert_link(plan), {PARENT: parent, TARGET: key}) > 0
+            await self.run(self.statements.insert_link(plan), {PARENT: parent, TARGET: key})
         except ConstraintFailed as failure:
             log = {"database": failure.text}
             raise ReferenceNotFound(log=log) if path is None else ReferenceNotFound.at([path], log) from failure
@@ -223,12 +218,6 @@ class SqlSession(SqlReader):
             return
         for key in sorted(keys):
             await self.run(self.statements.delete_link(plan), {PARENT: parent, TARGET: key})
-
-    async def _bump_versions(self, resource: str, keys: set[Any]) -> None:
-        """Counts a change of rows whose pairs were changed from the other side."""
-        if keys and self.plan.by_name[resource].version_field is not None:
-            bound = {KEYS: self.statements.dialect.bind_array(sorted(keys))}
-            await self.run(self.statements.bump_versions(resource), bound)
 
     # -- references
 

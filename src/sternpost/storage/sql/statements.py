@@ -166,10 +166,6 @@ class Statements:
         key = ("linked", relation.link_table, relation.link_local)
         return self._kept(key, lambda: self._writes.linked(relation))
 
-    def bump_versions(self, resource: str) -> Statement:
-        """Counts a change of an array of rows."""
-        return self._kept(("bump versions", resource), lambda: self._removals.bump_versions(resource))
-
     def insert_link(self, relation: RelationPlan) -> Statement:
         """A new pair of a many-to-many relation, where there is none."""
         key = ("insert link", relation.link_table, relation.link_local)
