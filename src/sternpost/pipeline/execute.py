@@ -53,7 +53,6 @@ async def execute(runtime: Runtime, call: Call, observation: Observation) -> Ans
             observation,
             statistics,
             deadline,
-            runtime.budget(),
         )
         try:
             return await carry_out(run)

@@ -67,7 +67,7 @@ class Execution:
         selection: what is asked for, checked.
         deadline: when all of it is to end, and who is told when a commit begins.
         steps: those of a batch, checked.
-        budget: how large the answer may become, that of all steps of a batch together.
+        shared_budget: what is left of the answer's budget, that of all steps of a batch; made when it is needed.
     """
 
     runtime: Runtime
@@ -79,16 +79,29 @@ class Execution:
     observation: Observation
     statistics: Statistics
     deadline: Deadline
-    budget: Budget
     values: dict[str, Any] = field(default_factory=dict[str, Any])
     withheld: frozenset[str] = frozenset()
     selection: Selection = field(init=False)
     steps: Sequence[Step] = ()
+    shared_budget: Budget | None = None
+
+    @property
+    def budget(self) -> Budget:
+        """How large the answer may still become."""
+        if self.shared_budget is None:
+            self.shared_budget = self.runtime.budget()
+        return self.shared_budget
 
     def of(self, operation: BoundOperation, call: Call) -> Execution:
         """A step of the batch that this is: the same caller, and the same transaction."""
         return replace(
-            self, operation=operation, call=call, access=operation.access(self.principal), values={}, steps=()
+            self,
+            operation=operation,
+            call=call,
+            access=operation.access(self.principal),
+            values={},
+            steps=(),
+            shared_budget=self.budget,
         )
 
     @property

@@ -235,6 +235,8 @@ class _Connected:
     async def _connect(self, url: str | None = None) -> Any:
         connect: Any = getattr(asyncpg, "connect")  # noqa: B009  (its own annotations are incomplete)
         settings = {"application_name": self.statements.plan.name}
+        if not self.pgbouncer:
+            settings["lock_timeout"] = str(LOCK_WAIT_MS)
         if self.statement_seconds is not None and not self.pgbouncer:  # which refuses settings that it does not know
             settings["statement_timeout"] = str(max(1, round(self.statement_seconds * 1000)))
             settings |= _SERVER_KEEPALIVE
@@ -242,7 +244,7 @@ class _Connected:
             url or self.url,
             timeout=self.timeout_seconds,
             # behind PgBouncer in transaction mode the next statement may run on another server connection
-            statement_cache_size=0 if self.pgbouncer else 1000,
+            statement_cache_size=0 if self.pgbouncer else STATEMENTS_KEPT,
             max_cached_statement_lifetime=0,
             server_settings=settings,
         )
