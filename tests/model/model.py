@@ -886,7 +886,7 @@ class Model:
             if any(value.write == "never" and not value.auto for value in self.looked_at(policy, res)):
                 known("create-policy-defaults")
             if not self.holds(policy, res, row, caller, caller.tenant):
-                if self.looks_further(policy, caller) and self.refers_to_hidden(res, row, values, caller):
+                if self.looks_further(policy, res, caller) and self.refers_to_hidden(res, row, values, caller):
                     raise Refused(422, "REFERENCE_NOT_FOUND")
                 raise self.denied(caller)
         self.insert(res, row, values, caller.tenant, caller)
@@ -913,16 +913,23 @@ class Model:
         """Whether some rows of a resource are hidden from a caller."""
         return res.reading is None or self.fold(res.reading, caller) is not True
 
-    def looks_further(self, policy: Policy, caller: Caller) -> bool:
+    def looks_further(self, policy: Policy, res: Res, caller: Caller) -> bool:
         """Whether what is left of a policy for the caller looks at rows that the row refers to."""
         match policy:
-            case ("owner", refs) | ("cmp", refs, *_):
+            case ("owner", refs):
+                for name in refs[:-1]:
+                    res = self.target(next(value for value in res.refs if value.relation == name))
+                if not refs:
+                    return False
+                last = self.target(next(value for value in res.refs if value.relation == refs[-1]))
+                return len(refs) > 1 or last.owner != "id"  # a row whose owner is its id is looked at by its key
+            case ("cmp", refs, *_):
                 return bool(refs)
             case ("not", part):
-                return self.looks_further(part, caller)
+                return self.looks_further(part, res, caller)
             case ("and" | "or", left, right):
                 return any(
-                    self.fold(part, caller) is None and self.looks_further(part, caller) for part in (left, right)
+                    self.fold(part, caller) is None and self.looks_further(part, res, caller) for part in (left, right)
                 )
             case _:
                 return False

@@ -9,8 +9,11 @@ from sternpost.errors import Detail, Invalid
 
 UNBOUNDED = 2**62
 
-VALUE_BYTES = 64
-"""What a value takes in JSON that is no text, with its name and the characters around it; a generous guess."""
+VALUE_BYTES = 40
+"""What a value that is no text takes in JSON at most: a UUID, a time or a number."""
+
+SHORT_BYTES = 8
+"""What a number of usual size, a truth value or a null takes, about."""
 
 
 class Budget:
@@ -28,7 +31,7 @@ class Budget:
         self.bytes_max = self._bytes_left = bytes_max
         self._possible = 0.0
         """What the pending rows may have at most: as long as that is allowed, nothing is counted."""
-        self._pending: list[tuple[Sequence[Any], Sequence[int] | None]] = []
+        self._pending: list[tuple[Sequence[Any], int, Sequence[int] | None]] = []
 
     def fresh(self) -> Budget:
         """For another part of a streamed answer, whose rows alone are bounded: it has begun, and must not break off."""
@@ -44,25 +47,26 @@ class Budget:
             )
             raise Invalid("Invalid parameters", details=[Detail("include", "answer_too_large", message)])
 
-    def take_bytes(self, rows: Sequence[Any], row_bytes_max: float, weights: Sequence[int] | None = None) -> None:
+    def take_bytes(
+        self, rows: Sequence[Any], row_bytes_max: float, names_bytes: int, weights: Sequence[int] | None = None
+    ) -> None:
         """Counts rows as they were read.
 
         Args:
             row_bytes_max: what one of them may have at most, so that most answers need not be counted.
+            names_bytes: what the names of its members take.
             weights: how often each occurs; once each where none are given.
 
         Raises:
             Invalid: the answer would be too large.
         """
         self._possible += row_bytes_max * (len(rows) if weights is None else sum(weights))
-        self._pending.append((rows, weights))
+        self._pending.append((rows, names_bytes, weights))
         if self._possible <= self._bytes_left:
             return
-        for pending, often in self._pending:
-            if often is None:
-                self._bytes_left -= sum(map(_size, pending))
-            else:
-                self._bytes_left -= sum(_size(row) * times for row, times in zip(pending, often, strict=True))
+        for pending, names, often in self._pending:
+            times = often or (1,) * len(pending)
+            self._bytes_left -= sum((names + _size(row)) * each for row, each in zip(pending, times, strict=True))
         self._pending.clear()
         self._possible = 0.0
         if self._bytes_left < 0:
@@ -74,10 +78,12 @@ class Budget:
 
 
 def _size(row: Any) -> int:
-    return sum(_length(value) if isinstance(value, str | bytes) else VALUE_BYTES for value in row)
+    return sum(map(_length, row))
 
 
-def _length(value: str | bytes) -> int:
-    return (
-        len(value) + VALUE_BYTES if isinstance(value, bytes) or value.isascii() else len(value.encode()) + VALUE_BYTES
-    )
+def _length(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value) if value.isascii() else len(value.encode())
+    if value is None or isinstance(value, int | float):
+        return SHORT_BYTES
+    return len(value) if isinstance(value, bytes) else VALUE_BYTES

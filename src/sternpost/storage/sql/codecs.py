@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sternpost.kinds import KINDS
 from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
 from sternpost.plan.query import Path
 from sternpost.ports.budget import VALUE_BYTES
@@ -25,6 +26,8 @@ class Decoder:
     fact_codecs: tuple[Codec, ...]
     row_bytes_max: float = math.inf
     """Bytes that a document may have as JSON, without relations."""
+    names_bytes: int = 0
+    """Bytes of the names of its members, with the characters around them."""
     _coded: tuple[tuple[str, Callable[[Any], Any]], ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -124,6 +127,7 @@ class Codecs:
             facts=tuple(facts),
             fact_codecs=tuple(self.decode_at(resource, path) for path in facts),
             row_bytes_max=sum(map(_bytes_max, plans)),
+            names_bytes=sum(len(plan.public_name) + 4 for plan in plans),
         )
 
     def _both(self, field: FieldPlan) -> tuple[Codec, Codec, FieldPlan]:
@@ -143,7 +147,6 @@ class Codecs:
 
 def _bytes_max(field: FieldPlan) -> float:
     """Bytes that a value with its name may have as JSON, where a character may take six (`\\u0001`)."""
-    name = len(field.public_name) + VALUE_BYTES
-    if field.kind == "json" or (field.kind == "string" and field.max_length is None):
+    if KINDS[field.kind].free_text and field.max_length is None:
         return math.inf
-    return name + 6 * (field.max_length or 0)
+    return len(field.public_name) + VALUE_BYTES + 6 * (field.max_length or 0)

@@ -145,7 +145,7 @@ class SqlReader:
             rows = rows[:limit]
             result.next = listing.position(rows[-1]) if more else None
         if arguments.budget is not None:
-            arguments.budget.take_bytes(rows, listing.decoder.row_bytes_max)
+            arguments.budget.take_bytes(rows, listing.decoder.row_bytes_max, listing.decoder.names_bytes)
         document = listing.decoder.document
         result.documents = documents = [document(row) for row in rows]
         if query.relations:
@@ -378,6 +378,7 @@ class SqlReader:
             along.budget.take_bytes(
                 [row for found in grouped.values() for row, _ in found],
                 decoder.row_bytes_max,
+                decoder.names_bytes,
                 [weight_of[key] for key, found in grouped.items() for _ in found],
             )
         if query.relations and grouped:
