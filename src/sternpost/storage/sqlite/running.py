@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import threading
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import astuple
@@ -21,6 +20,11 @@ _NEWEST_ENTRY = f"SELECT coalesce(max(id), 0) FROM {AUDIT_TABLE}"
 _SIGN_ENTRIES = f"UPDATE {AUDIT_TABLE} SET actor = ?, operation = ?, request_id = ? WHERE id > ?"
 
 T = TypeVar("T")
+
+STEPS_BETWEEN_LOOKS = 10_000
+"""Steps of SQLite's machine, some tenths of a millisecond, between two looks whether a read is still waited for."""
+
+INTERRUPT_SECONDS = 0.05
 
 
 class FileReads(Protocol):
@@ -121,34 +125,34 @@ class Writes:
 
 
 class ThreadRead(Generic[T]):
-    """A read in a reader thread that can be interrupted, and nothing else on that thread's connection with it."""
+    """A read in a reader thread that can be ended, and nothing else on that thread's connection with it.
+
+    SQLite asks now and then whether to go on: its own interruption is lost where it comes before the statement has
+    begun.
+    """
 
     def __init__(self, connections: Connections, work: Callable[[sqlite3.Connection], T]) -> None:
         self._connections = connections
         self._work = work
-        self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
         self._abandoned = False
 
     def run(self) -> T:
-        """Reads; called in the thread."""
+        """Reads; called in the thread. Raises `Timeout` where nobody waits for it any more."""
         connection = self._connections.of_thread()
-        with self._lock:
-            if self._abandoned:
-                raise Timeout
-            self._connection = connection
+        if self._abandoned:
+            raise Timeout
+        connection.set_progress_handler(self._is_abandoned, STEPS_BETWEEN_LOOKS)
         try:
             return self._work(connection)
         finally:
-            with self._lock:
-                self._connection = None
+            connection.set_progress_handler(None, 0)
 
     def abandon(self) -> None:
-        """Interrupts it, where it has not ended."""
-        with self._lock:
-            self._abandoned = True
-            if self._connection is not None:
-                self._connection.interrupt()
+        """Ends it soon, where it has not ended."""
+        self._abandoned = True
+
+    def _is_abandoned(self) -> bool:
+        return self._abandoned
 
 
 class Snapshot:
@@ -170,8 +174,10 @@ class Snapshot:
     async def close(self) -> None:
         """Ends the connection; what a caller that is gone has left running in a thread is interrupted first."""
         if self._running is not None and not self._running.done():
-            self._connection.interrupt()
-            await asyncio.wait([asyncio.wrap_future(self._running)])
+            ended = asyncio.wrap_future(self._running)
+            while not ended.done():  # an interruption that comes before the statement has begun is lost
+                self._connection.interrupt()
+                await asyncio.wait([ended], timeout=INTERRUPT_SECONDS)
         self._connection.close()
 
     async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
