@@ -77,6 +77,7 @@ class _Shapes:
             read_only=tuple(dict.fromkeys(read_only)),
             partial=partial,
             from_caller=() if partial else self._from_caller(resource, writable),
+            keeps=operation.kind == "replace",
         )
 
     def _from_caller(self, resource: ResourcePlan, writable: tuple[str, ...]) -> tuple[str, ...]:
@@ -108,6 +109,7 @@ class _Shapes:
             members=_members(target, WRITABLE["create"], partial=False, keeps=True),
             lists=self._lists(target, partial=False),
             read_only=tuple(field.public_name for field in target.fields if field.write == "never"),
+            keeps=True,
         )
 
     # -- what is given, and what can be asked for

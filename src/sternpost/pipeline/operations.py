@@ -389,14 +389,25 @@ async def _facts_after(
     resource, paths = run.operation.resource, row_paths(run.access.seeing) | row_paths(also)
     looked_at = {resource.fields_by_name[path[0]].public_name for path in paths}
     # What a function has changed besides can be anything that a policy looks at; without one it is in the row.
-    if not paths or (
-        run.operation.function is None and all(before.document[name] == after[name] for name in looked_at)
-    ):
+    if not paths or (run.operation.function is None and before.document == after):
+        return before.facts
+    unchanged = run.operation.function is None and all(before.document[name] == after[name] for name in looked_at)
+    if unchanged and not any(_comes_back(run.runtime.newest, resource, path) for path in paths):
         return before.facts
     row = await reader.get(Select(resource.name, ("id",), facts=tuple(sorted(paths))), _digits(run))
     if row is None:
         raise NotFound
     return row.facts
+
+
+def _comes_back(plan: Plan, resource: ResourcePlan, path: Path) -> bool:
+    """Whether a path leads to a row of the same resource, which may be the very row that was changed."""
+    at = resource
+    for name in path[:-1]:
+        at = plan.by_name[str(at.fields_by_name[name].references)]
+        if at.name == resource.name:
+            return True
+    return False
 
 
 def _sees(run: Execution, facts: Mapping[Path, Any]) -> bool:

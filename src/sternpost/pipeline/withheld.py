@@ -19,10 +19,12 @@ class Guards:
     Attributes:
         members: those of the row that ask for one.
         lists: those that ask for one, and those whose items have members that do.
+        keeps: whether there may be a value that stays where none is sent; else the default is the value.
     """
 
     members: tuple[Member, ...]
     lists: tuple[tuple[ListMember, Guards | None], ...]
+    keeps: bool
 
     def check(self, sent: BaseModel, values: dict[str, Any], scopes: frozenset[str]) -> frozenset[str]:
         """Takes what was left out, and is not the caller's to say, out of the values: it stays as it is.
@@ -48,8 +50,9 @@ class Guards:
                 if not _holds(member.write_scope, scopes):
                     problems.refuse(path + member.public_name)
             elif member.is_withheld(scopes):
-                values.pop(member.name, None)
-                withheld.add(member.name)
+                if self.keeps:
+                    values.pop(member.name, None)
+                    withheld.add(member.name)
             elif member.expected:
                 problems.missing.append(Detail(path + member.public_name, "missing", "Field required"))
         for each, items in self.lists:
@@ -116,7 +119,7 @@ def guards_of(shape: InputShape) -> Guards | None:
     members = tuple(member for member in shape.members if member.read_scope or member.write_scope)
     lists = tuple((each, None if each.items is None else guards_of(each.items)) for each in shape.lists)
     lists = tuple((each, items) for each, items in lists if items is not None or each.write_scope)
-    return Guards(members, lists) if members or lists else None
+    return Guards(members, lists, shape.keeps) if members or lists else None
 
 
 def _complete(

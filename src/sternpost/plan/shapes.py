@@ -89,6 +89,7 @@ class InputShape:
         read_only: names in JSON of what the server sets; an input that has one is told so.
         partial: whether everything may be left out, and what is left out stays as it is (a merge patch).
         from_caller: the fields that are the caller's own id where they are left out.
+        keeps: whether what a caller can neither see nor set stays as it is where they leave it out.
     """
 
     name: str
@@ -97,6 +98,7 @@ class InputShape:
     read_only: tuple[str, ...] = ()
     partial: bool = False
     from_caller: tuple[str, ...] = ()
+    keeps: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,8 +49,8 @@ async def check_seeds(seeds: list[int], postgres_url: str, folder: Path) -> None
         return
     carried_out = sum(count for what, count in tally.answers.items() if what.split()[-1] in ("200", "201", "204"))
     assert tally.pairs >= 1000 * len(seeds), "each attacker sends its requests"
-    assert carried_out > tally.pairs / 4, f"many requests are to be carried out: {tally}"
-    assert tally.excused.total() < tally.pairs / 200, f"what is let pass is rare: {tally}"
+    assert carried_out > tally.pairs / 8, f"many requests are to be carried out: {tally}"
+    assert tally.excused.total() < tally.pairs / 50, f"what is let pass is rare: {tally}"
     assert tally.differing > ATTACKERS * len(seeds) / 3, f"most worlds are to differ: {tally}"
 
 
