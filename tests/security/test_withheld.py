@@ -32,6 +32,8 @@ from sternpost import (
     scope,
     this,
 )
+from sternpost.compile.compiler import compile_contract
+from sternpost.plan.scopes import known_scopes
 from sternpost.testing import Client, Response
 
 V1 = "/api/v1"
@@ -240,3 +242,7 @@ async def test_who_may_change_but_not_read_gets_the_id(client: Client, how: str)
         assert (await send(writer, {"shown": True}))["text"] == "secret"
         assert (await send(writer, {"shown": False}))["text"] == "secret"
         assert await send(writer, {}) == {"id": key}
+
+
+def test_a_pattern_of_scopes_stands_for_those_of_writing_too() -> None:
+    assert {"hr", "grades", "notes", "tags"} <= known_scopes(compile_contract(PEOPLE, services=[stamp]).plan)
