@@ -13,8 +13,6 @@ from itertools import chain, combinations
 from typing import Any, Literal
 
 from sternpost.plan.policy import (
-    ALLOW,
-    DENY,
     AllOf,
     AnyOf,
     Authenticated,
@@ -26,6 +24,7 @@ from sternpost.plan.policy import (
     Scope,
     describe,
     fold,
+    implies,
     scopes,
 )
 from sternpost.plan.shapes import WRITABLE
@@ -673,7 +672,7 @@ def _narrows(old: PolicyNode, new: PolicyNode) -> bool:
     if len(named) > SCOPES_MAX:
         return True
     return any(
-        not _implies(fold(old, known=known, scopes=held), fold(new, known=known, scopes=held))
+        not implies(fold(old, known=known, scopes=held), fold(new, known=known, scopes=held))
         for known, held in _callers(named)
     )
 
@@ -682,16 +681,3 @@ def _callers(named: tuple[str, ...]) -> Iterator[tuple[bool, frozenset[str]]]:
     yield False, frozenset()
     for held in chain.from_iterable(combinations(named, count) for count in range(len(named) + 1)):
         yield True, frozenset(held)
-
-
-def _implies(one: PolicyNode, other: PolicyNode) -> bool:
-    """Whether every row that the one allows is allowed by the other, as far as their form shows it."""
-    if one in (other, DENY) or other == ALLOW:
-        return True
-    if isinstance(one, AnyOf):
-        return all(_implies(part, other) for part in one.parts)
-    if isinstance(other, AllOf):
-        return all(_implies(one, part) for part in other.parts)
-    if isinstance(one, AllOf) and any(_implies(part, other) for part in one.parts):
-        return True
-    return isinstance(other, AnyOf) and any(_implies(one, part) for part in other.parts)

@@ -126,4 +126,9 @@ def can_see(field: FieldPlan, scopes: frozenset[str]) -> bool:
 
 def holds_scope(part: FieldPlan | OutputRelation, scopes: frozenset[str]) -> bool:
     """Whether these scopes are enough to read a field, or to be told which row refers to which."""
-    return part.read_scope is None or part.read_scope in scopes
+    return holds(part.read_scope, scopes)
+
+
+def holds(scope: str | None, scopes: frozenset[str]) -> bool:
+    """Whether a scope that is asked for is among a caller's; nothing may be asked for."""
+    return scope is None or scope in scopes

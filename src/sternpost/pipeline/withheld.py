@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from sternpost.errors import Detail, Forbidden, Invalid
+from sternpost.pipeline.views import holds
 from sternpost.plan.shapes import InputShape, ListMember, Member
 
 
@@ -47,9 +48,9 @@ class Guards:
         withheld: set[str] = set()
         for member in self.members:
             if member.name in sent.model_fields_set:
-                if not _holds(member.write_scope, scopes):
+                if not holds(member.write_scope, scopes):
                     problems.refuse(path + member.public_name)
-            elif member.is_withheld(scopes):
+            elif _is_withheld(member, scopes):
                 if self.keeps:
                     values.pop(member.name, None)
                     withheld.add(member.name)
@@ -57,10 +58,10 @@ class Guards:
                 problems.missing.append(Detail(path + member.public_name, "missing", "Field required"))
         for each, items in self.lists:
             if each.name not in sent.model_fields_set:
-                if not _holds(each.write_scope, scopes):
+                if not holds(each.write_scope, scopes):
                     values.pop(each.name, None)
                     withheld.add(each.name)
-            elif not _holds(each.write_scope, scopes):
+            elif not holds(each.write_scope, scopes):
                 problems.refuse(path + each.public_name)
             elif items is not None:
                 rows = zip(getattr(sent, each.name), values[each.name], strict=True)
@@ -89,7 +90,7 @@ class Guards:
         for each, items in self.lists:
             if items is None or each.name not in values:
                 continue
-            withheld = [member for member in items.members if member.is_withheld(scopes)]
+            withheld = [member for member in items.members if _is_withheld(member, scopes)]
             if withheld:
                 _complete(each, values[each.name], present(each), withheld, scopes, problems)
         problems.report()
@@ -130,7 +131,7 @@ def _complete(
     scopes: frozenset[str],
     problems: _Problems,
 ) -> None:
-    unseen = {member.name for member in withheld if not _holds(member.read_scope, scopes)}
+    unseen = {member.name for member in withheld if not holds(member.read_scope, scopes)}
     left = list(present)
     partners: list[dict[str, Any] | None] = []
     for row in rows:
@@ -153,5 +154,6 @@ def _looks_like(row: Mapping[str, Any], item: Mapping[str, Any], unseen: set[str
     return all(item.get(name) == value for name, value in row.items() if name not in unseen)
 
 
-def _holds(scope: str | None, scopes: frozenset[str]) -> bool:
-    return scope is None or scope in scopes
+def _is_withheld(member: Member, scopes: frozenset[str]) -> bool:
+    """Whether a caller with these scopes may not see it, or not set it."""
+    return not (holds(member.read_scope, scopes) and holds(member.write_scope, scopes))

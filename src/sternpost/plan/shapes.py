@@ -52,10 +52,6 @@ class Member:
     write_scope: str | None = None
     expected: bool = False
 
-    def is_withheld(self, scopes: frozenset[str]) -> bool:
-        """Whether a caller with these scopes may not see it, or not set it."""
-        return not {scope for scope in (self.read_scope, self.write_scope) if scope} <= scopes
-
 
 @dataclass(frozen=True, slots=True)
 class ListMember:

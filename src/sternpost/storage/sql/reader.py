@@ -14,7 +14,6 @@ from sternpost.ids import decode
 from sternpost.plan.model import FieldPlan, RelationPlan, ResourcePlan
 from sternpost.plan.query import Aggregate, Measure, Nested, Path, Select
 from sternpost.plan.values import from_plan
-from sternpost.ports.budget import Budget
 from sternpost.ports.storage import (
     NO_ARGUMENTS,
     NO_TENANT,
@@ -77,7 +76,6 @@ class _Along:
 
     arguments: Arguments
     cut: set[str]
-    budget: Budget | None
 
 
 class SqlReader:
@@ -120,9 +118,7 @@ class SqlReader:
         decoder = statement.decoder
         row = Row(decoder.document(found), decoder.facts_of(found) if decoder.facts else {})
         if query.relations:
-            await self._attach(
-                query, decoder, [found], [row.document], _Along(arguments, row.cut, arguments.budget), (1,)
-            )
+            await self._attach(query, decoder, [found], [row.document], _Along(arguments, row.cut), (1,))
         return row
 
     async def select(
@@ -149,7 +145,7 @@ class SqlReader:
         document = listing.decoder.document
         result.documents = documents = [document(row) for row in rows]
         if query.relations:
-            along = _Along(arguments, result.cut, arguments.budget)
+            along = _Along(arguments, result.cut)
             await self._attach(query, listing.decoder, rows, documents, along, (1,) * len(rows))
         return result
 
@@ -165,10 +161,10 @@ class SqlReader:
         self.statistics.statements += 1
         async with aclosing(snapshot.parts(listing.page.text, bound, PART_ROWS)) as parts:
             async for rows in parts:
-                budget = arguments.budget.fresh() if arguments.budget is not None else None
                 documents = [listing.decoder.document(row) for row in rows]
                 if query.relations:
-                    along = _Along(arguments, set(), budget)
+                    budget = arguments.budget.fresh() if arguments.budget is not None else None
+                    along = _Along(replace(arguments, budget=budget), set())
                     await self._attach(query, listing.decoder, rows, documents, along, (1,) * len(rows))
                 yield documents
 
@@ -357,9 +353,9 @@ class SqlReader:
         if not weight_of:
             return {}
         statement, decoder = self.statements.nested(resource.name, nested)
-        arguments, query = along.arguments, nested.query
+        arguments, query, budget = along.arguments, nested.query, along.arguments.budget
         # one more row for each parent tells that its list was cut, and one more of all that there are too many
-        most_rows = MANY if along.budget is None else along.budget.rows_left + len(weight_of) + 1
+        most_rows = MANY if budget is None else budget.rows_left + len(weight_of) + 1
         named = {KEYS: self.statements.dialect.bind_array(list(weight_of)), ROWS: most_rows}
         rows = await self._fetch(statement, named, arguments.slots, subject=arguments.subject)
         grouped: dict[Any, list[tuple[Any, Document]]] = {}
@@ -371,11 +367,9 @@ class SqlReader:
                 if len(found) > most:
                     along.cut.add(relation.public_name)
                     del found[most:]
-        if along.budget is not None:
-            along.budget.take_rows(
-                sum(len(found) * weight_of[key] for key, found in grouped.items()), relation.public_name
-            )
-            along.budget.take_bytes(
+        if budget is not None:
+            budget.take_rows(sum(len(found) * weight_of[key] for key, found in grouped.items()), relation.public_name)
+            budget.take_bytes(
                 [row for found in grouped.values() for row, _ in found],
                 decoder.row_bytes_max,
                 decoder.names_bytes,
