@@ -177,6 +177,59 @@ def test_text_that_is_no_number_stops_the_migration_and_stays(target: Migrator, 
     assert run(target, "SELECT label FROM boxes") == [(7,)]
 
 
+# -- values that become unique
+
+UNIQUE = {"Box": {"label": "str = field(max_length=20, unique=True)"}}
+NOCASE = {"Box": {"label": "str = field(max_length=20, unique='nocase', filter=True)"}}
+
+
+@pytest.mark.parametrize("before", [{"Box": {"label": "str = field(max_length=20)"}}, UNIQUE])
+def test_a_migration_stops_at_values_that_clash_and_lists_them(
+    target: Migrator, tmp_path: Path, before: dict[str, dict[str, str]]
+) -> None:
+    added(tmp_path, plan_of(contract_text(before)), "start")
+    runner = Runner(target, added(tmp_path, plan_of(contract_text(NOCASE)), "nocase"))
+    runner.apply(to="0001")
+    for number, label in enumerate(("Ada", "ada", "bob", "éva", "Éva", "x\x1b[2Jy", "X\x1b[2Jy")):
+        run(target, f"INSERT INTO boxes (id, label) VALUES ('{number:032x}', '{label}')")
+    with pytest.raises(MigrationFailed) as stopped:
+        runner.apply()
+    told = str(stopped.value)
+    ids = f"those with the ids {0:032x} and {1:032x}\n"
+    assert f"\n  - boxes: 2 rows have ada, such as {ids}" in re.sub(r"(?<=\w)-(?=\w)", "", told)
+    assert "boxes: 2 rows have x\\x1b[2jy" in told
+    assert "bob" not in told
+    assert "va, such" not in told
+    assert run(target, "SELECT count(*) FROM boxes") == [(7,)]
+    if before is UNIQUE:
+        with pytest.raises(StartupError, match=r"(?i)unique"):  # the rule of before holds until then
+            run(target, f"INSERT INTO boxes (id, label) VALUES ('{98:032x}', 'ada')")
+    others = f"'{1:032x}', '{6:032x}'"
+    run(target, f"UPDATE boxes SET label = label || '2' WHERE id IN ({others})")
+    assert runner.apply() == ["0002_nocase"]
+    with pytest.raises(StartupError, match=r"(?i)unique"):
+        run(target, f"INSERT INTO boxes (id, label) VALUES ('{98:032x}', 'BOB')")
+    runner.down()
+    run(target, f"INSERT INTO boxes (id, label) VALUES ('{99:032x}', 'BOB')")
+
+
+def test_clashes_of_a_group_are_listed_up_to_a_limit(target: Migrator, tmp_path: Path) -> None:
+    fields = {"Box": {"label": "str = field(max_length=20)", "size": "int | None = None"}}
+    added(tmp_path, plan_of(contract_text(fields)), "start")
+    grouped = contract_text(fields).replace("class Box(Resource,", "class Box(Resource, unique=[('label', 'size')],")
+    runner = Runner(target, added(tmp_path, plan_of(grouped), "grouped"))
+    runner.apply(to="0001")
+    for number in range(60):
+        values = f"'{number:032x}', 'l{number // 2:02d}', {'NULL' if number > 55 else number // 2}"
+        run(target, f"INSERT INTO boxes (id, label, size) VALUES ({values})")
+    with pytest.raises(MigrationFailed) as stopped:
+        runner.apply()
+    told = str(stopped.value)
+    assert "boxes: 2 rows have l00, 0, such as" in told
+    assert told.count("boxes: 2 rows have") == 20
+    assert "boxes: and more" in told
+
+
 # -- refusals
 
 

@@ -48,6 +48,9 @@ OPERATORS = {
 """docs/reference/filters.md: the operators by kind."""
 
 
+LOWER = {ord(letter): ord(letter.lower()) for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+
+
 def public_name(name: str) -> str:
     """`unit_price` is `unitPrice` in JSON."""
     first, *rest = name.split("_")
@@ -63,6 +66,8 @@ class Value:
     nullable: bool = False
     default: Any = NOTHING
     unique: bool = False
+    nocase: bool = False
+    """Values that differ in the case of ASCII letters alone are the same."""
     filters: tuple[str, ...] = ()
     write: str = "always"
     read: str | None = None
@@ -83,6 +88,12 @@ class Value:
     @property
     def public(self) -> str:
         return public_name(self.name)
+
+    def told(self, kept: Any) -> Any:
+        """What a value, or each of a list, is told apart from others by."""
+        if isinstance(kept, list):
+            return [self.told(item) for item in kept]
+        return kept.translate(LOWER) if self.nocase and isinstance(kept, str) else kept
 
     @property
     def operators(self) -> tuple[str, ...]:
@@ -117,7 +128,7 @@ class Value:
             options += [f"ge={self.low}"] if self.low is not None else []
             options += [f"le={self.high}"] if self.high is not None else []
             options += [f"max_length={self.max_length}"] if self.max_length else []
-        options += ["unique=True"] if self.unique else []
+        options += [f"unique={'nocase' if self.nocase else True!r}"] if self.unique else []
         if self.filters:
             options.append(f"filter={True if self.filters == OPERATORS[self.kind] else list(self.filters)}")
         options += [f'write="{self.write}"'] if self.write != "always" and not self.auto and not self.computed else []
@@ -406,6 +417,7 @@ def _some_field(rng: Random, kind: str, name: str) -> Value:
         value.default = default
     if kind in ("str", "int", "uuid") and rng.random() < 0.2:
         value.unique = True
+        value.nocase = kind == "str" and rng.random() < 0.5
     if OPERATORS[kind] and rng.random() < 0.75:
         every = OPERATORS[kind]
         value.filters = every if rng.random() < 0.7 else tuple(rng.sample(every, 2))

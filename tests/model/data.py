@@ -10,7 +10,7 @@ from sternpost import Database
 from sternpost.errors import SternpostError
 
 from .compare import differences
-from .contracts import Res, Rows, Spec, Value
+from .contracts import LOWER, Res, Rows, Spec, Value
 from .known import LeftOut, known
 from .model import COMPARE, EVERYONE, Answer, Caller, Model, Refused, Row, ordered
 
@@ -183,7 +183,9 @@ class Maker:
             return self.some(self.spec.by_name[value.to] if value.to else res)
         if value.auto in ("created", "updated"):
             return self.model.now
-        return some_value(self.rng, Value(value.name, value.kind, choices=value.choices, unique=value.unique))
+        return some_value(
+            self.rng, Value(value.name, value.kind, choices=value.choices, unique=value.unique, nocase=value.nocase)
+        )
 
     def some(self, res: Res, missing: float = 0.05) -> str:
         rows = self.model.standing(res, self.scope) if res.owned_by is None else []
@@ -332,8 +334,6 @@ class Maker:
 
 # -- the model's side
 
-LOWER = {ord(letter): ord(letter.lower()) for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
-
 
 def perform_data(model: Model, op: Op) -> Answer:
     return Answer(200, DataModel(model, op).call())
@@ -401,7 +401,17 @@ class DataModel:
         """The row with an id or the values of a unique key."""
         if isinstance(key, dict):
             rows = self.model.standing(self.res, self.scope)
-            found = next((row for row in rows if all(row[name] == value for name, value in key.items())), None)
+            found = next(
+                (
+                    row
+                    for row in rows
+                    if all(
+                        self.res.at(name).told(row[name]) == self.res.at(name).told(value)
+                        for name, value in key.items()
+                    )
+                ),
+                None,
+            )
         else:
             found = self.model.find(self.res, key, self.scope)
         if found is None:
@@ -481,7 +491,12 @@ class DataModel:
         if fold:
             kept = kept.translate(LOWER) if kept is not None else None
             tests = {name: None if constant is None else constant.translate(LOWER) for name, constant in tests.items()}
-        return all(self.test(operator, kept, constant) for operator, constant in tests.items())
+        return all(
+            self.test(operator, value.told(kept), value.told(constant))
+            if operator in ("eq", "ne", "in", "notIn")
+            else self.test(operator, kept, constant)
+            for operator, constant in tests.items()
+        )
 
     def test(self, operator: str, kept: Any, constant: Any) -> bool:
         match operator:
@@ -598,7 +613,7 @@ class DataModel:
 
     def create_many(self) -> Any:
         made: list[Row] = []
-        skip = self.arguments["on_conflict"] == "skip"
+        skip = self.arguments.get("on_conflict") == "skip"
         for data in self.arguments["rows"]:
             row = self.model.complete(self.res, data, self.scope)
             row |= {rows.name: [] for rows in self.res.owned}
@@ -612,13 +627,22 @@ class DataModel:
                     known("references-not-written")
                 self.model.made += 1  # the id is made, and not used
                 continue
-            self.model.insert(self.res, row, data, self.scope)
+            try:
+                self.model.insert(self.res, row, data, self.scope)
+            except Refused as refused:
+                if refused.code == "DUPLICATE" and any(map(self._refers_to_nothing, self.arguments["rows"])):
+                    raise Refused(0, "DUPLICATE or REFERENCE_NOT_FOUND") from None  # which is told is not documented
+                raise
             made.append(row)
         shown = [
             {name: kept for name, kept in self.shown(row).items() if not any(r.name == name for r in self.res.owned)}
             for row in made
         ]
         return shown if self.arguments["returning"] else len(made)
+
+    def _refers_to_nothing(self, data: dict[str, Any]) -> bool:
+        row = self.model.complete(self.res, data, self.scope)
+        return any(not self.model.referable(v, row, self.scope, None) for v in self.res.refs if row[v.name] is not None)
 
     def changed(self, res: Res, row: Row, data: dict[str, Any]) -> Row:
         """The fields of a change as they come to be."""

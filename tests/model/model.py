@@ -331,8 +331,10 @@ class Model:
                 return kept == caller.sub
             case ("cmp", refs, name, operator, constant):
                 found = self._follow(res, row, refs, tenant)
-                kept = None if found is None else found[1][name]
-                return unknown if kept is None else COMPARE[operator](kept, constant)
+                if found is None or found[1][name] is None:
+                    return unknown
+                value = found[0].at(name)
+                return COMPARE[operator](value.told(found[1][name]), value.told(constant))
             case ("not", part):
                 inner = self._holds(part, res, row, caller, tenant, unknown)
                 return None if inner is None else not inner
@@ -460,6 +462,9 @@ class Model:
                 if operator == "ne":
                     known("filter-ne-null")
                 return False
+            elif operator in ("eq", "ne", "in"):
+                if not COMPARE[operator](res.at(name).told(kept), res.at(name).told(wanted)):
+                    return False
             elif not COMPARE[operator](kept, wanted):
                 return False
         return True
@@ -1039,7 +1044,7 @@ class Model:
             for other in self.standing(res, EVERYONE):
                 if other["id"] == row["id"] or (res.tenant and other[res.tenant] != row[res.tenant]):
                     continue
-                if all(other[name] == row[name] for name in group):
+                if all(res.at(name).told(other[name]) == res.at(name).told(row[name]) for name in group):
                     found.append([res.at(name).public for name in group])
                     break
         if len(found) > 1:

@@ -214,7 +214,7 @@ def some_value(rng: Random, value: Value) -> Any:
     if value.unique and value.kind == "int":
         return rng.randint(0, 12)
     if value.unique and value.kind == "str":
-        return rng.choice("abcdefghij")
+        return rng.choice("abcdeABCDE" if value.nocase else "abcdefghij")
     if value.unique and value.kind == "uuid":
         return UUID(int=rng.randint(0, 12))
     return rng.choice(POOLS[value.kind])
@@ -554,7 +554,7 @@ class Generator:
             return self.some_row(self.spec.by_name[value.to], "root")
         if value.auto in ("created", "updated"):
             return to_json(value, self.model.now)
-        plain = Value(value.name, value.kind, choices=value.choices, unique=value.unique)
+        plain = Value(value.name, value.kind, choices=value.choices, unique=value.unique, nocase=value.nocase)
         kept = to_json(plain, some_value(self.rng, plain))
         return {True: "true", False: "false"}[kept] if isinstance(kept, bool) else str(kept)
 

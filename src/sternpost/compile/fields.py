@@ -95,7 +95,8 @@ class FieldCompiler:
             write_scope=write_scope,
             hidden=False,
             sensitive=bool(options["sensitive"]),
-            unique=self._unique(name, found.kind, options["unique"]),
+            unique=bool(options["unique"]),
+            ignore_case=ignores_case(found, options["unique"], self._adder(name)),
             generated=cast("Generated | None", options["auto"] if options["auto"] in tuple(AUTO) else None),
             caller_default=False,
             computed=None,
@@ -337,11 +338,6 @@ class FieldCompiler:
             return None
         return options.get("max_length") or (found.format.max_length if found.format else TEXT_MAX)
 
-    def _unique(self, name: str, kind: Kind, unique: Any) -> bool:
-        if unique and not KINDS[kind].can_be_unique:
-            self._add(name, "SP213", f"{a(kind)} cannot be unique", "leave unique out", "unique")
-        return bool(unique)
-
     def _read_scope(self, name: str, scope: Any) -> str | None:
         if scope is not None and not (isinstance(scope, str) and SCOPE.fullmatch(scope)):
             self._add(
@@ -411,6 +407,16 @@ def _default_fix(plan: FieldPlan) -> str:
 
 def _kinds_with(bound: str) -> list[str]:
     return [kind.name for kind in KINDS.values() if bound in kind.bounds]
+
+
+def ignores_case(found: FieldType, unique: Any, add: Add) -> bool:
+    """Whether values are unique ignoring case; reports types whose values cannot be unique so, or at all."""
+    if unique and not KINDS[found.kind].can_be_unique:
+        add("unique", "SP213", f"{a(found.kind)} cannot be unique", "leave unique out")
+    elif unique == "nocase" and (found.kind != "string" or found.choices):
+        kind = "one of several words" if found.choices else a(found.kind)
+        add("unique", "SP213", f'unique="nocase" is for text, and this is {kind}', "write unique=True")
+    return unique == "nocase"
 
 
 def writing(write: Any, read_scope: str | None, add: Add) -> tuple[WriteRule, str | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from sternpost.compile.diagnostics import Report
@@ -16,6 +17,18 @@ def read_groups(draft: ResourceDraft, report: Report) -> None:
     """Checks `unique=` and `indexes=`; the draft gets the groups that are valid."""
     draft.unique = _unique(draft, report)
     draft.indexes = _indexes(draft, report)
+    _ignore_case_of_addresses(draft)
+
+
+def _ignore_case_of_addresses(draft: ResourceDraft) -> None:
+    """E-mail addresses that are unique, alone or in a group, ignore the case of letters: no provider tells two people
+    apart by it. What the database of another program takes for equal is not known."""
+    if draft.external:
+        return
+    grouped = {name for group in draft.unique for name in group}
+    for name, field in draft.fields.items():
+        if field.format == "email" and (field.unique or name in grouped):
+            draft.fields[name] = replace(field, ignore_case=True)
 
 
 def _unique(draft: ResourceDraft, report: Report) -> tuple[tuple[str, ...], ...]:

@@ -132,7 +132,7 @@ _SECONDS = Shape("SP412", "a positive number of seconds", "5", lambda value: val
 _COLUMN = Shape("SP221", "the name of a column", '"AlbumId"', lambda value: value is None or is_database_name(value))
 
 FIELD: dict[str, Shape] = {
-    "unique": FLAG,
+    "unique": Shape("SP216", 'True, False or "nocase"', "True", lambda value: is_flag(value) or value == "nocase"),
     "sensitive": FLAG,
     "filter": _FILTER,
     "description": _TEXT,

@@ -40,7 +40,7 @@ class FieldDeclaration:
 def field(
     *,
     default: Any = UNSET,
-    unique: bool = False,
+    unique: bool | Literal["nocase"] = False,
     min_length: int | None = None,
     max_length: int | None = None,
     pattern: str | None = None,
@@ -61,7 +61,9 @@ def field(
 
     Args:
         default: the value if an input does not send the field; without one (and without `| None`) it is required.
-        unique: no two rows may have the same value; a second one is answered 409, naming the field.
+        unique: no two rows may have the same value; a second one is answered 409, naming the field. With `"nocase"`
+            text that differs in the case of ASCII letters alone is the same, to the filters eq, ne and in, too; an
+            `Email` that is unique is so without saying.
         min_length, max_length: of a string, in characters.
         pattern: a regular expression that a string must match (in the subset that Python, Rust and ECMAScript share).
         ge, le: the smallest and the greatest allowed number, date or time.

@@ -29,7 +29,6 @@ LIST_RELATION = ("some", "every", "none")
 ONE_RELATION = ("is", "isNot")
 _QUANTIFIERS = {"is": "some", "isNot": "none"}
 _COMPLEMENTS: dict[Operator, Operator] = {"ne": "eq", "notIn": "in"}
-_LOWER = {ord(letter): ord(letter.lower()) for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 
 
 class Reading:
@@ -140,8 +139,6 @@ class Reading:
             if short != found and operator in ("eq", "ne"):  # no value has that many places
                 return NONE if operator == "eq" else ALL
             found = short
-        if insensitive and isinstance(found, str):
-            found = found.translate(_LOWER)
         return self._compared(field, operator, found, insensitive=insensitive)
 
     def _one_of(
@@ -156,8 +153,6 @@ class Reading:
         found = [self.checks.checked(resource, field, item) for item in items]
         if field.decimal_places is not None:
             found = [item for item in found if item == shortened(field, item, "ROUND_FLOOR")]
-        if insensitive:
-            found = [item.translate(_LOWER) for item in found]
         return self._compared(field, operator, found, insensitive=insensitive)
 
     def _compared(self, field: FieldPlan, operator: Operator, value: Any, *, insensitive: bool) -> Node:

@@ -325,8 +325,8 @@ def unique_key(resource: ResourcePlan, key: Mapping[str, Any], visibility: Visib
 
     Values are unique within a tenant: across all of them a key has to say whose it is.
     """
-    groups = [*((field.name,) for field in resource.fields if field.unique), *resource.unique_together]
-    whole = [resource.unique_in_tenant(group) for group in groups]
+    groups = [rule.declared for rule in resource.unique_rules.values()]
+    whole = [rule.fields for rule in resource.unique_rules.values()]
     keys = [("id",), *dict.fromkeys(whole if visibility.every else [*groups, *whole])]
     found = next((names for names in keys if set(names) == set(key)), None)
     if found is None:

@@ -146,6 +146,7 @@ COMPARED: dict[str, frozenset[str]] = {
             "write_scope",
             "hidden",
             "unique",
+            "ignore_case",
             "generated",
             "caller_default",
             "min_length",
@@ -269,6 +270,19 @@ class _Findings:
 
     def _add(self, kind: Class, code: str, where: str, what: str, fix: str = "") -> None:
         self.found.append(Difference(kind, code, f"{self.version} {where}".strip(), what, fix))
+
+
+_UNIQUE = (
+    (
+        *("unique", "unique-added", "a second row with the same value is rejected"),
+        *("unique-removed", "several rows may have the same value"),
+    ),
+    (
+        *("ignore_case", "case-ignored", "a second row whose value differs in case alone is rejected"),
+        *("case-told-apart", "values that differ in case alone are different"),
+    ),
+)
+"""Options about equal values: what it is to have one that was not there, and to be without it."""
 
 
 class _Comparison(_Findings):
@@ -411,11 +425,11 @@ class _Comparison(_Findings):
                 self._break("default-changed", where, f"its default is {new['default']!r}, and was {old['default']!r}")
         if old.get("generated") != new.get("generated"):
             self._break("generated-changed", where, "it is filled in by something else")
-        if old["unique"] != new["unique"]:
-            if new["unique"]:
-                self._break("unique-added", where, "a second row with the same value is rejected")
-            else:
-                self._add("additive", "unique-removed", where, "several rows may have the same value")
+        for option, breaking, text, additive, otherwise in _UNIQUE:
+            if new.get(option) and not old.get(option):
+                self._break(breaking, where, text)
+            elif old.get(option) and not new.get(option):
+                self._add("additive", additive, where, otherwise)
         if old["read_scope"] != new["read_scope"]:
             if new["read_scope"] is None:
                 self._add("additive", "read-scope-removed", where, "everyone who sees the row sees it")

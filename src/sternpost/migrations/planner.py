@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
@@ -201,6 +202,7 @@ class _Planner:
         dropped = {rule.name for rule in rules.gone}
         dropped |= {rule.name for rule in before.rules if isinstance(rule, Check) and _mentions(rule, retyped)}
         dropped |= {change.name for change, _ in rules.changed if not isinstance(change, Check)}
+        self.steps += [AddIndex(name, index) for index in indexes.came if _can_be_first(index, before, after, retyped)]
         self.steps += [DropRule(name, rule.name) for rule in before.rules if rule.name in dropped]
         self.steps += [DropIndex(index.name) for index in indexes.gone]
         self.steps += [DropIndex(index.name) for index, _ in indexes.changed]
@@ -229,7 +231,8 @@ class _Planner:
             else:
                 added.add(changed.name)
         self.steps += [AddRule(name, rule) for rule in after.rules if rule.name in added]
-        self.steps += [AddIndex(name, index) for index in indexes.came]
+        later = [index for index in indexes.came if not _can_be_first(index, before, after, retyped)]
+        self.steps += [AddIndex(name, index) for index in later]
         self.steps += [AddIndex(name, to) for _, to in indexes.changed]
 
     def _change_check(self, table: TableShape, old: Check, new: Check) -> None:
@@ -387,6 +390,15 @@ def _only(rule: Rule) -> DatabaseName | None:
 
 def _mentions(rule: Check, columns: set[str]) -> bool:
     return not rule.columns.isdisjoint(columns)
+
+
+def _can_be_first(index: Index, before: TableShape, after: TableShape, retyped: set[str]) -> bool:
+    """Whether a unique index is made before anything of the table is taken away: the rule that it replaces keeps values
+    apart until then, and stays where rows clash."""
+    kept = {column.name: column for column in before.columns}
+    new = {column.name for column in after.columns if kept.get(column.name) != column} | retyped
+    words = set(re.findall(r"\w+", " ".join(index.columns) + f" {index.where}"))
+    return index.unique and not words & new
 
 
 def _key(table: TableShape) -> str:

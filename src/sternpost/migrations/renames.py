@@ -43,7 +43,7 @@ def with_renamed_column(shape: Shape, name: str, before: str, after: str) -> Sha
 
     def index(item: Index) -> Index:
         condition = item.where and Sql(where(item.where.sqlite), where(item.where.postgresql))
-        return replace(item, columns=tuple(map(expression, item.columns)), where=condition)
+        return replace(item, columns=tuple(str(where(column)) for column in item.columns), where=condition)
 
     table = shape[name]
     changed = replace(

@@ -13,6 +13,7 @@ from sternpost.errors import StartupError
 from sternpost.migrations.history import History, Revision
 from sternpost.ports.migrator import PROGRESS_TABLE, SCHEMA_TABLE, VERSION_TABLE, Action, Connection, Migrator
 from sternpost.ports.steps import Update
+from sternpost.visible import visible
 
 Direction = Literal["up", "down"]
 
@@ -365,8 +366,9 @@ class _Run:
         if cause is None:
             return
         action = self.current
+        same = "".join(f"  - {visible(line)}\n" for line in self.migrator.clashes(self.connection, action, error))
         raise MigrationFailed(
-            f"{self.revision.name} stopped in “{action.title}”: {cause}\n"
+            f"{self.revision.name} stopped in “{action.title}”: {cause}\n{same}"
             f"{index} of {len(self.actions)} steps are done and kept; this one was rolled back. "
             "Correct it and run the same command again: it continues here"
         ) from error

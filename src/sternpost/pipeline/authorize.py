@@ -11,9 +11,9 @@ from sternpost.ids import decode
 from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
 from sternpost.plan.policy import COMPARE, PolicyNode, conditions_on_rows, paths
 from sternpost.plan.query import ALL as ALLOW
+from sternpost.plan.query import EQUALITY, Compare, Constant, Either, Every, Node, Not, Path, Subject
 from sternpost.plan.query import NONE as DENY
-from sternpost.plan.query import Compare, Constant, Either, Every, Node, Not, Path, Subject
-from sternpost.plan.values import from_plan
+from sternpost.plan.values import from_plan, without_case
 from sternpost.ports.authenticator import Principal
 
 Facts = Mapping[Path, Any]
@@ -60,6 +60,8 @@ class RowCheck:
         else:
             assert isinstance(operand, Constant), "a policy compares with the caller or with a constant"
             left, right = from_plan(field, value), from_plan(field, operand.value)
+        if field.ignore_case and operator in EQUALITY:
+            left, right = without_case(left), without_case(right)
         return left is not None and right is not None and bool(COMPARE[operator](left, right))
 
 

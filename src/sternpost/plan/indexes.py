@@ -7,11 +7,13 @@ the part of either behind a cursor are then each one range of an index.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sternpost.kinds import KINDS
-from sternpost.plan.model import OperationPlan, ResourcePlan
+from sternpost.plan.model import FieldPlan, OperationPlan, ResourcePlan
 from sternpost.plan.policy import AllOf, AnyOf, Not, Owner, PolicyNode
+from sternpost.plan.query import EQUALITY
 
 NAME_MAX = 63
 """PostgreSQL cuts longer names."""
@@ -25,13 +27,19 @@ class IndexPlan:
     """One index.
 
     Attributes:
-        columns: field names, each with whether it descends; the id comes last.
+        columns: field names, each with whether it descends; the id comes last. `lower(name)` holds the field's text
+            without the case of ASCII letters.
         serves: what it is for, in words.
     """
 
     name: str
     columns: tuple[tuple[str, bool], ...]
     serves: tuple[str, ...]
+
+
+def without_case(name: str) -> str | None:
+    """The field of a column of an index that holds its text without the case of letters; None for another column."""
+    return name.removeprefix("lower(").removesuffix(")") if name.startswith("lower(") else None
 
 
 def indexes(resource: ResourcePlan) -> tuple[IndexPlan, ...]:
@@ -41,8 +49,9 @@ def indexes(resource: ResourcePlan) -> tuple[IndexPlan, ...]:
         columns = tuple((name.removeprefix("-"), name.startswith("-")) for name in declared)
         wanted.setdefault(_ended(_in_tenant(resource, columns)), []).append("declared")
     for name, reason in _needed(resource):
-        field = resource.fields_by_name[name]
-        if name == "id" or (field.unique and not field.nullable):
+        folded = without_case(name)
+        field = resource.fields_by_name[folded or name]
+        if name == "id" or (field.unique and not field.nullable and field.ignore_case == bool(folded)):
             continue  # unique values already have an index, and need no id to order rows with equal values
         columns = ((name, False),)
         if field.references is None:  # the database follows references without knowing of tenants
@@ -60,7 +69,8 @@ def indexes(resource: ResourcePlan) -> tuple[IndexPlan, ...]:
 
 def index_name(table: str, columns: tuple[tuple[str, bool], ...]) -> str:
     """`ix_<table>_<columns>`, without the id at the end; a long one ends in a digest."""
-    name = "_".join(("ix", table, *(column for column, _ in columns[:-1])))
+    words = [column if (field := without_case(column)) is None else f"{field}_nocase" for column, _ in columns[:-1]]
+    name = "_".join(("ix", table, *words))
     if len(name.encode()) <= NAME_MAX:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
@@ -74,7 +84,7 @@ class Served:
     Attributes:
         by_index: filters and sorts that the index serves.
         by_scan: those for which every row that fits the rest has to be looked at.
-        index: the index's name, or None.
+        index: the index's name, or None; names, where different uses have different ones.
     """
 
     field: str
@@ -89,18 +99,29 @@ def served(resource: ResourcePlan) -> tuple[Served, ...]:
     if browse is None:
         return ()
     leading = {_first(resource, index): index.name for index in reversed(indexes(resource))}
-    leading.update({field.name: f"uq_{resource.table}_{field.name}" for field in resource.fields if field.unique})
+    for field in resource.fields:
+        if field.unique:
+            name = f"lower({field.name})" if field.ignore_case else field.name
+            rules = resource.unique_rules.values()
+            leading[name] = next(rule.name for rule in rules if rule.declared == (field.name,))
     leading["id"] = f"pk_{resource.table}"
     sorts = _sorts(browse)
     found: list[Served] = []
     for field in resource.fields:
         uses = [*field.filters, *(("sort",) if field.name in sorts else ())]
-        index = leading.get(field.name) if KINDS[field.kind].ordered else None
-        by_index = tuple(use for use in uses if index and (use == "sort" or use in RANGE_OPERATORS))
+        serving = {use: index for use in uses if (index := _serving(field, use, leading))}
         if uses:
-            by_scan = tuple(use for use in uses if use not in by_index)
-            found.append(Served(field.public_name, by_index, by_scan, index if by_index else None))
+            by_scan = tuple(use for use in uses if use not in serving)
+            names = ", ".join(dict.fromkeys(serving.values()))
+            found.append(Served(field.public_name, tuple(serving), by_scan, names or None))
     return tuple(found)
+
+
+def _serving(field: FieldPlan, use: str, leading: Mapping[str, str]) -> str | None:
+    """The name of the index that serves a filter or a sort, by the column that an index begins with."""
+    if not KINDS[field.kind].ordered or not (use == "sort" or use in RANGE_OPERATORS):
+        return None
+    return leading.get(f"lower({field.name})" if field.ignore_case and use in EQUALITY else field.name)
 
 
 def _sorts(browse: OperationPlan) -> tuple[str, ...]:
@@ -113,8 +134,12 @@ def _needed(resource: ResourcePlan) -> list[tuple[str, str]]:
     for field in resource.fields:
         if field.references is not None and field.name != "id":
             needed.append((field.name, f"rows of one {field.references}"))
-        if RANGE_OPERATORS.intersection(field.filters) and KINDS[field.kind].ordered:
-            needed.append((field.name, f"filter {field.public_name}"))
+        if KINDS[field.kind].ordered:
+            filters = RANGE_OPERATORS.intersection(field.filters)
+            ignoring = filters & EQUALITY if field.ignore_case else frozenset[str]()
+            names = [f"lower({field.name})"] if ignoring else []
+            names += [field.name] if filters - ignoring else []
+            needed += [(name, f"filter {field.public_name}") for name in names]
     browse = _browse(resource)
     if browse is not None:
         needed += [(name, f"sort {resource.fields_by_name[name].public_name}") for name in _sorts(browse)]

@@ -67,6 +67,8 @@ class FieldPlan:
     sensitive: bool = False
     """Masked in logs, traces and dead letters."""
     unique: bool = False
+    ignore_case: bool = False
+    """Whether values that differ in the case of ASCII letters alone are equal to unique rules and to comparisons."""
     generated: Generated | None = None
     caller_default: bool = False
     """The caller's own id is the default."""
@@ -113,6 +115,25 @@ class Computed:
 
     relation: str
     factors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UniqueRule:
+    """That no two rows have the same values.
+
+    Attributes:
+        declared: which values.
+        fields: the same, with the tenant before them where there is one: other tenants may have the same values.
+        ignore_case: those of the fields for which the case of ASCII letters makes no difference.
+        is_index: whether an index keeps it, because a constraint cannot: it is about some of the rows, or about what is
+            made of the values.
+    """
+
+    name: str
+    declared: tuple[str, ...]
+    fields: tuple[str, ...]
+    ignore_case: frozenset[str]
+    is_index: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +282,17 @@ class ResourcePlan:
     def unique_in_tenant(self, group: tuple[str, ...]) -> tuple[str, ...]:
         """What has to differ where a group is unique: other tenants may have the same values."""
         return group if self.tenant is None or self.tenant in group else (self.tenant, *group)
+
+    @cached_property
+    def unique_rules(self) -> dict[str, UniqueRule]:
+        """The rules that values are unique, beside that of the key, by the names that they have in the database."""
+        found: dict[str, UniqueRule] = {}
+        for group in (*((field.name,) for field in self.fields if field.unique), *self.unique_together):
+            ignored = frozenset(name for name in group if self.fields_by_name[name].ignore_case)
+            name = "_".join(("uq", self.table, *group, *(("nocase",) if ignored else ())))
+            is_index = self.soft_delete or bool(ignored)
+            found[name] = UniqueRule(name, group, self.unique_in_tenant(group), ignored, is_index)
+        return found
 
     @cached_property
     def owned_relations(self) -> tuple[RelationPlan, ...]:
@@ -490,6 +522,8 @@ _SCHEMA_FACTS = (
 
 def _schema_facts(field: FieldPlan) -> dict[str, Any]:
     facts = {fact: as_data(getattr(field.as_stored, fact)) for fact in _SCHEMA_FACTS}
+    if field.ignore_case:
+        facts["ignore_case"] = True
     return {**facts, "column": field.column} if field.column else facts
 
 

@@ -17,6 +17,8 @@ from typing import Any, Literal
 Operator = Literal[
     "eq", "ne", "gt", "gte", "lt", "lte", "in", "notIn", "contains", "startsWith", "endsWith", "isNull", "isNotNull"
 ]
+EQUALITY: frozenset[str] = frozenset({"eq", "ne", "in", "notIn"})
+"""Operators that ask whether values are equal; a field may ignore case for these."""
 Quantifier = Literal["some", "every", "none"]
 Arithmetic = Literal["set", "increment", "decrement", "multiply", "divide"]
 Function = Literal["sum", "min", "max", "avg", "count", "by"]
@@ -54,7 +56,7 @@ class Compare:
     """The value at a path compared with an operand.
 
     Attributes:
-        insensitive: upper and lower case of ASCII letters are the same; the operand is in lower case already.
+        insensitive: upper and lower case of ASCII letters are the same.
     """
 
     path: Path

@@ -40,12 +40,22 @@ class Connection(Protocol):
 
 
 @dataclass(frozen=True)
+class Distinct:
+    """Values of a table's rows that a new unique rule compares: SQL for each, and for the rows that it is about."""
+
+    table: str
+    values: tuple[str, ...]
+    where: str | None = None
+
+
+@dataclass(frozen=True)
 class Action:
     """A part of a migration that is done or not done.
 
     Attributes:
         statements: its SQL, where that is known without a database.
         run: instead of the statements, where it is not.
+        distinct: what has to differ from row to row from now on.
     """
 
     title: str
@@ -53,6 +63,7 @@ class Action:
     statements: tuple[str, ...] = ()
     run: Callable[[Any], None] | None = None
     update: Update | None = None
+    distinct: tuple[Distinct, ...] = ()
 
     def perform(self, connection: Connection) -> None:
         """Does it."""
@@ -114,6 +125,13 @@ class Migrator(Protocol):
     def literal(self, type: Type, value: Any) -> str:
         """A value as SQL, in the form of a column of the type: text, a number, a `Decimal`, a bool or a datetime in
         UTC."""
+        ...
+
+    def clashes(self, connection: Connection, action: Action, error: Exception) -> list[str]:
+        """Where rows have the same values, so that a new unique rule was refused: a line for each of the first ones.
+
+        Nothing for another error.
+        """
         ...
 
     def reason(self, error: Exception) -> str | None:

@@ -47,7 +47,6 @@ CREATE TABLE users (
     created_at TIMESTAMPTZ NOT NULL,
     updated_at TIMESTAMPTZ NOT NULL,
     CONSTRAINT pk_users PRIMARY KEY (id),
-    CONSTRAINT uq_users_email UNIQUE (email),
     CONSTRAINT ck_users_name CHECK (length("name") >= 1 AND length("name") <= 100),
     CONSTRAINT ck_users_email CHECK (length("email") <= 254),
     CONSTRAINT ck_users_status CHECK ("status" IN ('pending', 'active', 'suspended'))
@@ -60,6 +59,8 @@ CREATE INDEX ix_users_name ON users (name, id);
 CREATE INDEX ix_users_status ON users (status, id);
 
 CREATE INDEX ix_users_updated_at ON users (updated_at, id);
+
+CREATE UNIQUE INDEX uq_users_email_nocase ON users (lower(email));
 
 CREATE TABLE orders (
     id UUID NOT NULL,

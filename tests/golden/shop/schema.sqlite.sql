@@ -50,7 +50,6 @@ CREATE TABLE users (
     created_at TEXT NOT NULL,
     updated_at TEXT NOT NULL,
     CONSTRAINT pk_users PRIMARY KEY (id),
-    CONSTRAINT uq_users_email UNIQUE (email),
     CONSTRAINT ck_users_name CHECK (length("name") >= 1 AND length("name") <= 100),
     CONSTRAINT ck_users_email CHECK (length("email") <= 254),
     CONSTRAINT ck_users_status CHECK ("status" IN ('pending', 'active', 'suspended'))
@@ -64,6 +63,8 @@ CREATE INDEX ix_users_name ON users (name, id);
 CREATE INDEX ix_users_status ON users (status, id);
 
 CREATE INDEX ix_users_updated_at ON users (updated_at, id);
+
+CREATE UNIQUE INDEX uq_users_email_nocase ON users (lower(email));
 
 CREATE TABLE orders (
     id TEXT NOT NULL,

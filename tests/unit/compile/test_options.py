@@ -58,7 +58,7 @@ def test_options_of_a_wrong_type_are_left_out_and_told() -> None:
     )
     assert kept == {"ge": "anything", "sensitive": True}
     assert told == [
-        ("unique", "SP216", "unique=5 is not True or False", "write unique=True"),
+        ("unique", "SP216", 'unique=5 is not True, False or "nocase"', "write unique=True"),
         ("filter", "SP214", "filter='eq' is not True, False or a list of operators", 'write filter=["eq"]'),
     ]
 

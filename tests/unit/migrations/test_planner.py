@@ -20,7 +20,13 @@ from sternpost.ports.steps import AddIndex, ChangeCheck, ChangeType, DropColumn,
 from tests.support.contracts import contract_text, plan_of
 
 FIELDS = {
-    "label": ["str = field(max_length=20)", "str | None = None", "str = field(max_length=40, filter=True)"],
+    "label": [
+        "str = field(max_length=20)",
+        "str | None = None",
+        "str = field(max_length=40, filter=True)",
+        "str = field(max_length=20, unique=True)",
+        "str = field(max_length=40, unique='nocase', filter=True)",
+    ],
     "size": ["int = field(ge=0, default=1)", "int | None = None", "float = field(default=1.5)"],
     "price": ["Decimal = field(max_digits=8, decimal_places=2, default=Decimal('1.50'))", "int = field(default=3)"],
     "state": ['Literal["a", "b"] = field(default="a")', 'Literal["a", "b", "c"] = field(default="a", filter=True)'],

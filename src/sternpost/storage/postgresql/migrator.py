@@ -46,8 +46,10 @@ from sternpost.storage.sql.checks import literal
 from sternpost.storage.sql.dialect import ColumnType
 from sternpost.storage.sql.migrating import (
     bookkeeping,
+    clashes,
     create_index,
     create_table,
+    distinct,
     operations_on,
     reason,
     rendered,
@@ -146,6 +148,9 @@ class PostgresqlMigrator:
             case _:
                 return literal(str(value))
 
+    def clashes(self, connection: Connection, action: Action, error: Exception) -> list[str]:
+        return clashes(connection, action.distinct, error, _quote)
+
     def reason(self, error: Exception) -> str | None:
         return reason(error)
 
@@ -221,7 +226,8 @@ def _actions(step: Step) -> list[Action]:
         return [Action(step.title, "batches", update=step)]
     if isinstance(step, Alembic):
         return [Action(step.title, run=lambda connection: step.run(operations_on(connection)))]
-    return [Action(step.title, mode, statements) for mode, statements in _parts(step)]
+    different = distinct(step, "postgresql", _quote)
+    return [Action(step.title, mode, statements, distinct=different) for mode, statements in _parts(step)]
 
 
 def _parts(step: Step) -> list[_Part]:

@@ -12,6 +12,7 @@ from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.policy import COMPARE
 from sternpost.plan.query import (
     ALL,
+    EQUALITY,
     Compare,
     Constant,
     Either,
@@ -27,9 +28,9 @@ from sternpost.plan.query import (
     Tenant,
     Under,
 )
-from sternpost.plan.values import from_plan
+from sternpost.plan.values import from_plan, without_case
 from sternpost.storage.sql.codecs import Codecs
-from sternpost.storage.sql.dialect import ColumnType
+from sternpost.storage.sql.dialect import Codec, ColumnType
 from sternpost.storage.sql.gate import Gate, identity_kind
 from sternpost.storage.sql.schema import Schema
 from sternpost.storage.sql.statement import SUBJECT, TENANT, Assembly
@@ -140,49 +141,56 @@ class Conditions:
         column: Any = self.value(node.path, resource, table, assembly)
         if node.operator in ("isNull", "isNotNull"):
             return column.is_(None) if node.operator == "isNull" else column.is_not(None)
-        if node.insensitive:
+        folded = _ignores_case(node, field)
+        if folded:
             column = func.lower(column)
         match node.operator:
             case "in":
-                return self._one_of(column, node.operand, field, assembly)
+                return self._one_of(column, node.operand, field, assembly, folded=folded)
             case "notIn":
                 # null is in no list, not even in an empty one, and yet the comparison does not hold
-                return and_(column.is_not(None), not_(self._one_of(column, node.operand, field, assembly)))
+                listed = self._one_of(column, node.operand, field, assembly, folded=folded)
+                return and_(column.is_not(None), not_(listed))
             case "contains":
-                return self.dialect.contains(column, self._operand(node.operand, field, assembly))
+                return self.dialect.contains(column, self._operand(node.operand, field, assembly, folded=folded))
             case "startsWith":
-                return self.dialect.starts_with(column, self._operand(node.operand, field, assembly))
+                return self.dialect.starts_with(column, self._operand(node.operand, field, assembly, folded=folded))
             case "endsWith":
-                text = cast(self._operand(node.operand, field, assembly), ColumnType("TEXT"))
+                text = cast(self._operand(node.operand, field, assembly, folded=folded), ColumnType("TEXT"))
                 start = func.length(column) - func.length(text) + constant("1")
                 return and_(func.length(column) >= func.length(text), func.substr(column, start) == text)
             case operator:
-                return COMPARE[operator](column, self._operand(node.operand, field, assembly))
+                operand = self._operand(node.operand, field, assembly, folded=folded)
+                return COMPARE[operator](column, operand)
 
-    def _operand(self, operand: Operand, field: FieldPlan, assembly: Assembly) -> Any:
-        """What a field is compared with, as the field's column takes it."""
+    def _operand(self, operand: Operand, field: FieldPlan, assembly: Assembly, *, folded: bool = False) -> Any:
+        """What a field is compared with, as the field's column takes it; `folded` for text without the case of its
+        letters."""
         match operand:
             case int():
-                return self.dialect.compared(assembly.slot(operand, self.codecs.encode(field)), field)
-            case Subject():
-                return self.dialect.compared(assembly.named(SUBJECT + identity_kind(field)), field)
-            case Tenant():
-                return self.dialect.compared(assembly.named(TENANT + identity_kind(field)), field)
+                slot = assembly.slot(operand, _folding(self.codecs.encode(field), folded))
+                return self.dialect.compared(slot, field)
+            case Subject() | Tenant():
+                name = (SUBJECT if isinstance(operand, Subject) else TENANT) + identity_kind(field)
+                known = self.dialect.compared(assembly.named(name), field)
+                return func.lower(known) if folded else known
             case Constant(value):
-                return constant(self._literal(value, field))
+                return constant(self._literal(value, field, folded))
             case None:
                 raise AssertionError("only isNull compares with nothing")
 
-    def _one_of(self, column: Any, operand: Operand, field: FieldPlan, assembly: Assembly) -> ColumnElement[bool]:
+    def _one_of(
+        self, column: Any, operand: Operand, field: FieldPlan, assembly: Assembly, *, folded: bool
+    ) -> ColumnElement[bool]:
         if isinstance(operand, Constant):
-            return column.in_([constant(self._literal(value, field)) for value in operand.value])
+            return column.in_([constant(self._literal(value, field, folded)) for value in operand.value])
         assert isinstance(operand, int), "a list is a constant or in a slot"
-        encode = self.codecs.encode_array(field)
+        encode = _folding(self.codecs.encode_array(field), folded)
         return self.dialect.is_any_of(column, assembly.slot(operand, encode), field)
 
-    def _literal(self, value: Any, field: FieldPlan) -> str:
+    def _literal(self, value: Any, field: FieldPlan, folded: bool) -> str:
         """A constant of the contract as SQL. It comes from the author, never from a client."""
-        encode = self.dialect.encode(field)
+        encode = _folding(self.dialect.encode(field), folded)
         typed = from_plan(field, value)
         return self.dialect.literal(encode(typed) if encode else typed)
 
@@ -206,8 +214,9 @@ class Conditions:
         if part.operator == "in":
             unlike = not_(self._compare(part, resource, table, assembly))
             return or_(column.is_(None), unlike) if field.nullable else unlike
-        compared: Any = func.lower(column) if part.insensitive else column
-        operand = self._operand(part.operand, field, assembly)
+        folded = _ignores_case(part, field)
+        compared: Any = func.lower(column) if folded else column
+        operand = self._operand(part.operand, field, assembly, folded=folded)
         return compared.is_distinct_from(operand) if field.nullable else compared != operand
 
     # -- other tables
@@ -252,6 +261,18 @@ class Conditions:
         return exists(
             select(constant("1")).where(owned, self.condition(where, owner, other, assembly)).correlate(table)
         )
+
+
+def _ignores_case(node: Compare, field: FieldPlan) -> bool:
+    """Whether the case of ASCII letters makes no difference to a comparison."""
+    return node.insensitive or (field.ignore_case and node.operator in EQUALITY)
+
+
+def _folding(encode: Codec, folded: bool) -> Codec:
+    """The codec, for text without the case of its letters where that is asked for."""
+    if not folded or encode is None:
+        return without_case if folded else encode
+    return lambda value: encode(without_case(value))
 
 
 def owning_relation(owner: ResourcePlan, item: ResourcePlan) -> RelationPlan:

@@ -56,8 +56,10 @@ def unnamed_error(failure: ConstraintFailed) -> SternpostError:
 
 def client_error(failure: ConstraintFailed, resource: ResourcePlan, *, deleting: bool = False) -> SternpostError:
     """The error for the client: which field, in the client's words, and never the database's."""
-    # SQLite names a check by its constraint, whose name ends in the column's
-    columns = [column.removeprefix(f"ck_{resource.table}_") for column in failure.columns]
+    # SQLite names a check and an index of expressions by their own names; a check's ends in the column's
+    rules = resource.unique_rules
+    named = [column for name in failure.columns for column in (rules[name].fields if name in rules else (name,))]
+    columns = [column.removeprefix(f"ck_{resource.table}_") for column in named]
     fields = [resource.fields_by_name.get(column) or resource.fields_by_column.get(column) for column in columns]
     own = [field for field in fields if field is not None and field.generated != "tenant"]  # others may have the same
     names = [field.public_name for field in own or fields if field is not None]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sternpost.ports.migrator import PROGRESS_TABLE, SCHEMA_TABLE
+from sternpost.ports.migrator import PROGRESS_TABLE, SCHEMA_TABLE, Connection, Distinct
 from sternpost.ports.schema import Check, DatabaseName, ForeignKey, Index, Rule, TableShape, Unique
+from sternpost.ports.steps import AddIndex, AddRule, Step
 
 if TYPE_CHECKING:
     from alembic.operations import Operations
+    from sqlalchemy.exc import DBAPIError
 
 _ADVICE = {
     "55P03": "another session holds a lock that this step needs; end that session, or wait longer with --lock-timeout",
@@ -17,6 +19,10 @@ _ADVICE = {
     "23505": "several rows have the same values",
 }
 """Advice that the databases' own messages do not give, by the codes of PostgreSQL and SQLite."""
+
+_NOT_UNIQUE = ("23505", "SQLITE_CONSTRAINT_UNIQUE")
+CLASHES_MAX = 20
+"""How many clashes of a new unique rule are listed."""
 
 
 def reason(error: Exception) -> str | None:
@@ -28,9 +34,52 @@ def reason(error: Exception) -> str | None:
         return None
     cause = str(error.orig)
     text = cause.removeprefix("<class ").partition("'>: ")[2] or cause
-    code = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None)
-    advice = _ADVICE.get(str(code))
+    advice = _ADVICE.get(_code(error))
     return text if advice is None else f"{text} ({advice})"
+
+
+def _code(error: DBAPIError) -> str:
+    return str(getattr(error.orig, "sqlstate", None) or getattr(error.orig, "sqlite_errorname", None))
+
+
+def distinct(step: Step, database: DatabaseName, quote: Callable[[str], str]) -> tuple[Distinct, ...]:
+    """What a step asks to differ from row to row."""
+    match step:
+        case AddIndex(table, index) if index.unique:
+            return (Distinct(table, index.columns, index.where.on(database) if index.where else None),)
+        case AddRule(table, Unique() as rule):
+            return (Distinct(table, tuple(map(quote, rule.columns))),)
+        case _:
+            return ()
+
+
+def clashes(
+    connection: Connection, rules: Sequence[Distinct], error: Exception, quote: Callable[[str], str]
+) -> list[str]:
+    """A line for each of the first values that several rows have, where it is that what a database refused."""
+    from sqlalchemy.exc import DBAPIError
+
+    if not isinstance(error, DBAPIError) or _code(error) not in _NOT_UNIQUE:
+        return []
+    lines: list[str] = []
+    for rule in rules:
+        found = connection.exec_driver_sql(_same_values(rule, quote)).fetchall()
+        for *values, count, first, last in found[:CLASHES_MAX]:
+            same = ", ".join(map(str, values))
+            lines.append(f"{rule.table}: {count} rows have {same}, such as those with the ids {first} and {last}")
+        if len(found) > CLASHES_MAX:
+            lines.append(f"{rule.table}: and more")
+    return lines
+
+
+def _same_values(rule: Distinct, quote: Callable[[str], str]) -> str:
+    values = ", ".join(rule.values)
+    conditions = [f"{value} IS NOT NULL" for value in rule.values] + ([f"({rule.where})"] if rule.where else [])
+    ids = ", ".join(f"{end}(CAST({quote('id')} AS TEXT))" for end in ("min", "max"))
+    return (
+        f"SELECT {values}, count(*), {ids} FROM {quote(rule.table)} WHERE {' AND '.join(conditions)} "
+        f"GROUP BY {values} HAVING count(*) > 1 ORDER BY {values} LIMIT {CLASHES_MAX + 1}"
+    )
 
 
 def bookkeeping(*, whole: str, options: str = "") -> dict[str, str]:

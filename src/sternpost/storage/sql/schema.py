@@ -22,13 +22,14 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     UniqueConstraint,
+    func,
     text,
 )
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from sternpost.plan.audit import Audit, link_audit, row_audit
-from sternpost.plan.indexes import indexes
-from sternpost.plan.model import DELETED_FIELD, FieldPlan, Kind, Plan, RelationPlan, ResourcePlan
+from sternpost.plan.indexes import indexes, without_case
+from sternpost.plan.model import DELETED_FIELD, FieldPlan, Kind, Plan, RelationPlan, ResourcePlan, UniqueRule
 from sternpost.plan.rules import rules_of
 from sternpost.ports.migrator import SCHEMA_TABLE
 from sternpost.storage.sql.api_keys import api_keys_table
@@ -47,6 +48,17 @@ _READ: dict[Kind, Callable[[str], Any]] = {"date": date.fromisoformat, "datetime
 def alive(table: FromClause) -> ColumnElement[bool]:
     """That a row of a resource with `soft_delete` is not deleted."""
     return table.c[DELETED].is_(None)
+
+
+def unique_values(table: FromClause, rule: UniqueRule) -> list[ColumnElement[Any]]:
+    """What a rule compares of each row."""
+    return [func.lower(table.c[name]) if name in rule.ignore_case else table.c[name] for name in rule.fields]
+
+
+def _indexed(table: FromClause, name: str) -> ColumnElement[Any]:
+    """What an index holds: a column, or its text without the case of ASCII letters."""
+    field = without_case(name)
+    return table.c[name] if field is None else func.lower(table.c[field])
 
 
 class Schema:
@@ -183,11 +195,8 @@ class Schema:
             found.update(
                 {f"fk_{resource.table}_{field.name}": (field.name,) for field in resource.fields if field.references}
             )
-            found.update(
-                {f"uq_{resource.table}_{field.name}": (field.name,) for field in resource.fields if field.unique}
-            )
             found.update({f"ck_{resource.table}_{field.name}": (field.name,) for field in resource.fields})
-            found.update({f"uq_{resource.table}_{'_'.join(group)}": group for group in resource.unique_together})
+            found.update({name: rule.fields for name, rule in resource.unique_rules.items()})
         return found
 
     def _plain(self, name: str) -> ColumnType:
@@ -199,12 +208,8 @@ class Schema:
             position = {"form": "position", "fill": "0"}
             columns.append(Column(resource.position_column, ColumnType("INTEGER"), nullable=False, info=position))
         rules: list[Any] = [PrimaryKeyConstraint("id", name=f"pk_{resource.table}")]
-        unique = [
-            (f"uq_{resource.table}_{'_'.join(group)}", resource.unique_in_tenant(group))
-            for group in (*((field.name,) for field in resource.fields if field.unique), *resource.unique_together)
-        ]
-        if not resource.soft_delete:
-            rules += [UniqueConstraint(*group, name=name) for name, group in unique]
+        unique = resource.unique_rules.values()
+        rules += [UniqueConstraint(*rule.fields, name=rule.name) for rule in unique if not rule.is_index]
         rules += [
             CheckConstraint(text(checked), name=f"ck_{resource.table}_{field.name}", info={"rules": rules_of(field)})
             for field in resource.fields
@@ -214,13 +219,12 @@ class Schema:
             return Table(resource.table, self.metadata, *columns, schema=resource.schema)
         table = Table(resource.table, self.metadata, *columns, *rules, **self.dialect.table_options)
         for index in indexes(resource):
-            ordered = [table.c[name].desc() if descending else table.c[name] for name, descending in index.columns]
-            Index(index.name, *ordered)
-        if resource.soft_delete:  # a value of a deleted row is free again
-            for name, group in unique:
-                there = alive(table)
-                columns = [table.c[column] for column in group]
-                Index(name, *columns, unique=True, sqlite_where=there, postgresql_where=there)
+            values = [(_indexed(table, name), descending) for name, descending in index.columns]
+            Index(index.name, *(value.desc() if descending else value for value, descending in values))
+        there = alive(table) if resource.soft_delete else None  # a value of a deleted row is free again
+        for rule in unique:
+            if rule.is_index:
+                Index(rule.name, *unique_values(table, rule), unique=True, sqlite_where=there, postgresql_where=there)
         return table
 
     def _column(self, resource_table: str, field: FieldPlan) -> Column[Any]:

@@ -12,7 +12,7 @@ from sternpost.plan.query import ALL, Assignment, Modify, Remove, Upsert
 from sternpost.storage.sql.builder import Builder
 from sternpost.storage.sql.codecs import Decoder
 from sternpost.storage.sql.conditions import constant
-from sternpost.storage.sql.schema import alive
+from sternpost.storage.sql.schema import alive, unique_values
 from sternpost.storage.sql.statement import Assembly, Statement
 
 PARENT = "our.parent"
@@ -85,11 +85,12 @@ class Writes(Builder):
         if changes:
             changes = self.gate.bump_version(resource, table, changes)
         visible = self.conditions.rows(resource, table, ALL, assembly)
+        rule = next((rule for rule in resource.unique_rules.values() if rule.fields == upsert.key), None)
         query: Any = (
             self.dialect.insert(table)
             .values({name: assembly.value(name, self.codecs.encode_member(resource, name)) for name in upsert.names})
             .on_conflict_do_update(
-                index_elements=[table.c[name] for name in upsert.key],
+                index_elements=unique_values(table, rule) if rule else [table.c[name] for name in upsert.key],
                 index_where=alive(table) if resource.soft_delete and upsert.key != ("id",) else None,
                 set_=changes or {upsert.key[0]: table.c[upsert.key[0]]},  # so that the row comes back
                 where=and_(*visible) if visible else None,

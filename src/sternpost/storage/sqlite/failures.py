@@ -50,7 +50,8 @@ def translated(error: sqlite3.Error) -> Exception:
 
 def _constraint(text: str) -> ConstraintFailed:
     what, _, names = text.partition(" constraint failed: ")
-    columns = tuple(name.strip().rpartition(".")[2] for name in names.split(",") if name.strip())
+    listed = [names.removeprefix("index '").removesuffix("'")] if names.startswith("index '") else names.split(",")
+    columns = tuple(name.strip().rpartition(".")[2] for name in listed if name.strip())
     if text.startswith("UNIQUE"):
         return ConstraintFailed("unique", columns, text)
     if text.startswith("FOREIGN KEY"):

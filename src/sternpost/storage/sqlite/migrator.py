@@ -46,8 +46,10 @@ from sternpost.ports.steps import (
 from sternpost.storage.sql.checks import literal
 from sternpost.storage.sql.migrating import (
     bookkeeping,
+    clashes,
     create_index,
     create_table,
+    distinct,
     operations_on,
     reason,
     rendered,
@@ -146,6 +148,9 @@ class SqliteMigrator:
                 return literal(value.replace(tzinfo=None).isoformat())
             case _:
                 return literal(str(value))
+
+    def clashes(self, connection: Connection, action: Action, error: Exception) -> list[str]:
+        return clashes(connection, action.distinct, error, _quote)
 
     def reason(self, error: Exception) -> str | None:
         return reason(error)
@@ -268,7 +273,8 @@ def _actions(step: Step) -> list[Action]:
             return [Action(step.title, run=lambda connection: step.run(operations_on(connection)))]
         case _:
             statements = _statements(step)
-            return [Action(step.title, statements=statements)] if statements else []
+            different = distinct(step, "sqlite", _quote)
+            return [Action(step.title, statements=statements, distinct=different)] if statements else []
 
 
 def _statements(step: Step) -> tuple[str, ...]:
@@ -309,7 +315,8 @@ def _statements(step: Step) -> tuple[str, ...]:
 
 def _rebuilding(table: str, steps: list[_Rebuilding]) -> Action:
     title = "; ".join(step.title for step in steps)
-    return Action(title, run=lambda connection: rebuild(connection, table, steps))
+    different = tuple(rule for step in steps for rule in distinct(step, "sqlite", _quote))
+    return Action(title, run=lambda connection: rebuild(connection, table, steps), distinct=different)
 
 
 def rebuild(connection: Any, table: str, steps: Sequence[_Rebuilding]) -> None:
