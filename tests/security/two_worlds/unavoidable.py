@@ -105,7 +105,7 @@ def _same(told: Told, value: Value, kept: Row | None, row: Row) -> bool:
         sent = None if value.default is NOTHING else to_json(value, value.default)
     if value.kind == "uuid" and sent is not None:
         return UUID(str(sent)) == UUID(str(row[value.name]))
-    return sent == row[value.name]
+    return value.told(sent) == value.told(row[value.name])
 
 
 def _something_refers_to_it(told: Told) -> bool:

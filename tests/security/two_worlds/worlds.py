@@ -179,7 +179,7 @@ def _unique(res: Res, world: World) -> bool:
     for group in groups(res):
         seen: set[Any] = set()
         for row in world.rows[res.name].values():
-            values = tuple(row[name] for name in group)
+            values = tuple(res.at(name).told(row[name]) for name in group)
             if None in values or (res.soft and row["deleted_at"]):
                 continue
             entry = (row[res.tenant] if res.tenant else None, values)
