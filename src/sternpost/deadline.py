@@ -114,36 +114,40 @@ class Deadline:
         CallerLeft: `leave` was called before.
     """
 
-    __slots__ = ("_alarm", "_alarms", "_cancelling", "_end", "_is_up", "_message", "_on_late", "_task", "at", "seconds")
+    # Every request has one, so what is rarely needed is set on the class.
+    at: float = 0.0
+    """When it is up, by the clock of the event loop: a long one up to two sweeps later than it might be."""
+    _alarm: Alarm | None = None
+    _is_up: bool = False
+    _end: Exception | None = None
+    """Why the task was cancelled, where it was."""
+    _on_late: Callable[[], None] | None = None
 
     def __init__(self, seconds: float | None, alarms: Alarms, message: str | None = None) -> None:
         self.seconds = seconds
-        self.at = 0.0
         self._alarms = alarms
         self._message = message
-        self._alarm: Alarm | None = None
         self._task: asyncio.Task[object] | None = None
-        self._cancelling = 0
-        self._is_up = False
-        self._end: Exception | None = None
-        """Why the task was cancelled, where it was."""
-        self._on_late: Callable[[], None] | None = None
 
     def __enter__(self) -> Self:
         task = self._task = asyncio.current_task(self._alarms.loop)
         assert task is not None, "a deadline is kept in a task"
         self._cancelling = task.cancelling()
         if self.seconds is not None:
-            self._begin(self.seconds)
+            if self.seconds < COARSE_SECONDS:
+                self._set_alarm(self.seconds)
+            else:
+                self._alarms.watch(self, self.seconds)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        task, alarm = self._task, self._alarm
-        self._task = self._alarm = self._on_late = None  # so that nothing is left for the garbage collector
-        if alarm is not None:
-            alarm.cancel()
+        task = self._task
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
         elif self.seconds is not None:
             self._alarms.forget(self)
+        self._task = self._on_late = None  # so that nothing is left for the garbage collector
         if self._end is not None and task is not None:
             others = task.uncancel() > self._cancelling  # somebody else has cancelled the task, too
             if not others and kind is asyncio.CancelledError:
@@ -152,7 +156,7 @@ class Deadline:
     def limit(self, seconds: float) -> None:
         """Sets the limit of a block that began without one, from now on."""
         self.seconds = seconds
-        self._begin(seconds)
+        self._set_alarm(seconds)
 
     def leave(self) -> None:
         """Ends the work because nobody waits for it; a commit that has begun goes on."""
@@ -173,18 +177,16 @@ class Deadline:
         """The work begins once more: its commit did not come about. Raises `Timeout` where the time is up by now."""
         self._on_late = None
         if self._is_up:
-            raise self._timeout()
+            raise self.timeout()
 
     def hand_over(self) -> float | None:
-        """The seconds, for what keeps the limit by itself from here on. Raises as `committing`."""
+        """When it is up, for what keeps the limit by itself from here on. Raises as `committing`."""
         self.committing(_nothing)
-        return self.seconds
+        return None if self.seconds is None else self.at
 
-    def _begin(self, seconds: float) -> None:
-        if seconds < COARSE_SECONDS:
-            self._alarm = self._alarms.set(seconds, self.ring)
-        else:
-            self._alarms.watch(self, seconds)
+    def _set_alarm(self, seconds: float) -> None:
+        self.at = self._alarms.loop.time() + seconds
+        self._alarm = self._alarms.set(seconds, self.ring)
 
     def ring(self) -> None:
         """The time is up."""
@@ -192,9 +194,10 @@ class Deadline:
         if self._on_late is not None:
             self._on_late()
         else:
-            self._cancel(self._timeout())
+            self._cancel(self.timeout())
 
-    def _timeout(self) -> Timeout:
+    def timeout(self) -> Timeout:
+        """What is raised when it is up."""
         return Timeout(self._message, log={"timeoutSeconds": self.seconds})
 
     def _cancel(self, why: Exception) -> None:

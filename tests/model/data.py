@@ -630,9 +630,10 @@ class DataModel:
             try:
                 self.model.insert(self.res, row, data, self.scope)
             except Refused as refused:
-                if refused.code == "DUPLICATE" and any(map(self._refers_to_nothing, self.arguments["rows"])):
+                rows = [self.model.complete(self.res, each, self.scope) for each in self.arguments["rows"]]
+                if any(map(self._refers_to_nothing, rows)) and self._repeats(rows):
                     raise Refused(0, "DUPLICATE or REFERENCE_NOT_FOUND") from None  # which is told is not documented
-                raise
+                raise refused from None
             made.append(row)
         shown = [
             {name: kept for name, kept in self.shown(row).items() if not any(r.name == name for r in self.res.owned)}
@@ -640,8 +641,19 @@ class DataModel:
         ]
         return shown if self.arguments["returning"] else len(made)
 
-    def _refers_to_nothing(self, data: dict[str, Any]) -> bool:
-        row = self.model.complete(self.res, data, self.scope)
+    def _repeats(self, rows: list[Row]) -> bool:
+        """Whether a unique value is given twice, or is another row's."""
+        for number, row in enumerate(rows):
+            row["id"] = f"@new {number}"
+            if self.model.taken(self.res, row):
+                return True
+            for group in self.model.groups(self.res):
+                told = [tuple(self.res.at(name).told(each[name]) for name in group) for each in (row, *rows[:number])]
+                if None not in told[0] and told[0] in told[1:]:
+                    return True
+        return False
+
+    def _refers_to_nothing(self, row: Row) -> bool:
         return any(not self.model.referable(v, row, self.scope, None) for v in self.res.refs if row[v.name] is not None)
 
     def changed(self, res: Res, row: Row, data: dict[str, Any]) -> Row:

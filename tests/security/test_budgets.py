@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
+import time
+import tracemalloc
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
+import orjson
 import pytest
 
 from sternpost import (
@@ -23,7 +28,7 @@ from sternpost import (
     one,
     public,
 )
-from sternpost.pipeline.runtime import ANSWER_ROWS_MAX
+from sternpost.pipeline import runtime
 from sternpost.storage.sql.reader import SqlReader
 from sternpost.testing import Client, Response
 
@@ -38,7 +43,7 @@ class Node(Resource, prefix="nod"):
     children: Many[Node] = many(by="parent")
     friends: Many[Friend] = many(through="friendships", max_length=1000)
 
-    browse = Browse(allow=public, max_page_size=1000, sort=["text"])
+    browse = Browse(allow=public, max_page_size=1000, sort=["text"], export=True)
     read = Read(allow=public)
     create = Create(allow=public)
 
@@ -116,14 +121,151 @@ async def test_no_statement_brings_more_rows_than_an_answer_may_hold(
         brought.append(len(rows))
         return rows
 
+    most = 1000
+    monkeypatch.setattr(runtime, "ANSWER_ROWS_MAX", most)
     async with client.app.data() as db:
-        await db.table(Friend).create_many([{"name": str(number)} for number in range(300)])
+        await db.table(Friend).create_many([{"name": str(number)} for number in range(60)])
         friends = [row.id for row in await db.table(Friend).find()]
-        await db.table(Node).create_many([{"text": str(number)} for number in range(300)])
+        await db.table(Node).create_many([{"text": str(number)} for number in range(60)])
         for row in await db.table(Node).find():
             await db.table(Node).update(row.id, {"friends": {"connect": friends}})
     monkeypatch.setattr(SqlReader, "_fetch", counted)
-    refused = await client.get(f"{V1}/nodes?pageSize=300&include=friends")
+    refused = await client.get(f"{V1}/nodes?pageSize=60&include=friends")
     assert is_too_large(refused), refused.content
-    assert ANSWER_ROWS_MAX < 300 * 300
-    assert max(brought) <= ANSWER_ROWS_MAX + 300 + 1
+    assert most < max(brought) <= most + 60 + 1
+
+
+@pytest.fixture
+def brought(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The bytes of text that each statement has brought."""
+    sizes: list[int] = []
+    fetch: Any = SqlReader._fetch  # pyright: ignore[reportPrivateUsage]
+
+    async def counted(self: SqlReader, *arguments: Any, **more: Any) -> Sequence[Any]:
+        rows = await fetch(self, *arguments, **more)
+        sizes.append(sum(len(value.encode()) for row in rows for value in row if isinstance(value, str)))
+        return rows
+
+    monkeypatch.setattr(SqlReader, "_fetch", counted)
+    return sizes
+
+
+@pytest.mark.parametrize("include", ["children", "friends", "parent.children"])
+async def test_no_statement_brings_more_bytes_than_an_answer_may_hold(
+    client: Client, brought: list[int], include: str
+) -> None:
+    """A relation of 300 rows of 10 kB each: 3 MB, of which a tenth may be read."""
+    top = await family(client, 300, text=LONG)
+    async with client.app.data() as db:
+        below = await db.table(Node).find({"parent_id": top})
+        friends = [await db.table(Friend).create({"name": LONG}) for _ in range(100)]
+        await db.table(Node).update(top, {"friends": {"connect": [friend.id for friend in friends]}})
+    at = below[0].id if include.startswith("parent") else top
+    brought.clear()
+    assert is_too_large(await client.get(f"{V1}/nodes/{at}?include={include}"))
+    assert max(brought) <= BYTES + 2 * len(LONG.encode()) + 100_000
+
+
+@pytest.mark.parametrize("include", ["", "&include=parent"])
+async def test_an_export_is_read_in_parts_that_fit(
+    client: Client, monkeypatch: pytest.MonkeyPatch, include: str
+) -> None:
+    """Its parts are smaller where rows are wide; together they are every row, once."""
+    for _ in range(6):
+        await family(client, 20, text=LONG)
+    sizes: list[int] = []
+    parts: Any = SqlReader.export
+
+    async def watched(self: SqlReader, *arguments: Any) -> AsyncIterator[Any]:
+        async for part in parts(self, *arguments):
+            sizes.append(len(orjson.dumps(part)))
+            yield part
+
+    monkeypatch.setattr(SqlReader, "export", watched)
+    answer = await client.get(f"{V1}/nodes?fields=text{include}", headers={"accept": "application/x-ndjson"})
+    assert answer.status == 200, answer.content
+    rows = [orjson.loads(line) for line in answer.content.splitlines()]
+    assert len(rows) == 6 * 21
+    if include:
+        assert sum(row["parent"] is not None for row in rows) == 6 * 20
+    assert len(sizes) > 3
+    assert max(sizes) < BYTES + 11 * len(LONG.encode())
+
+
+def requests_of(size: int) -> dict[str, Any]:
+    """Requests whose work is to grow as they do."""
+    text = "a@" * size
+    return {
+        "path": ("GET", f"/x{text}", None),
+        "query": ("GET", f"/nodes?sort={text}", None),
+        "filter": ("GET", f"/nodes?parentId[in]={','.join(['x'] * size)}", None),
+        "include": ("GET", f"/nodes?include={'.'.join(['children'] * (size // 8))}", None),
+        "many problems": ("POST", "/nodes", {"zz" * 3 + str(number): 0 for number in range(size)}),
+        "long text": ("POST", "/nodes", {"text": text}),
+        "json": ("POST", "/nodes", {"extra": [{"a": [1, "b"]}] * size}),
+        "batch of zeros": ("POST", "/$batch", {"operations": [0] * size}),
+        "batch of lists": ("POST", "/$batch", {"operations": [{"operation": "nodes.browse"}] * min(size // 16, 50)}),
+        "links": ("POST", "/nodes", {"friendIds": [f"fri_{number:032x}" for number in range(size)]}),
+    }
+
+
+@pytest.mark.parametrize("kind", list(requests_of(8)))
+async def test_work_grows_no_faster_than_what_is_asked(client: Client, kind: str) -> None:
+    """Calls of functions and bytes allocated at n, 2n and 4n."""
+    await family(client, 30, text="short")
+    calls, peaks = list[int](), list[int]()
+    for size in (200, 400, 800):
+        method, path, body = requests_of(size)[kind]
+        await send(client, method, path, body)  # what is made once is made
+        count = 0
+
+        def note(frame: Any, event: str, argument: Any) -> None:
+            nonlocal count
+            count += event in ("call", "c_call")
+
+        sys.setprofile(note)
+        try:
+            await send(client, method, path, body)
+        finally:
+            sys.setprofile(None)
+        calls.append(count)
+        tracemalloc.start()
+        try:
+            await send(client, method, path, body)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    for measured, slack in ((calls, 500), (peaks, 200_000)):
+        assert measured[1] <= 2.3 * measured[0] + slack, (kind, calls, peaks)
+        assert measured[2] <= 2.3 * measured[1] + slack, (kind, calls, peaks)
+
+
+async def send(client: Client, method: str, path: str, body: Any) -> Response:
+    answer = await (client.get(V1 + path) if method == "GET" else client.post(V1 + path, json=body))
+    assert answer.status < 500, answer.content
+    return answer
+
+
+async def test_lists_in_a_batch_leave_the_event_loop(client: Client) -> None:
+    """What else is to be done meanwhile is done between them, and while each of them takes long."""
+    async with client.app.data() as db:
+        await db.table(Node).create_many([{"text": f"{number:05} {'x' * 40}"} for number in range(20_000)])
+    steps = [{"operation": "nodes.browse", "query": {"sort": "-text", "pageSize": "5"}}] * 30
+    gaps: list[float] = []
+
+    async def watch() -> None:
+        last = time.perf_counter()
+        while True:
+            await asyncio.sleep(0)
+            now = time.perf_counter()
+            gaps.append(now - last)
+            last = now
+
+    watching = asyncio.create_task(watch())
+    begin = time.perf_counter()
+    answer = await client.post(f"{V1}/$batch", json={"operations": steps})
+    whole = time.perf_counter() - begin
+    watching.cancel()
+    assert answer.status == 200, answer.content
+    assert len(gaps) > 30
+    assert max(gaps) < whole / 4, "no part of it holds the loop for long"

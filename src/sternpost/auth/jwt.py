@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import jwt as pyjwt
@@ -29,6 +30,7 @@ other, so a token of an issuer that knows nothing of patterns means what it mean
 
 CACHE_MAX = 10_000
 SUBJECT_MAX = 256
+_LAST = datetime.max.replace(tzinfo=UTC).timestamp() - 1
 SYMMETRIC_ALGORITHM = "HS256"
 _TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 _FORBIDDEN_HEADERS = frozenset({"jku", "x5u", "jwk", "x5c", "crit"})
@@ -79,7 +81,7 @@ class JwtAuthenticator:
         self.keys = keys
         self.issuer = issuer
         self.audience = audience
-        self._verified: OrderedDict[bytes, tuple[Principal, float]] = OrderedDict()
+        self._verified: OrderedDict[bytes, tuple[Principal, datetime]] = OrderedDict()
         self._generation = 0
 
     async def authenticate(self, token: str) -> Principal:
@@ -90,10 +92,11 @@ class JwtAuthenticator:
         found = self._verified.get(digest)
         if found is not None:
             principal, expires = found
-            if expires > self.clock.now().timestamp():
+            if expires > self.clock.now():
                 return principal
             del self._verified[digest]
-        principal, expires = await self._verify(token)
+        principal, expires_at = await self._verify(token)
+        expires = datetime.fromtimestamp(min(expires_at, _LAST), UTC)
         self._verified[digest] = (principal, expires)
         if len(self._verified) > CACHE_MAX:
             self._verified.popitem(last=False)

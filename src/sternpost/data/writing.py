@@ -10,26 +10,20 @@ from sternpost.clock import Clock
 from sternpost.ids import NewId
 from sternpost.kinds import KINDS
 from sternpost.plan.model import Computed, FieldPlan, ResourcePlan
-from sternpost.plan.values import from_plan
 
 
 def complete(resource: ResourcePlan, given: Mapping[str, Any], new_id: NewId, clock: Clock) -> dict[str, Any]:
     """A whole new row: the given values, and for the rest the id, the present time and the defaults."""
-    now = clock.now()
-    row: dict[str, Any] = {}
-    for field in resource.fields:
-        if field.name in given:
-            row[field.name] = given[field.name]
-        elif field.generated == "id":
-            row[field.name] = new_id()
-        elif field.generated == "version":
-            row[field.name] = 1
-        elif field.generated in ("deleted", "database", "tenant"):  # the storage fills these in
-            continue
-        elif field.generated is not None:
-            row[field.name] = now
-        else:
-            row[field.name] = from_plan(field, field.default)
+    new, fields = resource.new_row, resource.fields_by_name
+    row = {**new.values}
+    row.update({name: value for name, value in given.items() if name in fields})
+    if new.key is not None and new.key not in given:
+        row[new.key] = new_id()
+    if new.times:
+        now = clock.now()
+        for name in new.times:
+            if name not in given:
+                row[name] = now
     return row
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable
+
 from sternpost.data.backoff import RETRIES
 from sternpost.deadline import Deadline
 from sternpost.errors import (
@@ -35,7 +38,7 @@ async def execute(runtime: Runtime, call: Call, observation: Observation) -> Ans
     observation.operation, observation.success_message = operation.plan.id, operation.plan.success_message
 
     require_served(runtime)
-    with Deadline(seconds_of(runtime, operation, call), runtime.alarms) as deadline:
+    with Deadline(seconds_of(operation, call), runtime.alarms) as deadline:
         if operation.reads and call.on_leave is not None:
             call.on_leave(deadline.leave)
         # Place of the limits by address (`call.address`): one check for None on an operation that declares none.
@@ -97,11 +100,11 @@ async def step(run: Execution, session: Session) -> Answer:
         return await write(run, session)
 
 
-async def read(run: Execution, session: Session | None) -> Answer:
+def read(run: Execution, session: Session | None) -> Awaitable[Answer]:
     """What changes nothing: without a transaction, or in that of its batch."""
     # Place of the cache: what is known is answered from here, and what was read is kept.
     reader = session or run.runtime.storage.reader(run.statistics, visibility=run.visibility)
-    return await READS[run.operation.plan.kind](run, reader)
+    return READS[run.operation.plan.kind](run, reader)
 
 
 async def write(run: Execution, session: Session | None) -> Answer:
@@ -153,6 +156,7 @@ async def batch(run: Execution, session: Session) -> Answer:
             locate(error, index)
             raise
         results.append(Result(step, operation.plan.status, answer))
+        await asyncio.sleep(0)  # other calls get their turn also where no step has to wait for the database
         if step.name is not None:
             earlier.add(step.name, answer.documents if answer.documents is not None else answer.document)
     return Answer(results=results)
@@ -164,12 +168,10 @@ WRITES = {**CHANGES, "batch": batch}
 # -- the stages
 
 
-def seconds_of(runtime: Runtime, operation: BoundOperation, call: Call) -> float | None:
-    """How long a call may take: as long as its operation says, or all do that say nothing, or less where the client
-    does not wait so long. An export is read in parts, each with a limit of its own."""
-    if call.export:
-        return call.deadline_seconds
-    declared, waited = operation.plan.timeout_seconds or runtime.timeout_seconds, call.deadline_seconds
+def seconds_of(operation: BoundOperation, call: Call) -> float | None:
+    """How long a call may take: as long as its operation may, or less where the client does not wait so long. An export
+    is read in parts, each with a limit of its own."""
+    declared, waited = None if call.export else operation.seconds, call.deadline_seconds
     return declared if waited is None else waited if declared is None else min(declared, waited)
 
 

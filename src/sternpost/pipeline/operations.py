@@ -181,7 +181,7 @@ async def insert(run: Execution) -> Answer:
     # What belongs to this row alone (an idempotency claim, outbox rows) travels with it here, to be written by the
     # group.
     document = await run.runtime.storage.insert(
-        resource.name, row, run.statistics, visibility=run.visibility, timeout_seconds=run.deadline.hand_over()
+        resource.name, row, run.statistics, visibility=run.visibility, deadline=run.deadline
     )
     return _row_answer(run, document)
 

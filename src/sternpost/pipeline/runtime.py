@@ -93,6 +93,7 @@ class BoundOperation:
 
     Attributes:
         resource: the one it is about; `NO_ROWS` for a batch.
+        seconds: how long a call may take; None for no limit.
         reads: whether it changes nothing, and so needs no transaction.
         needs_caller: without credentials it is refused, whatever the row.
         facts: what its policy, and that for seeing a row, look at.
@@ -107,6 +108,7 @@ class BoundOperation:
 
     plan: OperationPlan
     resource: ResourcePlan
+    seconds: float | None
     reads: bool
     needs_caller: bool
     facts: frozenset[Path]
@@ -205,6 +207,7 @@ class Runtime:
         return BoundOperation(
             plan=operation,
             resource=self.newest.by_name[resource.name],
+            seconds=operation.timeout_seconds or self.timeout_seconds,
             reads=operation.method == "GET",
             needs_caller=fold(operation.policy, known=False, scopes=frozenset()) == DENIED,
             facts=paths(operation.policy) | seeing | _version(self.newest.by_name[resource.name], operation),
@@ -233,6 +236,7 @@ class Runtime:
         return BoundOperation(
             plan=batch,
             resource=NO_ROWS,
+            seconds=self.timeout_seconds,
             reads=False,
             needs_caller=all(found.needs_caller for found in self.operations.values() if found.in_batches),
             facts=frozenset(),

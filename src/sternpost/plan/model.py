@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import orjson
 
-from sternpost.kinds import KindName
+from sternpost.kinds import READERS, KindName
 from sternpost.plan.policy import ALLOW, PolicyNode
 from sternpost.plan.query import Path
 from sternpost.plan.shapes import AuthoredRow, InputShape, OutputShape, QueryShape, ResourceShape
@@ -115,6 +115,21 @@ class Computed:
 
     relation: str
     factors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NewRow:
+    """What the server puts into a new row where nothing is given.
+
+    Attributes:
+        values: of each field in their order; nothing in the place of those below.
+        key: the field that gets a fresh id.
+        times: the fields that get the present time.
+    """
+
+    values: dict[str, Any]
+    key: str | None
+    times: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +297,19 @@ class ResourcePlan:
     def unique_in_tenant(self, group: tuple[str, ...]) -> tuple[str, ...]:
         """What has to differ where a group is unique: other tenants may have the same values."""
         return group if self.tenant is None or self.tenant in group else (self.tenant, *group)
+
+    @cached_property
+    def new_row(self) -> NewRow:
+        """What the server puts into a new row."""
+        values: dict[str, Any] = {}
+        for field in self.fields:
+            if field.generated in ("deleted", "database", "tenant"):  # the storage fills these in
+                continue
+            read = READERS.get(field.kind)
+            default = field.default if field.default is None or read is None else read(field.default)
+            values[field.name] = 1 if field.generated == "version" else default
+        times = tuple(field.name for field in self.fields if field.generated in ("created", "updated"))
+        return NewRow(values, next((field.name for field in self.fields if field.generated == "id"), None), times)
 
     @cached_property
     def unique_rules(self) -> dict[str, UniqueRule]:

@@ -16,6 +16,10 @@ SHORT_BYTES = 8
 """What a number of usual size, a truth value or a null takes, about."""
 
 
+class TooLarge(Invalid):
+    """The answer would be too large."""
+
+
 class Budget:
     """The rows of relations, and the bytes, that an answer may still have. The steps of a batch share one.
 
@@ -33,19 +37,25 @@ class Budget:
         """What the pending rows may have at most: as long as that is allowed, nothing is counted."""
         self._pending: list[tuple[Sequence[Any], int, Sequence[int] | None]] = []
 
-    def fresh(self) -> Budget:
-        """For another part of a streamed answer, whose rows alone are bounded: it has begun, and must not break off."""
-        return Budget(self.rows_max, UNBOUNDED)
+    @property
+    def bytes_left(self) -> int:
+        """About how many bytes may still be read; what was read and not counted yet is not taken off."""
+        return self._bytes_left
+
+    def fresh(self, *, bounded: bool) -> Budget:
+        """For another part of a streamed answer; one that cannot be made smaller is not bounded in bytes, because the
+        answer has begun, and must not break off."""
+        return Budget(self.rows_max, self.bytes_max if bounded else UNBOUNDED)
 
     def take_rows(self, rows: int, relation: str) -> None:
-        """Raises `Invalid` where the relations hold too many rows."""
+        """Raises `TooLarge` where the relations hold too many rows."""
         self.rows_left -= rows
         if self.rows_left < 0:
             message = (
                 f"The answer would hold more than {self.rows_max} rows at {relation!r}: include less, or ask for "
                 "smaller pages"
             )
-            raise Invalid("Invalid parameters", details=[Detail("include", "answer_too_large", message)])
+            raise TooLarge("Invalid parameters", details=[Detail("include", "answer_too_large", message)])
 
     def take_bytes(
         self, rows: Sequence[Any], row_bytes_max: float, names_bytes: int, weights: Sequence[int] | None = None
@@ -58,7 +68,7 @@ class Budget:
             weights: how often each occurs; once each where none are given.
 
         Raises:
-            Invalid: the answer would be too large.
+            TooLarge: the answer would be.
         """
         self._possible += row_bytes_max * (len(rows) if weights is None else sum(weights))
         self._pending.append((rows, names_bytes, weights))
@@ -74,7 +84,7 @@ class Budget:
                 f"The answer would have more than {self.bytes_max} bytes: ask for smaller pages, for fewer fields, "
                 "or include less"
             )
-            raise Invalid("Invalid parameters", details=[Detail("", "answer_too_large", message)])
+            raise TooLarge("Invalid parameters", details=[Detail("", "answer_too_large", message)])
 
 
 def _size(row: Any) -> int:

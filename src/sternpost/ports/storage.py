@@ -297,7 +297,7 @@ class Storage(Protocol):
         values: Values,
         statistics: Statistics,
         visibility: Visibility = NO_TENANT,
-        timeout_seconds: float | None = None,
+        deadline: Deadline | None = None,
     ) -> Awaitable[Document]:
         """Adds one row in a transaction of its own, and gives it back; it may share that transaction with others like
         it.

@@ -13,6 +13,7 @@ import stat
 import sys
 import traceback
 from collections.abc import Callable, Mapping, MutableMapping
+from datetime import UTC, datetime
 from typing import Any, BinaryIO
 
 import orjson
@@ -64,7 +65,7 @@ class Log:
         self.least = LEVELS[level]
         self.sensitive = sensitive
         self.write = write or Output(sys.stdout.buffer).write
-        self._second: int | None = None
+        self._second = datetime.min.replace(tzinfo=UTC)
         self._second_text = ""
 
     def request(self, observation: Observation) -> None:
@@ -74,18 +75,27 @@ class Log:
         if LEVELS[level] < self.least:
             return
         path = _redacted(observation.path)
-        line = self._first_keys(level, _request_message(observation, path), observation)
-        line["requestId"] = observation.request_id
-        line["method"] = observation.method
-        line["path"] = path
-        line["status"] = status
-        line["operation"] = observation.operation
-        line["statements"] = observation.statements
+        line: dict[str, Any] = {  # written out, because it is written for each request
+            "timestamp": self._instant(),
+            "level": level,
+            "message": _request_message(observation, path),
+            "service": self.service,
+            "traceId": observation.trace_id,
+            "spanId": observation.span_id,
+            "userId": observation.user_id,
+            "duration": self._duration(observation),
+            "requestId": observation.request_id,
+            "method": observation.method,
+            "path": path,
+            "status": status,
+            "operation": observation.operation,
+            "statements": observation.statements,
+        }
         if observation.api_version:
             line["apiVersion"] = observation.api_version
         if observation.error_code:
             line["errorCode"] = observation.error_code
-        self._write(line)
+        self.write(visible_json(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)))
 
     def error(self, observation: Observation, error: BaseException) -> None:
         """The line of an error: what the client was told, and the details that only the log has."""
@@ -177,15 +187,20 @@ class Log:
             line["traceId"] = observation.trace_id
             line["spanId"] = observation.span_id
             line["userId"] = observation.user_id
-            line["duration"] = round((self.clock.monotonic() - observation.started) * 1000, 3)
+            line["duration"] = self._duration(observation)
         return line
+
+    def _duration(self, observation: Observation) -> float:
+        """How long a request has taken so far, in milliseconds."""
+        return round((self.clock.monotonic() - observation.started) * 1000, 3)
 
     def _instant(self) -> str:
         """The present instant, in milliseconds. The text of the second is cached: formatting it is costly."""
         now = self.clock.now()
-        second = int(now.timestamp())
-        if second != self._second:
-            self._second, self._second_text = second, now.isoformat(timespec="seconds")[:19]
+        since = now - self._second
+        if since.days or since.seconds:  # another second; negative times have negative days
+            self._second = now.replace(microsecond=0)
+            self._second_text = self._second.isoformat(timespec="seconds")[:19]
         return f"{self._second_text}.{now.microsecond // 1000:03d}Z"
 
     def _write(self, line: dict[str, Any]) -> None:

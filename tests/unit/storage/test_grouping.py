@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from sternpost.deadline import Alarms, Deadline
 from sternpost.errors import Timeout
 from sternpost.storage.sql.grouping import Grouping
 
@@ -127,13 +128,22 @@ async def test_a_time_limit_ends_what_waits_and_not_what_is_under_way() -> None:
         return await database.run(key, take)
 
     grouping: Grouping[str, int, int] = Grouping(run, in_flight_max=1)
-    patient, hasty = (asyncio.create_task(grouping.join_within(limit, "a", 1)) for limit in (None, 0.001))
+    alarms = Alarms()
+
+    def asked(seconds: float | None, key: str, part: int) -> asyncio.Task[int]:
+        async def ask() -> int:
+            with Deadline(seconds, alarms) as deadline:
+                return await grouping.join_within(deadline, key, part)
+
+        return asyncio.create_task(ask())
+
+    patient, hasty = asked(None, "a", 1), asked(0.001, "a", 1)
     await database.turn()
-    late = asyncio.create_task(grouping.join_within(0.001, "a", 3))
+    late = asked(0.001, "a", 3)
     for given_up in (hasty, late):
         with pytest.raises(Timeout):
             await given_up
-    under_way = asyncio.create_task(grouping.join_within(0.1, "b", 4))
+    under_way = asked(0.1, "b", 4)
     free.set()
     while len(database.groups) < 2:
         await asyncio.sleep(0)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from sternpost.errors import InvalidCredentials, NotAcceptable, UnsupportedMediaType
 from sternpost.protocols.http.messages import Scope
 
 
-@dataclass(slots=True)
 class RequestHeaders:
-    """The request headers that Sternpost reads, found in one pass."""
+    """The request headers that Sternpost reads, found in one pass. What a request has not is set on the class."""
 
     hosts: int = 0
     accept: bytes = b""
@@ -69,11 +67,12 @@ def bearer_token(headers: RequestHeaders) -> str | None:
     if headers.authorization is None:
         return None
     scheme, _, token = headers.authorization.partition(b" ")
-    if headers.authorizations > 1 or scheme.lower() != b"bearer" or not token.strip():
+    token = token.strip()
+    if headers.authorizations > 1 or scheme.lower() != b"bearer" or not token:
         raise InvalidCredentials(
             "The Authorization header is malformed", log={"reason": "not exactly one Bearer token"}
         )
-    return token.strip().decode("latin-1")
+    return token.decode("latin-1")
 
 
 def check_accept(accept: bytes) -> None:

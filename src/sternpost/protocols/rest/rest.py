@@ -80,7 +80,8 @@ class Rest:
         """What is at the address, and the operation that the method means, if any. Raises `NotFound`."""
         match = self.router.match(scope["path"])
         # No name here contains an encoded slash. Decoding it would let a proxy see another path than this server does.
-        if match is None or b"%2f" in (scope.get("raw_path") or b"").lower():
+        raw: bytes = scope.get("raw_path") or b""
+        if match is None or (b"%" in raw and b"%2f" in raw.lower()):
             require_served(self.runtime)
             raise NotFound("There is no resource or operation at this address")
         method: str = scope["method"]

@@ -40,7 +40,7 @@ class Router:
     def __init__(self, runtime: Runtime) -> None:
         self.base = runtime.plan.base_path + "/"
         self._collections: dict[str, dict[str, Endpoint]] = {}
-        self._collection_actions: dict[tuple[str, str], dict[str, Endpoint]] = {}
+        self._collection_actions: dict[str, dict[str, dict[str, Endpoint]]] = {}
         self._items: dict[str, dict[str, Endpoint]] = {}
         self._below_items: dict[tuple[str, str], dict[str, Endpoint]] = {}
         for resource in runtime.plan.resources:
@@ -63,11 +63,12 @@ class Router:
             methods = self._collections.get(parts[0])
             return Match(methods) if methods else None
         if len(parts) == 2:
-            methods = self._collection_actions.get((parts[0], parts[1]))
-            if methods:
-                return Match(methods)
-            methods = self._items.get(parts[0])
-            return Match(methods, parts[1]) if methods else None
+            name, last = parts
+            actions = self._collection_actions.get(name)
+            if actions is not None and last in actions:
+                return Match(actions[last])
+            methods = self._items.get(name)
+            return Match(methods, last) if methods else None
         if len(parts) == 3:
             methods = self._below_items.get((parts[0], parts[2]))
             return Match(methods, parts[1]) if methods else None
@@ -82,7 +83,8 @@ class Router:
         elif operation.on_item:
             self._items.setdefault(parts[0], {})[operation.method] = endpoint
         else:
-            self._collection_actions.setdefault((parts[0], parts[1]), {})[operation.method] = endpoint
+            actions = self._collection_actions.setdefault(parts[0], {})
+            actions.setdefault(parts[1], {})[operation.method] = endpoint
 
 
 def _body_types(operation: OperationPlan) -> frozenset[bytes]:

@@ -473,7 +473,7 @@ class PostgresqlStorage(_Connected):
         values: Values,
         statistics: Statistics,
         visibility: Visibility = NO_TENANT,
-        timeout_seconds: float | None = None,
+        deadline: Deadline | None = None,
     ) -> Awaitable[Document]:
         statistics.statements += 1
         plan = self.statements.plan
@@ -481,8 +481,8 @@ class PostgresqlStorage(_Connected):
         if (
             self.statements.plan.external
         ):  # the database makes the keys, so rows of one statement could not be told apart
-            return self._insert_one(resource, values)
-        return self._inserts.insert(resource, values, timeout_seconds)
+            return self._insert_one(resource, values, None if deadline is None else deadline.hand_over())
+        return self._inserts.insert(resource, values, deadline)
 
     async def _insert_one(self, resource: str, values: Values, until: float | None = None) -> Document:
         single = _Single(self, until)

@@ -139,6 +139,9 @@ class PostgresqlDialect:
     def starts_with(self, column: Column[Any], value: BindParameter[Any]) -> ColumnElement[bool]:
         return func.starts_with(column, value)
 
+    def byte_length(self, column: ColumnElement[Any]) -> ColumnElement[int]:
+        return func.octet_length(cast(column, ColumnType("TEXT")))
+
     def literal(self, value: Any) -> str:
         if isinstance(value, bool):
             return str(value).upper()

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from sternpost.deadline import Deadline
 from sternpost.errors import OutcomeUnknown, Timeout, Unavailable
 from sternpost.plan.model import ResourcePlan
 from sternpost.ports.storage import Document, Values
@@ -98,22 +99,22 @@ class GroupedInserts:
         self._statements = statements
         self._write = write
         self._insert_one = insert_one
-        self.grouping: Grouping[_Kind, tuple[Values, float | None], Document] = Grouping(self._run)
+        self.grouping: Grouping[_Kind, tuple[Values, Deadline | None], Document] = Grouping(self._run)
 
-    def insert(self, resource: str, values: Values, timeout_seconds: float | None = None) -> Awaitable[Document]:
+    def insert(self, resource: str, values: Values, deadline: Deadline | None = None) -> Awaitable[Document]:
         """Adds a row and gives it back. Raises `Timeout` where it is not written by then, and never will be."""
-        until = None if timeout_seconds is None else asyncio.get_running_loop().time() + timeout_seconds
-        kind = (resource, tuple(sorted(values)), timeout_seconds)
-        return self.grouping.join_within(timeout_seconds, kind, (values, until))
+        kind = (resource, tuple(values), None if deadline is None else deadline.seconds)
+        return self.grouping.join_within(deadline, kind, (values, deadline))
 
     async def _run(
-        self, kind: _Kind, take: Callable[[], list[tuple[Values, float | None]]]
+        self, kind: _Kind, take: Callable[[], list[tuple[Values, Deadline | None]]]
     ) -> Sequence[Document | Exception]:
-        (resource, names, _), taken = kind, take()
+        (resource, names, seconds), taken = kind, take()
         if not taken:
             return []
         rows = [row for row, _ in taken]
-        until = taken[0][1]  # that of the others is the same, or later
+        first = taken[0][1]  # the time of the others is the same, or later
+        until = None if first is None or seconds is None else first.at
         if len(rows) == 1:
             return [await self._insert_one(resource, rows[0], until)]
         plan = self._statements.plan.by_name[resource]

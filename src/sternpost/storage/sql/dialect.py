@@ -154,6 +154,10 @@ class Dialect(Protocol):
         """The text starts with another one; upper and lower case differ."""
         ...
 
+    def byte_length(self, column: ColumnElement[Any]) -> ColumnElement[int]:
+        """How many bytes a text, or what is sent as one, has."""
+        ...
+
     def literal(self, value: Any) -> str:
         """A value that `encode` gave, as SQL."""
         ...

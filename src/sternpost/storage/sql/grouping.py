@@ -10,8 +10,7 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from copy import copy
 from typing import Any, Generic, TypeVar
 
-from sternpost.deadline import Alarms
-from sternpost.errors import Timeout
+from sternpost.deadline import Deadline
 
 SIZE_MAX = 256
 IN_FLIGHT_MAX = 2
@@ -22,14 +21,20 @@ Result = TypeVar("Result")
 
 
 class _Asked(Generic[Part, Result]):
-    """A part, the future of its result, and whether it is being carried out."""
+    """A part, the future of its result, its time limit, and whether it is being carried out."""
 
-    __slots__ = ("future", "part", "taken")
+    __slots__ = ("deadline", "future", "part", "taken")
 
-    def __init__(self, part: Part, future: asyncio.Future[Result]) -> None:
+    def __init__(self, part: Part, future: asyncio.Future[Result], deadline: Deadline | None) -> None:
         self.part = part
         self.future = future
+        self.deadline = deadline
         self.taken = False
+
+    def give_up(self) -> None:
+        """The time is up."""
+        if self.deadline is not None and not (self.taken or self.future.done()):
+            self.future.set_exception(self.deadline.timeout())
 
 
 class _Group(Generic[Part, Result]):
@@ -70,7 +75,6 @@ class Grouping(Generic[Key, Part, Result]):
         self._groups: dict[Key, _Group[Part, Result]] = {}
         self._tasks: dict[asyncio.Task[None], list[_Asked[Part, Result]]] = {}
         """What is under way, with who waits for it."""
-        self._alarms = Alarms()
         self._loop: asyncio.AbstractEventLoop | None = None
         """The one loop that this works in. Asking for the running one is a system call each time."""
 
@@ -78,28 +82,23 @@ class Grouping(Generic[Key, Part, Result]):
         """The result of a part; `key` says which parts can go together."""
         return self._ask(key, part).future
 
-    async def join_within(self, timeout_seconds: float | None, key: Key, part: Part) -> Result:
-        """The same for whoever has a time limit.
+    def join_within(self, deadline: Deadline | None, key: Key, part: Part) -> asyncio.Future[Result]:
+        """The same for whoever has a time limit, which is kept here from now on.
 
         A part that is being carried out when the time is up is waited for: nobody is told that it was given up while
         the database keeps it.
 
         Raises:
-            Timeout: it was not being carried out by then, and never is.
+            Timeout: the time is up already. From the future: it was not being carried out by then, and never is.
         """
-        asked = self._ask(key, part)
-        if timeout_seconds is None:
-            return await asked.future
-
-        def give_up() -> None:
-            if not (asked.taken or asked.future.done()):
-                asked.future.set_exception(Timeout(log={"timeoutSeconds": timeout_seconds}))
-
-        alarm = self._alarms.set(timeout_seconds, give_up)
-        try:
-            return await asked.future
-        finally:
-            alarm.cancel()
+        asked = self._ask(key, part, deadline)
+        if deadline is not None:
+            try:
+                deadline.committing(asked.give_up)
+            except BaseException:
+                asked.future.cancel()
+                raise
+        return asked.future
 
     def forsake(self) -> None:
         """Ends what nobody waits for any more. For reads: what is written is not ended by those who go away."""
@@ -107,14 +106,14 @@ class Grouping(Generic[Key, Part, Result]):
             if all(asked.future.done() for asked in parts):
                 task.cancel()
 
-    def _ask(self, key: Key, part: Part) -> _Asked[Part, Result]:
+    def _ask(self, key: Key, part: Part, deadline: Deadline | None = None) -> _Asked[Part, Result]:
         loop = self._loop
         if loop is None:
             loop = self._loop = asyncio.get_running_loop()
         group = self._groups.get(key)
         if group is None:
             group = self._groups[key] = _Group()
-        asked: _Asked[Part, Result] = _Asked(part, loop.create_future())
+        asked: _Asked[Part, Result] = _Asked(part, loop.create_future(), deadline)
         group.waiting.append(asked)
         if not group.scheduled and group.in_flight < self._in_flight_max:
             group.scheduled = True
@@ -124,7 +123,6 @@ class Grouping(Generic[Key, Part, Result]):
     def close(self) -> None:
         """Gives up what is under way. It may be used again, also in another loop."""
         self._loop = None
-        self._alarms.close()
         for task in self._tasks:
             task.cancel()
 

@@ -14,6 +14,7 @@ from sternpost.ids import decode
 from sternpost.plan.model import FieldPlan, RelationPlan, ResourcePlan
 from sternpost.plan.query import Aggregate, Measure, Nested, Path, Select
 from sternpost.plan.values import from_plan
+from sternpost.ports.budget import UNBOUNDED, Budget, TooLarge
 from sternpost.ports.storage import (
     NO_ARGUMENTS,
     NO_TENANT,
@@ -32,13 +33,16 @@ from sternpost.ports.storage import (
 from sternpost.storage.sql.codecs import Decoder
 from sternpost.storage.sql.failures import SCHEMA_MISSING, ConstraintFailed, unnamed_error
 from sternpost.storage.sql.raw import bound as bound_names
-from sternpost.storage.sql.reads import KEY, KEYS, POSITION, ROWS, PointStatement
+from sternpost.storage.sql.reads import BYTES, KEY, KEYS, POSITION, ROWS, PointStatement
 from sternpost.storage.sql.statement import NO_VALUES, SUBJECT, TENANT, Statement
 from sternpost.storage.sql.statements import Statements
 from sternpost.storage.sql.tenants import of_tenant
 
 MANY = 2**31 - 1
 """Rows of a statement without a limit."""
+
+PART_ROWS_MIN = 10
+"""How many rows of a streamed answer are fetched at a time at least, however wide they may be."""
 
 
 class Queries(Protocol):
@@ -159,14 +163,31 @@ class SqlReader:
         listing = self.statements.listing(query)
         bound = self.bind(listing.page, self._named(arguments), arguments.slots, subject=arguments.subject)
         self.statistics.statements += 1
-        async with aclosing(snapshot.parts(listing.page.text, bound, PART_ROWS)) as parts:
+        size = _part_rows(listing.decoder.row_bytes_max, arguments.budget)
+        async with aclosing(snapshot.parts(listing.page.text, bound, size)) as parts:
             async for rows in parts:
-                documents = [listing.decoder.document(row) for row in rows]
-                if query.relations:
-                    budget = arguments.budget.fresh() if arguments.budget is not None else None
-                    along = _Along(replace(arguments, budget=budget), set())
-                    await self._attach(query, listing.decoder, rows, documents, along, (1,) * len(rows))
-                yield documents
+                async for documents in self._parts(query, listing.decoder, rows, arguments):
+                    yield documents
+
+    async def _parts(
+        self, query: Select, decoder: Decoder, rows: Sequence[Any], arguments: Arguments
+    ) -> AsyncGenerator[list[Document]]:
+        """The documents of rows with their relations; in halves where they would be too large together."""
+        documents = [decoder.document(row) for row in rows]
+        if query.relations:
+            budget = arguments.budget.fresh(bounded=len(rows) > 1) if arguments.budget is not None else None
+            along = _Along(replace(arguments, budget=budget), set())
+            try:
+                await self._attach(query, decoder, rows, documents, along, (1,) * len(rows))
+            except TooLarge:
+                if len(rows) == 1:
+                    raise
+                middle = len(rows) // 2
+                for half in (rows[:middle], rows[middle:]):
+                    async for part in self._parts(query, decoder, half, arguments):
+                        yield part
+                return
+        yield documents
 
     async def position(self, query: Select, key: str) -> Position | None:
         listing = self.statements.listing(query)
@@ -356,7 +377,11 @@ class SqlReader:
         arguments, query, budget = along.arguments, nested.query, along.arguments.budget
         # one more row for each parent tells that its list was cut, and one more of all that there are too many
         most_rows = MANY if budget is None else budget.rows_left + len(weight_of) + 1
-        named = {KEYS: self.statements.dialect.bind_array(list(weight_of)), ROWS: most_rows}
+        named = {
+            KEYS: self.statements.dialect.bind_array(list(weight_of)),
+            ROWS: most_rows,
+            BYTES: UNBOUNDED if budget is None else budget.bytes_left,
+        }
         rows = await self._fetch(statement, named, arguments.slots, subject=arguments.subject)
         grouped: dict[Any, list[tuple[Any, Document]]] = {}
         for row in rows:
@@ -380,6 +405,13 @@ class SqlReader:
             kept_rows, kept_documents, weights = zip(*kept, strict=True)
             await self._attach(query, decoder, kept_rows, list(kept_documents), along, weights)
         return {key: [document for _, document in found] for key, found in grouped.items()}
+
+
+def _part_rows(row_bytes_max: float, budget: Budget | None) -> int:
+    """How many rows of a streamed answer are fetched at a time: fewer of those that may be wide."""
+    if budget is None:
+        return PART_ROWS
+    return int(max(min(PART_ROWS, budget.bytes_max / row_bytes_max), PART_ROWS_MIN))
 
 
 def plain_key(key: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, and_, cast, func, or_, select, tuple_, union_all
 
+from sternpost.kinds import KINDS
 from sternpost.plan.model import FieldPlan, RelationPlan, ResourcePlan
 from sternpost.plan.query import ALL, Nested, Order, Path, key_place, ordered, total_order
 from sternpost.plan.query import Select as Query
@@ -23,7 +24,12 @@ from sternpost.storage.sql.statement import Assembly, Statement
 KEY = "our.key"
 KEYS = "our.keys"
 ROWS = "our.rows"
+BYTES = "our.bytes"
 POSITION = "position."
+
+WIDE_ROW_BYTES = 4096
+"""Rows of a relation that may be wider than this are bounded in bytes, not in their number alone: an answer may hold
+so many that they could be hundreds of megabytes."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -361,9 +367,11 @@ class Reads(Builder):
             *self.conditions.rows(target, table, query.where, assembly),
         )
         decoder = self.codecs.decoder(target, query.fields, query.facts)
+        wide = decoder.row_bytes_max > WIDE_ROW_BYTES
         if relation.kind == "one":
-            found = select(*chosen).select_from(source).where(*conditions)
-            return assembly.statement(self._bounded(found, assembly)), decoder
+            found = select(*(_numbered(chosen) if wide else chosen)).select_from(source).where(*conditions)
+            found = self._bounded(found, assembly)
+            return assembly.statement(self._narrowed(found, query, target, assembly) if wide else found), decoder
         order = self._nested_order(relation, query, target, table, assembly)
         if nested.most is None and query.limit is None and query.offset is None:
             found = select(*chosen).select_from(source).where(*conditions).order_by(key, *order)
@@ -373,7 +381,33 @@ class Reads(Builder):
         ranked = select(*_numbered(chosen), rank).select_from(source).where(*conditions).subquery("ranked")
         *visible, position = ranked.c
         page = select(*visible).where(*self._ranks(nested, position, assembly))
-        return assembly.statement(self._bounded(page.order_by(visible[-1], position), assembly)), decoder
+        if not wide:
+            return assembly.statement(self._bounded(page.order_by(visible[-1], position), assembly)), decoder
+        page = self._bounded(page.add_columns(position).order_by(visible[-1], position), assembly)
+        return assembly.statement(self._narrowed(page, query, target, assembly, ranked=True)), decoder
+
+    def _narrowed(
+        self, found: Any, query: Query, target: ResourcePlan, assembly: Assembly, *, ranked: bool = False
+    ) -> Any:
+        """The rows up to the first with which they have more bytes than an answer may have: enough to tell that it
+        would be too large.
+
+        Args:
+            ranked: whether the last columns are the parent's key and the place among its rows, which is their order.
+        """
+        rows = found.subquery("bounded")
+        columns = [*rows.c]
+        texts = [
+            func.coalesce(self.dialect.byte_length(column), constant("0"))
+            for column, name in zip(columns, query.fields, strict=False)
+            if (field := target.fields_by_name[name]).kind == "json" or KINDS[field.kind].free_text
+        ]
+        size: Any = sum(texts[1:], start=texts[0])
+        running = func.sum(size).over(order_by=columns[-2:] if ranked else columns[-1:], rows=(None, 0))
+        summed = select(*columns, running.label("running"), size.label("size")).subquery("summed")
+        *visible, running, size = summed.c
+        kept = select(*(visible[:-1] if ranked else visible)).where(running - size <= _whole(assembly.named(BYTES)))
+        return kept.order_by(*visible[-2:]) if ranked else kept
 
     def _bounded(self, found: Any, assembly: Assembly) -> Any:
         """No more rows than an answer may hold, whatever is asked for."""

@@ -104,7 +104,7 @@ class SqlSession(SqlReader):
         bound = self.statements.dialect.bind_rows([[encoded(plan, name, row[name]) for name in names] for row in rows])
         self.statistics.statements += 1
         try:
-            found = await self.connection.fetch(text, bound, short=False)
+            found = await self.connection.fetch(text, bound, short=True)
         except ConstraintFailed as failure:
             raise client_error(failure, plan) from failure
         return [decoder.document(row) for row in found]
@@ -119,7 +119,7 @@ class SqlSession(SqlReader):
         whole = Upsert(plan.name, tuple(sorted(values)), key, upsert.assignments, upsert.returning)
         statement, decoder = self.statements.upsert(whole)
         try:
-            rows = await self._fetch(statement, values, slots)
+            rows = await self._fetch(statement, values, slots, short=True)
         except ConstraintFailed as failure:
             raise client_error(failure, plan) from failure
         if not rows:  # the existing row cannot be seen: it is deleted, or another tenant's

@@ -145,8 +145,8 @@ class Budget:
 
     __slots__ = ("turns",)
 
-    def __init__(self) -> None:
-        self.turns = -1
+    def __init__(self, turns: int = -1) -> None:
+        self.turns = turns
         """How often it may ask; a negative number sets no limit."""
 
     def spent(self) -> bool:

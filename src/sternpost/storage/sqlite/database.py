@@ -44,7 +44,15 @@ from sternpost.storage.sql.tenants import of_tenant
 from sternpost.storage.sqlite.connections import INLINE_TURNS, Connections
 from sternpost.storage.sqlite.dialect import SqliteDialect
 from sternpost.storage.sqlite.failures import guarded, translated
-from sternpost.storage.sqlite.running import PatientReads, Reads, Snapshot, ThreadRead, Writes, records_of
+from sternpost.storage.sqlite.running import (
+    LongStatements,
+    PatientReads,
+    Reads,
+    Snapshot,
+    ThreadRead,
+    Writes,
+    records_of,
+)
 
 VERSION_MIN = (3, 37, 0)
 """The first with STRICT tables."""
@@ -53,11 +61,10 @@ READER_THREADS = 4
 INSERTS_MAX = 64
 """New rows in one transaction."""
 
-LONG_MAX = 1000
 T = TypeVar("T")
 
-_Part = tuple[Values, float | None]
-"""A new row, and the time of the event loop at which its request is to be answered."""
+_Part = tuple[Values, Deadline | None]
+"""A new row, and when its request is to be answered."""
 
 
 class SqliteStorage:
@@ -83,10 +90,10 @@ class SqliteStorage:
         self.dialect = SqliteDialect()
         self.statements: Statements = None  # pyright: ignore[reportAttributeAccessIssue]  (set by open, before any use)
         self.connections: Connections = None  # pyright: ignore[reportAttributeAccessIssue]  (set by open, too)
+        self._reads = Reads(self)
         self._snapshot: dict[tuple[str, tuple[Any, ...]], list[Any]] = {}
         """What equal lists have found in this turn of the event loop: in one state of the file they find the same."""
-        self._long: set[str] = set()
-        """Statements that took too long for the event loop."""
+        self._long = LongStatements()
         self._fits: tuple[int, int] | None = None
         self._readers = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="sqlite-reader")
         self._writer_thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
@@ -100,6 +107,7 @@ class SqliteStorage:
     async def open(self, plan: Plan) -> None:
         self.statements = Statements(plan, self.dialect, self.key_secret)
         self.connections = Connections(self.path, plan, timeout_seconds=self.timeout_seconds)
+        self._reads = PatientReads(self) if plan.external else Reads(self)
         try:
             self.connections.connect()
         except sqlite3.DatabaseError:  # reported by check(), and tried again by each use
@@ -173,8 +181,7 @@ class SqliteStorage:
             return guarded(lambda: connection.execute(text, arguments).fetchall())
 
     def reader(self, statistics: Statistics | None = None, visibility: Visibility = NO_TENANT) -> Reader:
-        reads = PatientReads(self) if self.statements.plan.external else Reads(self)
-        return SqlReader(reads, self.statements, statistics, visibility)
+        return SqlReader(self._reads, self.statements, statistics, visibility)
 
     def insert(
         self,
@@ -182,13 +189,12 @@ class SqliteStorage:
         values: Values,
         statistics: Statistics,
         visibility: Visibility = NO_TENANT,
-        timeout_seconds: float | None = None,
+        deadline: Deadline | None = None,
     ) -> Awaitable[Document]:
         statistics.statements += 1
         plan = self.statements.plan
         values = of_tenant(plan, plan.by_name[resource], values, visibility)
-        until = None if timeout_seconds is None else asyncio.get_running_loop().time() + timeout_seconds
-        return self._inserts.join_within(timeout_seconds, resource, (values, until))
+        return self._inserts.join_within(deadline, resource, (values, deadline))
 
     async def _insert_all(self, resource: str, take: Callable[[], list[_Part]]) -> Sequence[Document | Exception]:
         """Rows of many requests with one commit, which is what a write costs. A row that is refused, or cannot be
@@ -197,9 +203,9 @@ class SqliteStorage:
         with Deadline(None, self._alarms) as deadline:
             # each row names its tenant
             async with self.transaction(Statistics(), visibility=EVERY_TENANT, deadline=deadline) as session:
-                for row, until in take():
-                    if until is not None and deadline.seconds is None:  # that of the others is about the same
-                        deadline.limit(until - asyncio.get_running_loop().time())
+                for row, limit in take():
+                    if deadline.seconds is None and limit is not None and limit.seconds is not None:
+                        deadline.limit(limit.at - self._alarms.loop.time())  # that of the others is about the same
                     try:
                         results.append(await session.insert(resource, row))
                     except (Unavailable, Timeout, OutcomeUnknown):  # which is about the file, and so about all of them
@@ -220,15 +226,13 @@ class SqliteStorage:
         if limit is None and deadline is not None:
             limit = deadline.seconds
         async with self._begin(deadline) as connection:
-            if limit is not None:
-                _end_after(connection, limit)
+            end = None if limit is None else time.monotonic() + limit
             try:
-                writes = Writes(connection)
+                writes = Writes(connection, end, self._long, self._writer_thread)
                 yield SqlSession(writes, self.statements, statistics, visibility)
                 writes.sign()
             finally:
-                if limit is not None:
-                    connection.set_progress_handler(None, 0)
+                connection.set_progress_handler(None, 0)
 
     async def export(
         self, query: Select, arguments: Arguments, statistics: Statistics, visibility: Visibility = NO_TENANT
@@ -377,8 +381,6 @@ class SqliteStorage:
                 raise translated(error) from error
         except sqlite3.Error as error:
             raise translated(error) from error
-        if len(self._long) >= LONG_MAX:
-            self._long.clear()
         self._long.add(text)
         return await self.read_in_thread(text, arguments)
 
@@ -449,12 +451,6 @@ def _commit_patiently(connection: sqlite3.Connection, seconds: float) -> None:
         connection.commit()
     finally:
         connection.execute("PRAGMA busy_timeout = 0")
-
-
-def _end_after(connection: sqlite3.Connection, seconds: float) -> None:
-    """Ends a statement that exceeds the time limit. It blocks the event loop, so timers of the loop cannot."""
-    end = time.monotonic() + seconds
-    connection.set_progress_handler(lambda: time.monotonic() > end, 10_000)
 
 
 _HAS_SCHEMA = f"SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '{SCHEMA_TABLE}'"

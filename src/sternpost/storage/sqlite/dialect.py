@@ -11,6 +11,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import BindParameter, Column, ColumnElement, Table, func, literal_column, select
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.sql.expression import cast
 
 from sternpost.plan.model import FieldPlan, Kind
 from sternpost.storage.sql.dialect import Codec, ColumnType, Dialect, quoted
@@ -142,6 +143,9 @@ class SqliteDialect:
 
     def starts_with(self, column: Column[Any], value: BindParameter[Any]) -> ColumnElement[bool]:
         return func.substr(column, literal_column("1"), func.length(value)) == value
+
+    def byte_length(self, column: ColumnElement[Any]) -> ColumnElement[int]:
+        return func.length(cast(column, ColumnType("BLOB")))
 
     def literal(self, value: Any) -> str:
         return repr(value) if isinstance(value, int | float) else quoted(str(value))

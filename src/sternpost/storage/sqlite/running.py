@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import astuple
@@ -13,13 +14,16 @@ from sternpost.errors import Timeout
 from sternpost.plan.audit import AUDIT_TABLE
 from sternpost.ports.storage import Origin
 from sternpost.storage.sql.reads import PointStatement
-from sternpost.storage.sqlite.connections import Connections
+from sternpost.storage.sqlite.connections import INLINE_STEPS, INLINE_TURNS, Budget, Connections
 from sternpost.storage.sqlite.failures import FileLocked, guarded, translated
 
 _NEWEST_ENTRY = f"SELECT coalesce(max(id), 0) FROM {AUDIT_TABLE}"
 _SIGN_ENTRIES = f"UPDATE {AUDIT_TABLE} SET actor = ?, operation = ?, request_id = ? WHERE id > ?"
 
 T = TypeVar("T")
+
+LONG_MAX = 1000
+"""How many statements are remembered to take long."""
 
 STEPS_BETWEEN_LOOKS = 10_000
 """Steps of SQLite's machine, some tenths of a millisecond, between two looks whether a read is still waited for."""
@@ -81,11 +85,39 @@ class PatientReads(Reads):
         return rows[0] if rows else None
 
 
-class Writes:
-    """Statements of one transaction."""
+class LongStatements:
+    """Texts of statements that took too long for the event loop."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self) -> None:
+        self._texts: set[str] = set()
+
+    def __contains__(self, text: str) -> bool:
+        return text in self._texts
+
+    def add(self, text: str) -> None:
+        """Another one; of very many all are forgotten."""
+        if len(self._texts) >= LONG_MAX:
+            self._texts.clear()
+        self._texts.add(text)
+
+
+class Writes:
+    """Statements of one transaction.
+
+    Args:
+        end: by the monotonic clock, when a statement that still runs is ended.
+        long: lists that go to the thread at once.
+        thread: where a list is read that takes long, and whatever the author wrote.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, end: float | None, long: LongStatements, thread: ThreadPoolExecutor
+    ) -> None:
         self.connection = connection
+        self._end = end
+        self._long = long
+        self._thread = thread
+        self.keep_time()
         self._origin: Origin | None = None
         self._signed = 0
         """The newest entry of the audit trail that has its actor, or existed before the transaction."""
@@ -101,18 +133,56 @@ class Writes:
             values = (*astuple(self._origin), self._signed)
             guarded(lambda: self.connection.execute(_SIGN_ENTRIES, values))
 
+    def keep_time(self) -> None:
+        """Ends a statement that exceeds the time limit. It may block the event loop, so timers of the loop cannot."""
+        end = self._end
+        if end is None:
+            self.connection.set_progress_handler(None, 0)
+        else:
+            self.connection.set_progress_handler(lambda: time.monotonic() > end, STEPS_BETWEEN_LOOKS)
+
     async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
+        if not short:
+            return await self._list(text, arguments)
         try:  # written out: each new row comes through here
             return self.connection.execute(text, arguments).fetchall()
         except sqlite3.Error as error:
             raise translated(error) from error
+
+    async def _list(self, text: str, arguments: tuple[Any, ...]) -> Sequence[Any]:
+        """A read of unknown length: in the event loop while it is short, else once more in the thread."""
+        if text not in self._long:
+            budget = Budget(INLINE_TURNS)
+            self.connection.set_progress_handler(budget.spent, INLINE_STEPS)
+            try:
+                return self.connection.execute(text, arguments).fetchall()
+            except sqlite3.Error as error:
+                if str(error) != "interrupted":
+                    raise translated(error) from error
+            finally:
+                self.keep_time()
+            self._long.add(text)
+        return await self._in_thread(lambda: self.connection.execute(text, arguments).fetchall())
 
     async def fetch_one(self, statement: PointStatement, named: dict[str, Any]) -> Any:
         rows = await self.fetch(statement.one.text, statement.one.bind(named), short=True)
         return rows[0] if rows else None
 
     async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
-        return guarded(lambda: records_of(self.connection.execute(text, arguments)))
+        return await self._in_thread(lambda: records_of(self.connection.execute(text, arguments)))
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        """Does something with the connection in the thread. It has ended there before anything else is done with it."""
+        ended = asyncio.wrap_future(self._thread.submit(guarded, work))
+        try:
+            return await asyncio.shield(ended)
+        except asyncio.CancelledError:
+            while not ended.done():  # an interruption that comes before the statement has begun is lost
+                self.connection.interrupt()
+                await asyncio.wait([ended], timeout=INTERRUPT_SECONDS)
+            if not ended.cancelled():
+                ended.exception()
+            raise
 
     async def execute(self, text: str, arguments: tuple[Any, ...]) -> int:
         return guarded(lambda: self.connection.execute(text, arguments).rowcount)
