@@ -11,6 +11,7 @@ import re
 import secrets
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 
 if sys.version_info >= (3, 14):
     from uuid import uuid7
@@ -18,7 +19,6 @@ else:
     from uuid_utils import uuid7
 
 HEX_PATTERN = "[0-9a-f]{32}"
-_is_hex = re.compile(HEX_PATTERN).fullmatch
 
 NewId = Callable[[], str]
 """Makes the 32 digits of a new id; injected, so that a test can replay a run."""
@@ -37,10 +37,12 @@ def encode(prefix: str, hex_digits: str) -> str:
 def decode(prefix: str, text: str) -> str | None:
     """The 32 digits in `text`, or None where it is not an id with this prefix. Upper case is refused: one id,
     one text."""
-    start = len(prefix) + 1
-    if len(text) != start + 32 or not text.startswith(prefix) or text[start - 1] != "_" or not _is_hex(text, start):
-        return None
-    return text[start:]
+    return text[len(prefix) + 1 :] if _is_id(prefix)(text) else None
+
+
+@lru_cache(maxsize=1000)
+def _is_id(prefix: str) -> Callable[[str], object]:
+    return re.compile(f"{re.escape(prefix)}_{HEX_PATTERN}").fullmatch
 
 
 def pattern(prefix: str) -> str:
@@ -52,6 +54,6 @@ _random_bits = random.Random(secrets.randbits(256)).getrandbits  # noqa: S311
 
 
 def random_hex(digits: int) -> str:
-    """Random hexadecimal digits for what is a name and no secret: requests, traces. A system call for each would cost
-    more."""
-    return f"{_random_bits(digits * 4):0{digits}x}"
+    """An even number of random hexadecimal digits for what is a name and no secret: requests, traces. A system call for
+    each would cost more."""
+    return _random_bits(digits * 4).to_bytes(digits // 2, "big").hex()

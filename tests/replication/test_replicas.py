@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
@@ -25,6 +26,7 @@ from sternpost.testing.storage import LABELS, StorageSuite, paged, shelf, storag
 from tests.conftest import SECRET, LogLines
 from tests.replication.conftest import Pair
 from tests.support.postgres import PrivateServer
+from tests.support.proxy import Proxy
 
 
 class Watched(PostgresqlStorage):
@@ -334,3 +336,28 @@ def _backends(pid: int) -> list[int]:
 
 def _gone(server: PrivateServer) -> None:
     server.process = None
+
+
+async def test_reads_go_round_a_replica_that_falls_silent(pair: Pair) -> None:
+    """Nothing answers on its connections, and nothing says that they have ended."""
+    async with Proxy(pair.replica_url) as proxy:
+        storage = Watched(pair.url, replica_urls=[proxy.url], timeout_seconds=2)
+        await storage.open(storage_plan())
+        await storage.create_schema()
+        await until(lambda: in_use(storage))
+        key = await add(storage, "here")
+        assert await seen(storage, key) == "here"
+        assert storage.on_replica > 0
+        proxy.silent = True
+        assert proxy.silence() > 0
+        begin, before = time.monotonic(), storage.on_primary
+        assert await asyncio.gather(*(seen(storage, key) for _ in range(20))) == ["here"] * 20
+        assert storage.on_primary > before
+        assert time.monotonic() - begin < 2 * replicas.ANSWER_SECONDS + 1
+        assert "unavailable" in await reason(storage)
+        proxy.silent = False
+        await until(lambda: in_use(storage), 5)
+        before = storage.on_replica
+        assert await seen(storage, key) == "here"
+        assert storage.on_replica > before
+        await storage.close()

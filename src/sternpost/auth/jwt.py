@@ -88,7 +88,7 @@ class JwtAuthenticator:
         if self.keys is not None:
             self.keys.refresh_if_old()
             self._forget_if_keys_changed(self.keys)
-        digest = hashlib.sha256(token.encode("latin-1", "replace")).digest()
+        digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
         found = self._verified.get(digest)
         if found is not None:
             principal, expires = found

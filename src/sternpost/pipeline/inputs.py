@@ -78,14 +78,16 @@ class Input:
             Forbidden: the caller may not set a member that was sent.
         """
         try:
+            validator = self.model.__pydantic_validator__  # `model_validate_json` looks at its options once more
             is_data = isinstance(body, dict)
-            parsed = self.model.model_validate(body) if is_data else self.model.model_validate_json(body or b"")
+            parsed: BaseModel = validator.validate_python(body) if is_data else validator.validate_json(body or b"")
         except ValidationError as error:
             raise Invalid(details=self._details(error)) from None
         names = parsed.model_fields_set if self.shape.partial else type(parsed).model_fields
         if self.filled_in:
             names = [name for name in names if name in parsed.model_fields_set or name not in self.filled_in]
-        values = {name: _plain(getattr(parsed, name)) for name in names}
+        held = parsed.__dict__
+        values = {name: held[name] if type(held[name]) is str else _plain(held[name]) for name in names}
         withheld = NOTHING if self.guards is None else self.guards.check(parsed, values, scopes)
         return values if self.upgrade is None else self.upgrade(values), withheld
 

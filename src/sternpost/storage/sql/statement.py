@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import BindParameter, FromClause, bindparam
@@ -29,13 +29,22 @@ class Statement:
     text: str
     parameters: tuple[tuple[int | str, Codec], ...]
     subjects: tuple[str, ...] = ()
+    _coded: tuple[tuple[int, Callable[[Any], Any]], ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        coded = ((at, encode) for at, (_, encode) in enumerate(self.parameters) if encode is not None)
+        object.__setattr__(self, "_coded", tuple(coded))
 
     def bind(self, named: Mapping[str, Any], slots: Sequence[Any] = ()) -> tuple[Any, ...]:
         """The values as the driver binds them."""
-        bound: list[Any] = []
-        for source, encode in self.parameters:
-            value = slots[source] if type(source) is int else named[source]  # pyright: ignore[reportArgumentType]
-            bound.append(value if encode is None or value is None else encode(value))
+        bound: list[Any] = [
+            slots[source] if type(source) is int else named[source]  # pyright: ignore[reportArgumentType]
+            for source, _ in self.parameters
+        ]
+        for at, encode in self._coded:
+            value = bound[at]
+            if value is not None:
+                bound[at] = encode(value)
         return tuple(bound)
 
 
