@@ -15,7 +15,7 @@ demo: .venv/.demo-installed
 
 ## test: sets up what the tests need and runs all of them but the slow proofs (WORKERS, ARGS="…" for pytest)
 test: .venv/.installed
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow" $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow" $(ARGS)
 
 ## test-slow: the proofs of many rounds: faults, many schedules, migrations at random
 test-slow: .venv/.installed

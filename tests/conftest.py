@@ -52,6 +52,10 @@ def not_run(suite: str, reason: str) -> None:
     pytest.skip(f"{suite}: {reason}")
 
 
+WAITING = ("process", "replication")
+"""Folders whose tests wait more than they compute."""
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     if _not_run:
         terminalreporter.section("NOT TESTED")
@@ -64,6 +68,21 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         session.config.workeroutput["not_run"] = _not_run
     elif _not_run and os.environ.get("CI") == "true" and exitstatus == 0:
         session.exitstatus = 1
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spreads the files that mostly wait, for processes and servers, among those that compute: so that two of a kind
+    seldom run at the same time. A file with many tests comes before one with few."""
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    ordered = sorted(files, key=lambda file: -len(files[file]))
+    waiting = [file for file in ordered if file.parent.name in WAITING]
+    others = [file for file in ordered if file.parent.name not in WAITING]
+    every = len(others) // max(len(waiting), 1)
+    for number, file in enumerate(waiting):
+        others.insert(number * (every + 1), file)
+    items[:] = [item for file in others for item in files[file]]
 
 
 @pytest.hookimpl(optionalhook=True)

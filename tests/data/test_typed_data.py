@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from shop.app import app
 from sternpost.derive.typed_data import problem_of, typed_data
 from tests.data.library import app as library
 from tests.docs.pages import ROOT
+from tests.support import forks
 
 COMMITTED = ROOT / "examples" / "shop" / "shop" / "data.py"
 
@@ -140,13 +142,7 @@ def test_the_module_for_every_kind_of_field_can_be_imported(tmp_path: Path) -> N
 
 
 def cli(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "sternpost", "contract", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return forks.run(["contract", *arguments], folder, os.environ)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ import pytest
 from sternpost.auth.jwt import make_token
 from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
 from tests.existing.support import KEY, Original, sha256
+from tests.support import forks
 from tests.support.server import SECRET, Process, environment, running, send
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "inferred"
@@ -28,14 +29,7 @@ LISTED_MAX = 1000
 
 
 def infer(url: str, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "sternpost", "contract", "infer", url, *options],
-        env={**environment(), "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return forks.run(["contract", "infer", url, *options], Path.cwd(), {**environment(), "COLUMNS": "200"})
 
 
 def inferred(url: str, folder: Path, *options: str) -> ModuleType:

@@ -32,6 +32,7 @@ from sternpost.ports.migrator import Migrator
 from sternpost.storage.postgresql.migrator import PostgresqlMigrator
 from sternpost.storage.sql.schema import Schema
 from sternpost.testing import Client
+from tests.support import forks
 from tests.support.contracts import contract_text, plan_of
 from tests.support.rounds import drawing, rounds
 from tests.support.server import ROOT, environment
@@ -445,15 +446,8 @@ def test_status_says_where_no_migration_leads_to_the_schema(
         "INSERT INTO sternpost_schema VALUES ('that of another contract', 'now')",
     )
     for command in ("status", "apply"):
-        ended = subprocess.run(
-            [sys.executable, "-m", "sternpost", "migrate", command, "shop.app:app"],
-            check=False,
-            cwd=tmp_path,
-            env=environment(STERNPOST_DATABASE_URL=database_url),
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+        env = environment(STERNPOST_DATABASE_URL=database_url)
+        ended = forks.run(["migrate", command, "shop.app:app"], tmp_path, env)
         assert (ended.returncode, ended.stdout) == (2, "")
         assert "a schema that no migration leads to" in ended.stderr
 

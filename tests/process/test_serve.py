@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from tests.support import forks
 from tests.support.rounds import rounds
 from tests.support.server import ROOT, catches, environment, running, send, serving, wait_until
 
@@ -274,12 +275,4 @@ def _token(subject: str, *scopes: str) -> str:
 
 
 def _sternpost(*arguments: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "sternpost", *arguments],
-        cwd=cwd,
-        env=environment(**env),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    return forks.run(arguments, cwd, environment(**env))

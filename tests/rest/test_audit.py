@@ -45,6 +45,7 @@ from sternpost import (
 from sternpost.ports.audit import AuditEntry, AuditQuery
 from sternpost.testing import Client
 from tests.conftest import LogLines
+from tests.support.forks import run
 from tests.support.rounds import for_drawn, rounds
 
 V1 = "/api/v1"
@@ -519,6 +520,9 @@ def test_the_command(tmp_path: Path, database_url: str) -> None:
     )
     environment = {**os.environ, "STERNPOST_DATABASE_URL": database_url, "NO_COLOR": "1", "COLUMNS": "200"}
 
+    def sternpost(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return run(arguments, tmp_path, environment)
+
     def python(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, *arguments],
@@ -531,13 +535,13 @@ def test_the_command(tmp_path: Path, database_url: str) -> None:
         )
 
     def show(*arguments: str) -> str:
-        done = python("-m", "sternpost", "audit", "show", "--app", "notes:app", *arguments)
+        done = sternpost("audit", "show", "--app", "notes:app", *arguments)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    created = python("-m", "sternpost", "migrate", "plan", "notes:app", "-m", "start")
+    created = sternpost("migrate", "plan", "notes:app", "-m", "start")
     assert created.returncode == 0, created.stdout + created.stderr
-    applied = python("-m", "sternpost", "migrate", "apply", "notes:app")
+    applied = sternpost("migrate", "apply", "notes:app")
     assert applied.returncode == 0, applied.stdout + applied.stderr
     assert "No recorded change matches" in show()
     filled = python("fill.py")
@@ -562,7 +566,7 @@ def test_the_command(tmp_path: Path, database_url: str) -> None:
     assert [json.loads(line)["id"] for line in show("--json", *narrow).splitlines()] == [lines[0]["id"]]
     assert "No recorded change matches" in show("--until", "2026-01-01")
     for wrong, why in ((["--since", "yesterday"], "is not a time"), (["--resource", "Other"], "is not audited")):
-        refused = python("-m", "sternpost", "audit", "show", "--app", "notes:app", *wrong)
+        refused = sternpost("audit", "show", "--app", "notes:app", *wrong)
         assert refused.returncode != 0
         assert why in refused.stdout + refused.stderr
 

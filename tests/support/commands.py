@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.support.forks import run
+
 
 class Shell:
     """Runs commands in a folder with a contract, as another program would."""
@@ -17,15 +19,7 @@ class Shell:
         self.environment = {**os.environ, "STERNPOST_DATABASE_URL": database_url, "NO_COLOR": "1"}
 
     def __call__(self, *arguments: str, columns: int = 200) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "sternpost", *arguments],
-            cwd=self.folder,
-            env={**self.environment, "COLUMNS": str(columns)},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        return run(arguments, self.folder, {**self.environment, "COLUMNS": str(columns)})
 
     def refusal(self, *arguments: str) -> str:
         done = self(*arguments)

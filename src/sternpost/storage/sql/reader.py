@@ -411,7 +411,7 @@ def _part_rows(row_bytes_max: float, budget: Budget | None) -> int:
     """How many rows of a streamed answer are fetched at a time: fewer of those that may be wide."""
     if budget is None:
         return PART_ROWS
-    return int(max(min(PART_ROWS, budget.bytes_max / row_bytes_max), PART_ROWS_MIN))
+    return int(max(min(PART_ROWS, budget.bytes_max / max(row_bytes_max, 1)), PART_ROWS_MIN))
 
 
 def plain_key(key: Any) -> Any:
