@@ -17,6 +17,7 @@ SCOPES = ("s:a", "s:b", "s:c", "s:d")
 CONTRACTS = 12
 CALLS = 60
 DEPTH = 3
+PATHS_MAX = 8
 
 _HEAD = """from __future__ import annotations
 from sternpost import Browse, Contract, Create, Many, One, Owned, Read, Resource, field, many, one, public, scope
@@ -52,16 +53,16 @@ def some_contract(rng: random.Random) -> dict[str, Part]:
 
     names = [f"R{number}" for number in range(rng.randint(2, 4))]
     parts = {name: Part(name, fields(), policy=rng.choice((None, None, scope()))) for name in names}
-    for name in names:
+    for place, name in enumerate(names):
         for number in range(rng.randint(1, 2)):
-            target = rng.choice(names)
+            target = rng.choice(names[: place + 1])  # a ring of tables cannot be created at once
             parts[name].references[f"to{number}"] = (target, scope())
             if rng.random() < 0.7:
                 parts[target].lists[f"back_{name.lower()}_{number}"] = (name, f"to{number}")
         if rng.random() < 0.7:
             items = parts[f"{name}Item"] = Part(f"{name}Item", fields())
-            if rng.random() < 0.6:
-                items.references["about"] = (rng.choice(names), scope())
+            if place and rng.random() < 0.6:
+                items.references["about"] = (rng.choice(names[:place]), scope())
             parts[name].items = items.name
     return parts
 
@@ -87,13 +88,9 @@ def source(parts: dict[str, Part]) -> str:
 
 
 def contract_of(text: str) -> Any:
-    module = type(sys)("nested_contract")
-    sys.modules[module.__name__] = module
-    try:
-        exec(compile(text, "nested_contract.py", "exec"), vars(module))
-        return module.contract
-    finally:
-        del sys.modules[module.__name__]
+    module = sys.modules["nested_contract"] = type(sys)("nested_contract")  # where annotations are looked up
+    exec(compile(text, "nested_contract.py", "exec"), vars(module))
+    return module.contract
 
 
 def camel(name: str) -> str:
@@ -180,6 +177,8 @@ async def test_each_caller_gets_what_their_scopes_allow(make_settings: Callable[
             part = rng.choice(main)
             scopes = frozenset(scope for scope in SCOPES if rng.random() < 0.6)
             tree = some_include(rng, parts, part, rng.randint(0, DEPTH))
+            while len(paths(tree)) > PATHS_MAX:
+                tree = some_include(rng, parts, part, rng.randint(0, DEPTH))
             path = app.plan.by_name[part.name].path
             address = f"/api/v1/{path}" + rng.choice((f"/{ids[part.name]}", ""))
             query = f"?include={','.join(paths(tree))}" if tree else ""
@@ -190,7 +189,7 @@ async def test_each_caller_gets_what_their_scopes_allow(make_settings: Callable[
             if not is_allowed(parts, part, tree, scopes):
                 assert answer.status == 400, answer.content
                 continue
-            assert answer.status == 200, answer.content
+            assert answer.status == 200, (query, sorted(scopes), answer.json())
             for row in answer.data if isinstance(answer.data, list) else [answer.data]:
                 check(parts, part, tree, scopes, row)
                 allowed += 1

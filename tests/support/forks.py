@@ -29,10 +29,16 @@ PRELOADED = (
     "asyncpg",
     "jwt",
     "pydantic",
+    "rich.console",
+    "rich.markup",
+    "rich.progress",
+    "rich.table",
     "sqlalchemy.dialects.postgresql",
     "sqlalchemy.dialects.sqlite",
     "sqlalchemy.ext.asyncio",
     "sternpost",
+    "sternpost.app.application",
+    "sternpost.app.loading",
     "sternpost.app.migrating",
     "sternpost.derive.diff",
     "sternpost.derive.openapi",
@@ -41,7 +47,9 @@ PRELOADED = (
     "sternpost.migrations.verify",
     "sternpost.storage.postgresql.database",
     "sternpost.storage.sqlite.database",
-    "typer",
+    "typer.core",
+    "typer.rich_utils",
+    "uuid_utils",
 )
 
 
