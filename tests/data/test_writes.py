@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -319,6 +320,26 @@ async def test_a_transaction_that_takes_too_long_is_undone(db: Database) -> None
             await db.table(Label).create({"word": "late"})
             await db.sql(endless)
     assert await db.table(Label).count() == 0
+
+
+@pytest.mark.parametrize("outer", [True, False])
+async def test_nothing_is_kept_of_a_transaction_that_was_ended_in_the_middle(db: Database, outer: bool) -> None:
+    """SQLite rolls back as a whole what it interrupts: nothing may be written behind that, whoever catches the error."""
+    counted = (
+        "(with recursive n(i) as (select 1 union all select i + 1 from n where i < 100000000) select max(i) from n)"
+    )
+    await db.table(Label).create({"word": "first"})
+    with pytest.raises((Timeout, RuntimeError)):
+        async with db.transaction(timeout=0.3 if outer else None):
+            await db.table(Label).create({"word": "before"})
+            with suppress(Timeout):
+                async with db.transaction(timeout=None if outer else 0.3):
+                    await db.execute(f"update labels set word = {counted}")
+            await db.table(Label).create({"word": "behind"})
+            assert outer or (await db.table(Label).count() == 3), "a savepoint of PostgreSQL was undone alone"
+            raise RuntimeError
+    assert [row.word for row in await db.table(Label).find()] == ["first"]
+    await db.table(Label).create({"word": "next"})
 
 
 async def test_what_takes_too_long_in_a_savepoint_says_so(db: Database) -> None:

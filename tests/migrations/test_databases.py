@@ -214,6 +214,28 @@ def test_a_migration_stops_at_values_that_clash_and_lists_them(
     run(target, f"INSERT INTO boxes (id, label) VALUES ('{99:032x}', 'BOB')")
 
 
+@pytest.mark.parametrize("unique", ["True", "'nocase'"])
+def test_the_rule_of_before_stays_where_a_migration_stops(target: Migrator, tmp_path: Path, unique: str) -> None:
+    """Of rows that are deleted softly the same values may be there several times; without that, they may not."""
+    plain = contract_text({"Box": {"label": f"str = field(max_length=20, unique={unique})"}})
+    soft = plain.replace("class Box(Resource,", "class Box(Resource, soft_delete=True,")
+    added(tmp_path, plan_of(soft), "soft")
+    runner = Runner(target, added(tmp_path, plan_of(plain), "plain"))
+    runner.apply(to="0001")
+    rows = [(1, "NULL"), (2, "'2026-01-01T00:00:00.000000Z'")]
+    for number, deleted in rows:
+        run(target, f"INSERT INTO boxes (id, label, deleted_at) VALUES ('{number:032x}', 'ada', {deleted})")
+    with pytest.raises(MigrationFailed, match="2 rows have ada"):
+        runner.apply(allow_destructive=True)
+    with pytest.raises(StartupError, match=r"(?i)unique"):
+        run(target, f"INSERT INTO boxes (id, label) VALUES ('{3:032x}', 'ada')")
+    run(target, f"DELETE FROM boxes WHERE id = '{2:032x}'")
+    assert runner.apply(allow_destructive=True) == ["0002_plain"]
+    with pytest.raises(StartupError, match=r"(?i)unique"):
+        run(target, f"INSERT INTO boxes (id, label) VALUES ('{3:032x}', 'ada')")
+    runner.down(allow_destructive=True)
+
+
 def test_clashes_of_a_group_are_listed_up_to_a_limit(target: Migrator, tmp_path: Path) -> None:
     fields = {"Box": {"label": "str = field(max_length=20)", "size": "int | None = None"}}
     added(tmp_path, plan_of(contract_text(fields)), "start")

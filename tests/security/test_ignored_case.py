@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -21,14 +22,17 @@ from sternpost import (
     Settings,
     Sternpost,
     Update,
+    authenticated,
     field,
     one,
     public,
+    scope,
     this,
 )
 from sternpost.compile.compiler import compile_contract
 from sternpost.errors import Duplicate
 from sternpost.testing import Client
+from tests.support.contracts import plan_of
 
 V1 = "/api/v1"
 
@@ -178,6 +182,90 @@ async def test_an_owner_by_address_is_so_in_lists_and_by_id(client: Client) -> N
     path = f"{V1}/guests/{made.json()['data']['id']}"
     assert (await client.get(path, token=token)).status == 200
     assert (await client.get(path, token=client.token("adA@x.com"))).status == 404
+
+
+class Holder(Resource, prefix="hol", owner="handle", plural="holders"):
+    handle: str = field(unique="nocase", filter=True, max_length=3000)
+    n: str | None = field(default=None, unique="nocase")
+    n_nocase: str | None = field(default=None, unique=True)
+
+    browse = Browse(allow=this.is_owner | scope("all"))
+    read = Read(allow=this.is_owner | scope("all"))
+    create = Create(allow=public)
+
+
+class Place(Resource, prefix="pla", tenant="org", unique=[("org", "code")]):
+    org: Email
+    code: str = field(default="1")
+
+    browse = Browse(allow=authenticated)
+    create = Create(allow=authenticated)
+
+
+LETTERS = Contract("letters", resources=[Holder, Place])
+
+
+@pytest.fixture
+async def letters(make_settings: Callable[..., Settings]) -> AsyncIterator[Client]:
+    async with Client(Sternpost(LETTERS, settings=make_settings(), write_log=lambda line: None)) as client:
+        yield client
+
+
+async def test_letters_outside_ascii_are_told_apart_by_lists_and_checks_alike(letters: Client) -> None:
+    """K is the Kelvin sign, which Unicode makes a k of."""
+    names = ["Éva", "\u212aate", "İx", "ß", "ẞ", "kate2", "STRAßE"]
+    ids: dict[str, str] = {}
+    for name in names:
+        made = await letters.post(f"{V1}/holders", json={"handle": name})
+        assert made.status == 201, made.text
+        ids[name] = made.json()["data"]["id"]
+    for caller in [*names, "éva", "kate", "KATE2", "ix", "straße", "STRASSE"]:
+        token = letters.token(caller)
+        listed = [row["handle"] for row in (await letters.get(f"{V1}/holders", token=token)).json()["data"]]
+        read = [
+            name for name, key in ids.items() if (await letters.get(f"{V1}/holders/{key}", token=token)).status == 200
+        ]
+        lower = "".join(letter.lower() if letter.isascii() else letter for letter in caller)
+        own = [n for n in names if "".join(letter.lower() if letter.isascii() else letter for letter in n) == lower]
+        assert listed == read == own, caller
+
+
+async def test_no_rule_takes_the_place_of_another_with_the_same_name(letters: Client) -> None:
+    assert (await letters.post(f"{V1}/holders", json={"handle": "a", "n": "Red", "nNocase": "1"})).status == 201
+    assert (await letters.post(f"{V1}/holders", json={"handle": "b", "n": "rED", "nNocase": "2"})).status == 409
+    assert (await letters.post(f"{V1}/holders", json={"handle": "b", "n": "x", "nNocase": "1"})).status == 409
+
+
+async def test_a_text_that_no_index_takes_is_refused(letters: Client) -> None:
+    """PostgreSQL's indexes hold about 2,700 bytes of a value that cannot be compressed."""
+    text = "".join(random.Random(1).choices("abcdefghijklmnopqrstuvwxyzåäöéèßøæ", k=3000))
+    answer = await letters.post(f"{V1}/holders", json={"handle": text})
+    assert answer.status in (201, 422), answer.text
+
+
+async def test_tenants_are_compared_exactly(letters: Client) -> None:
+    for tenant in ("Ada@x.org", "ada@x.org"):
+        made = await letters.post(f"{V1}/places", json={}, token=letters.token("s", tenant=tenant))
+        assert made.status == 201, made.text
+    for tenant in ("Ada@x.org", "ada@x.org"):
+        listed = await letters.get(f"{V1}/places", token=letters.token("s", tenant=tenant))
+        assert len(listed.json()["data"]) == 1
+    listed = await letters.get(f"{V1}/places", token=letters.token("s", tenant="ADA@x.org"))
+    assert listed.json()["data"] == []
+
+
+def test_long_names_of_rules_stay_different() -> None:
+    text = (
+        "class A(Resource, prefix='aaa', table='a_rather_long_table_name_for_things'):\n"
+        "    the_electronic_address_a: str = field(unique='nocase')\n"
+        "    the_electronic_address_b: str = field(unique='nocase')\n"
+        "    read = Read(allow=public)\n"
+        "contract = Contract('names', resources=[A])\n"
+    )
+    plan = plan_of("from sternpost import Contract, Read, Resource, field, public\n" + text)
+    names = list(plan.resources[0].unique_rules)
+    assert len(set(names)) == 2
+    assert all(len(name) <= 63 for name in names)
 
 
 async def test_an_address_of_a_deleted_row_is_free_again(client: Client) -> None:

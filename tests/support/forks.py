@@ -92,6 +92,8 @@ def _stop(server: subprocess.Popen[bytes]) -> None:
     if server.stdin is not None:
         server.stdin.close()  # which ends it
     server.wait(10)
+    if server.stdout is not None:
+        server.stdout.close()
 
 
 def serve() -> None:

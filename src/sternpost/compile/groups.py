@@ -26,8 +26,11 @@ def _ignore_case_of_addresses(draft: ResourceDraft) -> None:
     if draft.external:
         return
     grouped = {name for group in draft.unique for name in group}
+    tenant = draft.keyword("tenant")  # which is compared exactly, everywhere
     for name, field in draft.fields.items():
-        if field.format == "email" and (field.unique or name in grouped):
+        if name == tenant:
+            draft.fields[name] = replace(field, ignore_case=False)
+        elif field.format == "email" and (field.unique or name in grouped):
             draft.fields[name] = replace(field, ignore_case=True)
 
 

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 from sternpost.migrations.conversions import conversion
 from sternpost.migrations.renames import with_renamed_column, with_renamed_tables
+from sternpost.plan.names import database_name
 from sternpost.plan.rules import allow_all_of, lost_values
 from sternpost.ports.schema import (
     DATABASE_NAMES,
@@ -204,8 +205,12 @@ class _Planner:
         dropped |= {change.name for change, _ in rules.changed if not isinstance(change, Check)}
         self.steps += [AddIndex(name, index) for index in indexes.came if _can_be_first(index, before, after, retyped)]
         self.steps += [DropRule(name, rule.name) for rule in before.rules if rule.name in dropped]
-        self.steps += [DropIndex(index.name) for index in indexes.gone]
-        self.steps += [DropIndex(index.name) for index, _ in indexes.changed]
+        kept = _kept_meanwhile(indexes, after)
+        gone = [*indexes.gone, *(index for index, _ in indexes.changed)]
+        self.steps += [
+            RenameIndex(name, index, kept[index.name]) if index.name in kept else DropIndex(index.name)
+            for index in gone
+        ]
         self.steps += [
             RenameRule(name, rule.name, to.name, _only(rule)) for rule, to in rules.renamed if rule.name not in dropped
         ]
@@ -234,6 +239,7 @@ class _Planner:
         later = [index for index in indexes.came if not _can_be_first(index, before, after, retyped)]
         self.steps += [AddIndex(name, index) for index in later]
         self.steps += [AddIndex(name, to) for _, to in indexes.changed]
+        self.steps += [DropIndex(temporary) for temporary in _kept_meanwhile(indexes, after).values()]
 
     def _change_check(self, table: TableShape, old: Check, new: Check) -> None:
         lost = lost_values(old.rules or (), new.rules or ())
@@ -390,6 +396,14 @@ def _only(rule: Rule) -> DatabaseName | None:
 
 def _mentions(rule: Check, columns: set[str]) -> bool:
     return not rule.columns.isdisjoint(columns)
+
+
+def _kept_meanwhile(indexes: _Difference[Index], after: TableShape) -> dict[str, str]:
+    """Unique indexes whose names something new gets: they keep values apart, under another name, until that is there."""
+    new = {rule.name for rule in after.rules}
+    kept = {index.name for index in indexes.gone if index.unique and index.name in new}
+    kept |= {index.name for index, _ in indexes.changed if index.unique}
+    return {name: database_name(name, "old") for name in sorted(kept)}
 
 
 def _can_be_first(index: Index, before: TableShape, after: TableShape, retyped: set[str]) -> bool:

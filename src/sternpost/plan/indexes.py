@@ -6,17 +6,14 @@ the part of either behind a cursor are then each one range of an index.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sternpost.kinds import KINDS
 from sternpost.plan.model import FieldPlan, OperationPlan, ResourcePlan
+from sternpost.plan.names import database_name
 from sternpost.plan.policy import AllOf, AnyOf, Not, Owner, PolicyNode
 from sternpost.plan.query import EQUALITY
-
-NAME_MAX = 63
-"""PostgreSQL cuts longer names."""
 
 RANGE_OPERATORS = frozenset({"eq", "in", "gt", "gte", "lt", "lte", "startsWith", "isNull"})
 """Filters that an index serves. `ne` and `contains` look at every row."""
@@ -70,11 +67,7 @@ def indexes(resource: ResourcePlan) -> tuple[IndexPlan, ...]:
 def index_name(table: str, columns: tuple[tuple[str, bool], ...]) -> str:
     """`ix_<table>_<columns>`, without the id at the end; a long one ends in a digest."""
     words = [column if (field := without_case(column)) is None else f"{field}_nocase" for column, _ in columns[:-1]]
-    name = "_".join(("ix", table, *words))
-    if len(name.encode()) <= NAME_MAX:
-        return name
-    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-    return f"{name.encode()[: NAME_MAX - 9].decode(errors='ignore')}_{digest}"
+    return database_name("ix", table, *words)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import orjson
 
 from sternpost.kinds import READERS, KindName
+from sternpost.plan.names import database_name
 from sternpost.plan.policy import ALLOW, PolicyNode
 from sternpost.plan.query import Path
 from sternpost.plan.shapes import AuthoredRow, InputShape, OutputShape, QueryShape, ResourceShape
@@ -317,7 +318,9 @@ class ResourcePlan:
         found: dict[str, UniqueRule] = {}
         for group in (*((field.name,) for field in self.fields if field.unique), *self.unique_together):
             ignored = frozenset(name for name in group if self.fields_by_name[name].ignore_case)
-            name = "_".join(("uq", self.table, *group, *(("nocase",) if ignored else ())))
+            name = database_name("uq", self.table, *group, *(("nocase",) if ignored else ()))
+            while name in found:  # fields may be called like parts of others' names
+                name = database_name(name, "2")
             is_index = self.soft_delete or bool(ignored)
             found[name] = UniqueRule(name, group, self.unique_in_tenant(group), ignored, is_index)
         return found

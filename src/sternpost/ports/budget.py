@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 from sternpost.errors import Detail, Invalid
 
@@ -79,6 +79,14 @@ class Budget:
             self._bytes_left -= sum((names + _size(row)) * each for row, each in zip(pending, times, strict=True))
         self._pending.clear()
         self._possible = 0.0
+        self._check()
+
+    def take(self, document: Mapping[str, Any]) -> None:
+        """Counts a whole document. Raises `TooLarge` where the answer would be too large."""
+        self._bytes_left -= _length(document)
+        self._check()
+
+    def _check(self) -> None:
         if self._bytes_left < 0:
             message = (
                 f"The answer would have more than {self.bytes_max} bytes: ask for smaller pages, for fewer fields, "
@@ -96,4 +104,9 @@ def _length(value: Any) -> int:
         return len(value) if value.isascii() else len(value.encode())
     if value is None or isinstance(value, int | float):
         return SHORT_BYTES
+    if isinstance(value, Mapping):
+        members = cast("Mapping[str, Any]", value)
+        return sum(len(name) + 4 + _length(member) for name, member in members.items())
+    if isinstance(value, list):
+        return sum(map(_length, cast("list[Any]", value)))
     return len(value) if isinstance(value, bytes) else VALUE_BYTES

@@ -12,7 +12,8 @@ import pytest
 
 from sternpost import Browse, Contract, Many, One, Resource, authenticated, field, this
 from sternpost.compile.compiler import compile_contract
-from sternpost.plan.indexes import NAME_MAX, index_name, indexes, served
+from sternpost.plan.indexes import index_name, indexes, served
+from sternpost.plan.names import NAME_MAX
 from sternpost.plan.query import ALL, Compare, Node, Select, ordered
 from sternpost.plan.query import Order as SortOrder
 from sternpost.storage.sql.statements import Statements

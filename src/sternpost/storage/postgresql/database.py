@@ -294,6 +294,8 @@ class _Connected:
                 return self._constraint(error)
             case asyncpg.DataError() if self.statements.plan.external:  # what a column of another type does not take
                 return ConstraintFailed("check", (), type(error).__name__)
+            case asyncpg.ProgramLimitExceededError():  # a text that is too long for an index over it
+                return ConstraintFailed("check", (), type(error).__name__)
             case asyncpg.NumericValueOutOfRangeError():  # what arithmetic in the database came to
                 return ConstraintFailed("check", (), type(error).__name__)
             case asyncpg.InFailedSQLTransactionError():

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import BindParameter, Column, ColumnElement, Table, func, literal_column
+from sqlalchemy import BindParameter, Column, ColumnElement, Table, collate, func, literal_column
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.expression import any_, cast
@@ -139,6 +139,9 @@ class PostgresqlDialect:
     def starts_with(self, column: Column[Any], value: BindParameter[Any]) -> ColumnElement[bool]:
         return func.starts_with(column, value)
 
+    def lower(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        return func.lower(column)  # its collation is C
+
     def byte_length(self, column: ColumnElement[Any]) -> ColumnElement[int]:
         return func.octet_length(cast(column, ColumnType("TEXT")))
 
@@ -174,6 +177,9 @@ class ExternalPostgresqlDialect(PostgresqlDialect):
     """Values as the columns of another program take and give them: PostgreSQL tells the driver the type of each."""
 
     takes_arrays_of_rows = False  # the types of its columns are known to the database alone
+
+    def lower(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        return func.lower(collate(column, "C"))
 
     @property
     def external(self) -> Dialect:

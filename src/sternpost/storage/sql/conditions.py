@@ -143,7 +143,7 @@ class Conditions:
             return column.is_(None) if node.operator == "isNull" else column.is_not(None)
         folded = _ignores_case(node, field)
         if folded:
-            column = func.lower(column)
+            column = self.dialect.lower(column)
         match node.operator:
             case "in":
                 return self._one_of(column, node.operand, field, assembly, folded=folded)
@@ -172,8 +172,9 @@ class Conditions:
                 return self.dialect.compared(slot, field)
             case Subject() | Tenant():
                 name = (SUBJECT if isinstance(operand, Subject) else TENANT) + identity_kind(field)
-                known = self.dialect.compared(assembly.named(name), field)
-                return func.lower(known) if folded else known
+                # not by the database: the collation of a parameter knows letters beyond ASCII
+                known = assembly.named(name, without_case, ".folded") if folded else assembly.named(name)
+                return self.dialect.compared(known, field)
             case Constant(value):
                 return constant(self._literal(value, field, folded))
             case None:
@@ -215,7 +216,7 @@ class Conditions:
             unlike = not_(self._compare(part, resource, table, assembly))
             return or_(column.is_(None), unlike) if field.nullable else unlike
         folded = _ignores_case(part, field)
-        compared: Any = func.lower(column) if folded else column
+        compared: Any = self.dialect.lower(column) if folded else column
         operand = self._operand(part.operand, field, assembly, folded=folded)
         return compared.is_distinct_from(operand) if field.nullable else compared != operand
 

@@ -154,6 +154,10 @@ class Dialect(Protocol):
         """The text starts with another one; upper and lower case differ."""
         ...
 
+    def lower(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        """The text with its ASCII letters in lower case, and no others."""
+        ...
+
     def byte_length(self, column: ColumnElement[Any]) -> ColumnElement[int]:
         """How many bytes a text, or what is sent as one, has."""
         ...

@@ -76,11 +76,11 @@ class Assembly:
         self._sources[name] = (field, encode)
         return self._bound(name)
 
-    def named(self, name: str, encode: Codec = None) -> BindParameter[Any]:
-        """A value that the session knows by a name of ours, which has a dot in it."""
+    def named(self, name: str, encode: Codec = None, part: str = "") -> BindParameter[Any]:
+        """A value that the session knows by a name of ours, which has a dot in it. `part` as with a slot."""
         assert "." in name, "a name without a dot could be a field's"
-        self._sources[name] = (name, encode)
-        return self._bound(name)
+        self._sources[name + part] = (name, encode)
+        return self._bound(name + part)
 
     def alias(self, table: FromClause) -> FromClause:
         """A table under a name of its own, so that it can stand in the statement more than once."""
@@ -91,8 +91,10 @@ class Assembly:
         """The finished statement."""
         compiled = element.compile(dialect=self.dialect.compiler, compile_kwargs={"render_postcompile": False})
         names: tuple[str, ...] = tuple(compiled.positiontup or ())
-        subjects = tuple(name.removeprefix(SUBJECT) for name in names if name.startswith(SUBJECT))
-        return Statement(str(compiled), tuple(self._sources[name] for name in names), tuple(dict.fromkeys(subjects)))
+        parameters = tuple(self._sources[name] for name in names)
+        sources = [source for source, _ in parameters if isinstance(source, str)]
+        subjects = tuple(source.removeprefix(SUBJECT) for source in sources if source.startswith(SUBJECT))
+        return Statement(str(compiled), parameters, tuple(dict.fromkeys(subjects)))
 
     def _bound(self, name: str) -> BindParameter[Any]:
         return bindparam(name)

@@ -230,7 +230,7 @@ class SqliteStorage:
             try:
                 writes = Writes(connection, end, self._long, self._writer_thread)
                 yield SqlSession(writes, self.statements, statistics, visibility)
-                writes.sign()
+                writes.end()
             finally:
                 connection.set_progress_handler(None, 0)
 

@@ -144,6 +144,9 @@ class SqliteDialect:
     def starts_with(self, column: Column[Any], value: BindParameter[Any]) -> ColumnElement[bool]:
         return func.substr(column, literal_column("1"), func.length(value)) == value
 
+    def lower(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        return func.lower(column)  # SQLite's own knows no other letters
+
     def byte_length(self, column: ColumnElement[Any]) -> ColumnElement[int]:
         return func.length(cast(column, ColumnType("BLOB")))
 

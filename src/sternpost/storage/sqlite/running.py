@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from copy import copy
 from dataclasses import astuple
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -21,6 +22,8 @@ _NEWEST_ENTRY = f"SELECT coalesce(max(id), 0) FROM {AUDIT_TABLE}"
 _SIGN_ENTRIES = f"UPDATE {AUDIT_TABLE} SET actor = ?, operation = ?, request_id = ? WHERE id > ?"
 
 T = TypeVar("T")
+
+_ENDED = "The transaction has ended: nothing more can be done in it"
 
 LONG_MAX = 1000
 """How many statements are remembered to take long."""
@@ -117,21 +120,46 @@ class Writes:
         self._end = end
         self._long = long
         self._thread = thread
+        self._ended_by: Exception | None = None
         self.keep_time()
         self._origin: Origin | None = None
         self._signed = 0
         """The newest entry of the audit trail that has its actor, or existed before the transaction."""
 
+    def _ran(self, run: Callable[[], T]) -> T:
+        """Runs something in the transaction, as long as there is one.
+
+        SQLite ends a transaction by itself where it interrupts a statement that writes, or has no room: what follows
+        would be outside of it, and be kept, whatever an author makes of the error.
+        """
+        if not self.connection.in_transaction:
+            raise copy(self._ended_by) if self._ended_by is not None else RuntimeError(_ENDED)
+        try:
+            return run()
+        except sqlite3.Error as error:
+            raise self._known(error) from error
+
+    def _known(self, error: sqlite3.Error) -> Exception:
+        known = translated(error)
+        if not self.connection.in_transaction:
+            self._ended_by = known
+        return known
+
+    def end(self) -> None:
+        """Before the commit: what is still to be written; raises where the transaction has ended already."""
+        self._ran(lambda: None)
+        self.sign()
+
     async def attribute(self, origin: Origin) -> None:
         self.sign()
-        self._signed = guarded(lambda: self.connection.execute(_NEWEST_ENTRY).fetchone()[0])
+        self._signed = self._ran(lambda: self.connection.execute(_NEWEST_ENTRY).fetchone()[0])
         self._origin = origin
 
     def sign(self) -> None:
         """Writes into the entries that the triggers have made since for whom they are: a trigger knows only its row."""
         if self._origin is not None:
             values = (*astuple(self._origin), self._signed)
-            guarded(lambda: self.connection.execute(_SIGN_ENTRIES, values))
+            self._ran(lambda: self.connection.execute(_SIGN_ENTRIES, values))
 
     def keep_time(self) -> None:
         """Ends a statement that exceeds the time limit. It may block the event loop, so timers of the loop cannot."""
@@ -144,10 +172,12 @@ class Writes:
     async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
         if not short:
             return await self._list(text, arguments)
+        if not self.connection.in_transaction:
+            self._ran(lambda: None)  # which raises
         try:  # written out: each new row comes through here
             return self.connection.execute(text, arguments).fetchall()
         except sqlite3.Error as error:
-            raise translated(error) from error
+            raise self._known(error) from error
 
     async def _list(self, text: str, arguments: tuple[Any, ...]) -> Sequence[Any]:
         """A read of unknown length: in the event loop while it is short, else once more in the thread."""
@@ -155,10 +185,10 @@ class Writes:
             budget = Budget(INLINE_TURNS)
             self.connection.set_progress_handler(budget.spent, INLINE_STEPS)
             try:
-                return self.connection.execute(text, arguments).fetchall()
-            except sqlite3.Error as error:
-                if str(error) != "interrupted":
-                    raise translated(error) from error
+                return self._ran(lambda: self.connection.execute(text, arguments).fetchall())
+            except Timeout:
+                if not self.connection.in_transaction:
+                    raise
             finally:
                 self.keep_time()
             self._long.add(text)
@@ -173,7 +203,7 @@ class Writes:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         """Does something with the connection in the thread. It has ended there before anything else is done with it."""
-        ended = asyncio.wrap_future(self._thread.submit(guarded, work))
+        ended = asyncio.wrap_future(self._thread.submit(self._ran, work))
         try:
             return await asyncio.shield(ended)
         except asyncio.CancelledError:
@@ -185,13 +215,13 @@ class Writes:
             raise
 
     async def execute(self, text: str, arguments: tuple[Any, ...]) -> int:
-        return guarded(lambda: self.connection.execute(text, arguments).rowcount)
+        return self._ran(lambda: self.connection.execute(text, arguments).rowcount)
 
     async def changed(self, text: str, arguments: tuple[Any, ...]) -> int:
-        return guarded(lambda: _changed(self.connection.execute(text, arguments)))
+        return await self._in_thread(lambda: _changed(self.connection.execute(text, arguments)))
 
     async def command(self, text: str) -> None:
-        guarded(lambda: self.connection.execute(text))
+        self._ran(lambda: self.connection.execute(text))
 
 
 class ThreadRead(Generic[T]):
