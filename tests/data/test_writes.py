@@ -342,6 +342,42 @@ async def test_nothing_is_kept_of_a_transaction_that_was_ended_in_the_middle(db:
     await db.table(Label).create({"word": "next"})
 
 
+COUNT = "with recursive n(i) as (select 1 union all select i + 1 from n where i < 3000000) select max(i) as i from n"
+
+
+async def test_a_transaction_runs_one_statement_at_a_time(db: Database) -> None:
+    """A second one while the first is under way is refused, and nothing waits for ever."""
+
+    async def later() -> None:
+        await asyncio.sleep(0.05)
+        await db.table(Label).create({"word": "second"})
+
+    with pytest.raises(RuntimeError, match="one statement at a time"):
+        async with asyncio.timeout(30), db.transaction():
+            await asyncio.gather(db.sql(COUNT), later())
+    assert await db.table(Label).count() == 0
+    await db.table(Label).create({"word": "next"})
+
+
+async def test_a_long_statement_is_ended_however_often_it_is_cancelled(db: Database) -> None:
+    async def work() -> None:
+        async with db.transaction():
+            await db.table(Label).create({"word": "lost"})
+            await db.sql(COUNT.replace("3000000", "300000000"))
+
+    for wait in (0.01, 0.05, 0.1):
+        task = asyncio.create_task(work())
+        await asyncio.sleep(wait)
+        for _ in range(3):
+            task.cancel()
+            await asyncio.sleep(0)
+        async with asyncio.timeout(30):
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        await db.table(Label).create({"word": f"next {wait}"})
+    assert await db.table(Label).count() == 3
+
+
 async def test_what_takes_too_long_in_a_savepoint_says_so(db: Database) -> None:
     for _ in range(3):  # the server ends the idle connection at about the same time
         with pytest.raises(Timeout):

@@ -23,6 +23,7 @@ from sternpost import (
     Resource,
     Settings,
     Sternpost,
+    Update,
     field,
     many,
     one,
@@ -46,6 +47,7 @@ class Node(Resource, prefix="nod"):
     browse = Browse(allow=public, max_page_size=1000, sort=["text"], export=True)
     read = Read(allow=public)
     create = Create(allow=public)
+    update = Update(allow=public)
 
 
 class Friend(Resource, prefix="fri"):
@@ -269,3 +271,12 @@ async def test_lists_in_a_batch_leave_the_event_loop(client: Client) -> None:
     assert answer.status == 200, answer.content
     assert len(gaps) > 30
     assert max(gaps) < whole / 4, "no part of it holds the loop for long"
+
+
+async def test_rows_by_id_count_in_a_batch(client: Client) -> None:
+    node = (await client.post(f"{V1}/nodes", json={"text": LONG})).data["id"]
+    for operation in ("nodes.read", "nodes.update"):
+        body = {"body": {}} if operation == "nodes.update" else {}
+        steps = [{"operation": operation, "id": node, **body}] * 20
+        assert (await client.post(f"{V1}/$batch", json={"operations": steps})).status == 200
+        assert is_too_large(await client.post(f"{V1}/$batch", json={"operations": steps + steps}))

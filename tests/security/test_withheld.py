@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -21,6 +21,7 @@ from sternpost import (
     Resource,
     Settings,
     Sternpost,
+    Transition,
     Update,
     authenticated,
     caller,
@@ -246,3 +247,24 @@ async def test_who_may_change_but_not_read_gets_the_id(client: Client, how: str)
 
 def test_a_pattern_of_scopes_stands_for_those_of_writing_too() -> None:
     assert {"hr", "grades", "notes", "tags"} <= known_scopes(compile_contract(PEOPLE, services=[stamp]).plan)
+
+
+class Ticket(Resource, prefix="tic"):
+    state: Literal["draft", "paid", "flagged"] = field(default="draft", read="hr", write="never")
+
+    read = Read(allow=public)
+    create = Create(allow=public)
+    flag = Transition(field="state", source="draft", target="flagged", allow=scope("hr"))
+    pay = Transition(field="state", source="draft", target="paid", allow=public)
+
+
+async def test_a_conflict_does_not_tell_a_state_that_may_not_be_read(make_settings: Callable[..., Settings]) -> None:
+    app = Sternpost(Contract("tickets", resources=[Ticket]), settings=make_settings(), write_log=lambda line: None)
+    async with Client(app) as client:
+        path = f"{V1}/tickets/{(await client.post(f'{V1}/tickets', json={})).data['id']}"
+        insider = client.token("someone", "hr")
+        assert (await client.post(f"{path}/flag", token=insider)).status == 200
+        refused = await client.post(f"{path}/pay")
+        assert (refused.status, refused.error["code"]) == (409, "STATE_CONFLICT")
+        assert "flagged" not in refused.content.decode()
+        assert "flagged" in (await client.post(f"{path}/pay", token=insider)).content.decode()

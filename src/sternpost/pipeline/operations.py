@@ -31,7 +31,7 @@ from sternpost.pipeline.cursors import digest_of
 from sternpost.pipeline.links import refuse_hidden
 from sternpost.pipeline.runtime import Access, BoundOperation, Runtime
 from sternpost.pipeline.selection import KEPT_MAX, LIMIT, OFFSET, PARENT, Selection
-from sternpost.pipeline.views import EMPTY_TREE, holds_scope
+from sternpost.pipeline.views import EMPTY_TREE, can_see, holds_scope
 from sternpost.plan.model import OperationKind, Plan, ResourcePlan
 from sternpost.plan.query import Assignment, Compare, Constant, Modify, Node, Path, Remove, Select, Under, every, key_is
 from sternpost.plan.query import paths as row_paths
@@ -637,7 +637,7 @@ def _only(view: Select, resource: ResourcePlan, document: Document, runtime: Run
 def _wrong_state(run: Execution, document: Document) -> Conflict:
     resource, plan = run.operation.resource, run.operation.plan
     field = resource.fields_by_name[str(plan.state_field)]
-    present = document[field.public_name]
+    present = document[field.public_name] if can_see(field, run.scopes) else "another"  # which they may not be told
     return Conflict(
         f"The {field.public_name} of the {resource.name.lower()} is {present}; "
         f"this operation requires {' or '.join(plan.sources)}",

@@ -136,7 +136,9 @@ def _needed(resource: ResourcePlan) -> list[tuple[str, str]]:
     browse = _browse(resource)
     if browse is not None:
         needed += [(name, f"sort {resource.fields_by_name[name].public_name}") for name in _sorts(browse)]
-        needed += [(name, "rows of their owner") for name in _owners(browse.policy)]
+        for name in _owners(browse.policy):
+            folded = resource.fields_by_name[name].ignore_case
+            needed.append((f"lower({name})" if folded else name, "rows of their owner"))
     return needed
 
 

@@ -227,11 +227,13 @@ class SqliteStorage:
             limit = deadline.seconds
         async with self._begin(deadline) as connection:
             end = None if limit is None else time.monotonic() + limit
+            writes = Writes(connection, end, self._long, self._writer_thread)
             try:
-                writes = Writes(connection, end, self._long, self._writer_thread)
                 yield SqlSession(writes, self.statements, statistics, visibility)
+                await writes.settle()
                 writes.end()
             finally:
+                await writes.settle()
                 connection.set_progress_handler(None, 0)
 
     async def export(

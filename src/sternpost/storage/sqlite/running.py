@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from copy import copy
 from dataclasses import astuple
 from typing import Any, Generic, Protocol, TypeVar
@@ -22,6 +23,8 @@ _NEWEST_ENTRY = f"SELECT coalesce(max(id), 0) FROM {AUDIT_TABLE}"
 _SIGN_ENTRIES = f"UPDATE {AUDIT_TABLE} SET actor = ?, operation = ?, request_id = ? WHERE id > ?"
 
 T = TypeVar("T")
+
+_ONE_AT_A_TIME = "A transaction runs one statement at a time: await its calls one after the other"
 
 _ENDED = "The transaction has ended: nothing more can be done in it"
 
@@ -121,6 +124,8 @@ class Writes:
         self._long = long
         self._thread = thread
         self._ended_by: Exception | None = None
+        self._running: asyncio.Future[Any] | None = None
+        """What the thread is doing with the connection."""
         self.keep_time()
         self._origin: Origin | None = None
         self._signed = 0
@@ -132,8 +137,18 @@ class Writes:
         SQLite ends a transaction by itself where it interrupts a statement that writes, or has no room: what follows
         would be outside of it, and be kept, whatever an author makes of the error.
         """
+        self._check()
+        return self._run(run)
+
+    def _check(self) -> None:
+        """Before anything is done with the connection. While a thread works with it nothing else may touch it: that
+        would wait for the thread, and the thread for Python's lock."""
+        if self._running is not None:
+            raise RuntimeError(_ONE_AT_A_TIME)
         if not self.connection.in_transaction:
             raise copy(self._ended_by) if self._ended_by is not None else RuntimeError(_ENDED)
+
+    def _run(self, run: Callable[[], T]) -> T:
         try:
             return run()
         except sqlite3.Error as error:
@@ -144,6 +159,16 @@ class Writes:
         if not self.connection.in_transaction:
             self._ended_by = known
         return known
+
+    async def settle(self) -> None:
+        """Waits until the thread has ended what nobody waits for any more; however often it is cancelled meanwhile."""
+        while self._running is not None and not self._running.done():
+            self.connection.interrupt()  # one that comes before the statement has begun is lost
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([self._running], timeout=INTERRUPT_SECONDS)
+        if self._running is not None and not self._running.cancelled():
+            self._running.exception()
+        self._running = None
 
     def end(self) -> None:
         """Before the commit: what is still to be written; raises where the transaction has ended already."""
@@ -172,8 +197,8 @@ class Writes:
     async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
         if not short:
             return await self._list(text, arguments)
-        if not self.connection.in_transaction:
-            self._ran(lambda: None)  # which raises
+        if self._running is not None or not self.connection.in_transaction:
+            self._check()
         try:  # written out: each new row comes through here
             return self.connection.execute(text, arguments).fetchall()
         except sqlite3.Error as error:
@@ -203,16 +228,17 @@ class Writes:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         """Does something with the connection in the thread. It has ended there before anything else is done with it."""
-        ended = asyncio.wrap_future(self._thread.submit(self._ran, work))
+        self._check()
+        ended = self._running = asyncio.wrap_future(self._thread.submit(self._run, work))
         try:
-            return await asyncio.shield(ended)
+            found = await asyncio.shield(ended)
         except asyncio.CancelledError:
-            while not ended.done():  # an interruption that comes before the statement has begun is lost
-                self.connection.interrupt()
-                await asyncio.wait([ended], timeout=INTERRUPT_SECONDS)
-            if not ended.cancelled():
-                ended.exception()
+            await self.settle()
             raise
+        finally:
+            if ended.done():
+                self._running = None
+        return found
 
     async def execute(self, text: str, arguments: tuple[Any, ...]) -> int:
         return self._ran(lambda: self.connection.execute(text, arguments).rowcount)
