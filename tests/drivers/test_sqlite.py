@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
 
-from sternpost.errors import StartupError, Unavailable
-from sternpost.ports.storage import Statistics
+from sternpost.deadline import Deadline
+from sternpost.errors import OutcomeUnknown, StartupError, Timeout, Unavailable
+from sternpost.ports.storage import NO_ARGUMENTS, Statistics, TransactionOptions
+from sternpost.storage.sqlite import database as sqlite_database
 from sternpost.storage.sqlite.database import SqliteStorage
 from sternpost.testing.storage import StorageSuite, shelf, storage_plan
+from sternpost.testing.storage.contract import LABELS
+
+_COUNTED = """UPDATE shelfs SET width = 1 + (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {0})
+SELECT count(*) FROM n) % 2"""
+"""A statement that takes as long as it counts."""
 
 
 class TestSqlite(StorageSuite):
@@ -40,6 +48,44 @@ class TestSqlite(StorageSuite):
 
         await asyncio.gather(*(write(number) for number in range(200)))
         assert len(set(await self._labels(opened))) == 200
+
+    async def test_a_list_leaves_its_transaction_the_time_that_it_has(self, opened: SqliteStorage) -> None:
+        await self._add(opened, shelf("s"))
+        async with opened.transaction(Statistics()) as session:
+            await session.select(LABELS, NO_ARGUMENTS)
+            assert await session.execute(_COUNTED.format(300_000), {}) == 1, "what the list had left is no limit"
+        started = time.monotonic()
+        async with opened.transaction(Statistics(), TransactionOptions(timeout_seconds=0.2)) as session:
+            await session.select(LABELS, NO_ARGUMENTS)
+            with pytest.raises(Timeout):
+                await session.execute(_COUNTED.format(10**9), {})
+        assert 0.1 < time.monotonic() - started < 10
+
+    async def test_a_new_row_that_has_waited_has_the_rest_of_its_time(
+        self, opened: SqliteStorage, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        commit, free = opened._commit, asyncio.Event()
+
+        async def slowly(connection: sqlite3.Connection) -> None:
+            await free.wait()
+            await commit(connection)
+
+        async def ask() -> None:
+            with Deadline(1.0, opened._alarms) as deadline:
+                await opened.insert("Shelf", shelf("late"), Statistics(), deadline=deadline)
+
+        monkeypatch.setattr(sqlite_database, "COMMIT_SECONDS", 0.1)
+        monkeypatch.setattr(opened, "_commit", lambda connection: asyncio.ensure_future(slowly(connection)))
+        started = time.monotonic()
+        async with opened._write_lock:
+            asking = asyncio.create_task(ask())
+            await asyncio.sleep(0.5)
+        with pytest.raises(OutcomeUnknown):
+            await asking
+        assert time.monotonic() - started < 1.5, "its time began when it was asked for"
+        free.set()
+        async with opened._write_lock:
+            assert await self._labels(opened) == ["late"]
 
     async def test_another_process_that_writes_is_waited_for_then_503(self, opened: SqliteStorage) -> None:
         opened.timeout_seconds = 0.2

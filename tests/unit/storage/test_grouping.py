@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import pytest
 
@@ -118,6 +119,24 @@ async def test_closing_gives_up_what_is_under_way() -> None:
     grouping.close()
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+async def test_what_is_asked_for_too_late_is_not_carried_out() -> None:
+    database = Database()
+    grouping: Grouping[str, int, int] = Grouping(database.run)
+    alarms = Alarms()
+
+    async def ask() -> int:
+        with Deadline(0.001, alarms) as deadline:
+            with suppress(asyncio.CancelledError):  # as an author's function may do
+                await asyncio.Event().wait()
+            return await grouping.join_within(deadline, "a", 1)
+
+    with pytest.raises(Timeout):
+        await ask()
+    await database.turn()
+    assert database.groups in ([], [[]]), "who is told that nothing was kept is told the truth"
+    alarms.close()
 
 
 async def test_a_time_limit_ends_what_waits_and_not_what_is_under_way() -> None:
