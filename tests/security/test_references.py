@@ -329,6 +329,16 @@ async def test_nobody_refers_to_a_row_of_which_they_can_see_none(
     assert scoped.status == (201 if path == "vaults" else 422)
 
 
+async def test_a_caller_refers_to_their_own_row_as_anybody_else_where_they_are_not_the_default(people: People) -> None:
+    client, doc = people.client, people.docs["ada"]
+    vault = (await made(client, "vaults"))["id"]
+    sent = {"vaultId": vault}
+    answer = await client.patch(f"{V1}/docs/{doc}", json=sent, token=client.token(vault, "docs:any"))
+    assert code(answer) == (422, "REFERENCE_NOT_FOUND", ["vaultId"])
+    scoped = await client.patch(f"{V1}/docs/{doc}", json=sent, token=client.token(vault, "docs:any", "vaults"))
+    assert scoped.status == 200, scoped.content
+
+
 async def test_a_declaration_opens_it(people: People) -> None:
     client, token = people.client, people.tokens["ada"]
     body = {"teamId": people.teams["ada"], "seenById": people.teams["bob"], "lines": []}

@@ -195,8 +195,13 @@ async def test_items_keep_what_the_caller_cannot_see(client: Client, tokens: dic
     assert (await send(address, json={"name": "Bo", "pay": swapped}, token=tokens["plain"])).status == 200
     kept = (await client.get(address, token=tokens["all"])).data["pay"]
     assert [(item["month"], item["amount"]) for item in kept] == [("4", 20), ("1", 10)]
+    # several that differ from all: each takes what one of those has that are there, in order
+    others = [{"month": "6"}, {"month": "7"}]
+    assert (await send(address, json={"name": "Bo", "pay": others}, token=tokens["plain"])).status == 200
+    kept = (await client.get(address, token=tokens["all"])).data["pay"]
+    assert [(item["month"], item["amount"]) for item in kept] == [("6", 20), ("7", 10)]
     # a new one needs an amount, which this caller cannot give
-    more = [{"month": "4"}, {"month": "1"}, {"month": "5"}]
+    more = [{"month": "6"}, {"month": "7"}, {"month": "5"}]
     assert refused(await send(address, json={"name": "Bo", "pay": more}, token=tokens["plain"])) == ["pay.2.amount"]
 
 

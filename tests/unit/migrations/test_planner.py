@@ -211,6 +211,18 @@ def test_an_index_and_a_wider_check_are_single_steps() -> None:
     assert check.wider
 
 
+@pytest.mark.parametrize(
+    "before",
+    ["int = field(default=1)", "str | None = None"],
+    ids=["another type", "nullable"],
+)
+def test_a_unique_index_waits_for_a_column_that_changes(before: str) -> None:
+    after = "str = field(max_length=20, unique='nocase')"
+    found = steps(f"name: {before}", f"name: {after}", Answers(fills={"boxes.name": "'x'"}))
+    (index,) = [number for number, step in enumerate(found) if isinstance(step, AddIndex)]
+    assert index == len(found) - 1, [step.title for step in found]
+
+
 def test_a_default_of_every_kind_fills_a_new_column() -> None:
     up = steps("name: str", "name: str; day: date = field(default=date(2026, 1, 31))")
     (update,) = [step for step in up if isinstance(step, Update)]

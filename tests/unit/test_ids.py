@@ -1,0 +1,40 @@
+"""Ids as text: one id, one text."""
+
+from __future__ import annotations
+
+import pytest
+
+from sternpost.ids import decode, encode, new_hex
+
+DIGITS = "0198a5b3c4d57e6f8a9bacbdcedfe0f1"
+
+
+def test_an_id_is_decoded_as_it_was_encoded() -> None:
+    for digits in (DIGITS, new_hex()):
+        assert decode("usr", encode("usr", digits)) == digits
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "usr_",
+        DIGITS,
+        f"usr{DIGITS}",
+        f"usr-{DIGITS}",
+        f"usr_{DIGITS[:-1]}",
+        f"usr_{DIGITS}0",
+        f"usr_{DIGITS}\n",
+        f"usr_{DIGITS} ",
+        f" usr_{DIGITS}",
+        f"usr__{DIGITS}",
+        f"usr_{DIGITS.upper()}",
+        f"USR_{DIGITS}",
+        f"xusr_{DIGITS}",
+        f"org_{DIGITS}",
+        f"usr_{DIGITS[:-1]}g",
+        f"usr_{DIGITS[:-1]}\u0661",
+    ],
+)
+def test_anything_else_is_no_id(text: str) -> None:
+    assert decode("usr", text) is None
