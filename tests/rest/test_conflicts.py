@@ -122,6 +122,15 @@ async def test_two_orders_of_two_rows_both_end_well(client: Client) -> None:
     assert [row["version"] for row in found] == [7, 7]
 
 
+async def test_of_many_changes_of_one_version_one_is_made(client: Client) -> None:
+    """The row is locked between the look at its version and the change."""
+    for _ in range(3):
+        made = await client.post(f"{V1}/books", json={"title": "old"})
+        key, match = made.data["id"], {"If-Match": made.headers["etag"]}
+        asked = [client.patch(f"{V1}/books/{key}", json={"title": f"{n}"}, headers=match) for n in range(8)]
+        assert sorted(answer.status for answer in await asyncio.gather(*asked)) == [200] + [412] * 7
+
+
 async def test_reads_do_not_wait_with_changes_that_wait_for_each_other(client: Client) -> None:
     one, two, other = await rows(client, "books", 3)
     batches = [both(one, two, "a") if number % 2 else both(two, one, "b") for number in range(60)]

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from sternpost import Browse, Contract, Create, Delete, Read, Resource, Settings, Sternpost, Update, field, public
-from sternpost.pipeline.cursors import Cursors
+from sternpost.pipeline.cursors import TEXT_BYTES_MAX, Cursors
 from sternpost.plan.query import ordered
 from sternpost.testing import Client
 from tests.support.rounds import rounds as proved_in
@@ -189,6 +189,15 @@ async def test_a_link_that_would_be_too_long_is_left_out(client: Client) -> None
         assert ("link" in answer.headers) == given
         assert answer.json()["meta"]["nextCursor"]
         assert sum(len(name) + len(value) + 4 for name, value in answer.headers.items()) < HEADERS_MAX
+
+
+def test_several_texts_share_the_room_of_a_cursor() -> None:
+    cursors, names = Cursors(bytes(32)), ("title", "body", "note")
+    for length in (TEXT_BYTES_MAX // 2, TEXT_BYTES_MAX - 2, LENGTH):
+        position = (*("x" * length for _ in names), "0" * 32)
+        kept = cursors.read(b"list", cursors.write(b"list", position, tuple(ordered(name, False) for name in names)))
+        texts = [str(part) for part in kept.position[:-1]]
+        assert kept.digest is None or sum(map(len, texts)) <= TEXT_BYTES_MAX
 
 
 @proved_in(300, 20_000)

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from sternpost import Browse, Contract, Create, Read, Resource, Settings, Sternpost, Update, field, public
-from sternpost.pipeline.batch import REPEATED_BYTES_MAX
+from sternpost.pipeline.batch import REPEATED_BYTES_MAX, REPEATED_MEMBERS_MAX
 from sternpost.testing import Client, Response
 
 V1 = "/api/v1"
@@ -116,6 +116,22 @@ async def test_references_repeat_a_bounded_amount(client: Client) -> None:
     assert (refused.status, paths(refused)[0][1]) == (400, "too_large")
     assert paths(refused)[0][0].startswith("operations.1.more.all.")
     assert most < 20 * REPEATED_BYTES_MAX
+
+
+async def test_references_repeat_a_bounded_number_of_values(client: Client) -> None:
+    """Short values take much more memory than bytes."""
+    many = REPEATED_MEMBERS_MAX // 5
+
+    async def answer(times: int) -> Response:
+        steps = [
+            {"as": "note", "operation": "notes.create", "body": {"more": {"all": [0] * many}}},
+            {"operation": "notes.create", "body": {"more": {"all": [{"$ref": "note.more.all"}] * times}}},
+        ]
+        return await client.post(URL, json={"operations": steps})
+
+    assert (await answer(4)).status == 200
+    refused = await answer(5)
+    assert (refused.status, paths(refused)) == (400, [("operations.1.more.all.4", "too_large")])
 
 
 async def test_single_values_can_be_referred_to_in_every_step(client: Client) -> None:
