@@ -1,0 +1,47 @@
+"""Connections of a pool: whoever gives up waiting for one leaves it to the next."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from sternpost.storage.postgresql.pool import Pool
+
+
+class Connection:
+    """A connection to nothing."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    def is_closed(self) -> bool:
+        return self.closed
+
+    def terminate(self) -> None:
+        self.closed = True
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+async def connect() -> Connection:
+    return Connection()
+
+
+@pytest.mark.parametrize("others", [0, 1], ids=["nobody else waits", "another waits"])
+@pytest.mark.parametrize("lost", [False, True], ids=["given back", "lost"])
+async def test_what_comes_in_the_turn_of_a_cancellation_goes_to_the_next(others: int, lost: bool) -> None:
+    pool = Pool(connect, size=1, timeout_seconds=1)
+    used = await pool.acquire()
+    waiting = [asyncio.create_task(pool.acquire()) for _ in range(1 + others)]
+    await asyncio.sleep(0)
+    (pool.discard if lost else pool.release)(used)
+    waiting[0].cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting[0]
+    next_one = await (waiting[1] if others else pool.acquire())
+    assert (next_one is used) == (not lost)
+    pool.release(next_one)
+    assert pool.in_use == 0
+    await pool.close()
