@@ -18,6 +18,7 @@ from sternpost import (
     ContractError,
     Create,
     Custom,
+    Email,
     One,
     Payload,
     Read,
@@ -257,3 +258,23 @@ def test_an_inherited_operation_is_implemented_for_each_resource_apart() -> None
 def test_an_abstract_base_is_not_a_resource() -> None:
     with pytest.raises(ContractError, match="SP004 Stamped in resources is abstract"):
         compile_contract(Contract("album", resources=[Stamped]))
+
+
+class Member(Resource, prefix="mem", table="members", unique=[("team", "second")]):
+    """Somebody with two addresses."""
+
+    email: Email = field(unique=True)
+    second: Email = field(filter=True)
+    third: Email = field(filter=True)
+    team: str
+
+    read = Read(allow=public)
+
+
+@pytest.mark.parametrize("schema", ["own", "external"])
+def test_only_in_a_database_of_ones_own_unique_addresses_ignore_case(schema: Literal["own", "external"]) -> None:
+    """What the database of another program takes for equal is not known."""
+    plan = compile_contract(Contract("members", resources=[Member], schema=schema)).plan
+    fields = plan.by_name["Member"].fields
+    found = {field.name for field in fields if field.ignore_case}
+    assert found == ({"email", "second"} if schema == "own" else set())
