@@ -110,6 +110,16 @@ class TestSqlite(StorageSuite):
         await opened.check()
         assert await self._labels(opened) == ["kept"]
 
+    async def test_a_file_that_is_replaced_during_a_write_is_kept_until_its_end(self, opened: SqliteStorage) -> None:
+        async with opened.transaction(Statistics()) as session:
+            await session.insert("Shelf", shelf("first"))
+            for end in ("", "-wal", "-shm"):
+                opened.path.with_name(opened.path.name + end).rename(opened.path.with_name("away" + end))
+            opened.path.touch()
+            with pytest.raises(Unavailable):
+                await opened.check()
+            await session.insert("Shelf", shelf("second"))
+
 
 async def test_a_database_without_schema_is_not_ready(tmp_path: Path) -> None:
     storage = SqliteStorage(str(tmp_path / "empty.sqlite"))
