@@ -194,6 +194,17 @@ async def test_an_export_is_read_in_parts_that_fit(
     assert max(sizes) < BYTES + 11 * len(LONG.encode())
 
 
+async def test_an_export_does_not_break_off_at_a_row_that_is_too_large_alone(client: Client) -> None:
+    wide = ["x" * 1000] * (BYTES // 900)
+    async with client.app.data() as db:
+        top = await db.table(Node).create({"extra": wide})
+        await db.table(Node).create_many([{"parent_id": top.id} for _ in range(3)])
+    answer = await client.get(f"{V1}/nodes?include=parent&fields=id,parent", headers={"accept": "application/x-ndjson"})
+    assert answer.status == 200, answer.content
+    rows = [orjson.loads(line) for line in answer.content.splitlines()]
+    assert [row["parent"] and row["parent"]["extra"] == wide for row in rows] == [None, True, True, True]
+
+
 def requests_of(size: int) -> dict[str, Any]:
     """Requests whose work is to grow as they do."""
     text = "a@" * size
