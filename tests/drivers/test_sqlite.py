@@ -55,10 +55,14 @@ class TestSqlite(StorageSuite):
             await session.select(LABELS, NO_ARGUMENTS)
             assert await session.execute(_COUNTED.format(300_000), {}) == 1, "what the list had left is no limit"
         started = time.monotonic()
-        async with opened.transaction(Statistics(), TransactionOptions(timeout_seconds=0.2)) as session:
-            await session.select(LABELS, NO_ARGUMENTS)
-            with pytest.raises(Timeout):
+
+        async def work() -> None:
+            async with opened.transaction(Statistics(), TransactionOptions(timeout_seconds=0.2)) as session:
+                await session.select(LABELS, NO_ARGUMENTS)
                 await session.execute(_COUNTED.format(10**9), {})
+
+        with pytest.raises(Timeout):
+            await work()
         assert 0.1 < time.monotonic() - started < 10
 
     async def test_a_new_row_that_has_waited_has_the_rest_of_its_time(
