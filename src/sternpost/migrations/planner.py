@@ -399,7 +399,7 @@ def _mentions(rule: Check, columns: set[str]) -> bool:
 
 
 def _kept_meanwhile(indexes: _Difference[Index], after: TableShape) -> dict[str, str]:
-    """Unique indexes whose names something new gets: they keep values apart, under another name, until that is there."""
+    """Unique indexes whose names something new gets: they keep values apart, under other names, until that is there."""
     new = {rule.name for rule in after.rules}
     kept = {index.name for index in indexes.gone if index.unique and index.name in new}
     kept |= {index.name for index, _ in indexes.changed if index.unique}
