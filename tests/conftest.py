@@ -55,6 +55,9 @@ def not_run(suite: str, reason: str) -> None:
 WAITING = ("process", "replication")
 """Folders whose tests wait more than they compute."""
 
+LONG = ("test_openapi.py", "test_examples.py", "test_conflicts.py", "test_deadlines.py", "test_suite.py")
+"""Other files that take long for the number of their tests."""
+
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     if _not_run:
@@ -72,14 +75,15 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Spreads the files that mostly wait, for processes and servers, among those that compute: so that two of a kind
-    seldom run at the same time. A file with many tests comes before one with few."""
+    seldom run at the same time. A file with many tests comes before one with few; at the end only short ones are left,
+    or one worker would wait for the other."""
     files: dict[Path, list[pytest.Item]] = {}
     for item in items:
         files.setdefault(item.path, []).append(item)
     ordered = sorted(files, key=lambda file: -len(files[file]))
-    waiting = [file for file in ordered if file.parent.name in WAITING]
-    others = [file for file in ordered if file.parent.name not in WAITING]
-    every = len(others) // max(len(waiting), 1)
+    waiting = [file for file in ordered if file.parent.name in WAITING or file.name in LONG]
+    others = [file for file in ordered if file not in waiting]
+    every = len(others) // 2 // max(len(waiting), 1)
     for number, file in enumerate(waiting):
         others.insert(number * (every + 1), file)
     items[:] = [item for file in others for item in files[file]]
