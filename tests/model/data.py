@@ -631,15 +631,26 @@ class DataModel:
                 self.model.insert(self.res, row, data, self.scope)
             except Refused as refused:
                 rows = [self.model.complete(self.res, each, self.scope) for each in self.arguments["rows"]]
-                if any(map(self._refers_to_nothing, rows)) and self._repeats(rows):
-                    raise Refused(0, "DUPLICATE or REFERENCE_NOT_FOUND") from None  # which is told is not documented
+                codes = {refused.code}
+                codes |= {"REFERENCE_NOT_FOUND"} if any(map(self._refers_to_nothing, rows)) else set()
+                codes |= {BROKEN} if any(map(self._breaks, rows)) else set()
+                codes |= {"DUPLICATE"} if self._repeats(rows) else set()
+                if len(codes) > 1:  # which of several is told is not documented
+                    raise Refused(0, " or ".join(sorted(codes))) from None
                 raise refused from None
             made.append(row)
         shown = [
             {name: kept for name, kept in self.shown(row).items() if not any(r.name == name for r in self.res.owned)}
             for row in made
         ]
-        return shown if self.arguments["returning"] else len(made)
+        return shown if self.arguments.get("returning") else len(made)
+
+    def _breaks(self, row: Row) -> bool:
+        try:
+            self.bounds(self.res, row)
+        except Refused:
+            return True
+        return False
 
     def _repeats(self, rows: list[Row]) -> bool:
         """Whether a unique value is given twice, or is another row's."""
