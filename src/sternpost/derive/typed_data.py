@@ -285,7 +285,7 @@ class _Module:
         yield _dictionary(f"{name}Include", keys)
 
     def _keys(self, resource: ResourcePlan) -> Iterator[str]:
-        groups = [("id",), *((field.name,) for field in resource.fields if field.unique), *resource.unique_together]
+        groups = [("id",), *(rule.declared for rule in resource.unique_rules.values())]
         names: list[str] = []
         for group in groups:
             names.append(f"{resource.name}By{''.join(_camel(name) for name in group)}Key")

@@ -203,7 +203,7 @@ class _Planner:
         dropped = {rule.name for rule in rules.gone}
         dropped |= {rule.name for rule in before.rules if isinstance(rule, Check) and _mentions(rule, retyped)}
         dropped |= {change.name for change, _ in rules.changed if not isinstance(change, Check)}
-        self.steps += [AddIndex(name, index) for index in indexes.came if _can_be_first(index, before, after, retyped)]
+        self.steps += [AddIndex(name, index) for index in indexes.came if _can_be_first(index, before, after)]
         self.steps += [DropRule(name, rule.name) for rule in before.rules if rule.name in dropped]
         kept = _kept_meanwhile(indexes, after)
         gone = [*indexes.gone, *(index for index, _ in indexes.changed)]
@@ -236,7 +236,7 @@ class _Planner:
             else:
                 added.add(changed.name)
         self.steps += [AddRule(name, rule) for rule in after.rules if rule.name in added]
-        later = [index for index in indexes.came if not _can_be_first(index, before, after, retyped)]
+        later = [index for index in indexes.came if not _can_be_first(index, before, after)]
         self.steps += [AddIndex(name, index) for index in later]
         self.steps += [AddIndex(name, to) for _, to in indexes.changed]
         self.steps += [DropIndex(temporary) for temporary in _kept_meanwhile(indexes, after).values()]
@@ -406,11 +406,11 @@ def _kept_meanwhile(indexes: _Difference[Index], after: TableShape) -> dict[str,
     return {name: database_name(name, "old") for name in sorted(kept)}
 
 
-def _can_be_first(index: Index, before: TableShape, after: TableShape, retyped: set[str]) -> bool:
+def _can_be_first(index: Index, before: TableShape, after: TableShape) -> bool:
     """Whether a unique index is made before anything of the table is taken away: the rule that it replaces keeps values
     apart until then, and stays where rows clash."""
     kept = {column.name: column for column in before.columns}
-    new = {column.name for column in after.columns if kept.get(column.name) != column} | retyped
+    new = {column.name for column in after.columns if kept.get(column.name) != column}
     words = set(re.findall(r"\w+", " ".join(index.columns) + f" {index.where}"))
     return index.unique and not words & new
 

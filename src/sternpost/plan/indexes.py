@@ -34,9 +34,14 @@ class IndexPlan:
     serves: tuple[str, ...]
 
 
-def without_case(name: str) -> str | None:
+def lowered_field(column: str) -> str | None:
     """The field of a column of an index that holds its text without the case of letters; None for another column."""
-    return name.removeprefix("lower(").removesuffix(")") if name.startswith("lower(") else None
+    return column.removeprefix("lower(").removesuffix(")") if column.startswith("lower(") else None
+
+
+def _equality_column(field: FieldPlan) -> str:
+    """The column of an index that finds rows with an equal value."""
+    return f"lower({field.name})" if field.ignore_case else field.name
 
 
 def indexes(resource: ResourcePlan) -> tuple[IndexPlan, ...]:
@@ -46,7 +51,7 @@ def indexes(resource: ResourcePlan) -> tuple[IndexPlan, ...]:
         columns = tuple((name.removeprefix("-"), name.startswith("-")) for name in declared)
         wanted.setdefault(_ended(_in_tenant(resource, columns)), []).append("declared")
     for name, reason in _needed(resource):
-        folded = without_case(name)
+        folded = lowered_field(name)
         field = resource.fields_by_name[folded or name]
         if name == "id" or (field.unique and not field.nullable and field.ignore_case == bool(folded)):
             continue  # unique values already have an index, and need no id to order rows with equal values
@@ -66,7 +71,7 @@ def indexes(resource: ResourcePlan) -> tuple[IndexPlan, ...]:
 
 def index_name(table: str, columns: tuple[tuple[str, bool], ...]) -> str:
     """`ix_<table>_<columns>`, without the id at the end; a long one ends in a digest."""
-    words = [column if (field := without_case(column)) is None else f"{field}_nocase" for column, _ in columns[:-1]]
+    words = [column if (field := lowered_field(column)) is None else f"{field}_nocase" for column, _ in columns[:-1]]
     return database_name("ix", table, *words)
 
 
@@ -94,9 +99,8 @@ def served(resource: ResourcePlan) -> tuple[Served, ...]:
     leading = {_first(resource, index): index.name for index in reversed(indexes(resource))}
     for field in resource.fields:
         if field.unique:
-            name = f"lower({field.name})" if field.ignore_case else field.name
             rules = resource.unique_rules.values()
-            leading[name] = next(rule.name for rule in rules if rule.declared == (field.name,))
+            leading[_equality_column(field)] = next(rule.name for rule in rules if rule.declared == (field.name,))
     leading["id"] = f"pk_{resource.table}"
     sorts = _sorts(browse)
     found: list[Served] = []
@@ -114,7 +118,7 @@ def _serving(field: FieldPlan, use: str, leading: Mapping[str, str]) -> str | No
     """The name of the index that serves a filter or a sort, by the column that an index begins with."""
     if not KINDS[field.kind].ordered or not (use == "sort" or use in RANGE_OPERATORS):
         return None
-    return leading.get(f"lower({field.name})" if field.ignore_case and use in EQUALITY else field.name)
+    return leading.get(_equality_column(field) if use in EQUALITY else field.name)
 
 
 def _sorts(browse: OperationPlan) -> tuple[str, ...]:
@@ -129,16 +133,14 @@ def _needed(resource: ResourcePlan) -> list[tuple[str, str]]:
             needed.append((field.name, f"rows of one {field.references}"))
         if KINDS[field.kind].ordered:
             filters = RANGE_OPERATORS.intersection(field.filters)
-            ignoring = filters & EQUALITY if field.ignore_case else frozenset[str]()
-            names = [f"lower({field.name})"] if ignoring else []
-            names += [field.name] if filters - ignoring else []
+            names = [_equality_column(field)] if filters & EQUALITY else []
+            names += [field.name] if filters - EQUALITY else []
             needed += [(name, f"filter {field.public_name}") for name in names]
     browse = _browse(resource)
     if browse is not None:
         needed += [(name, f"sort {resource.fields_by_name[name].public_name}") for name in _sorts(browse)]
-        for name in _owners(browse.policy):
-            folded = resource.fields_by_name[name].ignore_case
-            needed.append((f"lower({name})" if folded else name, "rows of their owner"))
+        owners = (resource.fields_by_name[name] for name in _owners(browse.policy))
+        needed += [(_equality_column(field), "rows of their owner") for field in owners]
     return needed
 
 

@@ -28,7 +28,7 @@ from sqlalchemy import (
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from sternpost.plan.audit import Audit, link_audit, row_audit
-from sternpost.plan.indexes import indexes, without_case
+from sternpost.plan.indexes import indexes, lowered_field
 from sternpost.plan.model import DELETED_FIELD, FieldPlan, Kind, Plan, RelationPlan, ResourcePlan, UniqueRule
 from sternpost.plan.rules import rules_of
 from sternpost.ports.migrator import SCHEMA_TABLE
@@ -57,7 +57,7 @@ def unique_values(table: FromClause, rule: UniqueRule) -> list[ColumnElement[Any
 
 def _indexed(table: FromClause, name: str) -> ColumnElement[Any]:
     """What an index holds: a column, or its text without the case of ASCII letters."""
-    field = without_case(name)
+    field = lowered_field(name)
     return table.c[name] if field is None else func.lower(table.c[field])
 
 
