@@ -107,7 +107,7 @@ def statements_of(statements: Statements) -> Iterator[tuple[str, str]]:
         "a part of them": ("Shelf", Nested("parts", replace(nested, limit=0, offset=1), 9)),
         "linked rows": ("Tag", Nested("shelves", nested, 5)),
     }.items():
-        yield f"relation: {name}", statements.nested(*relation)[0].text
+        yield f"relation: {name}", statements.nested(*relation).statement.text
     yield "groups", _groups(statements).text
     yield from _writes(statements)
 

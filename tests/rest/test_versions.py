@@ -331,3 +331,46 @@ def test_a_sensitive_field_is_masked_under_every_name() -> None:
     older = [Version("v1", [Renamed(Caller, "number", was="phone")])]
     compiled = Sternpost(Contract("calls", resources=[Caller], api_version="v2", older=older)).compiled
     assert {"number", "phone"} <= sensitive_names(compiled.plan, compiled.older[0].plan)
+
+
+class Step(Resource, prefix="stp"):
+    recipe: One[Recipe]
+    text: str
+    minutes: int = field(default=0, ge=0)
+    hint: str | None
+    tool: str = field(default="none")
+
+
+class Recipe(Resource, prefix="rcp"):
+    name: str
+    steps: Owned[Step] = many(max_length=5)
+
+    read = Read(allow=public)
+    create = Create(allow=public)
+    replace = Replace(allow=public)
+    update = Update(allow=public)
+
+
+STEPS = [Added(Step, "minutes"), Added(Step, "hint"), Removed(Step, "tool")]
+
+
+async def test_items_keep_what_a_version_does_not_know(make_settings: Callable[..., Settings]) -> None:
+    recipes = Contract("recipes", resources=[Recipe, Step], api_version="v2", older=[Version("v1", STEPS)])
+    async with Client(Sternpost(recipes, settings=make_settings())) as client:
+        made = await client.post("/api/v1/recipes", json={"name": "Soup", "steps": [{"text": "Cut", "tool": "knife"}]})
+        assert made.status == 201, made.json()
+        old, new = f"/api/v1/recipes/{made.data['id']}", f"/api/v2/recipes/{made.data['id']}"
+
+        more = [{"text": "Cut", "minutes": 5, "hint": "thin"}, {"text": "Boil", "minutes": 9}]
+        assert (await client.put(new, json={"name": "Soup", "steps": more})).status == 200
+        assert [step["tool"] for step in (await client.get(old)).data["steps"]] == ["knife", "none"]
+
+        swapped = [{"text": "Boil"}, {"text": "Slice", "tool": "knife"}, {"text": "Eat"}]
+        for ask in (client.put, client.patch):
+            assert (await ask(old, json={"name": "Soup", "steps": swapped})).status == 200
+            steps = (await client.get(new)).data["steps"]
+            assert [(step["text"], step["minutes"], step["hint"]) for step in steps] == [
+                ("Boil", 9, None),
+                ("Slice", 5, "thin"),
+                ("Eat", 0, None),
+            ]

@@ -168,6 +168,73 @@ async def test_no_statement_brings_more_bytes_than_an_answer_may_hold(
     assert max(brought) <= BYTES + 2 * len(LONG.encode()) + 100_000
 
 
+PAGES = ["page=1", "page=2", "cursor=", "cursor=&sort=text", "sort=text&page=1"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+async def test_no_page_brings_more_bytes_than_an_answer_may_hold(client: Client, brought: list[int], page: str) -> None:
+    await family(client, 250, text=LONG)
+    brought.clear()
+    assert is_too_large(await client.get(f"{V1}/nodes?pageSize=100&{page}"))
+    assert max(brought) <= BYTES + 2 * len(LONG.encode()) + 100_000
+
+
+async def test_a_walk_over_long_rows_shows_each_once(client: Client, brought: list[int]) -> None:
+    """The row behind a page, which tells that there are more, is no part of the answer."""
+    async with client.app.data() as db:
+        for number in range(1, 8):
+            await db.table(Node).create({"text": str(number), "extra": ["x" * (BYTES * 2 // 3)]})
+    for size, sort in ((1, "text"), (1, "-text")):
+        found, cursor = list[str](), ""
+        while cursor is not None:
+            answer = await client.get(f"{V1}/nodes?pageSize={size}&sort={sort}&cursor={cursor}")
+            assert answer.status == 200, answer.content[:500]
+            found += [row["text"] for row in answer.data]
+            cursor = answer.json()["meta"]["nextCursor"]
+        assert sorted(found) == [str(number) for number in range(1, 8)]
+
+
+async def test_no_related_row_is_lost_to_the_budget(client: Client) -> None:
+    """Either the answer is whole, or it is refused: also where the database counts more bytes than JSON takes."""
+    top = await family(client, 20, extra=["a"] * (BYTES // 40))
+    answer = await client.get(f"{V1}/nodes/{top}?include=children&fields=children.extra")
+    assert is_too_large(answer) or len(answer.data["children"]) == 20
+
+
+class Book(Resource, prefix="bok"):
+    shelf: One[Shelf]
+    text: str = field(default="")
+
+    browse = Browse(allow=public)
+
+
+class Shelf(Resource, prefix="shf", plural="shelves"):
+    books: Many[Book] = many(max_length=3)
+
+    browse = Browse(allow=public)
+
+
+async def test_the_row_that_tells_of_more_does_not_count(make_settings: Callable[..., Settings]) -> None:
+    """Each shelf has more books than are shown, and the next one is long."""
+    app = Sternpost(Contract("shelves", resources=[Shelf, Book]), settings=make_settings(answer_bytes_max=BYTES))
+    async with Client(app) as client:
+        async with app.data() as db:
+            for shelf in [await db.table(Shelf).create({}) for _ in range(20)]:
+                texts = ["0", "1", "2", LONG * 2]
+                await db.table(Book).create_many([{"shelf_id": shelf.id, "text": text} for text in texts])
+        answer = await client.get(f"{V1}/shelves?include=books")
+        assert answer.status == 200, answer.content[:300]
+        assert [[book["text"] for book in shelf["books"]] for shelf in answer.data] == [["0", "1", "2"]] * 20
+        assert answer.json()["meta"]["truncated"] == ["books"]
+
+
+async def test_control_characters_count_as_they_are_written(client: Client) -> None:
+    await family(client, 10, text="\x01" * 5000)
+    answer = await client.get(f"{V1}/nodes?pageSize=11&fields=text")
+    assert is_too_large(answer)
+    assert (await client.get(f"{V1}/nodes?pageSize=9&fields=text")).status == 200
+
+
 @pytest.mark.parametrize("include", ["", "&include=parent"])
 async def test_an_export_is_read_in_parts_that_fit(
     client: Client, monkeypatch: pytest.MonkeyPatch, include: str

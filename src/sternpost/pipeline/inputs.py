@@ -125,7 +125,7 @@ class Inputs:
         payload = operation.input
         fields = resource.fields_by_name if payload is None else {field.name: field for field in payload.fields}
         filled_in = frozenset(member.name for member in shape.members if member.filled_in)
-        return Input(self._model(shape, fields), shape, filled_in, guards_of(shape))
+        return Input(self._model(shape, fields), shape, filled_in, guards_of(self.plan, shape))
 
     def text_value(self, field: FieldPlan) -> Callable[[str], Any]:
         """Turns the text of a query parameter into a value of the field; raises `ValueError` with a sentence."""

@@ -14,8 +14,8 @@ from typing import Any
 from sternpost.data.checks import Checks
 from sternpost.errors import Detail, Invalid, SternpostError
 from sternpost.pipeline.call import Answer
-from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
-from sternpost.plan.values import from_plan
+from sternpost.pipeline.withheld import unknown_in
+from sternpost.plan.model import Plan, ResourcePlan
 from sternpost.ports.storage import Document
 
 Convert = Callable[[Any], Any]
@@ -153,11 +153,9 @@ class Translation:
         for relation in resource.owned_relations:
             target = self.older.by_name[relation.target]
             for index, item in enumerate(values.get(relation.name, ())):
-                self._upgraded(target, item, f"{path}{relation.public_name}.{index}.", creating=True)
+                self._upgraded(target, item, f"{path}{relation.public_name}.{index}.", creating=False)
         if creating:
-            for field in resource.fields:
-                if _completes(field):
-                    values.setdefault(field.name, from_plan(field, field.default))
+            values |= {name: value for name, value in unknown_in(self.older, resource).items() if value is not None}
         return values
 
     def _converted(self, resource: ResourcePlan, name: str, up: Convert, value: Any, path: str) -> Any:
@@ -177,8 +175,3 @@ class Translation:
             raise RuntimeError(
                 f"The conversion up=… of {resource.name}.{name} made a {type(found).__name__}"
             ) from error
-
-
-def _completes(field: FieldPlan) -> bool:
-    """Whether the older version, which cannot send the field, has a value for it."""
-    return field.hidden and field.default is not None and field.generated is None and field.computed is None

@@ -10,7 +10,9 @@ from pydantic import BaseModel
 
 from sternpost.errors import Detail, Forbidden, Invalid
 from sternpost.pipeline.views import holds
+from sternpost.plan.model import Plan, ResourcePlan
 from sternpost.plan.shapes import InputShape, ListMember, Member
+from sternpost.plan.values import from_plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +21,15 @@ class Guards:
 
     Attributes:
         members: those of the row that ask for one.
-        lists: those that ask for one, and those whose items have members that do.
+        lists: those that ask for one, and those whose items have members that do, or unknown ones.
         keeps: whether there may be a value that stays where none is sent; else the default is the value.
+        unknown: the fields of an item that this version of the API does not know, and what they are in a new one.
     """
 
     members: tuple[Member, ...]
     lists: tuple[tuple[ListMember, Guards | None], ...]
     keeps: bool
+    unknown: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def check(self, sent: BaseModel, values: dict[str, Any], scopes: frozenset[str]) -> frozenset[str]:
         """Takes what was left out, and is not the caller's to say, out of the values: it stays as it is.
@@ -75,7 +79,8 @@ class Guards:
         scopes: frozenset[str],
         present: Callable[[ListMember], Sequence[dict[str, Any]]],
     ) -> None:
-        """Completes the items of an input's lists with what the caller may not see or set of those that are there.
+        """Completes the items of an input's lists with what the caller may not see, set, or know of those that are
+        there.
 
         An item that the caller left as it is keeps its values; the others take those of the items that they stand for,
         in order.
@@ -91,8 +96,8 @@ class Guards:
             if items is None or each.name not in values:
                 continue
             withheld = [member for member in items.members if _is_withheld(member, scopes)]
-            if withheld:
-                _complete(each, values[each.name], present(each), withheld, scopes, problems)
+            if withheld or items.unknown:
+                _complete(each, values[each.name], present(each), withheld, items.unknown, scopes, problems)
         problems.report()
 
 
@@ -115,12 +120,28 @@ class _Problems:
             raise Invalid(details=self.missing)
 
 
-def guards_of(shape: InputShape) -> Guards | None:
-    """What the members of an input ask for; None where nothing does."""
+def guards_of(plan: Plan, shape: InputShape, items_of: str | None = None) -> Guards | None:
+    """What the members of an input ask for; None where nothing does.
+
+    Args:
+        plan: of a version of the API.
+        items_of: the resource whose items have this shape.
+    """
     members = tuple(member for member in shape.members if member.read_scope or member.write_scope)
-    lists = tuple((each, None if each.items is None else guards_of(each.items)) for each in shape.lists)
+    lists = tuple(
+        (each, None if each.items is None else guards_of(plan, each.items, each.target)) for each in shape.lists
+    )
     lists = tuple((each, items) for each, items in lists if items is not None or each.write_scope)
-    return Guards(members, lists, shape.keeps) if members or lists else None
+    unknown = {} if items_of is None else unknown_in(plan, plan.by_name[items_of])
+    return Guards(members, lists, shape.keeps, unknown) if members or lists or unknown else None
+
+
+def unknown_in(plan: Plan, resource: ResourcePlan) -> dict[str, Any]:
+    """The fields of a resource that a version of the API does not know, and their values in a row that is made through
+    it, None where it has none."""
+    owner = plan.owning_key(resource)
+    fields = [field for field in resource.fields if field.hidden and field.name != owner]
+    return {field.name: from_plan(field, field.default) for field in fields if not (field.generated or field.computed)}
 
 
 def _complete(
@@ -128,6 +149,7 @@ def _complete(
     rows: Sequence[dict[str, Any]],
     present: Sequence[dict[str, Any]],
     withheld: Sequence[Member],
+    unknown: Mapping[str, Any],
     scopes: frozenset[str],
     problems: _Problems,
 ) -> None:
@@ -148,6 +170,11 @@ def _complete(
                 row[member.name] = partner[member.name]
             elif member.expected:
                 problems.refuse(f"{each.public_name}.{number}.{member.public_name}")
+        for name, default in unknown.items():
+            if partner is not None:
+                row[name] = partner[name]
+            elif default is not None:
+                row[name] = default
 
 
 def _looks_like(row: Mapping[str, Any], item: Mapping[str, Any], unseen: set[str]) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+import orjson
+
 from sternpost.errors import Detail, Invalid
 
 UNBOUNDED = 2**62
@@ -47,6 +49,10 @@ class Budget:
         answer has begun, and must not break off."""
         return Budget(self.rows_max, self.bytes_max if bounded else UNBOUNDED)
 
+    def allows(self, bytes_max: float) -> bool:
+        """Whether an answer with as many bytes more, at most, would surely not be too large."""
+        return self._possible + bytes_max <= self._bytes_left
+
     def take_rows(self, rows: int, relation: str) -> None:
         """Raises `TooLarge` where the relations hold too many rows."""
         self.rows_left -= rows
@@ -88,11 +94,15 @@ class Budget:
 
     def _check(self) -> None:
         if self._bytes_left < 0:
-            message = (
-                f"The answer would have more than {self.bytes_max} bytes: ask for smaller pages, for fewer fields, "
-                "or include less"
-            )
-            raise TooLarge("Invalid parameters", details=[Detail("", "answer_too_large", message)])
+            raise self.too_large()
+
+    def too_large(self) -> TooLarge:
+        """What is raised where the answer would have too many bytes."""
+        message = (
+            f"The answer would have more than {self.bytes_max} bytes: ask for smaller pages, for fewer fields, "
+            "or include less"
+        )
+        return TooLarge("Invalid parameters", details=[Detail("", "answer_too_large", message)])
 
 
 def _size(row: Any) -> int:
@@ -101,12 +111,23 @@ def _size(row: Any) -> int:
 
 def _length(value: Any) -> int:
     if isinstance(value, str):
-        return len(value) if value.isascii() else len(value.encode())
+        return _text_length(value)
     if value is None or isinstance(value, int | float):
         return SHORT_BYTES
     if isinstance(value, Mapping):
         members = cast("Mapping[str, Any]", value)
         return sum(len(name) + 4 + _length(member) for name, member in members.items())
     if isinstance(value, list):
-        return sum(map(_length, cast("list[Any]", value)))
+        items = cast("list[Any]", value)
+        return len(items) + sum(map(_length, items))
     return len(value) if isinstance(value, bytes) else VALUE_BYTES
+
+
+def _text_length(text: str) -> int:
+    """What a text takes without its quotes: a control character takes six bytes, for example."""
+    if text.isascii() and text.isprintable():
+        return len(text)
+    try:
+        return len(orjson.dumps(text)) - 2
+    except orjson.JSONEncodeError:  # half of a surrogate pair, which JSON writes as its number
+        return 6 * len(text)

@@ -51,7 +51,7 @@ def explain_operation(statements: Statements, operation_id: str) -> list[tuple[s
     texts += _writes(statements, resource, operation)
     if operation.kind != "delete":
         for nested in query.relations:
-            texts.append((f"{nested.relation}", statements.nested(resource.name, nested)[0].text))
+            texts.append((f"{nested.relation}", statements.nested(resource.name, nested).statement.text))
     if rows != ALL and operation.kind != "create":
         texts.append(("policy as SQL", _condition(statements, resource, rows)))
     return texts

@@ -133,9 +133,15 @@ class SqlReader:
         # Whether the list goes on is told by the number of its rows; where they are not counted, by one row more.
         ahead = resume and (query.after is not None or not count)
         slots = _with(arguments.slots, query.limit, limit + 1) if ahead and limit is not None else arguments.slots
-        rows = await self._fetch(
-            listing.counted if count else listing.page, self._named(arguments), slots, subject=arguments.subject
-        )
+        budget, decoder, named = arguments.budget, listing.decoder, self._named(arguments)
+        most_bytes = None
+        if budget is None or limit is None or query.lock or budget.allows(limit * decoder.row_bytes_max):
+            statement = listing.counted if count else listing.page
+        else:
+            statement = listing.measured_counted if count else listing.measured_page
+            most_bytes = budget.bytes_left
+            named = {**named, BYTES: most_bytes}
+        rows = await self._fetch(statement, named, slots, subject=arguments.subject)
         result = Rows([])
         if count:
             result.total = rows[0][-1] if rows else await self._total(query, arguments)
@@ -144,13 +150,14 @@ class SqlReader:
             more = len(rows) > limit if ahead else offset + len(rows) < (result.total or 0)
             rows = rows[:limit]
             result.next = listing.position(rows[-1]) if more else None
-        if arguments.budget is not None:
-            arguments.budget.take_bytes(rows, listing.decoder.row_bytes_max, listing.decoder.names_bytes)
-        document = listing.decoder.document
-        result.documents = documents = [document(row) for row in rows]
+        if budget is not None:
+            if most_bytes is not None and rows and rows[-1][-2 if count else -1] > most_bytes:
+                raise budget.too_large()
+            budget.take_bytes(rows, decoder.row_bytes_max, decoder.names_bytes)
+        result.documents = documents = [decoder.document(row) for row in rows]
         if query.relations:
             along = _Along(arguments, result.cut)
-            await self._attach(query, listing.decoder, rows, documents, along, (1,) * len(rows))
+            await self._attach(query, decoder, rows, documents, along, (1,) * len(rows))
         return result
 
     async def count(self, query: Select, arguments: Arguments = NO_ARGUMENTS) -> int:
@@ -373,16 +380,17 @@ class SqlReader:
         """The rows of a relation by the key of the row they belong to."""
         if not weight_of:
             return {}
-        statement, decoder = self.statements.nested(resource.name, nested)
+        found_by = self.statements.nested(resource.name, nested)
+        decoder = found_by.decoder
         arguments, query, budget = along.arguments, nested.query, along.arguments.budget
         # one more row for each parent tells that its list was cut, and one more of all that there are too many
         most_rows = MANY if budget is None else budget.rows_left + len(weight_of) + 1
-        named = {
-            KEYS: self.statements.dialect.bind_array(list(weight_of)),
-            ROWS: most_rows,
-            BYTES: UNBOUNDED if budget is None else budget.bytes_left,
-        }
-        rows = await self._fetch(statement, named, arguments.slots, subject=arguments.subject)
+        most_bytes = UNBOUNDED if budget is None else budget.bytes_left
+        keys = self.statements.dialect.bind_array(list(weight_of))
+        named = {KEYS: keys, ROWS: most_rows, BYTES: most_bytes}
+        rows = await self._fetch(found_by.statement, named, arguments.slots, subject=arguments.subject)
+        if budget is not None and found_by.measured and any(row[-2] > most_bytes for row in rows):
+            raise budget.too_large()
         grouped: dict[Any, list[tuple[Any, Document]]] = {}
         for row in rows:
             grouped.setdefault(plain_key(row[-1]), []).append((row, decoder.document(row)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, cast, func, or_, select, tuple_, union_all
+from sqlalchemy import ColumnElement, FromClause, and_, case, cast, func, or_, select, tuple_, union_all
 
 from sternpost.kinds import KINDS
 from sternpost.plan.model import FieldPlan, RelationPlan, ResourcePlan
@@ -57,6 +57,20 @@ class PointStatement:
         return (*others[:at], keys, *others[at:])
 
 
+@dataclass(frozen=True, slots=True)
+class NestedStatement:
+    """The rows of a relation for many parents at once; the last column is the parent's key.
+
+    Attributes:
+        measured: whether the rows end with the first with which they are too large; the bytes so far are the column
+            before the key.
+    """
+
+    statement: Statement
+    decoder: Decoder
+    measured: bool = False
+
+
 class Listing:
     """The statements of one query, each written when it is first needed.
 
@@ -85,6 +99,16 @@ class Listing:
     def counted(self) -> Statement:
         """The rows, and as the last column how many there are in all: one statement sees one state of the data."""
         return self._reads.page(self._query, counted=True)
+
+    @cached_property
+    def measured_page(self) -> Statement:
+        """The rows up to the first with which they are too large, with their bytes so far as the last column."""
+        return self._reads.page(self._query, counted=False, measured=True)
+
+    @cached_property
+    def measured_counted(self) -> Statement:
+        """The same, with the number of all rows behind it."""
+        return self._reads.page(self._query, counted=True, measured=True)
 
     @cached_property
     def count(self) -> Statement:
@@ -183,8 +207,12 @@ class Reads(Builder):
 
     # -- lists
 
-    def page(self, query: Query, *, counted: bool) -> Statement:
-        """The rows of a query; with `counted` the number of all that fit is the last column."""
+    def page(self, query: Query, *, counted: bool, measured: bool = False) -> Statement:
+        """The rows of a query; with `counted` the number of all that fit is the last column.
+
+        Args:
+            measured: whether they end with the first row with which they are too large (`_narrowed`).
+        """
         resource, table, assembly = self.begin(query.resource)
         order = total_order(query.order)
         columns = self._columns(query, resource, table, assembly)
@@ -194,14 +222,21 @@ class Reads(Builder):
         if query.after is None or query.lock or self._is_one_range(order, resource):
             if query.after is not None:
                 conditions.append(self._behind(order, query.after, resource, values, assembly))
-            page: Any = select(*columns).select_from(table).where(*conditions)
+            page: Any = select(*(_numbered(columns) if measured else columns)).select_from(table).where(*conditions)
             page = page.order_by(*self.conditions.order(order, resource, values))
         else:
             page = self._stretches(query, order, resource, table, columns, values, conditions, assembly)
         page = paged(page, query.limit, query.offset, assembly)
         if counted:
-            page = page.add_columns(self._counted(query, resource, assembly).scalar_subquery())
-        return assembly.statement(self._locked(page, query, table))
+            total = self._counted(query, resource, assembly).scalar_subquery()
+            page = page.add_columns(total.label("total") if measured else total)
+        if not measured:
+            return assembly.statement(self._locked(page, query, table))
+        found = page.subquery("bounded")
+        columns = [*found.c]
+        ordering = {entry.path: columns[place] for entry, place in zip(order, self.places(query, order), strict=True)}
+        by = self.conditions.order(order, resource, ordering)
+        return assembly.statement(self._narrowed(columns, query, resource, by, assembly, last=1 if counted else 0))
 
     def count(self, query: Query) -> Statement:
         """How many rows fit."""
@@ -355,8 +390,8 @@ class Reads(Builder):
 
     # -- relations
 
-    def nested(self, resource_name: str, nested: Nested) -> tuple[Statement, Decoder]:
-        """The rows of a relation for the keys of many parents; the last column is the parent's key."""
+    def nested(self, resource_name: str, nested: Nested) -> NestedStatement:
+        """The rows of a relation for the keys of many parents."""
         parent, query = self.plan.by_name[resource_name], nested.query
         relation = parent.relations_by_name[nested.relation]
         target, table, assembly = self.begin(relation.target)
@@ -371,43 +406,79 @@ class Reads(Builder):
         if relation.kind == "one":
             found = select(*(_numbered(chosen) if wide else chosen)).select_from(source).where(*conditions)
             found = self._bounded(found, assembly)
-            return assembly.statement(self._narrowed(found, query, target, assembly) if wide else found), decoder
+            if wide:
+                columns = [*found.subquery("bounded").c]
+                found = self._narrowed(columns, query, target, columns[-1:], assembly, last=1)
+            return NestedStatement(assembly.statement(found), decoder, wide)
         order = self._nested_order(relation, query, target, table, assembly)
         if nested.most is None and query.limit is None and query.offset is None:
             found = select(*chosen).select_from(source).where(*conditions).order_by(key, *order)
-            return assembly.statement(self._bounded(found, assembly)), decoder
+            return NestedStatement(assembly.statement(self._bounded(found, assembly)), decoder)
         # No parent gets more rows than the contract, or who asks, allows.
         rank = func.row_number().over(partition_by=key, order_by=order).label("rank")
         ranked = select(*_numbered(chosen), rank).select_from(source).where(*conditions).subquery("ranked")
         *visible, position = ranked.c
         page = select(*visible).where(*self._ranks(nested, position, assembly))
         if not wide:
-            return assembly.statement(self._bounded(page.order_by(visible[-1], position), assembly)), decoder
+            page = self._bounded(page.order_by(visible[-1], position), assembly)
+            return NestedStatement(assembly.statement(page), decoder)
         page = self._bounded(page.add_columns(position).order_by(visible[-1], position), assembly)
-        return assembly.statement(self._narrowed(page, query, target, assembly, ranked=True)), decoder
+        *columns, position = page.subquery("bounded").c
+        by = [columns[-1], position]
+        columns = self._emptied(columns, nested, target, position, assembly)
+        return NestedStatement(
+            assembly.statement(self._narrowed(columns, query, target, by, assembly, last=1)), decoder, wide
+        )
 
     def _narrowed(
-        self, found: Any, query: Query, target: ResourcePlan, assembly: Assembly, *, ranked: bool = False
+        self,
+        columns: Sequence[Any],
+        query: Query,
+        target: ResourcePlan,
+        order: Sequence[Any],
+        assembly: Assembly,
+        *,
+        last: int,
     ) -> Any:
-        """The rows up to the first with which they have more bytes than an answer may have: enough to tell that it
-        would be too large.
+        """Rows up to the first with which they have more bytes than an answer may have, in order: enough to tell that
+        it would be too large. The bytes up to each row are a column.
 
         Args:
-            ranked: whether the last columns are the parent's key and the place among its rows, which is their order.
+            columns: of a subquery; the fields of the query are the first.
+            last: how many columns come behind that of the bytes.
         """
-        rows = found.subquery("bounded")
-        columns = [*rows.c]
         texts = [
             func.coalesce(self.dialect.byte_length(column), constant("0"))
             for column, name in zip(columns, query.fields, strict=False)
-            if (field := target.fields_by_name[name]).kind == "json" or KINDS[field.kind].free_text
+            if _is_text(target.fields_by_name[name])
         ]
-        size: Any = sum(texts[1:], start=texts[0])
-        running = func.sum(size).over(order_by=columns[-2:] if ranked else columns[-1:], rows=(None, 0))
-        summed = select(*columns, running.label("running"), size.label("size")).subquery("summed")
-        *visible, running, size = summed.c
-        kept = select(*(visible[:-1] if ranked else visible)).where(running - size <= _whole(assembly.named(BYTES)))
-        return kept.order_by(*visible[-2:]) if ranked else kept
+        size: Any = sum(texts, start=constant("0"))
+        running = func.sum(size).over(order_by=order, rows=(None, 0))
+        place = func.row_number().over(order_by=order)
+        *visible, running, size, place = (
+            select(*_numbered(columns), running.label("running"), size.label("size"), place.label("place"))
+            .subquery("summed")
+            .c
+        )
+        shown = [*visible[: len(visible) - last], running, *visible[len(visible) - last :]]
+        return select(*shown).where(running - size <= _whole(assembly.named(BYTES))).order_by(place)
+
+    def _emptied(
+        self, columns: Sequence[Any], nested: Nested, target: ResourcePlan, rank: Any, assembly: Assembly
+    ) -> list[Any]:
+        """The columns without the texts of the row that only tells that a parent has more: it is no part of the answer,
+        and does not count."""
+        query = nested.query
+        if nested.most is None:
+            return [*columns]
+        most: Any = constant(str(nested.most)) if query.limit is None else assembly.slot(query.limit)
+        if query.offset is not None:
+            most = _whole(most) + assembly.slot(query.offset)
+        names = [*query.fields, *[None] * (len(columns) - len(query.fields))]
+        return [
+            case((rank <= most, column)) if name is not None and _is_text(target.fields_by_name[name]) else column
+            for column, name in zip(columns, names, strict=True)
+        ]
 
     def _bounded(self, found: Any, assembly: Assembly) -> Any:
         """No more rows than an answer may hold, whatever is asked for."""
@@ -457,6 +528,11 @@ class Reads(Builder):
 def _whole(number: Any) -> ColumnElement[Any]:
     """A parameter as a whole number: PostgreSQL does not add two parameters of which it knows nothing."""
     return cast(number, ColumnType("BIGINT"))
+
+
+def _is_text(field: FieldPlan) -> bool:
+    """Whether a value of a field may be long."""
+    return field.kind == "json" or KINDS[field.kind].free_text
 
 
 def _is_read(query: Query, entry: Order) -> bool:

@@ -13,7 +13,7 @@ from sternpost.storage.sql.conditions import Conditions
 from sternpost.storage.sql.dialect import Codec, Dialect
 from sternpost.storage.sql.gate import Gate
 from sternpost.storage.sql.groups import Groups
-from sternpost.storage.sql.reads import Listing, PointStatement, Reads
+from sternpost.storage.sql.reads import Listing, NestedStatement, PointStatement, Reads
 from sternpost.storage.sql.removals import Removals
 from sternpost.storage.sql.schema import Schema
 from sternpost.storage.sql.statement import Statement
@@ -100,8 +100,8 @@ class Statements:
         found: Listing | None = self._cache.get(key)
         return found or self._kept(key, lambda: Listing(self._reads, query))
 
-    def nested(self, resource: str, nested: Nested) -> tuple[Statement, Decoder]:
-        """The rows of a relation for many parents at once; the last column is the parent's key."""
+    def nested(self, resource: str, nested: Nested) -> NestedStatement:
+        """The rows of a relation for many parents at once."""
         return self._kept(("nested", resource, nested), lambda: self._reads.nested(resource, nested))
 
     def key_fields(self, query: Select) -> tuple[str, ...]:
