@@ -12,6 +12,7 @@ import secrets
 import sys
 from collections.abc import Callable
 from functools import lru_cache
+from uuid import UUID
 
 if sys.version_info >= (3, 14):
     from uuid import uuid7
@@ -19,6 +20,7 @@ else:
     from uuid_utils import uuid7
 
 HEX_PATTERN = "[0-9a-f]{32}"
+_UUID_TEXT = re.compile("[0-9a-fA-F]{8}(-?)[0-9a-fA-F]{4}(?:\\1[0-9a-fA-F]{4}){2}\\1[0-9a-fA-F]{12}")
 
 NewId = Callable[[], str]
 """Makes the 32 digits of a new id; injected, so that a test can replay a run."""
@@ -38,6 +40,12 @@ def decode(prefix: str, text: str) -> str | None:
     """The 32 digits in `text`, or None where it is not an id with this prefix. Upper case is refused: one id,
     one text."""
     return text[len(prefix) + 1 :] if _is_id(prefix)(text) else None
+
+
+def read_uuid(text: str) -> UUID | None:
+    """The UUID that a token names, in RFC 9562's form or without dashes; None for other text. `UUID` alone would take
+    digits of every script, spaces and underscores: more than one caller could be the same owner."""
+    return UUID(text) if _UUID_TEXT.fullmatch(text) else None
 
 
 @lru_cache(maxsize=1000)

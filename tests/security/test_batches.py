@@ -46,6 +46,10 @@ def paths(answer: Response) -> list[tuple[str, str]]:
     return [(detail["path"], detail["code"]) for detail in answer.json()["error"]["details"]]
 
 
+def deep(levels: int) -> str:
+    return '{"a": ' * levels + "1" + "}" * levels
+
+
 @pytest.mark.parametrize(
     "value",
     [
@@ -53,6 +57,8 @@ def paths(answer: Response) -> list[tuple[str, str]]:
         *('{"whole": 9223372036854775808}', '{"whole": 123456789012345678901234567890}', '{"whole": 1.5}'),
         *('{"whole": 1e2}', '{"more": {"a": NaN}}', '{"more": {"a": [1e999]}}', '{"more": {"a": 1e22}}'),
         *('{"more": {"a": 123456789012345678901234567890}}', '{"text": 5}', '{"text": "\\u00e9\\u2028"}', "{}"),
+        *(f'{{"more": {deep(32)}}}', f'{{"more": {deep(64)}}}', f'{{"more": {deep(65)}}}', f'{{"more": {deep(150)}}}'),
+        *('{"more": {"$ref": 5}}', '{"more": {"$ref": "#/a", "type": "x"}}'),
         *('{"whole": -0}', '{"ratio": -0.0}', '{"ratio": 0.1}', '{"ratio": 1e-320}', '{"unknown": [1, {"a": NaN}]}'),
     ],
 )
@@ -69,6 +75,18 @@ async def test_a_body_means_the_same_in_a_batch_as_alone(client: Client, value: 
         assert (batch.status, batch.json()["error"]["code"]) == (alone.status, alone.json()["error"]["code"])
         expected = [(f"operations.0.{path}" if path else "operations.0", code) for path, code in paths(alone)]
         assert paths(batch) == expected
+
+
+async def test_an_object_that_looks_like_a_reference_can_be_sent(client: Client) -> None:
+    """One `$` more in its name, and it is data; as many as there are."""
+    for sent_as, meant in (("$$ref", "$ref"), ("$$$ref", "$$ref")):
+        body = {"more": {"schema": {sent_as: "#/definitions/note"}, "items": [{sent_as: {sent_as: "x"}}]}}
+        made = await client.post(URL, json={"operations": [{"operation": "notes.create", "body": body}]})
+        assert made.status == 200, made.content
+        expected = {"schema": {meant: "#/definitions/note"}, "items": [{meant: {meant: "x"}}]}
+        assert made.data[0]["data"]["more"] == expected
+    alone = await client.post(f"{V1}/notes", json={"more": {"$$ref": "x"}})
+    assert alone.data["more"] == {"$$ref": "x"}
 
 
 async def test_a_malformed_ifmatch_is_told_where_it_is(client: Client) -> None:

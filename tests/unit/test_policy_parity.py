@@ -187,6 +187,10 @@ SUBJECTS = (
     str(PARTNERS[0]),
     PARTNERS[1].hex,
     str(PARTNERS[1]).upper(),
+    str(PARTNERS[0]).translate({ord(digit): ord(digit) - ord("0") + 0x0660 for digit in "0123456789"}),
+    f"{{{PARTNERS[0]}}}",
+    f"urn:uuid:{PARTNERS[0]}",
+    f" {PARTNERS[1].hex[1:]}",
     "usr_" + "g" * 32,
     "\U0001f600",
 )

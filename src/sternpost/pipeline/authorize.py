@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
-from sternpost.ids import decode
+from sternpost.ids import decode, read_uuid
 from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
 from sternpost.plan.policy import COMPARE, PolicyNode, conditions_on_rows, paths
 from sternpost.plan.query import ALL as ALLOW
@@ -70,15 +69,8 @@ def _identities(field: FieldPlan, value: Any, subject: str | None, prefix: str |
     if value is None or subject is None or (prefix is not None and decode(prefix, subject) is None):
         return None, None
     if field.kind == "uuid":  # a UUID has several spellings
-        return from_plan(field, value), _uuid_or_none(subject)
+        return from_plan(field, value), read_uuid(subject)
     return str(value), subject
-
-
-def _uuid_or_none(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 def row_check(plan: Plan, resource: ResourcePlan) -> RowCheck:

@@ -4,6 +4,7 @@ earlier."""
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -16,8 +17,8 @@ from sternpost.plan.model import BATCH
 from sternpost.ports.authenticator import Principal
 
 REFERENCE = "$ref"
-DEPTH_MAX = 32
-"""How deep a step's body may be nested."""
+ESCAPED = re.compile(r"\$(\$+ref)")
+"""The name that stands for one with a `$` less: `{"$$ref": …}` is an object with the member `$ref`."""
 
 REPEATED_BYTES_MAX = 2**20
 REPEATED_MEMBERS_MAX = 50_000
@@ -123,7 +124,7 @@ def check_steps(
 
 def to_call(step: Step, results: Results) -> Call:
     """The step as a call, its references replaced by what they refer to. Raises `Invalid`."""
-    row = _resolved(step.id, results, "id", 0)
+    row = _resolved(step.id, results, "id")
     if row is not None and not isinstance(row, str):
         raise Invalid(
             details=[
@@ -135,7 +136,7 @@ def to_call(step: Step, results: Results) -> Call:
         id=row,
         # As bytes, so that it is validated exactly as the body of a request is; in the form that keeps every number
         # as it was sent, those among them that no field takes.
-        body=None if step.body is None else json.dumps(_resolved(step.body, results, "", 0)).encode(),
+        body=None if step.body is None else json.dumps(_resolved(step.body, results, "")).encode(),
         query=step.query,
         precondition=None if step.match is None else Precondition(match=step.match),
     )
@@ -153,18 +154,20 @@ def locate(error: SternpostError, index: int) -> None:
         error.details = (Detail(where, error.code.lower(), error.message),)
 
 
-def _resolved(value: Any, results: Results, path: str, depth: int) -> Any:
-    """The value with each reference replaced by what it refers to."""
-    if depth > DEPTH_MAX:
-        raise Invalid(details=[Detail(path, "too_deep", f"The value is nested more than {DEPTH_MAX} levels deep")])
+def _resolved(value: Any, results: Results, path: str) -> Any:
+    """The value with each reference replaced by what it refers to. How deep it is, the JSON parser has bounded."""
     if isinstance(value, dict):
         members = cast("dict[str, Any]", value)
-        if len(members) == 1 and isinstance(members.get(REFERENCE), str):
-            return results.get(members[REFERENCE], path)
-        return {name: _resolved(item, results, _below(path, name), depth + 1) for name, item in members.items()}
+        if len(members) == 1:
+            name, item = next(iter(members.items()))
+            if name == REFERENCE and isinstance(item, str):
+                return results.get(item, path)
+            if escaped := ESCAPED.fullmatch(name):
+                return {escaped[1]: _resolved(item, results, _below(path, name))}
+        return {name: _resolved(item, results, _below(path, name)) for name, item in members.items()}
     if isinstance(value, list):
         items = cast("list[Any]", value)
-        return [_resolved(item, results, _below(path, str(index)), depth + 1) for index, item in enumerate(items)]
+        return [_resolved(item, results, _below(path, str(index))) for index, item in enumerate(items)]
     return value
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from sternpost.ids import decode
+from sternpost.ids import decode, read_uuid
 from sternpost.kinds import KINDS, READERS
 from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
 
@@ -33,6 +33,8 @@ def tenant_value(plan: Plan, resource: ResourcePlan, tenant: str | None) -> Any:
     field = resource.fields_by_name[str(resource.tenant)]
     if field.references is not None:
         return decode(plan.by_name[field.references].prefix, tenant)
+    if field.kind == "uuid":
+        return read_uuid(tenant)
     fits = (field.min_length or 0) <= len(tenant) <= (field.max_length or len(tenant))
     try:
         return KINDS[field.kind].read(tenant) if fits else None

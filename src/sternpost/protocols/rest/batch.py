@@ -36,13 +36,22 @@ class _Step(BaseModel):
 class _Batch(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    operations: Annotated[list[_Step], Field(min_length=1, max_length=STEPS_MAX)]
+    operations: list[_Step]
+
+
+class _Counted(BaseModel):
+    """A batch of which nothing but the number of its steps is looked at: each wrong one would make a problem."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    operations: Annotated[list[Any], Field(min_length=1, max_length=STEPS_MAX)]
 
 
 def read_steps(body: bytes) -> list[Step]:
     """The steps in a body. Raises `Invalid`."""
     try:
-        batch = _Batch.model_validate_json(body)
+        counted = _Counted.model_validate_json(body)
+        batch = _Batch.model_validate({"operations": counted.operations})
     except ValidationError as error:
         raise Invalid("Invalid batch", details=_details(error)) from None
     return [

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from sternpost.errors import Internal, Unavailable
-from sternpost.ids import decode
+from sternpost.ids import decode, read_uuid
 from sternpost.plan.model import FieldPlan, RelationPlan, ResourcePlan
 from sternpost.plan.query import Aggregate, Measure, Nested, Path, Select
 from sternpost.plan.values import from_plan
@@ -333,7 +333,7 @@ class SqlReader:
     def _identity(self, kind: str, identity: str | None) -> Any:
         """The caller's or the tenant's id in the form that a statement compares."""
         if identity is None or kind not in self.plan.by_name:
-            return _uuid_or_none(identity) if kind == "uuid" else identity
+            return _uuid_text(identity) if kind == "uuid" else identity
         digits = decode(self.plan.by_name[kind].prefix, identity)
         return None if digits is None else self.key(kind, digits)
 
@@ -441,8 +441,6 @@ def _with(slots: Slots, index: int | None, value: Any) -> Slots:
     return changed
 
 
-def _uuid_or_none(text: str | None) -> Any:
-    try:
-        return None if text is None else str(uuid.UUID(text))
-    except ValueError:
-        return None
+def _uuid_text(identity: str | None) -> str | None:
+    found = read_uuid(identity or "")
+    return None if found is None else str(found)
