@@ -206,6 +206,20 @@ async def test_upsert_is_one_statement(db: Database) -> None:
         await books.upsert({"title": "T"}, create={}, update={})
 
 
+async def test_upsert_adds_no_row_with_another_key(db: Database) -> None:
+    books, key = db.table(Book), {"title": "T", "edition": 1}
+    await books.upsert(key, create={**key, "rating": 1.0}, update={})
+    with pytest.raises(TypeError, match=r"create has another value for Book\.edition than the key"):
+        await books.upsert(key, create={"edition": 2}, update={})
+    made = await books.first({})
+    assert made is not None
+    with pytest.raises(TypeError, match=r"another value for Book\.id"):
+        await books.upsert(
+            made.id, create={"id": made.id[:-1] + ("1" if made.id.endswith("0") else "0"), **key}, update={}
+        )
+    assert await books.count() == 1
+
+
 async def test_increments_add_up(db: Database) -> None:
     person = await db.table(Person).create({"name": "n", "email": "e", "age": 0})
     await asyncio.gather(*(db.table(Person).update(person.id, {"age": {"increment": 1}}) for _ in range(50)))

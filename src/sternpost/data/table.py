@@ -13,8 +13,9 @@ from sternpost.data.row_reader import RowReader
 from sternpost.data.writes import Parts, Writer, assignments, taken_apart, unique_key
 from sternpost.data.writing import complete
 from sternpost.errors import Conflict, NotFound
-from sternpost.plan.model import ResourcePlan
+from sternpost.plan.model import FieldPlan, ResourcePlan
 from sternpost.plan.query import Modify, Remove, Select, Upsert, key_is
+from sternpost.plan.values import without_case
 from sternpost.ports.storage import Arguments
 
 Row = TypeVar("Row")
@@ -294,14 +295,20 @@ class Table(
         """Changes the row with this unique key, or adds it: one statement, so that two at once are no conflict.
 
         `create` need not repeat the values of the key. Neither part can nest.
+
+        Raises:
+            TypeError: `create` has another value for the key, which would be a second row.
         """
         self._refuse_owned()
         names = self._unique(key)
         given = cast("Mapping[str, Any]", key) if isinstance(key, Mapping) else {"id": key}
         row = _plain_row(self._model, self._resource, {**given, **create})
+        wanted = _plain_row(self._model, self._resource, {**create, **given})
         for name in names:
             if row[name] is None:
                 raise TypeError(f"{self._resource.name}.{name} is None, and no row is found by that")
+            if not _equal(self._resource.fields_by_name[name], row[name], wanted[name]):
+                raise TypeError(f"create has another value for {self._resource.name}.{name} than the key")
         reading = self._rows.reading()
         changes = assignments(self._model, self._resource, _plain_parts(self._model, self._resource, update), reading)
         shape = Upsert(self._resource.name, tuple(sorted(row)), names, changes, ("id",))
@@ -381,6 +388,11 @@ class Table(
                 f"{self._resource.name} is written with its {self._resource.owned_by}: "
                 f"create or update that, with the list nested in it"
             )
+
+
+def _equal(field: FieldPlan, one: Any, other: Any) -> bool:
+    """Whether two values are one to a unique rule."""
+    return without_case(one) == without_case(other) if field.ignore_case else one == other
 
 
 def _nests(resource: ResourcePlan, data: Mapping[str, Any]) -> bool:

@@ -272,14 +272,14 @@ class _Findings:
         self.found.append(Difference(kind, code, f"{self.version} {where}".strip(), what, fix))
 
 
-_UNIQUE = (
+_UNIQUE: tuple[tuple[str, str, str, Class, str, str], ...] = (
     (
         *("unique", "unique-added", "a second row with the same value is rejected"),
-        *("unique-removed", "several rows may have the same value"),
+        *("additive", "unique-removed", "several rows may have the same value"),
     ),
     (
         *("ignore_case", "case-ignored", "a second row whose value differs in case alone is rejected"),
-        *("case-told-apart", "values that differ in case alone are different"),
+        *("breaking", "case-told-apart", "a filter does not find values that differ from its own in case"),
     ),
 )
 """Options about equal values: what it is to have one that was not there, and to be without it."""
@@ -425,11 +425,11 @@ class _Comparison(_Findings):
                 self._break("default-changed", where, f"its default is {new['default']!r}, and was {old['default']!r}")
         if old.get("generated") != new.get("generated"):
             self._break("generated-changed", where, "it is filled in by something else")
-        for option, breaking, text, additive, otherwise in _UNIQUE:
+        for option, added, with_it, kind, removed, without_it in _UNIQUE:
             if new.get(option) and not old.get(option):
-                self._break(breaking, where, text)
+                self._break(added, where, with_it)
             elif old.get(option) and not new.get(option):
-                self._add("additive", additive, where, otherwise)
+                self._add(kind, removed, where, without_it)
         if old["read_scope"] != new["read_scope"]:
             if new["read_scope"] is None:
                 self._add("additive", "read-scope-removed", where, "everyone who sees the row sees it")

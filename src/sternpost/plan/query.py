@@ -144,6 +144,12 @@ def key_is(slot: int) -> Compare:
     return Compare(("id",), "eq", slot)
 
 
+def names_one_row(where: Node) -> bool:
+    """Whether a condition fits one row at most, because it names its id."""
+    parts = where.parts if isinstance(where, Every) else (where,)
+    return any(isinstance(part, Compare) and (part.path, part.operator) == (("id",), "eq") for part in parts)
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """A value to sort by. Where nothing else is said, nulls count as greater than every value."""

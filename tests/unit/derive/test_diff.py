@@ -98,6 +98,8 @@ CASES: list[tuple[str, str, Callable[[dict[str, Any]], Any]]] = [
     ("additive", "choice-removed-in-output", lambda p: status(p)["choices"].pop()),
     ("breaking", "default-changed", lambda p: status(p).update(default="paid")),
     ("breaking", "unique-added", lambda p: product(p, "name").update(unique=True)),
+    ("breaking", "case-ignored", lambda p: product(p, "name").update(ignore_case=True)),
+    ("breaking", "case-told-apart", lambda p: user(p, "email").update(ignore_case=False)),
     ("breaking", "read-scope-changed", lambda p: product(p, "name").update(read_scope="x:y")),
     ("breaking", "filter-removed", lambda p: status(p).update(filters=[])),
     ("additive", "filter-added", lambda p: status(p)["filters"].append("more")),

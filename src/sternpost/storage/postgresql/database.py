@@ -723,9 +723,9 @@ class _Single:
         rows = await self.storage.fetch(statement.one.text, statement.one.bind(named))
         return rows[0] if rows else None
 
-    async def execute(self, text: str, arguments: tuple[Any, ...]) -> int:
+    async def execute(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> int:
         async with self.storage.connection() as connection:
-            return await _Statements(self.storage, connection).execute(text, arguments)
+            return await _Statements(self.storage, connection).execute(text, arguments, short=short)
 
     async def attribute(self, origin: Origin) -> None:
         raise TypeError("What is recorded is written in a transaction")
@@ -756,7 +756,7 @@ class _Statements:
     async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
         return [dict(row) for row in await self.fetch(text, arguments, short=False)]
 
-    async def execute(self, text: str, arguments: tuple[Any, ...]) -> int:
+    async def execute(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> int:
         status: str = await self.storage.guarded(self.connection, lambda: self.connection.execute(text, *arguments))
         return int(status.rpartition(" ")[2])
 

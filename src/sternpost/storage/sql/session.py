@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from sternpost.errors import ReferenceNotFound, SternpostError, Unavailable
 from sternpost.plan.model import RelationPlan, ResourcePlan
-from sternpost.plan.query import Assignment, Modify, Remove, Select, Upsert, key_is
+from sternpost.plan.query import Assignment, Modify, Remove, Select, Upsert, key_is, names_one_row
 from sternpost.ports.storage import NO_TENANT, Document, Origin, Slots, Statistics, Values, Visibility
 from sternpost.storage.sql.failures import ConstraintFailed, client_error, unnamed_error
 from sternpost.storage.sql.reader import Queries, SqlReader, plain_key, plainly
@@ -24,8 +24,8 @@ from sternpost.storage.sql.writes import PARENT, ROWS_MAX, TARGET, VARIABLES_MAX
 class Connection(Queries, Protocol):
     """Runs SQL text inside a transaction."""
 
-    async def execute(self, text: str, arguments: tuple[Any, ...]) -> int:
-        """Runs a statement; how many rows it changed."""
+    async def execute(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> int:
+        """Runs a statement; how many rows it changed. `short` says that it touches a few rows by their key."""
         ...
 
     async def attribute(self, origin: Origin) -> None:
@@ -136,7 +136,7 @@ class SqlSession(SqlReader):
             if modify.returning:
                 rows = await self._fetch(statement, NO_VALUES, slots, short=True)
                 return len(rows), [decoder.document(row) for row in rows]
-            return await self.run(statement, NO_VALUES, slots), []
+            return await self.run(statement, NO_VALUES, slots, short=names_one_row(modify.where)), []
         except ConstraintFailed as failure:
             given = {entry.field: slots[entry.slot] for entry in modify.assignments if entry.arithmetic == "set"}
             raise await self._explained(failure, plan, given) from failure
@@ -149,8 +149,11 @@ class SqlSession(SqlReader):
             else:
                 keys = await self.keys(self.statements.matching_keys(remove), NO_VALUES, slots)
             return await Removal(self, at).remove(plan, keys)
+        # what refers to it goes with it, or is changed, and may be any number of rows
+        alone = all(field.on_delete == "restrict" for _, field in self.plan.referrers[plan.name])
+        short = alone and names_one_row(remove.where)
         try:
-            return await self.run(self.statements.remove(remove), NO_VALUES, slots)
+            return await self.run(self.statements.remove(remove), NO_VALUES, slots, short=short)
         except ConstraintFailed as failure:
             raise client_error(failure, plan, deleting=True) from failure
 
@@ -161,7 +164,7 @@ class SqlSession(SqlReader):
 
     async def replace_owned(self, resource: str, relation: str, id: str, rows: Sequence[Values]) -> list[Document]:
         plan = self.plan.by_name[resource].relations_by_name[relation]
-        await self.run(self.statements.delete_owned(plan), {PARENT: self.key(resource, id)})
+        await self.run(self.statements.delete_owned(plan), {PARENT: self.key(resource, id)}, short=True)
         position = self.plan.by_name[plan.target].position_column
         return [
             await self.insert(plan.target, {**row, plan.remote_field: id, **({position: index} if position else {})})
@@ -198,7 +201,7 @@ class SqlSession(SqlReader):
             return
         statement, parent = self.statements.delete_link(plan), self.key(resource, id)
         for target in dict.fromkeys(targets):
-            await self.run(statement, {PARENT: parent, TARGET: self.key(plan.target, target)})
+            await self.run(statement, {PARENT: parent, TARGET: self.key(plan.target, target)}, short=True)
 
     async def _add_link(self, plan: RelationPlan, parent: Any, key: Any, path: str | None = None) -> None:
         """A pair that is there already, perhaps since another transaction added it from the other side, stays as it is.
@@ -207,17 +210,17 @@ class SqlSession(SqlReader):
             ReferenceNotFound: there is no such row (any more).
         """
         try:
-            await self.run(self.statements.insert_link(plan), {PARENT: parent, TARGET: key})
+            await self.run(self.statements.insert_link(plan), {PARENT: parent, TARGET: key}, short=True)
         except ConstraintFailed as failure:
             log = {"database": failure.text}
             raise ReferenceNotFound(log=log) if path is None else ReferenceNotFound.at([path], log) from failure
 
     async def _remove_links(self, plan: RelationPlan, parent: Any, keys: set[Any], *, every: bool) -> None:
         if keys and every:
-            await self.run(self.statements.delete_links(plan), {PARENT: parent})
+            await self.run(self.statements.delete_links(plan), {PARENT: parent}, short=True)
             return
         for key in sorted(keys):
-            await self.run(self.statements.delete_link(plan), {PARENT: parent, TARGET: key})
+            await self.run(self.statements.delete_link(plan), {PARENT: parent, TARGET: key}, short=True)
 
     # -- references
 
@@ -299,10 +302,12 @@ class SqlSession(SqlReader):
 
     # -- statements, also for removals
 
-    async def run(self, statement: Statement, named: Mapping[str, Any], slots: Slots = ()) -> int:
-        """Runs a statement that gives no rows; how many it changed."""
+    async def run(
+        self, statement: Statement, named: Mapping[str, Any], slots: Slots = (), *, short: bool = False
+    ) -> int:
+        """Runs a statement that gives no rows; how many it changed. `short`: a few rows by their key."""
         self.statistics.statements += 1
-        return await self.connection.execute(statement.text, self.bind(statement, named, slots))
+        return await self.connection.execute(statement.text, self.bind(statement, named, slots), short=short)
 
     async def fetch(self, statement: Statement, named: Mapping[str, Any], slots: Slots = ()) -> Sequence[Any]:
         """The rows of a short statement."""
@@ -310,7 +315,7 @@ class SqlSession(SqlReader):
 
     async def keys(self, statement: Statement, named: Mapping[str, Any], slots: Slots = ()) -> list[Any]:
         """The first column of a statement's rows, as keys are bound."""
-        return [plain_key(row[0]) for row in await self._fetch(statement, named, slots, short=True)]
+        return [plain_key(row[0]) for row in await self._fetch(statement, named, slots)]
 
     def digits(self, key: Any) -> Any:
         """A key of one of Sternpost's own ids as its digits."""

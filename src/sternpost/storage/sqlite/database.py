@@ -71,7 +71,8 @@ class SqliteStorage:
     """A SQLite file.
 
     Reads by key run in the event loop (they take microseconds), lists in reader threads. Writes are serialised: one
-    transaction at a time, its statements in the loop, its commit (which waits for the disk) in the writer's thread.
+    transaction at a time, its short statements in the loop, its long ones and its commit (which waits for the disk) in
+    the writer's thread.
     """
 
     def __init__(self, path: str, *, timeout_seconds: float = 5.0, key_secret: bytes | None = None) -> None:
@@ -231,7 +232,7 @@ class SqliteStorage:
             try:
                 yield SqlSession(writes, self.statements, statistics, visibility)
                 await writes.settle()
-                writes.end()
+                await writes.end()
             finally:
                 await writes.settle()
                 connection.set_progress_handler(None, 0)

@@ -130,6 +130,8 @@ class Writes:
         self._origin: Origin | None = None
         self._signed = 0
         """The newest entry of the audit trail that has its actor, or existed before the transaction."""
+        self._many_changed = False
+        """Whether it may have changed many rows."""
 
     def _ran(self, run: Callable[[], T]) -> T:
         """Runs something in the transaction, as long as there is one.
@@ -161,30 +163,26 @@ class Writes:
         return known
 
     async def settle(self) -> None:
-        """Waits until the thread has ended what nobody waits for any more; however often it is cancelled meanwhile."""
-        while self._running is not None and not self._running.done():
-            self.connection.interrupt()  # one that comes before the statement has begun is lost
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait([self._running], timeout=INTERRUPT_SECONDS)
-        if self._running is not None and not self._running.cancelled():
-            self._running.exception()
+        """Waits until the thread has ended what nobody waits for any more."""
+        if self._running is not None:
+            await _end(self._running, self.connection)
         self._running = None
 
-    def end(self) -> None:
+    async def end(self) -> None:
         """Before the commit: what is still to be written; raises where the transaction has ended already."""
         self._ran(lambda: None)
-        self.sign()
+        await self.sign()
 
     async def attribute(self, origin: Origin) -> None:
-        self.sign()
+        await self.sign()
         self._signed = self._ran(lambda: self.connection.execute(_NEWEST_ENTRY).fetchone()[0])
         self._origin = origin
 
-    def sign(self) -> None:
+    async def sign(self) -> None:
         """Writes into the entries that the triggers have made since for whom they are: a trigger knows only its row."""
         if self._origin is not None:
             values = (*astuple(self._origin), self._signed)
-            self._ran(lambda: self.connection.execute(_SIGN_ENTRIES, values))
+            await self.execute(_SIGN_ENTRIES, values, short=not self._many_changed)
 
     def keep_time(self) -> None:
         """Ends a statement that exceeds the time limit. It may block the event loop, so timers of the loop cannot."""
@@ -240,10 +238,15 @@ class Writes:
                 self._running = None
         return found
 
-    async def execute(self, text: str, arguments: tuple[Any, ...]) -> int:
-        return self._ran(lambda: self.connection.execute(text, arguments).rowcount)
+    async def execute(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> int:
+        if short:
+            return self._ran(lambda: self.connection.execute(text, arguments).rowcount)
+        # A write cannot be tried in the event loop first: SQLite ends the transaction where it interrupts one.
+        self._many_changed = True
+        return await self._in_thread(lambda: self.connection.execute(text, arguments).rowcount)
 
     async def changed(self, text: str, arguments: tuple[Any, ...]) -> int:
+        self._many_changed = True
         return await self._in_thread(lambda: _changed(self.connection.execute(text, arguments)))
 
     async def command(self, text: str) -> None:
@@ -300,10 +303,7 @@ class Snapshot:
     async def close(self) -> None:
         """Ends the connection; what a caller that is gone has left running in a thread is interrupted first."""
         if self._running is not None and not self._running.done():
-            ended = asyncio.wrap_future(self._running)
-            while not ended.done():  # an interruption that comes before the statement has begun is lost
-                self._connection.interrupt()
-                await asyncio.wait([ended], timeout=INTERRUPT_SECONDS)
+            await _end(asyncio.wrap_future(self._running), self._connection)
         self._connection.close()
 
     async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
@@ -320,6 +320,16 @@ class Snapshot:
         cursor = await self.run(lambda: self._connection.execute(text, arguments))
         while rows := await self.run(lambda: cursor.fetchmany(size)):
             yield rows
+
+
+async def _end(running: asyncio.Future[Any], connection: sqlite3.Connection) -> None:
+    """Interrupts what a thread does with a connection, and waits for its end, however often that is cancelled."""
+    while not running.done():
+        connection.interrupt()  # one that comes before the statement has begun is lost
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([running], timeout=INTERRUPT_SECONDS)
+    if not running.cancelled():
+        running.exception()
 
 
 def records_of(cursor: sqlite3.Cursor) -> list[dict[str, Any]]:
