@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 
 import pytest
 
@@ -94,3 +95,35 @@ async def test_the_fields_that_are_asked_for_do_not_grow_the_server(client: Clie
     async with client.app.data() as db:
         ((kept,),) = [row.values() for row in await db.sql("select count(*) from pg_prepared_statements")]
     assert kept <= STATEMENTS_KEPT + 2
+
+
+class Seal(Resource, prefix="sel"):
+    code: str = field(unique=True)
+
+    create = Create(allow=public)
+
+
+async def test_no_row_waits_for_what_another_waits_for(make_settings: Callable[..., Settings], database: str) -> None:
+    """A new row whose unique value is being written elsewhere waits for that; those that came with it do not."""
+    app = Sternpost(Contract("seals", resources=[Seal]), settings=make_settings(), write_log=lambda line: None)
+    async with Client(app) as client, app.data() as db:
+        held, release = asyncio.Event(), asyncio.Event()
+
+        async def hold() -> None:
+            with suppress(KeyError):
+                async with db.transaction():
+                    await db.table(Seal).create({"code": "0"})
+                    held.set()
+                    await release.wait()
+                    raise KeyError
+
+        holding = asyncio.create_task(hold())
+        await held.wait()
+        sent = [asyncio.create_task(client.post("/api/v1/seals", json={"code": str(number)})) for number in range(6)]
+        if database == "postgresql":  # SQLite has one writer: whoever writes waits for it
+            answers = await asyncio.wait_for(asyncio.gather(*sent[1:]), 2)
+            assert [answer.status for answer in answers] == [201] * 5
+            assert not sent[0].done()
+        release.set()
+        await holding
+        assert [answer.status for answer in await asyncio.gather(*sent)] == [201] * 6

@@ -11,7 +11,7 @@ from sternpost.errors import OutcomeUnknown, Timeout, Unavailable
 from sternpost.plan.model import ResourcePlan
 from sternpost.ports.storage import Document, Values
 from sternpost.storage.sql.codecs import Decoder
-from sternpost.storage.sql.grouping import Grouping
+from sternpost.storage.sql.grouping import Apart, Grouping
 from sternpost.storage.sql.reads import PointStatement
 from sternpost.storage.sql.statements import Statements
 
@@ -19,6 +19,9 @@ Fetch = Callable[[str, tuple[Any, ...]], Awaitable[Sequence[Any]]]
 Write = Callable[[str, tuple[Any, ...], float | None], Awaitable[Sequence[Any]]]
 InsertOne = Callable[[str, Values, float | None], Awaitable[Document]]
 
+_IMPATIENT = "(SELECT set_config('lock_timeout', '100ms', true)) IS NOT NULL"
+"""A group waits for another transaction only shortly: no row is to wait for one that another row would wait for. As a
+condition it is evaluated once, before the first row is written, and holds until the statement has ended."""
 
 _Kind = tuple[str, tuple[str, ...], float | None]
 """The resource, the fields that have a value, and the time limit."""
@@ -46,14 +49,10 @@ class PointReads:
             return await self._read_all(statement, others, keys)
         except (Unavailable, Timeout):
             raise
-        except Exception as error:  # noqa: BLE001  (one of the keys may be at fault: each is read alone)
-            return [error] if len(keys) == 1 else [await self._alone(statement, others, key) for key in keys]
-
-    async def _alone(self, statement: PointStatement, others: tuple[Any, ...], key: Any) -> Any:
-        try:
-            return (await self._read_all(statement, others, [key]))[0]
-        except Exception as error:  # noqa: BLE001  (raised where the row is awaited)
-            return error
+        except Exception as error:  # one of the keys may be at fault
+            if len(keys) == 1:
+                raise
+            raise Apart from error
 
     async def _read_all(self, statement: PointStatement, others: tuple[Any, ...], keys: list[Any]) -> list[Any]:
         rows = await self._fetch(statement.many.text, statement.bind_many(keys, others))
@@ -88,7 +87,8 @@ class EqualReads:
 class GroupedInserts:
     """New rows of one resource, written by one statement and one commit.
 
-    Where a row of a group is refused nothing is written, and each is tried alone, so that only the one at fault fails.
+    Where a row of a group is refused, or has to wait for another transaction, nothing is written, and each is tried
+    alone, so that only the one at fault fails or waits.
 
     Args:
         write: runs a statement, which the server is asked to give up at a time of the event loop.
@@ -123,8 +123,8 @@ class GroupedInserts:
             written = await self._write(text, self._columns(plan, names, rows), until)
         except (Unavailable, Timeout, OutcomeUnknown):
             raise
-        except Exception:  # noqa: BLE001  (whichever row it was: the same error comes again, for that row alone)
-            return [await self._alone(resource, row, until) for row in rows]
+        except Exception as error:  # whichever row it was: the same error comes again, for that row alone
+            raise Apart from error
         documents = {row[-1].hex: decoder.document(row) for row in written}
         return [documents[row["id"]] for row in rows]
 
@@ -136,12 +136,6 @@ class GroupedInserts:
             columns.append(values if encode is None else [None if value is None else encode(value) for value in values])
         return tuple(columns)
 
-    async def _alone(self, resource: str, row: Values, until: float | None) -> Document | Exception:
-        try:
-            return await self._insert_one(resource, row, until)
-        except Exception as error:  # noqa: BLE001  (raised where the row's result is awaited)
-            return error
-
     def _text(self, resource: str, names: tuple[str, ...]) -> tuple[str, Decoder]:
         fields = tuple(field.name for field in self._statements.plan.by_name[resource].fields)
-        return self._statements.insert_rows(resource, names, 0, skip=False, returning=fields)
+        return self._statements.insert_rows(resource, names, 0, skip=False, returning=fields, where=_IMPATIENT)

@@ -20,6 +20,11 @@ Part = TypeVar("Part")
 Result = TypeVar("Result")
 
 
+class Apart(Exception):
+    """Raised where nothing of a group was done because of one of its parts: each is to be carried out by itself, so that
+    the others neither fail with it nor wait for it."""
+
+
 class _Asked(Generic[Part, Result]):
     """A part, the future of its result, its time limit, and whether it is being carried out."""
 
@@ -57,7 +62,7 @@ class Grouping(Generic[Key, Part, Result]):
     Args:
         run: carries parts of one kind out, and gives for each its result or the exception to raise. It is given a
             function that takes the parts, and calls it once, when nothing has to be waited for any more before they are
-            sent: a part that was given up until then is not among them.
+            sent: a part that was given up until then is not among them. Of several parts it may raise `Apart`.
         size_max: parts that go together.
         in_flight_max: how many of one kind are under way at a time; what arrives meanwhile goes with the next.
     """
@@ -132,12 +137,14 @@ class Grouping(Generic[Key, Part, Result]):
         group.waiting = wanted[self._size_max :]
         if wanted:
             group.in_flight += 1
-            parts = wanted[: self._size_max]
-            task = asyncio.get_running_loop().create_task(self._carry_out(key, group, parts))
-            self._tasks[task] = parts
-            task.add_done_callback(self._tasks.pop)
+            self._begin(key, group, wanted[: self._size_max])
         elif not group.in_flight:
             self._groups.pop(key, None)
+
+    def _begin(self, key: Key, group: _Group[Part, Result], parts: list[_Asked[Part, Result]]) -> None:
+        task = asyncio.get_running_loop().create_task(self._carry_out(key, group, parts))
+        self._tasks[task] = parts
+        task.add_done_callback(self._tasks.pop)
 
     async def _carry_out(self, key: Key, group: _Group[Part, Result], parts: list[_Asked[Part, Result]]) -> None:
         def take() -> list[Part]:
@@ -153,14 +160,20 @@ class Grouping(Generic[Key, Part, Result]):
             for asked in parts:
                 asked.future.cancel()
             raise
+        except Apart:
+            for asked in parts:
+                alone: _Group[Part, Result] = _Group()
+                alone.in_flight = 1
+                self._begin(key, alone, [asked])
+            return
         except Exception as error:  # noqa: BLE001  (raised where the results are awaited)
             results = [error] * len(parts)
         finally:
             group.in_flight -= 1
             if group.waiting:
                 self._start(key, group)
-            elif not group.in_flight and not group.scheduled:
-                self._groups.pop(key, None)
+            elif not group.in_flight and not group.scheduled and self._groups.get(key) is group:
+                del self._groups[key]
         for asked, result in zip(parts, results, strict=True):
             future = asked.future
             if future.done():

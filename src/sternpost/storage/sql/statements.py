@@ -131,13 +131,20 @@ class Statements:
         return self._kept(("insert", resource, names), lambda: self._writes.insert(resource, names))
 
     def insert_rows(
-        self, resource: str, names: tuple[str, ...], rows: int, *, skip: bool, returning: tuple[str, ...]
+        self,
+        resource: str,
+        names: tuple[str, ...],
+        rows: int,
+        *,
+        skip: bool,
+        returning: tuple[str, ...],
+        where: str = "",
     ) -> tuple[str, Decoder]:
         """Many new rows; a database that takes arrays has one text for any number of them."""
         count = 0 if self.dialect.takes_arrays_of_rows else rows
         return self._kept(
-            ("insert rows", resource, names, count, skip, returning),
-            lambda: self._writes.insert_rows(resource, names, count, skip=skip, returning=returning),
+            ("insert rows", resource, names, count, skip, returning, where),
+            lambda: self._writes.insert_rows(resource, names, count, skip=skip, returning=returning, where=where),
         )
 
     def modify(self, modify: Modify) -> tuple[Statement, Decoder]:

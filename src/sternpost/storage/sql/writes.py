@@ -41,15 +41,27 @@ class Writes(Builder):
         return assembly.statement(query), self.codecs.decoder(resource, fields)
 
     def insert_rows(
-        self, resource_name: str, names: tuple[str, ...], rows: int, *, skip: bool, returning: tuple[str, ...]
+        self,
+        resource_name: str,
+        names: tuple[str, ...],
+        rows: int,
+        *,
+        skip: bool,
+        returning: tuple[str, ...],
+        where: str = "",
     ) -> tuple[str, Decoder]:
-        """Text for many new rows, whose values are bound as `Dialect.bind_rows` says; the key is the last column."""
+        """Text for many new rows, whose values are bound as `Dialect.bind_rows` says; the key is the last column.
+
+        Args:
+            where: a condition for all of them, as SQL.
+        """
         resource, table, _ = self.begin(resource_name)
         preparer = self.dialect.compiler.identifier_preparer
         column_of = {key: preparer.quote(column.name) for key, column in table.c.items()}
         columns = ", ".join(column_of[name] for name in names)
         types = [table.c[name].type.name for name in names]
         text = f"INSERT INTO {preparer.format_table(table)} ({columns}) {self.dialect.rows_source(types, rows)}"
+        text += f" WHERE {where}" if where else ""
         text += " ON CONFLICT DO NOTHING" if skip else ""
         text += f" RETURNING {', '.join(column_of[column] for column in (*returning, 'id'))}"
         return text, self.codecs.decoder(resource, returning)
