@@ -336,6 +336,18 @@ async def test_a_transaction_that_takes_too_long_is_undone(db: Database) -> None
     assert await db.table(Label).count() == 0
 
 
+async def test_a_part_of_a_transaction_that_takes_too_long_is_undone_alone(db: Database) -> None:
+    labels = db.table(Label)
+    async with db.transaction():
+        await labels.create({"word": "before"})
+        with pytest.raises(Timeout):
+            async with db.transaction(timeout=0.05):
+                await labels.create({"word": "late"})
+                await asyncio.Event().wait()
+        await labels.create({"word": "behind"})
+    assert [row.word for row in await labels.find(order=["word"])] == ["before", "behind"]
+
+
 @pytest.mark.parametrize("outer", [True, False])
 async def test_nothing_is_kept_of_a_transaction_that_was_ended_in_the_middle(db: Database, outer: bool) -> None:
     """SQLite rolls back as a whole what it interrupts: nothing may be written behind that, whoever catches the error."""

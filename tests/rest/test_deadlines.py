@@ -54,6 +54,7 @@ class Note(Resource, prefix="not"):
     update = Update(allow=public, timeout=LIMIT_SECONDS)
     write = Custom(on="collection", output=Done, allow=public, timeout=LIMIT_SECONDS)
     slow = Custom(on="collection", output=Done, allow=public)
+    hold = Custom(on="collection", output=Done, allow=public, timeout=LIMIT_SECONDS)
     look = Custom(on="collection", method="GET", output=Done, allow=public)
 
 
@@ -70,6 +71,19 @@ async def slow(ctx: Context) -> Done:
     return Done(done=True)
 
 
+held: list[bool] = []
+
+
+@implements(Note.hold, retry_safe=True)
+async def hold(ctx: Context) -> Done:
+    """Comes to its end once, and then no more."""
+    await ctx.repository(Note).create({"text": "late"})
+    held.append(True)
+    if len(held) > 1:
+        await asyncio.Event().wait()
+    return Done(done=True)
+
+
 @implements(Note.look)
 async def look(ctx: Context) -> Done:
     await asyncio.Event().wait()
@@ -82,7 +96,7 @@ def serve(make_settings: Callable[..., Settings]) -> Callable[..., Any]:
     async def served(**more: Any) -> AsyncIterator[Client]:
         app = Sternpost(
             Contract("deadlines", resources=[Note]),
-            services=[write, slow, look],
+            services=[write, slow, hold, look],
             settings=make_settings(**more),
             write_log=lambda line: None,
         )
@@ -240,6 +254,31 @@ async def test_every_operation_has_a_limit(serve: Callable[..., Any]) -> None:
         assert await late_rows(client) == 0
 
 
+async def test_a_step_of_a_batch_has_its_own_limit(serve: Callable[..., Any]) -> None:
+    held[:] = [True]
+    async with serve(request_timeout_seconds=30) as client:
+        started = time.monotonic()
+        steps = [{"operation": "notes.create", "body": {"text": "late"}}, {"operation": "notes.hold"}]
+        answer = await client.post("/api/v1/$batch", json={"operations": steps})
+        assert (answer.status, answer.error["code"]) == (504, "TIMEOUT")
+        assert answer.error["details"][0]["path"] == "operations.1"
+        assert time.monotonic() - started < 10 * LIMIT_SECONDS
+        assert await late_rows(client) == 0
+
+
+@pytest.mark.parametrize("database", ["postgresql"])
+async def test_a_further_try_is_given_up_in_time(serve: Callable[..., Any], database_url: str) -> None:
+    """The first try fails at its commit, where it could not be given up any more; the second can."""
+    held.clear()
+    async with serve(request_timeout_seconds=30) as client:
+        admin = await asyncpg.connect(database_url)
+        await admin.execute(_NO_COMMIT)
+        await admin.close()
+        answer = await asyncio.wait_for(client.post("/api/v1/notes/hold"), 5)
+        assert (answer.status, answer.error["code"], len(held)) == (504, "TIMEOUT", 2)
+        assert await late_rows(client) == 0
+
+
 @pytest.mark.parametrize("seconds", [0.6, 30], ids=["a little slow", "endless"])
 async def test_a_script_is_told_the_truth_about_its_transaction(
     serve: Callable[..., Any],
@@ -272,4 +311,11 @@ _SLOW_COMMIT = """
 CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(SECONDS); RETURN NULL; END $$;
 CREATE CONSTRAINT TRIGGER slow AFTER INSERT OR UPDATE ON notes DEFERRABLE INITIALLY DEFERRED
 FOR EACH ROW EXECUTE FUNCTION slow();
+"""
+
+_NO_COMMIT = """
+CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'could not serialize access' USING ERRCODE = '40001'; END $$;
+CREATE CONSTRAINT TRIGGER fail AFTER INSERT ON notes DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW EXECUTE FUNCTION fail();
 """

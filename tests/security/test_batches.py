@@ -136,6 +136,16 @@ async def test_references_repeat_a_bounded_amount(client: Client) -> None:
     assert most < 20 * REPEATED_BYTES_MAX
 
 
+@pytest.mark.parametrize("position", ["²", "٣", "-1", "1", "100000", "9" * 30, "00", ""])
+async def test_a_position_that_a_list_does_not_have(client: Client, position: str) -> None:
+    steps = [
+        {"as": "all", "operation": "notes.browse"},
+        {"operation": "notes.create", "body": {"text": {"$ref": f"all.{position}.text"}}},
+    ]
+    answer = await client.post(URL, json={"operations": steps})
+    assert (answer.status, paths(answer)) == (400, [("operations.1.text", "unknown_reference")])
+
+
 async def test_references_repeat_a_bounded_number_of_values(client: Client) -> None:
     """Short values take much more memory than bytes."""
     many = REPEATED_MEMBERS_MAX // 5

@@ -109,6 +109,13 @@ async def test_what_occurs_often_counts_as_often(client: Client) -> None:
     assert is_too_large(await client.get(f"{V1}/nodes?pageSize=61&include=parent.children.parent"))
 
 
+async def test_what_occurs_often_far_below_counts_as_often(client: Client) -> None:
+    """Each row is short and read once; the answer holds it 60 times 60 times."""
+    top = await family(client, 60, text=LONG[:100])
+    assert (await client.get(f"{V1}/nodes/{top}?include=children.parent")).status == 200
+    assert is_too_large(await client.get(f"{V1}/nodes/{top}?include=children.parent.children"))
+
+
 async def test_the_steps_of_a_batch_share_it(client: Client) -> None:
     await family(client, 20, text=LONG)
     step = {"operation": "nodes.browse", "query": {"pageSize": "20"}}

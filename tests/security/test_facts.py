@@ -10,17 +10,21 @@ import pytest
 
 from sternpost import (
     Browse,
+    Change,
+    Context,
     Contract,
     Create,
     Delete,
     One,
     Read,
+    Replace,
     Resource,
     Settings,
     Sternpost,
     Update,
     authenticated,
     field,
+    implements,
     one,
     public,
     this,
@@ -176,3 +180,63 @@ async def test_a_row_is_not_shown_or_changed_for_what_another_tenants_says(peopl
         answer = await client.request(method, f"{V1}/tasks/{task}", json=body, token=token)
         assert answer.status == 404, (method, answer.content)
     assert (await client.get(f"{V1}/tasks", token=token)).data == []
+
+
+class Crew(Resource, prefix="crw", owner="head"):
+    head: str
+    name: str = field(default="")
+
+    read = Read(allow=public)
+    create = Create(allow=public)
+
+
+class Shift(Resource, prefix="shi"):
+    """A policy looks at its crew, and at the shift that it follows, which may be itself."""
+
+    crew: One[Crew]
+    follows: One[Shift] | None = one()
+    open: bool = field(default=True)
+    text: str = field(default="")
+
+    read = Read(allow=public)
+    create = Create(allow=public)
+    update = Update(allow=this.crew.is_owner)
+    replace = Replace(allow=this.follows.open.eq(True))
+
+
+@implements(Shift.update)
+async def update_shift(ctx: Context, change: Change[Shift]) -> Shift:
+    """May give the crew away, which changes nothing of the shift."""
+    shift = await change.apply()
+    if shift.text == "give away":
+        await ctx.repository(Crew).update(shift.crew_id, {"head": "bob"})
+    return shift
+
+
+@pytest.fixture
+async def shifts(make_settings: Callable[..., Settings]) -> AsyncIterator[Client]:
+    contract = Contract("shifts", resources=[Crew, Shift])
+    app = Sternpost(contract, services=[update_shift], settings=make_settings(), write_log=lambda line: None)
+    async with Client(app) as client:
+        yield client
+
+
+async def test_a_policy_sees_what_a_function_has_done_to_other_rows(shifts: Client) -> None:
+    crew = (await shifts.post(f"{V1}/crews", json={"head": "ada"})).data["id"]
+    shift = (await shifts.post(f"{V1}/shifts", json={"crewId": crew})).data["id"]
+    ada = shifts.token("ada")
+    assert (await shifts.patch(f"{V1}/shifts/{shift}", json={"text": "keep"}, token=ada)).status == 200
+    assert (await shifts.patch(f"{V1}/shifts/{shift}", json={"text": "give away"}, token=ada)).status == 403
+    assert (await shifts.get(f"{V1}/crews/{crew}")).data["head"] == "ada"
+    assert (await shifts.get(f"{V1}/shifts/{shift}")).data["text"] == "keep"
+
+
+async def test_a_policy_sees_the_changed_row_where_a_path_comes_back_to_it(shifts: Client) -> None:
+    crew = (await shifts.post(f"{V1}/crews", json={"head": "ada"})).data["id"]
+    shift = (await shifts.post(f"{V1}/shifts", json={"crewId": crew})).data["id"]
+    ada, address = shifts.token("ada"), f"{V1}/shifts/{shift}"
+    assert (await shifts.patch(address, json={"followsId": shift}, token=ada)).status == 200
+    body = {"crewId": crew, "followsId": shift, "text": "new"}
+    assert (await shifts.put(address, json={**body, "open": True})).status == 200
+    assert (await shifts.put(address, json={**body, "open": False})).status in (401, 403)
+    assert (await shifts.get(address)).data["open"] is True

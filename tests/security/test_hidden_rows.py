@@ -20,6 +20,7 @@ from sternpost import (
     Restore,
     Settings,
     Sternpost,
+    authenticated,
     field,
     public,
     scope,
@@ -132,3 +133,28 @@ async def test_the_policy_of_a_new_row_does_not_look_at_what_is_hidden(client: C
     answers = [await client.post(f"{V1}/$batch", json={"operations": [step]}, token=bob) for step in steps]
     assert told(answers[0]) == told(answers[1])
     assert answers[0].status == 422
+
+
+class Sheet(Resource, prefix="sht"):
+    open: bool = field(default=False)
+
+    browse = Browse(allow=authenticated | this.open.eq(True))
+    read = Read(allow=authenticated | this.open.eq(True))
+    create = Create(allow=public)
+
+
+@pytest.mark.parametrize("known_first", [True, False])
+async def test_a_token_without_scopes_is_not_nobody(make_settings: Callable[..., Settings], known_first: bool) -> None:
+    """What is decided for one of them is not taken for the other."""
+    app = Sternpost(Contract("sheets", resources=[Sheet]), settings=make_settings(), write_log=lambda line: None)
+    async with Client(app) as client:
+        for is_open in (True, False):
+            made = await client.post(f"{V1}/sheets", json={"open": is_open})
+        address = f"{V1}/sheets/{made.data['id']}"
+        known = client.token("ann")
+        callers = [known, None] if known_first else [None, known]
+        for _ in range(2):
+            for token in callers:
+                found = [row["open"] for row in (await client.get(f"{V1}/sheets", token=token)).data]
+                assert sorted(found) == ([False, True] if token else [True])
+                assert (await client.get(address, token=token)).status == (200 if token else 404)

@@ -9,6 +9,7 @@ import pytest
 
 from sternpost import (
     Browse,
+    Change,
     Contract,
     Create,
     Custom,
@@ -34,6 +35,7 @@ from sternpost import (
     this,
 )
 from sternpost.compile.compiler import compile_contract
+from sternpost.errors import WriteConflict
 from sternpost.plan.scopes import known_scopes
 from sternpost.testing import Client, Response
 
@@ -273,3 +275,52 @@ async def test_a_conflict_does_not_tell_a_state_that_may_not_be_read(make_settin
         assert (refused.status, refused.error["code"]) == (409, "STATE_CONFLICT")
         assert "flagged" not in refused.content.decode()
         assert "flagged" in (await client.post(f"{path}/pay", token=insider)).content.decode()
+
+
+class Turn(Resource, prefix="trn"):
+    rota: One[Rota]
+    day: str
+    amount: int = field(default=0, read="hr")
+
+
+class Rota(Resource, prefix="rot"):
+    turns: Owned[Turn]
+
+    read = Read(allow=public)
+    create = Create(allow=public)
+    update = Update(allow=public)
+
+
+failures: list[int] = []
+
+
+@implements(Rota.update, retry_safe=True)
+async def update_rota(ctx: Any, change: Change[Rota]) -> Rota:
+    """Fails once, as the database does where another transaction was the first."""
+    made = await change.apply()
+    failures.append(1)
+    if len(failures) == 1:
+        raise WriteConflict
+    return made
+
+
+async def test_a_second_try_keeps_what_is_there_by_then(
+    make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures.clear()
+    contract = Contract("rotas", resources=[Rota, Turn])
+    app = Sternpost(contract, services=[update_rota], settings=make_settings(), write_log=lambda line: None)
+    async with Client(app) as client, app.data() as db:
+
+        class Between:
+            async def wait(self, number: int) -> None:
+                assert await db.execute("update turns set amount = 99") == 1
+
+        monkeypatch.setattr(app.running.runtime, "backoff", Between())
+        hr = client.token("ann", "hr")
+        made = await client.post(f"{V1}/rotas", json={"turns": [{"day": "mon", "amount": 10}]}, token=hr)
+        address = f"{V1}/rotas/{made.data['id']}"
+        changed = await client.patch(address, json={"turns": [{"day": "tue"}]})
+        assert (changed.status, len(failures)) == (200, 2), changed.content
+        (turn,) = (await client.get(address, token=hr)).data["turns"]
+        assert (turn["day"], turn["amount"]) == ("tue", 99)

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from hypothesis import strategies as st
 
-from sternpost import Settings, Sternpost
+from sternpost import Contract, Create, Delete, One, Read, Resource, Settings, Sternpost, field, public
 from sternpost.auth.api_keys import ApiKeyAuthenticator, make_key
 from sternpost.clock import SystemClock
 from sternpost.compile.compiler import compile_contract
@@ -492,3 +492,42 @@ async def test_the_check_finds_what_is_seen_and_changed_without_the_condition(
         monkeypatch.undo()
         statements._cache.clear()
         assert await agency.rows_of("birch") != kept
+
+
+class Firm(Resource, prefix="frm"):
+    name: str = field(default="")
+
+    create = Create(allow=public)
+
+
+class Norm(Resource, prefix="nrm", soft_delete=True):
+    """Everybody's, and what rows of tenants refer to."""
+
+    name: str = field(default="")
+
+    read = Read(allow=public)
+    create = Create(allow=public)
+    delete = Delete(allow=public)
+
+
+class Audit(Resource, prefix="aud", tenant="firm_id"):
+    firm: One[Firm]
+    norm: One[Norm]
+
+    create = Create(allow=public)
+    delete = Delete(allow=public)
+
+
+async def test_what_another_tenant_refers_to_cannot_be_removed(make_settings: Callable[..., Settings]) -> None:
+    """The database's own rules know no tenants, and those of rows that are kept do not either."""
+    app = Sternpost(Contract("norms", resources=[Firm, Norm, Audit]), settings=make_settings())
+    async with Client(app) as client:
+        firms = [(await client.post("/api/v1/firms", json={})).data["id"] for _ in range(2)]
+        ours, theirs = [client.token("someone", tenant=firm) for firm in firms]
+        norm = (await client.post("/api/v1/norms", json={}, token=ours)).data["id"]
+        audit = (await client.post("/api/v1/audits", json={"normId": norm}, token=theirs)).data["id"]
+        for token in (ours, theirs, None):
+            refused = await client.delete(f"/api/v1/norms/{norm}", token=token)
+            assert (refused.status, refused.error["code"]) == (409, "STILL_REFERENCED")
+        assert (await client.delete(f"/api/v1/audits/{audit}", token=theirs)).status == 204
+        assert (await client.delete(f"/api/v1/norms/{norm}", token=ours)).status == 204

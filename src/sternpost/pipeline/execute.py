@@ -72,10 +72,10 @@ async def carry_out(run: Execution, session: Session | None = None) -> Answer:
         raise denied(run)
     translation = run.operation.translation
     try:
-        if run.operation.reads:
-            answer = await read(run, session)
-        elif session is not None:
+        if session is not None:
             answer = await step(run, session)
+        elif run.operation.reads:
+            answer = await read(run, None)
         elif run.joins_others:
             answer = await insert(run)
         else:
@@ -92,12 +92,13 @@ async def carry_out(run: Execution, session: Session | None = None) -> Answer:
 
 
 async def step(run: Execution, session: Session) -> Answer:
-    """A change that is a step of a batch, whose own limit holds, too."""
+    """A step of a batch, whose own limit holds, too."""
+    way = read if run.operation.reads else write
     seconds = run.operation.plan.timeout_seconds
     if seconds is None:
-        return await write(run, session)
+        return await way(run, session)
     with Deadline(seconds, run.runtime.alarms):
-        return await write(run, session)
+        return await way(run, session)
 
 
 def read(run: Execution, session: Session | None) -> Awaitable[Answer]:
