@@ -27,6 +27,7 @@ from sternpost import (
     Renamed,
     Replace,
     Resource,
+    Restore,
     Settings,
     Sternpost,
     Update,
@@ -34,8 +35,10 @@ from sternpost import (
     field,
     implements,
     many,
+    one,
     public,
     scope,
+    this,
 )
 from sternpost.app.sensitive import sensitive_names
 from sternpost.testing import Client
@@ -374,3 +377,73 @@ async def test_items_keep_what_a_version_does_not_know(make_settings: Callable[.
                 ("Slice", 5, "thin"),
                 ("Eat", 0, None),
             ]
+
+
+class Draft(Resource, prefix="drf", owner="author", soft_delete=True):
+    """Seen by its author in v2, by everybody in v1."""
+
+    author: str = field(default="ann")
+    title: str = field(default="")
+
+    read = Read(allow=this.is_owner)
+    create = Create(allow=public)
+    update = Update(allow=scope("w"))
+    delete = Delete(allow=scope("w"))
+    restore = Restore(allow=scope("w"))
+    stamp = Custom(allow=scope("w"))
+
+
+class Poster(Resource, prefix="pos", owner="author"):
+    """Seen by everybody in v2, by its author in v1."""
+
+    author: str = field(default="ann")
+    title: str = field(default="")
+
+    read = Read(allow=public)
+    create = Create(allow=public)
+    update = Update(allow=scope("w"))
+
+
+class Wall(Resource, prefix="wal"):
+    draft: One[Draft] | None = one(on_delete="set_null")
+    poster: One[Poster] | None = one()
+
+    read = Read(allow=public)
+    create = Create(allow=public)
+
+
+@implements(Draft.stamp)
+async def stamp(context: Context, draft: Draft) -> None:
+    """Does nothing."""
+
+
+async def test_rows_are_seen_as_the_version_says(make_settings: Callable[..., Settings]) -> None:
+    """Whether a row is there for a caller, in every answer, is what the version says that they call."""
+    older = Version(
+        "v1", [Changed(Draft, "read", was={"allow": public}), Changed(Poster, "read", was={"allow": this.is_owner})]
+    )
+    walls = Contract("walls", resources=[Draft, Poster, Wall], api_version="v2", older=[older])
+    async with Client(Sternpost(walls, services=[stamp], settings=make_settings())) as client:
+        may, other = client.token("bob", "w"), client.token("bob")
+        draft = (await client.post("/api/v2/drafts", json={"title": "t"})).data["id"]
+        poster = (await client.post("/api/v2/posters", json={"title": "t"})).data["id"]
+        for version, sees_draft in (("v1", True), ("v2", False)):
+            address = f"/api/{version}/drafts/{draft}"
+            whole = {"id", "author", "title"} if sees_draft else {"id"}
+            assert (await client.get(address, token=may)).status == (200 if sees_draft else 404)
+            assert set((await client.patch(address, json={"title": "2"}, token=may)).data) == whole
+            assert set((await client.post(f"{address}/stamp", token=may)).data) == whole
+            for refused in (client.patch(address, json={}, token=other), client.delete(address, token=other)):
+                assert (await refused).status == (403 if sees_draft else 404)
+            assert (await client.delete(address, token=may)).status == 204
+            assert set((await client.post(f"{address}/restore", token=may)).data) == whole
+            linked = await client.post(f"/api/{version}/walls", json={"draftId": draft}, token=other)
+            assert linked.status == (201 if sees_draft else 422)
+
+            address, sees_poster = f"/api/{version}/posters/{poster}", not sees_draft
+            whole = {"id", "author", "title"} if sees_poster else {"id"}
+            assert (await client.get(address, token=may)).status == (200 if sees_poster else 404)
+            assert set((await client.patch(address, json={"title": "2"}, token=may)).data) == whole
+            assert (await client.patch(address, json={}, token=other)).status == (403 if sees_poster else 404)
+            linked = await client.post(f"/api/{version}/walls", json={"posterId": poster}, token=other)
+            assert linked.status == (201 if sees_poster else 422)

@@ -13,7 +13,7 @@ from typing import Any
 from sternpost.errors import ReferenceNotFound
 from sternpost.ids import decode
 from sternpost.plan.model import Plan, RelationPlan, ResourcePlan
-from sternpost.plan.policy import DENY, PolicyNode
+from sternpost.plan.policy import PolicyNode
 from sternpost.plan.query import Compare, Node, Select, every
 from sternpost.ports.storage import Arguments, Document, Reader
 
@@ -69,21 +69,27 @@ class Link:
         return {digits for each in ids if each is not None and (digits := decode(self.target.prefix, each)) is not None}
 
 
-def links_of(plan: Plan, resource: ResourcePlan) -> tuple[Link, ...]:
-    """Every reference that an input of a resource can have."""
-    found = [*_links(plan, resource, None)]
+def links_of(plan: Plan, name: str, version: Plan) -> tuple[Link, ...]:
+    """Every reference that an input of a resource can have.
+
+    Args:
+        plan: of the newest version, whose values inputs have.
+        version: of the one whose callers send them: what they see in it they may refer to.
+    """
+    resource = plan.by_name[name]
+    found = [*_links(plan, resource, None, version)]
     for owned in resource.owned_relations:
-        found += _links(plan, plan.by_name[owned.target], owned)
+        found += _links(plan, plan.by_name[owned.target], owned, version)
     return tuple(found)
 
 
-def _links(plan: Plan, resource: ResourcePlan, part: RelationPlan | None) -> Iterator[Link]:
+def _links(plan: Plan, resource: ResourcePlan, part: RelationPlan | None, version: Plan) -> Iterator[Link]:
     for relation in resource.relations:
         reference = plan.reference_of(resource, relation)
         if relation.kind not in ("one", "linked") or (part is not None and relation.local_field == part.remote_field):
             continue
         target = plan.by_name[relation.target]
-        seeing = target.reading.policy if target.reading is not None else DENY
+        seeing = version.by_name[target.name].seeing
         public_name = reference.public_name if reference is not None else relation.input_name
         if public_name is not None:
             own = reference is not None and reference.caller_default

@@ -586,7 +586,7 @@ async def _visible_parent(run: Execution, reader: Reader) -> str:
     reference = run.runtime.newest.reference_of(parent, parent.relations_by_name[relation])
     if reference is not None and not holds_scope(reference, run.scopes):
         raise denied(run)
-    policy = fold_for(parent.reading.policy, run.principal) if parent.reading else DENY
+    policy = fold_for(parent.seeing, run.principal)
     if policy is DENY:
         raise denied(run)
     digits = decode(parent.prefix, sent)

@@ -23,7 +23,7 @@ from sternpost.pipeline.translation import NO_CONVERSIONS, Conversions, Translat
 from sternpost.pipeline.views import Views
 from sternpost.plan.model import FieldPlan, OperationPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.policy import DENY as DENIED
-from sternpost.plan.policy import fold, paths
+from sternpost.plan.policy import PolicyNode, fold, paths
 from sternpost.plan.query import Node, Path, Select
 from sternpost.plan.query import paths as row_paths
 from sternpost.plan.shapes import WRITABLE
@@ -97,6 +97,7 @@ class BoundOperation:
         reads: whether it changes nothing, and so needs no transaction.
         needs_caller: without credentials it is refused, whatever the row.
         facts: what its policy, and that for seeing a row, look at.
+        seeing: the policy that says which rows there are for a caller, that of the same version of the API.
         input: None where it takes no body, or one that is no data of a resource.
         caller_defaults: the references that an input may leave out, where the caller is who is meant.
         function: the author's, or None.
@@ -112,6 +113,7 @@ class BoundOperation:
     reads: bool
     needs_caller: bool
     facts: frozenset[Path]
+    seeing: PolicyNode
     check: RowCheck
     selector: Selector
     input: Input | None
@@ -143,7 +145,7 @@ class BoundOperation:
 
     def _decide(self, principal: Principal | None) -> Access:
         policy = fold_for(self.plan.policy, principal)
-        seeing = fold_for(self.resource.reading.policy, principal) if self.resource.reading else DENY
+        seeing = fold_for(self.seeing, principal)
         refused = policy is DENY and (seeing is DENY or not self.plan.on_item)
         facts = row_paths(policy) | row_paths(seeing) | _version(self.resource, self.plan)
         no_rows = self.resource is NO_ROWS
@@ -203,14 +205,16 @@ class Runtime:
             self.operations[plan.batch.id] = self._bind_batch(plan.batch)
 
     def _bind(self, resource: ResourcePlan, operation: OperationPlan, function: Function | None) -> BoundOperation:
-        seeing = paths(resource.reading.policy) if resource.reading else frozenset[Path]()
         return BoundOperation(
             plan=operation,
             resource=self.newest.by_name[resource.name],
             seconds=operation.timeout_seconds or self.timeout_seconds,
             reads=operation.method == "GET",
             needs_caller=fold(operation.policy, known=False, scopes=frozenset()) == DENIED,
-            facts=paths(operation.policy) | seeing | _version(self.newest.by_name[resource.name], operation),
+            facts=paths(operation.policy)
+            | paths(resource.seeing)
+            | _version(self.newest.by_name[resource.name], operation),
+            seeing=resource.seeing,
             check=self.checks[resource.name],
             selector=Selector(resource, operation, self.inputs, self.views),
             input=self._input(resource, operation),
@@ -225,7 +229,7 @@ class Runtime:
             and resource.name not in self.newest.audited
             and not self.newest.checked_references(self.newest.by_name[resource.name]),
             views=self.views,
-            links=links_of(self.newest, self.newest.by_name[resource.name]) if operation.kind in WRITABLE else (),
+            links=links_of(self.newest, resource.name, self.plan) if operation.kind in WRITABLE else (),
             tried_again=function is None or operation.retry_safe,
             translation=self.translation,
             tenanted=self._tenanted(resource.name),
@@ -240,6 +244,7 @@ class Runtime:
             reads=False,
             needs_caller=all(found.needs_caller for found in self.operations.values() if found.in_batches),
             facts=frozenset(),
+            seeing=NO_ROWS.seeing,
             check=row_check(self.plan, NO_ROWS),
             selector=Selector(NO_ROWS, batch, self.inputs, self.views),
             input=None,

@@ -13,7 +13,7 @@ import orjson
 
 from sternpost.kinds import READERS, KindName
 from sternpost.plan.names import database_name
-from sternpost.plan.policy import ALLOW, PolicyNode
+from sternpost.plan.policy import ALLOW, DENY, PolicyNode
 from sternpost.plan.query import Path
 from sternpost.plan.shapes import AuthoredRow, InputShape, OutputShape, QueryShape, ResourceShape
 
@@ -289,6 +289,11 @@ class ResourcePlan:
         """The operation whose policy says which rows a caller may see: `read`, else `browse`."""
         by_kind = {operation.kind: operation for operation in self.operations}
         return by_kind.get("read") or by_kind.get("browse")
+
+    @cached_property
+    def seeing(self) -> PolicyNode:
+        """The policy that says which of its rows there are for a caller."""
+        return self.reading.policy if self.reading is not None else DENY
 
     @cached_property
     def listing(self) -> OperationPlan | None:

@@ -7,7 +7,7 @@ from typing import Any
 from sternpost.derive.openapi.schemas import Schema, Schemas
 from sternpost.errors import CATALOGUE
 from sternpost.plan.model import OperationPlan, ResourcePlan
-from sternpost.plan.policy import DENY, implies
+from sternpost.plan.policy import implies
 
 _ERRORS = {
     400: "VALIDATION_ERROR",
@@ -56,8 +56,7 @@ class Answers:
 
     def _row(self, resource: ResourcePlan, operation: OperationPlan) -> Schema:
         """The row that an operation is about: who may do it, but not read the row, is given its id."""
-        reading = resource.reading.policy if resource.reading is not None else DENY
-        if operation.kind == "create" or implies(operation.policy, reading):
+        if operation.kind == "create" or implies(operation.policy, resource.seeing):
             return self.schemas.output(resource)
         return self.schemas.or_id(resource)
 

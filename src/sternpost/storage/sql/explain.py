@@ -14,7 +14,6 @@ from sternpost.plan.query import (
     Constant,
     Modify,
     Nested,
-    Path,
     Remove,
     Select,
     every,
@@ -42,9 +41,7 @@ def explain_operation(statements: Statements, operation_id: str) -> list[tuple[s
         listing = statements.listing(replace(query, where=rows, order=order, limit=0, offset=1))
         texts += [("page", listing.counted.text), ("count, for a page without rows", listing.count.text)]
     elif operation.on_item:
-        looked_at = paths(operation.policy) | (
-            paths(resource.reading.policy) if resource.reading else frozenset[Path]()
-        )
+        looked_at = paths(operation.policy) | paths(resource.seeing)
         one = replace(query, facts=tuple(sorted(looked_at)), lock=operation.method != "GET")
         reading = statements.of(WITH_DELETED) if operation.kind == "restore" else statements
         texts.append(("row", reading.point(one).one.text))
