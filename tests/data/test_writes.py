@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -294,6 +295,70 @@ async def test_transactions_and_savepoints(db: Database, other: Database) -> Non
         async with db.transaction():
             async with db.transaction(isolation="serializable"):
                 pass
+
+
+async def test_what_outlives_its_transaction_is_part_of_no_other(db: Database) -> None:
+    labels, begun = db.table(Label), asyncio.Event()
+
+    async def late(call: Callable[[], Awaitable[Any]]) -> Any:
+        await begun.wait()
+        return await call()
+
+    calls: list[Callable[[], Awaitable[Any]]] = [
+        lambda: labels.create({"word": "late"}),
+        labels.find,
+        lambda: labels.update_many({}, {"word": "late"}),
+        lambda: db.execute("delete from labels"),
+        lambda: db.sql("select word from labels"),
+    ]
+    async with db.transaction():
+        await labels.create({"word": "first"})
+        tasks = [asyncio.create_task(late(call)) for call in calls]
+    async with db.transaction():
+        await labels.create({"word": "second"})
+        begun.set()
+        for result in await asyncio.gather(*tasks, return_exceptions=True):
+            assert isinstance(result, RuntimeError), result
+            assert "has ended" in str(result)
+    assert [label.word for label in await labels.find(order=["word"])] == ["first", "second"]
+
+
+async def test_parts_of_a_transaction_do_not_overlap(db: Database) -> None:
+    """What would be undone with one of them, and what kept, nobody could say."""
+    labels = db.table(Label)
+
+    async def part(number: int) -> None:
+        async with db.transaction():
+            await labels.create({"word": f"{number}"})
+            await asyncio.sleep(0.01 * (3 - number))
+            await labels.create({"word": f"{number} again"})
+            if number == 1:
+                raise LookupError
+
+    async with db.transaction():
+        results = await asyncio.gather(*(part(number) for number in range(3)), return_exceptions=True)
+        assert results[0] is None
+        assert all(isinstance(result, RuntimeError) for result in results[1:]), results
+    assert [label.word for label in await labels.find(order=["word"])] == ["0", "0 again"]
+    async with db.transaction():
+        with pytest.raises(LookupError):
+            await part(1)
+        async with db.transaction():
+            await asyncio.wait_for(part(2), 5)  # in a task of its own, which is waited for
+    assert await labels.count() == 4
+
+
+@pytest.mark.parametrize("text", ["commit", " -- now\n/* so */ ROLLBACK", "begin", "End;", "savepoint a", "; commit"])
+async def test_sql_neither_begins_nor_ends_a_transaction(db: Database, text: Any) -> None:
+    labels = db.table(Label)
+    with pytest.raises(LookupError):
+        async with db.transaction():
+            await labels.create({"word": "undone"})
+            for call in (db.execute, db.sql):
+                with pytest.raises(TypeError, match="cannot be sent as a statement"):
+                    await call(text)
+            raise LookupError
+    assert await labels.count() == 0
 
 
 async def test_an_isolation_that_no_database_has(db: Database) -> None:

@@ -45,7 +45,7 @@ from sternpost.storage.sql.api_keys import SqlKeys
 from sternpost.storage.sql.audit import SqlAuditTrail
 from sternpost.storage.sql.committing import COMMIT_SECONDS, to_the_end
 from sternpost.storage.sql.external import refuse_external, refuse_misfit
-from sternpost.storage.sql.failures import OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed, OnlyReads, behind
+from sternpost.storage.sql.failures import ENDED, OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed, OnlyReads, behind
 from sternpost.storage.sql.reader import SqlReader
 from sternpost.storage.sql.reads import KEY, PointStatement
 from sternpost.storage.sql.session import SqlSession
@@ -503,8 +503,12 @@ class PostgresqlStorage(_Connected):
                 self.pool.limit(connection, options.timeout_seconds)
             begin = _begin(options, limits_locks=self.pgbouncer) if options or self.pgbouncer else "BEGIN"
             await self.guarded(connection, lambda: connection.execute(begin))
+            own = _Statements(self, connection)
             try:
-                yield SqlSession(_Statements(self, connection), self.statements, statistics, visibility)
+                try:
+                    yield SqlSession(own, self.statements, statistics, visibility)
+                finally:
+                    own.close()
                 late = _Late(connection)
                 if deadline is not None:
                     deadline.committing(late.give_up)
@@ -744,7 +748,18 @@ class _Statements:
 
     def __init__(self, storage: PostgresqlStorage, connection: Any) -> None:
         self.storage = storage
-        self.connection = connection
+        self._connection = connection
+
+    @property
+    def connection(self) -> Any:
+        """Raises `RuntimeError` where the transaction has ended: the connection may be in another one by now."""
+        if self._connection is None:
+            raise RuntimeError(ENDED)
+        return self._connection
+
+    def close(self) -> None:
+        """Ends its use."""
+        self._connection = None
 
     async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
         return await self.storage.guarded(self.connection, lambda: self.connection.fetch(text, *arguments))

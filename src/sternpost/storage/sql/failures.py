@@ -13,6 +13,8 @@ BEHIND = "The database{place} has the schema for {found}; the contract needs {ne
 
 SCHEMA_MISSING = "The schema of the database is missing or does not match the contract. Run: sternpost migrate apply"
 
+ENDED = "The transaction has ended: nothing more can be done in it"
+
 OTHER_SCHEMA = (
     "{where} has the schema of another contract, or of an earlier version of this one. "
     "Create a migration (sternpost migrate plan), or use a new database."

@@ -26,12 +26,25 @@ _PARTS = re.compile(
 )
 
 
+_CONTROL = re.compile(
+    r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/|;)*"
+    r"(begin|start\s+transaction|commit|end|rollback|abort|savepoint|release|prepare\s+transaction)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
 def bound(text: str, values: Mapping[str, Any], *, numbered: bool) -> tuple[str, tuple[str, ...]]:
     """The text with placeholders (`$1` where `numbered`, else `?`), and the names in the order in which they are bound.
 
     Raises:
-        TypeError: a parameter has no value, a value no parameter, or the text has placeholders of another kind.
+        TypeError: a parameter has no value, a value no parameter, or the text has placeholders of another kind; or it
+            begins or ends a transaction, in which the operation's own would be lost.
     """
+    if control := _CONTROL.match(text):
+        raise TypeError(
+            f"{control[1].upper()} cannot be sent as a statement: `async with db.transaction():` begins a transaction, "
+            "and an exception in its block undoes it"
+        )
     names: list[str] = []
     parts: list[str] = []
     at = 0

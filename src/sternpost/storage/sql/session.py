@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from sternpost.errors import ReferenceNotFound, SternpostError, Unavailable
@@ -19,6 +21,14 @@ from sternpost.storage.sql.statement import NO_VALUES, Statement
 from sternpost.storage.sql.statements import Statements
 from sternpost.storage.sql.tenants import of_tenant, refuse_move
 from sternpost.storage.sql.writes import PARENT, ROWS_MAX, TARGET, VARIABLES_MAX
+
+_ONE_PART = (
+    "Parts of a transaction come one after the other: await a transaction() inside another before the next begins"
+)
+
+_within: ContextVar[Mapping[SqlSession, str]] = ContextVar("sternpost_savepoints", default=MappingProxyType({}))
+"""The savepoint that the running code is in, by session. It tells a part of a part, which another task may carry out,
+from one that runs beside it: that would be undone with it, or kept."""
 
 
 class Connection(Queries, Protocol):
@@ -56,6 +66,8 @@ class SqlSession(SqlReader):
         super().__init__(connection, statements, statistics, visibility)
         self.connection = connection
         self._savepoints = 0
+        self._open: list[str] = []
+        """The savepoints that have begun and not ended, the innermost last."""
 
     async def attribute(self, origin: Origin) -> None:
         self.statistics.statements += 1
@@ -288,9 +300,14 @@ class SqlSession(SqlReader):
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncGenerator[None]:
+        outside = _within.get()
+        if outside.get(self) != (self._open[-1] if self._open else None):
+            raise RuntimeError(_ONE_PART)
         self._savepoints += 1
         name = f"sp_{self._savepoints}"
         await self.connection.command(f"SAVEPOINT {name}")
+        self._open.append(name)
+        _within.set({**outside, self: name})
         try:
             yield
             await self.connection.command(f"RELEASE SAVEPOINT {name}")
@@ -299,6 +316,9 @@ class SqlSession(SqlReader):
                 await self.connection.command(f"ROLLBACK TO SAVEPOINT {name}")
                 await self.connection.command(f"RELEASE SAVEPOINT {name}")
             raise
+        finally:
+            self._open.remove(name)
+            _within.set(outside)
 
     # -- statements, also for removals
 

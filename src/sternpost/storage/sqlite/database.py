@@ -235,6 +235,7 @@ class SqliteStorage:
                 await writes.end()
             finally:
                 await writes.settle()
+                writes.close()
                 connection.set_progress_handler(None, 0)
 
     async def export(

@@ -15,6 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from sternpost.errors import Timeout
 from sternpost.plan.audit import AUDIT_TABLE
 from sternpost.ports.storage import Origin
+from sternpost.storage.sql.failures import ENDED
 from sternpost.storage.sql.reads import PointStatement
 from sternpost.storage.sqlite.connections import INLINE_STEPS, INLINE_TURNS, Budget, Connections
 from sternpost.storage.sqlite.failures import FileLocked, guarded, translated
@@ -25,8 +26,6 @@ _SIGN_ENTRIES = f"UPDATE {AUDIT_TABLE} SET actor = ?, operation = ?, request_id 
 T = TypeVar("T")
 
 _ONE_AT_A_TIME = "A transaction runs one statement at a time: await its calls one after the other"
-
-_ENDED = "The transaction has ended: nothing more can be done in it"
 
 LONG_MAX = 1000
 """How many statements are remembered to take long."""
@@ -124,6 +123,7 @@ class Writes:
         self._long = long
         self._thread = thread
         self._ended_by: Exception | None = None
+        self._closed = False
         self._running: asyncio.Future[Any] | None = None
         """What the thread is doing with the connection."""
         self.keep_time()
@@ -142,13 +142,17 @@ class Writes:
         self._check()
         return self._run(run)
 
+    def close(self) -> None:
+        """Ends its use: whoever still has it when the transaction ends would work in the next one."""
+        self._closed = True
+
     def _check(self) -> None:
         """Before anything is done with the connection. While a thread works with it nothing else may touch it: that
         would wait for the thread, and the thread for Python's lock."""
         if self._running is not None:
             raise RuntimeError(_ONE_AT_A_TIME)
-        if not self.connection.in_transaction:
-            raise copy(self._ended_by) if self._ended_by is not None else RuntimeError(_ENDED)
+        if self._closed or not self.connection.in_transaction:
+            raise copy(self._ended_by) if self._ended_by is not None else RuntimeError(ENDED)
 
     def _run(self, run: Callable[[], T]) -> T:
         try:
@@ -195,7 +199,7 @@ class Writes:
     async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
         if not short:
             return await self._list(text, arguments)
-        if self._running is not None or not self.connection.in_transaction:
+        if self._closed or self._running is not None or not self.connection.in_transaction:
             self._check()
         try:  # written out: each new row comes through here
             return self.connection.execute(text, arguments).fetchall()
@@ -204,6 +208,7 @@ class Writes:
 
     async def _list(self, text: str, arguments: tuple[Any, ...]) -> Sequence[Any]:
         """A read of unknown length: in the event loop while it is short, else once more in the thread."""
+        self._check()
         if text not in self._long:
             budget = Budget(INLINE_TURNS)
             self.connection.set_progress_handler(budget.spent, INLINE_STEPS)
