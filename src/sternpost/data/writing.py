@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
 from sternpost.clock import Clock
+from sternpost.errors import Detail, Unprocessable
 from sternpost.ids import NewId
-from sternpost.kinds import KINDS
+from sternpost.kinds import DIGITS_MAX, INT64_MAX, INT64_MIN, KINDS
 from sternpost.plan.model import Computed, FieldPlan, ResourcePlan
+
+EXACT_DIGITS = 100
+"""How many digits a sum is computed with: more than a product of columns, and a thousand of them, can have."""
 
 
 def complete(resource: ResourcePlan, given: Mapping[str, Any], new_id: NewId, clock: Clock) -> dict[str, Any]:
@@ -45,20 +49,45 @@ def refuse_counted(resource: ResourcePlan, field: FieldPlan) -> None:
 
 
 def total(field: FieldPlan, computed: Computed, items: Sequence[Mapping[str, Any]]) -> int | Decimal:
-    """The sum over the items of the product of the factors; exact."""
+    """The sum over the items of the product of the factors; exact.
+
+    Raises:
+        Unprocessable: it is larger than a column holds.
+    """
     result: int | Decimal = KINDS[field.kind].types[0](0)
-    for item in items:
-        product: int | Decimal = 1
-        for name in computed.factors:
-            product = product * item[name]
-        result = result + product
+    with localcontext(prec=EXACT_DIGITS):
+        for item in items:
+            product: int | Decimal = 1
+            for name in computed.factors:
+                product = product * item[name]
+            result = result + product
+    if not _fits(field, result):
+        message = f"The sum of {computed.relation} is too large"
+        raise Unprocessable(message, details=[Detail(field.public_name, "out_of_range", message)])
     return result
 
 
 def computed_values(resource: ResourcePlan, lists: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
-    """The computed fields that depend on the owned lists that are being written."""
+    """The computed fields that depend on the owned lists that are being written.
+
+    Raises:
+        ValueError: a list is shorter or longer than the contract says; those that clients send were checked before.
+        Unprocessable: a sum is too large.
+    """
+    for relation in resource.owned_relations:
+        if relation.name in lists and not relation.min_items <= len(lists[relation.name]) <= relation.max_items:
+            raise ValueError(
+                f"{resource.name}.{relation.name} takes {relation.min_items} to {relation.max_items} rows, "
+                f"not {len(lists[relation.name])}"
+            )
     return {
         field.name: total(field, field.computed, lists[field.computed.relation])
         for field in resource.fields
         if field.computed is not None and field.computed.relation in lists
     }
+
+
+def _fits(field: FieldPlan, value: int | Decimal) -> bool:
+    if isinstance(value, int):
+        return INT64_MIN <= value <= INT64_MAX
+    return value == 0 or value.adjusted() < (field.max_digits or DIGITS_MAX) - (field.decimal_places or 0)
