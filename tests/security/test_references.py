@@ -353,3 +353,52 @@ async def test_the_data_client_asks_no_policy(people: People) -> None:
         doc = await db.table(Doc).create({"team_id": people.teams["bob"], "state": "open"})
         await db.table(Doc).update(doc.id, {"team_id": people.teams["ada"], "labels": {"set": [people.labels["bob"]]}})
         assert (await db.table(Doc).get(doc.id)).team_id == people.teams["ada"]
+
+
+class Squad(Resource, prefix="squ", owner="head"):
+    head: str
+    members: Many[Member] = many(through="squad_members", link=public)
+
+    read = Read(allow=this.is_owner | scope("all"))
+    create = Create(allow=public)
+
+
+class Member(Resource, prefix="mem"):
+    squads: Many[Squad] = many(through="squad_members")
+
+    read = Read(allow=public)
+    create = Create(allow=public)
+    update = Update(allow=public)
+    replace = Replace(allow=public)
+
+
+@pytest.mark.parametrize("how", ["PUT", "PATCH", "batch"])
+async def test_links_with_hidden_rows_stay(make_settings: Callable[..., Settings], how: str) -> None:
+    """Who cannot see them could not send them back."""
+    app = Sternpost(Contract("squads", resources=[Squad, Member]), settings=make_settings())
+    async with Client(app) as client:
+        ann, bob, everyone = client.token("ann"), client.token("bob"), client.token("x", "all")
+
+        async def made(token: str, head: str) -> str:
+            return (await client.post("/api/v1/squads", json={"head": head}, token=token)).data["id"]
+
+        hidden, own, other = await made(ann, "ann"), await made(bob, "bob"), await made(bob, "bob")
+        ids = {"squadIds": [hidden, own]}
+        member = (await client.post("/api/v1/members", json=ids, token=everyone)).data["id"]
+        address = f"/api/v1/members/{member}"
+
+        async def send(squads: list[str], token: str) -> int:
+            if how == "batch":
+                steps = [{"operation": "members.update", "id": member, "body": {"squadIds": squads}}]
+                return (await client.post("/api/v1/$batch", json={"operations": steps}, token=token)).status
+            return (await client.request(how, address, json={"squadIds": squads}, token=token)).status
+
+        async def linked() -> set[str]:
+            answer = await client.get(f"{address}?include=squads", token=everyone)
+            return {squad["id"] for squad in answer.data["squads"]}
+
+        for squads in ([other], [], [own, other]):
+            assert await send(squads, bob) == 200
+            assert await linked() == {hidden, *squads}
+        assert await send([], everyone) == 200
+        assert await linked() == set()

@@ -28,7 +28,7 @@ from sternpost.kinds import KINDS
 from sternpost.pipeline.authorize import ALLOW, DENY, fold_for
 from sternpost.pipeline.call import Answer, Call, Step
 from sternpost.pipeline.cursors import digest_of
-from sternpost.pipeline.links import refuse_hidden
+from sternpost.pipeline.links import keep_hidden, refuse_hidden
 from sternpost.pipeline.runtime import Access, BoundOperation, Runtime
 from sternpost.pipeline.selection import KEPT_MAX, LIMIT, OFFSET, PARENT, Selection
 from sternpost.pipeline.views import EMPTY_TREE, can_see, holds_scope
@@ -218,6 +218,7 @@ async def change_row(run: Execution, session: Session) -> Answer:
     row = await _load(run, session, run.runtime.views.full(resource, run.access.facts, lock=True))
     _keep_withheld(run, row.document)
     await refuse_hidden(run.access.links, run.values, session, run.subject, row.document)
+    await keep_hidden(resource.name, run.access.hiding, run.values, session, run.subject, _digits(run))
     change: Change[Any] = Change(run.runtime.data, session, resource, run.values, row.document, _digits(run))
     document = await _apply(run, session, change)
     facts = await _facts_after(run, session, row, document, also=run.policy)

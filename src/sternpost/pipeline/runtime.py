@@ -74,6 +74,7 @@ class Access:
         selections: what was asked for before, checked.
         shapes: lists that came before.
         links: the references of an input, with what each asks of the row; without those that anybody may refer to.
+        hiding: the references to rows that may be hidden from the caller, with what a row must be to be seen.
     """
 
     policy: Node
@@ -85,6 +86,7 @@ class Access:
     selections: dict[ListQuery, Selection]
     shapes: dict[Hashable, Select]
     links: tuple[tuple[Link, Node], ...]
+    hiding: tuple[tuple[Link, Node], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,9 @@ class BoundOperation:
         sees_all = no_rows or self.views.is_whole(view)
         links = ((link, fold_for(link.policy, principal)) for link in self.links)
         checked = tuple((link, node) for link, node in links if node is not ALLOW)
-        return Access(policy, seeing, refused, facts, view, sees_all, {}, {}, checked)
+        seen = ((link, fold_for(link.seeing, principal)) for link in self.links if link.relation.kind == "linked")
+        hiding = tuple((link, node) for link, node in seen if node is not ALLOW)
+        return Access(policy, seeing, refused, facts, view, sees_all, {}, {}, checked, hiding)
 
 
 class Runtime:
