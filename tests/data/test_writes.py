@@ -633,3 +633,15 @@ async def test_in_services(db: Database) -> None:
         assert (await client.post("/api/v1/books/write", json={})).data["said"] == "kept"
         async with app.data() as shared:
             assert await shared.table(Label).count() == 1
+
+
+async def test_what_was_not_expected_is_undone_where_it_is_caught(db: Database) -> None:
+    labels = db.table(Label)
+    await labels.create_many([{"word": "a"}, {"word": "b"}])
+    async with db.transaction():
+        with pytest.raises(Conflict):
+            await labels.delete_many({}, expect=1)
+        with pytest.raises(Conflict):
+            await labels.update_many({"word": {"startsWith": ""}}, {"word": "c"}, expect=3)
+        assert [label.word for label in await labels.find(order=["word"])] == ["a", "b"]
+    assert [label.word for label in await labels.find(order=["word"])] == ["a", "b"]

@@ -272,6 +272,8 @@ async def test_after_its_sunset(gone: bool, make_settings: Callable[..., Setting
         for path, sent in (("$batch", batch), ("$batch", {}), ("nowhere", {})):
             told = await client.post(f"/api/v1/{path}", json=sent)
             assert (told.status == 410) is gone, path
+        for method, path in (("OPTIONS", "people"), ("PUT", "people"), ("TRACE", "people"), ("OPTIONS", "nowhere")):
+            assert ((await client.request(method, f"/api/v1/{path}")).status == 410) is gone, (method, path)
         assert (await client.post("/api/v2/$batch", json=batch)).status == 200
         assert (await client.get("/api/v2/people")).status == 200
     warned = [line for line in log_lines.lines if "after its sunset" in line["message"]]

@@ -8,7 +8,7 @@ import sys
 import time
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any, TypeVar
 
 import orjson
@@ -33,6 +33,8 @@ from sternpost import (
     public,
 )
 from sternpost.pipeline import runtime
+from sternpost.pipeline.views import RELATIONS_MAX
+from sternpost.plan.shapes import INCLUDE_DEPTH_MAX
 from sternpost.storage.sql.reader import SqlReader
 from sternpost.testing import Client, Response
 
@@ -441,3 +443,24 @@ async def test_rows_by_id_count_in_a_batch(client: Client) -> None:
         steps = [{"operation": operation, "id": node, **body}] * 20
         assert (await client.post(f"{V1}/$batch", json={"operations": steps})).status == 200
         assert is_too_large(await client.post(f"{V1}/$batch", json={"operations": steps + steps}))
+
+
+class Hop(Resource, prefix="hop"):
+    first: One[Hop] | None = one()
+    second: One[Hop] | None = one()
+    third: One[Hop] | None = one()
+
+    browse = Browse(allow=public)
+
+
+async def test_a_request_names_a_bounded_number_of_relations(make_settings: Callable[..., Settings]) -> None:
+    """Each costs a statement, however it is named."""
+    steps = ("first", "second", "third")
+    paths = [path for length in range(1, INCLUDE_DEPTH_MAX + 1) for path in product(steps, repeat=length)]
+    fields = [".".join((*path, "id")) for path in paths]
+    assert len(fields) > RELATIONS_MAX
+    async with Client(Sternpost(Contract("hops", resources=[Hop]), settings=make_settings())) as client:
+        for count, status in ((RELATIONS_MAX, 200), (RELATIONS_MAX + 1, 400)):
+            answer = await client.get(f"{V1}/hops?fields={','.join(fields[:count])}")
+            assert answer.status == status, answer.content
+    assert f"At most {RELATIONS_MAX} relations can be requested" in answer.error["details"][0]["message"]

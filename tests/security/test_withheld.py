@@ -324,3 +324,17 @@ async def test_a_second_try_keeps_what_is_there_by_then(
         assert (changed.status, len(failures)) == (200, 2), changed.content
         (turn,) = (await client.get(address, token=hr)).data["turns"]
         assert (turn["day"], turn["amount"]) == ("tue", 99)
+
+
+async def test_a_put_keeps_a_list_that_the_caller_may_not_send(client: Client, tokens: dict[str, str]) -> None:
+    tag = (await client.post(f"{V1}/tags", json={})).data["id"]
+    worker = await made(client, tokens["all"], tagIds=[tag])
+    address = f"{V1}/workers/{worker['id']}"
+    answer = await client.put(address, json={"name": "Bo", "pay": []}, token=tokens["plain"])
+    assert answer.status == 200, answer.content
+    assert [row["id"] for row in (await client.get(f"{V1}/workers/{worker['id']}/tags", token=tokens["all"])).data] == [
+        tag
+    ]
+    body = {"name": "Bo", "salary": 1, "pay": []}
+    assert (await client.put(address, json=body, token=tokens["all"])).status == 200
+    assert (await client.get(f"{V1}/workers/{worker['id']}/tags", token=tokens["all"])).data == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
@@ -80,4 +81,41 @@ async def test_a_further_try_has_the_rest_of_the_time(sweeps: float) -> None:
 
     with pytest.raises(Timeout):
         await work()
+    alarms.close()
+
+
+async def test_a_cancellation_that_was_caught_ends_it_before_the_commit(sweeps: float) -> None:
+    alarms, committed = Alarms(), False
+
+    async def work() -> None:
+        nonlocal committed
+        with Deadline(0.05, alarms) as limit:
+            with suppress(asyncio.CancelledError):
+                await asyncio.get_running_loop().create_future()
+            limit.committing(lambda: None)
+            committed = True
+
+    with pytest.raises(Timeout):
+        await work()
+    assert not committed
+    alarms.close()
+
+
+async def test_somebody_elses_cancellation_counts_more(sweeps: float) -> None:
+    """It comes in the same turn as the end of the time."""
+    alarms, begun = Alarms(), asyncio.Event()
+    limits: list[Deadline] = []
+
+    async def work() -> None:
+        with Deadline(60, alarms) as limit:
+            limits.append(limit)
+            begun.set()
+            await asyncio.get_running_loop().create_future()
+
+    task = asyncio.create_task(work())
+    await begun.wait()
+    limits[0].ring()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
     alarms.close()

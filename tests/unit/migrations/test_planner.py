@@ -16,7 +16,7 @@ from sternpost.migrations.replay import replayed
 from sternpost.migrations.shape import same
 from sternpost.migrations.source import code
 from sternpost.ports.schema import Shape
-from sternpost.ports.steps import AddIndex, ChangeCheck, ChangeType, DropColumn, DropTable, RenameColumn
+from sternpost.ports.steps import AddIndex, ChangeCheck, ChangeType, DropColumn, DropIndex, DropTable, RenameColumn
 from tests.support.contracts import contract_text, plan_of
 
 FIELDS = {
@@ -240,3 +240,15 @@ def test_a_check_of_a_file_says_the_same_as_one_of_a_contract() -> None:
     from_file = {"boxes": replace(old["boxes"], rules=(read,))}
     answers = Answers(fills={"boxes.state": "'a'"})
     assert plan_steps(from_file, new, answers) == plan_steps(old, new, answers)
+
+
+def test_a_unique_index_is_there_until_the_changed_one_is() -> None:
+    """Between two steps values are kept apart by one of them: another process may write meanwhile."""
+    _, new = shapes("name: str", "name: str = field(unique='nocase')")
+    (index,) = [index for index in new["boxes"].indexes if index.unique]
+    old = {"boxes": replace(new["boxes"], indexes=(replace(index, where="name <> ''"),))}
+    found, _ = plan_steps(old, new, Answers())
+    titles = [step.title for step in found]
+    (made,) = [number for number, step in enumerate(found) if isinstance(step, AddIndex)]
+    (gone,) = [number for number, step in enumerate(found) if isinstance(step, DropIndex)]
+    assert made < gone, titles

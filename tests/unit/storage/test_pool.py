@@ -45,3 +45,45 @@ async def test_what_comes_in_the_turn_of_a_cancellation_goes_to_the_next(others:
     pool.release(next_one)
     assert pool.in_use == 0
     await pool.close()
+
+
+async def test_who_is_cancelled_while_connecting_leaves_its_place() -> None:
+    hold = asyncio.Event()
+
+    async def slowly() -> Connection:
+        await hold.wait()
+        return Connection()
+
+    pool = Pool(slowly, size=1, timeout_seconds=1)
+    first = asyncio.create_task(pool.acquire())
+    await asyncio.sleep(0)
+    waiting = asyncio.create_task(pool.acquire())
+    await asyncio.sleep(0)
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    hold.set()
+    pool.release(await waiting)
+    pool.release(await pool.acquire())
+    await pool.close()
+
+
+@pytest.mark.parametrize("limit", [None, 0.0])
+async def test_a_limit_ends_with_the_use_of_a_connection(limit: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next statement has the usual one: it is cut off when that is over, and not before."""
+    monkeypatch.setattr("sternpost.storage.postgresql.pool.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("sternpost.storage.postgresql.pool.SILENT_SECONDS", 0.0)
+    pool = Pool(connect, size=1, timeout_seconds=1, limit_seconds=0.2)
+    used = await pool.acquire()
+    pool.limit(used, limit)
+    pool.release(used)
+    again = await pool.acquire()
+    assert again is used
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    pool.sent(again)
+    async with asyncio.timeout(5):
+        while not again.is_closed():
+            await asyncio.sleep(0.01)
+    assert loop.time() - begun >= 0.2
+    await pool.close()

@@ -18,7 +18,7 @@ from sternpost.ports.storage import Position
 from sternpost.storage.sql.builder import Builder
 from sternpost.storage.sql.codecs import Decoder
 from sternpost.storage.sql.conditions import constant, paged
-from sternpost.storage.sql.dialect import Codec, ColumnType
+from sternpost.storage.sql.dialect import Codec, ColumnType, Dialect
 from sternpost.storage.sql.statement import Assembly, Statement
 
 KEY = "our.key"
@@ -236,7 +236,9 @@ class Reads(Builder):
         columns = [*found.c]
         ordering = {entry.path: columns[place] for entry, place in zip(order, self.places(query, order), strict=True)}
         by = self.conditions.order(order, resource, ordering)
-        return assembly.statement(self._narrowed(columns, query, resource, by, assembly, last=1 if counted else 0))
+        return assembly.statement(
+            _narrowed(self.dialect, columns, query, resource, by, assembly, last=1 if counted else 0)
+        )
 
     def count(self, query: Query) -> Statement:
         """How many rows fit."""
@@ -408,7 +410,7 @@ class Reads(Builder):
             found = self._bounded(found, assembly)
             if wide:
                 columns = [*found.subquery("bounded").c]
-                found = self._narrowed(columns, query, target, columns[-1:], assembly, last=1)
+                found = _narrowed(self.dialect, columns, query, target, columns[-1:], assembly, last=1)
             return NestedStatement(assembly.statement(found), decoder, wide)
         order = self._nested_order(relation, query, target, table, assembly)
         if nested.most is None and query.limit is None and query.offset is None:
@@ -425,60 +427,10 @@ class Reads(Builder):
         page = self._bounded(page.add_columns(position).order_by(visible[-1], position), assembly)
         *columns, position = page.subquery("bounded").c
         by = [columns[-1], position]
-        columns = self._emptied(columns, nested, target, position, assembly)
+        columns = _emptied(columns, nested, target, position, assembly)
         return NestedStatement(
-            assembly.statement(self._narrowed(columns, query, target, by, assembly, last=1)), decoder, wide
+            assembly.statement(_narrowed(self.dialect, columns, query, target, by, assembly, last=1)), decoder, wide
         )
-
-    def _narrowed(
-        self,
-        columns: Sequence[Any],
-        query: Query,
-        target: ResourcePlan,
-        order: Sequence[Any],
-        assembly: Assembly,
-        *,
-        last: int,
-    ) -> Any:
-        """Rows up to the first with which they have more bytes than an answer may have, in order: enough to tell that
-        it would be too large. The bytes up to each row are a column.
-
-        Args:
-            columns: of a subquery; the fields of the query are the first.
-            last: how many columns come behind that of the bytes.
-        """
-        texts = [
-            func.coalesce(self.dialect.byte_length(column), constant("0"))
-            for column, name in zip(columns, query.fields, strict=False)
-            if _is_text(target.fields_by_name[name])
-        ]
-        size: Any = sum(texts, start=constant("0"))
-        running = func.sum(size).over(order_by=order, rows=(None, 0))
-        place = func.row_number().over(order_by=order)
-        *visible, running, size, place = (
-            select(*_numbered(columns), running.label("running"), size.label("size"), place.label("place"))
-            .subquery("summed")
-            .c
-        )
-        shown = [*visible[: len(visible) - last], running, *visible[len(visible) - last :]]
-        return select(*shown).where(running - size <= _whole(assembly.named(BYTES))).order_by(place)
-
-    def _emptied(
-        self, columns: Sequence[Any], nested: Nested, target: ResourcePlan, rank: Any, assembly: Assembly
-    ) -> list[Any]:
-        """The columns without the texts of the row that only tells that a parent has more: it is no part of the answer,
-        and does not count."""
-        query = nested.query
-        if nested.most is None:
-            return [*columns]
-        most: Any = constant(str(nested.most)) if query.limit is None else assembly.slot(query.limit)
-        if query.offset is not None:
-            most = _whole(most) + assembly.slot(query.offset)
-        names = [*query.fields, *[None] * (len(columns) - len(query.fields))]
-        return [
-            case((rank <= most, column)) if name is not None and _is_text(target.fields_by_name[name]) else column
-            for column, name in zip(columns, names, strict=True)
-        ]
 
     def _bounded(self, found: Any, assembly: Assembly) -> Any:
         """No more rows than an answer may hold, whatever is asked for."""
@@ -523,6 +475,56 @@ class Reads(Builder):
         facts = [self.conditions.value(path, resource, table, assembly) for path in query.facts]
         keys = [table.c[name] for name in self.key_fields(query)]
         return [*(table.c[name] for name in query.fields), *facts, *keys]
+
+
+def _narrowed(
+    dialect: Dialect,
+    columns: Sequence[Any],
+    query: Query,
+    target: ResourcePlan,
+    order: Sequence[Any],
+    assembly: Assembly,
+    *,
+    last: int,
+) -> Any:
+    """Rows up to the first with which they have more bytes than an answer may have, in order: enough to tell that
+    it would be too large. The bytes up to each row are a column.
+
+    Args:
+        columns: of a subquery; the fields of the query are the first.
+        last: how many columns come behind that of the bytes.
+    """
+    texts = [
+        func.coalesce(dialect.byte_length(column), constant("0"))
+        for column, name in zip(columns, query.fields, strict=False)
+        if _is_text(target.fields_by_name[name])
+    ]
+    size: Any = sum(texts, start=constant("0"))
+    running = func.sum(size).over(order_by=order, rows=(None, 0))
+    place = func.row_number().over(order_by=order)
+    *visible, running, size, place = (
+        select(*_numbered(columns), running.label("running"), size.label("size"), place.label("place"))
+        .subquery("summed")
+        .c
+    )
+    shown = [*visible[: len(visible) - last], running, *visible[len(visible) - last :]]
+    return select(*shown).where(running - size <= _whole(assembly.named(BYTES))).order_by(place)
+
+
+def _emptied(columns: Sequence[Any], nested: Nested, target: ResourcePlan, rank: Any, assembly: Assembly) -> list[Any]:
+    """The columns without the texts of the row that only tells that a parent has more: it is no part of the answer,
+    and does not count."""
+    query = nested.query
+    if nested.most is None:
+        return [*columns]
+    most: Any = constant(str(nested.most)) if query.limit is None else assembly.slot(query.limit)
+    if query.offset is not None:
+        most = _whole(most) + assembly.slot(query.offset)
+    names = [*query.fields, *[None] * (len(columns) - len(query.fields))]
+    return [
+        case((rank <= most, column)) if name is not None and _is_text(target.fields_by_name[name]) else column
+        for column, name in zip(columns, names, strict=True)
+    ]
 
 
 def _whole(number: Any) -> ColumnElement[Any]:
