@@ -303,12 +303,7 @@ class Table(
         names = self._unique(key)
         given = cast("Mapping[str, Any]", key) if isinstance(key, Mapping) else {"id": key}
         row = _plain_row(self._model, self._resource, {**given, **create})
-        wanted = _plain_row(self._model, self._resource, {**create, **given})
-        for name in names:
-            if row[name] is None:
-                raise TypeError(f"{self._resource.name}.{name} is None, and no row is found by that")
-            if not _equal(self._resource.fields_by_name[name], row[name], wanted[name]):
-                raise TypeError(f"create has another value for {self._resource.name}.{name} than the key")
+        _refuse_other_key(self._resource, names, row, _plain_row(self._model, self._resource, {**create, **given}))
         reading = self._rows.reading()
         changes = assignments(self._model, self._resource, _plain_parts(self._model, self._resource, update), reading)
         shape = Upsert(self._resource.name, tuple(sorted(row)), names, changes, ("id",))
@@ -388,6 +383,17 @@ class Table(
                 f"{self._resource.name} is written with its {self._resource.owned_by}: "
                 f"create or update that, with the list nested in it"
             )
+
+
+def _refuse_other_key(
+    resource: ResourcePlan, names: Sequence[str], row: Mapping[str, Any], wanted: Mapping[str, Any]
+) -> None:
+    """Raises `TypeError` where a row is not the one with the wanted key, or is found by none."""
+    for name in names:
+        if row[name] is None:
+            raise TypeError(f"{resource.name}.{name} is None, and no row is found by that")
+        if not _equal(resource.fields_by_name[name], row[name], wanted[name]):
+            raise TypeError(f"create has another value for {resource.name}.{name} than the key")
 
 
 def _equal(field: FieldPlan, one: Any, other: Any) -> bool:

@@ -21,8 +21,8 @@ Result = TypeVar("Result")
 
 
 class Apart(Exception):
-    """Raised where nothing of a group was done because of one of its parts: each is to be carried out by itself, so that
-    the others neither fail with it nor wait for it."""
+    """Raised where nothing of a group was done because of one of its parts: each is to be carried out by itself, so
+    that the others neither fail with it nor wait for it."""
 
 
 class _Asked(Generic[Part, Result]):
