@@ -399,3 +399,37 @@ async def cut_off(url: str) -> None:
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )
     await admin.close()
+
+
+async def test_a_client_that_reads_no_more_is_not_waited_for(cells: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stays connected, and would keep a connection to the database as long."""
+    monkeypatch.setattr("sternpost.protocols.rest.exports.STALLED_SECONDS", 0.1)
+    body_begun = asyncio.Event()
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.Event().wait()
+        return {}
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.body":
+            body_begun.set()
+            await asyncio.Event().wait()
+
+    scope: dict[str, Any] = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "GET",
+        "path": "/api/v1/cells",
+        "raw_path": b"/api/v1/cells",
+        "root_path": "",
+        "query_string": b"",
+        "headers": [(b"host", b"testserver"), (b"accept", b"text/csv")],
+        "client": ("127.0.0.1", 1),
+        "server": ("testserver", 80),
+        "scheme": "http",
+    }
+    reading = asyncio.ensure_future(cells.app(scope, receive, send))  # pyright: ignore[reportArgumentType]
+    await asyncio.wait_for(body_begun.wait(), 5)
+    done, _ = await asyncio.wait([reading], timeout=5)
+    assert done
+    reading.exception()
