@@ -308,8 +308,9 @@ class _Planner:
         given = self.answers.fills.get(f"{table.name}.{column.name}")
         if given is not None:
             return Sql(given, given)
-        unique = any(isinstance(rule, Unique) and rule.columns == (column.name,) for rule in table.rules)
-        return None if unique else column.fill
+        rules = [rule.columns for rule in table.rules if isinstance(rule, Unique)]
+        rules += [tuple(_named_in(index) - {"lower"}) for index in table.indexes if index.unique]
+        return None if (column.name,) in rules else column.fill
 
     def _change_type(self, table: TableShape, old: Column, new: Column) -> None:
         about = f"{table.name}.{new.name}"
@@ -411,8 +412,12 @@ def _can_be_first(index: Index, before: TableShape, after: TableShape) -> bool:
     apart until then, and stays where rows clash."""
     kept = {column.name: column for column in before.columns}
     new = {column.name for column in after.columns if kept.get(column.name) != column}
-    words = set(re.findall(r"\w+", " ".join(index.columns) + f" {index.where}"))
-    return index.unique and not words & new
+    return index.unique and not (_named_in(index) | set(re.findall(r"\w+", f"{index.where}"))) & new
+
+
+def _named_in(index: Index) -> set[str]:
+    """The words in the columns of an index, some of which are expressions."""
+    return set(re.findall(r"\w+", " ".join(index.columns)))
 
 
 def _key(table: TableShape) -> str:

@@ -252,3 +252,11 @@ def test_a_unique_index_is_there_until_the_changed_one_is() -> None:
     (made,) = [number for number, step in enumerate(found) if isinstance(step, AddIndex)]
     (gone,) = [number for number, step in enumerate(found) if isinstance(step, DropIndex)]
     assert made < gone, titles
+
+
+@pytest.mark.parametrize("unique", ["True", "'nocase'"])
+def test_a_unique_column_is_not_filled_with_one_value(unique: str) -> None:
+    """Two rows that exist would clash: what they get has to be said."""
+    old, new = shapes("name: str", f"name: str; code: str = field(default='x', unique={unique})")
+    steps_found, questions = plan_steps(old, new, Answers())
+    assert [(question.about, question.kind) for question in questions] == [("boxes.code", "fill")], steps_found
