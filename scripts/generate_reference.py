@@ -18,6 +18,8 @@ from typing import Any, Literal, get_args, get_origin
 import typer.main
 
 from sternpost import Contract, Payload, Resource, computed, field, implements, many, one, scope, sum_of
+from sternpost.app import protocol
+from sternpost.app.server import KEEP_ALIVE_SECONDS
 from sternpost.cli.main import cli
 from sternpost.compile.features import ALL_CODES as CODES
 from sternpost.contract.operations import Browse, Create, Custom, Delete, Operation, Read, Replace, Transition, Update
@@ -29,6 +31,7 @@ from sternpost.data.table import Table
 from sternpost.errors import CATALOGUE
 from sternpost.kinds import KINDS
 from sternpost.plan.shapes import FIELDS_MAX, IN_MAX, INCLUDE_DEPTH_MAX, INCLUDES_MAX, PAGE_MAX, SORTS_MAX
+from sternpost.protocols.http.headers import HEADERS_MAX
 from sternpost.settings import SECRETS, Settings
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
@@ -112,7 +115,36 @@ comes first. An empty variable counts as not set.
 
 With `STERNPOST_ENV=production` a service refuses to start without `STERNPOST_JWT_SECRET` or `STERNPOST_JWT_JWKS_URL`, and
 with a weak secret. In development, where neither is set, the commands make a random secret in `.sternpost/` and keep it.
+
+## Limits of requests
+
+The server of `sternpost serve` also keeps limits that are no settings. A connection that exceeds one is closed behind the
+answer.
+
+{table(("What", "At most", "Answer"), _limits())}
+
+Time in which the client has to wait for the service does not count. What is late is noticed up to two seconds later.
 """
+
+
+def _limits() -> list[tuple[str, str, str]]:
+    pace = protocol.BODY_BYTES_A_SECOND // 1024
+    return [
+        ("the request line and the headers", f"{protocol.HEAD_BYTES_MAX // 1024} KiB", "431"),
+        ("the number of headers", f"{HEADERS_MAX}", "431"),
+        ("the time from the first byte of a request to the end of its headers", _seconds(protocol.HEAD_SECONDS), "408"),
+        ("the time until a new connection sends something", _seconds(protocol.HEAD_SECONDS), "none"),
+        (
+            "the time from the first byte of a request to its last",
+            f"{_seconds(protocol.BODY_SECONDS)}, and one second more for each {pace} KiB of its body",
+            "408",
+        ),
+        ("the time between two requests on a connection", _seconds(KEEP_ALIVE_SECONDS), "none"),
+    ]
+
+
+def _seconds(number: float) -> str:
+    return f"{number:.0f} seconds"
 
 
 def _meaning(name: str, description: str | None) -> str:

@@ -86,6 +86,13 @@ _ROWS = (
         "Send Accept: application/json.",
     ),
     ErrorCode(
+        "REQUEST_TIMEOUT",
+        408,
+        "DEADLINE_EXCEEDED",
+        "The request took too long to arrive",
+        "Send the request again, as a whole; a large body at a steady pace.",
+    ),
+    ErrorCode(
         "DUPLICATE",
         409,
         "ALREADY_EXISTS",
@@ -161,6 +168,13 @@ _ROWS = (
         "FAILED_PRECONDITION",
         "The change would violate a rule of the data",
         "Correct the field named in details.",
+    ),
+    ErrorCode(
+        "HEADERS_TOO_LARGE",
+        431,
+        "RESOURCE_EXHAUSTED",
+        "The request line and the headers are too large, or there are too many headers",
+        "Send a shorter address, or fewer and shorter headers.",
     ),
     ErrorCode(
         "INTERNAL_ERROR",
@@ -384,6 +398,18 @@ class PayloadTooLarge(SternpostError):
     """The body exceeds the limit (413)."""
 
     catalogue_code = "PAYLOAD_TOO_LARGE"
+
+
+class RequestTimeout(SternpostError):
+    """The request took too long to arrive (408)."""
+
+    catalogue_code = "REQUEST_TIMEOUT"
+
+
+class HeadersTooLarge(SternpostError):
+    """The head of the request exceeds a limit (431, RFC 6585)."""
+
+    catalogue_code = "HEADERS_TOO_LARGE"
 
 
 class UnsupportedMediaType(SternpostError):

@@ -1,4 +1,5 @@
-"""HTTP/1.1 under our own server: uvicorn's protocol, with a short way for answers that are known as a whole."""
+"""HTTP/1.1 under our own server: uvicorn's protocol, with a short way for answers that are known as a whole, and with
+bounds on what a client may send before there is a request."""
 
 from __future__ import annotations
 
@@ -8,29 +9,157 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from sternpost.protocols.http.messages import ABORT, ANSWER, ON_LEAVE, FixedHeaders, Header, Receive, Send, header_lines
+from sternpost.errors import HeadersTooLarge, RequestTimeout, SternpostError
+from sternpost.protocols.http.errors import encode_unread
+from sternpost.protocols.http.messages import (
+    ABORT,
+    ANSWER,
+    ON_LEAVE,
+    SECURE,
+    FixedHeaders,
+    Header,
+    Receive,
+    Send,
+    header_lines,
+)
+
+HEAD_BYTES_MAX = 65_536
+"""How many bytes the head of a request (its first line and its headers) may have, and so may what stands between the
+parts of a chunked body, and behind them. The head of a request that is sent before the last one is answered may have
+up to twice as many: where it begins in what was received, the parser does not tell."""
+
+HEAD_SECONDS = 10.0
+"""How long the head of a request may take to arrive, from its first byte; and how long a new connection may send
+nothing. What is late is noticed up to two sweeps later."""
+
+BODY_SECONDS = 30.0
+BODY_BYTES_A_SECOND = 65_536
+"""How long a whole request may take to arrive: so many seconds, and one more for so many bytes of its body."""
+
+SWEEP_SECONDS = 1.0
+"""How often connections are looked at for requests that are late. A timer for each request would cost every one."""
 
 _LEFT = "sternpost_left"
 """The attribute of a request that holds what to call when its client goes away."""
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """Offers `ANSWER` in the scope of each request, beside ASGI's own messages; and closes idle connections with one
-    timer for each, where uvicorn makes one for each request and takes it back at the next."""
+    """Offers `ANSWER` in the scope of each request, beside ASGI's own messages; refuses what is too long or too late;
+    and closes idle connections with one timer for each, where uvicorn makes one for each request and takes it back at
+    the next."""
 
     _idle_timer: TimerHandle | None = None
     _idle_since: float | None = None
     """When the last answer was complete; None while there is a request."""
+    _unfinished: int = 0
+    """The bytes received since the parser last finished something: a head, a part of a body, a request."""
+    _receiving: bool = True
+    """Whether a request has begun and is not complete, or the first one has not begun."""
+    _received_since: float | None = None
+    """When a sweep first saw the request that is being received."""
+    _body_bytes: int = 0
+    """Of the request that is being received, or of several small ones."""
+
+    # -- what a client may send
+
+    def data_received(self, data: bytes) -> None:
+        """Called with what has arrived."""
+        self._unfinished += len(data)
+        if self._unfinished > HEAD_BYTES_MAX:
+            self._receive_in_pieces(data)
+        else:
+            super().data_received(data)
+
+    def _receive_in_pieces(self, data: bytes) -> None:
+        """The parser gets no more than the head may still have, so that what is too long is neither parsed nor kept."""
+        self._unfinished -= len(data)
+        while data and not self.transport.is_closing():
+            room = HEAD_BYTES_MAX - self._unfinished
+            if room <= 0:
+                self._refuse(HeadersTooLarge(f"The head of the request is larger than {HEAD_BYTES_MAX} bytes"))
+                return
+            piece, data = data[:room], data[room:]
+            self._unfinished += len(piece)
+            super().data_received(piece)
+
+    def on_message_begin(self) -> None:
+        """Called with the first byte of a request."""
+        super().on_message_begin()
+        self._receiving = True
+        self._idle_since = None
+
+    def on_body(self, body: bytes) -> None:
+        """Called with each part of a body."""
+        self._unfinished = 0
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Called with the last byte of a request."""
+        self._unfinished = 0
+        self._receiving = False
+        self._received_since = None
+        super().on_message_complete()
+
+    def sweep(self, now: float) -> None:
+        """Called now and then: ends a connection whose request takes too long to arrive. Time in which the client has
+        to wait, because an application does not read on or an earlier request is not answered, does not count."""
+        if not self._receiving or self._makes_wait():
+            self._received_since = None
+        elif self._received_since is None:
+            self._received_since, self._body_bytes = now, 0
+        elif now - self._received_since > self._seconds_allowed():
+            self._end_late_request()
+
+    def _makes_wait(self) -> bool:
+        cycle = self._begun()
+        unasked = cycle is not None and cycle.waiting_for_100_continue
+        return unasked or self.flow.read_paused or self._answers_another()
+
+    def _begun(self) -> RequestResponseCycle | None:
+        """The request that is being received, once its head is complete."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return cycle if cycle is not None and cycle.scope is self.scope else None
+
+    def _answers_another(self) -> bool:
+        """Whether an earlier request is not answered yet."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return bool(self.pipeline) or (
+            cycle is not None and cycle.scope is not self.scope and not cycle.response_complete
+        )
+
+    def _seconds_allowed(self) -> float:
+        return HEAD_SECONDS if self._begun() is None else BODY_SECONDS + self._body_bytes / BODY_BYTES_A_SECOND
+
+    def _end_late_request(self) -> None:
+        if self.scope or self._unfinished:
+            self._refuse(RequestTimeout())
+        else:
+            self.transport.close()  # nothing was asked, so nothing is answered
+
+    def _refuse(self, error: SternpostError) -> None:
+        """Answers what is no whole request, where it can still be answered, and closes the connection. The application
+        that waits for the rest of it is told that the client has gone."""
+        cycle = self._begun()
+        if not self._answers_another() and not (cycle is not None and cycle.response_started):
+            status, headers, body = encode_unread(error)
+            lines = header_lines([*self.server_state.default_headers, *SECURE.pairs, *headers])
+            self.transport.write(b"".join((STATUS_LINE[status], lines, b"\r\n", body)))
+            self.logger.warning("Answered what is no whole request with %d: %s", status, error.message)
+        if cycle is not None:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        self.transport.close()
+
+    # -- requests
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._unfinished = 0
         scope = cast("dict[str, Any]", cycle.scope)
         scope[ANSWER] = answer
         scope[ABORT] = abort
         scope[ON_LEAVE] = on_leave
         super()._start_asgi_task(cycle, app)  # pyright: ignore[reportPrivateUsage]
-
-    def _unset_keepalive_if_required(self) -> None:
-        self._idle_since = None
 
     def on_response_complete(self) -> None:
         """Called after each answer, as in uvicorn."""
@@ -47,6 +176,8 @@ class HttpProtocol(HttpToolsProtocol):
         self._idle_timer = None
         if self._idle_since is None:
             return  # the next answer starts the timer again
+        if self._receiving:  # the rest of a body that nobody reads still arrives
+            self._idle_since = self.loop.time()
         left = self._idle_since + self.timeout_keep_alive - self.loop.time()
         if left > 0:
             self._idle_timer = self.loop.call_later(left, self._close_if_idle)

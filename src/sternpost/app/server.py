@@ -10,11 +10,12 @@ import signal
 import socket
 from collections.abc import Callable, Generator
 from types import FrameType
+from typing import cast
 
 import uvicorn
 
 from sternpost.app.application import Sternpost
-from sternpost.app.protocol import HttpProtocol
+from sternpost.app.protocol import SWEEP_SECONDS, HttpProtocol
 from sternpost.app.worker import Link
 from sternpost.errors import StartupError
 from sternpost.settings import Settings
@@ -43,6 +44,7 @@ class Server(uvicorn.Server):
         self.retiring = False
         """Another process has taken the place of this one, on the same address."""
         self.stopping = False
+        self._next_sweep = 0.0
         super().__init__(
             uvicorn.Config(
                 app,
@@ -89,6 +91,15 @@ class Server(uvicorn.Server):
             self.on_ready(port)
             if self.link is not None:
                 self.link.beat(asyncio.get_running_loop())
+
+    async def on_tick(self, counter: int) -> bool:
+        """Called ten times a second, until the shutdown begins, which has a time limit of its own."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._next_sweep:
+            self._next_sweep = now + SWEEP_SECONDS
+            for connection in cast("list[HttpProtocol]", list(self.server_state.connections)):
+                connection.sweep(now)
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.app.running.log.event(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from sternpost.errors import Detail, Invalid, MethodNotAllowed, NotFound
+from sternpost.errors import Detail, HeadersTooLarge, Invalid, MethodNotAllowed, NotFound
 from sternpost.protocols.http.errors import refuse
-from sternpost.protocols.http.headers import RequestHeaders
+from sternpost.protocols.http.headers import HEADERS_MAX, RequestHeaders
 from sternpost.protocols.http.messages import Receive, Scope, Send
 from sternpost.telemetry.observation import Observation
 
@@ -72,6 +72,13 @@ async def without_host(
     """Refuses a request that does not name one host."""
     problem = Detail("Host", "invalid_header", "A request needs exactly one Host header")
     await refuse(Invalid("Invalid headers", details=[problem]), scope, send, headers, observation)
+
+
+async def too_many_headers(
+    scope: Scope, receive: Receive, send: Send, headers: RequestHeaders, observation: Observation
+) -> None:
+    """Refuses a request with more than `HEADERS_MAX` headers."""
+    await refuse(HeadersTooLarge(f"The request has more than {HEADERS_MAX} headers"), scope, send, headers, observation)
 
 
 async def nothing_here(

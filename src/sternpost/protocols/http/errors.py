@@ -6,12 +6,15 @@ import orjson
 
 from sternpost.errors import (
     CATALOGUE,
+    HeadersTooLarge,
     InvalidCredentials,
     MethodNotAllowed,
     PayloadTooLarge,
+    RequestTimeout,
     SternpostError,
     Unauthenticated,
 )
+from sternpost.ids import random_hex
 from sternpost.protocols.http.headers import RequestHeaders, prefers_problem
 from sternpost.protocols.http.messages import JSON, PROBLEM_JSON, SECURE, Header, Scope, Send, send_response
 from sternpost.telemetry.observation import Observation
@@ -45,6 +48,15 @@ def encode_error(
     return status, [JSON, *_error_headers(error)], orjson.dumps(body)
 
 
+def encode_unread(error: SternpostError) -> tuple[int, list[Header], bytes]:
+    """The response to what did not become a request: nobody observes it, and nothing is known of what it accepts."""
+    request_id = "req_" + random_hex(16)
+    told = {"code": error.code, "message": error.message, "details": list[object](), "fix": error.fix}
+    body = orjson.dumps({"error": {**told, "requestId": request_id}})
+    length = (b"content-length", b"%d" % len(body))
+    return error.http_status, [JSON, *_error_headers(error), (b"x-request-id", request_id.encode()), length], body
+
+
 def _error_headers(error: SternpostError | None) -> list[Header]:
     found: list[Header] = []
     if isinstance(error, Unauthenticated):
@@ -53,8 +65,8 @@ def _error_headers(error: SternpostError | None) -> list[Header]:
         found.append((b"www-authenticate", challenge))
     if isinstance(error, MethodNotAllowed):
         found.append((b"allow", ", ".join(error.allowed).encode()))
-    if isinstance(error, PayloadTooLarge):
-        found.append((b"connection", b"close"))  # the rest of the body is not read
+    if isinstance(error, PayloadTooLarge | HeadersTooLarge | RequestTimeout):
+        found.append((b"connection", b"close"))  # the rest of the request is not read
     if error is not None and error.retry_after_seconds is not None:
         found.append((b"retry-after", str(error.retry_after_seconds).encode()))
     return found

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from sternpost.errors import InvalidCredentials, NotAcceptable, UnsupportedMediaType
 from sternpost.protocols.http.messages import Scope
 
+HEADERS_MAX = 100
+"""Header lines of a request. Browsers send some twenty, and a chain of proxies adds a dozen."""
+
 
 class RequestHeaders:
     """The request headers that Sternpost reads, found in one pass. What a request has not is set on the class."""
