@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -10,7 +10,7 @@ from typing import Any, cast
 import orjson
 
 from sternpost.errors import Detail, Invalid
-from sternpost.pipeline.inputs import Inputs
+from sternpost.pipeline.inputs import NAME_SHOWN_MAX, Inputs
 from sternpost.pipeline.list_query import (
     Count,
     Cursor,
@@ -52,6 +52,10 @@ from sternpost.ports.authenticator import Principal
 KEPT_MAX = 1000
 KEPT_CHARACTERS_MAX = 300
 """Queries that are kept once they are checked: so many of one operation, and no longer ones."""
+
+ALLOWED_CHARACTERS_MAX = 3000
+"""Characters of the names that are allowed where a wrong one was sent; an answer with several lists of them ends with
+the one that exceeds it."""
 
 LIMIT, OFFSET, PARENT = 0, 1, 2
 """The slots of every list; those of filters and of limits of relations come behind."""
@@ -180,12 +184,14 @@ class Selector:
         selection = Selection(EMPTY_TREE, page_size=self.operation.page_size or 0, order=self.default_order)
         reading = _Reading(selection, query.named, principal.scopes if principal else frozenset[str]())
         details: list[Detail] = []
+        listed: set[str] = set()
         for part in query.parts:
             try:
                 self._apply(part, reading)
+            except _Refused as error:
+                details.append(Detail(part.shown, error.code, error.told(listed)))
             except ValueError as error:
-                code = error.code if isinstance(error, _Refused) else "invalid_parameter"
-                details.append(Detail(part.shown, code, str(error)))
+                details.append(Detail(part.shown, "invalid_parameter", str(error)))
         pages = [part.shown for part in query.parts if isinstance(part, Page)]
         if self.is_list and selection.cursor is not None and pages:
             message = "cursor and page cannot be used together: leave one of them out"
@@ -281,10 +287,8 @@ class Selector:
         for name in names:
             allowed = {each.public_name: each for each in _followed(found.resource, reading.scopes)}
             if name not in allowed:
-                raise ValueError(
-                    f"{found.resource.name} has no relation {name!r} to include; allowed are "
-                    f"{', '.join(allowed) or 'none'}"
-                )
+                message = f"{found.resource.name} has no relation {_quoted(name)} to include"
+                raise _Refused("invalid_parameter", message, allowed)
             relation = found.resource.relations_by_name[allowed[name].name]
             at = (*at, relation.name)
             below = reading.asked.get(at)
@@ -306,8 +310,8 @@ class Selector:
         visible = {f.public_name: f.name for f in found.resource.fields if can_see(f, reading.scopes)}
         relations = {each.public_name for each in _followed(found.resource, reading.scopes)}
         if name not in visible and name not in relations:
-            allowed = ", ".join([*visible, *sorted(relations)])
-            raise ValueError(f"{found.resource.name} has no field {name!r}; allowed are {allowed}")
+            message = f"{found.resource.name} has no field {_quoted(name)}"
+            raise _Refused("invalid_parameter", message, [*visible, *sorted(relations)])
         for length in range(len(above) + 1):  # from here on only what is named comes of the resources along the path
             asked = self._relation(above[:length], reading)
             if asked.fields is None:
@@ -359,20 +363,47 @@ class Selector:
 
 
 class _Refused(ValueError):
-    """A part that is refused for another reason than its value."""
+    """A part that is refused for another reason than its value, or for a name in it.
 
-    def __init__(self, code: str, message: str) -> None:
+    Args:
+        allowed: the names that would be right, where one is wrong.
+    """
+
+    def __init__(self, code: str, message: str, allowed: Iterable[str] | None = None) -> None:
         super().__init__(message)
         self.code = code
+        self.allowed = None if allowed is None else _shortened(list(allowed))
+
+    def told(self, listed: set[str]) -> str:
+        """The sentence for the client. The same names stand in an answer once, and no more of others when there are many
+        already: a short query would otherwise make a long answer of them."""
+        enough = sum(map(len, listed)) > ALLOWED_CHARACTERS_MAX
+        if self.allowed is None or self.allowed in listed or enough:
+            return str(self)
+        listed.add(self.allowed)
+        return f"{self}; allowed are {self.allowed}"
+
+
+def _shortened(names: list[str]) -> str:
+    """Names as a text of at most `ALLOWED_CHARACTERS_MAX` characters, and how many more there are."""
+    text = ", ".join(names) or "none"
+    if len(text) <= ALLOWED_CHARACTERS_MAX:
+        return text
+    whole = text[: text.rindex(", ", 0, ALLOWED_CHARACTERS_MAX)]
+    return f"{whole} and {len(names) - whole.count(', ') - 1} more"
+
+
+def _quoted(name: str) -> str:
+    """A name that the client chose."""
+    return repr(name[:NAME_SHOWN_MAX])
 
 
 def _unknown(allowed: Sequence[str]) -> _Refused:
-    return _Refused("unknown_parameter", f"There is no such parameter; allowed are {', '.join(allowed) or 'none'}")
+    return _Refused("unknown_parameter", "There is no such parameter", allowed)
 
 
 def _unknown_operator(field: FieldPlan, operator: str) -> _Refused:
-    message = f"{field.public_name} has no filter {operator!r}; allowed are {', '.join(field.filters)}"
-    return _Refused("unknown_parameter", message)
+    return _Refused("unknown_parameter", f"{field.public_name} has no filter {operator!r}", field.filters)
 
 
 def _of_list(path: Path, rules: Rules, named: Named) -> list[str]:
@@ -404,7 +435,7 @@ def _order(part: Sort, rules: Rules) -> tuple[Order, ...]:
     for public_name, descending in part.fields:
         name = rules.sortable.get(public_name)
         if name is None:
-            raise ValueError(f"Cannot sort by {public_name!r}; allowed are {', '.join(rules.sortable) or 'none'}")
+            raise _Refused("invalid_parameter", f"Cannot sort by {_quoted(public_name)}", rules.sortable)
         order.setdefault(name, descending)  # a second time changes nothing in the order
     return tuple(ordered(name, descending) for name, descending in order.items())
 
