@@ -6,9 +6,16 @@ the exception's cause). Nothing written to `log` ever reaches a client.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+DETAILS_MAX = 100
+DETAILS_CHARACTERS_MAX = 16_000
+"""Problems that an error tells, and their characters in all; of more than that only the number is told."""
+
+TEXT_MAX = 4000
+"""Characters of one text of an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +36,15 @@ class Detail:
     path: str
     code: str
     message: str
+
+    def __post_init__(self) -> None:
+        for name in ("path", "code", "message"):
+            object.__setattr__(self, name, _sendable(f"Detail.{name}", getattr(self, name)))
+
+    @property
+    def characters(self) -> int:
+        """How many characters its texts have."""
+        return len(self.path) + len(self.code) + len(self.message)
 
     def as_json(self) -> dict[str, str]:
         return {"path": self.path, "code": self.code, "message": self.message}
@@ -211,6 +227,38 @@ CATALOGUE: dict[str, ErrorCode] = {row.code: row for row in _ROWS}
 """Every code that Sternpost itself responds with. Services can add their own codes (see `Unprocessable`)."""
 
 
+def _sendable(what: str, text: object) -> str:
+    """A text as it can be sent: shortened, and with lone surrogates escaped, which UTF-8 cannot write.
+
+    Raises:
+        TypeError: it is no text, which is the author's mistake. It is told where it is made; an answer could not be.
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"{what} must be a str, not {type(text).__name__}")
+    short = text if len(text) <= TEXT_MAX else text[:TEXT_MAX] + "…"
+    return short if short.isascii() else short.encode("utf-8", "backslashreplace").decode()
+
+
+def _bounded(details: Iterable[Detail]) -> tuple[Detail, ...]:
+    """The first of many details, and how many more there are."""
+    every = tuple(details)
+    kept: list[Detail] = []
+    characters = 0
+    for detail in every[:DETAILS_MAX]:
+        _check_type("details", detail, Detail)
+        characters += detail.characters
+        if kept and characters > DETAILS_CHARACTERS_MAX:
+            break
+        kept.append(detail)
+    more = len(every) - len(kept)
+    return (*kept, Detail("", "more_problems", f"There are {more} more problems")) if more else every
+
+
+def _check_type(name: str, value: object, wanted: type) -> None:
+    if not isinstance(value, wanted):
+        raise TypeError(f"{name} of an error takes {wanted.__name__}, not {type(value).__name__}")
+
+
 class SternpostError(Exception):
     """An error reported to the client. Raise one of its subclasses from a service; each has a code of the catalogue.
 
@@ -220,9 +268,12 @@ class SternpostError(Exception):
     Args:
         message: the message for the client; by default that of the catalogue.
         code: a more specific code of your own, in UPPER_SNAKE_CASE; the status stays that of the class.
-        details: the individual problems, each with the path of the value it concerns.
+        details: the individual problems, each with the path of the value it concerns. The first 100 are told.
         log: further facts that are only logged, never sent to the client.
         retry_after_seconds: if set, sent in the `Retry-After` header.
+
+    Raises:
+        TypeError: a text is none, or another argument is of a wrong type.
     """
 
     catalogue_code = "INTERNAL_ERROR"
@@ -239,13 +290,18 @@ class SternpostError(Exception):
         retry_after_seconds: int | None = None,
     ) -> None:
         entry = CATALOGUE[self.catalogue_code]
-        self.message = message or entry.message
-        self.code = code or entry.code
+        self.message = _sendable("The message of an error", message or entry.message)
+        self.code = _sendable("The code of an error", code or entry.code)
         self.http_status = self.http_status or entry.http
+        if self.http_status not in range(400, 600):
+            raise TypeError(f"{type(self).__name__}.http_status is no status of an error: {self.http_status!r}")
         self.grpc_status = self.grpc_status or entry.grpc
         self.fix = entry.fix
-        self.details = tuple(details)
+        self.details = _bounded(details)
         self.log = log or {}
+        _check_type("log", self.log, Mapping)
+        if retry_after_seconds is not None:
+            _check_type("retry_after_seconds", retry_after_seconds, int)
         self.retry_after_seconds = retry_after_seconds
         super().__init__(self.message)
 

@@ -23,7 +23,7 @@ from sternpost import (
     implements,
     public,
 )
-from sternpost.errors import SternpostError
+from sternpost.errors import Detail, SternpostError, Unavailable, Unprocessable
 from sternpost.testing import Client
 from tests.conftest import LogLines
 
@@ -41,6 +41,7 @@ class Note(Resource, prefix="not"):
     create = Create(allow=public)
     report = Custom(on="collection", output=Report, allow=public)
     pay = Custom(on="collection", output=None, allow=public)
+    fail = Custom(on="collection", output=None, allow=public)
 
 
 class Unpaid(SternpostError):
@@ -55,6 +56,8 @@ class Given:
 
     returned: Any = None
     raised: Exception | None = None
+    make: Callable[[], Exception] | None = None
+    """Makes what is raised, within the function."""
 
 
 GIVEN = Given()
@@ -72,10 +75,17 @@ async def pay(ctx: Context) -> None:
     raise GIVEN.raised
 
 
+@implements(Note.fail)
+async def fail(ctx: Context) -> None:
+    await ctx.data.table(Note).create({"text": "not kept"})
+    assert GIVEN.make is not None
+    raise GIVEN.make()
+
+
 @pytest.fixture
 async def client(make_settings: Callable[..., Settings], log_lines: LogLines) -> AsyncIterator[Client]:
     contract = Contract("notes", resources=[Note])
-    app = Sternpost(contract, services=[report, pay], settings=make_settings(), write_log=log_lines)
+    app = Sternpost(contract, services=[report, pay, fail], settings=make_settings(), write_log=log_lines)
     async with Client(app) as client:
         yield client
 
@@ -130,3 +140,92 @@ async def test_an_error_of_the_authors_has_its_own_status(client: Client) -> Non
     assert answer.json()["error"]["message"] == "Pay first"
     async with client.app.data() as db:
         assert await db.table(Note).count() == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "message", "details"),
+    [
+        (lambda: Unprocessable("a\ud800b"), "a\\ud800b", []),
+        (lambda: Unprocessable("m", code="\udfff"), "m", []),
+        (lambda: Unprocessable("m", details=[Detail("\ud800", "c", "\ud801")]), "m", [("\\ud800", "c", "\\ud801")]),
+        (lambda: Unprocessable("m", log={"why": "\ud800", "\ud800": {"\ud801": [object(), "\ud802"]}}), "m", []),
+        (lambda: Unprocessable("ä😀\0"), "ä😀\0", []),
+    ],
+)
+async def test_an_error_that_utf_8_cannot_write_is_answered(
+    client: Client, log_lines: LogLines, make: Callable[[], Exception], message: str, details: list[tuple[str, ...]]
+) -> None:
+    GIVEN.make = make
+    answer = await client.post("/api/v1/notes/fail")
+    assert (answer.status, answer.error["message"]) == (422, message)
+    assert [tuple(detail.values()) for detail in answer.error["details"]] == details
+    assert message in [line["message"] for line in log_lines.lines]
+
+
+class Unstarted(SternpostError):
+    """Leaves out what the class above does."""
+
+    def __init__(self) -> None:
+        pass
+
+
+class Odd(SternpostError):
+    http_status = 999
+
+
+class Unspeakable(RuntimeError):
+    def __str__(self) -> str:
+        raise ValueError("has no text")
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Unprocessable(5), "The message of an error must be a str, not int"),  # type: ignore[arg-type]
+        (lambda: Unprocessable("m", code=5), "The code of an error must be a str, not int"),  # type: ignore[arg-type]
+        (lambda: Unprocessable("m", details=["x"]), "details of an error takes Detail, not str"),  # type: ignore[list-item]
+        (lambda: Unprocessable("m", details=[Detail("a", "b", object())]), "Detail.message must be a str, not object"),  # type: ignore[arg-type]
+        (lambda: Unprocessable("m", log=["x"]), "log of an error takes Mapping, not list"),  # type: ignore[arg-type]
+        (lambda: Unavailable(retry_after_seconds="1\r\nx: y"), "takes int, not str"),  # type: ignore[arg-type]
+        (Unstarted, "'Unstarted' object has no attribute"),
+        (Odd, "Odd.http_status is no status of an error: 999"),
+        (Unspeakable, "its text cannot be made (ValueError)"),
+    ],
+)
+async def test_an_error_that_is_none_is_the_authors_mistake(
+    client: Client, log_lines: LogLines, make: Callable[[], Exception], said: str
+) -> None:
+    GIVEN.make = make
+    answer = await client.post("/api/v1/notes/fail")
+    assert (answer.status, answer.error["code"]) == (500, "INTERNAL_ERROR")
+    assert said not in answer.content.decode()
+    assert any(said in line.get("stack", "") for line in log_lines.lines)
+    async with client.app.data() as db:
+        assert await db.table(Note).count() == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "told", "more"),
+    [
+        (lambda: Unprocessable("m", details=[Detail("a", "b", "c")] * 100), 100, 0),
+        (lambda: Unprocessable("m", details=[Detail("a", "b", "c")] * 101), 100, 1),
+        (lambda: Unprocessable("m", details=[Detail("a" * 1000, "b", "c" * 1000)] * 20_000), 7, 19_993),
+        (lambda: Unprocessable("m" * 5_000_000, details=[Detail("a", "b", "c" * 5_000_000)] * 2), 2, 0),
+    ],
+)
+async def test_an_error_with_much_to_tell_tells_the_first_of_it(
+    client: Client, log_lines: LogLines, make: Callable[[], Exception], told: int, more: int
+) -> None:
+    GIVEN.make = make
+    for path, body in (
+        ("/api/v1/notes/fail", None),
+        ("/api/v1/$batch", {"operations": [{"operation": "notes.fail"}]}),
+    ):
+        log_lines.raw.clear()
+        answer = await client.post(path, json=body)
+        assert answer.status == 422
+        details = answer.error["details"]
+        assert len(details) == told + (more > 0)
+        assert not more or details[-1]["message"] == f"There are {more} more problems"
+        assert len(answer.content) < 32_000
+        assert max(map(len, log_lines.raw)) < 32_000

@@ -79,7 +79,7 @@ async def test_a_wrong_query_is_answered_in_few_bytes(client: Client, log_lines:
     assert max(map(len, log_lines.raw)) < MOST_BYTES
     problems = answer.error["details"]
     assert len(problems) <= 101
-    assert all(problem["path"] for problem in problems)
+    assert all(problem["path"] for problem in problems if problem["code"] != "more_problems")
 
 
 async def test_the_names_that_are_allowed_are_told_once(client: Client) -> None:

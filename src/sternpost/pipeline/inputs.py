@@ -38,9 +38,6 @@ JSON_DEPTH_MAX = 64
 EMAIL_LOCAL_MAX = 64
 """Characters before the @ (RFC 5321, 4.5.3.1.1)."""
 
-DETAILS_MAX = 100
-"""Problems that an answer lists."""
-
 PROBLEMS_EXAMINED_MAX = 1000
 NOTHING: frozenset[str] = frozenset()
 NAME_SHOWN_MAX = 64
@@ -96,11 +93,9 @@ class Input:
         if count > PROBLEMS_EXAMINED_MAX:  # listing them all would take too long
             return [Detail("", "too_many_problems", f"There are {count} problems; they are not listed")]
         details: list[Detail] = []
-        for problem in error.errors(include_url=False, include_context=False, include_input=False)[:DETAILS_MAX]:
+        for problem in error.errors(include_url=False, include_context=False, include_input=False):
             path = ".".join(str(part)[:NAME_SHOWN_MAX] for part in problem["loc"])
             details.append(Detail(path, *self._explained(problem)))
-        if count > DETAILS_MAX:
-            details.append(Detail("", "more_problems", f"There are {count - DETAILS_MAX} more problems"))
         return details
 
     def _explained(self, problem: ErrorDetails) -> tuple[str, str]:

@@ -137,7 +137,7 @@ class Log:
 
     def masked(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The values with those of sensitive names masked, at any depth, and whatever looks like an e-mail address."""
-        return {key: MASK if key in self.sensitive else self._masked(value) for key, value in values.items()}
+        return {_writable(key): MASK if key in self.sensitive else self._masked(value) for key, value in values.items()}
 
     def _masked(self, value: Any) -> Any:
         if isinstance(value, Mapping):
@@ -162,11 +162,12 @@ class Log:
         return "\n".join(lines)
 
     def _own_message(self, error: BaseException) -> str:
-        return (
-            f": {error}"
-            if isinstance(error, SternpostError | RuntimeError | TypeError | AssertionError | AttributeError)
-            else ""
-        )
+        if not isinstance(error, SternpostError | RuntimeError | TypeError | AssertionError | AttributeError):
+            return ""
+        try:
+            return f": {error}"
+        except Exception as failure:  # noqa: BLE001  (an author's class: its line must not be lost for its text)
+            return f": its text cannot be made ({type(failure).__name__})"
 
     def _line(self, level: str, message: str, observation: Observation | None, more: Mapping[str, Any]) -> None:
         line = self._first_keys(level, _redacted(message), observation)
@@ -217,8 +218,14 @@ def _request_message(observation: Observation, path: str) -> str:
 def _redacted(text: str) -> str:
     """Clients put addresses where no field is, such as into paths: what looks like one is masked, and length is
     bounded."""
-    short = text if len(text) <= TEXT_MAX else text[:TEXT_MAX] + "…"
+    short = _writable(text if len(text) <= TEXT_MAX else text[:TEXT_MAX] + "…")
     return _EMAIL_LIKE.sub(MASK, short) if "@" in short else short
+
+
+def _writable(text: str) -> str:
+    """A text without lone surrogates, which UTF-8 cannot write: they are escaped. Keys may be something else."""
+    is_plain = not isinstance(text, str) or text.isascii()  # pyright: ignore[reportUnnecessaryIsInstance]
+    return text if is_plain else text.encode("utf-8", "backslashreplace").decode()
 
 
 def _is_file(stream: BinaryIO) -> bool:

@@ -48,6 +48,19 @@ def encode_error(
     return status, [JSON, *_error_headers(error)], orjson.dumps(body)
 
 
+def log_and_encode(
+    error: Exception, observation: Observation, headers: RequestHeaders
+) -> tuple[int, list[Header], bytes]:
+    """Logs an error and gives the response to it. One that cannot be logged or encoded, such as of a class of the
+    author's that leaves out `super().__init__`, is a bug: that is logged, and answered as every bug is."""
+    try:
+        observation.log.error(observation, error)
+        return encode_error(error if isinstance(error, SternpostError) else None, observation, headers)
+    except Exception as failure:  # noqa: BLE001  (whatever it is, the client is to be answered)
+        observation.log.error(observation, failure)
+        return encode_error(None, observation, headers)
+
+
 def encode_unread(error: SternpostError) -> tuple[int, list[Header], bytes]:
     """The response to what did not become a request: nobody observes it, and nothing is known of what it accepts."""
     request_id = "req_" + random_hex(16)
@@ -76,6 +89,5 @@ async def refuse(
     error: SternpostError, scope: Scope, send: Send, headers: RequestHeaders, observation: Observation
 ) -> None:
     """Logs an error and answers with it."""
-    observation.log.error(observation, error)
-    observation.status, more, body = encode_error(error, observation, headers)
+    observation.status, more, body = log_and_encode(error, observation, headers)
     await send_response(scope, send, observation.status, more, body, SECURE)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sternpost.errors import Detail, Invalid
 from sternpost.pipeline.call import Result, Step
-from sternpost.pipeline.inputs import DETAILS_MAX, PROBLEMS_EXAMINED_MAX
+from sternpost.pipeline.inputs import PROBLEMS_EXAMINED_MAX
 from sternpost.pipeline.list_query import NOTHING_ASKED
 from sternpost.protocols.http.messages import ENCODING
 from sternpost.protocols.rest.conditions import entity_tag, versions_of
@@ -71,7 +71,7 @@ def _details(error: ValidationError) -> list[Detail]:
     count = error.error_count()
     if count > PROBLEMS_EXAMINED_MAX:  # listing them all would take too long
         return [Detail("", "too_many_problems", f"There are {count} problems; they are not listed")]
-    problems = error.errors(include_url=False, include_context=False, include_input=False)[:DETAILS_MAX]
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
     return [
         Detail(".".join(str(part)[:64] for part in problem["loc"]), problem["type"], problem["msg"])
         for problem in problems

@@ -10,7 +10,7 @@ from sternpost.pipeline.call import Call
 from sternpost.pipeline.execute import execute, require_served
 from sternpost.pipeline.runtime import Runtime
 from sternpost.protocols.http.body import CLIENT_CLOSED, ClientDisconnected, read_body
-from sternpost.protocols.http.errors import encode_error
+from sternpost.protocols.http.errors import log_and_encode
 from sternpost.protocols.http.headers import RequestHeaders, bearer_token, check_accept, check_content_type
 from sternpost.protocols.http.messages import (
     ON_LEAVE,
@@ -63,12 +63,8 @@ class Rest:
         except (ClientDisconnected, CallerLeft):
             observation.status = CLIENT_CLOSED
             return
-        except SternpostError as error:
-            observation.log.error(observation, error)
-            status, more, body = encode_error(error, observation, headers)
         except Exception as error:  # noqa: BLE001  (a bug must not end the process; it is logged with its stack)
-            observation.log.error(observation, error)
-            status, more, body = encode_error(None, observation, headers)
+            status, more, body = log_and_encode(error, observation, headers)
         if export is not None:
             await export.send(scope, receive, send, self.headers, observation)
             return
