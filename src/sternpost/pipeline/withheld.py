@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, cast
 
+import orjson
 from pydantic import BaseModel
 
 from sternpost.errors import Detail, Forbidden, Invalid
+from sternpost.kinds import INT64_MAX, INT64_MIN
 from sternpost.pipeline.views import holds
 from sternpost.plan.model import Plan, ResourcePlan
 from sternpost.plan.shapes import InputShape, ListMember, Member
@@ -154,15 +159,8 @@ def _complete(
     problems: _Problems,
 ) -> None:
     unseen = {member.name for member in withheld if not holds(member.read_scope, scopes)}
-    left = list(present)
-    partners: list[dict[str, Any] | None] = []
-    for row in rows:
-        same = next((item for item in left if _looks_like(row, item, unseen)), None)
-        partners.append(same)
-        if same is not None:
-            left.remove(same)
-    for number, (row, same) in enumerate(zip(rows, partners, strict=True)):
-        partner = left.pop(0) if same is None and left else same
+    partners = _partners(rows, present, unseen)
+    for number, (row, partner) in enumerate(zip(rows, partners, strict=True)):
         for member in withheld:
             if member.name in row:
                 continue
@@ -177,8 +175,42 @@ def _complete(
                 row[name] = default
 
 
-def _looks_like(row: Mapping[str, Any], item: Mapping[str, Any], unseen: set[str]) -> bool:
-    return all(item.get(name) == value for name, value in row.items() if name not in unseen)
+def _partners(
+    rows: Sequence[dict[str, Any]], present: Sequence[dict[str, Any]], unseen: set[str]
+) -> list[dict[str, Any] | None]:
+    """For each new item the one that it stands for: the first that is left with the same values, as far as the caller
+    sees them; for one without such the first that is left when these are taken; None where none is."""
+    names = sorted(rows[0].keys() - unseen) if rows else []  # all of them have the same: those of the caller's input
+    places: defaultdict[bytes, deque[int]] = defaultdict(deque)
+    for place, item in enumerate(present):
+        places[_likeness(item, names)].append(place)
+    alike = [found.popleft() if (found := places.get(_likeness(row, names))) else None for row in rows]
+    taken = set(alike)
+    others = (item for place, item in enumerate(present) if place not in taken)
+    return [next(others, None) if place is None else present[place] for place in alike]
+
+
+def _likeness(row: Mapping[str, Any], names: Sequence[str]) -> bytes:
+    """The same for two rows whose values of these names are the same for a client, such as 1 and 1.0, but not true.
+    Bytes, because they have a hash that nobody can provoke collisions of."""
+    return orjson.dumps([_plain(row.get(name)) for name in names], option=orjson.OPT_SORT_KEYS)
+
+
+def _plain(value: Any) -> Any:
+    """A value in the one form that JSON has for all that are equal to it."""
+    match value:
+        case float() if value.is_integer() and INT64_MIN <= value <= INT64_MAX:
+            return int(value)
+        case Decimal():
+            return value.as_integer_ratio()
+        case datetime():
+            return value.astimezone(UTC)
+        case list():
+            return [_plain(item) for item in cast("list[Any]", value)]
+        case dict():
+            return {name: _plain(item) for name, item in cast("dict[str, Any]", value).items()}
+        case _:
+            return value
 
 
 def _is_withheld(member: Member, scopes: frozenset[str]) -> bool:
