@@ -5,16 +5,15 @@ What a database has for a kind stands in its dialect; how values of one kind bec
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any, Literal, LiteralString, Protocol
+from typing import Any, Literal, LiteralString, Protocol, cast
 from uuid import UUID
-
-import orjson
 
 KindName = Literal[
     "id", "string", "integer", "number", "boolean", "decimal", "datetime", "date", "uuid", "enum", "json"
@@ -26,6 +25,8 @@ DIGITS_MAX = 18
 
 TEXT_MAX = 10_000
 """The maximum length of a string where the contract sets none, so that every input is bounded."""
+
+JSON_DEPTH_MAX = 64
 
 NO_NUL = "^[^\\u0000]*$"
 """Every text: databases keep no U+0000."""
@@ -243,10 +244,9 @@ def _uuid_constant(value: Any, limits: Limits | None) -> str | None:
 
 def _json_constant(value: Any, limits: Limits | None) -> Any:
     try:
-        orjson.dumps(value)
-    except TypeError:
+        return parse_json(value)
+    except Unfit:
         return None
-    return value
 
 
 def _within(value: Any, limits: Limits | None, read: Read) -> bool:
@@ -291,6 +291,40 @@ def parse_text(text: str) -> str:
     if "\x00" in text:
         raise Unfit("nul_character", "A text may not contain the character U+0000")
     return text
+
+
+def parse_json(value: Any) -> Any:
+    """JSON as Python has it, of which databases and encoders keep every value exactly. Raises `Unfit`."""
+    _check_json(value, 0)
+    return value
+
+
+def _check_json(value: Any, depth: int) -> None:
+    if depth > JSON_DEPTH_MAX:
+        raise Unfit("json_too_deep", "The value is nested too deeply")
+    if isinstance(value, str):
+        _check_json_text(value)
+    elif isinstance(value, dict):
+        for key, item in cast("dict[Any, Any]", value).items():
+            if not isinstance(key, str):
+                raise Unfit("json_type", "The name of a member is not a text")
+            _check_json_text(key)
+            _check_json(item, depth + 1)
+    elif isinstance(value, list | tuple):
+        for item in cast("list[Any]", value):
+            _check_json(item, depth + 1)
+    elif (isinstance(value, int) and not INT64_MIN <= value <= INT64_MAX) or (
+        isinstance(value, float) and not math.isfinite(value)
+    ):
+        raise Unfit("number_range", "A number is outside the range of 64-bit integers")
+    elif value is not None and not isinstance(value, int | float):
+        raise Unfit("json_type", "The value has a type that JSON does not know")
+
+
+def _check_json_text(text: str) -> None:
+    parse_text(text)
+    if not text.isascii() and _half_characters.search(text):
+        raise Unfit("lone_surrogate", "A text may not contain half of a surrogate pair")
 
 
 def decimal_pattern(limits: Limits) -> str:

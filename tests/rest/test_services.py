@@ -11,14 +11,17 @@ from typing import Any, Literal
 import pytest
 
 from sternpost import (
+    Change,
     Context,
     Contract,
     Create,
     Custom,
+    Json,
     Payload,
     Resource,
     Settings,
     Sternpost,
+    Update,
     field,
     implements,
     public,
@@ -33,11 +36,14 @@ class Report(Payload):
     price: Decimal = field(decimal_places=2, max_digits=10)
     day: date | None
     state: Literal["open", "shut"] = field(default="open")
+    extra: Json = field(default=None)
 
 
 class Note(Resource, prefix="not"):
     text: str = field(default="")
+    extra: Json = field(default=None)
 
+    update = Update(allow=public)
     create = Create(allow=public)
     report = Custom(on="collection", output=Report, allow=public)
     pay = Custom(on="collection", output=None, allow=public)
@@ -65,7 +71,14 @@ GIVEN = Given()
 
 @implements(Note.report)
 async def report(ctx: Context) -> Report:
+    await ctx.data.table(Note).create({"text": "kept with the answer"})
     return GIVEN.returned
+
+
+@implements(Note.update)
+async def update(ctx: Context, change: Change[Note]) -> Note:
+    change["extra"] = GIVEN.returned
+    return await change.apply()
 
 
 @implements(Note.pay)
@@ -85,7 +98,7 @@ async def fail(ctx: Context) -> None:
 @pytest.fixture
 async def client(make_settings: Callable[..., Settings], log_lines: LogLines) -> AsyncIterator[Client]:
     contract = Contract("notes", resources=[Note])
-    app = Sternpost(contract, services=[report, pay, fail], settings=make_settings(), write_log=log_lines)
+    app = Sternpost(contract, services=[report, update, pay, fail], settings=make_settings(), write_log=log_lines)
     async with Client(app) as client:
         yield client
 
@@ -97,13 +110,34 @@ class Loose:
     total: Any = 1
     price: Any = Decimal("1.50")
     day: Any = None
+    extra: Any = None
     secret: str = "stays inside"
+
+
+def endless() -> list[Any]:
+    items: list[Any] = []
+    items.append(items)
+    return items
+
+
+NO_JSON: list[Any] = [
+    {1, 2},
+    "\ud800",
+    {"\ud800": 1},
+    "\x00",
+    2**63,
+    {1: 2},
+    float("nan"),
+    [float("inf")],
+    b"x",
+    endless(),
+]
 
 
 async def test_only_what_is_declared_leaves(client: Client) -> None:
     GIVEN.returned = Loose(day=date(2026, 1, 2))
     answer = await client.post("/api/v1/notes/report")
-    assert answer.data == {"total": 1, "price": "1.50", "day": "2026-01-02", "state": "open"}
+    assert answer.data == {"total": 1, "price": "1.50", "day": "2026-01-02", "state": "open", "extra": None}
 
 
 @pytest.mark.parametrize(
@@ -119,6 +153,7 @@ async def test_only_what_is_declared_leaves(client: Client) -> None:
         (Loose(price="1.50"), "price"),
         (Loose(price=Decimal("NaN")), "price"),
         (Loose(day="2026-01-02"), "day"),
+        *((Loose(extra=value), "extra") for value in NO_JSON),
         (type("Strange", (Loose,), {"state": "gone"})(), "state"),
     ],
 )
@@ -131,6 +166,23 @@ async def test_an_answer_that_does_not_fit_is_500_and_named_in_the_log(
     assert "Report" not in answer.content.decode()
     (line,) = [line for line in log_lines.lines if line["level"] == "error" and "stack" in line]
     assert f"Report.{member} does not fit its declaration" in line["stack"]
+    async with client.app.data() as db:
+        assert await db.table(Note).count() == 0
+
+
+@pytest.mark.parametrize("number", range(len(NO_JSON)))
+async def test_what_is_no_json_is_not_written(client: Client, number: int) -> None:
+    """By none of the ways by which an author writes."""
+    GIVEN.returned = NO_JSON[number]
+    async with client.app.data() as db:
+        notes = db.table(Note)
+        note = await notes.create({"extra": {"a": [1, 0.5, None, "é", True]}})
+        with pytest.raises(ValueError, match=r"Note\.extra is no JSON"):
+            await notes.create({"extra": NO_JSON[number]})
+        with pytest.raises(ValueError, match=r"Note\.extra is no JSON"):
+            await notes.update(note.id, {"extra": [NO_JSON[number]]})
+        assert (await client.patch(f"/api/v1/notes/{note.id}", json={"text": "x"})).status == 500
+        assert [row.extra for row in await notes.find()] == [{"a": [1, 0.5, None, "é", True]}]
 
 
 async def test_an_error_of_the_authors_has_its_own_status(client: Client) -> None:

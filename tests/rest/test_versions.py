@@ -449,3 +449,47 @@ async def test_rows_are_seen_as_the_version_says(make_settings: Callable[..., Se
             assert (await client.patch(address, json={}, token=other)).status == (403 if sees_poster else 404)
             linked = await client.post(f"/api/{version}/walls", json={"posterId": poster}, token=other)
             assert linked.status == (201 if sees_poster else 422)
+
+
+class Parcel(Resource, prefix="par"):
+    code: str = field(default="1")
+    size: int = field(default=0)
+
+    browse = Browse(allow=public)
+    create = Create(allow=public)
+    update = Update(allow=public)
+    send = Custom(allow=public)
+
+
+@implements(Parcel.send)
+async def send(context: Context, parcel: Parcel) -> None:
+    await context.data.table(Parcel).update(parcel.id, {"size": 9})
+
+
+def measured(code: str) -> Any:
+    """An older form that some codes do not have, or not as JSON."""
+    return {"nan": float("nan"), "set": {1}}.get(code) or int(code)
+
+
+@pytest.mark.parametrize("code", ["abc", "nan", "set"])
+async def test_an_answer_that_has_no_older_form_is_known_before_the_commit(
+    make_settings: Callable[..., Settings], log_lines: LogLines, code: str
+) -> None:
+    changes = [
+        Changed(Parcel, "code", was={"type": "integer"}, up=lambda value: "abc" if value else "1", down=measured)
+    ]
+    parcels = Contract("parcels", resources=[Parcel], api_version="v2", older=[Version("v1", changes)])
+    app = Sternpost(parcels, services=[send], settings=make_settings(), write_log=log_lines)
+    async with Client(app) as client:
+        made = (await client.post("/api/v2/parcels", json={"code": code})).data
+        address = f"/api/v1/parcels/{made['id']}"
+        update = {"operation": "parcels.update", "id": made["id"], "body": {"size": 7}}
+        for attempt in (
+            client.patch(address, json={"size": 7}),
+            client.post(f"{address}/send"),
+            client.post("/api/v1/parcels", json={"code": 5}) if code == "abc" else client.get("/api/v1/parcels"),
+            client.post("/api/v1/$batch", json={"operations": [update]}),
+        ):
+            assert (await attempt).status == 500
+        assert (await client.get("/api/v2/parcels")).data == [made]
+        assert (await client.post("/api/v1/parcels", json={"code": 0})).data["code"] == 1

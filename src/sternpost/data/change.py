@@ -50,7 +50,7 @@ class Draft(MutableMapping[str, Any]):
         else:
             field = self._field(name)
             refuse_counted(self._resource, field)
-            self._values[name] = instances.from_author(field, value)
+            self._values[name] = self._model.checks.stored(self._resource, field, value)
 
     def __delitem__(self, name: str) -> None:
         del self._values[name]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any, cast
 
 from sternpost.data.instances import Instances
 from sternpost.errors import SternpostError
-from sternpost.kinds import DIGITS_MAX, INT64_MAX, INT64_MIN, KINDS
+from sternpost.kinds import DIGITS_MAX, INT64_MAX, INT64_MIN, KINDS, Unfit, parse_json
 from sternpost.plan.model import FieldPlan, Kind, PayloadPlan, ResourcePlan
 from sternpost.plan.values import from_plan
 from sternpost.ports.storage import Document
@@ -72,9 +72,10 @@ class Checks:
         if field.kind == "id" or field.references is not None:
             return self.instances.from_author(field, value)
         if field.kind == "json":
-            if _holds_nul(value):
-                raise ValueError(f"{name} holds a NUL character, which databases do not keep")
-            return value
+            try:
+                return parse_json(value)
+            except Unfit as error:
+                raise ValueError(f"{name} is no JSON that both databases and clients get back: {error}") from None
         wanted = KINDS[field.kind].types
         wrong_bool = isinstance(value, bool) and field.kind != "boolean"
         wrong_date = isinstance(value, datetime) and field.kind == "date"
@@ -91,19 +92,6 @@ class Checks:
 
 def _named(types: tuple[type, ...]) -> str:
     return " or ".join(kind.__name__ for kind in types)
-
-
-def _holds_nul(value: Any) -> bool:
-    """Whether there is a NUL character in JSON: PostgreSQL refuses it wherever it stands."""
-    match value:
-        case str():
-            return "\0" in value
-        case list() | tuple():
-            return any(map(_holds_nul, cast("list[Any]", value)))
-        case Mapping():
-            return any(_holds_nul(key) or _holds_nul(item) for key, item in cast("Mapping[Any, Any]", value).items())
-        case _:
-            return False
 
 
 def _text(field: FieldPlan, value: Any) -> str | None:

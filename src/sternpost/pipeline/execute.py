@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
 
 from sternpost.data.backoff import RETRIES
 from sternpost.deadline import Deadline
@@ -70,22 +69,17 @@ async def carry_out(run: Execution, session: Session | None = None) -> Answer:
     validate(run)
     if run.access.refused:
         raise denied(run)
-    translation = run.operation.translation
     try:
         if session is not None:
-            answer = await step(run, session)
-        elif run.operation.reads:
-            answer = await read(run, None)
-        elif run.joins_others:
-            answer = await insert(run)
-        else:
-            answer = await write(run, None)
-        if translation is not None and run.operation.plan.output is None:
-            translation.answer(run.operation.resource.name, answer)
-        return answer
+            return await step(run, session)
+        if run.operation.reads:
+            return await read(run, None)
+        if run.joins_others:
+            return translated(run, await insert(run))
+        return await write(run, None)
     except SternpostError as error:
-        if translation is not None:
-            translation.error(run.operation.resource.name, error)
+        if run.operation.translation is not None:
+            run.operation.translation.error(run.operation.resource.name, error)
         raise
     except TimeoutError as error:  # something that the operation waited for itself
         raise Timeout(log={"timeoutSeconds": run.deadline.seconds}) from error
@@ -101,11 +95,11 @@ async def step(run: Execution, session: Session) -> Answer:
         return await way(run, session)
 
 
-def read(run: Execution, session: Session | None) -> Awaitable[Answer]:
+async def read(run: Execution, session: Session | None) -> Answer:
     """What changes nothing: without a transaction, or in that of its batch."""
     # Place of the cache: what is known is answered from here, and what was read is kept.
     reader = session or run.runtime.storage.reader(run.statistics, visibility=run.visibility)
-    return READS[run.operation.plan.kind](run, reader)
+    return translated(run, await READS[run.operation.plan.kind](run, reader))
 
 
 async def write(run: Execution, session: Session | None) -> Answer:
@@ -118,7 +112,18 @@ async def write(run: Execution, session: Session | None) -> Answer:
     # others (`insert`) brings both to the group.
     if run.runtime.newest.audited and not run.steps:
         await session.attribute(Origin(run.subject, run.operation.plan.id, run.observation.request_id))
-    return await WRITES[run.operation.plan.kind](run, session)
+    return translated(run, await WRITES[run.operation.plan.kind](run, session))
+
+
+def translated(run: Execution, answer: Answer) -> Answer:
+    """The answer in the words of the caller's version; of a change, before it is committed: a conversion may fail.
+
+    The group of an `insert` commits by itself. An operation whose answer has a conversion does not join one (see
+    `BoundOperation.writes_one_row`), so that what is translated behind it cannot fail.
+    """
+    if run.operation.translation is not None and run.operation.plan.output is None:
+        run.operation.translation.answer(run.operation.resource.name, answer)
+    return answer
 
 
 async def in_transaction(run: Execution) -> Answer:

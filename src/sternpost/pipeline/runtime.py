@@ -103,7 +103,8 @@ class BoundOperation:
         input: None where it takes no body, or one that is no data of a resource.
         caller_defaults: the references that an input may leave out, where the caller is who is meant.
         function: the author's, or None.
-        writes_one_row: a creation that is one row and nothing else, so that it may share a statement with others.
+        writes_one_row: a creation that is one row and nothing else, and whose answer cannot fail, so that it may share
+            a statement, and the commit, with others.
         links: the references of its input.
         tried_again: whether it may run once more after a conflict in the database.
         translation: for an operation of an older version; None for one whose words are those of the newest.
@@ -231,7 +232,8 @@ class Runtime:
             )  # those share no statement, so are to be undone
             and not resource.shape.lists
             and resource.name not in self.newest.audited
-            and not self.newest.checked_references(self.newest.by_name[resource.name]),
+            and not self.newest.checked_references(self.newest.by_name[resource.name])
+            and not (self.translation is not None and self.translation.converts(resource.name)),
             views=self.views,
             links=links_of(self.newest, resource.name, self.plan) if operation.kind in WRITABLE else (),
             tried_again=function is None or operation.retry_safe,

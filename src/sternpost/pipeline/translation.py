@@ -9,10 +9,13 @@ import re
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
+from uuid import UUID
 
 from sternpost.data.checks import Checks
 from sternpost.errors import Detail, Invalid, SternpostError
+from sternpost.kinds import Unfit, parse_json
 from sternpost.pipeline.call import Answer
 from sternpost.pipeline.withheld import unknown_in
 from sternpost.plan.model import Plan, ResourcePlan
@@ -68,6 +71,10 @@ class Translation:
         if cut := answer.meta.get("truncated"):
             answer.meta["truncated"] = sorted(self._path(resource, path) for path in cut)
 
+    def converts(self, resource: str) -> bool:
+        """Whether an author's conversion makes the answer of the resource's own fields: it may fail."""
+        return any(member.down is not None for member in self.members[resource].values())
+
     async def _parts(self, resource: str, parts: AsyncGenerator[list[Document]]) -> AsyncGenerator[list[Document]]:
         async with aclosing(parts):
             async for part in parts:
@@ -97,7 +104,7 @@ class Translation:
             members[field.public_name] = _Member(
                 None if was.hidden else was.public_name,
                 dict(was.shown) or None,
-                pair[1] if pair else None,
+                _checked(f"{newest.name}.{field.name}", pair[1]) if pair else None,
             )
         for relation in newest.relations:
             had = older.relations_by_name.get(relation.name)
@@ -175,3 +182,18 @@ class Translation:
             raise RuntimeError(
                 f"The conversion up=… of {resource.name}.{name} made a {type(found).__name__}"
             ) from error
+
+
+def _checked(name: str, down: Convert) -> Convert:
+    """A conversion that makes nothing but what can be an answer's value: dates and the like are written as text."""
+
+    def convert(value: Any) -> Any:
+        found = down(value)
+        if isinstance(found, date | UUID):
+            return found
+        try:
+            return parse_json(found)
+        except Unfit as error:
+            raise RuntimeError(f"The conversion down=… of {name} made no JSON: {error}") from None
+
+    return convert
