@@ -16,13 +16,16 @@ import pytest
 
 from sternpost import (
     Browse,
+    Context,
     Contract,
     Create,
+    Custom,
     Delete,
     Json,
     Many,
     One,
     Owned,
+    Payload,
     Read,
     Replace,
     Resource,
@@ -30,6 +33,7 @@ from sternpost import (
     Sternpost,
     Update,
     field,
+    implements,
     many,
     one,
     public,
@@ -518,3 +522,60 @@ async def test_a_request_names_a_bounded_number_of_relations(make_settings: Call
             answer = await client.get(f"{V1}/hops?fields={','.join(fields[:count])}")
             assert answer.status == status, answer.content
     assert f"At most {RELATIONS_MAX} relations can be requested" in answer.error["details"][0]["message"]
+
+
+SMALL_ITEMS: dict[str, Any] = {
+    "lists": [[]] * 15_000,
+    "texts": [""] * 15_000,
+    "objects": [{}] * 15_000,
+    "numbers": [-(2**63)] * 2_200,
+    "fractions": [-1.2345678901234567] * 2_200,
+    "names": {"\x01" * 28 + str(number): 0 for number in range(250)},
+    "quotes": '"' * 23_000,
+}
+
+
+@pytest.mark.parametrize("kind", list(SMALL_ITEMS))
+async def test_an_answer_counts_as_it_is_written_whatever_it_holds(client: Client, kind: str) -> None:
+    """On both databases, although jsonb is sent with blanks; in lists, with relations, and in batches."""
+    extra = SMALL_ITEMS[kind]
+    size = len(orjson.dumps(extra))
+    fits, top = BYTES * 19 // 20 // size, await family(client, 20, extra=extra)
+    read = {"operation": "nodes.read", "id": top}
+    for ask in (
+        lambda count: client.get(f"{V1}/nodes?pageSize={count}"),
+        lambda count: client.get(f"{V1}/nodes?pageSize={count}&include=parent&fields=id,parent.extra&sort=-text"),
+        lambda count: client.post(f"{V1}/$batch", json={"operations": [read] * count}),
+    ):
+        answer = await ask(fits)
+        assert answer.status == 200, answer.content[:300]
+        assert fits * size * 9 // 10 < len(answer.content) <= BYTES
+        assert is_too_large(await ask(BYTES // size + 2))
+
+
+class Summary(Payload):
+    texts: Json
+
+
+class Journal(Resource, prefix="jou"):
+    text: str = field(default="")
+
+    browse = Browse(allow=public)
+    sum_up = Custom(on="collection", output=Summary, allow=public)
+
+
+@implements(Journal.sum_up)
+async def sum_up(ctx: Context) -> Summary:
+    number = await ctx.data.table(Journal).count() + 1
+    await ctx.data.table(Journal).create({})
+    return Summary(texts=[""] * (BYTES // 4 * number))
+
+
+async def test_an_output_counts_before_its_change_is_kept(make_settings: Callable[..., Settings]) -> None:
+    contract, settings = Contract("journals", resources=[Journal]), make_settings(answer_bytes_max=BYTES)
+    async with Client(Sternpost(contract, services=[sum_up], settings=settings)) as client:
+        assert (await client.post(f"{V1}/journals/sum-up")).status == 200
+        step = {"operation": "journals.sumUp"}
+        assert is_too_large(await client.post(f"{V1}/journals/sum-up"))
+        assert is_too_large(await client.post(f"{V1}/$batch", json={"operations": [step]}))
+        assert len((await client.get(f"{V1}/journals")).data) == 1

@@ -65,7 +65,7 @@ class Results:
 
     def _spend(self, reference: str, value: Any, path: str) -> None:
         if reference not in self._sizes:
-            self._sizes[reference] = (len(orjson.dumps(value)), _members(value))
+            self._sizes[reference] = (len(orjson.dumps(value)), _members(value, self._members_left))
         size, members = self._sizes[reference]
         self._bytes_left -= size
         self._members_left -= members
@@ -77,13 +77,17 @@ class Results:
             raise Invalid(details=[Detail(path, "too_large", message)])
 
 
-def _members(value: Any) -> int:
-    """How many values there are in a value, itself among them."""
-    if isinstance(value, dict):
-        return 1 + sum(map(_members, cast("dict[str, Any]", value).values()))
-    if isinstance(value, list):
-        return 1 + sum(map(_members, cast("list[Any]", value)))
-    return 1
+def _members(value: Any, most: int) -> int:
+    """How many values there are in a value, itself among them; not counted on where there are more than `most`."""
+    count, left = 0, [value]
+    while left and count <= most:
+        found = left.pop()
+        count += 1
+        if isinstance(found, dict):
+            left.extend(cast("dict[str, Any]", found).values())
+        elif isinstance(found, list):
+            left.extend(cast("list[Any]", found))
+    return count
 
 
 def check_steps(

@@ -161,7 +161,7 @@ async def batch(run: Execution, session: Session) -> Answer:
         except SternpostError as error:
             locate(error, index)
             raise
-        if answer.document is not None:  # rows of lists were counted while they were read
+        if answer.document is not None and operation.plan.output is None:  # others were counted as they came about
             run.budget.take(answer.document)
         results.append(Result(step, operation.plan.status, answer))
         await asyncio.sleep(0)  # other calls get their turn also where no step has to wait for the database

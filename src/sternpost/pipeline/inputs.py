@@ -191,7 +191,9 @@ class Inputs:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, list):
-        return [_plain(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+        items = cast("list[Any]", value)
+        # JSON, which may be long, holds none
+        return [_plain(item) for item in items] if items and isinstance(items[0], BaseModel) else items
     if isinstance(value, BaseModel):
         return {name: _plain(getattr(value, name)) for name in type(value).model_fields}
     return value

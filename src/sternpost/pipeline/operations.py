@@ -291,7 +291,9 @@ async def custom(run: Execution, reader: Reader) -> Answer:
     if plan.returns_nothing:
         return Answer()
     if plan.output is not None:
-        return Answer(document=run.runtime.data.checks.answer(plan.output, result))
+        output = run.runtime.data.checks.answer(plan.output, result)
+        run.budget.take(output)
+        return Answer(document=output)
     assert row is not None, "without an output it is about a row"
     return await _changed_answer(run, reader, row, await _again(run, reader))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from operator import mul
+from typing import Any
 
 import orjson
 
@@ -12,10 +13,7 @@ from sternpost.errors import Detail, Invalid
 UNBOUNDED = 2**62
 
 VALUE_BYTES = 40
-"""What a value that is no text takes in JSON at most: a UUID, a time or a number."""
-
-SHORT_BYTES = 8
-"""What a number of usual size, a truth value or a null takes, about."""
+"""What a value that is no text takes in JSON at most, or a text beside its characters: a UUID, a time or a number."""
 
 
 class TooLarge(Invalid):
@@ -37,7 +35,7 @@ class Budget:
         self.bytes_max = self._bytes_left = bytes_max
         self._possible = 0.0
         """What the pending rows may have at most: as long as that is allowed, nothing is counted."""
-        self._pending: list[tuple[Sequence[Any], int, Sequence[int] | None]] = []
+        self._pending: list[tuple[Sequence[Mapping[str, Any]], Sequence[str], int, Sequence[int] | None]] = []
 
     @property
     def bytes_left(self) -> int:
@@ -64,31 +62,37 @@ class Budget:
             raise TooLarge("Invalid parameters", details=[Detail("include", "answer_too_large", message)])
 
     def take_bytes(
-        self, rows: Sequence[Any], row_bytes_max: float, names_bytes: int, weights: Sequence[int] | None = None
+        self,
+        documents: Sequence[Mapping[str, Any]],
+        names: Sequence[str],
+        row_bytes_max: float,
+        names_bytes: int,
+        weights: Sequence[int] | None = None,
     ) -> None:
-        """Counts rows as they were read.
+        """Counts documents as they were read: as they are written, whatever form the database has for their values.
 
         Args:
+            names: of the members that are there by now: relations come later, and are counted by themselves.
             row_bytes_max: what one of them may have at most, so that most answers need not be counted.
-            names_bytes: what the names of its members take.
+            names_bytes: what the names of all members take, with the characters around them.
             weights: how often each occurs; once each where none are given.
 
         Raises:
             TooLarge: the answer would be.
         """
-        self._possible += row_bytes_max * (len(rows) if weights is None else sum(weights))
-        self._pending.append((rows, names_bytes, weights))
+        self._possible += row_bytes_max * (len(documents) if weights is None else sum(weights))
+        self._pending.append((documents, names, names_bytes, weights))
         if self._possible <= self._bytes_left:
             return
-        for pending, names, often in self._pending:
-            times = often or (1,) * len(pending)
-            self._bytes_left -= sum((names + _size(row)) * each for row, each in zip(pending, times, strict=True))
+        for pending, own, around, often in self._pending:
+            sizes = [around + _length([document[name] for name in own]) for document in pending]
+            self._bytes_left -= sum(sizes) if often is None else sum(map(mul, sizes, often))
         self._pending.clear()
         self._possible = 0.0
         self._check()
 
     def take(self, document: Mapping[str, Any]) -> None:
-        """Counts a whole document. Raises `TooLarge` where the answer would be too large."""
+        """Counts a whole document as it is written. Raises `TooLarge` where the answer would be too large."""
         self._bytes_left -= _length(document)
         self._check()
 
@@ -105,29 +109,9 @@ class Budget:
         return TooLarge("Invalid parameters", details=[Detail("", "answer_too_large", message)])
 
 
-def _size(row: Any) -> int:
-    return sum(map(_length, row))
-
-
 def _length(value: Any) -> int:
-    if isinstance(value, str):
-        return _text_length(value)
-    if value is None or isinstance(value, int | float):
-        return SHORT_BYTES
-    if isinstance(value, Mapping):
-        members = cast("Mapping[str, Any]", value)
-        return sum(len(name) + 4 + _length(member) for name, member in members.items())
-    if isinstance(value, list):
-        items = cast("list[Any]", value)
-        return len(items) + sum(map(_length, items))
-    return len(value) if isinstance(value, bytes) else VALUE_BYTES
-
-
-def _text_length(text: str) -> int:
-    """What a text takes without its quotes: a control character takes six bytes, for example."""
-    if text.isascii() and text.isprintable():
-        return len(text)
+    """Bytes of a value as JSON. Writing it is the fastest way to know them."""
     try:
-        return len(orjson.dumps(text)) - 2
-    except orjson.JSONEncodeError:  # half of a surrogate pair, which JSON writes as its number
-        return 6 * len(text)
+        return len(orjson.dumps(value, option=orjson.OPT_UTC_Z))
+    except orjson.JSONEncodeError:  # what the database holds cannot be an answer, but a function may look at it
+        return len(repr(value))

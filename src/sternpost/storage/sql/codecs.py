@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from sternpost.kinds import KINDS
 from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
-from sternpost.plan.query import Path
+from sternpost.plan.query import Nested, Path
 from sternpost.ports.budget import VALUE_BYTES
 from sternpost.ports.storage import Document
 from sternpost.storage.sql.dialect import Codec, Dialect
@@ -25,9 +27,9 @@ class Decoder:
     facts: tuple[Path, ...]
     fact_codecs: tuple[Codec, ...]
     row_bytes_max: float = math.inf
-    """Bytes that a document may have as JSON, without relations."""
+    """Bytes that a document may have as JSON, without what its relations hold."""
     names_bytes: int = 0
-    """Bytes of the names of its members, with the characters around them."""
+    """Bytes of the names of its members, relations among them, with the characters around them."""
     _coded: tuple[tuple[str, Callable[[Any], Any]], ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -118,17 +120,34 @@ class Codecs:
         hidden = self._hidden.get(field.references or "")
         return self.dialect.from_cursor(field) if hidden is None else hidden.key
 
-    def decoder(self, resource: ResourcePlan, fields: Sequence[str], facts: Sequence[Path] = ()) -> Decoder:
-        """How rows with these columns become documents."""
+    def decoder(
+        self,
+        resource: ResourcePlan,
+        fields: Sequence[str],
+        facts: Sequence[Path] = (),
+        relations: Sequence[Nested] = (),
+    ) -> Decoder:
+        """How rows with these columns become documents, to which relations may be added."""
+        names_bytes = sum(
+            _around(resource.relations_by_name[nested.relation].public_name) + len("null,") for nested in relations
+        )
         plans = [resource.fields_by_name[name] for name in fields]
         return Decoder(
             names=tuple(plan.public_name for plan in plans),
             codecs=tuple(self.decode(plan) for plan in plans),
             facts=tuple(facts),
             fact_codecs=tuple(self.decode_at(resource, path) for path in facts),
-            row_bytes_max=sum(map(_bytes_max, plans)),
-            names_bytes=sum(len(plan.public_name) + 4 for plan in plans),
+            row_bytes_max=names_bytes + sum(map(self._bytes_max, plans)),
+            names_bytes=names_bytes + sum(_around(plan.public_name) for plan in plans),
         )
+
+    def _bytes_max(self, field: FieldPlan) -> float:
+        """Bytes that a value with its name may have as JSON, where a character may take six (`\\u0001`)."""
+        if KINDS[field.kind].free_text and field.max_length is None:
+            return math.inf
+        prefix = len(self.plan.by_name[field.references].prefix) if field.references else 0
+        characters = max(field.max_length or 0, *map(len, field.choices), 0)
+        return _around(field.public_name) + len(",") + VALUE_BYTES + prefix + 6 * characters
 
     def _both(self, field: FieldPlan) -> tuple[Codec, Codec, FieldPlan]:
         found = self._encoders.get(id(field))  # which is kept with them, so that its id stays its own
@@ -145,8 +164,6 @@ class Codecs:
         return lambda values: array([None if value is None else encode(value) for value in values])
 
 
-def _bytes_max(field: FieldPlan) -> float:
-    """Bytes that a value with its name may have as JSON, where a character may take six (`\\u0001`)."""
-    if KINDS[field.kind].free_text and field.max_length is None:
-        return math.inf
-    return len(field.public_name) + VALUE_BYTES + 6 * (field.max_length or 0)
+def _around(name: str) -> int:
+    """Bytes of a member's name with what is around it: `"name":`."""
+    return len(orjson.dumps(name)) + 1

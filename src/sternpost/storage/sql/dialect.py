@@ -158,8 +158,8 @@ class Dialect(Protocol):
         """The text with its ASCII letters in lower case, and no others."""
         ...
 
-    def byte_length(self, column: ColumnElement[Any]) -> ColumnElement[int]:
-        """How many bytes a text, or what is sent as one, has."""
+    def least_bytes(self, column: ColumnElement[Any], field: FieldPlan) -> ColumnElement[int]:
+        """How many bytes a text, or what is sent as one, has in an answer at least."""
         ...
 
     def literal(self, value: Any) -> str:

@@ -150,11 +150,11 @@ class SqlReader:
             more = len(rows) > limit if ahead else offset + len(rows) < (result.total or 0)
             rows = rows[:limit]
             result.next = listing.position(rows[-1]) if more else None
-        if budget is not None:
-            if most_bytes is not None and rows and rows[-1][-2 if count else -1] > most_bytes:
-                raise budget.too_large()
-            budget.take_bytes(rows, decoder.row_bytes_max, decoder.names_bytes)
+        if budget is not None and most_bytes is not None and rows and rows[-1][-2 if count else -1] > most_bytes:
+            raise budget.too_large()
         result.documents = documents = [decoder.document(row) for row in rows]
+        if budget is not None:
+            budget.take_bytes(documents, decoder.names, decoder.row_bytes_max, decoder.names_bytes)
         if query.relations:
             along = _Along(arguments, result.cut)
             await self._attach(query, decoder, rows, documents, along, (1,) * len(rows))
@@ -403,7 +403,8 @@ class SqlReader:
         if budget is not None:
             budget.take_rows(sum(len(found) * weight_of[key] for key, found in grouped.items()), relation.public_name)
             budget.take_bytes(
-                [row for found in grouped.values() for row, _ in found],
+                [document for found in grouped.values() for _, document in found],
+                decoder.names,
                 decoder.row_bytes_max,
                 decoder.names_bytes,
                 [weight_of[key] for key, found in grouped.items() for _ in found],

@@ -83,7 +83,7 @@ class Listing:
         self._reads = reads
         self._query = query
         resource = reads.plan.by_name[query.resource]
-        self.decoder = reads.codecs.decoder(resource, query.fields, query.facts)
+        self.decoder = reads.codecs.decoder(resource, query.fields, query.facts, query.relations)
         self.order = total_order(query.order)
         fields = [reads.plan.field_at(resource, entry.path) for entry in self.order]
         self._to_cursor = [reads.codecs.to_cursor(field) for field in fields]
@@ -403,7 +403,7 @@ class Reads(Builder):
             self.dialect.is_any_of(key, assembly.named(KEYS), key_field),
             *self.conditions.rows(target, table, query.where, assembly),
         )
-        decoder = self.codecs.decoder(target, query.fields, query.facts)
+        decoder = self.codecs.decoder(target, query.fields, query.facts, query.relations)
         wide = decoder.row_bytes_max > WIDE_ROW_BYTES
         if relation.kind == "one":
             found = select(*(_numbered(chosen) if wide else chosen)).select_from(source).where(*conditions)
@@ -495,7 +495,7 @@ def _narrowed(
         last: how many columns come behind that of the bytes.
     """
     texts = [
-        func.coalesce(dialect.byte_length(column), constant("0"))
+        func.coalesce(dialect.least_bytes(column, target.fields_by_name[name]), constant("0"))
         for column, name in zip(columns, query.fields, strict=False)
         if _is_text(target.fields_by_name[name])
     ]

@@ -147,7 +147,7 @@ class SqliteDialect:
     def lower(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         return func.lower(column)  # SQLite's own knows no other letters
 
-    def byte_length(self, column: ColumnElement[Any]) -> ColumnElement[int]:
+    def least_bytes(self, column: ColumnElement[Any], field: FieldPlan) -> ColumnElement[int]:
         return func.length(cast(column, ColumnType("BLOB")))
 
     def literal(self, value: Any) -> str:
