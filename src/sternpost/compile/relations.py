@@ -267,7 +267,18 @@ class RelationCompiler:
                     f"{draft.name}.{field.name}: {owned.target} has no numeric field {listed(wrong)}",
                     f"use some of {listed(item.name for item in items.values() if KINDS[item.kind].exact)}",
                 )
-            elif "decimal_places" in KINDS[field.kind].bounds:
+                continue
+            hidden = {items[name].read_scope: name for name in field.computed.factors if items[name].read_scope}
+            for scope, name in hidden.items():
+                if scope != field.read_scope:
+                    self.report.add(
+                        where,
+                        "SP311",
+                        f"{draft.name}.{field.name}: the sum tells {owned.target}.{name}, which only tokens with the "
+                        f"scope {scope} may read",
+                        f'add read="{scope}" to the total',
+                    )
+            if "decimal_places" in KINDS[field.kind].bounds:
                 # exact: a product has as many places as its factors together
                 places = sum(items[name].decimal_places or 0 for name in field.computed.factors)
                 fields[field.name] = replace(field, decimal_places=places)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sternpost import Contract, One, Owned, Resource, computed, sum_of
+from sternpost import Contract, One, Owned, Resource, computed, field, sum_of
 
 
 class Order(Resource, prefix="ord"):
@@ -11,11 +11,14 @@ class Order(Resource, prefix="ord"):
     amount: int = computed(sum_of("items", "quantity", "price"))
     label: str = computed(sum_of("items", "quantity"))
     weight: int = computed(5)
+    secret: int = computed(sum_of("items", "quantity", "margin"))
+    known: int = computed(sum_of("items", "margin"), read="buying")
 
 
 class Item(Resource, prefix="itm"):
     order: One[Order]
     quantity: int
+    margin: int = field(read="buying")
     name: str
 
 
