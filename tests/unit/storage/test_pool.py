@@ -68,6 +68,47 @@ async def test_who_is_cancelled_while_connecting_leaves_its_place() -> None:
     await pool.close()
 
 
+async def test_a_connection_is_made_for_the_next_where_nobody_waits_so_long() -> None:
+    made: list[Connection] = []
+
+    async def slowly() -> Connection:
+        await asyncio.sleep(0.05)
+        made.append(Connection())
+        return made[-1]
+
+    pool = Pool(slowly, size=1, timeout_seconds=1)
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await pool.acquire()
+    found = await pool.acquire()
+    assert made == [found]
+    pool.release(found)
+    await pool.close()
+
+
+@pytest.mark.parametrize("closed", [False, True])
+async def test_a_connection_that_cannot_be_made_takes_no_place(closed: bool) -> None:
+    fail = asyncio.Event()
+
+    async def failing() -> Connection:
+        await fail.wait()
+        raise OSError
+
+    pool = Pool(failing, size=1, timeout_seconds=1)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await pool.acquire()
+    if closed:
+        await pool.close()
+        return
+    fail.set()
+    for _ in range(2):
+        with pytest.raises(OSError):  # noqa: PT011  (it has no text)
+            await pool.acquire()
+    await pool.close()
+
+
 @pytest.mark.parametrize("limit", [None, 0.0])
 async def test_a_limit_ends_with_the_use_of_a_connection(limit: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next statement has the usual one: it is cut off when that is over, and not before."""

@@ -83,6 +83,7 @@ class Pool:
         self._alarm: asyncio.TimerHandle | None = None
         self._generation = 0
         self._settling: set[asyncio.Task[None]] = set()
+        self._making: set[asyncio.Task[Any]] = set()
         self._closed = False
 
     @property
@@ -182,7 +183,7 @@ class Pool:
             self._asking.cancel()
         for waiter in self._waiters:
             waiter.cancel()
-        for task in self._settling:
+        for task in (*self._settling, *self._making):
             task.cancel()
         idle, self._idle = self._idle, []
         try:
@@ -199,8 +200,19 @@ class Pool:
     # -- parts
 
     async def _connect_one(self) -> Any:
-        generation = self._generation
+        """A new connection. Whoever is cancelled meanwhile leaves it to the next: where time limits are short, none
+        would ever be made otherwise."""
         self._connecting += 1
+        making = asyncio.get_running_loop().create_task(self._make(self._generation))
+        self._making.add(making)
+        making.add_done_callback(self._making.discard)
+        try:
+            return await asyncio.shield(making)
+        except asyncio.CancelledError:
+            making.add_done_callback(self._leave_to_next)
+            raise
+
+    async def _make(self, generation: int) -> Any:
         try:
             async with asyncio.timeout(self.timeout_seconds):
                 connection = await self._connect_soon()
@@ -211,6 +223,10 @@ class Pool:
         self._connecting -= 1
         self._open[connection] = generation
         return connection
+
+    def _leave_to_next(self, made: asyncio.Task[Any]) -> None:
+        if not made.cancelled() and made.exception() is None:
+            self.release(made.result())
 
     async def _connect_soon(self) -> Any:
         while True:
