@@ -375,8 +375,8 @@ class _Refused(ValueError):
         self.allowed = None if allowed is None else _shortened(list(allowed))
 
     def told(self, listed: set[str]) -> str:
-        """The sentence for the client. The same names stand in an answer once, and no more of others when there are many
-        already: a short query would otherwise make a long answer of them."""
+        """The sentence for the client. The same names stand in an answer once, and no more of others when there are
+        many already: a short query would otherwise make a long answer of them."""
         enough = sum(map(len, listed)) > ALLOWED_CHARACTERS_MAX
         if self.allowed is None or self.allowed in listed or enough:
             return str(self)
