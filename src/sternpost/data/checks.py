@@ -22,7 +22,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 class Checks:
     """Checks values against the fields of a plan. What does not fit is the author's mistake: `TypeError` or
-    `ValueError`."""
+    `ValueError`. The texts name the field and the type, and never the value: it may be one that no log may hold."""
 
     def __init__(self, instances: Instances) -> None:
         self.instances = instances
@@ -33,7 +33,9 @@ class Checks:
             return None
         found = self.checked(resource, field, value)
         if isinstance(found, Decimal) and found != shortened(field, found, ROUND_FLOOR):
-            raise ValueError(f"{resource.name}.{field.name} has {field.decimal_places} decimal places, not {value}")
+            raise ValueError(
+                f"{resource.name}.{field.name} has {field.decimal_places} decimal places, the value has more"
+            )
         return found
 
     def answer(self, payload: PayloadPlan, returned: Any) -> Document:
@@ -80,11 +82,11 @@ class Checks:
         wrong_bool = isinstance(value, bool) and field.kind != "boolean"
         wrong_date = isinstance(value, datetime) and field.kind == "date"
         if not isinstance(value, wanted) or wrong_bool or wrong_date:
-            raise TypeError(f"{name} takes {_named(wanted)}, not {type(value).__name__} ({value!r})")
+            raise TypeError(f"{name} takes {_named(wanted)}, not {type(value).__name__}")
         problem = _PROBLEMS.get(field.kind)
         wrong = problem(field, value) if problem else None
         if wrong:
-            raise ValueError(f"{name}: {value!r} {wrong}")
+            raise ValueError(f"{name}: the value {wrong}")
         if field.kind == "number":
             return float(cast("Any", value))  # as both databases keep it: a driver may refuse a whole number
         return Decimal(cast("Any", value)) if field.kind == "decimal" else value

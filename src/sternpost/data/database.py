@@ -150,4 +150,4 @@ class Database:
             digits = decode(resource.prefix, id)
             if digits is not None:
                 return self.access.reader.key(resource.name, digits)
-        raise ValueError(f"{id!r} is no id of the contract {self.access.model.plan.name!r}")
+        raise ValueError(f"The text is no id of the contract {self.access.model.plan.name!r}")

@@ -104,7 +104,7 @@ class GroupReading:
             if measure.function in ("count", "avg") and (
                 isinstance(value, bool) or not isinstance(value, int if field is None else (int, float, Decimal))
             ):
-                raise TypeError(f"having compares {measure.function} with a number, not with {value!r}")
+                raise TypeError(f"having compares {measure.function} with a number, not with {type(value).__name__}")
             whole = field is None or measure.function == "avg"
             wanted_value = (
                 value if whole else self.reading.checks.stored(self._resource, cast("FieldPlan", field), value)

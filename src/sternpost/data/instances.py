@@ -80,5 +80,6 @@ class Instances:
         prefix = self.plan.by_name[resource].prefix
         digits = decode(prefix, text) if isinstance(text, str) else None
         if digits is None:
-            raise Invalid(f"{text!r} is not an id of {resource} ({prefix}_…)")
+            what = "The text" if isinstance(text, str) else f"A value of the type {type(text).__name__}"
+            raise Invalid(f"{what} is not an id of {resource} ({prefix}_…)")
         return digits

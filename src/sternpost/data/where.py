@@ -241,7 +241,7 @@ class Reading:
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(f"{what} is a whole number, not {value!r}")
+            raise TypeError(f"{what} is a whole number, not {type(value).__name__}")
         if not 0 <= value < 2**62:
             raise ValueError(f"{what} is 0 or more, not {value}")
         return self.slot(value)
