@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any, Literal
 
 import pytest
@@ -493,3 +494,67 @@ async def test_an_answer_that_has_no_older_form_is_known_before_the_commit(
             assert (await attempt).status == 500
         assert (await client.get("/api/v2/parcels")).data == [made]
         assert (await client.post("/api/v1/parcels", json={"code": 0})).data["code"] == 1
+
+
+def apart(text: str) -> int:
+    if text == "0":  # the default
+        return 0
+    raise {"key": KeyError, "value": ValueError}.get(text, ZeroDivisionError)("told")
+
+
+class Ware(Resource, prefix="war"):
+    price: Decimal = field(default=Decimal(0), decimal_places=2, max_digits=8)
+    weight: float = field(default=0.0)
+    count: int = field(default=0)
+    odd: int = field(default=0)
+
+    create = Create(allow=public)
+    update = Update(allow=public)
+
+
+WAS_TEXT = {"type": "string", "max_length": 400}
+TEXTS = [
+    Changed(Ware, "price", was=WAS_TEXT, up=Decimal, down=str),
+    Changed(Ware, "weight", was=WAS_TEXT, up=float, down=str),
+    Changed(Ware, "count", was=WAS_TEXT, up=lambda text: int(float(text)), down=str),
+    Changed(Ware, "odd", was=WAS_TEXT, up=apart, down=str),
+]
+
+
+@pytest.mark.parametrize(
+    ("sent", "message"),
+    [
+        ({"price": "cheap"}, "The value does not fit the field"),
+        ({"price": ""}, "The value does not fit the field"),
+        ({"price": "NaN"}, "The value does not fit the field"),
+        ({"price": "sNaN"}, "The value does not fit the field"),
+        ({"price": "Infinity"}, "The value does not fit the field"),
+        ({"price": "1e999999"}, "The value does not fit the field"),
+        ({"price": "1e-999999"}, "The value does not fit the field"),
+        ({"price": "1.001"}, "The value does not fit the field"),
+        ({"price": "9" * 300}, "The value does not fit the field"),
+        ({"price": "0." + "9" * 300}, "The value does not fit the field"),
+        ({"weight": "heavy"}, "could not convert string to float: 'heavy'"),
+        ({"weight": "1e999"}, "The value does not fit the field"),
+        ({"count": "1e999"}, "The value does not fit the field"),
+        ({"count": "1e30"}, "The value does not fit the field"),
+        ({"count": "nan"}, "cannot convert float NaN to integer"),
+        ({"odd": "value"}, "told"),
+        ({"odd": "zero"}, "The value does not fit the field"),
+    ],
+)
+async def test_what_a_conversion_cannot_take_is_the_clients_mistake(
+    make_settings: Callable[..., Settings], sent: dict[str, str], message: str
+) -> None:
+    wares = Contract("wares", resources=[Ware], api_version="v2", older=[Version("v1", TEXTS)])
+    async with Client(Sternpost(wares, settings=make_settings())) as client:
+        made = await client.post("/api/v1/wares", json={"price": "1.50", "weight": "1", "count": "2"})
+        assert made.status == 201, made.content
+        for answer in (
+            await client.post("/api/v1/wares", json=sent),
+            await client.patch(f"/api/v1/wares/{made.data['id']}", json=sent),
+        ):
+            assert answer.status == 400, answer.content
+            problem = {"path": next(iter(sent)), "code": "value_error", "message": message}
+            assert answer.error["details"] == [problem]
+        assert (await client.post("/api/v1/wares", json={"odd": "key"})).status == 500

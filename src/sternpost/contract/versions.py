@@ -69,7 +69,8 @@ class Changed(_OneChange):
             `max_length`, `ge`, `le`, `pattern`, `required`, `nullable`, `default`, `choices`; for an operation `allow`,
             `page_size`, `max_page_size`, `sort`, `default_sort`.
         shown: what the older version shows of values that it does not know, such as `{"archived": "done"}`.
-        up: makes the newer value of an older one; wherever `type` is another.
+        up: makes the newer value of an older one; wherever `type` is another. A `ValueError` or an `ArithmeticError`
+            (such as of `Decimal`) says that the client sent a wrong value; it is told the text of the former.
         down: makes the older value of a newer one.
     """
 

@@ -26,6 +26,7 @@ Conversions = Mapping[tuple[str, str], tuple[Convert, Convert]]
 """By resource and field: what makes a newer value of an older one, and the other way round."""
 
 NO_CONVERSIONS: Conversions = {}
+UNFIT = "The value does not fit the field"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +173,14 @@ class Translation:
             found = up(value)
         except ValueError as error:
             raise Invalid(details=[Detail(where, "value_error", str(error))]) from error
+        except ArithmeticError as error:  # of Decimal, say, whose texts are for programmers
+            raise Invalid(details=[Detail(where, "value_error", UNFIT)]) from error
         if field.references is not None:
             return found
         try:
             return self.checks.stored(newest, field, found)
-        except ValueError as error:
-            raise Invalid(details=[Detail(where, "value_error", "The value does not fit the field")]) from error
+        except (ValueError, ArithmeticError) as error:
+            raise Invalid(details=[Detail(where, "value_error", UNFIT)]) from error
         except TypeError as error:
             raise RuntimeError(
                 f"The conversion up=… of {resource.name}.{name} made a {type(found).__name__}"
