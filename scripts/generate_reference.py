@@ -240,6 +240,9 @@ with *and*.
 
 A row whose value is null fits `isNull=true` and `ne`, and no other operator.
 
+Values are written as in bodies: numbers as in JSON (`1.5`, `-2e3`; whole numbers without fraction and exponent), UUIDs as in
+RFC 9562 (`0198c1d0-7e3a-7cc1-9b2f-4f0e5a6b7c8d`), dates and times as in RFC 3339. Other spellings are refused.
+
 ## Other parameters
 
 {

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, Literal, cast
-from uuid import UUID
 
 from pydantic import (
     AfterValidator,
@@ -27,7 +26,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from sternpost.errors import Detail, Invalid
 from sternpost.ids import pattern as id_pattern
-from sternpost.kinds import KINDS, Unfit, decimal_pattern, parse_day, parse_instant, parse_json, parse_text
+from sternpost.kinds import KINDS, Unfit, decimal_pattern, parse_day, parse_instant, parse_json, parse_text, parse_uuid
 from sternpost.pipeline.withheld import Guards, guards_of
 from sternpost.plan.model import FieldPlan, OperationPlan, Plan, ResourcePlan
 from sternpost.plan.shapes import InputShape, ListMember, Member
@@ -182,7 +181,7 @@ class Inputs:
             case "date":
                 return Annotated[str, AfterValidator(_said(parse_day)), AfterValidator(_bounds(field))]
             case "uuid":
-                return UUID
+                return Annotated[str, AfterValidator(_said(parse_uuid))]
             case "enum":
                 return Literal[field.choices]
             case "json":
@@ -281,11 +280,10 @@ def _decimal_parser(field: FieldPlan) -> Callable[[str], Decimal]:
 def _text_parser(field: FieldPlan, annotation: Any) -> Callable[[str], Any]:
     """A filter may ask for any value of the kind: the field's own bounds would only turn an empty answer into
     an error."""
-    kind = KINDS[field.kind]
-    if kind.from_text is not None:
-        return kind.from_text(field)
-    any_number = Annotated[float, Field(allow_inf_nan=False)]
-    adapter: TypeAdapter[Any] = TypeAdapter(any_number if kind.number else annotation)
+    from_text = KINDS[field.kind].from_text
+    if from_text is not None:
+        return from_text(field)
+    adapter: TypeAdapter[Any] = TypeAdapter(annotation)
 
     def parse(text: str) -> Any:
         try:

@@ -122,4 +122,5 @@ _OF_LISTS: dict[str, Callable[[str, str], Part]] = {
 
 
 def _whole(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 12 else None
+    """A number from 1 on, written as in JSON: without zeros before it."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 12 and text[0] != "0" else None
