@@ -38,6 +38,7 @@ from sternpost import (
     one,
     public,
 )
+from sternpost.errors import WriteConflict
 from sternpost.pipeline import runtime
 from sternpost.pipeline.views import RELATIONS_MAX
 from sternpost.plan.shapes import INCLUDE_DEPTH_MAX
@@ -562,6 +563,7 @@ class Journal(Resource, prefix="jou"):
 
     browse = Browse(allow=public)
     sum_up = Custom(on="collection", output=Summary, allow=public)
+    close = Custom(on="collection", output=None, allow=public)
 
 
 @implements(Journal.sum_up)
@@ -573,9 +575,40 @@ async def sum_up(ctx: Context) -> Summary:
 
 async def test_an_output_counts_before_its_change_is_kept(make_settings: Callable[..., Settings]) -> None:
     contract, settings = Contract("journals", resources=[Journal]), make_settings(answer_bytes_max=BYTES)
-    async with Client(Sternpost(contract, services=[sum_up], settings=settings)) as client:
+    async with Client(Sternpost(contract, services=[sum_up, close], settings=settings)) as client:
         assert (await client.post(f"{V1}/journals/sum-up")).status == 200
         step = {"operation": "journals.sumUp"}
         assert is_too_large(await client.post(f"{V1}/journals/sum-up"))
         assert is_too_large(await client.post(f"{V1}/$batch", json={"operations": [step]}))
         assert len((await client.get(f"{V1}/journals")).data) == 1
+
+
+tries: list[int] = []
+
+
+@implements(Journal.close, retry_safe=True)
+async def close(ctx: Context) -> None:
+    """Fails once, as the database does where another transaction was the first."""
+    tries.append(1)
+    if len(tries) == 1:
+        raise WriteConflict
+
+
+async def test_a_second_try_has_the_whole_budget(
+    make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class AtOnce:
+        async def wait(self, number: int) -> None:
+            pass
+
+    tries.clear()
+    contract, settings = Contract("journals", resources=[Journal]), make_settings(answer_bytes_max=BYTES)
+    app = Sternpost(contract, services=[sum_up, close], settings=settings, write_log=lambda line: None)
+    async with Client(app) as client:
+        monkeypatch.setattr(app.running.runtime, "backoff", AtOnce())
+        async with app.data() as db:
+            await db.table(Journal).create_many([{"text": LONG}] * 20)
+        steps = [{"operation": "journals.browse"}, {"operation": "journals.close"}]
+        answer = await client.post(f"{V1}/$batch", json={"operations": steps})
+        assert (answer.status, len(tries)) == (200, 2), answer.content[:300]
+        assert len(answer.content) > BYTES / 2

@@ -145,8 +145,15 @@ async def in_transaction(run: Execution) -> Answer:
                 raise
         run.deadline.again()
         await run.runtime.backoff.wait(number)
-        validate(run)  # makes the input anew: the first try may have completed it
+        start_again(run)
     raise AssertionError("the last try returns or raises")
+
+
+def start_again(run: Execution) -> None:
+    """Takes back what a try has left behind: it may have completed the input, and has used up what the answer may hold.
+    What both cost (the statistics) stays counted."""
+    run.shared_budget = None
+    validate(run)
 
 
 async def batch(run: Execution, session: Session) -> Answer:
