@@ -24,7 +24,6 @@ KNOWN: dict[str, str] = {
     "path-in-parts": "a missing row that a part refers to is told as `aboutId`, not as `parts.0.aboutId` (found by this test)",
     "delete-many-counts": "delete_many does not count rows that fit and go with another of them (found by this test)",
     "restore-in-another-tenant": "what comes back along is refused for references outside the caller's tenant (found by this test)",
-    "truncated-without-path": "meta.truncated names a list of an include by its last part only (found by this test)",
     "set-null-of-deleted": "11.30: set_null clears references of rows that are deleted already",
 }
 

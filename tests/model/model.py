@@ -550,8 +550,6 @@ class Model:
             found = in_order([other for other in found if self.fits(target, other, asked.tests)], asked.sort)
         limit = min(asked.limit or rows.most, rows.most)
         if len(found) > limit and (rows.kind != "owned" or asked.limit) and cut is not None:
-            if path:
-                known("truncated-without-path")
             cut.add(f"{path}{rows.public}")
             found = found[:limit]
         return [self.view(target, other, caller, asked, cut, f"{path}{rows.public}.") for other in found]

@@ -20,6 +20,7 @@ from sternpost import (
     Create,
     Custom,
     Delete,
+    Many,
     One,
     Owned,
     Payload,
@@ -558,3 +559,52 @@ async def test_what_a_conversion_cannot_take_is_the_clients_mistake(
             problem = {"path": next(iter(sent)), "code": "value_error", "message": message}
             assert answer.error["details"] == [problem]
         assert (await client.post("/api/v1/wares", json={"odd": "key"})).status == 500
+
+
+class Writer(Resource, prefix="wri"):
+    posts: Many[Post]
+    comments: Many[Remark]
+
+    browse = Browse(allow=public)
+    read = Read(allow=public)
+
+
+class Remark(Resource, prefix="rem"):
+    writer: One[Writer]
+
+    browse = Browse(allow=public)
+    read = Read(allow=public)
+
+
+class Post(Resource, prefix="pos"):
+    writer: One[Writer]
+    comments: Many[Reply] = many(max_length=1)
+
+    browse = Browse(allow=public)
+    read = Read(allow=public)
+
+
+class Reply(Resource, prefix="rep", plural="replies"):
+    post: One[Post]
+
+    browse = Browse(allow=public)
+    read = Read(allow=public)
+
+
+async def test_what_was_cut_is_named_by_its_path(make_settings: Callable[..., Settings]) -> None:
+    changes = [Renamed(Writer, "comments", was="remarks"), Renamed(Post, "comments", was="replies")]
+    older = [Version("v1", [*changes, Renamed(Writer, "posts", was="texts")])]
+    posts = Contract("posts", resources=[Writer, Remark, Post, Reply], api_version="v2", older=older)
+    async with Client(Sternpost(posts, settings=make_settings())) as client:
+        async with client.app.data() as db:
+            writer = await db.table(Writer).create({"posts": {"create": [{}, {}]}, "comments": {"create": [{}, {}]}})
+            for post in await db.table(Post).find():
+                await db.table(Reply).create_many([{"post_id": post.id}] * 2)
+        for version, include, cut in (
+            ("v2", "posts.comments,comments", "posts.comments"),
+            ("v1", "texts.replies,remarks", "texts.replies"),
+        ):
+            for address in (f"/api/{version}/writers/{writer.id}", f"/api/{version}/writers"):
+                answer = await client.get(f"{address}?include={include}")
+                assert answer.status == 200, answer.content
+                assert answer.json()["meta"]["truncated"] == [cut]

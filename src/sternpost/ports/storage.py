@@ -79,7 +79,7 @@ NO_ARGUMENTS = Arguments()
 
 @dataclass(slots=True)
 class Row:
-    """One row: what the client may get of it, what a policy has to know, and which relations were cut (see `Rows`)."""
+    """One row: what the client may get of it, what a policy has to know, and what was cut of it (see `Rows`)."""
 
     document: Document
     facts: dict[Path, Any]
@@ -92,7 +92,8 @@ class Rows:
 
     Attributes:
         total: how many rows there are in all, where it was asked for.
-        cut: relations of which only the first rows were given, because there are more than `Nested.most` or its limit.
+        cut: relations of which only the first rows were given, because there are more than `Nested.most` or its limit;
+            each by its path from the rows, as `posts.comments`.
         next: where the list goes on, where that was asked for; None at its end.
     """
 

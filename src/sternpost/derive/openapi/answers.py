@@ -39,7 +39,8 @@ _EXPORTS: Schema = {
 _TRUNCATED: Schema = {
     "type": "array",
     "items": {"type": "string"},
-    "description": "Included relations that were cut off at their limit for at least one row",
+    "description": "Included relations that were cut off at their limit for at least one row, as they are written in "
+    "`include`: `posts.comments`",
 }
 _ETAG: Schema = {
     "description": "The version of the row and of this representation (RFC 9110, 8.8.3)",

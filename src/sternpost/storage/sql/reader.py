@@ -75,11 +75,12 @@ class Snapshot(Queries, Protocol):
 
 @dataclass(slots=True)
 class _Along:
-    """What goes along while relations are read: the values of the query, what was cut, and how large the answer may
-    become."""
+    """What goes along while relations are read: the values of the query, what was cut, how large the answer may become,
+    and where in it the rows are that the relations belong to."""
 
     arguments: Arguments
     cut: set[str]
+    path: str = ""
 
 
 class SqlReader:
@@ -383,6 +384,7 @@ class SqlReader:
         found_by = self.statements.nested(resource.name, nested)
         decoder = found_by.decoder
         arguments, query, budget = along.arguments, nested.query, along.arguments.budget
+        path = along.path + relation.public_name
         # one more row for each parent tells that its list was cut, and one more of all that there are too many
         most_rows = MANY if budget is None else budget.rows_left + len(weight_of) + 1
         most_bytes = UNBOUNDED if budget is None else budget.bytes_left
@@ -398,10 +400,10 @@ class SqlReader:
             most = nested.most if query.limit is None else arguments.slots[query.limit]
             for found in grouped.values():
                 if len(found) > most:
-                    along.cut.add(relation.public_name)
+                    along.cut.add(path)
                     del found[most:]
         if budget is not None:
-            budget.take_rows(sum(len(found) * weight_of[key] for key, found in grouped.items()), relation.public_name)
+            budget.take_rows(sum(len(found) * weight_of[key] for key, found in grouped.items()), path)
             budget.take_bytes(
                 [document for found in grouped.values() for _, document in found],
                 decoder.names,
@@ -412,7 +414,8 @@ class SqlReader:
         if query.relations and grouped:
             kept = [(row, document, weight_of[key]) for key, found in grouped.items() for row, document in found]
             kept_rows, kept_documents, weights = zip(*kept, strict=True)
-            await self._attach(query, decoder, kept_rows, list(kept_documents), along, weights)
+            below = replace(along, path=f"{path}.")
+            await self._attach(query, decoder, kept_rows, list(kept_documents), below, weights)
         return {key: [document for _, document in found] for key, found in grouped.items()}
 
 
