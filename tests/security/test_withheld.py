@@ -8,8 +8,10 @@ from typing import Any, Literal
 import pytest
 
 from sternpost import (
+    Added,
     Browse,
     Change,
+    Changed,
     Contract,
     Create,
     Custom,
@@ -18,12 +20,14 @@ from sternpost import (
     One,
     Owned,
     Read,
+    Renamed,
     Replace,
     Resource,
     Settings,
     Sternpost,
     Transition,
     Update,
+    Version,
     authenticated,
     caller,
     field,
@@ -275,6 +279,56 @@ async def test_a_conflict_does_not_tell_a_state_that_may_not_be_read(make_settin
         assert (refused.status, refused.error["code"]) == (409, "STATE_CONFLICT")
         assert "flagged" not in refused.content.decode()
         assert "flagged" in (await client.post(f"{path}/pay", token=insider)).content.decode()
+
+
+class Parcel(Resource, prefix="par", owner="sender"):
+    sender: str
+    state: Literal["draft", "packed", "sent", "lost"] = field(default="draft", write="never")
+
+    read = Read(allow=this.is_owner)
+    create = Create(allow=public)
+    send = Transition(field="state", source="packed", target="sent", allow=public)
+
+
+async def test_a_conflict_does_not_tell_the_state_of_a_row_that_may_not_be_read(
+    make_settings: Callable[..., Settings],
+) -> None:
+    """Nor does it say what it tells in the words of another version."""
+    older = [
+        Renamed(Parcel, "state", was="status"),
+        Changed(Parcel, "state", was={"choices": ["draft", "packed", "sent"]}, shown={"lost": "sent"}),
+    ]
+    versions = [Version("v2", older), Version("v1", [Added(Parcel, "state")])]
+    contract = Contract("parcels", resources=[Parcel], api_version="v3", older=versions)
+    async with Client(Sternpost(contract, settings=make_settings(), write_log=lambda line: None)) as client:
+        async with client.app.data() as db:
+            parcel = await db.table(Parcel).create({"sender": "ann", "state": "lost"})
+        told: dict[tuple[str, str], tuple[str, str, str]] = {}
+        for version in ("v1", "v2", "v3"):
+            for caller in ("ann", "bob"):
+                address = f"/api/{version}/parcels/{parcel.id}/send"
+                refused = await client.post(address, token=client.token(caller))
+                assert (refused.status, refused.error["code"]) == (409, "STATE_CONFLICT")
+                (detail,) = refused.error["details"]
+                told[version, caller] = (refused.error["message"], detail["path"], detail["message"])
+    required = "this operation requires"
+    nothing = ("The parcel is not in a state that this operation requires", "", "The row is in another state")
+    assert told == {
+        ("v3", "ann"): (f"The state of the parcel is lost; {required} packed", "state", "is lost, must be packed"),
+        ("v3", "bob"): (
+            f"The state of the parcel is another; {required} packed",
+            "state",
+            "is another, must be packed",
+        ),
+        ("v2", "ann"): (f"The status of the parcel is sent; {required} packed", "status", "is sent, must be packed"),
+        ("v2", "bob"): (
+            f"The status of the parcel is another; {required} packed",
+            "status",
+            "is another, must be packed",
+        ),
+        ("v1", "ann"): nothing,
+        ("v1", "bob"): nothing,
+    }
 
 
 class Turn(Resource, prefix="trn"):

@@ -31,6 +31,7 @@ from sternpost.pipeline.cursors import digest_of
 from sternpost.pipeline.links import keep_hidden, refuse_hidden
 from sternpost.pipeline.runtime import Access, BoundOperation, Runtime
 from sternpost.pipeline.selection import KEPT_MAX, LIMIT, OFFSET, PARENT, Selection
+from sternpost.pipeline.translation import WrongState
 from sternpost.pipeline.views import EMPTY_TREE, can_see, holds_scope
 from sternpost.plan.model import OperationKind, Plan, ResourcePlan
 from sternpost.plan.query import Assignment, Compare, Constant, Modify, Node, Path, Remove, Select, Under, every, key_is
@@ -263,7 +264,7 @@ async def transition(run: Execution, session: Session) -> Answer:
     row = await _load(run, session, run.runtime.views.full(resource, run.access.facts, lock=True))
     moved = await _move(run, session)
     if moved is None:
-        raise _wrong_state(run, row.document)
+        raise _wrong_state(run, row)
     document = {**row.document, **moved}
     if run.operation.function is not None:
         previous = row.document[resource.fields_by_name[str(plan.state_field)].public_name]
@@ -637,15 +638,11 @@ def _only(view: Select, resource: ResourcePlan, document: Document, runtime: Run
     return kept
 
 
-def _wrong_state(run: Execution, document: Document) -> Conflict:
+def _wrong_state(run: Execution, row: Row) -> WrongState:
     resource, plan = run.operation.resource, run.operation.plan
     field = resource.fields_by_name[str(plan.state_field)]
-    present = document[field.public_name] if can_see(field, run.scopes) else "another"  # which they may not be told
-    return Conflict(
-        f"The {field.public_name} of the {resource.name.lower()} is {present}; "
-        f"this operation requires {' or '.join(plan.sources)}",
-        details=[Detail(field.public_name, "state_conflict", f"is {present}, must be {' or '.join(plan.sources)}")],
-    )
+    told = can_see(field, run.scopes) and _sees(run, row.facts)
+    return WrongState(resource, field, row.document[field.public_name] if told else None, plan.sources)
 
 
 def _digits(run: Execution) -> str:

@@ -6,7 +6,7 @@ Storage, services and policies know the newest version only. A request of the ne
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import date
@@ -14,11 +14,11 @@ from typing import Any
 from uuid import UUID
 
 from sternpost.data.checks import Checks
-from sternpost.errors import Detail, Invalid, SternpostError
+from sternpost.errors import Conflict, Detail, Invalid, SternpostError
 from sternpost.kinds import Unfit, parse_json
 from sternpost.pipeline.call import Answer
 from sternpost.pipeline.withheld import unknown_in
-from sternpost.plan.model import Plan, ResourcePlan
+from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
 from sternpost.ports.storage import Document
 
 Convert = Callable[[Any], Any]
@@ -27,6 +27,33 @@ Conversions = Mapping[tuple[str, str], tuple[Convert, Convert]]
 
 NO_CONVERSIONS: Conversions = {}
 UNFIT = "The value does not fit the field"
+
+
+class WrongState(Conflict):
+    """A row is in none of the states that a transition starts from.
+
+    Attributes:
+        present: its state; None for a caller who may not be told.
+    """
+
+    def __init__(self, resource: ResourcePlan, field: FieldPlan, present: str | None, sources: Sequence[str]) -> None:
+        super().__init__()
+        self.resource = resource
+        self.field = field
+        self.present = present
+        self.sources = sources
+        self.say(field.public_name, present, sources)
+
+    def say(self, name: str, present: str | None, sources: Sequence[str]) -> None:
+        """Says it in the words of a version of the API."""
+        row, state, wanted = self.resource.name.lower(), present or "another", " or ".join(sources)
+        self.message = f"The {name} of the {row} is {state}; this operation requires {wanted}"
+        self.details = (Detail(name, "state_conflict", f"is {state}, must be {wanted}"),)
+
+    def say_nothing(self) -> None:
+        """Says it to a client that knows no such field."""
+        self.message = f"The {self.resource.name.lower()} is not in a state that this operation requires"
+        self.details = (Detail("", "state_conflict", "The row is in another state"),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +110,23 @@ class Translation:
 
     def error(self, resource: str, error: SternpostError) -> None:
         """The same for what an error says of single members."""
+        if isinstance(error, WrongState):
+            self._wrong_state(error)
+            return
         error.details = tuple(
             Detail(self._path(resource, detail.path), detail.code, self._message(resource, detail))
             for detail in error.details
         )
+
+    def _wrong_state(self, error: WrongState) -> None:
+        member = self.members[error.resource.name][error.field.public_name]
+        if member.name is None:
+            error.say_nothing()
+            return
+        sources = list(dict.fromkeys(str(self._value(member, source)) for source in error.sources))
+        present = None if error.present is None else str(self._value(member, error.present))
+        # a state that an older version shows as one that would do is told as another
+        error.say(member.name, None if present in sources else present, sources)
 
     def upgrade(self, resource: ResourcePlan, *, creating: bool) -> Callable[[dict[str, Any]], dict[str, Any]]:
         """What makes the newest version's values of an input of the older one.
