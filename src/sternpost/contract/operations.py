@@ -69,8 +69,8 @@ class Replace(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update(Operation):
-    """Changes some fields, as a merge patch (RFC 7396): `PATCH /users/:id`. Fields not sent are kept; null clears one. A list
-    and a `Json` value are replaced as a whole.
+    """Changes some fields, as a merge patch (RFC 7396): `PATCH /users/:id`. Fields not sent are kept; null clears one.
+    A list and a `Json` value are replaced as a whole.
 
     Attributes:
         require_match: whether requests must send the version that they change (`If-Match`); without it: 428.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, cast
+from uuid import UUID
 
 from sternpost.ids import decode, read_uuid
 from sternpost.kinds import KINDS, READERS
@@ -33,10 +34,9 @@ def tenant_value(plan: Plan, resource: ResourcePlan, tenant: str | None) -> Any:
     field = resource.fields_by_name[str(resource.tenant)]
     if field.references is not None:
         return decode(plan.by_name[field.references].prefix, tenant)
-    if field.kind == "uuid":
-        return read_uuid(tenant)
     fits = (field.min_length or 0) <= len(tenant) <= (field.max_length or len(tenant))
     try:
-        return KINDS[field.kind].read(tenant) if fits else None
+        found = KINDS[field.kind].read(tenant) if fits else None
     except ValueError:
         return None
+    return read_uuid(tenant) if isinstance(found, UUID) else found
