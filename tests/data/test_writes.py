@@ -513,6 +513,30 @@ async def test_numbers_that_become_too_large_are_refused(db: Database) -> None:
     assert (await db.table(Person).get(ada.id)).age == 2**63 - 1
 
 
+async def test_fractions_that_become_too_large_are_refused(db: Database) -> None:
+    books = db.table(Book)
+    book = await books.create({"title": "x", "rating": 1e308})
+    for change in ({"multiply": 10}, {"increment": 1e308}, {"divide": 1e-9}):
+        with pytest.raises(ConstraintViolated):
+            await books.update(book.id, {"rating": change})
+        with pytest.raises(ConstraintViolated):
+            await books.update_many({}, {"rating": change})
+    assert (await books.get(book.id)).rating == 1e308
+    assert (await books.update(book.id, {"rating": {"divide": 1e300}})).rating == 1e8
+
+
+async def test_sums_are_exact_or_refused(db: Database) -> None:
+    people, books = db.table(Person), db.table(Book)
+    for number, age in enumerate((2**63 - 1, 2**63 - 1, -5, None)):
+        await people.create({"name": "x", "email": str(number), "age": age})
+    [found] = await people.aggregate(sum=["age"], avg=["age"])
+    assert (found.sum["age"], found.avg["age"]) == (2**64 - 7, Decimal(2**64 - 7) / 3)
+    await books.create_many([{"title": title, "rating": 1e308} for title in "abc"])
+    for measures in ({"sum": ["rating"]}, {"avg": ["rating"]}):
+        with pytest.raises(ConstraintViolated):
+            await books.aggregate(**measures)
+
+
 @pytest.mark.parametrize("database", ["postgresql"])
 async def test_two_statements_at_once_in_a_transaction_are_told_apart_from_a_lost_database(db: Database) -> None:
     async with db.transaction():

@@ -149,7 +149,7 @@ WHERE ranked.rank <= 6 ORDER BY ranked.c1, ranked.rank
  LIMIT ? OFFSET 0
 
 -- groups
-SELECT shelfs.colour, count(*) AS count_1, sum(shelfs.width) AS sum_1, sum(shelfs.price) AS sum_2, count(shelfs.price) AS count_2
+SELECT shelfs.colour, count(*) AS count_1, sum(shelfs.width >> 32) AS sum_1, sum(shelfs.width & 4294967295) AS sum_2, sum(shelfs.price >> 32) AS sum_3, sum(shelfs.price & 4294967295) AS sum_4, count(shelfs.price) AS count_2
 FROM shelfs
 WHERE shelfs.width = ? GROUP BY shelfs.colour
 HAVING count(*) >= ? ORDER BY sum(shelfs.width) DESC NULLS FIRST, shelfs.colour ASC NULLS LAST
@@ -165,7 +165,7 @@ INSERT INTO shelfs (id, label, width) VALUES (?, ?, ?), (?, ?, ?) RETURNING labe
 INSERT INTO shelfs (id, label, width) VALUES (?, ?, ?), (?, ?, ?) ON CONFLICT DO NOTHING RETURNING id
 
 -- a change
-UPDATE shelfs SET label=?, width=(shelfs.width + ?), weight=(shelfs.weight * ?), price=CASE WHEN (shelfs.price * ? >= 0) THEN (shelfs.price * ? + ?) / ? ELSE (shelfs.price * ? - ?) / ? END WHERE shelfs.id = ? RETURNING label, width
+UPDATE shelfs SET label=?, width=(shelfs.width + ?), weight=(shelfs.weight * ? + abs(CASE WHEN (abs(shelfs.weight * ?) = 9e999) THEN -9223372036854775808 ELSE 0 END)), price=CASE WHEN (shelfs.price * ? >= 0) THEN (shelfs.price * ? + ?) / ? ELSE (shelfs.price * ? - ?) / ? END WHERE shelfs.id = ? RETURNING label, width
 
 -- a change of many
 UPDATE shelfs SET label=? WHERE shelfs.width = ?

@@ -142,6 +142,12 @@ class PostgresqlDialect:
     def lower(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         return func.lower(column)  # its collation is C
 
+    def halves_sums(self, field: FieldPlan) -> bool:
+        return False
+
+    def in_range(self, value: ColumnElement[Any], field: FieldPlan) -> ColumnElement[Any]:
+        return value
+
     def least_bytes(self, column: ColumnElement[Any], field: FieldPlan) -> ColumnElement[int]:
         length = func.octet_length(cast(column, ColumnType("TEXT")))
         # The text of jsonb has blanks behind commas and colons, an answer has none: at most a third, as in [1, 2, 3].

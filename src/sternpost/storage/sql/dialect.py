@@ -58,6 +58,10 @@ class AuditDialect(Protocol):
         ...
 
 
+HALF = 2**32
+"""How often the first part of a sum in two parts counts (`Dialect.halves_sums`)."""
+
+
 class Dialect(Protocol):
     """The dialect of one database."""
 
@@ -156,6 +160,14 @@ class Dialect(Protocol):
 
     def lower(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """The text with its ASCII letters in lower case, and no others."""
+        ...
+
+    def halves_sums(self, field: FieldPlan) -> bool:
+        """Whether a sum of the field's values comes in two parts, because one alone would fail beyond 64 bits."""
+        ...
+
+    def in_range(self, value: ColumnElement[Any], field: FieldPlan) -> ColumnElement[Any]:
+        """What arithmetic came to; refused by the database where the field cannot hold it."""
         ...
 
     def least_bytes(self, column: ColumnElement[Any], field: FieldPlan) -> ColumnElement[int]:

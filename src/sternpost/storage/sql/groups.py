@@ -10,8 +10,8 @@ from sternpost.plan.model import ResourcePlan
 from sternpost.plan.policy import COMPARE
 from sternpost.plan.query import Aggregate, Measure
 from sternpost.storage.sql.builder import Builder
-from sternpost.storage.sql.conditions import paged
-from sternpost.storage.sql.dialect import Codec
+from sternpost.storage.sql.conditions import constant, paged
+from sternpost.storage.sql.dialect import HALF, Codec
 from sternpost.storage.sql.statement import Statement
 
 
@@ -21,7 +21,7 @@ class Groups(Builder):
     def aggregate(self, query: Aggregate) -> Statement:
         """Values over groups; an average comes as sum and count, so that it can be exact."""
         resource, table, assembly = self.begin(query.resource)
-        columns = [column for measure in query.measures for column in self._measured(measure, table)]
+        columns = [column for measure in query.measures for column in self._measured(resource, measure, table)]
         found = select(*columns).select_from(table).where(*self.conditions.rows(resource, table, query.where, assembly))
         if query.by:
             found = found.group_by(*(table.c[name] for name in query.by))
@@ -42,11 +42,15 @@ class Groups(Builder):
         field = resource.fields_by_name[measure.field]
         return self.dialect.encode_average(field) if measure.function == "avg" else self.codecs.encode(field)
 
-    def _measured(self, measure: Measure, table: Any) -> list[Any]:
-        if measure.function == "avg":
-            column = table.c[measure.field]
-            return [func.sum(column), func.count(column)]
-        return [self._measure(measure, table)]
+    def _measured(self, resource: ResourcePlan, measure: Measure, table: Any) -> list[Any]:
+        if measure.function not in ("sum", "avg"):
+            return [self._measure(measure, table)]
+        column = table.c[measure.field]
+        total = [func.sum(column)]
+        if self.dialect.halves_sums(resource.fields_by_name[measure.field]):
+            # the halves are signed and unsigned: their sums stay far below 64 bits
+            total = [func.sum(column.op(">>")(constant("32"))), func.sum(column.op("&")(constant(str(HALF - 1))))]
+        return [*total, func.count(column)] if measure.function == "avg" else total
 
     def _measure(self, measure: Measure, table: Any) -> Any:
         if measure.function == "count":

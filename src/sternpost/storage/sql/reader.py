@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from contextlib import aclosing
@@ -9,7 +10,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Protocol
 
-from sternpost.errors import Internal, Unavailable
+from sternpost.errors import ConstraintViolated, Internal, Unavailable
 from sternpost.ids import decode, read_uuid
 from sternpost.plan.model import FieldPlan, RelationPlan, ResourcePlan
 from sternpost.plan.query import Aggregate, Measure, Nested, Path, Select
@@ -31,6 +32,7 @@ from sternpost.ports.storage import (
     Visibility,
 )
 from sternpost.storage.sql.codecs import Decoder
+from sternpost.storage.sql.dialect import HALF
 from sternpost.storage.sql.failures import SCHEMA_MISSING, ConstraintFailed, unnamed_error
 from sternpost.storage.sql.raw import bound as bound_names
 from sternpost.storage.sql.reads import BYTES, KEY, KEYS, POSITION, ROWS, PointStatement
@@ -231,7 +233,10 @@ class SqlReader:
     # -- groups
 
     async def aggregate(self, query: Aggregate, slots: Slots = ()) -> list[list[Any]]:
-        rows = await self._fetch(self.statements.aggregate(query), NO_VALUES, slots)
+        try:
+            rows = await self._fetch(self.statements.aggregate(query), NO_VALUES, slots)
+        except ConstraintFailed as failure:
+            raise unnamed_error(failure) from failure
         resource = self.plan.by_name[query.resource]
         return [self._measures(resource, query.measures, row) for row in rows]
 
@@ -240,13 +245,27 @@ class SqlReader:
         column = 0
         for measure in measures:
             field = resource.fields_by_name.get(measure.field)
-            if measure.function == "avg" and field is not None:
-                found.append(self._average(field, row[column], row[column + 1]))
-                column += 2
+            if measure.function in ("sum", "avg") and field is not None:
+                total, width = self._total_of(field, row, column)
+                if measure.function == "sum":
+                    found.append(self._measured(field, measure, total))
+                else:
+                    found.append(self._average(field, total, row[column + width]))
+                    width += 1
+                column += width
                 continue
             found.append(row[column] if field is None else self._measured(field, measure, row[column]))
             column += 1
         return found
+
+    def _total_of(self, field: FieldPlan, row: Sequence[Any], column: int) -> tuple[Any, int]:
+        """The sum that begins at a column, and how many columns it has. Raises `ConstraintViolated` for an infinity."""
+        total = row[column]
+        if self.statements.dialect.halves_sums(field):
+            return None if total is None else total * HALF + row[column + 1], 2
+        if isinstance(total, float) and not math.isfinite(total):
+            raise ConstraintViolated(log={"database": "a sum is out of range"})
+        return total, 1
 
     def _measured(self, field: FieldPlan, measure: Measure, value: Any) -> Any:
         if value is None:

@@ -120,13 +120,14 @@ class Writes(Builder):
             case "set":
                 return value
             case "increment":
-                return column + value
+                found = column + value
             case "decrement":
-                return column - value
+                found = column - value
             case "multiply":
-                return column * value
+                found = column * value
             case "divide":
-                return column.op("/")(value)
+                found = column.op("/")(value)
+        return self.dialect.in_range(found, field)
 
     def _product(self, entry: Assignment, field: FieldPlan, column: Any, assembly: Assembly) -> Any:
         """A decimal times a fraction: the slot holds the author's own number and the fraction's two whole numbers."""

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import BindParameter, Column, ColumnElement, Table, func, literal_column, select
+from sqlalchemy import BindParameter, Column, ColumnElement, Integer, Table, case, func, literal_column, select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.expression import cast
 
@@ -146,6 +146,17 @@ class SqliteDialect:
 
     def lower(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         return func.lower(column)  # SQLite's own knows no other letters
+
+    def halves_sums(self, field: FieldPlan) -> bool:
+        return field.kind == "integer" or (field.kind == "decimal" and self.decimals_are_whole_numbers)
+
+    def in_range(self, value: ColumnElement[Any], field: FieldPlan) -> ColumnElement[Any]:
+        if field.kind != "number":  # a STRICT table refuses the float that an integer overflows into
+            return value
+        # SQLite computes an infinity (9e999); abs() of the least integer is what it refuses ("integer overflow")
+        least, zero = (literal_column(number, Integer()) for number in ("-9223372036854775808", "0"))
+        refused = case((func.abs(value) == literal_column("9e999"), least), else_=zero)
+        return value + func.abs(refused)
 
     def least_bytes(self, column: ColumnElement[Any], field: FieldPlan) -> ColumnElement[int]:
         return func.length(cast(column, ColumnType("BLOB")))

@@ -37,6 +37,8 @@ def translated(error: sqlite3.Error) -> Exception:
     text = str(error)
     if isinstance(error, sqlite3.IntegrityError):
         return _constraint(text)
+    if text == "integer overflow":  # what arithmetic came to
+        return ConstraintFailed("check", (), text)
     if text == "interrupted":
         return Timeout(log={"reason": "the transaction's time limit ran out during a statement"})
     if "locked" in text or "busy" in text:
