@@ -48,11 +48,11 @@ class Alarms:
     """Alarms of one event loop. The long ones share a timer, which looks at all of them now and then."""
 
     def __init__(self) -> None:
-        self._open: set[Alarm | Deadline] = set()
-        self._now = 0.0
+        self.open: set[Alarm | Deadline] = set()
+        self.now = 0.0
         """The time of the last sweep; right as long as there is a timer."""
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self.timer: asyncio.TimerHandle | None = None
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -72,30 +72,30 @@ class Alarms:
 
     def watch(self, timed: Alarm | Deadline, seconds: float) -> None:
         """Has it ring in so many seconds, or up to two sweeps later."""
-        if self._timer is None:
-            self._now = self.loop.time()
-            self._timer = self.loop.call_later(SWEEP_SECONDS, self._sweep, self.loop)
-        timed.at = self._now + seconds + SWEEP_SECONDS  # the present time is up to one sweep later
-        self._open.add(timed)
+        if self.timer is None:
+            self.now = self.loop.time()
+            self.timer = self.loop.call_later(SWEEP_SECONDS, self._sweep, self.loop)
+        timed.at = self.now + seconds + SWEEP_SECONDS  # the present time is up to one sweep later
+        self.open.add(timed)
 
     def forget(self, timed: Alarm | Deadline) -> None:
         """It does not ring any more."""
-        self._open.discard(timed)
+        self.open.discard(timed)
 
     def close(self) -> None:
         """Forgets the loop; may be used again in another one."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop = None
-        self._open.clear()
+        if self.timer is not None:
+            self.timer.cancel()
+        self.timer = self._loop = None
+        self.open.clear()
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
-        now = self._now = loop.time()
-        for timed in [timed for timed in self._open if timed.at <= now]:
-            if timed in self._open:  # another one may have cancelled it
-                self._open.discard(timed)
+        now = self.now = loop.time()
+        for timed in [timed for timed in self.open if timed.at <= now]:
+            if timed in self.open:  # another one may have cancelled it
+                self.open.discard(timed)
                 timed.ring()
-        self._timer = loop.call_later(SWEEP_SECONDS, self._sweep, loop) if self._open else None
+        self.timer = loop.call_later(SWEEP_SECONDS, self._sweep, loop) if self.open else None
 
 
 class CallerLeft(Exception):
@@ -130,14 +130,18 @@ class Deadline:
         self._task: asyncio.Task[object] | None = None
 
     def __enter__(self) -> Self:
-        task = self._task = asyncio.current_task(self._alarms.loop)
+        alarms, seconds = self._alarms, self.seconds
+        task = self._task = asyncio.current_task(alarms.loop)
         assert task is not None, "a deadline is kept in a task"
         self._cancelling = task.cancelling()
-        if self.seconds is not None:
-            if self.seconds < COARSE_SECONDS:
-                self._set_alarm(self.seconds)
-            else:
-                self._alarms.watch(self, self.seconds)
+        if seconds is not None:
+            if seconds < COARSE_SECONDS:
+                self._set_alarm(seconds)
+            elif alarms.timer is None:
+                alarms.watch(self, seconds)
+            else:  # written out, because each request comes through here
+                self.at = alarms.now + seconds + SWEEP_SECONDS
+                alarms.open.add(self)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
@@ -146,7 +150,7 @@ class Deadline:
             self._alarm.cancel()
             self._alarm = None
         elif self.seconds is not None:
-            self._alarms.forget(self)
+            self._alarms.open.discard(self)
         self._task = self._on_late = None  # so that nothing is left for the garbage collector
         if self._end is not None and task is not None:
             others = task.uncancel() > self._cancelling  # somebody else has cancelled the task, too

@@ -4,7 +4,7 @@ bounds on what a client may send before there is a request."""
 from __future__ import annotations
 
 from asyncio import TimerHandle
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
@@ -39,9 +39,6 @@ BODY_BYTES_A_SECOND = 65_536
 SWEEP_SECONDS = 1.0
 """How often connections are looked at for requests that are late. A timer for each request would cost every one."""
 
-_LEFT = "sternpost_left"
-"""The attribute of a request that holds what to call when its client goes away."""
-
 
 class HttpProtocol(HttpToolsProtocol):
     """Offers `ANSWER` in the scope of each request, beside ASGI's own messages; refuses what is too long or too late;
@@ -53,8 +50,6 @@ class HttpProtocol(HttpToolsProtocol):
     """When the last answer was complete; None while there is a request."""
     _unfinished: int = 0
     """The bytes received since the parser last finished something: a head, a part of a body, a request."""
-    _receiving: bool = True
-    """Whether a request has begun and is not complete, or the first one has not begun."""
     _received_since: float | None = None
     """When a sweep first saw the request that is being received."""
     _body_bytes: int = 0
@@ -82,12 +77,6 @@ class HttpProtocol(HttpToolsProtocol):
             self._unfinished += len(piece)
             super().data_received(piece)
 
-    def on_message_begin(self) -> None:
-        """Called with the first byte of a request."""
-        super().on_message_begin()
-        self._receiving = True
-        self._idle_since = None
-
     def on_body(self, body: bytes) -> None:
         """Called with each part of a body."""
         self._unfinished = 0
@@ -97,19 +86,23 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Called with the last byte of a request."""
         self._unfinished = 0
-        self._receiving = False
         self._received_since = None
         super().on_message_complete()
 
     def sweep(self, now: float) -> None:
         """Called now and then: ends a connection whose request takes too long to arrive. Time in which the client has
         to wait, because an application does not read on or an earlier request is not answered, does not count."""
-        if not self._receiving or self._makes_wait():
+        if not self._is_receiving() or self._makes_wait():
             self._received_since = None
         elif self._received_since is None:
             self._received_since, self._body_bytes = now, 0
         elif now - self._received_since > self._seconds_allowed():
             self._end_late_request()
+
+    def _is_receiving(self) -> bool:
+        """Whether a request has begun and is not complete, or the first one has not begun."""
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return cycle is None or self._unfinished > 0 or (cycle.scope is self.scope and cycle.more_body)
 
     def _makes_wait(self) -> bool:
         cycle = self._begun()
@@ -155,10 +148,11 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._unfinished = 0
+        self._idle_since = None
         scope = cast("dict[str, Any]", cycle.scope)
         scope[ANSWER] = answer
         scope[ABORT] = abort
-        scope[ON_LEAVE] = on_leave
+        scope[ON_LEAVE] = []
         super()._start_asgi_task(cycle, app)  # pyright: ignore[reportPrivateUsage]
 
     def on_response_complete(self) -> None:
@@ -176,7 +170,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._idle_timer = None
         if self._idle_since is None:
             return  # the next answer starts the timer again
-        if self._receiving:  # the rest of a body that nobody reads still arrives
+        if self._is_receiving():  # the rest of a body that nobody reads still arrives
             self._idle_since = self.loop.time()
         left = self._idle_since + self.timeout_keep_alive - self.loop.time()
         if left > 0:
@@ -189,9 +183,10 @@ class HttpProtocol(HttpToolsProtocol):
         if self._idle_timer is not None:
             self._idle_timer.cancel()
         super().connection_lost(exc)
-        left = getattr(self.cycle, _LEFT, None)
-        if left is not None:
-            left()
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        if cycle is not None:
+            for left in cast("dict[str, Any]", cycle.scope).get(ON_LEAVE, ()):
+                left()
 
 
 def answer(send: Send, status: int, headers: Sequence[Header], fixed: FixedHeaders, body: bytes) -> bool:
@@ -231,11 +226,6 @@ def abort(receive: Receive) -> None:
     cycle = _request(receive)
     cycle.disconnected = True
     cycle.transport.abort()
-
-
-def on_leave(receive: Receive, call: Callable[[], None]) -> None:
-    """Has it called when the connection ends, also after the answer; it must not keep what belongs to the request."""
-    setattr(_request(receive), _LEFT, call)
 
 
 def _request(channel: Any) -> RequestResponseCycle:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 
 from sternpost.data.backoff import RETRIES
 from sternpost.deadline import Deadline
@@ -73,7 +74,7 @@ async def carry_out(run: Execution, session: Session | None = None) -> Answer:
         if session is not None:
             return await step(run, session)
         if run.operation.reads:
-            return await read(run, None)
+            return translated(run, await read(run, None))
         if run.joins_others:
             return translated(run, await insert(run))
         return await write(run, None)
@@ -90,16 +91,18 @@ async def step(run: Execution, session: Session) -> Answer:
     way = read if run.operation.reads else write
     seconds = run.operation.plan.timeout_seconds
     if seconds is None:
-        return await way(run, session)
-    with Deadline(seconds, run.runtime.alarms):
-        return await way(run, session)
+        answer = await way(run, session)
+    else:
+        with Deadline(seconds, run.runtime.alarms):
+            answer = await way(run, session)
+    return translated(run, answer) if run.operation.reads else answer
 
 
-async def read(run: Execution, session: Session | None) -> Answer:
+def read(run: Execution, session: Session | None) -> Awaitable[Answer]:
     """What changes nothing: without a transaction, or in that of its batch."""
     # Place of the cache: what is known is answered from here, and what was read is kept.
     reader = session or run.runtime.storage.reader(run.statistics, visibility=run.visibility)
-    return translated(run, await READS[run.operation.plan.kind](run, reader))
+    return READS[run.operation.plan.kind](run, reader)
 
 
 async def write(run: Execution, session: Session | None) -> Answer:

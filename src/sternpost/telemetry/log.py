@@ -218,7 +218,9 @@ def _request_message(observation: Observation, path: str) -> str:
 def _redacted(text: str) -> str:
     """Clients put addresses where no field is, such as into paths: what looks like one is masked, and length is
     bounded."""
-    short = _writable(text if len(text) <= TEXT_MAX else text[:TEXT_MAX] + "…")
+    short = text if len(text) <= TEXT_MAX else text[:TEXT_MAX] + "…"
+    if not short.isascii():
+        short = _writable(short)
     return _EMAIL_LIKE.sub(MASK, short) if "@" in short else short
 
 

@@ -72,8 +72,8 @@ ANSWER = "sternpost.answer"
 
 
 ON_LEAVE = "sternpost.on_leave"
-"""Where a scope may offer to tell when the client goes away: `(receive, call) -> None`, with the server's own
-`receive`. Waiting for that with `receive` would take a task for each request."""
+"""Where a scope may offer to tell when the client goes away: a list, whose functions are called then, also after the
+answer; they must not keep what belongs to the request. Waiting for that with `receive` would take a task for each."""
 
 ABORT = "sternpost.abort"
 """Where a scope may offer to cut the connection off, without the end of the answer: `(receive) -> None`, with the

@@ -88,7 +88,7 @@ class Export:
     async def begun(cls, media: bytes, answer: Answer, name: str, scope: Scope, receive: Receive) -> Export:
         """Reads the first part; `name` is that of the file a browser saves. Raises `CallerLeft`."""
         chunks = encoded(media, answer)
-        with leaving(scope, receive):
+        with leaving(scope):
             return cls(export_headers(media, name), await anext(chunks, b""), chunks)
 
     async def __aiter__(self) -> AsyncGenerator[bytes]:
@@ -107,7 +107,7 @@ class Export:
             headers = [*fixed.pairs, *self._headers, (b"x-request-id", observation.request_id.encode())]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             if scope["method"] != "HEAD":
-                with leaving(scope, receive):
+                with leaving(scope):
                     async for chunk in self:
                         async with asyncio.timeout(STALLED_SECONDS):
                             await send({"type": "http.response.body", "body": chunk, "more_body": True})
@@ -133,11 +133,11 @@ class Export:
         await self._chunks.aclose()
 
 
-def leaving(scope: Scope, receive: Receive) -> Deadline:
+def leaving(scope: Scope) -> Deadline:
     """A block that ends with `CallerLeft` when the client goes away, where the server tells that at once."""
     deadline = Deadline(None, Alarms())
     if ON_LEAVE in scope:
-        scope[ON_LEAVE](receive, deadline.leave)
+        scope[ON_LEAVE].append(deadline.leave)
     return deadline
 
 

@@ -108,9 +108,7 @@ class Rest:
             export=media is not None,
             address=client[0] if client else None,
             idempotency_key=headers.idempotency_key,
-            on_leave=partial(scope[ON_LEAVE], receive)
-            if endpoint.operation.method == "GET" and ON_LEAVE in scope
-            else None,
+            on_leave=scope[ON_LEAVE].append if operation.method == "GET" and ON_LEAVE in scope else None,
         )
         try:
             if media is None:

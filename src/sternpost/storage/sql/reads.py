@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -45,6 +45,12 @@ class PointStatement:
     key: Codec = None
     """From the digits of an id to the key, where an external database has others."""
     uuid_keys: bool = True
+    _keys_at: int = field(init=False, repr=False)
+    """Where the keys are among the parameters of `many`."""
+
+    def __post_init__(self) -> None:
+        places = [place for place, (name, _) in enumerate(self.many.parameters) if name == KEYS]
+        object.__setattr__(self, "_keys_at", places[0])
 
     def others(self, named: Mapping[str, Any]) -> tuple[Any, ...]:
         """The values of the parameters of `many` beside the keys: reads that agree in them can be sent together."""
@@ -53,8 +59,8 @@ class PointStatement:
 
     def bind_many(self, keys: Any, others: tuple[Any, ...]) -> tuple[Any, ...]:
         """The parameters of `many`."""
-        at = next(index for index, (name, _) in enumerate(self.many.parameters) if name == KEYS)
-        return (*others[:at], keys, *others[at:])
+        at = self._keys_at
+        return (*others[:at], keys, *others[at:]) if others else (keys,)
 
 
 @dataclass(frozen=True, slots=True)
