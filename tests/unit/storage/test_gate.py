@@ -85,8 +85,8 @@ def texts(statements: Statements) -> Iterator[tuple[str, str]]:
     ((_, facts, _),) = statements.facts("Guest", (("ward_id", "name"),))
     yield "facts of a row that is not stored yet", facts.text
     yield "referring", statements.referring("Ward", "id").text
-    yield "nested", statements.nested("Wish", Nested("wards", WARDS, 3))[0].text
-    yield "nested one", statements.nested("Guest", Nested("ward", Select("Ward", ("name",))))[0].text
+    yield "nested", statements.nested("Wish", Nested("wards", WARDS, 3)).statement.text
+    yield "nested one", statements.nested("Guest", Nested("ward", Select("Ward", ("name",)))).statement.text
     yield "aggregate", statements.aggregate(Aggregate("Ward", (Measure("count"),))).text
     yield "modify", statements.modify(Modify("Ward", key_is(1), rename))[0].text
     yield "remove", statements.remove(Remove("Ward", ALL)).text
