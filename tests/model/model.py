@@ -1059,6 +1059,14 @@ class Model:
         after = (before if keep else before - mine) | new
         self.pairs[str(rows.through)] = after
 
+    def hidden_links(self, rows: Rows, row: Row, caller: Caller) -> list[str]:
+        """The rows that one is linked with and that the caller cannot see: a change of its list keeps them."""
+        target = self.spec.by_name[rows.target]
+        here, there = (0, 1) if rows.first else (1, 0)
+        keys = [pair[there] for pair in self.pairs.get(str(rows.through), set()) if pair[here] == row["id"]]
+        found = {key: self.find(target, key, caller.tenant) for key in keys}
+        return [key for key, other in found.items() if other and not self.seen(target, other, caller, caller.tenant)]
+
     def row_answer(self, res: Res, row: Row, caller: Caller, seen_before: bool) -> Answer:
         """The row for who could read it before, or can now; others are answered with its id."""
         if not (seen_before or self.seen(res, row, caller, caller.tenant)):
@@ -1078,6 +1086,7 @@ class Model:
         row = self.load(res, operation, key, caller, match)
         seen = self.seen(res, row, caller, caller.tenant)
         self.keep_items(res, values, row, caller)
+        hidden = {rows.name: self.hidden_links(rows, row, caller) for rows in res.lists if rows.kind == "linked"}
         lists = {rows.name for rows in res.lists if rows.name in values}
         changed = {**row, **{name: kept for name, kept in values.items() if name not in lists}}
         for rows in res.owned:
@@ -1099,7 +1108,7 @@ class Model:
             if rows.name in lists and rows.kind == "owned":
                 self.place_items(res, rows, row, values[rows.name])
             elif rows.name in lists:
-                self.set_links(rows, row, values[rows.name], caller.tenant)
+                self.set_links(rows, row, [*values[rows.name], *hidden[rows.name]], caller.tenant)
         return self.row_answer(res, row, caller, seen)
 
     def touch(self, res: Res, row: Row, updated: bool = True) -> None:

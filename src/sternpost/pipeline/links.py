@@ -13,7 +13,7 @@ from typing import Any
 from sternpost.errors import ReferenceNotFound
 from sternpost.ids import decode
 from sternpost.plan.model import Plan, RelationPlan, ResourcePlan
-from sternpost.plan.policy import PolicyNode
+from sternpost.plan.policy import AnyOf, PolicyNode
 from sternpost.plan.query import Compare, Node, Not, Select, Under, every
 from sternpost.ports.storage import Arguments, Document, Reader
 
@@ -26,7 +26,7 @@ class Link:
         relation: `one`, or `linked` for a list of ids.
         target: the resource of the rows that are referred to.
         policy: which of its rows may be.
-        seeing: which of them there are for a caller.
+        known: which of them a caller may see, or refer to.
         of_caller: whether the caller's own id is the default, and so always allowed.
         part: the owned list in whose items it is; None for the row itself.
     """
@@ -34,7 +34,7 @@ class Link:
     relation: RelationPlan
     target: ResourcePlan
     policy: PolicyNode
-    seeing: PolicyNode
+    known: PolicyNode
     public_name: str
     of_caller: bool = False
     part: RelationPlan | None = None
@@ -95,12 +95,13 @@ def _links(plan: Plan, resource: ResourcePlan, part: RelationPlan | None, versio
         public_name = reference.public_name if reference is not None else relation.input_name
         if public_name is not None:
             own = reference is not None and reference.caller_default
-            yield Link(relation, target, relation.link or seeing, seeing, public_name, own, part)
+            known = seeing if relation.link is None else AnyOf((seeing, relation.link))
+            yield Link(relation, target, relation.link or seeing, known, public_name, own, part)
 
 
 async def keep_hidden(
     resource: str,
-    seeing: Iterable[tuple[Link, Node]],
+    known: Iterable[tuple[Link, Node]],
     values: dict[str, Any],
     reader: Reader,
     subject: str | None,
@@ -110,10 +111,10 @@ async def keep_hidden(
     could neither know of them nor send them.
 
     Args:
-        seeing: the lists of ids that the input may have, with what a row must be for the caller to see it.
+        known: the lists of ids that the input may have, with what a row must be for the caller to know of it.
         row: the digits of the one that is changed.
     """
-    for link, node in seeing:
+    for link, node in known:
         if link.name not in values:
             continue
         query = Select(link.target.name, ("id",), where=every((Under(resource, link.relation.name, 0), Not(node))))

@@ -74,7 +74,7 @@ class Access:
         selections: what was asked for before, checked.
         shapes: lists that came before.
         links: the references of an input, with what each asks of the row; without those that anybody may refer to.
-        hiding: the references to rows that may be hidden from the caller, with what a row must be to be seen.
+        hiding: the lists of ids of rows that may be hidden from the caller, with what a row must be not to be.
     """
 
     policy: Node
@@ -156,8 +156,8 @@ class BoundOperation:
         sees_all = no_rows or self.views.is_whole(view)
         links = ((link, fold_for(link.policy, principal)) for link in self.links)
         checked = tuple((link, node) for link, node in links if node is not ALLOW)
-        seen = ((link, fold_for(link.seeing, principal)) for link in self.links if link.relation.kind == "linked")
-        hiding = tuple((link, node) for link, node in seen if node is not ALLOW)
+        known = ((link, fold_for(link.known, principal)) for link in self.links if link.relation.kind == "linked")
+        hiding = tuple((link, node) for link, node in known if node is not ALLOW)
         return Access(policy, seeing, refused, facts, view, sees_all, {}, {}, checked, hiding)
 
 

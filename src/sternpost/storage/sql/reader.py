@@ -201,8 +201,7 @@ class SqlReader:
 
     async def position(self, query: Select, key: str) -> Position | None:
         listing = self.statements.listing(query)
-        own = self.key(query.resource, key)
-        rows = await self._fetch(self.statements.place(query), {KEY: own}, short=True)
+        rows = await self._fetch(self.statements.place(query), {KEY: self.key(query.resource, key)}, short=True)
         return listing.position_of(rows[0]) if rows else None
 
     async def position_now(self, query: Select, position: Position) -> Position | None:
