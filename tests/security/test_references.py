@@ -355,8 +355,14 @@ async def test_the_data_client_asks_no_policy(people: People) -> None:
         assert (await db.table(Doc).get(doc.id)).team_id == people.teams["ada"]
 
 
-class Squad(Resource, prefix="squ", owner="head"):
-    head: str
+class Head(Resource, prefix="hea"):
+    name: str = field(default="")
+
+    create = Create(allow=public)
+
+
+class Squad(Resource, prefix="squ", owner="head_id"):
+    head: One[Head] = one(link=public)
     members: Many[Member] = many(through="squad_members", link=public)
 
     read = Read(allow=this.is_owner | scope("all"))
@@ -375,14 +381,15 @@ class Member(Resource, prefix="mem"):
 @pytest.mark.parametrize("how", ["PUT", "PATCH", "batch"])
 async def test_links_with_hidden_rows_stay(make_settings: Callable[..., Settings], how: str) -> None:
     """Who cannot see them could not send them back."""
-    app = Sternpost(Contract("squads", resources=[Squad, Member]), settings=make_settings())
+    app = Sternpost(Contract("squads", resources=[Head, Squad, Member]), settings=make_settings())
     async with Client(app) as client:
-        ann, bob, everyone = client.token("ann"), client.token("bob"), client.token("x", "all")
+        heads = [(await client.post("/api/v1/heads", json={})).data["id"] for _ in range(2)]
+        bob, everyone = client.token(heads[1]), client.token("x", "all")
 
-        async def made(token: str, head: str) -> str:
-            return (await client.post("/api/v1/squads", json={"head": head}, token=token)).data["id"]
+        async def made(head: str) -> str:
+            return (await client.post("/api/v1/squads", json={"headId": head}, token=everyone)).data["id"]
 
-        hidden, own, other = await made(ann, "ann"), await made(bob, "bob"), await made(bob, "bob")
+        hidden, own, other = await made(heads[0]), await made(heads[1]), await made(heads[1])
         ids = {"squadIds": [hidden, own]}
         member = (await client.post("/api/v1/members", json=ids, token=everyone)).data["id"]
         address = f"/api/v1/members/{member}"
@@ -397,6 +404,9 @@ async def test_links_with_hidden_rows_stay(make_settings: Callable[..., Settings
             answer = await client.get(f"{address}?include=squads", token=everyone)
             return {squad["id"] for squad in answer.data["squads"]}
 
+        stranger = client.token("nobody's id")
+        assert await send([], stranger) == 200
+        assert await linked() == {hidden, own}
         for squads in ([other], [], [own, other]):
             assert await send(squads, bob) == 200
             assert await linked() == {hidden, *squads}
