@@ -102,7 +102,8 @@ class HttpProtocol(HttpToolsProtocol):
     def _is_receiving(self) -> bool:
         """Whether a request has begun and is not complete, or the first one has not begun."""
         cycle = cast("RequestResponseCycle | None", self.cycle)
-        return cycle is None or self._unfinished > 0 or (cycle.scope is self.scope and cycle.more_body)
+        # a scope of its own is made for a request with its first byte
+        return cycle is None or self._unfinished > 0 or cycle.scope is not self.scope or cycle.more_body
 
     def _makes_wait(self) -> bool:
         cycle = self._begun()
