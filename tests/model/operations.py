@@ -294,7 +294,7 @@ class Generator:
                 **body,
                 "name": name,
                 **{
-                    v.public: UUID(int=self.n).hex if v.kind == "uuid" else body[v.public]
+                    v.public: str(UUID(int=self.n)) if v.kind == "uuid" else body[v.public]
                     for v in sailor.fields
                     if v.unique and v.public in body
                 },
