@@ -88,14 +88,10 @@ async def carry_out(run: Execution, session: Session | None = None) -> Answer:
 
 async def step(run: Execution, session: Session) -> Answer:
     """A step of a batch, whose own limit holds, too."""
-    way = read if run.operation.reads else write
-    seconds = run.operation.plan.timeout_seconds
-    if seconds is None:
-        answer = await way(run, session)
-    else:
-        with Deadline(seconds, run.runtime.alarms):
-            answer = await way(run, session)
-    return translated(run, answer) if run.operation.reads else answer
+    with Deadline(run.operation.plan.timeout_seconds, run.runtime.alarms):
+        if run.operation.reads:
+            return translated(run, await read(run, session))
+        return await write(run, session)
 
 
 def read(run: Execution, session: Session | None) -> Awaitable[Answer]:

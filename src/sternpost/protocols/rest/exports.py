@@ -85,7 +85,7 @@ class Export:
         self._chunks = chunks
 
     @classmethod
-    async def begun(cls, media: bytes, answer: Answer, name: str, scope: Scope, receive: Receive) -> Export:
+    async def begun(cls, media: bytes, answer: Answer, name: str, scope: Scope) -> Export:
         """Reads the first part; `name` is that of the file a browser saves. Raises `CallerLeft`."""
         chunks = encoded(media, answer)
         with leaving(scope):

@@ -59,7 +59,7 @@ class Rest:
                 if media is None:
                     status, more, body = encode(endpoint.operation, answer, observation, scope, headers)
                 else:
-                    export = await Export.begun(media, answer, endpoint.operation.id.partition(".")[0], scope, receive)
+                    export = await Export.begun(media, answer, endpoint.operation.id.partition(".")[0], scope)
         except (ClientDisconnected, CallerLeft):
             observation.status = CLIENT_CLOSED
             return

@@ -201,10 +201,12 @@ class Conditions:
         """The exact complement: NOT alone would leave out the rows for which the condition is unknown."""
         if isinstance(part, Compare) and part.operator in ("isNull", "isNotNull"):
             return not_(self._compare(part, resource, table, assembly))
-        simple = isinstance(part, Compare) and part.operator in ("eq", "in") and len(part.path) == 1
         if (
-            isinstance(part, Compare) and simple and not isinstance(part.operand, Subject)
-        ):  # a caller may have no such id
+            isinstance(part, Compare)
+            and part.operator in ("eq", "in")
+            and len(part.path) == 1
+            and not isinstance(part.operand, Subject)  # the caller may be no such value, and is then compared as null
+        ):
             return self._unlike(part, resource, table, assembly)
         return func.coalesce(self.condition(part, resource, table, assembly), false()).is_(false())
 
