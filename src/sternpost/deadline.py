@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import cached_property
 from types import TracebackType
 from typing import Self
 
@@ -51,15 +52,12 @@ class Alarms:
         self.open: set[Alarm | Deadline] = set()
         self.now = 0.0
         """The time of the last sweep; right as long as there is a timer."""
-        self._loop: asyncio.AbstractEventLoop | None = None
         self.timer: asyncio.TimerHandle | None = None
 
-    @property
+    @cached_property
     def loop(self) -> asyncio.AbstractEventLoop:
         """The one loop that they work in. Asking for the running one costs more."""
-        if self._loop is None:
-            self._loop = asyncio.get_running_loop()
-        return self._loop
+        return asyncio.get_running_loop()
 
     def set(self, seconds: float, ring: Callable[[], None]) -> Alarm:
         """An alarm in so many seconds; called in the event loop, and `ring` is, too."""
@@ -86,8 +84,9 @@ class Alarms:
         """Forgets the loop; may be used again in another one."""
         if self.timer is not None:
             self.timer.cancel()
-        self.timer = self._loop = None
+        self.timer = None
         self.open.clear()
+        self.__dict__.pop("loop", None)
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         now = self.now = loop.time()

@@ -29,8 +29,8 @@ from sternpost.plan.scopes import known_scopes
 from sternpost.plan.values import tenant_value
 from sternpost.ports.authenticator import Authenticator
 from sternpost.ports.storage import EVERY_TENANT, NO_TENANT, Origin, Storage, Visibility
-from sternpost.protocols.http.addresses import Addresses, Served, names_one_host, too_many_headers, without_host
-from sternpost.protocols.http.headers import HEADERS_MAX, RequestHeaders, read_headers
+from sternpost.protocols.http.addresses import Addresses, Served, refusal
+from sternpost.protocols.http.headers import read_headers
 from sternpost.protocols.http.health import health_pages
 from sternpost.protocols.http.messages import Receive, Scope, Send, closing
 from sternpost.protocols.http.mounts import Asgi, Mount
@@ -387,17 +387,10 @@ class Running:
         headers = read_headers(scope)
         observation = observe(self.log, self.runtime.clock, scope, headers)
         try:
-            served = self._served(scope, headers)
+            served = refusal(scope, headers) or self._cors or self.addresses.find(scope["path"])
             await served(scope, receive, closing(scope, send) if self.closing else send, headers, observation)
         finally:
             self.log.request(observation)
-
-    def _served(self, scope: Scope, headers: RequestHeaders) -> Served:
-        if len(scope["headers"]) > HEADERS_MAX:
-            return too_many_headers
-        if not names_one_host(scope, headers):
-            return without_host
-        return self._cors or self.addresses.find(scope["path"])
 
     async def start_mounts(self) -> None:
         """Starts the mounted applications. Raises `StartupError` where one does not start."""

@@ -49,9 +49,10 @@ class HttpProtocol(HttpToolsProtocol):
     _idle_since: float | None = None
     """When the last answer was complete; None while there is a request."""
     _unfinished: int = 0
-    """The bytes received since the parser last finished something: a head, a part of a body, a request."""
+    """The bytes received since the parser last finished something: a head, a part of a body."""
+    _received: Any = None
     _received_since: float | None = None
-    """When a sweep first saw the request that is being received."""
+    """The scope of the request that a sweep found unfinished, and when it first did."""
     _body_bytes: int = 0
     """Of the request that is being received, or of several small ones."""
 
@@ -83,19 +84,13 @@ class HttpProtocol(HttpToolsProtocol):
         self._body_bytes += len(body)
         super().on_body(body)
 
-    def on_message_complete(self) -> None:
-        """Called with the last byte of a request."""
-        self._unfinished = 0
-        self._received_since = None
-        super().on_message_complete()
-
     def sweep(self, now: float) -> None:
         """Called now and then: ends a connection whose request takes too long to arrive. Time in which the client has
         to wait, because an application does not read on or an earlier request is not answered, does not count."""
         if not self._is_receiving() or self._makes_wait():
             self._received_since = None
-        elif self._received_since is None:
-            self._received_since, self._body_bytes = now, 0
+        elif self._received_since is None or self._received is not self.scope:
+            self._received, self._received_since, self._body_bytes = self.scope, now, 0
         elif now - self._received_since > self._seconds_allowed():
             self._end_late_request()
 
@@ -103,7 +98,7 @@ class HttpProtocol(HttpToolsProtocol):
         """Whether a request has begun and is not complete, or the first one has not begun."""
         cycle = cast("RequestResponseCycle | None", self.cycle)
         # a scope of its own is made for a request with its first byte
-        return cycle is None or self._unfinished > 0 or cycle.scope is not self.scope or cycle.more_body
+        return cycle is None or cycle.scope is not self.scope or cycle.more_body
 
     def _makes_wait(self) -> bool:
         cycle = self._begun()

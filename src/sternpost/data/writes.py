@@ -31,9 +31,9 @@ VERBS: dict[str, tuple[str, ...]] = {
 class Parts:
     """An author's data, taken apart: values of fields, changes of them, and what happens to related rows."""
 
-    values: dict[str, Any] = field(default_factory=dict[str, Any])
-    changes: dict[str, tuple[Arithmetic, Any]] = field(default_factory=dict[str, "tuple[Arithmetic, Any]"])
-    related: dict[str, dict[str, Any]] = field(default_factory=dict[str, "dict[str, Any]"])
+    values: dict[str, Any] = field(default_factory=lambda: {})
+    changes: dict[str, tuple[Arithmetic, Any]] = field(default_factory=lambda: {})
+    related: dict[str, dict[str, Any]] = field(default_factory=lambda: {})
 
 
 class Writer:

@@ -114,7 +114,7 @@ class Answer:
 
     document: Document | None = None
     documents: list[Document] | None = None
-    meta: dict[str, Any] = field(default_factory=dict[str, Any])
+    meta: dict[str, Any] = field(default_factory=lambda: {})
     parts: AsyncGenerator[list[Document]] | None = None
     columns: tuple[tuple[str, bool], ...] = ()
     version: int | None = None

@@ -37,7 +37,7 @@ from sternpost.plan.model import OperationKind, Plan, ResourcePlan
 from sternpost.plan.query import Assignment, Compare, Constant, Modify, Node, Path, Remove, Select, Under, every, key_is
 from sternpost.plan.query import paths as row_paths
 from sternpost.plan.shapes import ListMember
-from sternpost.ports.authenticator import Principal
+from sternpost.ports.authenticator import NO_SCOPES, Principal
 from sternpost.ports.budget import Budget
 from sternpost.ports.storage import (
     NO_ARGUMENTS,
@@ -56,9 +56,9 @@ EXPORT_PART_SECONDS = 60.0
 """How long a part of an export may take where the operation has no `timeout`; the first includes sorting the list."""
 
 
-@dataclass(slots=True)
+@dataclass
 class Execution:
-    """One call on its way: what is known of it by now.
+    """One call on its way: what is known of it by now. What is found out later stands on the class until then.
 
     Attributes:
         access: what the operation is for this caller.
@@ -80,11 +80,11 @@ class Execution:
     observation: Observation
     statistics: Statistics
     deadline: Deadline
-    values: dict[str, Any] = field(default_factory=dict[str, Any])
-    withheld: frozenset[str] = frozenset()
+    values: dict[str, Any] = field(init=False)
+    withheld: frozenset[str] = field(init=False, default=frozenset())
     selection: Selection = field(init=False)
-    steps: Sequence[Step] = ()
-    shared_budget: Budget | None = None
+    steps: Sequence[Step] = field(init=False, default=())
+    shared_budget: Budget | None = field(init=False, default=None)
 
     @property
     def budget(self) -> Budget:
@@ -95,15 +95,9 @@ class Execution:
 
     def of(self, operation: BoundOperation, call: Call) -> Execution:
         """A step of the batch that this is: the same caller, and the same transaction."""
-        return replace(
-            self,
-            operation=operation,
-            call=call,
-            access=operation.access(self.principal),
-            values={},
-            steps=(),
-            shared_budget=self.budget,
-        )
+        step = replace(self, operation=operation, call=call, access=operation.access(self.principal))
+        step.shared_budget = self.budget
+        return step
 
     @property
     def policy(self) -> Node:
@@ -116,7 +110,7 @@ class Execution:
 
     @property
     def scopes(self) -> frozenset[str]:
-        return self.principal.scopes if self.principal else frozenset()
+        return self.principal.scopes if self.principal else NO_SCOPES
 
     @property
     def joins_others(self) -> bool:
@@ -595,7 +589,7 @@ async def _visible_parent(run: Execution, reader: Reader) -> str:
         raise denied(run)
     digits = decode(parent.prefix, sent)
     check = run.runtime.checks[name]
-    facts = run.runtime.operations[parent.reading.id].facts if parent.reading else frozenset[Path]()
+    facts = run.runtime.operations[parent.reading.id].facts if parent.reading else ()
     query = Select(name, ("id",), facts=tuple(sorted(facts)))
     row = await reader.get(query, digits) if digits is not None else None
     if digits is None or row is None or not check.allows(policy, row.facts, run.subject):

@@ -47,7 +47,7 @@ from sternpost.plan.shapes import (
     OutputRelation,
     RowsShape,
 )
-from sternpost.ports.authenticator import Principal
+from sternpost.ports.authenticator import NO_SCOPES, Principal
 
 KEPT_MAX = 1000
 KEPT_CHARACTERS_MAX = 300
@@ -125,10 +125,10 @@ class _Reading:
     selection: Selection
     named: Named
     scopes: frozenset[str]
-    conditions: list[Node] = field(default_factory=list[Node])
-    filters: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
-    values: list[Any] = field(default_factory=list[Any])
-    asked: dict[tuple[str, ...], _Asked] = field(default_factory=dict[tuple[str, ...], _Asked])
+    conditions: list[Node] = field(default_factory=lambda: [])
+    filters: list[tuple[str, str, str]] = field(default_factory=lambda: [])
+    values: list[Any] = field(default_factory=lambda: [])
+    asked: dict[tuple[str, ...], _Asked] = field(default_factory=lambda: {})
 
     def slot(self, value: Any) -> int:
         """The slot of a value."""
@@ -182,7 +182,7 @@ class Selector:
 
     def _select(self, query: ListQuery, principal: Principal | None) -> Selection:
         selection = Selection(EMPTY_TREE, page_size=self.operation.page_size or 0, order=self.default_order)
-        reading = _Reading(selection, query.named, principal.scopes if principal else frozenset[str]())
+        reading = _Reading(selection, query.named, principal.scopes if principal else NO_SCOPES)
         details: list[Detail] = []
         listed: set[str] = set()
         for part in query.parts:

@@ -8,7 +8,7 @@ from sternpost.pipeline.authorize import fold_for
 from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.query import Nested, Node, Order, Path, Select, every
 from sternpost.plan.shapes import INCLUDE_DEPTH_MAX, INCLUDES_MAX, OutputRelation
-from sternpost.ports.authenticator import Principal
+from sternpost.ports.authenticator import NO_SCOPES, Principal
 
 RELATIONS_MAX = INCLUDES_MAX * INCLUDE_DEPTH_MAX
 """Relations of one answer, however they are asked for."""
@@ -56,7 +56,7 @@ class Views:
         """The view of `resource` for a caller: visible fields, owned lists always, other relations as asked for."""
         if tree.children or tree.fields is not None:
             return self._build(resource, principal, facts, tree)
-        scopes = principal.scopes if principal else frozenset[str]()
+        scopes = principal.scopes if principal else NO_SCOPES
         key = (resource.name, scopes & self._read_scopes[resource.name], facts)
         found = self._plain.get(key)
         if found is None:
@@ -88,7 +88,7 @@ class Views:
         self, resource: ResourcePlan, principal: Principal | None, facts: frozenset[Path], tree: IncludeTree
     ) -> Select:
         resource = self.plan.by_name[resource.name]  # as it is in this version of the API
-        scopes = principal.scopes if principal else frozenset[str]()
+        scopes = principal.scopes if principal else NO_SCOPES
         visible = tuple(
             f.name for f in resource.fields if can_see(f, scopes) and (tree.fields is None or f.name in tree.fields)
         )

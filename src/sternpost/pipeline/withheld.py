@@ -34,7 +34,7 @@ class Guards:
     members: tuple[Member, ...]
     lists: tuple[tuple[ListMember, Guards | None], ...]
     keeps: bool
-    unknown: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    unknown: Mapping[str, Any] = field(default_factory=lambda: {})
 
     def check(self, sent: BaseModel, values: dict[str, Any], scopes: frozenset[str]) -> frozenset[str]:
         """Takes what was left out, and is not the caller's to say, out of the values: it stays as it is.
@@ -110,8 +110,8 @@ class Guards:
 class _Problems:
     """What is wrong with an input, found so far."""
 
-    refused: list[Detail] = field(default_factory=list[Detail])
-    missing: list[Detail] = field(default_factory=list[Detail])
+    refused: list[Detail] = field(default_factory=lambda: [])
+    missing: list[Detail] = field(default_factory=lambda: [])
 
     def refuse(self, path: str) -> None:
         self.refused.append(

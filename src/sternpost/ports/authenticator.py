@@ -15,6 +15,10 @@ class Principal:
     tenant: str | None = None
 
 
+NO_SCOPES: frozenset[str] = frozenset()
+"""What a caller holds who sent no credentials."""
+
+
 class Authenticator(Protocol):
     """Verifies credentials."""
 

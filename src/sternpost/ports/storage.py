@@ -9,8 +9,9 @@ Rows are asked for in the language of `sternpost.plan.query`. Values cross this 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
@@ -83,7 +84,7 @@ class Row:
 
     document: Document
     facts: dict[Path, Any]
-    cut: set[str] = field(default_factory=set[str])
+    cut: AbstractSet[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -99,7 +100,7 @@ class Rows:
 
     documents: list[Document]
     total: int | None = None
-    cut: set[str] = field(default_factory=set[str])
+    cut: AbstractSet[str] = frozenset()
     next: Position | None = None
 
 

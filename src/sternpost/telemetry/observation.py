@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
@@ -21,9 +21,9 @@ class Sink(Protocol):
         ...
 
 
-@dataclass(slots=True)
+@dataclass
 class Observation:
-    """One request, from its first byte to its last."""
+    """One request, from its first byte to its last. What most requests do not set stands on the class."""
 
     log: Sink
     request_id: str
@@ -33,13 +33,13 @@ class Observation:
     started: float
     method: str
     path: str
-    operation: str | None = None
-    success_message: str = ""
-    user_id: str | None = None
-    status: int = 0
-    statements: int = 0
-    error_code: str | None = None
-    api_version: str | None = None
+    operation: str | None = field(init=False, default=None)
+    success_message: str = field(init=False, default="")
+    user_id: str | None = field(init=False, default=None)
+    status: int = field(init=False, default=0)
+    statements: int = field(init=False, default=0)
+    error_code: str | None = field(init=False, default=None)
+    api_version: str | None = field(init=False, default=None)
     """Told where the service has several."""
 
     def logger(self) -> Any:

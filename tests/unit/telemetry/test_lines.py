@@ -30,7 +30,9 @@ def test_each_line_tells_its_own_instant() -> None:
     log = Log("test", clock, sensitive=frozenset(), write=lines.append)
     for milliseconds in (0, 99, 100, 500, 999, 1099, 1100, 2100, 60_000, 600, 86_400_600, 599, 0):
         clock.time = START + timedelta(milliseconds=milliseconds)
-        log.request(Observation(log, "r", "t", "s", None, 0.0, "GET", "/", status=200))
+        observation = Observation(log, "r", "t", "s", None, 0.0, "GET", "/")
+        observation.status = 200
+        log.request(observation)
         told = orjson.loads(lines[-1])["timestamp"]
         assert told.endswith("Z")
         assert datetime.fromisoformat(told) == clock.time

@@ -61,9 +61,14 @@ def only_read(served: Served) -> Served:
     return guarded
 
 
-def names_one_host(scope: Scope, headers: RequestHeaders) -> bool:
-    """Whether a request has exactly one Host header, as HTTP/1.1 requires (RFC 9112, 3.2); HTTP/1.0 does without."""
-    return headers.hosts == 1 or (headers.hosts == 0 and scope.get("http_version") == "1.0")
+def refusal(scope: Scope, headers: RequestHeaders) -> Served | None:
+    """What answers a request whose headers are not as they must be; None where they are: at most `HEADERS_MAX`, and
+    exactly one of them Host, as HTTP/1.1 requires (RFC 9112, 3.2). HTTP/1.0 does without."""
+    if len(scope["headers"]) > HEADERS_MAX:
+        return too_many_headers
+    if headers.hosts != 1 and (headers.hosts or scope.get("http_version") != "1.0"):
+        return without_host
+    return None
 
 
 async def without_host(

@@ -64,7 +64,7 @@ def log_and_encode(
 def encode_unread(error: SternpostError) -> tuple[int, list[Header], bytes]:
     """The response to what did not become a request: nobody observes it, and nothing is known of what it accepts."""
     request_id = "req_" + random_hex(16)
-    told = {"code": error.code, "message": error.message, "details": list[object](), "fix": error.fix}
+    told = {"code": error.code, "message": error.message, "details": (), "fix": error.fix}
     body = orjson.dumps({"error": {**told, "requestId": request_id}})
     length = (b"content-length", b"%d" % len(body))
     return error.http_status, [JSON, *_error_headers(error), (b"x-request-id", request_id.encode()), length], body

@@ -28,7 +28,7 @@ from sternpost.protocols.rest.conditions import precondition
 from sternpost.protocols.rest.deprecation import deprecation_headers
 from sternpost.protocols.rest.exports import Export, wanted_export
 from sternpost.protocols.rest.query import list_query
-from sternpost.protocols.rest.router import Endpoint, Match, Router, allowed_methods
+from sternpost.protocols.rest.router import Endpoint, Methods, Router, allowed_methods
 from sternpost.telemetry.observation import Observation
 
 
@@ -46,15 +46,16 @@ class Rest:
     ) -> None:
         """Answers one request, whatever happens."""
         observation.api_version = self.runtime.versioned
-        export, more = None, list[Header]()
+        export: Export | None = None
+        more: list[Header] = []
         status, body = 500, b""
         try:
-            match, endpoint = self._find(scope)
+            methods, key, endpoint = self._find(scope)
             if endpoint is None:
-                status, more, body = self._without_operation(scope, match)
+                status, more, body = self._without_operation(scope, methods)
             else:
                 media = wanted_export(headers.accept) if endpoint.operation.export else None
-                call = await self._decode(endpoint, match, scope, receive, headers, media)
+                call = await self._decode(endpoint, key, scope, receive, headers, media)
                 answer = await execute(self.runtime, call, observation)
                 if media is None:
                     status, more, body = encode(endpoint.operation, answer, observation, scope, headers)
@@ -72,27 +73,28 @@ class Rest:
         more.append((b"x-request-id", observation.request_id.encode()))
         await send_response(scope, send, status, more, body, self.headers)
 
-    def _find(self, scope: Scope) -> tuple[Match, Endpoint | None]:
-        """What is at the address, and the operation that the method means, if any. Raises `NotFound`."""
+    def _find(self, scope: Scope) -> tuple[Methods, str | None, Endpoint | None]:
+        """What is at the address, the id in it, and what the method means there, if anything. Raises `NotFound`."""
         match = self.router.match(scope["path"])
         # No name here contains an encoded slash. Decoding it would let a proxy see another path than this server does.
         raw: bytes = scope.get("raw_path") or b""
         if match is None or (b"%" in raw and b"%2f" in raw.lower()):
             require_served(self.runtime)
             raise NotFound("There is no resource or operation at this address")
+        methods, key = match
         method: str = scope["method"]
-        return match, match.methods.get("GET" if method == "HEAD" else method)
+        return methods, key, methods.get("GET" if method == "HEAD" else method)
 
-    def _without_operation(self, scope: Scope, match: Match) -> tuple[int, list[Header], bytes]:
+    def _without_operation(self, scope: Scope, methods: Methods) -> tuple[int, list[Header], bytes]:
         require_served(self.runtime)
         if scope["method"] != "OPTIONS":
-            raise MethodNotAllowed(allowed_methods(match.methods))
-        return 204, [(b"allow", ", ".join(allowed_methods(match.methods)).encode())], b""
+            raise MethodNotAllowed(allowed_methods(methods))
+        return 204, [(b"allow", ", ".join(allowed_methods(methods)).encode())], b""
 
     async def _decode(
         self,
         endpoint: Endpoint,
-        match: Match,
+        key: str | None,
         scope: Scope,
         receive: Receive,
         headers: RequestHeaders,
@@ -103,8 +105,8 @@ class Rest:
         call = Call(
             operation=operation.id,
             credentials=bearer_token(headers),
-            id=match.id,
-            parent=(*endpoint.parent, match.id or "") if endpoint.parent else None,
+            id=key,
+            parent=(*endpoint.parent, key or "") if endpoint.parent else None,
             export=media is not None,
             address=client[0] if client else None,
             idempotency_key=headers.idempotency_key,

@@ -22,13 +22,8 @@ class Endpoint:
     parent: tuple[str, str] | None = None
 
 
-@dataclass(slots=True)
-class Match:
-    """An address: what each method does there, and the id in it."""
-
-    methods: dict[str, Endpoint]
-    id: str | None = None
-
+Methods = dict[str, Endpoint]
+"""What each method does at an address."""
 
 _JSON = frozenset({b"application/json"})
 _PATCH = frozenset({b"application/json", b"application/merge-patch+json"})
@@ -39,10 +34,10 @@ class Router:
 
     def __init__(self, runtime: Runtime) -> None:
         self.base = runtime.plan.base_path + "/"
-        self._collections: dict[str, dict[str, Endpoint]] = {}
-        self._collection_actions: dict[str, dict[str, dict[str, Endpoint]]] = {}
-        self._items: dict[str, dict[str, Endpoint]] = {}
-        self._below_items: dict[tuple[str, str], dict[str, Endpoint]] = {}
+        self._collections: dict[str, Methods] = {}
+        self._collection_actions: dict[str, dict[str, Methods]] = {}
+        self._items: dict[str, Methods] = {}
+        self._below_items: dict[tuple[str, str], Methods] = {}
         for resource in runtime.plan.resources:
             for operation in resource.operations:
                 self._add(operation, Endpoint(operation, _body_types(operation)))
@@ -54,24 +49,24 @@ class Router:
         if runtime.plan.batch is not None:
             self._add(runtime.plan.batch, Endpoint(runtime.plan.batch, _JSON))
 
-    def match(self, path: str) -> Match | None:
-        """What is at an address, or None."""
+    def match(self, path: str) -> tuple[Methods, str | None] | None:
+        """What is at an address, and the id in it; None for nothing."""
         if not path.startswith(self.base):
             return None
         parts = path[len(self.base) :].split("/")
         if len(parts) == 1:
             methods = self._collections.get(parts[0])
-            return Match(methods) if methods else None
+            return (methods, None) if methods else None
         if len(parts) == 2:
             name, last = parts
             actions = self._collection_actions.get(name)
             if actions is not None and last in actions:
-                return Match(actions[last])
+                return actions[last], None
             methods = self._items.get(name)
-            return Match(methods, last) if methods else None
+            return (methods, last) if methods else None
         if len(parts) == 3:
             methods = self._below_items.get((parts[0], parts[2]))
-            return Match(methods, parts[1]) if methods else None
+            return (methods, parts[1]) if methods else None
         return None
 
     def _add(self, operation: OperationPlan, endpoint: Endpoint) -> None:
@@ -93,6 +88,6 @@ def _body_types(operation: OperationPlan) -> frozenset[bytes]:
     return _JSON if operation.kind in ("create", "replace") or operation.input is not None else frozenset()
 
 
-def allowed_methods(methods: dict[str, Endpoint]) -> tuple[str, ...]:
+def allowed_methods(methods: Methods) -> tuple[str, ...]:
     """For the Allow header."""
     return tuple(sorted({*methods, "OPTIONS", *(("HEAD",) if "GET" in methods else ())}))

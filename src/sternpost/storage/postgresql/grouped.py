@@ -125,7 +125,7 @@ class GroupedInserts:
             raise
         except Exception as error:  # whichever row it was: the same error comes again, for that row alone
             raise Apart from error
-        documents = {row[-1].hex: decoder.document(row) for row in written}
+        documents = dict(zip((row[-1].hex for row in written), decoder.documents(written), strict=True))
         return [documents[row["id"]] for row in rows]
 
     def _columns(self, plan: ResourcePlan, names: tuple[str, ...], rows: list[Values]) -> tuple[list[Any], ...]:

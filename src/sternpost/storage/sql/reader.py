@@ -125,7 +125,9 @@ class SqlReader:
         decoder = statement.decoder
         row = Row(decoder.document(found), decoder.facts_of(found) if decoder.facts else {})
         if query.relations:
-            await self._attach(query, decoder, [found], [row.document], _Along(arguments, row.cut), (1,))
+            cut: set[str] = set()
+            row.cut = cut
+            await self._attach(query, decoder, [found], [row.document], _Along(arguments, cut), (1,))
         return row
 
     async def select(
@@ -155,11 +157,13 @@ class SqlReader:
             result.next = listing.position(rows[-1]) if more else None
         if budget is not None and most_bytes is not None and rows and rows[-1][-2 if count else -1] > most_bytes:
             raise budget.too_large()
-        result.documents = documents = [decoder.document(row) for row in rows]
+        result.documents = documents = decoder.documents(rows)
         if budget is not None:
             budget.take_bytes(documents, decoder.names, decoder.row_bytes_max, decoder.names_bytes)
         if query.relations:
-            along = _Along(arguments, result.cut)
+            cut: set[str] = set()
+            result.cut = cut
+            along = _Along(arguments, cut)
             await self._attach(query, decoder, rows, documents, along, (1,) * len(rows))
         return result
 
@@ -183,7 +187,7 @@ class SqlReader:
         self, query: Select, decoder: Decoder, rows: Sequence[Any], arguments: Arguments
     ) -> AsyncGenerator[list[Document]]:
         """The documents of rows with their relations; in halves where they would be too large together."""
-        documents = [decoder.document(row) for row in rows]
+        documents = decoder.documents(rows)
         if query.relations:
             budget = arguments.budget.fresh(bounded=len(rows) > 1) if arguments.budget is not None else None
             along = _Along(replace(arguments, budget=budget), set())
@@ -412,8 +416,8 @@ class SqlReader:
         if budget is not None and found_by.measured and any(row[-2] > most_bytes for row in rows):
             raise budget.too_large()
         grouped: dict[Any, list[tuple[Any, Document]]] = {}
-        for row in rows:
-            grouped.setdefault(plain_key(row[-1]), []).append((row, decoder.document(row)))
+        for row, document in zip(rows, decoder.documents(rows), strict=True):
+            grouped.setdefault(plain_key(row[-1]), []).append((row, document))
         if nested.most is not None and relation.kind != "one":
             most = nested.most if query.limit is None else arguments.slots[query.limit]
             for found in grouped.values():

@@ -119,7 +119,7 @@ class SqlSession(SqlReader):
             found = await self.connection.fetch(text, bound, short=True)
         except ConstraintFailed as failure:
             raise client_error(failure, plan) from failure
-        return [decoder.document(row) for row in found]
+        return decoder.documents(found)
 
     async def upsert(self, upsert: Upsert, values: Values, slots: Slots) -> Document:
         plan = self.plan.by_name[upsert.resource]
@@ -147,7 +147,7 @@ class SqlSession(SqlReader):
         try:
             if modify.returning:
                 rows = await self._fetch(statement, NO_VALUES, slots, short=True)
-                return len(rows), [decoder.document(row) for row in rows]
+                return len(rows), decoder.documents(rows)
             return await self.run(statement, NO_VALUES, slots, short=names_one_row(modify.where)), []
         except ConstraintFailed as failure:
             given = {entry.field: slots[entry.slot] for entry in modify.assignments if entry.arithmetic == "set"}

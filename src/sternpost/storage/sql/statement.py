@@ -32,21 +32,29 @@ class Statement:
     _coded: tuple[tuple[int, Callable[[Any], Any]], ...] = field(init=False, repr=False, compare=False)
     _only: str | None = field(init=False, repr=False, compare=False)
     """The name of its one parameter, where that is bound as it is: so are reads by key."""
+    _names: list[str] | None = field(init=False, repr=False, compare=False)
+    """Of all parameters, where none is a slot: so are new rows."""
 
     def __post_init__(self) -> None:
         coded = ((at, encode) for at, (_, encode) in enumerate(self.parameters) if encode is not None)
         object.__setattr__(self, "_coded", tuple(coded))
-        name = self.parameters[0][0] if len(self.parameters) == 1 and not self._coded else None
-        object.__setattr__(self, "_only", name if isinstance(name, str) else None)
+        sources = [source for source, _ in self.parameters]
+        names = [source for source in sources if isinstance(source, str)]
+        object.__setattr__(self, "_names", names if len(names) == len(sources) else None)
+        object.__setattr__(self, "_only", names[0] if len(sources) == len(names) == 1 and not self._coded else None)
 
     def bind(self, named: Mapping[str, Any], slots: Sequence[Any] = ()) -> tuple[Any, ...]:
         """The values as the driver binds them."""
         if self._only is not None:
             return (named[self._only],)
-        bound: list[Any] = [
-            slots[source] if type(source) is int else named[source]  # pyright: ignore[reportArgumentType]
-            for source, _ in self.parameters
-        ]
+        bound: list[Any]
+        if self._names is not None:
+            bound = list(map(named.__getitem__, self._names))
+        else:
+            bound = [
+                slots[source] if type(source) is int else named[source]  # pyright: ignore[reportArgumentType]
+                for source, _ in self.parameters
+            ]
         for at, encode in self._coded:
             value = bound[at]
             if value is not None:

@@ -104,7 +104,7 @@ class RelationSuite(Suite):
 
         async def parts(nested: Nested, *slots: int) -> tuple[list[list[str]], set[str]]:
             rows = await opened.reader().select(replace(tops, relations=(nested,)), Arguments(slots))
-            return [[part["label"] for part in row["parts"]] for row in rows.documents], rows.cut
+            return [[part["label"] for part in row["parts"]] for row in rows.documents], set(rows.cut)
 
         assert await parts(Nested("parts", widest)) == ([["a3", "a2", "a1", "a0"], ["b1", "b0"], []], set())
         assert await parts(Nested("parts", widest, 3)) == ([["a3", "a2", "a1"], ["b1", "b0"], []], {"parts"})
