@@ -150,7 +150,9 @@ def _contract(number: int, tables: tuple[str, str, str]) -> Any:
 MODULES = [_contract(number, tables) for number, tables in enumerate(TABLES)]
 
 
-@pytest.fixture(params=range(len(TABLES)), ids=[names[0] for names in TABLES])
+@pytest.fixture(
+    params=[pytest.param(at, id=names[0], marks=[pytest.mark.slow] * (at > 1)) for at, names in enumerate(TABLES)]
+)
 def number(request: pytest.FixtureRequest) -> int:
     """Which of the contracts a test is about."""
     return request.param

@@ -288,6 +288,7 @@ def test_no_way_back_says_why_and_changes_nothing(target: Migrator, tmp_path: Pa
 # -- interruptions and races
 
 
+@pytest.mark.slow
 def test_a_batched_step_goes_on_where_it_was_killed(
     target: Migrator, database_url: str, tmp_path: Path, database: str
 ) -> None:

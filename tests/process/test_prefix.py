@@ -26,6 +26,9 @@ STARTS = {
     "mounted": (["uvicorn", "tests.support.below:with_lifespan", "--port", "0"], UVICORN),
     "mounted without lifespan": (["uvicorn", "tests.support.below:without_lifespan", "--port", "0"], UVICORN),
 }
+FEW = ("serve", "mounted")
+"""Those of `make test`; the others are proved by `make test-slow`."""
+
 SEEN = {"serve": ("", "/shop"), "serve with workers": ("", "/shop"), "uvicorn": ("",)}
 """What addresses begin with when they arrive; uvicorn puts the prefix before each by itself."""
 
@@ -59,7 +62,9 @@ def answered(process: Process, path: str, method: str = "GET", body: str | None 
     return found
 
 
-@pytest.mark.parametrize("name", STARTS)
+@pytest.mark.parametrize(
+    "name", [*FEW, *(pytest.param(name, marks=pytest.mark.slow) for name in STARTS if name not in FEW)]
+)
 def test_everything_is_served_below_the_prefix(name: str, tmp_path: Path) -> None:
     with started(name, tmp_path) as process:
         for number, seen in enumerate(SEEN.get(name, ("/shop",))):

@@ -115,6 +115,7 @@ async def test_idle_connections_that_have_died_are_replaced(proxy: Proxy, everyt
     await everything.soon_well(time.monotonic())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind", ["get", "list", "grouped insert", "transaction", "change", "batch", "export", "readiness"]
 )
@@ -125,6 +126,7 @@ async def test_each_kind_alone_recovers(proxy: Proxy, everything: Everything, ki
     await everything.soon_well(time.monotonic())
 
 
+@pytest.mark.slow
 async def test_busy_connections_that_have_died_are_replaced(
     proxy: Proxy, everything: Everything, shop: Shop, postgres_database: str
 ) -> None:
@@ -147,6 +149,7 @@ async def test_busy_connections_that_have_died_are_replaced(
     assert {answer.error["code"] for answer in answers.values() if answer.status == 504} <= {"OUTCOME_UNKNOWN"}
 
 
+@pytest.mark.slow
 async def test_new_connections_hang_for_a_while(proxy: Proxy, everything: Everything) -> None:
     proxy.silent = True
     proxy.silence()
@@ -162,6 +165,7 @@ async def test_new_connections_hang_for_a_while(proxy: Proxy, everything: Everyt
     assert time.monotonic() - since < 2 * RECOVERY_SECONDS, "nothing hangs on"
 
 
+@pytest.mark.slow
 async def test_no_request_waits_past_its_time(proxy: Proxy) -> None:
     async with serving(proxy.url, request_timeout_seconds=2, database_timeout_seconds=60) as shop:
         everything = Everything(shop, await shop.user(), await shop.product(stock=1_000_000))

@@ -109,7 +109,7 @@ def cursors_of(server: Process, workers: set[int]) -> dict[int, str]:
     return {worker: found[worker] for worker in workers}
 
 
-@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("secret", ["none", *(pytest.param(name, marks=pytest.mark.slow) for name in list(SECRETS)[1:])])
 def test_a_cursor_of_one_worker_is_one_of_all(tmp_path: Path, secret: str) -> None:
     """Also where nothing is configured that they have in common, and of those that come later."""
     with supervised(tmp_path, **SECRETS[secret]) as server:
@@ -126,6 +126,7 @@ def test_a_cursor_of_one_worker_is_one_of_all(tmp_path: Path, secret: str) -> No
         assert server.stop() == 0
 
 
+@pytest.mark.slow
 def test_a_service_without_a_secret_makes_one_at_each_start(tmp_path: Path) -> None:
     cursors: list[set[str]] = []
     for text in ("a", "b", "c"):
@@ -178,6 +179,7 @@ def test_a_rolling_restart_under_load_fails_no_request_and_brings_new_code(tmp_p
     assert len(stored) > 50
 
 
+@pytest.mark.slow
 def test_a_retiring_worker_stays_ready_and_closes_with_its_answer(tmp_path: Path) -> None:
     with supervised(tmp_path) as server, ThreadPoolExecutor() as threads:
         idle = [http.client.HTTPConnection("127.0.0.1", server.port, timeout=20) for _ in range(8)]
@@ -202,6 +204,7 @@ def test_a_retiring_worker_stays_ready_and_closes_with_its_answer(tmp_path: Path
         assert server.stop() == 0
 
 
+@pytest.mark.slow
 def test_a_new_worker_that_does_not_start_ends_the_rolling_restart_and_the_old_ones_serve_on(tmp_path: Path) -> None:
     with supervised(tmp_path) as server:
         before = pids(server)
@@ -218,6 +221,7 @@ def test_a_new_worker_that_does_not_start_ends_the_rolling_restart_and_the_old_o
         assert server.stop() == 0
 
 
+@pytest.mark.slow
 def test_sighup_during_a_rolling_restart_makes_one_more(tmp_path: Path) -> None:
     with supervised(tmp_path) as server:
         server.process.send_signal(signal.SIGHUP)
@@ -231,6 +235,7 @@ def test_sighup_during_a_rolling_restart_makes_one_more(tmp_path: Path) -> None:
         assert len(lines(server, "Worker started")) == 6
 
 
+@pytest.mark.slow
 def test_a_worker_that_hangs_at_its_start_is_killed(tmp_path: Path) -> None:
     started = time.monotonic()
     with supervised(tmp_path) as server:
@@ -246,6 +251,7 @@ def test_a_worker_that_hangs_at_its_start_is_killed(tmp_path: Path) -> None:
         assert server.stop() == 0
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_at_each_start_is_tried_again_at_longer_intervals(tmp_path: Path) -> None:
     with supervised(tmp_path) as server:
         before = pids(server)
@@ -263,6 +269,7 @@ def test_a_worker_that_dies_at_each_start_is_tried_again_at_longer_intervals(tmp
         assert server.stop() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["stopped", "its event loop hangs"])
 def test_a_worker_that_gives_no_sign_of_life_is_replaced(tmp_path: Path, how: str) -> None:
     with supervised(tmp_path, STERNPOST_WORKER_SILENT_SECONDS="2") as server, ThreadPoolExecutor() as threads:
@@ -284,6 +291,7 @@ def test_a_worker_that_gives_no_sign_of_life_is_replaced(tmp_path: Path, how: st
         assert server.stop() == 0
 
 
+@pytest.mark.slow
 def test_a_worker_that_works_is_left_alone(tmp_path: Path) -> None:
     """A supervisor that was stopped itself has heard nothing meanwhile, and kills nobody for that."""
     with supervised(tmp_path, STERNPOST_WORKER_SILENT_SECONDS="2") as server, ThreadPoolExecutor() as threads:

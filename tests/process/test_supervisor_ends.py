@@ -43,6 +43,7 @@ def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
         assert slow.exception(20) is not None
 
 
+@pytest.mark.slow
 def test_requests_that_never_end_are_given_up_after_the_limit(tmp_path: Path) -> None:
     with supervised(tmp_path, STERNPOST_SHUTDOWN_SECONDS="1") as server, ThreadPoolExecutor() as threads:
         slow = threads.submit(server.request, "POST", "/api/v1/notes/wait")
@@ -65,6 +66,7 @@ def test_workers_end_with_their_supervisor_and_finish_what_is_in_flight(tmp_path
         wait_until(lambda: not any(alive(pid) for pid in workers))
 
 
+@pytest.mark.slow
 def test_a_worker_that_hangs_at_its_start_ends_with_its_supervisor(tmp_path: Path) -> None:
     with supervised(tmp_path) as server:
         before = set(pids(server).values())
@@ -110,6 +112,7 @@ def test_a_first_start_that_fails_is_said_clearly(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_first_start_that_hangs_is_said_clearly(tmp_path: Path) -> None:
     (tmp_path / "notes.py").write_text(SERVICE, encoding="utf-8")
     (tmp_path / "hanging").touch()
@@ -118,6 +121,7 @@ def test_a_first_start_that_hangs_is_said_clearly(tmp_path: Path) -> None:
     assert "it was not ready within 1 s" in " ".join(done.stderr.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_port_in_use_is_said_clearly_also_by_another_supervisor(tmp_path: Path, workers: str) -> None:
     with supervised(tmp_path) as server:
@@ -127,6 +131,7 @@ def test_a_port_in_use_is_said_clearly_also_by_another_supervisor(tmp_path: Path
         assert server.stop() == 0
 
 
+@pytest.mark.slow
 def test_the_setting_starts_workers_and_one_worker_needs_no_supervisor(tmp_path: Path) -> None:
     with serving("shop.app:app", tmp_path, STERNPOST_WORKERS="2") as server:
         server.wait_for("Workers are ready")

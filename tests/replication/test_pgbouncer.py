@@ -30,6 +30,7 @@ async def bounced(bouncer: Pgbouncer, postgres_database: str) -> str:
     return f"{bouncer.address}/{postgres_database.rpartition('/')[2]}"
 
 
+@pytest.mark.slow
 class TestBehindPgbouncer(StorageSuite):
     @pytest.fixture
     def storage(self, bounced: str) -> PostgresqlStorage:

@@ -209,6 +209,7 @@ async def ahead_of(pair: Pair, server: PrivateServer, replica: PrivateServer) ->
             await connection.close()
 
 
+@pytest.mark.slow
 async def test_a_server_that_is_no_replica_of_this_primary_is_never_read(storage: Watched, pair: Pair) -> None:
     """Though it has a row of the same key, and its position is one that the primary has not reached."""
     key = await add(storage, "here")
@@ -305,6 +306,7 @@ async def test_a_service_with_a_sick_replica_stays_ready_and_shows_it(pair: Pair
         await until(lambda: shown("healthy"))
 
 
+@pytest.mark.slow
 class TestReplicated(StorageSuite):
     """Whatever holds on one server holds with a replica."""
 

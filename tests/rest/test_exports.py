@@ -291,7 +291,7 @@ def drained(response: http.client.HTTPResponse) -> Iterator[bytes]:
         yield block
 
 
-@pytest.mark.parametrize("accept", ["application/x-ndjson", "text/csv"])
+@pytest.mark.parametrize("accept", ["application/x-ndjson", pytest.param("text/csv", marks=pytest.mark.slow)])
 async def test_a_long_list_is_exported_in_little_memory(long_list: Callable[..., Any], accept: str) -> None:
     with long_list() as server:
         peaks_kib: list[int] = []
@@ -328,6 +328,7 @@ async def test_a_client_that_goes_away_gives_its_connection_back(long_list: Call
         assert not [line for line in server.lines if '"level":"error"' in line]
 
 
+@pytest.mark.slow
 async def test_too_many_exports_are_refused_and_pages_still_served(long_list: Callable[..., Any]) -> None:
     with long_list(STERNPOST_DATABASE_POOL_SIZE="4") as server:
         held = [begin(server.port, "text/csv") for _ in range(2)]

@@ -82,8 +82,8 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403",
     ("application", "description"),
     [
         ("shop.app:app", "/openapi.json"),
-        ("tests.support.versioned:app", "/openapi.json"),
-        ("tests.support.versioned:app", "/api/v1/openapi.json"),
+        pytest.param("tests.support.versioned:app", "/openapi.json", marks=pytest.mark.slow),
+        pytest.param("tests.support.versioned:app", "/api/v1/openapi.json", marks=pytest.mark.slow),
     ],
     ids=["shop", "newest version", "older version"],
 )

@@ -77,11 +77,13 @@ def test_what_a_worker_could_not_test_is_told_and_fails_in_ci(tmp_path: Path) ->
     assert (code, "1 passed, 1 skipped" in text) == (1, True), text
 
 
+@pytest.mark.slow
 def test_what_is_endless_fails_and_what_a_failed_test_left_open_fails_no_other(tmp_path: Path) -> None:
     code, text = output(started(tmp_path, FAILING, "--timeout", "2"))
     assert (code, "Timeout" in text, "2 failed, 1 passed" in text) == (1, True, True), text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_server_of_a_run_ends_with_it(tmp_path: Path, number: int) -> None:
     if not has_binaries():
