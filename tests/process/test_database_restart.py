@@ -77,7 +77,8 @@ class Load:
 
 
 @pytest.mark.parametrize(
-    "number", [pytest.param(signal.SIGINT, id="fast"), pytest.param(signal.SIGQUIT, id="immediate", marks=pytest.mark.slow)]
+    "number",
+    [pytest.param(signal.SIGINT, id="fast"), pytest.param(signal.SIGQUIT, id="immediate", marks=pytest.mark.slow)],
 )
 @rounds(1, 6)
 async def test_a_restart_under_load_costs_503s_and_nothing_else(tmp_path: Path, number: int, rounds: int) -> None:

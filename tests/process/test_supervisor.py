@@ -109,7 +109,9 @@ def cursors_of(server: Process, workers: set[int]) -> dict[int, str]:
     return {worker: found[worker] for worker in workers}
 
 
-@pytest.mark.parametrize("secret", ["none", *(pytest.param(name, marks=pytest.mark.slow) for name in list(SECRETS)[1:])])
+@pytest.mark.parametrize(
+    "secret", ["none", *(pytest.param(name, marks=pytest.mark.slow) for name in list(SECRETS)[1:])]
+)
 def test_a_cursor_of_one_worker_is_one_of_all(tmp_path: Path, secret: str) -> None:
     """Also where nothing is configured that they have in common, and of those that come later."""
     with supervised(tmp_path, **SECRETS[secret]) as server:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
+
+from tests.support.server import environment
 
 HEAVY = ("asyncpg", "sqlite3", "sqlalchemy", "pydantic", "starlette", "uvicorn", "redis", "jwt", "httpx2")
 PEER = "sqlalchemy"
@@ -24,3 +27,19 @@ def test_importing_sternpost_takes_little_time_and_loads_nothing_heavy() -> None
     ours, peers = (min(seconds for seconds, _ in each) for each in zip(*runs, strict=True))
     assert ours < peers / 2, "the best of three: others may be busy on this machine"
     assert not runs[0][0][1] & set(HEAVY)
+
+
+START = """
+import asyncio, sys
+from shop.app import app
+asyncio.run(app.start())
+print(*sys.modules)
+"""
+
+
+def test_a_start_loads_nothing_of_another_database_or_of_migrations(tmp_path: Path) -> None:
+    env = environment(STERNPOST_DATABASE_URL=f"sqlite:///{tmp_path / 'shop.sqlite'}")
+    done = subprocess.run([sys.executable, "-c", START], capture_output=True, text=True, check=True, env=env)
+    loaded = set(done.stdout.split())
+    assert "sternpost.storage.sqlite.database" in loaded
+    assert not loaded & {"asyncpg", "sqlalchemy.dialects.postgresql", "sternpost.ports.steps", "sternpost.migrations"}

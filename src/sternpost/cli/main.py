@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -58,6 +59,7 @@ def main() -> None:
     """Runs a command; what a user can correct is said without a traceback."""
     guard_output()
     if len(sys.argv) > 1 and sys.argv[1] in ("serve", "worker"):
+        gc.set_threshold(50_000)  # what a start makes stays, and the collector would walk through it time and again
         for number in (signal.SIGINT, signal.SIGTERM):  # until the server takes them: a stop while starting is a stop
             signal.signal(number, _stop_before_serving)
     try:

@@ -180,7 +180,8 @@ class Reading:
         if not isinstance(entry, str):
             raise TypeError('An order is "name", "-name" or {"by": "-name", "nulls": "first"}')
         descending, path = entry.startswith("-"), tuple(entry.removeprefix("-").split("."))
-        at, keys = resource, list[str]()
+        at = resource
+        keys: list[str] = []
         for name in path[:-1]:
             relation = at.relations_by_name.get(name)
             if relation is None or relation.kind != "one":

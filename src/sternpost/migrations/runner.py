@@ -11,7 +11,8 @@ from typing import Any, Literal, cast
 
 from sternpost.errors import StartupError
 from sternpost.migrations.history import History, Revision
-from sternpost.ports.migrator import PROGRESS_TABLE, SCHEMA_TABLE, VERSION_TABLE, Action, Connection, Migrator
+from sternpost.ports.migrator import Action, Connection, Migrator
+from sternpost.ports.own_tables import PROGRESS_TABLE, SCHEMA_TABLE, VERSION_TABLE
 from sternpost.ports.steps import Update
 from sternpost.visible import visible
 

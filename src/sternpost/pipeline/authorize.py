@@ -75,7 +75,7 @@ def _identities(field: FieldPlan, value: Any, subject: str | None, prefix: str |
 
 def row_check(plan: Plan, resource: ResourcePlan) -> RowCheck:
     """The check for all policies of a resource, prepared once."""
-    every = frozenset[Path]().union(*(paths(operation.policy) for operation in resource.operations))
+    every = {path for operation in resource.operations for path in paths(operation.policy)}
     fields = {path: plan.field_at(resource, path) for path in every}
     prefixes = {path: plan.by_name[field.references].prefix for path, field in fields.items() if field.references}
     return RowCheck(fields, prefixes)

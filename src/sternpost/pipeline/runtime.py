@@ -129,7 +129,7 @@ class BoundOperation:
     translation: Translation | None = None
     tenanted: ResourcePlan | None = None
     """Whose field says whose its rows are; None where they are everybody's."""
-    _access: dict[frozenset[str] | None, Access] = field(default_factory=dict[frozenset[str] | None, Access])
+    _access: dict[frozenset[str] | None, Access] = field(default_factory=lambda: {})
 
     @property
     def in_batches(self) -> bool:

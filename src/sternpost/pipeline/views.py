@@ -26,7 +26,7 @@ class IncludeTree:
     """
 
     path: str = ""
-    children: dict[str, IncludeTree] = field(default_factory=dict[str, "IncludeTree"])
+    children: dict[str, IncludeTree] = field(default_factory=lambda: {})
     fields: frozenset[str] | None = None
     conditions: tuple[Node, ...] = ()
     order: tuple[Order, ...] = ()

@@ -13,15 +13,6 @@ from sternpost.ports.steps import Step, Update
 
 T = TypeVar("T")
 
-VERSION_TABLE = "alembic_version"
-"""Holds the name of the last migration, where there are migrations."""
-
-SCHEMA_TABLE = "sternpost_schema"
-"""Holds the fingerprint of the contract that the schema was made for."""
-
-PROGRESS_TABLE = "sternpost_migration"
-"""Holds how far a migration came that is not finished."""
-
 Mode = Literal["together", "alone", "outside", "batches"]
 """In one transaction with its neighbours; in one of its own; in none; in one for each batch."""
 

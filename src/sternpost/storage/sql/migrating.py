@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sternpost.ports.migrator import PROGRESS_TABLE, SCHEMA_TABLE, Connection, Distinct
+from sternpost.ports.migrator import Connection, Distinct
+from sternpost.ports.own_tables import PROGRESS_TABLE, SCHEMA_TABLE
 from sternpost.ports.schema import Check, DatabaseName, ForeignKey, Index, Rule, TableShape, Unique
 from sternpost.ports.steps import AddIndex, AddRule, Step
 

@@ -125,9 +125,9 @@ class SqlReader:
         decoder = statement.decoder
         row = Row(decoder.document(found), decoder.facts_of(found) if decoder.facts else {})
         if query.relations:
-            cut: set[str] = set()
-            row.cut = cut
-            await self._attach(query, decoder, [found], [row.document], _Along(arguments, cut), (1,))
+            along = _Along(arguments, set())
+            await self._attach(query, decoder, [found], [row.document], along, (1,))
+            row.cut = along.cut
         return row
 
     async def select(
@@ -138,7 +138,7 @@ class SqlReader:
         # Whether the list goes on is told by the number of its rows; where they are not counted, by one row more.
         ahead = resume and (query.after is not None or not count)
         slots = _with(arguments.slots, query.limit, limit + 1) if ahead and limit is not None else arguments.slots
-        budget, decoder, named = arguments.budget, listing.decoder, self._named(arguments)
+        budget, decoder, named = arguments.budget, listing.decoder, _position_of(arguments)
         most_bytes = None
         if budget is None or limit is None or query.lock or budget.allows(limit * decoder.row_bytes_max):
             statement = listing.counted if count else listing.page
@@ -161,10 +161,9 @@ class SqlReader:
         if budget is not None:
             budget.take_bytes(documents, decoder.names, decoder.row_bytes_max, decoder.names_bytes)
         if query.relations:
-            cut: set[str] = set()
-            result.cut = cut
-            along = _Along(arguments, cut)
+            along = _Along(arguments, set())
             await self._attach(query, decoder, rows, documents, along, (1,) * len(rows))
+            result.cut = along.cut
         return result
 
     async def count(self, query: Select, arguments: Arguments = NO_ARGUMENTS) -> int:
@@ -175,7 +174,7 @@ class SqlReader:
     async def export(self, snapshot: Snapshot, query: Select, arguments: Arguments) -> AsyncGenerator[list[Document]]:
         """The rows of a query in parts, for `Storage.export`."""
         listing = self.statements.listing(query)
-        bound = self.bind(listing.page, self._named(arguments), arguments.slots, subject=arguments.subject)
+        bound = self.bind(listing.page, _position_of(arguments), arguments.slots, subject=arguments.subject)
         self.statistics.statements += 1
         size = _part_rows(listing.decoder.row_bytes_max, arguments.budget)
         async with aclosing(snapshot.parts(listing.page.text, bound, size)) as parts:
@@ -340,11 +339,6 @@ class SqlReader:
             named = {**named, **self.tenant_values, **known}
         return statement.bind(named, slots)
 
-    def _named(self, arguments: Arguments) -> Mapping[str, Any]:
-        if arguments.position is None:
-            return NO_VALUES
-        return {f"{POSITION}{index}": value for index, value in enumerate(arguments.position)}
-
     async def _total(self, query: Select, arguments: Arguments) -> int:
         """The count for a page without rows; known without asking where that page is the first."""
         slots = arguments.slots
@@ -439,6 +433,13 @@ class SqlReader:
             below = replace(along, path=f"{path}.")
             await self._attach(query, decoder, kept_rows, list(kept_documents), below, weights)
         return {key: [document for _, document in found] for key, found in grouped.items()}
+
+
+def _position_of(arguments: Arguments) -> Mapping[str, Any]:
+    """The values of a position by the names that they are bound under."""
+    if arguments.position is None:
+        return NO_VALUES
+    return {f"{POSITION}{index}": value for index, value in enumerate(arguments.position)}
 
 
 def _part_rows(row_bytes_max: float, budget: Budget | None) -> int:

@@ -31,7 +31,7 @@ from sternpost.plan.audit import Audit, link_audit, row_audit
 from sternpost.plan.indexes import indexes, lowered_field
 from sternpost.plan.model import DELETED_FIELD, FieldPlan, Kind, Plan, RelationPlan, ResourcePlan, UniqueRule
 from sternpost.plan.rules import rules_of
-from sternpost.ports.migrator import SCHEMA_TABLE
+from sternpost.ports.own_tables import SCHEMA_TABLE
 from sternpost.storage.sql.api_keys import api_keys_table
 from sternpost.storage.sql.audit import audit_table
 from sternpost.storage.sql.checks import condition, literal
@@ -221,10 +221,11 @@ class Schema:
         for index in indexes(resource):
             values = [(_indexed(table, name), descending) for name, descending in index.columns]
             Index(index.name, *(value.desc() if descending else value for value, descending in values))
-        there = alive(table) if resource.soft_delete else None  # a value of a deleted row is free again
+        # A value of a deleted row is free again. Options of another database would load all that SQLAlchemy has for it.
+        there: dict[str, Any] = {f"{self.dialect.compiler.name}_where": alive(table)} if resource.soft_delete else {}
         for rule in unique:
             if rule.is_index:
-                Index(rule.name, *unique_values(table, rule), unique=True, sqlite_where=there, postgresql_where=there)
+                Index(rule.name, *unique_values(table, rule), unique=True, **there)
         return table
 
     def _column(self, resource_table: str, field: FieldPlan) -> Column[Any]:

@@ -18,7 +18,7 @@ from sternpost.plan.model import Plan
 from sternpost.plan.query import Select
 from sternpost.ports.audit import AuditTrail
 from sternpost.ports.keys import KeyStore
-from sternpost.ports.migrator import SCHEMA_TABLE, VERSION_TABLE
+from sternpost.ports.own_tables import SCHEMA_TABLE, VERSION_TABLE
 from sternpost.ports.storage import (
     EVERY_TENANT,
     NO_TENANT,
