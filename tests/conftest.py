@@ -89,6 +89,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [item for file in others for item in files[file]]
 
 
+def pytest_collection_finish() -> None:
+    """What has been imported and collected stays: the collector need not walk through it for each test."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tells a worker where the one server of the run is, which the first of them starts."""

@@ -151,7 +151,7 @@ MODULES = [_contract(number, tables) for number, tables in enumerate(TABLES)]
 
 
 @pytest.fixture(
-    params=[pytest.param(at, id=names[0], marks=[pytest.mark.slow] * (at > 1)) for at, names in enumerate(TABLES)]
+    params=[pytest.param(at, id=names[0], marks=[pytest.mark.slow] * (at > 0)) for at, names in enumerate(TABLES)]
 )
 def number(request: pytest.FixtureRequest) -> int:
     """Which of the contracts a test is about."""

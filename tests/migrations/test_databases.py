@@ -92,6 +92,7 @@ def boxes(count: int, columns: str = "id, label, size", values: str = "'label', 
 # -- proofs
 
 
+@pytest.mark.slow
 def test_the_history_of_the_shop_is_proved(scratch: Any) -> None:
     history = read_history(SHOP)
     assert len(history.revisions) >= 5
@@ -332,6 +333,7 @@ def test_a_batched_step_goes_on_where_it_was_killed(
     assert run(target, "SELECT size, count(*) FROM boxes GROUP BY size") == [(6, rows)]
 
 
+@pytest.mark.slow
 def test_two_processes_that_start_at_once_end_well(database_url: str, target: Migrator, tmp_path: Path) -> None:
     env = environment(STERNPOST_DATABASE_URL=database_url)
     command = [sys.executable, "-m", "sternpost", "migrate", "apply", "shop.app:app", "--allow-destructive"]

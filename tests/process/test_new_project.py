@@ -415,6 +415,7 @@ def healthy(project: Path, port: int) -> bool:
     )
 
 
+@pytest.mark.slow
 def test_dev_restarts_on_change_and_survives_a_mistake(own_project: Path) -> None:
     port, contract = free_port(), own_project / "src" / "my_service" / "contract.py"
     good = contract.read_text(encoding="utf-8")

@@ -126,11 +126,16 @@ def test_a_head_has_at_most_100_headers(server: Process, count: int, expected: i
     "sent",
     [
         b"GET /hea",
-        b"GET /health HTTP/1.1\r\n" + HOST,
-        JOB + b"content-length: 20\r\n\r\n",
         JOB + b'content-length: 20\r\n\r\n{"name":',
-        JOB + b"transfer-encoding: chunked\r\n\r\n5\r\n{",
-        JOB + b"transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nx: ",
+        *(
+            pytest.param(sent, marks=pytest.mark.slow)
+            for sent in (
+                b"GET /health HTTP/1.1\r\n" + HOST,
+                JOB + b"content-length: 20\r\n\r\n",
+                JOB + b"transfer-encoding: chunked\r\n\r\n5\r\n{",
+                JOB + b"transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nx: ",
+            )
+        ),
         b"GET /health HTTP/1.1\r\n" + HOST + b"connection: keep-alive\r\n\r\nGET /hea",
     ],
 )
@@ -153,6 +158,7 @@ def test_a_connection_that_sends_nothing_is_closed(server: Process) -> None:
         assert 0.9 < time.monotonic() - started < 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [b"", b"GET /health HTTP/1.1\r\n" + HOST + b"\r\n"], ids=["new", "idle"])
 def test_empty_lines_keep_no_connection_open(server: Process, before: bytes) -> None:
     with closing(connect(server)) as opened:
@@ -222,6 +228,7 @@ def test_idle_connections_stay_open_as_long_as_before(server: Process) -> None:
         assert connection.sock is opened
 
 
+@pytest.mark.slow
 def test_many_slow_clients_end_together(server: Process) -> None:
     def half(number: int) -> int:
         with closing(connect(server)) as opened:

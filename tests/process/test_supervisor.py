@@ -17,7 +17,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.rounds import rounds
 from tests.support.server import Process, pending, send, wait_until
 from tests.support.supervised import SERVICE, alive, children, lines, pids, supervised, wait_for_lines, who
 
@@ -157,8 +156,8 @@ def test_a_worker_that_is_killed_is_replaced_and_what_waits_at_its_socket_is_ser
         assert server.stop() == 0
 
 
-@rounds(1, 4)
-def test_a_rolling_restart_under_load_fails_no_request_and_brings_new_code(tmp_path: Path, rounds: int) -> None:
+@pytest.mark.slow
+def test_a_rolling_restart_under_load_fails_no_request_and_brings_new_code(tmp_path: Path) -> None:
     with supervised(tmp_path) as server:
         before = pids(server)
         with Load(server) as load:
@@ -169,7 +168,7 @@ def test_a_rolling_restart_under_load_fails_no_request_and_brings_new_code(tmp_p
             assert not any(alive(pid) for pid in before.values())
             after = load.answers
             wait_until(lambda: load.answers > after + 100)
-            for number in range(1, rounds):
+            for number in range(1, 4):
                 server.process.send_signal(signal.SIGHUP)
                 wait_for_lines(server, "Rolling restart finished", 1 + number)
         assert load.failed == []

@@ -81,7 +81,16 @@ def test_a_worker_that_hangs_at_its_start_ends_with_its_supervisor(tmp_path: Pat
         wait_until(lambda: not any(alive(pid) for pid in every))
 
 
-@pytest.mark.parametrize("moment", ["signals are taken", "workers are started", "a worker hangs", "a worker serves"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        *(
+            pytest.param(each, marks=pytest.mark.slow)
+            for each in ("signals are taken", "workers are started", "a worker hangs")
+        ),
+        "a worker serves",
+    ],
+)
 def test_a_signal_while_they_start_ends_them_with_status_0(tmp_path: Path, moment: str) -> None:
     (tmp_path / "notes.py").write_text(SERVICE, encoding="utf-8")
     if moment == "a worker hangs":

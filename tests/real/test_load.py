@@ -30,6 +30,7 @@ def test_ids_are_uuids_of_version_7_and_sort_as_keys_do() -> None:
     assert hex_id("Album", 1) != hex_id("Artist", 1)
 
 
+@pytest.mark.slow
 async def test_a_database_with_rows_is_refused(
     loaded: tuple[str, dict[str, int]], original: Original, store: Store
 ) -> None:

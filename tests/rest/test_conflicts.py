@@ -131,6 +131,7 @@ async def test_of_many_changes_of_one_version_one_is_made(client: Client) -> Non
         assert sorted(answer.status for answer in await asyncio.gather(*asked)) == [200] + [412] * 7
 
 
+@pytest.mark.slow
 async def test_reads_do_not_wait_with_changes_that_wait_for_each_other(client: Client) -> None:
     one, two, other = await rows(client, "books", 3)
     batches = [both(one, two, "a") if number % 2 else both(two, one, "b") for number in range(60)]

@@ -230,6 +230,7 @@ async def test_a_disk_that_does_not_come_back(
         assert await late_rows(client) == 1, "it was made in the end"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("database", ["sqlite"])
 async def test_another_process_holds_the_file(serve: Callable[..., Any], database_url: str) -> None:
     async with serve() as client:

@@ -70,6 +70,7 @@ def output(process: subprocess.Popen[str]) -> tuple[int, str]:
     return process.returncode, text
 
 
+@pytest.mark.slow
 def test_what_a_worker_could_not_test_is_told_and_fails_in_ci(tmp_path: Path) -> None:
     code, text = output(started(tmp_path, WITHOUT, CI="true"))
     assert "NOT TESTED" in text

@@ -192,6 +192,7 @@ def test_ranges_leave_nothing_out() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_small_round(tmp_path: Path) -> None:
     """Sternpost itself, started as a user starts it, on SQLite."""
     own = [stack for stack in STACKS if stack.name == "sternpost"]
@@ -227,6 +228,7 @@ def test_contracts_with_many_resources_compile() -> None:
     assert len({prefix(number) for number in range(1, 200)}) == 199
 
 
+@pytest.mark.slow
 def test_pages_by_cursor_begin_where_they_should(tmp_path: Path) -> None:
     """Walked to as a client does; the page behind row 230 begins with row 231."""
     (own,) = [stack for stack in STACKS if stack.name == "sternpost"]
