@@ -113,7 +113,7 @@ _ROWS = (
         409,
         "ALREADY_EXISTS",
         "A resource with this value already exists",
-        "Choose another value for the field named in details.",
+        "Choose another value. Details name the field, where it is one.",
     ),
     ErrorCode(
         "STATE_CONFLICT",
@@ -183,7 +183,7 @@ _ROWS = (
         422,
         "FAILED_PRECONDITION",
         "The change would violate a rule of the data",
-        "Correct the field named in details.",
+        "Correct the input. Details name the field, where the database tells which it is.",
     ),
     ErrorCode(
         "HEADERS_TOO_LARGE",
@@ -198,6 +198,13 @@ _ROWS = (
         "INTERNAL",
         "An unexpected error occurred on the server",
         "Try again later. If the problem remains, report it with the request id.",
+    ),
+    ErrorCode(
+        "VALUE_NOT_REPRESENTABLE",
+        500,
+        "DATA_LOSS",
+        "A stored value cannot be represented in an answer",
+        "Details name the row and the field. Leave the field out with fields=, or have the stored value corrected.",
     ),
     ErrorCode(
         "UNAVAILABLE",
@@ -432,6 +439,12 @@ class Internal(SternpostError):
     """A bug or an unexpected failure; the client is only told the request id (500)."""
 
     catalogue_code = "INTERNAL_ERROR"
+
+
+class ValueNotRepresentable(SternpostError):
+    """Another program has stored a value that the field's kind does not know, such as an infinity (500)."""
+
+    catalogue_code = "VALUE_NOT_REPRESENTABLE"
 
 
 class MethodNotAllowed(SternpostError):

@@ -147,9 +147,7 @@ class Kind:
 
 
 def _read_instant(value: Any) -> datetime:
-    found = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-    # the first and the last instant are PostgreSQL's infinities to its driver, which gives them back without a zone
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    return value if isinstance(value, datetime) else datetime.fromisoformat(value)
 
 
 def _read_day(value: Any) -> date:

@@ -8,9 +8,9 @@ from typing import Any, Generic, TypeVar, cast
 
 from sternpost.data.model import DataModel
 from sternpost.data.writing import complete, computed_values, refuse_counted, stamp
-from sternpost.errors import NotFound
+from sternpost.errors import ConstraintViolated, NotFound
 from sternpost.plan.model import FieldPlan, RelationPlan, ResourcePlan
-from sternpost.plan.query import Assignment, Modify, key_is
+from sternpost.plan.query import Assignment, Modify, Select, key_is
 from sternpost.ports.storage import Document, Session
 
 T = TypeVar("T")
@@ -170,7 +170,11 @@ class Change(Draft, Generic[T]):
         fields = tuple(field.name for field in self._resource.fields)
         modify = Modify(self._resource.name, key_is(0), assignments, fields)
         _, documents = await self._session.modify(modify, (self._id, *changed.values()))
-        if not documents:  # it is locked, so it has gone in this very transaction
+        if not documents:  # it is locked: it has gone in this very transaction, or the database has dropped the change
+            if await self._session.get(Select(self._resource.name, ("id",)), self._id) is not None:
+                raise ConstraintViolated(
+                    log={"database": "the row was not changed: a trigger or a rule has dropped it"}
+                )
             raise NotFound(f"The {self._resource.name} was deleted before the change was applied")
         return documents[0]
 

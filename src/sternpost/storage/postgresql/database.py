@@ -16,7 +16,7 @@ import asyncpg
 import orjson
 
 from sternpost.deadline import Alarms, Deadline
-from sternpost.errors import OutcomeUnknown, StartupError, Timeout, Unavailable, WriteConflict
+from sternpost.errors import Forbidden, OutcomeUnknown, StartupError, Timeout, Unavailable, WriteConflict
 from sternpost.plan.model import Plan
 from sternpost.plan.query import Select
 from sternpost.ports.audit import AuditTrail
@@ -41,11 +41,20 @@ from sternpost.storage.postgresql.grouped import EqualReads, Fetch, GroupedInser
 from sternpost.storage.postgresql.pool import Pool
 from sternpost.storage.postgresql.replicas import Replica, ReplicatedReads
 from sternpost.storage.postgresql.tables import found_columns
+from sternpost.storage.postgresql.values import keep_values
 from sternpost.storage.sql.api_keys import SqlKeys
 from sternpost.storage.sql.audit import SqlAuditTrail
 from sternpost.storage.sql.committing import COMMIT_SECONDS, to_the_end
 from sternpost.storage.sql.external import refuse_external, refuse_misfit
-from sternpost.storage.sql.failures import ENDED, OTHER_SCHEMA, SCHEMA_MISSING, ConstraintFailed, OnlyReads, behind
+from sternpost.storage.sql.failures import (
+    ENDED,
+    OTHER_SCHEMA,
+    SCHEMA_MISSING,
+    ConstraintFailed,
+    OnlyReads,
+    behind,
+    error_at_end,
+)
 from sternpost.storage.sql.reader import SqlReader
 from sternpost.storage.sql.reads import KEY, PointStatement
 from sternpost.storage.sql.session import SqlSession
@@ -100,7 +109,8 @@ _END = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = ANY
 AND datname = current_database() AND usename = current_user AND application_name = left($2, 63)
 AND (state LIKE 'idle%' OR wait_event = 'ClientRead')"""
 
-_KEY = re.compile(r"Key \((.*?)\)=\(")
+_KEY = re.compile(r"\((.*?)\)=\(")
+_COLUMN = re.compile(r'\w+|"[^"]+"')
 _SET_ORIGIN = f"SELECT set_config('{AUDIT_SETTING}', $1, true)"
 _LOCK_SCHEMA = "SELECT pg_advisory_xact_lock(hashtext('sternpost schema'))"
 _ENDED = (
@@ -249,6 +259,7 @@ class _Connected:
             server_settings=settings,
         )
         _keep_alive(connection)
+        await keep_values(connection)
         return connection
 
     async def _roll_back(self, connection: Any) -> None:
@@ -294,6 +305,14 @@ class _Connected:
                 return self._constraint(error)
             case asyncpg.DataError() if self.statements.plan.external:  # what a column of another type does not take
                 return ConstraintFailed("check", (), type(error).__name__)
+            case asyncpg.PLPGSQLError() | asyncpg.UnknownPostgresError() | asyncpg.TriggeredActionError():
+                return ConstraintFailed(
+                    "check", (), f"{getattr(error, 'sqlstate', None)}: {error}"
+                )  # the words of a trigger's author
+            case asyncpg.WithCheckOptionViolationError():
+                return ConstraintFailed("check", (), type(error).__name__)
+            case asyncpg.InsufficientPrivilegeError():  # row security, too; the text names the object
+                return Forbidden(log={"database": str(error)})
             case asyncpg.ProgramLimitExceededError():  # a text that is too long for an index over it
                 return ConstraintFailed("check", (), type(error).__name__)
             case asyncpg.NumericValueOutOfRangeError():  # what arithmetic in the database came to
@@ -319,13 +338,27 @@ class _Connected:
         name = getattr(error, "constraint_name", None) or ""
         text = f"{type(error).__name__} {name}"  # its own text would quote values of the row
         columns = self.constraints.get(name, ()) or _columns_named(error)
-        if isinstance(error, asyncpg.UniqueViolationError):
-            return ConstraintFailed("unique", columns, text)
+        table = getattr(error, "table_name", None)
+        if isinstance(error, asyncpg.UniqueViolationError | asyncpg.ExclusionViolationError):
+            return ConstraintFailed("unique", columns, text, table=table)
         if isinstance(error, asyncpg.ForeignKeyViolationError | asyncpg.RestrictViolationError):
-            return ConstraintFailed("foreign key", columns, text)
+            return ConstraintFailed("foreign key", columns, text, table=table, referenced=self._is_referenced(error))
         if isinstance(error, asyncpg.NotNullViolationError):
-            return ConstraintFailed("not null", (str(getattr(error, "column_name", "")),), text)
-        return ConstraintFailed("check", columns, text)
+            return ConstraintFailed("not null", (str(getattr(error, "column_name", "")),), text, table=table)
+        return ConstraintFailed("check", columns, text, table=table)
+
+    def _is_referenced(self, error: asyncpg.IntegrityConstraintViolationError) -> bool:
+        """Whether others still refer to a row, and not the row to what is not there. PostgreSQL says so in words of
+        the language that it is set to, but names the key in both: that of the row that is referred to, or the columns
+        that refer."""
+        table = getattr(error, "table_name", None)
+        named = set(_columns_named(error))
+        for resource in self.statements.plan.resources:
+            if resource.table == table:
+                return not any(
+                    field.references and field.name != "id" and field.column_name in named for field in resource.fields
+                )
+        return False
 
 
 class PostgresqlStorage(_Connected):
@@ -545,6 +578,8 @@ class PostgresqlStorage(_Connected):
             status = await self.guarded(
                 connection, lambda: to_the_end(asyncio.ensure_future(connection.execute("COMMIT"))), writes=True
             )
+        except ConstraintFailed as failure:  # of a constraint that is deferred to the end
+            raise error_at_end(failure, self.statements.plan) from failure
         finally:
             late.end()
         if status == "ROLLBACK":
@@ -676,9 +711,11 @@ async def _revision(connection: Any) -> str | None:
 
 
 def _columns_named(error: asyncpg.IntegrityConstraintViolationError) -> tuple[str, ...]:
-    """The columns of a key, as PostgreSQL names them: `Key (artist_id)=(7) is not present…`."""
-    match = _KEY.match(str(getattr(error, "detail", None) or ""))
-    return tuple(name.strip().strip('"') for name in match[1].split(",")) if match else ()
+    """The columns of a key, as PostgreSQL names them in any language: `Key (artist_id)=(7) is not present…`. A key of
+    expressions has none."""
+    found = _KEY.search(str(getattr(error, "detail", None) or ""))
+    names = found[1].split(", ") if found else []
+    return tuple(name.strip('"') for name in names) if all(map(_COLUMN.fullmatch, names)) else ()
 
 
 def _begin(options: TransactionOptions | None, *, limits_locks: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -16,6 +17,7 @@ from sqlalchemy.sql.expression import any_, cast
 
 from sternpost.plan.model import FieldPlan, Kind
 from sternpost.storage.postgresql.audit import PostgresqlAudit
+from sternpost.storage.postgresql.values import present
 from sternpost.storage.sql.dialect import Codec, ColumnType, Dialect, quoted
 from sternpost.storage.sql.external import checked, utc
 
@@ -213,13 +215,19 @@ class ExternalPostgresqlDialect(PostgresqlDialect):
     def decode(self, field: FieldPlan, prefix: str | None) -> Codec:
         match field.kind, field.storage:
             case "datetime", "timestamp":
-                return lambda value: value.replace(tzinfo=UTC)
+                return checked(field, lambda value: present(value).replace(tzinfo=UTC))
+            case "datetime" | "date", _:
+                return checked(field, present)
+            case "number", _:
+                return checked(field, _finite)
             case "string" | "enum", "char":
                 return lambda value: value.rstrip(" ")
             case "decimal", _:
                 return checked(field, lambda value: _exact(value, field.decimal_places or 0))
             case "json", "array":
                 return None
+            case "json", _:
+                return checked(field, orjson.loads)
             case _:
                 return super().decode(field, prefix)
 
@@ -262,6 +270,12 @@ _FITTING: dict[tuple[Kind, str | None], set[str]] = {
 
 def _is_whole(field: FieldPlan) -> bool:
     return field.kind == "integer" or (field.kind == "id" and field.storage == "integer")
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):  # JSON knows neither infinities nor what is no number
+        raise ValueError
+    return value
 
 
 def _exact(value: Decimal, places: int) -> str:

@@ -12,6 +12,7 @@ from sternpost.plan.model import ResourcePlan
 from sternpost.ports.storage import Document, Values
 from sternpost.storage.sql.codecs import Decoder
 from sternpost.storage.sql.grouping import Apart, Grouping
+from sternpost.storage.sql.keys import plain_key
 from sternpost.storage.sql.reads import PointStatement
 from sternpost.storage.sql.statements import Statements
 
@@ -56,7 +57,8 @@ class PointReads:
 
     async def _read_all(self, statement: PointStatement, others: tuple[Any, ...], keys: list[Any]) -> list[Any]:
         rows = await self._fetch(statement.many.text, statement.bind_many(keys, others))
-        found = {row[-1].hex: row for row in rows} if statement.uuid_keys else {row[-1]: row for row in rows}
+        plain = [row[-1].hex for row in rows] if statement.uuid_keys else [plain_key(row[-1]) for row in rows]
+        found = dict(zip(plain, rows, strict=True))
         return [found.get(key) for key in keys]
 
 

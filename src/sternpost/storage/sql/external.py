@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import InvalidOperation
 from typing import Any
 
-from sternpost.errors import Internal, StartupError, Unavailable
+from sternpost.errors import Detail, StartupError, Unavailable, ValueNotRepresentable
 from sternpost.plan.model import FieldPlan, Plan
 from sternpost.storage.sql.dialect import Dialect
 
@@ -16,7 +16,7 @@ Columns = dict[tuple[str | None, str], dict[str, str]]
 
 
 def checked(field: FieldPlan, convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Converts a stored value; one that is not of the field's kind becomes a 500 whose cause is in the log, not the
+    """Converts a stored value; one that is not of the field's kind becomes a 500 that names the place, and not the
     value."""
 
     def run(value: Any) -> Any:
@@ -24,9 +24,21 @@ def checked(field: FieldPlan, convert: Callable[[Any], Any]) -> Callable[[Any], 
             return convert(value)
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError, OSError, InvalidOperation) as error:
             reason = f"the column {field.column_name} contains a value that is not a valid {field.kind}"
-            raise Internal(log={"reason": reason}) from error
+            raise not_representable(field.public_name, {"reason": reason, "column": field.column_name}) from error
 
     return run
+
+
+def not_representable(name: str, log: Mapping[str, Any], id: str | None = None) -> ValueNotRepresentable:
+    """The error for a stored value that a field cannot have.
+
+    Args:
+        name: of the field, in the client's words.
+        id: of the row.
+    """
+    path, row = (name, "") if id is None else (f"{id}.{name}", f" of {id}")
+    message = f"The stored value of {name}{row} cannot be represented"
+    return ValueNotRepresentable(details=[Detail(path, "not_representable", message)], log={**log})
 
 
 def utc(value: datetime) -> datetime:

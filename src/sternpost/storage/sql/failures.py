@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Literal
 
-from sternpost.errors import ConstraintViolated, Detail, Duplicate, ReferenceNotFound, SternpostError, StillReferenced
-from sternpost.plan.model import ResourcePlan
+from sternpost.errors import (
+    ConstraintViolated,
+    Detail,
+    Duplicate,
+    Invalid,
+    ReferenceNotFound,
+    SternpostError,
+    StillReferenced,
+)
+from sternpost.plan.model import Plan, ResourcePlan
 
 BEHIND = "The database{place} has the schema for {found}; the contract needs {needed}. See: sternpost migrate status"
 
@@ -21,19 +28,33 @@ OTHER_SCHEMA = (
 )
 
 
-@dataclass
-class ConstraintFailed(Exception):
-    """A constraint refused a statement.
+class ConstraintFailed(ConstraintViolated):
+    """A constraint refused a statement, or the end of a transaction. Whoever knows what it was about raises a clearer
+    error in its place.
 
     Attributes:
-        kind: which sort of constraint.
+        kind: which sort of constraint; a trigger that refuses a row counts as a check.
         columns: the columns it is about, as far as the database says.
         text: the database's own words, for the log alone.
+        table: the table it belongs to, as far as the database says.
+        referenced: whether a row would be missed that others refer to; None where the database does not say.
     """
 
-    kind: Literal["unique", "foreign key", "check", "not null"]
-    columns: tuple[str, ...]
-    text: str = field(default="")
+    def __init__(
+        self,
+        kind: Literal["unique", "foreign key", "check", "not null"],
+        columns: tuple[str, ...],
+        text: str = "",
+        *,
+        table: str | None = None,
+        referenced: bool | None = None,
+    ) -> None:
+        super().__init__(log={"database": text})
+        self.kind = kind
+        self.columns = columns
+        self.text = text
+        self.table = table
+        self.referenced = referenced
 
 
 class OnlyReads(RuntimeError):
@@ -54,6 +75,26 @@ def unnamed_error(failure: ConstraintFailed) -> SternpostError:
     if failure.kind == "foreign key":
         return ReferenceNotFound(log=log)
     return ConstraintViolated(log=log)
+
+
+def error_at_end(failure: ConstraintFailed, plan: Plan) -> SternpostError:
+    """The error of a transaction whose end was refused: by a deferred constraint, so nobody knows which change it was."""
+    resource = next((each for each in plan.resources if each.table == failure.table), None)
+    if resource is None:
+        return unnamed_error(failure)
+    return client_error(failure, resource, deleting=bool(failure.referenced))
+
+
+def refused_comparison(failure: ConstraintFailed) -> SternpostError:
+    """The error of a statement that reads: a value of the request is one that the database cannot compare with."""
+    message = "The database cannot compare a stored value with a value of this request: send another one"
+    detail = Detail("", "not_comparable", message)
+    return Invalid("Invalid parameters", details=[detail], log={"database": failure.text})
+
+
+def dropped() -> SternpostError:
+    """The error of a row that the database took without an error and did not keep."""
+    return ConstraintViolated(log={"database": "the row was not written: a trigger or a rule has dropped it"})
 
 
 def client_error(failure: ConstraintFailed, resource: ResourcePlan, *, deleting: bool = False) -> SternpostError:

@@ -11,6 +11,7 @@ import hmac
 import secrets
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
@@ -91,6 +92,14 @@ class HiddenKey:
         raise Internal(
             log={"reason": f"{self._place} contains a key that cannot be turned into an id: {type(key).__name__}"}
         )
+
+
+def plain_key(key: Any) -> Any:
+    """A key as rows that belong together have it: a UUID as its digits, a text without the blanks that a column of a
+    fixed length fills it up with."""
+    if isinstance(key, UUID):
+        return key.hex
+    return key.rstrip(" ") if isinstance(key, str) else key
 
 
 def _tag(secret: bytes, resource: ResourcePlan) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import uuid
 from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -33,7 +32,8 @@ from sternpost.ports.storage import (
 )
 from sternpost.storage.sql.codecs import Decoder
 from sternpost.storage.sql.dialect import HALF
-from sternpost.storage.sql.failures import SCHEMA_MISSING, ConstraintFailed, unnamed_error
+from sternpost.storage.sql.failures import SCHEMA_MISSING, ConstraintFailed, refused_comparison, unnamed_error
+from sternpost.storage.sql.keys import plain_key
 from sternpost.storage.sql.raw import bound as bound_names
 from sternpost.storage.sql.reads import BYTES, KEY, KEYS, POSITION, ROWS, PointStatement
 from sternpost.storage.sql.statement import NO_VALUES, SUBJECT, TENANT, Statement
@@ -235,10 +235,9 @@ class SqlReader:
     # -- groups
 
     async def aggregate(self, query: Aggregate, slots: Slots = ()) -> list[list[Any]]:
-        try:
-            rows = await self._fetch(self.statements.aggregate(query), NO_VALUES, slots)
-        except ConstraintFailed as failure:
-            raise unnamed_error(failure) from failure
+        statement = self.statements.aggregate(query)
+        self.statistics.statements += 1
+        rows = await self.queries.fetch(statement.text, self.bind(statement, NO_VALUES, slots), short=False)
         resource = self.plan.by_name[query.resource]
         return [self._measures(resource, query.measures, row) for row in rows]
 
@@ -328,7 +327,10 @@ class SqlReader:
     ) -> Sequence[Any]:
         self.statistics.statements += 1
         bound = self.bind(statement, named, slots, subject=subject)
-        return await self.queries.fetch(statement.text, bound, short=short)
+        try:
+            return await self.queries.fetch(statement.text, bound, short=short)
+        except ConstraintFailed as failure:
+            raise refused_comparison(failure) from failure
 
     def bind(
         self, statement: Statement, named: Mapping[str, Any], slots: Slots = (), *, subject: str | None = None
@@ -447,11 +449,6 @@ def _part_rows(row_bytes_max: float, budget: Budget | None) -> int:
     if budget is None:
         return PART_ROWS
     return int(max(min(PART_ROWS, budget.bytes_max / max(row_bytes_max, 1)), PART_ROWS_MIN))
-
-
-def plain_key(key: Any) -> Any:
-    """A key as it is bound: UUIDs as their digits, others as they are."""
-    return key.hex if isinstance(key, uuid.UUID) else key
 
 
 def plainly(error: Unavailable) -> Exception:

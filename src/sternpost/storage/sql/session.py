@@ -13,8 +13,9 @@ from sternpost.errors import ReferenceNotFound, SternpostError, Unavailable
 from sternpost.plan.model import RelationPlan, ResourcePlan
 from sternpost.plan.query import Assignment, Modify, Remove, Select, Upsert, key_is, names_one_row
 from sternpost.ports.storage import NO_TENANT, Document, Origin, Slots, Statistics, Values, Visibility
-from sternpost.storage.sql.failures import ConstraintFailed, client_error, unnamed_error
-from sternpost.storage.sql.reader import Queries, SqlReader, plain_key, plainly
+from sternpost.storage.sql.failures import ConstraintFailed, client_error, dropped, unnamed_error
+from sternpost.storage.sql.keys import plain_key
+from sternpost.storage.sql.reader import Queries, SqlReader, plainly
 from sternpost.storage.sql.reads import KEYS
 from sternpost.storage.sql.removal import Removal
 from sternpost.storage.sql.statement import NO_VALUES, Statement
@@ -83,9 +84,11 @@ class SqlSession(SqlReader):
             await self.refuse_unseen(resource, [values])
         statement, decoder = self.statements.insert(resource, tuple(sorted(values)))
         try:
-            rows = await self._fetch(statement, values, short=True)
+            rows = await self.written(statement, values)
         except ConstraintFailed as failure:
             raise await self._explained(failure, plan, values) from failure
+        if not rows:
+            raise dropped()
         return decoder.document(rows[0])
 
     async def insert_rows(
@@ -131,7 +134,7 @@ class SqlSession(SqlReader):
         whole = Upsert(plan.name, tuple(sorted(values)), key, upsert.assignments, upsert.returning)
         statement, decoder = self.statements.upsert(whole)
         try:
-            rows = await self._fetch(statement, values, slots, short=True)
+            rows = await self.written(statement, values, slots)
         except ConstraintFailed as failure:
             raise client_error(failure, plan) from failure
         if not rows:  # the existing row cannot be seen: it is deleted, or another tenant's
@@ -146,7 +149,7 @@ class SqlSession(SqlReader):
         statement, decoder = self.statements.modify(modify)
         try:
             if modify.returning:
-                rows = await self._fetch(statement, NO_VALUES, slots, short=True)
+                rows = await self.written(statement, NO_VALUES, slots)
                 return len(rows), decoder.documents(rows)
             return await self.run(statement, NO_VALUES, slots, short=names_one_row(modify.where)), []
         except ConstraintFailed as failure:
@@ -328,6 +331,11 @@ class SqlSession(SqlReader):
         """Runs a statement that gives no rows; how many it changed. `short`: a few rows by their key."""
         self.statistics.statements += 1
         return await self.connection.execute(statement.text, self.bind(statement, named, slots), short=short)
+
+    async def written(self, statement: Statement, named: Mapping[str, Any], slots: Slots = ()) -> Sequence[Any]:
+        """The rows that a statement has written. Raises `ConstraintFailed`."""
+        self.statistics.statements += 1
+        return await self.connection.fetch(statement.text, self.bind(statement, named, slots), short=True)
 
     async def fetch(self, statement: Statement, named: Mapping[str, Any], slots: Slots = ()) -> Sequence[Any]:
         """The rows of a short statement."""

@@ -1,0 +1,74 @@
+"""Values whose form the driver would change: instants and days at both ends of Python's calendar, which it takes for
+infinities, what lies beyond them, and numbers of single precision."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+_FIRST_DAY = date(2000, 1, 1).toordinal()
+_FIRST = datetime(2000, 1, 1)  # as `timestamp` has it, without a zone
+_FIRST_UTC = datetime(2000, 1, 1, tzinfo=UTC)
+"""PostgreSQL counts days and microseconds from here on."""
+
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Beyond:
+    """A day or an instant that Python has no value for: an infinity, a year before 1 or after 9999."""
+
+
+_BEYOND = Beyond()
+
+
+async def keep_values(connection: Any) -> None:
+    """Has a connection give and take values as they are. Asks the server nothing: it is about types of its own."""
+    for name, encode, decode in (
+        ("date", _from_day, _to_day),
+        ("timestamp", _from_timestamp, _to_timestamp),
+        ("timestamptz", _from_instant, _to_instant),
+    ):
+        await connection.set_type_codec(name, schema="pg_catalog", format="tuple", encoder=encode, decoder=decode)
+    # As text, a number of single precision has the fewest digits that tell it from its neighbours: 0.1, and not
+    # 0.10000000149011612, which is the same number in double precision.
+    await connection.set_type_codec("float4", schema="pg_catalog", format="text", encoder=repr, decoder=float)
+
+
+def present(value: Any) -> Any:
+    """The same value. Raises `ValueError` for one that Python has no value for."""
+    if value is _BEYOND:
+        raise ValueError
+    return value
+
+
+def _from_day(day: date) -> tuple[int]:
+    return (day.toordinal() - _FIRST_DAY,)
+
+
+def _to_day(wire: tuple[int]) -> date | Beyond:
+    try:
+        return date.fromordinal(wire[0] + _FIRST_DAY)
+    except (ValueError, OverflowError):
+        return _BEYOND
+
+
+def _from_timestamp(instant: datetime) -> tuple[int]:
+    return ((instant - _FIRST) // _MICROSECOND,)
+
+
+def _to_timestamp(wire: tuple[int]) -> datetime | Beyond:
+    try:
+        return _FIRST + timedelta(0, 0, wire[0])
+    except OverflowError:
+        return _BEYOND
+
+
+def _from_instant(instant: datetime) -> tuple[int]:
+    return ((instant - _FIRST_UTC) // _MICROSECOND,)
+
+
+def _to_instant(wire: tuple[int]) -> datetime | Beyond:
+    try:
+        return _FIRST_UTC + timedelta(0, 0, wire[0])
+    except OverflowError:
+        return _BEYOND

@@ -1,0 +1,229 @@
+"""What other programs have stored in PostgreSQL: values at the ends of a type, constraints that are checked late, triggers,
+and what a role may not do."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from sternpost.errors import Duplicate
+from sternpost.testing import Client
+from tests.conftest import LogLines
+from tests.existing.support import settings_for
+from tests.existing.test_inferred import inferred
+from tests.existing.test_rich_schemas import Caller
+
+Served = Callable[[str], Awaitable[Caller]]
+
+MAY_BE_WRITTEN = ("9999-12-31", "9999-12-30", "0001-01-01", "0001-01-02", "2020-02-29")
+
+
+@pytest.fixture
+async def served(postgres_database: str, tmp_path: Path, log_lines: LogLines) -> AsyncIterator[Served]:
+    """Serves the tables that an SQL script makes, as they are inferred."""
+    async with AsyncExitStack() as stack:
+
+        async def serve(sql: str, *options: str) -> Caller:
+            connection = await asyncpg.connect(postgres_database)
+            await connection.execute(sql)
+            await connection.close()
+            module = inferred(postgres_database, tmp_path, "--write", *options)
+            module.app.use(settings_for(postgres_database))
+            module.app._write_log = log_lines
+            return Caller(await stack.enter_async_context(Client(module.app)))
+
+        yield serve
+
+
+async def stored(url: str, sql: str) -> list[tuple[Any, ...]]:
+    connection = await asyncpg.connect(url)
+    try:
+        return [tuple(row) for row in await connection.fetch(sql)]
+    finally:
+        await connection.close()
+
+
+async def walk(call: Caller, path: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        answer = await call("GET", f"{path}&pageSize=1&cursor={cursor}")
+        assert answer.status == 200, answer.json()
+        rows += answer.data
+        cursor = answer.json()["meta"]["nextCursor"]
+        assert len(rows) < 20, "a walk shows each row once"
+    return rows
+
+
+async def test_the_ends_of_the_calendar_are_ordinary_days(served: Served, postgres_database: str) -> None:
+    call = await served(
+        "CREATE TABLE price (id serial PRIMARY KEY, until date NOT NULL, at timestamptz, local timestamp);"
+        "CREATE INDEX ON price (until); CREATE INDEX ON price (at); CREATE INDEX ON price (local)"
+    )
+    for day in MAY_BE_WRITTEN:
+        instant = f"{day}T{'23:59:59.999999' if day == '9999-12-31' else '00:00:00'}Z"
+        made = await call("POST", "prices", {"until": day, "at": instant, "local": instant})
+        assert made.status == 201, made.json()
+        again = (await call("GET", f"prices/{made.data['id']}")).data
+        assert (again["until"], again["at"], again["local"]) == (day, instant, instant)
+        for test in (f"until={day}", f"until[gte]={day}&until[lte]={day}", f"at={instant}", f"local={instant}"):
+            assert [row["until"] for row in await call.rows(f"prices?{test}")] == [day], test
+    for name in ("until", "at", "local"):
+        for sort, rows in ((name, sorted(MAY_BE_WRITTEN)), (f"-{name}", sorted(MAY_BE_WRITTEN, reverse=True))):
+            assert [row["until"] for row in await walk(call, f"prices?sort={sort}")] == rows
+    infinite = await stored(
+        postgres_database, "SELECT count(*) FROM price WHERE NOT isfinite(until) OR NOT isfinite(at)"
+    )
+    assert infinite == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("date", "infinity"),
+        ("date", "-infinity"),
+        ("date", "0044-03-15 BC"),
+        ("date", "10000-01-01"),
+        ("timestamptz", "infinity"),
+        ("timestamptz", "10000-01-01 00:00+00"),
+        ("timestamp", "-infinity"),
+        ("timestamp", "0044-03-15 00:00 BC"),
+        ("real", "NaN"),
+        ("double precision", "Infinity"),
+        ("numeric(10,2)", "NaN"),
+        ("jsonb", "1e400"),
+        ("json", '"\\ud800"'),
+    ],
+)
+async def test_a_value_that_cannot_be_represented_is_named(
+    served: Served, log_lines: LogLines, kind: str, value: str
+) -> None:
+    call = await served(
+        f"CREATE TABLE thing (id serial PRIMARY KEY, odd {kind}, name text NOT NULL);"
+        f"INSERT INTO thing (odd, name) VALUES (NULL, 'plain'), ('{value}', 'odd')"
+    )
+    ids = [row["id"] for row in await call.rows("things?fields=id")]
+    for path in ("things", f"things/{ids[1]}", "things?fields=id,odd"):
+        answer = await call("GET", path)
+        assert (answer.status, answer.error["code"]) == (500, "VALUE_NOT_REPRESENTABLE"), path
+        assert [detail["path"] for detail in answer.error["details"]] == [f"{ids[1]}.odd"]
+        assert value not in answer.content.decode()
+        told = next(line for line in log_lines.lines if line.get("errorCode") == "VALUE_NOT_REPRESENTABLE")
+        assert (told["table"], told["key"], told["column"]) == ("thing", "2", "odd")
+        log_lines.raw.clear()
+    assert (await call("GET", f"things/{ids[0]}")).status == 200
+    assert [row["name"] for row in await call.rows("things?fields=name")] == ["plain", "odd"]
+
+
+async def test_numbers_of_single_precision_have_their_own_digits(served: Served) -> None:
+    call = await served(
+        "CREATE TABLE freight (id serial PRIMARY KEY, cost real NOT NULL); CREATE INDEX ON freight (cost);"
+        "INSERT INTO freight (cost) VALUES (32.38), (0.1), (3.4028235e38), (1e-45)"
+    )
+    assert [row["cost"] for row in await call.rows("freights")] == [32.38, 0.1, 3.4028235e38, 1e-45]
+    assert [row["cost"] for row in await call.rows("freights?cost=0.1")] == [0.1]
+    assert [row["cost"] for row in await walk(call, "freights?sort=cost")] == [1e-45, 0.1, 32.38, 3.4028235e38]
+    beyond = await call("GET", "freights?cost=1e300")
+    assert (beyond.status, beyond.error["details"][0]["code"]) == (400, "not_comparable")
+    assert (await call("POST", "freights", {"cost": 1e300})).status == 422
+    made = await call("POST", "freights", {"cost": 0.3})
+    assert made.data["cost"] == 0.3
+
+
+async def test_keys_of_a_fixed_length_are_found(served: Served) -> None:
+    call = await served(
+        "CREATE TABLE unit (code char(3) PRIMARY KEY, name text);"
+        "CREATE TABLE part (id serial PRIMARY KEY, unit_code char(5) REFERENCES unit);"
+        "INSERT INTO unit VALUES ('CM', 'Centimeter'), ('OZS', 'Ounces'); INSERT INTO part (unit_code) VALUES ('CM')"
+    )
+    units = await call.rows("units")
+    for unit in units:
+        assert (await call("GET", f"units/{unit['id']}")).data == unit
+        changed = await call("PATCH", f"units/{unit['id']}", {"name": "changed"})
+        assert (changed.status, changed.data["name"]) == (200, "changed")
+    assert [part["unitId"] for part in await call.rows(f"units/{units[0]['id']}/parts")] == [units[0]["id"]]
+    (part,) = await call.rows("parts?include=unit")
+    assert part["unit"]["name"] == "changed"
+
+
+DEFERRED = """CREATE TABLE author (id serial PRIMARY KEY, slug text NOT NULL, UNIQUE (slug) DEFERRABLE INITIALLY DEFERRED);
+CREATE TABLE book (id serial PRIMARY KEY, author_id int NOT NULL REFERENCES author DEFERRABLE INITIALLY DEFERRED);
+INSERT INTO author (slug) VALUES ('a'), ('b'); INSERT INTO book (author_id) VALUES (1)"""
+
+
+async def test_a_constraint_that_is_checked_at_the_end_is_told_as_one_that_is_checked_at_once(served: Served) -> None:
+    call = await served(DEFERRED)
+    first = (await call.rows("authors?fields=id"))[0]["id"]
+    (book,) = await call.rows("books")
+
+    async def refused(method: str, path: str, body: Any = None) -> tuple[int, str, list[str]]:
+        answer = await call(method, path, body)
+        return answer.status, answer.error["code"], [detail["path"] for detail in answer.error["details"]]
+
+    def batch(operation: str, **step: Any) -> dict[str, Any]:
+        return {"operations": [{"operation": operation, **step}]}
+
+    assert await refused("DELETE", f"authors/{first}") == (409, "STILL_REFERENCED", [])
+    assert await refused("POST", "$batch", batch("authors.delete", id=first)) == (409, "STILL_REFERENCED", [])
+    for sent in (("POST", "authors"), ("PATCH", f"authors/{first}")):
+        assert await refused(*sent, {"slug": "b"}) == (409, "DUPLICATE", ["slug"])
+    assert await refused("POST", "$batch", batch("authors.create", body={"slug": "b"})) == (409, "DUPLICATE", ["slug"])
+    db = call.client.app.data()
+    with pytest.raises(Duplicate):
+        async with db as data, data.transaction() as inside:
+            await inside.table(call.client.app.compiled.classes["Author"]).create({"slug": "b"})
+    assert (await call("DELETE", f"books/{book['id']}")).status == 204
+    assert (await call("DELETE", f"authors/{first}")).status == 204
+
+
+async def test_what_a_trigger_refuses_is_422_and_its_words_are_in_the_log_alone(
+    served: Served, log_lines: LogLines, postgres_database: str
+) -> None:
+    call = await served(
+        """CREATE TABLE account (id serial PRIMARY KEY, name text NOT NULL);
+        CREATE FUNCTION check_account() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF new.name = 'raise' THEN RAISE EXCEPTION 'the month is closed'; END IF;
+        IF new.name = 'own' THEN RAISE EXCEPTION USING errcode = 'APP01', message = 'the month is closed'; END IF;
+        IF new.name = 'null' THEN RETURN NULL; END IF;
+        RETURN new; END $$;
+        CREATE TRIGGER check_account BEFORE INSERT OR UPDATE ON account FOR EACH ROW EXECUTE FUNCTION check_account();
+        INSERT INTO account (name) VALUES ('x')"""
+    )
+    (account,) = await call.rows("accounts")
+    for name in ("raise", "own", "null"):
+        for sent in (("POST", "accounts"), ("PATCH", f"accounts/{account['id']}")):
+            answer = await call(*sent, {"name": name})
+            assert (answer.status, answer.error["code"]) == (422, "CONSTRAINT_VIOLATED"), (sent, name)
+            assert b"month" not in answer.content
+            told = next(line for line in log_lines.lines if line.get("errorCode") == "CONSTRAINT_VIOLATED")
+            assert ("the month is closed" in told["database"]) == (name != "null")
+            log_lines.raw.clear()
+    assert await stored(postgres_database, "SELECT name FROM account") == [("x",)]
+
+
+async def test_ranges_that_may_not_overlap_are_a_conflict(served: Served) -> None:
+    call = await served(
+        "CREATE TABLE stay (id serial PRIMARY KEY, room int NOT NULL, EXCLUDE USING gist (int4range(room, room, '[]') WITH &&))"
+    )
+    assert (await call("POST", "stays", {"room": 1})).status == 201
+    answer = await call("POST", "stays", {"room": 1})
+    assert (answer.status, answer.error["code"], answer.error["details"]) == (409, "DUPLICATE", [])
+    assert "named in details" not in answer.error["fix"]
+
+
+async def test_what_a_role_may_not_do_is_403_and_the_log_names_the_object(served: Served, log_lines: LogLines) -> None:
+    call = await served(
+        """CREATE TABLE note (id serial PRIMARY KEY, name text NOT NULL);
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        RAISE insufficient_privilege USING message = 'permission denied for table ledger'; END $$;
+        CREATE TRIGGER refuse BEFORE INSERT ON note FOR EACH ROW EXECUTE FUNCTION refuse()"""
+    )
+    answer = await call("POST", "notes", {"name": "x"})
+    assert (answer.status, answer.error["code"]) == (403, "FORBIDDEN")
+    told = next(line for line in log_lines.lines if line.get("errorCode") == "FORBIDDEN")
+    assert told["database"] == "permission denied for table ledger"
