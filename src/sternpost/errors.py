@@ -377,6 +377,11 @@ class WriteConflict(Conflict):
     catalogue_code = "WRITE_CONFLICT"
 
 
+class LockTimeout(WriteConflict):
+    """A lock that another transaction holds was waited for as long as one is (409). Tried again by the client alone:
+    trying at once would wait as long again."""
+
+
 class PreconditionFailed(SternpostError):
     """The row's version differs from what the caller required, or it exists although it must not (412)."""
 

@@ -237,3 +237,14 @@ def test_many_slow_clients_end_together(server: Process) -> None:
 
     with ThreadPoolExecutor(50) as threads:
         assert set(threads.map(half, range(200))) == {408}
+
+
+@pytest.mark.parametrize("packets", [1, 2])
+def test_what_stands_behind_a_chunked_body_is_no_header(server: Process, packets: int) -> None:
+    """RFC 9110, 6.5.1. A proxy has checked the head alone, and what counts must not depend on packets."""
+    first = JOB + b'connection: close\r\ntransfer-encoding: chunked\r\n\r\nc\r\n{"name":"x"}\r\n'
+    last = b"0\r\nhost: other.example\r\naccept: image/png\r\nauthorization: Bearer x\r\n\r\n"
+    with closing(connect(server)) as opened:
+        for sent in [first + last] if packets == 1 else [first, last]:
+            opened.sendall(sent)
+        assert opened.recv(100).startswith(b"HTTP/1.1 201 ")

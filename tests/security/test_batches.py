@@ -9,7 +9,21 @@ from typing import Any
 import orjson
 import pytest
 
-from sternpost import Browse, Contract, Create, Read, Resource, Settings, Sternpost, Update, field, public
+from sternpost import (
+    Browse,
+    Context,
+    Contract,
+    Create,
+    Custom,
+    Read,
+    Resource,
+    Settings,
+    Sternpost,
+    Update,
+    field,
+    implements,
+    public,
+)
 from sternpost.pipeline.batch import REPEATED_BYTES_MAX, REPEATED_MEMBERS_MAX
 from sternpost.testing import Client, Response
 
@@ -179,3 +193,36 @@ async def test_a_batch_of_very_many_steps_makes_few_problems(client: Client, mem
     assert answer.status == 400
     assert len(answer.content) < 50_000
     assert most < 30 * 2**20
+
+
+class Doc(Resource, prefix="doc"):
+    title: str = field(default="t")
+
+    browse = Browse(allow=public)
+    read = Read(allow=public)
+    create = Create(allow=public)
+    poke = Custom(allow=public)
+
+
+@implements(Doc.poke)
+async def poke(ctx: Context, doc: Doc) -> None:
+    """Changes nothing."""
+
+
+async def test_a_step_has_only_what_its_operation_takes(make_settings: Callable[..., Settings]) -> None:
+    app = Sternpost(Contract("docs", resources=[Doc]), services=[poke], settings=make_settings())
+    async with Client(app) as client:
+        doc = (await client.post("/api/v1/docs", json={})).data["id"]
+
+        async def step(**step: Any) -> Any:
+            answer = await client.post("/api/v1/$batch", json={"operations": [step]})
+            return 200 if answer.status == 200 else [(each["path"], each["code"]) for each in answer.error["details"]]
+
+        for operation in ("docs.browse", "docs.create"):
+            body = {"body": {}} if operation == "docs.create" else {}
+            assert await step(operation=operation, id=doc, **body) == [("operations.0.id", "unexpected_id")]
+            assert await step(operation=operation, **body) == 200
+        for operation in ("docs.read", "docs.poke"):
+            told = await step(operation=operation, id=doc, body={"title": "x"})
+            assert told == [("operations.0.body", "unexpected_body")]
+            assert await step(operation=operation, id=doc, body={}) == 200

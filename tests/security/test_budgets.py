@@ -42,6 +42,7 @@ from sternpost.errors import WriteConflict
 from sternpost.pipeline import runtime
 from sternpost.pipeline.views import RELATIONS_MAX
 from sternpost.plan.shapes import INCLUDE_DEPTH_MAX
+from sternpost.storage.sql import reader as reader_module
 from sternpost.storage.sql.reader import SqlReader
 from sternpost.testing import Client, Response
 
@@ -612,3 +613,47 @@ async def test_a_second_try_has_the_whole_budget(
         answer = await client.post(f"{V1}/$batch", json={"operations": steps})
         assert (answer.status, len(tries)) == (200, 2), answer.content[:300]
         assert len(answer.content) > BYTES / 2
+
+
+async def turns_during(work: Coroutine[Any, Any, T]) -> tuple[T, int]:
+    """The result, and how often others got their turn meanwhile."""
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    counting = asyncio.create_task(count())
+    try:
+        return await work, turns
+    finally:
+        counting.cancel()
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # whose short reads are no wait
+async def test_many_rows_of_a_relation_are_prepared_in_turns_with_others(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent = (await client.post(f"{V1}/nodes", json={"text": "x"})).data["id"]
+    async with client.app.data() as db:
+        await db.table(Node).create_many([{"text": "y", "parent_id": parent}] * 500)
+    path = f"{V1}/nodes/{parent}?fields=children.text"
+    turns: list[int] = []
+    for rows in (1000, 10):
+        monkeypatch.setattr(reader_module, "ROWS_AT_ONCE", rows)
+        await client.get(path)
+        answer, taken = await turns_during(client.get(path))
+        assert answer.status == 200
+        turns.append(taken)
+    assert turns[1] >= turns[0] + 5
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+async def test_others_get_their_turn_before_each_new_statement(client: Client) -> None:
+    node = (await client.post(f"{V1}/nodes", json={"text": "x"})).data["id"]
+    path = f"{V1}/nodes/{node}?include=children,friends&children.sort=-text"
+    _, first = await turns_during(client.get(path))
+    _, again = await turns_during(client.get(path))
+    assert (first, again) == (1, 0), "the first of two turns starts the count"

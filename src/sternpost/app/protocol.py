@@ -142,6 +142,12 @@ class HttpProtocol(HttpToolsProtocol):
 
     # -- requests
 
+    def on_headers_complete(self) -> None:
+        """Called at the end of a head. What comes behind a chunked body looks like headers, and is none (RFC 9110,
+        6.5.1): a proxy before this server has checked the head alone."""
+        super().on_headers_complete()
+        self.headers = []
+
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._unfinished = 0
         self._idle_since = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import orjson
@@ -116,6 +116,8 @@ def check_steps(
         elif not found.in_batches:
             message = "A custom GET operation cannot be part of a batch: call it separately"
             details.append(Detail(f"operations.{index}.operation", "not_in_a_batch", message))
+        else:
+            details += _unexpected(step, found, f"operations.{index}")
         if step.name is not None and step.name in names:
             details.append(
                 Detail(f"operations.{index}.as", "duplicate_name", "An earlier operation already has this name")
@@ -124,6 +126,14 @@ def check_steps(
             names.add(step.name)
     if details:
         raise Invalid("Invalid batch", details=details)
+
+
+def _unexpected(step: Step, operation: BoundOperation, path: str) -> Iterator[Detail]:
+    """What a step has that its operation does not take: a request that comes alone is told so, too."""
+    if step.id is not None and not operation.plan.on_item:
+        yield Detail(f"{path}.id", "unexpected_id", "This operation is about no single row: leave the id out")
+    if step.body not in (None, {}) and operation.input is None:
+        yield Detail(f"{path}.body", "unexpected_body", "This operation takes no body: leave it out")
 
 
 def to_call(step: Step, results: Results) -> Call:

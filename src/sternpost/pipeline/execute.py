@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from typing import cast
 
 from sternpost.data.backoff import RETRIES
 from sternpost.deadline import Deadline
 from sternpost.errors import (
     Gone,
+    LockTimeout,
     PreconditionFailed,
     PreconditionRequired,
     SternpostError,
@@ -24,7 +26,7 @@ from sternpost.pipeline.runtime import BoundOperation, Runtime
 from sternpost.plan.model import ResourcePlan
 from sternpost.plan.values import tenant_value
 from sternpost.ports.authenticator import Principal
-from sternpost.ports.storage import Origin, Session, Statistics
+from sternpost.ports.storage import Origin, Reader, Session, Statistics
 from sternpost.telemetry.observation import Observation
 
 
@@ -63,9 +65,9 @@ async def execute(runtime: Runtime, call: Call, observation: Observation) -> Ans
             observation.statements += statistics.statements
 
 
-async def carry_out(run: Execution, session: Session | None = None) -> Answer:
+async def carry_out(run: Execution, session: Session | Reader | None = None) -> Answer:
     """The rest of the way, once it is known who calls; with `session` as a step of the batch whose
-    transaction it is."""
+    transaction it is, or of one that only reads and has none."""
     # Place of the limits by principal: a step of a batch counts as the operation that it is.
     validate(run)
     if run.access.refused:
@@ -77,6 +79,8 @@ async def carry_out(run: Execution, session: Session | None = None) -> Answer:
             return translated(run, await read(run, None))
         if run.joins_others:
             return translated(run, await insert(run))
+        if run.only_reads:
+            return await batch(run, reader_of(run))
         return await write(run, None)
     except SternpostError as error:
         if run.operation.translation is not None:
@@ -86,19 +90,25 @@ async def carry_out(run: Execution, session: Session | None = None) -> Answer:
         raise Timeout(log={"timeoutSeconds": run.deadline.seconds}) from error
 
 
-async def step(run: Execution, session: Session) -> Answer:
+async def step(run: Execution, session: Session | Reader) -> Answer:
     """A step of a batch, whose own limit holds, too."""
     with Deadline(run.operation.plan.timeout_seconds, run.runtime.alarms):
-        if run.operation.reads:
-            return translated(run, await read(run, session))
-        return await write(run, session)
+        if not run.operation.reads:
+            return await write(run, cast("Session", session))
+        answer = translated(run, await read(run, session))
+        count(run, answer)
+        return answer
 
 
-def read(run: Execution, session: Session | None) -> Awaitable[Answer]:
+def read(run: Execution, session: Reader | None) -> Awaitable[Answer]:
     """What changes nothing: without a transaction, or in that of its batch."""
     # Place of the cache: what is known is answered from here, and what was read is kept.
-    reader = session or run.runtime.storage.reader(run.statistics, visibility=run.visibility)
-    return READS[run.operation.plan.kind](run, reader)
+    return READS[run.operation.plan.kind](run, session or reader_of(run))
+
+
+def reader_of(run: Execution) -> Reader:
+    """Reads outside a transaction."""
+    return run.runtime.storage.reader(run.statistics, visibility=run.visibility)
 
 
 async def write(run: Execution, session: Session | None) -> Answer:
@@ -111,7 +121,16 @@ async def write(run: Execution, session: Session | None) -> Answer:
     # others (`insert`) brings both to the group.
     if run.runtime.newest.audited and not run.steps:
         await session.attribute(Origin(run.subject, run.operation.plan.id, run.observation.request_id))
-    return translated(run, await WRITES[run.operation.plan.kind](run, session))
+    answer = translated(run, await WRITES[run.operation.plan.kind](run, session))
+    count(run, answer)
+    return answer
+
+
+def count(run: Execution, answer: Answer) -> None:
+    """Counts a document of a change, or of a step: what cannot be answered is not committed. Others are counted as they
+    come about."""
+    if answer.document is not None and run.operation.plan.output is None:
+        run.budget.take(answer.document)
 
 
 def translated(run: Execution, answer: Answer) -> Answer:
@@ -138,6 +157,8 @@ async def in_transaction(run: Execution) -> Answer:
                 run.statistics, visibility=run.visibility, deadline=run.deadline
             ) as session:
                 return await write(run, session)
+        except LockTimeout:
+            raise
         except WriteConflict:
             steps = (run.runtime.operations[step.operation] for step in run.steps)
             if number == RETRIES or not all(operation.tried_again for operation in (run.operation, *steps)):
@@ -155,7 +176,7 @@ def start_again(run: Execution) -> None:
     validate(run)
 
 
-async def batch(run: Execution, session: Session) -> Answer:
+async def batch(run: Execution, session: Session | Reader) -> Answer:
     """The steps in order, each on the same way as a call that comes alone. The first that fails ends them all."""
     results: list[Result] = []
     earlier = Results()
@@ -167,8 +188,6 @@ async def batch(run: Execution, session: Session) -> Answer:
         except SternpostError as error:
             locate(error, index)
             raise
-        if answer.document is not None and operation.plan.output is None:  # others were counted as they came about
-            run.budget.take(answer.document)
         results.append(Result(step, operation.plan.status, answer))
         await asyncio.sleep(0)  # other calls get their turn also where no step has to wait for the database
         if step.name is not None:

@@ -12,9 +12,11 @@ from typing import Any
 
 from sternpost.errors import ReferenceNotFound
 from sternpost.ids import decode
+from sternpost.pipeline.views import holds
 from sternpost.plan.model import Plan, RelationPlan, ResourcePlan
-from sternpost.plan.policy import AnyOf, PolicyNode
+from sternpost.plan.policy import PolicyNode
 from sternpost.plan.query import Compare, Node, Not, Select, Under, every
+from sternpost.ports.authenticator import NO_SCOPES, Principal
 from sternpost.ports.storage import Arguments, Document, Reader
 
 
@@ -26,7 +28,8 @@ class Link:
         relation: `one`, or `linked` for a list of ids.
         target: the resource of the rows that are referred to.
         policy: which of its rows may be.
-        known: which of them a caller may see, or refer to.
+        seeing: which of them a caller may see.
+        read_scope: what a caller needs to know which row is referred to.
         of_caller: whether the caller's own id is the default, and so always allowed.
         part: the owned list in whose items it is; None for the row itself.
     """
@@ -34,8 +37,9 @@ class Link:
     relation: RelationPlan
     target: ResourcePlan
     policy: PolicyNode
-    known: PolicyNode
+    seeing: PolicyNode
     public_name: str
+    read_scope: str | None = None
     of_caller: bool = False
     part: RelationPlan | None = None
 
@@ -61,12 +65,16 @@ class Link:
             for number, digits in enumerate(value or ()):
                 yield f"{before}{self.public_name}.{number}", digits
 
-    def present(self, document: Document | None) -> set[str]:
-        """The digits that the row has already, and its own: what a client was given can be sent back."""
+    def present(self, document: Document | None, *, told: bool) -> set[str]:
+        """The digits that the row has already, and its own: what a client was given can be sent back.
+
+        Args:
+            told: whether the caller may know which row is referred to.
+        """
         if document is None:
             return set()
         rows: Sequence[Document] = [document] if self.part is None else document.get(self.part.public_name, [])
-        ids = [row.get(self.public_name) for row in rows] if self.relation.kind == "one" else []
+        ids = [row.get(self.public_name) for row in rows] if self.relation.kind == "one" and told else []
         ids.append(document["id"])
         return {digits for each in ids if each is not None and (digits := decode(self.target.prefix, each)) is not None}
 
@@ -95,13 +103,13 @@ def _links(plan: Plan, resource: ResourcePlan, part: RelationPlan | None, versio
         public_name = reference.public_name if reference is not None else relation.input_name
         if public_name is not None:
             own = reference is not None and reference.caller_default
-            known = seeing if relation.link is None else AnyOf((seeing, relation.link))
-            yield Link(relation, target, relation.link or seeing, known, public_name, own, part)
+            scope = reference.read_scope if reference is not None else None
+            yield Link(relation, target, relation.link or seeing, seeing, public_name, scope, own, part)
 
 
 async def keep_hidden(
     resource: str,
-    known: Iterable[tuple[Link, Node]],
+    seen: Iterable[tuple[Link, Node]],
     values: dict[str, Any],
     reader: Reader,
     subject: str | None,
@@ -111,10 +119,10 @@ async def keep_hidden(
     could neither know of them nor send them.
 
     Args:
-        known: the lists of ids that the input may have, with what a row must be for the caller to know of it.
+        seen: the lists of ids that the input may have, with what a row must be for the caller to see it.
         row: the digits of the one that is changed.
     """
-    for link, node in known:
+    for link, node in seen:
         if link.name not in values:
             continue
         query = Select(link.target.name, ("id",), where=every((Under(resource, link.relation.name, 0), Not(node))))
@@ -127,7 +135,7 @@ async def refuse_hidden(
     links: Iterable[tuple[Link, Node]],
     values: Mapping[str, Any],
     reader: Reader,
-    subject: str | None,
+    principal: Principal | None,
     current: Document | None = None,
 ) -> None:
     """Looks up what an input refers to.
@@ -140,11 +148,12 @@ async def refuse_hidden(
         ReferenceNotFound: with the path of each reference to a row that the caller may not refer to.
     """
     refused: list[str] = []
+    subject, scopes = (None, NO_SCOPES) if principal is None else (principal.subject, principal.scopes)
     for link, node in links:
         sent = list(link.sent(values))
         if not sent:
             continue
-        known = link.present(current)
+        known = link.present(current, told=holds(link.read_scope, scopes))
         if link.of_caller and subject is not None:
             known.add(decode(link.target.prefix, subject) or "")
         sent = [(path, digits) for path, digits in sent if digits not in known]

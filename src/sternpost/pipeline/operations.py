@@ -30,7 +30,7 @@ from sternpost.pipeline.call import Answer, Call, Step
 from sternpost.pipeline.cursors import digest_of
 from sternpost.pipeline.links import keep_hidden, refuse_hidden
 from sternpost.pipeline.runtime import Access, BoundOperation, Runtime
-from sternpost.pipeline.selection import KEPT_MAX, LIMIT, OFFSET, PARENT, Selection
+from sternpost.pipeline.selection import KEPT_CHARACTERS_MAX, KEPT_MAX, LIMIT, OFFSET, PARENT, Selection
 from sternpost.pipeline.translation import WrongState
 from sternpost.pipeline.views import EMPTY_TREE, can_see, holds_scope
 from sternpost.plan.model import OperationKind, Plan, ResourcePlan
@@ -113,6 +113,12 @@ class Execution:
         return self.principal.scopes if self.principal else NO_SCOPES
 
     @property
+    def only_reads(self) -> bool:
+        """Whether it is a batch that changes nothing, and so needs no transaction."""
+        operations = self.runtime.operations
+        return bool(self.steps) and all(operations[step.operation].reads for step in self.steps)
+
+    @property
     def joins_others(self) -> bool:
         """Whether it is one new row that anybody who calls may write, so that it can share a statement with others."""
         return self.operation.writes_one_row and self.access.policy is ALLOW and not self.access.links
@@ -190,11 +196,11 @@ async def create(run: Execution, session: Session) -> Answer:
     resource = run.operation.resource
     _keep_withheld(run, None)
     if any(len(path) > 1 for path in row_paths(run.policy)):
-        await refuse_hidden(run.access.links, run.values, session, run.subject)
+        await refuse_hidden(run.access.links, run.values, session, run.principal)
         await _require_allowed(run, session)
     else:
         await _require_allowed(run, session)
-        await refuse_hidden(run.access.links, run.values, session, run.subject)
+        await refuse_hidden(run.access.links, run.values, session, run.principal)
     change: Change[Any] = Change(run.runtime.data, session, resource, run.values, None, None)
     return _row_answer(run, await _apply(run, session, change))
 
@@ -212,7 +218,7 @@ async def change_row(run: Execution, session: Session) -> Answer:
     resource = run.operation.resource
     row = await _load(run, session, run.runtime.views.full(resource, run.access.facts, lock=True))
     _keep_withheld(run, row.document)
-    await refuse_hidden(run.access.links, run.values, session, run.subject, row.document)
+    await refuse_hidden(run.access.links, run.values, session, run.principal, row.document)
     await keep_hidden(resource.name, run.access.hiding, run.values, session, run.subject, _digits(run))
     change: Change[Any] = Change(run.runtime.data, session, resource, run.values, row.document, _digits(run))
     document = await _apply(run, session, change)
@@ -436,14 +442,19 @@ async def _load(run: Execution, reader: Reader, view: Select) -> Row:
     policy, seeing = run.access.policy, run.access.seeing
     digits = decode(resource.prefix, run.call.id or "")
     arguments = NO_ARGUMENTS
-    if view.relations:
-        arguments = Arguments((None, None, None, *run.selection.values), run.subject, budget=run.budget)
-    row = await reader.get(view, digits, arguments) if digits is not None else None
+    if view.relations:  # what is read for the service's own use is no answer, and owned lists have a length
+        budget = run.budget if run.operation.reads else None
+        arguments = Arguments((None, None, None, *run.selection.values), run.subject, budget=budget)
+
+    def allow(facts: Mapping[Path, Any]) -> None:
+        check = run.operation.check
+        if not check.allows(policy, facts, run.subject):
+            raise denied(run) if check.allows(seeing, facts, run.subject) else NotFound()
+
+    asked = None if policy is ALLOW else allow
+    row = await reader.get(view, digits, arguments, allow=asked) if digits is not None else None
     if row is None:
         raise NotFound
-    check = run.operation.check
-    if policy is not ALLOW and not check.allows(policy, row.facts, run.subject):
-        raise denied(run) if check.allows(seeing, row.facts, run.subject) else NotFound()
     if run.call.precondition is not None and not run.call.precondition.holds(_version(run, row)):
         raise PreconditionFailed
     return row
@@ -473,9 +484,10 @@ def _list_query(run: Execution) -> Select:
         limit=LIMIT,
         offset=OFFSET,
     )
-    if len(access.shapes) >= KEPT_MAX:
-        access.shapes.clear()
-    access.shapes[key] = query
+    if run.call.query.size <= KEPT_CHARACTERS_MAX:
+        if len(access.shapes) >= KEPT_MAX:
+            access.shapes.clear()
+        access.shapes[key] = query
     return query
 
 
@@ -599,8 +611,7 @@ async def _visible_parent(run: Execution, reader: Reader) -> str:
 
 async def _again(run: Execution, reader: Reader) -> Document:
     """The row as it now is, after an author's function may have changed it."""
-    whole = Arguments(budget=run.budget)
-    row = await reader.get(run.runtime.views.full(run.operation.resource), _digits(run), whole)
+    row = await reader.get(run.runtime.views.full(run.operation.resource), _digits(run))
     if row is None:
         raise NotFound
     return row.document

@@ -28,7 +28,8 @@ class Guards:
         members: those of the row that ask for one.
         lists: those that ask for one, and those whose items have members that do, or unknown ones.
         keeps: whether there may be a value that stays where none is sent; else the default is the value.
-        unknown: the fields of an item that this version of the API does not know, and what they are in a new one.
+        unknown: the fields of an item that no client of this version of the API can set, and what they are in a new
+            one: those that it does not know, and those that only the service sets.
     """
 
     members: tuple[Member, ...]
@@ -142,10 +143,14 @@ def guards_of(plan: Plan, shape: InputShape, items_of: str | None = None) -> Gua
 
 
 def unknown_in(plan: Plan, resource: ResourcePlan) -> dict[str, Any]:
-    """The fields of a resource that a version of the API does not know, and their values in a row that is made through
-    it, None where it has none."""
+    """The fields of a resource that no client of a version of the API can set, and their values in a row that is made
+    through it, None where it has none."""
     owner = plan.owning_key(resource)
-    fields = [field for field in resource.fields if field.hidden and field.name != owner]
+    fields = [
+        field
+        for field in resource.fields
+        if (field.hidden or field.write == "never") and field.name not in ("id", owner)
+    ]
     return {field.name: from_plan(field, field.default) for field in fields if not (field.generated or field.computed)}
 
 

@@ -85,8 +85,12 @@ class Budget:
         if self._possible <= self._bytes_left:
             return
         for pending, own, around, often in self._pending:
-            sizes = [around + _length([document[name] for name in own]) for document in pending]
-            self._bytes_left -= sum(sizes) if often is None else sum(map(mul, sizes, often))
+            rows = [[document[name] for name in own] for document in pending]
+            if often is None or len(set(often)) == 1:  # as one text, without the commas between the rows
+                size = _length(rows) - len(rows) - 1 + around * len(rows)
+                self._bytes_left -= size * (1 if often is None else often[0])
+            else:
+                self._bytes_left -= sum(map(mul, (around + _length(row) for row in rows), often))
         self._pending.clear()
         self._possible = 0.0
         self._check()

@@ -78,6 +78,10 @@ class Arguments:
 NO_ARGUMENTS = Arguments()
 
 
+Allow = Callable[[Mapping[Path, Any]], None]
+"""Raises an error where what is known of a row (its facts) forbids to read on."""
+
+
 @dataclass(slots=True)
 class Row:
     """One row: what the client may get of it, what a policy has to know, and what was cut of it (see `Rows`)."""
@@ -145,8 +149,15 @@ class Reader(Protocol):
         """The same, and deleted rows are there for it, too."""
         ...
 
-    async def get(self, query: Select, key: str, arguments: Arguments = NO_ARGUMENTS) -> Row | None:
-        """One row by its id, or None; for a query without a condition."""
+    async def get(
+        self, query: Select, key: str, arguments: Arguments = NO_ARGUMENTS, *, allow: Allow | None = None
+    ) -> Row | None:
+        """One row by its id, or None; for a query without a condition.
+
+        Args:
+            allow: asked about the row before its lock is waited for and before its relations are read, so that neither
+                tells of a row that there is not for the caller.
+        """
         ...
 
     async def select(

@@ -67,7 +67,7 @@ def test_the_pages_of_a_list_are_asked_for_alike() -> None:
     first, second, other = (list_query(query) for query in (b"cursor=&a=1", b"cursor=xyz&a=1", b"cursor=xyz&a=2"))
     assert (first, hash(first)) == (second, hash(second))
     assert (first.cursor, second.cursor) == ("", "xyz")
-    assert first.size == second.size == 1
+    assert first.size == second.size == len("pageSize1")
     assert first != other
 
 
@@ -94,3 +94,9 @@ def test_whatever_is_sent_is_a_query(pairs: list[tuple[str, str]]) -> None:
 def test_names_of_parts() -> None:
     assert named((), "sku", "eq") == "sku"
     assert named(("items",), "quantity", "gte") == "items.quantity[gte]"
+
+
+def test_the_size_of_a_query_counts_names_and_values() -> None:
+    """By it, what is kept of queries has a bound."""
+    text = b"&".join(b"a.b.c%d.sort=x" % number for number in range(77))
+    assert list_query(text).size == len(text) - 2 * 77 + 1, "without = and &"

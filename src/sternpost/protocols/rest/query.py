@@ -57,7 +57,7 @@ def of_pairs(pairs: Iterable[tuple[str, str]]) -> ListQuery:
         if isinstance(part, Cursor):
             cursor = value
         else:
-            size += len(value)
+            size += len(text) + len(value)
     return ListQuery(tuple(parts), cursor, size, named)
 
 

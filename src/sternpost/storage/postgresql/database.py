@@ -16,7 +16,7 @@ import asyncpg
 import orjson
 
 from sternpost.deadline import Alarms, Deadline
-from sternpost.errors import Forbidden, OutcomeUnknown, StartupError, Timeout, Unavailable, WriteConflict
+from sternpost.errors import Forbidden, LockTimeout, OutcomeUnknown, StartupError, Timeout, Unavailable, WriteConflict
 from sternpost.plan.model import Plan
 from sternpost.plan.query import Select
 from sternpost.ports.audit import AuditTrail
@@ -199,10 +199,6 @@ class _Connected:
         pool.release(connection)
         return rows
 
-    def write(self, text: str, arguments: tuple[Any, ...], until: float | None = None) -> Awaitable[Sequence[Any]]:
-        """`fetch` for what changes something."""
-        return self.fetch(text, arguments, writes=True, until=until)
-
     async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
         """An author's own statement, in a transaction that can only read."""
         async with self.connection() as connection:
@@ -322,7 +318,7 @@ class _Connected:
             case asyncpg.SerializationError() | asyncpg.DeadlockDetectedError():
                 return WriteConflict(log={"database": str(error)})
             case asyncpg.LockNotAvailableError():  # one of the next ones, to the driver
-                return WriteConflict(log={"database": str(error)})
+                return LockTimeout(log={"database": str(error)})
             case asyncpg.ReadOnlySQLTransactionError() | asyncpg.ObjectNotInPrerequisiteStateError():
                 return ConnectionLost(log={"reason": "the server is not a primary: it is in recovery, or read-only"})
             case asyncpg.QueryCanceledError():
@@ -549,6 +545,11 @@ class PostgresqlStorage(_Connected):
                 await self._roll_back(connection)
                 raise
             await self._commit(connection, late)
+
+    async def write(self, text: str, arguments: tuple[Any, ...], until: float | None = None) -> Sequence[Any]:
+        """`fetch` for what changes something: a transaction, too, that may wait for a lock."""
+        async with self._writing():
+            return await self.fetch(text, arguments, writes=True, until=until)
 
     @asynccontextmanager
     async def _writing(self) -> AsyncGenerator[None]:

@@ -78,7 +78,7 @@ def unnamed_error(failure: ConstraintFailed) -> SternpostError:
 
 
 def error_at_end(failure: ConstraintFailed, plan: Plan) -> SternpostError:
-    """The error of a transaction whose end was refused: by a deferred constraint, so nobody knows which change it was."""
+    """The error of a transaction whose end a deferred constraint has refused: nobody knows which change it was."""
     resource = next((each for each in plan.resources if each.table == failure.table), None)
     if resource is None:
         return unnamed_error(failure)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import math
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Any, Protocol
 
-from sternpost.errors import ConstraintViolated, Internal, Unavailable
+from sternpost.errors import Internal, Unavailable
 from sternpost.ids import decode, read_uuid
-from sternpost.plan.model import FieldPlan, RelationPlan, ResourcePlan
-from sternpost.plan.query import Aggregate, Measure, Nested, Path, Select
-from sternpost.plan.values import from_plan
+from sternpost.plan.model import RelationPlan, ResourcePlan
+from sternpost.plan.query import Aggregate, Nested, Path, Select
 from sternpost.ports.budget import UNBOUNDED, Budget, TooLarge
 from sternpost.ports.storage import (
     NO_ARGUMENTS,
     NO_TENANT,
     PART_ROWS,
+    Allow,
     Arguments,
     Document,
     Position,
@@ -31,9 +30,9 @@ from sternpost.ports.storage import (
     Visibility,
 )
 from sternpost.storage.sql.codecs import Decoder
-from sternpost.storage.sql.dialect import HALF
 from sternpost.storage.sql.failures import SCHEMA_MISSING, ConstraintFailed, refused_comparison, unnamed_error
 from sternpost.storage.sql.keys import plain_key
+from sternpost.storage.sql.measures import measured
 from sternpost.storage.sql.raw import bound as bound_names
 from sternpost.storage.sql.reads import BYTES, KEY, KEYS, POSITION, ROWS, PointStatement
 from sternpost.storage.sql.statement import NO_VALUES, SUBJECT, TENANT, Statement
@@ -42,6 +41,9 @@ from sternpost.storage.sql.tenants import of_tenant
 
 MANY = 2**31 - 1
 """Rows of a statement without a limit."""
+
+ROWS_AT_ONCE = 2_000
+"""How many rows of relations become documents before other calls get their turn: a few milliseconds' work."""
 
 PART_ROWS_MIN = 10
 """How many rows of a streamed answer are fetched at a time at least, however wide they may be."""
@@ -114,7 +116,13 @@ class SqlReader:
 
     # -- rows
 
-    async def get(self, query: Select, key: str, arguments: Arguments = NO_ARGUMENTS) -> Row | None:
+    async def get(
+        self, query: Select, key: str, arguments: Arguments = NO_ARGUMENTS, *, allow: Allow | None = None
+    ) -> Row | None:
+        if allow is not None and query.lock and self.statements.dialect.locks_rows:
+            unlocked = replace(query, fields=("id",), relations=(), lock=False)
+            if await self.get(unlocked, key, allow=allow) is None:
+                return None
         statement = self.statements.point(query)
         self.statistics.statements += 1
         own = key if statement.key is None else statement.key(key)
@@ -124,6 +132,8 @@ class SqlReader:
             return None
         decoder = statement.decoder
         row = Row(decoder.document(found), decoder.facts_of(found) if decoder.facts else {})
+        if allow is not None:
+            allow(row.facts)
         if query.relations:
             along = _Along(arguments, set())
             await self._attach(query, decoder, [found], [row.document], along, (1,))
@@ -239,50 +249,7 @@ class SqlReader:
         self.statistics.statements += 1
         rows = await self.queries.fetch(statement.text, self.bind(statement, NO_VALUES, slots), short=False)
         resource = self.plan.by_name[query.resource]
-        return [self._measures(resource, query.measures, row) for row in rows]
-
-    def _measures(self, resource: ResourcePlan, measures: Sequence[Measure], row: Sequence[Any]) -> list[Any]:
-        found: list[Any] = []
-        column = 0
-        for measure in measures:
-            field = resource.fields_by_name.get(measure.field)
-            if measure.function in ("sum", "avg") and field is not None:
-                total, width = self._total_of(field, row, column)
-                if measure.function == "sum":
-                    found.append(self._measured(field, measure, total))
-                else:
-                    found.append(self._average(field, total, row[column + width]))
-                    width += 1
-                column += width
-                continue
-            found.append(row[column] if field is None else self._measured(field, measure, row[column]))
-            column += 1
-        return found
-
-    def _total_of(self, field: FieldPlan, row: Sequence[Any], column: int) -> tuple[Any, int]:
-        """The sum that begins at a column, and how many columns it has. Raises `ConstraintViolated` for an infinity."""
-        total = row[column]
-        if self.statements.dialect.halves_sums(field):
-            return None if total is None else total * HALF + row[column + 1], 2
-        if isinstance(total, float) and not math.isfinite(total):
-            raise ConstraintViolated(log={"database": "a sum is out of range"})
-        return total, 1
-
-    def _measured(self, field: FieldPlan, measure: Measure, value: Any) -> Any:
-        if value is None:
-            return None
-        if measure.function == "sum" and field.kind == "integer":
-            return int(value)
-        decode = self.statements.codecs.decode(field)
-        return from_plan(field, decode(value) if decode else value)
-
-    def _average(self, field: FieldPlan, total: Any, count: int) -> Any:
-        if not count:
-            return None
-        if field.kind == "number":
-            return total / count
-        exact = Decimal(int(total)) if field.kind == "integer" else self._measured(field, Measure("min"), total)
-        return exact / count
+        return [measured(self.statements, resource, query.measures, row) for row in rows]
 
     # -- the author's own SQL
 
@@ -399,6 +366,8 @@ class SqlReader:
         """The rows of a relation by the key of the row they belong to."""
         if not weight_of:
             return {}
+        if not self.statements.knows(resource.name, nested):
+            await asyncio.sleep(0)  # other calls get their turn
         found_by = self.statements.nested(resource.name, nested)
         decoder = found_by.decoder
         arguments, query, budget = along.arguments, nested.query, along.arguments.budget
@@ -412,8 +381,12 @@ class SqlReader:
         if budget is not None and found_by.measured and any(row[-2] > most_bytes for row in rows):
             raise budget.too_large()
         grouped: dict[Any, list[tuple[Any, Document]]] = {}
-        for row, document in zip(rows, decoder.documents(rows), strict=True):
-            grouped.setdefault(plain_key(row[-1]), []).append((row, document))
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            if start:
+                await asyncio.sleep(0)  # other calls get their turn
+            some = rows[start : start + ROWS_AT_ONCE]
+            for row, document in zip(some, decoder.documents(some), strict=True):
+                grouped.setdefault(plain_key(row[-1]), []).append((row, document))
         if nested.most is not None and relation.kind != "one":
             most = nested.most if query.limit is None else arguments.slots[query.limit]
             for found in grouped.values():

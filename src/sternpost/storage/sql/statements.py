@@ -104,6 +104,10 @@ class Statements:
         """The rows of a relation for many parents at once."""
         return self._kept(("nested", resource, nested), lambda: self._reads.nested(resource, nested))
 
+    def knows(self, resource: str, nested: Nested) -> bool:
+        """Whether the statement is written already. Writing one takes some ten milliseconds."""
+        return ("nested", resource, nested) in self._cache
+
     def key_fields(self, query: Select) -> tuple[str, ...]:
         """The fields that relations compare with, behind the fields and facts of a row."""
         return self._reads.key_fields(query)
