@@ -14,7 +14,7 @@ from sternpost.errors import ReferenceNotFound
 from sternpost.ids import decode
 from sternpost.pipeline.views import holds
 from sternpost.plan.model import Plan, RelationPlan, ResourcePlan
-from sternpost.plan.policy import PolicyNode
+from sternpost.plan.policy import DENY, PolicyNode
 from sternpost.plan.query import Compare, Node, Not, Select, Under, every
 from sternpost.ports.authenticator import NO_SCOPES, Principal
 from sternpost.ports.storage import Arguments, Document, Reader
@@ -28,7 +28,7 @@ class Link:
         relation: `one`, or `linked` for a list of ids.
         target: the resource of the rows that are referred to.
         policy: which of its rows may be.
-        seeing: which of them a caller may see.
+        known: which of them a caller may see; those that they may refer to, where nobody may see any.
         read_scope: what a caller needs to know which row is referred to.
         of_caller: whether the caller's own id is the default, and so always allowed.
         part: the owned list in whose items it is; None for the row itself.
@@ -37,7 +37,7 @@ class Link:
     relation: RelationPlan
     target: ResourcePlan
     policy: PolicyNode
-    seeing: PolicyNode
+    known: PolicyNode
     public_name: str
     read_scope: str | None = None
     of_caller: bool = False
@@ -104,12 +104,15 @@ def _links(plan: Plan, resource: ResourcePlan, part: RelationPlan | None, versio
         if public_name is not None:
             own = reference is not None and reference.caller_default
             scope = reference.read_scope if reference is not None else None
-            yield Link(relation, target, relation.link or seeing, seeing, public_name, scope, own, part)
+            policy = relation.link or seeing
+            # Where nobody can see the rows, those who may refer to them say all of a list.
+            known = policy if seeing == DENY else seeing
+            yield Link(relation, target, policy, known, public_name, scope, own, part)
 
 
 async def keep_hidden(
     resource: str,
-    seen: Iterable[tuple[Link, Node]],
+    known: Iterable[tuple[Link, Node]],
     values: dict[str, Any],
     reader: Reader,
     subject: str | None,
@@ -119,10 +122,10 @@ async def keep_hidden(
     could neither know of them nor send them.
 
     Args:
-        seen: the lists of ids that the input may have, with what a row must be for the caller to see it.
+        known: the lists of ids that the input may have, with what a row must be for the caller to know of it.
         row: the digits of the one that is changed.
     """
-    for link, node in seen:
+    for link, node in known:
         if link.name not in values:
             continue
         query = Select(link.target.name, ("id",), where=every((Under(resource, link.relation.name, 0), Not(node))))

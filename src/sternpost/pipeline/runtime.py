@@ -156,8 +156,8 @@ class BoundOperation:
         sees_all = no_rows or self.views.is_whole(view)
         links = ((link, fold_for(link.policy, principal)) for link in self.links)
         checked = tuple((link, node) for link, node in links if node is not ALLOW)
-        seen = ((link, fold_for(link.seeing, principal)) for link in self.links if link.relation.kind == "linked")
-        hiding = tuple((link, node) for link, node in seen if node is not ALLOW)
+        known = ((link, fold_for(link.known, principal)) for link in self.links if link.relation.kind == "linked")
+        hiding = tuple((link, node) for link, node in known if node is not ALLOW)
         return Access(policy, seeing, refused, facts, view, sees_all, {}, {}, checked, hiding)
 
 
