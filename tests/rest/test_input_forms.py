@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from sternpost import Browse, Contract, Create, Resource, Settings, Sternpost, field, public
+from sternpost import Browse, Contract, Create, Email, Resource, Settings, Sternpost, field, public
 from sternpost.testing import Client
 from sternpost.testing.client import Response
 
@@ -39,6 +39,7 @@ class Part(Resource, prefix="prt"):
     key: UUID | None = field(default=None, filter=True)
     ratio: float = field(default=0.0, filter=True)
     amount: int = field(default=0, filter=True)
+    contact: Email | None
 
     browse = Browse(allow=public)
     create = Create(allow=public)
@@ -99,3 +100,12 @@ async def test_a_whole_number_is_written_as_in_json(client: Client) -> None:
         assert await problems(client, "amount", text), text
         assert await problems(client, "page", text), text
         assert await problems(client, "pageSize", text), text
+
+
+async def test_an_email_has_up_to_64_characters_before_the_at(client: Client) -> None:
+    """RFC 5321, 4.5.3.1.1."""
+    longest = f"{'a' * 64}@example.com"
+    made = await client.post("/api/v1/parts", json={"contact": longest})
+    assert (made.status, made.data["contact"]) == (201, longest)
+    refused = await client.post("/api/v1/parts", json={"contact": f"a{longest}"})
+    assert [(detail["path"], detail["code"]) for detail in refused.error["details"]] == [("contact", "email_local")]
