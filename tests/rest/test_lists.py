@@ -123,6 +123,7 @@ async def test_a_cursor_that_is_not_this_lists_own_is_400(client: Client, shop: 
         f"/api/v1/products?pageSize=2&cursor={cursor}",
         f"{address}&stock=1&cursor={cursor}",
         *(f"{address}&cursor={other}" for other in others.values()),
+        f"{address}&stock[lte]=0&cursor={others['products?pageSize=2&sort=name&stock[gte]=0']}",
     ]
     for query, other in others.items():
         assert (await client.get(f"/api/v1/{query}&cursor={other}", token=shop.admin)).status == 200, (
