@@ -32,6 +32,7 @@ from sternpost import (
     Restore,
     Settings,
     Sternpost,
+    Transition,
     Update,
     Version,
     field,
@@ -227,6 +228,31 @@ async def test_operations_and_policies_of_each(app: Sternpost) -> None:
         assert (await client.post("/api/v2/$batch", json=batch)).data[0]["data"]["fullName"] == "Ada Lovelace"
         assert (await client.delete(f"/api/v2/people/{key}")).status == 401
         assert (await client.delete(f"/api/v1/people/{key}")).status == 204
+
+
+class Ticket(Resource, prefix="tic"):
+    state: Literal["open", "held", "closed"] = field(default="open", write="never")
+
+    read = Read(allow=public)
+    create = Create(allow=public)
+    hold = Transition("state", source="open", target="held", allow=public)
+    close = Transition("state", source="open", target="closed", allow=public)
+
+
+async def test_a_state_that_a_version_shows_as_one_that_would_do_is_told_as_another(
+    make_settings: Callable[..., Settings],
+) -> None:
+    shown = Changed(Ticket, "state", was={"choices": ["open", "closed"]}, shown={"held": "open"})
+    older = Version("v1", [shown, Added(Ticket, "hold")])
+    tickets = Contract("tickets", resources=[Ticket], api_version="v2", older=[older])
+    async with Client(Sternpost(tickets, settings=make_settings(), write_log=lambda line: None)) as client:
+        key = (await client.post("/api/v2/tickets", json={})).data["id"]
+        assert (await client.post(f"/api/v2/tickets/{key}/hold")).data["state"] == "held"
+        for version, told in (("v1", "another"), ("v2", "held")):
+            refused = await client.post(f"/api/{version}/tickets/{key}/close")
+            assert (refused.status, refused.error["code"]) == (409, "STATE_CONFLICT")
+            assert refused.error["message"] == f"The state of the ticket is {told}; this operation requires open"
+            assert [detail["message"] for detail in refused.error["details"]] == [f"is {told}, must be open"]
 
 
 async def test_headers_of_a_deprecated_version(app: Sternpost) -> None:
