@@ -426,6 +426,21 @@ async def test_small_rsa_keys_are_refused(public: JwtAuthenticator, key_server: 
     )
 
 
+@pytest.mark.parametrize("change", [{"use": "enc"}, {"alg": "PS256"}, {"kid": "other"}])
+async def test_a_key_for_something_else_verifies_nothing(
+    public: JwtAuthenticator, key_server: KeyServer, clock: FixedClock, change: dict[str, str]
+) -> None:
+    """RFC 7517, 4.2: an issuer publishes keys for encryption beside those for signatures."""
+    key_server.add("k", PRIVATE["RS256"], "RS256")
+    token = signed(claims(), key=PRIVATE["RS256"], algorithm="RS256", headers={"kid": "k"})
+    key_server.keys[0].update(change)
+    assert "no key matches" in await refused(public, token)
+    del key_server.keys[0]["use"], key_server.keys[0]["alg"]  # both are optional
+    key_server.keys[0]["kid"] = "k"
+    clock.forward(RETRY_SECONDS + 1)
+    assert (await public.authenticate(token)).subject == "usr_1"
+
+
 # -- patterns of scopes, and bounds
 
 KNOWN = frozenset({"orders:read", "orders:write", "orders:items:read", "users:read", "reader"})
