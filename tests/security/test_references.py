@@ -412,3 +412,43 @@ async def test_links_with_hidden_rows_stay(make_settings: Callable[..., Settings
             assert await linked() == {hidden, *squads}
         assert await send([], everyone) == 200
         assert await linked() == set()
+
+
+class Tool(Resource, prefix="too", owner="smith_id"):
+    smith: One[Head] = one(link=public)
+
+    read = Read(allow=public)
+    create = Create(allow=public)
+
+
+class Kit(Resource, prefix="kit"):
+    tools: Many[Tool] = many(through="kit_tools", link=this.is_owner)
+
+    read = Read(allow=public)
+    create = Create(allow=public)
+    update = Update(allow=public)
+
+
+async def test_what_is_seen_can_be_taken_out_by_those_who_may_not_put_it_in(
+    make_settings: Callable[..., Settings],
+) -> None:
+    """A declaration says what may be referred to; hidden, and so kept, is only what nobody showed to the caller."""
+    app = Sternpost(Contract("kits", resources=[Head, Tool, Kit]), settings=make_settings())
+    async with Client(app) as client:
+        heads = [(await client.post("/api/v1/heads", json={})).data["id"] for _ in range(2)]
+        ann, bob = (client.token(head) for head in heads)
+        tools = [(await client.post("/api/v1/tools", json={"smithId": head})).data["id"] for head in heads]
+        kit = (await client.post("/api/v1/kits", json={"toolIds": tools[:1]}, token=ann)).data["id"]
+        address = f"/api/v1/kits/{kit}"
+
+        async def put_in(ids: list[str], token: str) -> int:
+            return (await client.patch(address, json={"toolIds": ids}, token=token)).status
+
+        async def inside() -> list[str]:
+            return [tool["id"] for tool in (await client.get(f"{address}?include=tools")).data["tools"]]
+
+        assert await put_in(tools[1:], bob) == 200
+        assert await inside() == tools[1:]
+        assert await put_in([], bob) == 200
+        assert await inside() == []
+        assert await put_in(tools[:1], bob) == 422
