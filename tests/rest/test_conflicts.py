@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import asyncpg
 import pytest
 
 from sternpost import (
@@ -147,6 +148,25 @@ async def test_reads_do_not_wait_with_changes_that_wait_for_each_other(client: C
     assert 200 in statuses
     # what a deadlock costs: the database finds one after a second
     assert longest < 0.9, "a read waited as long as a change that was in a deadlock"
+
+
+@pytest.mark.parametrize("database", ["postgresql"])
+async def test_who_waits_too_long_for_a_row_is_told_of_a_conflict(
+    make_settings: Callable[..., Settings], database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sternpost.storage.postgresql.database.LOCK_WAIT_MS", 50)
+    app = Sternpost(
+        CONTRACT, services=[create_note, update_note], settings=make_settings(), write_log=lambda line: None
+    )
+    async with Client(app) as client:
+        key = (await rows(client, "books", 1))[0]
+        other = await asyncpg.connect(database_url)
+        async with other.transaction():
+            await other.execute("SELECT * FROM books FOR UPDATE")
+            refused = await client.patch(f"{V1}/books/{key}", json={"title": "late"})
+            assert (refused.status, refused.error["code"]) == (409, "WRITE_CONFLICT")
+        await other.close()
+        assert (await client.patch(f"{V1}/books/{key}", json={"title": "in time"})).data["version"] == 2
 
 
 async def test_pairs_from_both_sides_at_once(client: Client) -> None:
