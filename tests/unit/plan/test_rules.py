@@ -99,6 +99,25 @@ def test_values_that_an_enumeration_has_no_longer() -> None:
     assert lost_values(before, [Length("x", 1)]) is None
 
 
-@pytest.mark.parametrize("text", ["x > y", "lower(x) = x", "x >= 'b'", "x <> 1", "(x IS NULL) = (y IS NULL)", "'"])
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("length(x) >= 3", Length("x", 3)),
+        ("length(x) > 2", Length("x", 3)),
+        ("length(x) <= 4", Length("x", None, 4)),
+        ("5 > length(x)", Length("x", None, 4)),
+    ],
+)
+def test_a_length_may_be_compared_in_each_way(text: str, rule: ColumnRule) -> None:
+    assert rules_in(text, brackets_quote=False) == (rule,)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("x > y", "lower(x) = x", "x >= 'b'", "x <> 1", "(x IS NULL) = (y IS NULL)", "'"),
+        *("y IS NULL OR x IN ('a', 'b')", "x IS NULL OR y IS NULL OR length(x) > 1", "x = 'a' OR y = 'b'"),
+    ],
+)
 def test_a_condition_that_no_rule_says_is_not_understood(text: str) -> None:
     assert rules_in(text, brackets_quote=False) is None
