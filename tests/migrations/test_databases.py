@@ -254,6 +254,18 @@ def test_clashes_of_a_group_are_listed_up_to_a_limit(target: Migrator, tmp_path:
     assert "boxes: and more" in told
 
 
+def test_a_batched_step_changes_the_rows_of_its_condition_once(target: Migrator, tmp_path: Path) -> None:
+    """Whatever the condition looks like: the next batch does not meet a row of the one before again."""
+    plan = plan_of(contract_text(BASE))
+    added(tmp_path, plan, "start")
+    step = Update("boxes", {"size": sql("size + 1")}, where=sql("label = 'label' OR size = 5"), batch_rows=2)
+    runner = Runner(target, added(tmp_path, plan, "one more", extra=[step]))
+    runner.apply(to="0001")
+    run(target, *boxes(5), "INSERT INTO boxes (id, label, size) VALUES ('ff000000000000000000000000000000', 'x', 1)")
+    assert runner.apply() == ["0002_one_more"]
+    assert run(target, "SELECT label, size FROM boxes ORDER BY id") == [*[("label", 6)] * 5, ("x", 1)]
+
+
 # -- refusals
 
 
@@ -270,6 +282,19 @@ def test_what_destroys_is_refused_with_what_would_be_lost(target: Migrator, tmp_
     assert runner.state().revision == "0001_start"
     runner.apply(allow_destructive=True)
     assert runner.state().revision == "0002_no_size"
+
+
+def test_a_way_back_that_destroys_is_refused_with_what_would_be_lost(target: Migrator, tmp_path: Path) -> None:
+    added(tmp_path, plan_of(contract_text({"Box": {"label": BASE["Box"]["label"]}})), "start")
+    runner = Runner(target, added(tmp_path, plan_of(contract_text(BASE)), "size"))
+    runner.apply()
+    run(target, *boxes(1))
+    for to in (None, "0001", "base"):
+        with pytest.raises(Destructive, match=r"0002_size: column boxes\.size with its values"):
+            runner.down(to=to)
+    assert runner.state().revision == "0002_size"
+    assert run(target, "SELECT size FROM boxes") == [(5,)]
+    assert runner.down(allow_destructive=True) == ["0002_size"]
 
 
 def test_no_way_back_says_why_and_changes_nothing(target: Migrator, tmp_path: Path) -> None:
