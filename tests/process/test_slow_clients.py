@@ -219,6 +219,30 @@ def test_time_in_which_the_client_has_to_wait_does_not_count(server: Process, fo
         assert opened.recv(10_000).startswith(b"HTTP/1.1 200 ")
 
 
+def test_each_request_of_a_connection_has_its_own_time(server: Process) -> None:
+    """Half of each is there when the one before is answered, so that there is always one on its way."""
+    with closing(connect(server)) as opened:
+        opened.sendall(b"GET /hea")
+        for _ in range(7):
+            time.sleep(0.5)  # half of the limit
+            opened.sendall(b"lth HTTP/1.1\r\n" + HOST + b"\r\nGET /hea")
+            assert opened.recv(10_000).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    "asked", [b"1.1\r\n" + HOST + b"connection: close\r\n\r\n", b"1.0\r\n\r\n"], ids=["1.1", "1.0"]
+)
+def test_a_connection_ends_with_its_answer_where_the_client_wants_that(server: Process, asked: bytes) -> None:
+    with closing(connect(server)) as opened:
+        opened.settimeout(3)  # an idle connection stays open for longer
+        opened.sendall(b"GET /health HTTP/" + asked)
+        content = b""
+        while chunk := opened.recv(65_536):
+            content += chunk
+        assert content.startswith(b"HTTP/1.1 200 ")
+        assert b"\r\nconnection: close\r\n" in content
+
+
 def test_idle_connections_stay_open_as_long_as_before(server: Process) -> None:
     with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)) as connection:
         assert send(connection, "GET", "/health")[0] == 200
