@@ -3,6 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 export PYTHONPATH := examples/shop:examples/chinook
+# The tests start hundreds of processes: without bytecode each of them would compile the whole source again.
+unexport PYTHONDONTWRITEBYTECODE
 
 # How many processes share the tests.
 WORKERS ?= 2

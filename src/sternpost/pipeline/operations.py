@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from sternpost.data.change import Change
@@ -438,26 +439,25 @@ async def _load(run: Execution, reader: Reader, view: Select) -> Row:
         Forbidden, Unauthenticated: the caller sees it, but may not do this with it.
         PreconditionFailed: it is not in the version that the call is about.
     """
-    resource = run.operation.resource
-    policy, seeing = run.access.policy, run.access.seeing
-    digits = decode(resource.prefix, run.call.id or "")
+    digits = decode(run.operation.resource.prefix, run.call.id or "")
     arguments = NO_ARGUMENTS
     if view.relations:  # what is read for the service's own use is no answer, and owned lists have a length
         budget = run.budget if run.operation.reads else None
         arguments = Arguments((None, None, None, *run.selection.values), run.subject, budget=budget)
-
-    def allow(facts: Mapping[Path, Any]) -> None:
-        check = run.operation.check
-        if not check.allows(policy, facts, run.subject):
-            raise denied(run) if check.allows(seeing, facts, run.subject) else NotFound()
-
-    asked = None if policy is ALLOW else allow
-    row = await reader.get(view, digits, arguments, allow=asked) if digits is not None else None
+    allow = None if run.access.policy is ALLOW else partial(_require_row_allowed, run)
+    row = await reader.get(view, digits, arguments, allow=allow) if digits is not None else None
     if row is None:
         raise NotFound
     if run.call.precondition is not None and not run.call.precondition.holds(_version(run, row)):
         raise PreconditionFailed
     return row
+
+
+def _require_row_allowed(run: Execution, facts: Mapping[Path, Any]) -> None:
+    """Raises `Forbidden`, `Unauthenticated` or `NotFound` where the caller may not do this with a row."""
+    check = run.operation.check
+    if not check.allows(run.access.policy, facts, run.subject):
+        raise denied(run) if check.allows(run.access.seeing, facts, run.subject) else NotFound()
 
 
 def _version(run: Execution, row: Row) -> int | None:

@@ -548,26 +548,32 @@ class PostgresqlStorage(_Connected):
 
     async def write(self, text: str, arguments: tuple[Any, ...], until: float | None = None) -> Sequence[Any]:
         """`fetch` for what changes something: a transaction, too, that may wait for a lock."""
-        async with self._writing():
+        await self._take_place()
+        try:
             return await self.fetch(text, arguments, writes=True, until=until)
+        finally:
+            self._transactions.release()
 
     @asynccontextmanager
     async def _writing(self) -> AsyncGenerator[None]:
         """A place among the transactions, which leave some connections to the reads: they may wait for each other's
         locks, and nobody else waits with them."""
-        if self._transactions.locked():
-            try:
-                async with asyncio.timeout(self.timeout_seconds):
-                    await self._transactions.acquire()
-            except TimeoutError:
-                reason = "transactions use at most three quarters of the connection pool"
-                raise Unavailable("Too many writes are waiting", log={"reason": reason}) from None
-        else:
-            await self._transactions.acquire()
+        await self._take_place()
         try:
             yield
         finally:
             self._transactions.release()
+
+    async def _take_place(self) -> None:
+        if not self._transactions.locked():
+            await self._transactions.acquire()
+            return
+        try:
+            async with asyncio.timeout(self.timeout_seconds):
+                await self._transactions.acquire()
+        except TimeoutError:
+            reason = "transactions use at most three quarters of the connection pool"
+            raise Unavailable("Too many writes are waiting", log={"reason": reason}) from None
 
     async def _commit(self, connection: Any, late: _Late) -> None:
         """Commits to the end, even when the caller is cancelled meanwhile.

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from sternpost.errors import ConstraintViolated
+from sternpost.kinds import KINDS
 from sternpost.plan.model import FieldPlan, ResourcePlan
 from sternpost.plan.query import Measure
 from sternpost.plan.values import from_plan
@@ -50,7 +51,7 @@ def _total(statements: Statements, field: FieldPlan, row: Sequence[Any], column:
 def _value(statements: Statements, field: FieldPlan, measure: Measure, value: Any) -> Any:
     if value is None:
         return None
-    if measure.function == "sum" and field.kind == "integer":
+    if measure.function == "sum" and KINDS[field.kind].types[0] is int:
         return int(value)
     decode = statements.codecs.decode(field)
     return from_plan(field, decode(value) if decode else value)
@@ -59,7 +60,7 @@ def _value(statements: Statements, field: FieldPlan, measure: Measure, value: An
 def _average(statements: Statements, field: FieldPlan, total: Any, count: int) -> Any:
     if not count:
         return None
-    if field.kind == "number":
+    if not KINDS[field.kind].exact:
         return total / count
-    exact = Decimal(int(total)) if field.kind == "integer" else _value(statements, field, Measure("min"), total)
-    return exact / count
+    whole = KINDS[field.kind].types[0] is int
+    return (Decimal(int(total)) if whole else _value(statements, field, Measure("min"), total)) / count
