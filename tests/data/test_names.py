@@ -221,6 +221,7 @@ def holds(row: dict[str, Any], wanted: dict[str, Any]) -> None:
     assert {name: row[name] for name in wanted} == wanted
 
 
+@pytest.mark.slow
 async def test_over_rest(client: Client, number: int) -> None:
     ask = Service(client, number)
     marks = [(await ask("POST", ask.marks, sent(audited(row)), 201))["data"] for row in (1, 2)]

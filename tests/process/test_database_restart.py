@@ -15,11 +15,12 @@ import pytest
 
 from tests.conftest import not_run
 from tests.support.postgres import NoPostgres, PrivateServer
-from tests.support.rounds import rounds
 from tests.support.server import Process, environment, running
 
 CLIENTS = 16
 POOL_SIZE = 5
+
+ROUNDS = 6
 
 
 class Load:
@@ -76,12 +77,12 @@ class Load:
             time.sleep(0.005)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "number",
-    [pytest.param(signal.SIGINT, id="fast"), pytest.param(signal.SIGQUIT, id="immediate", marks=pytest.mark.slow)],
+    [pytest.param(signal.SIGINT, id="fast"), pytest.param(signal.SIGQUIT, id="immediate")],
 )
-@rounds(1, 6)
-async def test_a_restart_under_load_costs_503s_and_nothing_else(tmp_path: Path, number: int, rounds: int) -> None:
+async def test_a_restart_under_load_costs_503s_and_nothing_else(tmp_path: Path, number: int) -> None:
     try:
         private = PrivateServer()
     except NoPostgres as error:
@@ -98,7 +99,7 @@ async def test_a_restart_under_load_costs_503s_and_nothing_else(tmp_path: Path, 
             for thread in load.threads:
                 thread.start()
             try:
-                for _ in range(rounds):
+                for _ in range(ROUNDS):
                     load.wait_for(201)
                     postgres.stop(number)
                     load.wait_for(503)
@@ -125,7 +126,7 @@ async def test_a_restart_under_load_costs_503s_and_nothing_else(tmp_path: Path, 
             )
             await connection.close()
             assert set(load.acknowledged) <= stored
-            assert len(load.acknowledged) > 50 * rounds
+            assert len(load.acknowledged) > 50 * ROUNDS
             assert len(sessions) <= POOL_SIZE
             assert {row["state"] for row in sessions} <= {"idle"}
             assert not any("Traceback" in line or '"errorCode":"INTERNAL_ERROR"' in line for line in server.lines)

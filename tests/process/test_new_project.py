@@ -121,6 +121,7 @@ def test_its_tests_pass(project: Path) -> None:
     assert "warning" not in (run.stdout + run.stderr).lower()
 
 
+@pytest.mark.slow
 def test_its_types_are_right(project: Path) -> None:
     run = python("pyright", "--pythonpath", sys.executable, folder=project)
     assert run.returncode == 0, run.stdout + run.stderr

@@ -139,7 +139,7 @@ def test_200_concurrent_writers_lose_nothing(tmp_path: Path) -> None:
         assert database.execute("SELECT count(DISTINCT email) FROM users").fetchone() == (200,)
 
 
-@rounds(2, 15)
+@rounds(1, 15)
 def test_kill_9_during_writes_leaves_no_half_written_order_and_loses_no_acknowledged_one(
     tmp_path: Path, rounds: int
 ) -> None:

@@ -66,6 +66,7 @@ async def test_a_load_that_fails_leaves_nothing(database_url: str, original: Ori
             assert (await client.get(f"/api/v1/{path}")).json()["meta"]["totalCount"] == 0
 
 
+@pytest.mark.slow
 async def test_the_command(original: Original, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'store.sqlite'}"
 

@@ -291,7 +291,8 @@ def drained(response: http.client.HTTPResponse) -> Iterator[bytes]:
         yield block
 
 
-@pytest.mark.parametrize("accept", ["application/x-ndjson", pytest.param("text/csv", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("accept", ["application/x-ndjson", "text/csv"])
 async def test_a_long_list_is_exported_in_little_memory(long_list: Callable[..., Any], accept: str) -> None:
     with long_list() as server:
         peaks_kib: list[int] = []
@@ -342,6 +343,7 @@ async def test_too_many_exports_are_refused_and_pages_still_served(long_list: Ca
         third.close()
 
 
+@pytest.mark.slow
 async def test_an_export_in_flight_is_finished_before_the_service_stops(long_list: Callable[..., Any]) -> None:
     with long_list() as server:
         connection, response = begin(server.port, "application/x-ndjson")

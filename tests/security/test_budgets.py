@@ -400,6 +400,7 @@ async def send(client: Client, method: str, path: str, body: Any) -> Response:
     return answer
 
 
+@pytest.mark.slow
 async def test_lists_in_a_batch_leave_the_event_loop(client: Client) -> None:
     """What else is to be done meanwhile is done between them, and while each of them takes long."""
     async with client.app.data() as db:
@@ -470,6 +471,7 @@ async def cars(make_settings: Callable[..., Settings]) -> AsyncIterator[Client]:
 ROWS = 12_000
 
 
+@pytest.mark.slow
 async def test_changes_of_many_rows_leave_the_event_loop(cars: Client) -> None:
     async with cars.app.data() as db:
         car = await db.table(Car).create({})
@@ -482,6 +484,7 @@ async def test_changes_of_many_rows_leave_the_event_loop(cars: Client) -> None:
         assert share < 1 / 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("one_of", "many_of", "kept"), [(Rim, Spoke, False), (Car, Seat, True)])
 async def test_a_row_that_many_go_with_leaves_the_event_loop(
     cars: Client, one_of: type[Resource], many_of: type[Resource], kept: bool

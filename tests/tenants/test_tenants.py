@@ -430,7 +430,7 @@ async def test_each_call_works_on_ones_own_rows_and_finds_none_of_others(agency:
     assert await kept_within(agency, caller, caller, ("batch", None, (other, "x"))) == 422
 
 
-@rounds(40, 600)
+@rounds(15, 600)
 async def test_no_sequence_of_calls_crosses_the_border(agency: Agency, rounds: int) -> None:
     reached: dict[tuple[str, bool], set[int]] = {}
 

@@ -200,6 +200,7 @@ def test_waivers(tmp_path: Path) -> None:
         read_waivers(file)
 
 
+@pytest.mark.slow
 def test_the_command_compares_with_a_commit(tmp_path: Path) -> None:
     service = """from sternpost import Browse, Contract, Resource, Sternpost, field, public
 
