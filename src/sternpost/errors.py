@@ -418,6 +418,11 @@ class ConstraintViolated(Unprocessable):
 
     catalogue_code = "CONSTRAINT_VIOLATED"
 
+    @classmethod
+    def dropped(cls) -> ConstraintViolated:
+        """The error of a row that the database took without an error and did not keep."""
+        return ConstraintViolated(log={"database": "the row was not written: a trigger or a rule has dropped it"})
+
 
 class Unavailable(SternpostError):
     """A dependency is unavailable; trying again later may work (503)."""

@@ -172,9 +172,7 @@ class Change(Draft, Generic[T]):
         _, documents = await self._session.modify(modify, (self._id, *changed.values()))
         if not documents:  # it is locked: it has gone in this very transaction, or the database has dropped the change
             if await self._session.get(Select(self._resource.name, ("id",)), self._id) is not None:
-                raise ConstraintViolated(
-                    log={"database": "the row was not changed: a trigger or a rule has dropped it"}
-                )
+                raise ConstraintViolated.dropped()
             raise NotFound(f"The {self._resource.name} was deleted before the change was applied")
         return documents[0]
 

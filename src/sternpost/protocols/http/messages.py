@@ -61,7 +61,7 @@ SECURE = FixedHeaders(*SECURITY_HEADERS)
 PLAIN = FixedHeaders()
 JSON = (b"content-type", b"application/json")
 ENCODING = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
-"""How documents are written. A driver may give the first and the last instant of the calendar without their zone."""
+"""How documents are written. An instant without a zone counts as one in UTC."""
 
 PROBLEM_JSON = (b"content-type", b"application/problem+json")
 

@@ -3,6 +3,7 @@ infinities, what lies beyond them, and numbers of single precision."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -25,8 +26,8 @@ async def keep_values(connection: Any) -> None:
     """Has a connection give and take values as they are. Asks the server nothing: it is about types of its own."""
     for name, encode, decode in (
         ("date", _from_day, _to_day),
-        ("timestamp", _from_timestamp, _to_timestamp),
-        ("timestamptz", _from_instant, _to_instant),
+        ("timestamp", *_instants(_FIRST)),
+        ("timestamptz", *_instants(_FIRST_UTC)),
     ):
         await connection.set_type_codec(name, schema="pg_catalog", format="tuple", encoder=encode, decoder=decode)
     # As text, a number of single precision has the fewest digits that tell it from its neighbours: 0.1, and not
@@ -52,23 +53,16 @@ def _to_day(wire: tuple[int]) -> date | Beyond:
         return _BEYOND
 
 
-def _from_timestamp(instant: datetime) -> tuple[int]:
-    return ((instant - _FIRST) // _MICROSECOND,)
+def _instants(first: datetime) -> tuple[Callable[[datetime], tuple[int]], Callable[[tuple[int]], datetime | Beyond]]:
+    """How instants become the microseconds since this one, and the way back."""
 
+    def encode(instant: datetime) -> tuple[int]:
+        return ((instant - first) // _MICROSECOND,)
 
-def _to_timestamp(wire: tuple[int]) -> datetime | Beyond:
-    try:
-        return _FIRST + timedelta(0, 0, wire[0])
-    except OverflowError:
-        return _BEYOND
+    def decode(wire: tuple[int]) -> datetime | Beyond:
+        try:
+            return first + timedelta(0, 0, wire[0])
+        except OverflowError:
+            return _BEYOND
 
-
-def _from_instant(instant: datetime) -> tuple[int]:
-    return ((instant - _FIRST_UTC) // _MICROSECOND,)
-
-
-def _to_instant(wire: tuple[int]) -> datetime | Beyond:
-    try:
-        return _FIRST_UTC + timedelta(0, 0, wire[0])
-    except OverflowError:
-        return _BEYOND
+    return encode, decode

@@ -92,11 +92,6 @@ def refused_comparison(failure: ConstraintFailed) -> SternpostError:
     return Invalid("Invalid parameters", details=[detail], log={"database": failure.text})
 
 
-def dropped() -> SternpostError:
-    """The error of a row that the database took without an error and did not keep."""
-    return ConstraintViolated(log={"database": "the row was not written: a trigger or a rule has dropped it"})
-
-
 def client_error(failure: ConstraintFailed, resource: ResourcePlan, *, deleting: bool = False) -> SternpostError:
     """The error for the client: which field, in the client's words, and never the database's."""
     # SQLite names a check and an index of expressions by their own names; a check's ends in the column's

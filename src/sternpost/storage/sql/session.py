@@ -9,11 +9,11 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from sternpost.errors import ReferenceNotFound, SternpostError, Unavailable
+from sternpost.errors import ConstraintViolated, ReferenceNotFound, SternpostError, Unavailable
 from sternpost.plan.model import RelationPlan, ResourcePlan
 from sternpost.plan.query import Assignment, Modify, Remove, Select, Upsert, key_is, names_one_row
 from sternpost.ports.storage import NO_TENANT, Document, Origin, Slots, Statistics, Values, Visibility
-from sternpost.storage.sql.failures import ConstraintFailed, client_error, dropped, unnamed_error
+from sternpost.storage.sql.failures import ConstraintFailed, client_error, unnamed_error
 from sternpost.storage.sql.keys import plain_key
 from sternpost.storage.sql.reader import Queries, SqlReader, plainly
 from sternpost.storage.sql.reads import KEYS
@@ -88,7 +88,7 @@ class SqlSession(SqlReader):
         except ConstraintFailed as failure:
             raise await self._explained(failure, plan, values) from failure
         if not rows:
-            raise dropped()
+            raise ConstraintViolated.dropped()
         return decoder.document(rows[0])
 
     async def insert_rows(
