@@ -238,7 +238,8 @@ with *and*.
 
 {table(("Operator", "The value …"), meanings)}
 
-A row whose value is null fits `isNull=true` and `ne`, and no other operator.
+A row whose value is null fits `isNull=true`, and no other operator: `nick[ne]=ada` finds the rows with another nick.
+A decimal is compared exactly, with however many digits it is asked for.
 
 Values are written as in bodies: numbers as in JSON (`1.5`, `-2e3`; whole numbers without fraction and exponent), UUIDs as in
 RFC 9562 (`0198c1d0-7e3a-7cc1-9b2f-4f0e5a6b7c8d`), dates and times as in RFC 3339. Other spellings are refused.

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, InvalidOperation
 from typing import Any, Literal, LiteralString, Protocol, cast
 from uuid import UUID
 
@@ -22,6 +22,16 @@ KindName = Literal[
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 DIGITS_MAX = 18
 """Databases without an exact decimal type store decimals as 64-bit integers, which hold 18 full digits."""
+
+EXTERNAL_DIGITS_MAX = 1000
+"""Digits that a decimal of another program's table may have: what PostgreSQL lets a column declare. One whose places
+are not declared may have as many before the point, and as many behind it."""
+
+NUMERIC = "numeric"
+"""How PostgreSQL keeps a decimal whose places are not declared: each value has as many as it was given."""
+
+EXACT = Context(prec=4 * EXTERNAL_DIGITS_MAX + 100)
+"""Rounds no sum of products of two such decimals, where Python's usual context keeps 28 digits."""
 
 TEXT_MAX = 10_000
 """The maximum length of a string where the contract sets none, so that every input is bounded."""
@@ -108,6 +118,8 @@ class Kind:
         constant: makes a JSON-ready value of a constant in a contract; None where it is no value of the kind, or not
             one within the limits that are given.
         write: makes a JSON-ready value of a Python value.
+        compared: what a field is compared with instead of a value, with an operator; None for a value that none of
+            the field's can equal. Where there is none, it is the value itself.
         from_text: for a field, what makes a value of the text of a query parameter, and raises `ValueError` with a
             sentence for the client; None where the validator of inputs reads texts too.
         schema: the JSON schema of the values that a field allows.
@@ -138,6 +150,7 @@ class Kind:
     read: Read = _same
     constant: Constant = lambda value, limits: None
     write: Write = lambda limits, value: value
+    compared: Callable[[Limits, str, Any], Any] | None = None
     from_text: Callable[[Limits], FromText] | None = None
     schema: Callable[[Limits], Schema]
     any_schema: Mapping[str, Any] | None = None
@@ -159,7 +172,41 @@ def _read_uuid(value: Any) -> UUID:
 
 
 def _write_decimal(limits: Limits, value: Any) -> str:
-    return format(Decimal(value), f".{limits.decimal_places or 0}f")
+    number, places = Decimal(value), limits.decimal_places
+    return format(number if places is None else in_places(number, places), "f")
+
+
+def in_places(number: Decimal, places: int, rounding: str | None = None) -> Decimal:
+    """A finite number with as many decimal places: rounded half to even, where nothing else is said."""
+    return number.quantize(Decimal((0, (1,), -places)), rounding, EXACT)
+
+
+def has_places(number: Decimal, places: int | None) -> bool:
+    """Whether a finite number has no more decimal places, trailing zeros aside; None allows any number of them."""
+    return places is None or number == in_places(number, places)
+
+
+def has_digits(limits: Limits, number: Decimal) -> bool:
+    """Whether a finite number has no more digits before the point than a field allows."""
+    most = (limits.max_digits or DIGITS_MAX) - (limits.decimal_places or 0)
+    return number == 0 or number.adjusted() < most
+
+
+_ROUNDING = {"lt": ROUND_CEILING, "gte": ROUND_CEILING, "lte": ROUND_FLOOR, "gt": ROUND_FLOOR}
+"""To which side a bound with more places than its field goes, so that the same rows are found."""
+
+
+def compared_decimal(limits: Limits, operator: str, number: Decimal) -> Decimal | None:
+    """What a field is compared with instead of a finite number, so that the same rows are found: it has the field's
+    places, and only one digit more than the field at most. None where no value of the field can be equal to it."""
+    places = limits.decimal_places
+    if places is None:
+        return number
+    most = Decimal((0, (1,), max(limits.max_digits or DIGITS_MAX, DIGITS_MAX) - places))  # larger than each value
+    if not -most < number < most:
+        return None if operator in _EQUAL_TESTS else most.copy_sign(number)
+    rounded = in_places(number, places, _ROUNDING.get(operator))
+    return None if operator in _EQUAL_TESTS and rounded != number else rounded
 
 
 def _write_text(limits: Limits, value: Any) -> str:
@@ -205,14 +252,18 @@ def _decimal_constant(value: Any, limits: Limits | None) -> str | None:
         number = Decimal(value)
     except InvalidOperation:
         return None
-    if not number.is_finite() or number.adjusted() >= DIGITS_MAX:
+    if not is_short(number):
         return None
     if limits is None:
-        return str(number)
-    places = limits.decimal_places or 0
-    rounded = round(number, places)
-    short_enough = number == 0 or number.adjusted() < (limits.max_digits or DIGITS_MAX) - places
-    return str(rounded) if _within(number, limits, Decimal) and short_enough and rounded == number else None
+        return format(number, "f")
+    fits = has_digits(limits, number) and has_places(number, limits.decimal_places)
+    return _write_decimal(limits, number) if fits and _within(number, limits, Decimal) else None
+
+
+def is_short(number: Decimal) -> bool:
+    """Whether a number is finite, and its digits can be written out."""
+    exponent = number.as_tuple().exponent
+    return isinstance(exponent, int) and exponent >= -EXTERNAL_DIGITS_MAX and number.adjusted() < EXTERNAL_DIGITS_MAX
 
 
 def _instant_constant(value: Any, limits: Limits | None) -> str | None:
@@ -264,6 +315,7 @@ _is_instant = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,18})?([Zz]|[+-][0-9]{2}:[0-9]{2})", re.ASCII
 ).fullmatch
 _is_day = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII).fullmatch
+_is_decimal = re.compile(rf"-?[0-9]{{1,{EXTERNAL_DIGITS_MAX}}}(\.[0-9]{{1,{EXTERNAL_DIGITS_MAX}}})?").fullmatch
 _BOOLEANS = {"true": True, "false": False}
 
 
@@ -335,10 +387,25 @@ def parse_uuid(text: str) -> UUID:
     return UUID(text)
 
 
+def _most_digits(limits: Limits) -> tuple[int, int]:
+    """How many digits a decimal may have before and behind its point. There is one before it at least, a zero."""
+    most = limits.max_digits or DIGITS_MAX
+    places = limits.decimal_places
+    return max(most - (places or 0), 1), most if places is None else places
+
+
+def decimal_limits(limits: Limits) -> tuple[str, str]:
+    """What a client is told of the digits of a decimal, and an example."""
+    whole, places = _most_digits(limits)
+    return (
+        f"at most {whole} digits before the point and {places} decimal places",
+        format(Decimal((0, (1,), -min(places, 2))), "f"),
+    )
+
+
 def decimal_pattern(limits: Limits) -> str:
     """The text of a decimal: digits before the point as the field allows, and its places."""
-    places = limits.decimal_places or 0
-    whole = max((limits.max_digits or DIGITS_MAX) - places, 1)
+    whole, places = _most_digits(limits)
     fraction = f"(\\.[0-9]{{1,{places}}})?" if places else ""
     return f"^-?[0-9]{{1,{whole}}}{fraction}$"
 
@@ -377,14 +444,14 @@ def _boolean_from_text(limits: Limits) -> FromText:
 
 
 def _decimal_from_text(limits: Limits) -> FromText:
-    matches = re.compile(decimal_pattern(limits)).fullmatch
+    return parse_decimal
 
-    def parse(text: str) -> Decimal:
-        if not matches(text):
-            raise ValueError(f"Input should be a decimal number with at most {limits.decimal_places} decimal places")
-        return Decimal(text)
 
-    return parse
+def parse_decimal(text: str) -> Decimal:
+    """A decimal number without an exponent. Raises `ValueError`."""
+    if not _is_decimal(text):
+        raise ValueError("Input should be a decimal number, such as 12.50")
+    return Decimal(text)
 
 
 # -- JSON schema (draft 2020-12)
@@ -533,7 +600,7 @@ _ALL = (
         types=(Decimal, int),
         annotation="Decimal",
         declared_as=Decimal,
-        described=f"a decimal number of at most {DIGITS_MAX} digits",
+        described="a decimal number",
         example='Decimal("1.50")',
         number=True,
         exact=True,
@@ -541,9 +608,11 @@ _ALL = (
         filters=_COMPARED,
         tests=_COMPARED_TESTS,
         policies=_ORDER,
+        storage=(NUMERIC,),
         read=Decimal,
         write=_write_decimal,
         constant=_decimal_constant,
+        compared=compared_decimal,
         from_text=_decimal_from_text,
         schema=_decimal_schema,
     ),

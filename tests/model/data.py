@@ -503,9 +503,9 @@ class DataModel:
             case "isNull":
                 return (kept is None) is constant
             case "ne":
-                return kept != constant
+                return kept is not None and kept != constant
             case "notIn":
-                return kept not in constant
+                return kept is not None and kept not in constant
             case "eq":
                 return kept == constant
             case _:

@@ -307,14 +307,6 @@ class Model:
 
     def holds(self, policy: Policy, res: Res, row: Row, caller: Caller, tenant: str | None) -> bool:
         """Whether a policy allows a row: a comparison with null is false, and a negation is its exact complement."""
-        allowed = self._holds(policy, res, row, caller, tenant, unknown=False) is True
-        if allowed is not (self._holds(policy, res, row, caller, tenant, unknown=None) is True):
-            known("negated-unknown")
-        return allowed
-
-    def _holds(
-        self, policy: Policy, res: Res, row: Row, caller: Caller, tenant: str | None, unknown: bool | None
-    ) -> bool | None:
         match policy:
             case ("owner", refs):
                 if not caller.known:
@@ -322,28 +314,26 @@ class Model:
                 found = self._follow(res, row, refs, tenant)
                 if found is None:
                     self._gone_owner(res, row, refs, caller, tenant)
-                    return unknown
+                    return False
                 at, owned = found
                 value = at.at(str(at.owner))
                 kept = owned[value.name]
                 if kept is None or (value.kind == "id" and not self.is_id(self.owner_kind(at, value), caller.sub)):
-                    return unknown
+                    return False
                 return kept == caller.sub
             case ("cmp", refs, name, operator, constant):
                 found = self._follow(res, row, refs, tenant)
                 if found is None or found[1][name] is None:
-                    return unknown
+                    return False
                 value = found[0].at(name)
                 return COMPARE[operator](value.told(found[1][name]), value.told(constant))
             case ("not", part):
-                inner = self._holds(part, res, row, caller, tenant, unknown)
-                return None if inner is None else not inner
+                return not self.holds(part, res, row, caller, tenant)
             case ("and" | "or" as word, left, right):
-                parts = [self._holds(part, res, row, caller, tenant, unknown) for part in (left, right)]
-                decisive = word == "or"
-                return decisive if decisive in parts else None if None in parts else not decisive
+                parts = [self.holds(part, res, row, caller, tenant) for part in (left, right)]
+                return any(parts) if word == "or" else all(parts)
             case _:
-                return self.fold(policy, caller)
+                return self.fold(policy, caller) is True
 
     def _gone_owner(self, res: Res, row: Row, refs: tuple[str, ...], caller: Caller, tenant: str | None) -> None:
         """Leaves out what asks whether somebody who is not there any more owns a row."""
@@ -459,8 +449,6 @@ class Model:
                 if (kept is None) is not wanted:
                     return False
             elif kept is None:
-                if operator == "ne":
-                    known("filter-ne-null")
                 return False
             elif operator in ("eq", "ne", "in"):
                 if not COMPARE[operator](res.at(name).told(kept), res.at(name).told(wanted)):

@@ -304,7 +304,7 @@ class _Compiler:
             fields: dict[str, FieldPlan] = {}
             for declaration in declarations(cls, Payload):
                 self.reader.check_class(declaration, set())
-                compiler = FieldCompiler(declaration, self.report)
+                compiler = FieldCompiler(declaration, self.report, external=self.reader.external)
                 for name in declaration.annotations:
                     found = read_type(declaration, name, {}, self.report)
                     if isinstance(found, RelationType):

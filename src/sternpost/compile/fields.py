@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any, cast
 
+from sternpost.compile.decimals import check_digits, digits_max, digits_of
 from sternpost.compile.diagnostics import Report
 from sternpost.compile.features import AUTOMATIC
 from sternpost.compile.features.external import column as column_of
@@ -18,7 +20,7 @@ from sternpost.contract.fields import UNSET, FieldDeclaration, SumOf
 from sternpost.contract.policy import Caller
 from sternpost.contract.resource import Declaration
 from sternpost.contract.source import Source, attribute_source
-from sternpost.kinds import DIGITS_MAX, KINDS, TEXT_MAX
+from sternpost.kinds import KINDS, TEXT_MAX
 from sternpost.plan.model import Computed, FieldPlan, Generated, Kind, OnDelete, WriteRule
 
 RESERVED = frozenset(
@@ -57,9 +59,10 @@ WRITE_RULES: tuple[WriteRule, ...] = ("always", "create", "never")
 class FieldCompiler:
     """Compiles the values of one class; mistakes go to `report`."""
 
-    def __init__(self, declaration: Declaration, report: Report) -> None:
+    def __init__(self, declaration: Declaration, report: Report, *, external: bool) -> None:
         self.declaration = declaration
         self.report = report
+        self.digits_max = digits_max(external=external)
 
     def scalar(self, name: str, declared: FieldDeclaration, found: FieldType) -> FieldPlan:
         """A field with a value of its own."""
@@ -107,7 +110,7 @@ class FieldCompiler:
             minimum=minimum,
             maximum=maximum,
             decimal_places=options.get("decimal_places"),
-            max_digits=options.get("max_digits") or (DIGITS_MAX if "max_digits" in kind.bounds else None),
+            max_digits=digits_of(options) if "max_digits" in kind.bounds else None,
             choices=found.choices,
             references=None,
             on_delete=None,
@@ -257,7 +260,7 @@ class FieldCompiler:
                     "min_length",
                 )
         if "decimal_places" in bounds and not computed:  # a computed value takes its places from its factors
-            self._check_decimal(name, options)
+            check_digits(options, self.digits_max, self._adder(name))
 
     def _check_pattern(self, name: str, options: dict[str, Any]) -> None:
         pattern = options.get("pattern")
@@ -271,24 +274,6 @@ class FieldCompiler:
                 "pattern",
             )
             options["pattern"] = None
-
-    def _check_decimal(self, name: str, options: dict[str, Any]) -> None:
-        places, digits = options.get("decimal_places"), options.get("max_digits")
-        if places is None:
-            self._add(
-                name,
-                "SP208",
-                "a Decimal must declare how many decimal places it has",
-                "write field(decimal_places=2)",
-            )
-        elif places > (digits or DIGITS_MAX) or (digits or 0) > DIGITS_MAX:
-            self._add(
-                name,
-                "SP205",
-                f"decimal_places={places} and max_digits={digits or DIGITS_MAX} do not fit together",
-                f"choose values with decimal_places ≤ max_digits ≤ {DIGITS_MAX}",
-                "decimal_places",
-            )
 
     def _check_auto(self, name: str, kind: Kind, auto: Any) -> None:
         if auto is None:
@@ -322,7 +307,7 @@ class FieldCompiler:
         if value is None or option not in known.bounds:
             return None
         converted = known.constant(value, None)
-        if converted is None:
+        if converted is None or ("max_digits" in known.bounds and Decimal(converted).adjusted() >= self.digits_max):
             self._add(
                 name,
                 "SP206",

@@ -171,7 +171,7 @@ class ClassReader:
         draft.fields["id"] = key(draft.declaration, self.report, external=self.external)
         for name, found in draft.types.items():
             declared = draft.declared[name]
-            compiler = FieldCompiler(draft.owners[name], self.report)
+            compiler = FieldCompiler(draft.owners[name], self.report, external=self.external)
             if isinstance(found, RelationType):
                 self._compile_relation(name, found, declared, compiler, draft)
             else:

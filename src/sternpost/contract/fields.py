@@ -67,7 +67,8 @@ def field(
         min_length, max_length: of a string, in characters.
         pattern: a regular expression that a string must match (in the subset that Python, Rust and ECMAScript share).
         ge, le: the smallest and the greatest allowed number, date or time.
-        decimal_places, max_digits: of a `Decimal`; places are required, digits are at most 18.
+        decimal_places, max_digits: of a `Decimal`; places are required, digits are at most 18. For an external database
+            digits are at most 1,000, and `storage="numeric"` stands for a column whose values have places of their own.
         write: when clients may set it: `always` (which is the default), only at creation (`create`), or `never`; or
             the scope that a token needs to set it, such as `scope("hr")`. A field with `read` asks for that scope in
             order to be set, too, unless `write` is given.

@@ -6,12 +6,21 @@ import math
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import Decimal
 from typing import Any, cast
 
 from sternpost.data.instances import Instances
 from sternpost.errors import SternpostError
-from sternpost.kinds import DIGITS_MAX, INT64_MAX, INT64_MIN, KINDS, Unfit, parse_json
+from sternpost.kinds import (
+    INT64_MAX,
+    INT64_MIN,
+    KINDS,
+    Unfit,
+    has_digits,
+    has_places,
+    is_short,
+    parse_json,
+)
 from sternpost.plan.model import FieldPlan, Kind, PayloadPlan, ResourcePlan
 from sternpost.plan.values import from_plan
 from sternpost.ports.storage import Document
@@ -32,10 +41,12 @@ class Checks:
         if value is None:
             return None
         found = self.checked(resource, field, value)
-        if isinstance(found, Decimal) and found != shortened(field, found, ROUND_FLOOR):
-            raise ValueError(
-                f"{resource.name}.{field.name} has {field.decimal_places} decimal places, the value has more"
-            )
+        if isinstance(found, Decimal):
+            name = f"{resource.name}.{field.name}"
+            if not has_digits(field, found):
+                raise ValueError(f"{name}: the value has more than {field.max_digits} digits")
+            if not has_places(found, field.decimal_places):
+                raise ValueError(f"{name} has {field.decimal_places} decimal places, the value has more")
         return found
 
     def answer(self, payload: PayloadPlan, returned: Any) -> Document:
@@ -63,10 +74,11 @@ class Checks:
         if field.choices and value not in field.choices:
             return f"it is none of {', '.join(field.choices)}"
         try:
-            self.checked(payload, field, value)
+            found = self.checked(payload, field, value)
+            fits = not isinstance(found, Decimal) or has_digits(field, found)
         except (TypeError, ValueError, SternpostError):
-            return f"it is {type(value).__name__}, or out of range, and {field.kind} is declared"
-        return None
+            fits = False
+        return None if fits else f"it is {type(value).__name__}, or out of range, and {field.kind} is declared"
 
     def checked(self, resource: ResourcePlan | PayloadPlan, field: FieldPlan, value: Any) -> Any:
         """A value in the pipeline's form, of its field's type."""
@@ -116,9 +128,7 @@ def _number(field: FieldPlan, value: Any) -> str | None:
 def _decimal(field: FieldPlan, value: Any) -> str | None:
     if not Decimal(value).is_finite():
         return "is not finite"
-    limit = Decimal(10) ** ((field.max_digits or DIGITS_MAX) - (field.decimal_places or 0))
-    exact = Decimal(value).copy_abs()  # abs() would round it
-    return None if exact < limit else f"has more than {field.max_digits} digits"
+    return None if is_short(Decimal(value)) else f"has more than {field.max_digits} digits"
 
 
 def _instant(field: FieldPlan, value: Any) -> str | None:
@@ -143,12 +153,3 @@ _PROBLEMS: dict[Kind, Callable[[FieldPlan, Any], str | None]] = {
     "datetime": _instant,
     "enum": _choice,
 }
-
-
-def shortened(field: FieldPlan, value: Decimal, rounding: str) -> Decimal:
-    """A decimal with as many places as the field has."""
-    return value.quantize(Decimal(1).scaleb(-(field.decimal_places or 0)), rounding=rounding)
-
-
-ROUNDING = {"lt": ROUND_CEILING, "gte": ROUND_CEILING, "lte": ROUND_FLOOR, "gt": ROUND_FLOOR}
-"""To which side a bound with more places than its field goes, so that the same rows are found."""

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any, cast
 
-from sternpost.data.checks import ROUNDING, Checks, shortened
+from sternpost.data.checks import Checks
 from sternpost.kinds import KINDS
+from sternpost.plan.comparisons import comparison
 from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.query import (
     ALL,
-    NONE,
     Compare,
     Either,
     Nested,
@@ -28,7 +27,6 @@ from sternpost.plan.query import (
 LIST_RELATION = ("some", "every", "none")
 ONE_RELATION = ("is", "isNot")
 _QUANTIFIERS = {"is": "some", "isNot": "none"}
-_COMPLEMENTS: dict[Operator, Operator] = {"ne": "eq", "notIn": "in"}
 
 
 class Reading:
@@ -134,12 +132,7 @@ class Reading:
                 )
             return Compare((field.name,), "isNull" if operator == "eq" else "isNotNull")
         found: Any = self.checks.checked(resource, field, value)
-        if isinstance(found, Decimal):
-            short = shortened(field, found, ROUNDING.get(operator, "ROUND_FLOOR"))
-            if short != found and operator in ("eq", "ne"):  # no value has that many places
-                return NONE if operator == "eq" else ALL
-            found = short
-        return self._compared(field, operator, found, insensitive=insensitive)
+        return comparison(field, operator, found, self.slot, insensitive=insensitive)
 
     def _one_of(
         self, resource: ResourcePlan, field: FieldPlan, operator: Operator, value: Any, *, insensitive: bool
@@ -151,15 +144,7 @@ class Reading:
                 f'{{"OR": [{{…}}, {{"{field.name}": None}}]}}'
             )
         found = [self.checks.checked(resource, field, item) for item in items]
-        if field.decimal_places is not None:
-            found = [item for item in found if item == shortened(field, item, "ROUND_FLOOR")]
-        return self._compared(field, operator, found, insensitive=insensitive)
-
-    def _compared(self, field: FieldPlan, operator: Operator, value: Any, *, insensitive: bool) -> Node:
-        """A comparison with a value; `ne` and `notIn` are the exact complements of `eq` and `in`."""
-        opposite: Operator | None = _COMPLEMENTS.get(operator)
-        found = Compare((field.name,), opposite or operator, self.slot(value), insensitive)
-        return found if opposite is None else Not(found)
+        return comparison(field, operator, found, self.slot, insensitive=insensitive)
 
     # -- order
 

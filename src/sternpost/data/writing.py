@@ -9,11 +9,8 @@ from typing import Any
 from sternpost.clock import Clock
 from sternpost.errors import Detail, Unprocessable
 from sternpost.ids import NewId
-from sternpost.kinds import DIGITS_MAX, INT64_MAX, INT64_MIN, KINDS
+from sternpost.kinds import EXACT, INT64_MAX, INT64_MIN, KINDS, has_digits
 from sternpost.plan.model import Computed, FieldPlan, ResourcePlan
-
-EXACT_DIGITS = 100
-"""How many digits a sum is computed with: more than a product of columns, and a thousand of them, can have."""
 
 
 def complete(resource: ResourcePlan, given: Mapping[str, Any], new_id: NewId, clock: Clock) -> dict[str, Any]:
@@ -55,7 +52,7 @@ def total(field: FieldPlan, computed: Computed, items: Sequence[Mapping[str, Any
         Unprocessable: it is larger than a column holds.
     """
     result: int | Decimal = KINDS[field.kind].types[0](0)
-    with localcontext(prec=EXACT_DIGITS):
+    with localcontext(EXACT):
         for item in items:
             product: int | Decimal = 1
             for name in computed.factors:
@@ -90,4 +87,4 @@ def computed_values(resource: ResourcePlan, lists: Mapping[str, Sequence[Mapping
 def _fits(field: FieldPlan, value: int | Decimal) -> bool:
     if isinstance(value, int):
         return INT64_MIN <= value <= INT64_MAX
-    return value == 0 or value.adjusted() < (field.max_digits or DIGITS_MAX) - (field.decimal_places or 0)
+    return has_digits(field, value)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation, localcontext
 from typing import Any
 
 from sternpost.infer.model import InferredField
-from sternpost.kinds import KINDS, TEXT_MAX
+from sternpost.kinds import EXACT, KINDS, TEXT_MAX
 from sternpost.plan.model import FieldPlan, Kind
 from sternpost.plan.rules import ColumnRule, Length, OneOf, Range
 
@@ -26,7 +26,9 @@ def apply_rule(found: InferredField, rule: ColumnRule) -> bool:
         case "integer", Range():
             return _apply_range(found, rule, int, 1)
         case "decimal", Range():
-            return _apply_range(found, rule, Decimal, Decimal(1).scaleb(-found.options["decimal_places"]))
+            places = found.options.get("decimal_places")
+            with localcontext(EXACT):
+                return _apply_range(found, rule, Decimal, None if places is None else Decimal((0, (1,), -places)))
         case "number", Range():
             return _apply_range(found, rule, float, None)
         case "boolean", OneOf():

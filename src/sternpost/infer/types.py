@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sternpost.kinds import DIGITS_MAX
+from sternpost.kinds import EXTERNAL_DIGITS_MAX, NUMERIC
 from sternpost.plan.conditions import rules_in
 from sternpost.plan.model import Kind
 from sternpost.plan.rules import OneOf
@@ -48,18 +48,19 @@ ELEMENTS = {
 STRING_TYPE = re.compile(r"CHAR|CLOB|TEXT|STRING|ENUM")
 
 
+SQLITE_DIGITS = 15
+"""Digits that SQLite's numbers with a fraction keep: they are binary."""
+
+
 def digits_of(column: FoundColumn, *, sqlite: bool) -> dict[str, Any]:
     """The digits of a decimal, as the type says them, or as the values need them."""
-    exact = _exact(sqlite=sqlite)
+    most = SQLITE_DIGITS if sqlite else EXTERNAL_DIGITS_MAX
     if column.scale is not None and column.precision:
-        return {"decimal_places": min(column.scale, DIGITS_MAX), "max_digits": min(column.precision, exact)}
+        return {"decimal_places": min(column.scale, most), "max_digits": min(column.precision, most)}
+    if not sqlite:  # each value has places of its own
+        return {"storage": NUMERIC}
     places = max((_places(value) for value in column.samples), default=2)
-    return {"decimal_places": min(max(places, 2), exact), "max_digits": exact}
-
-
-def _exact(*, sqlite: bool) -> int:
-    """Digits that the database keeps: SQLite's numbers with a fraction are binary, exact to 15 digits."""
-    return 15 if sqlite else DIGITS_MAX
+    return {"decimal_places": min(max(places, 2), most), "max_digits": most}
 
 
 def kind_of(table: FoundTable, column: FoundColumn, *, sqlite: bool) -> tuple[Kind | None, str | None, str]:

@@ -26,7 +26,17 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from sternpost.errors import Detail, Invalid
 from sternpost.ids import pattern as id_pattern
-from sternpost.kinds import KINDS, Unfit, decimal_pattern, parse_day, parse_instant, parse_json, parse_text, parse_uuid
+from sternpost.kinds import (
+    KINDS,
+    Unfit,
+    decimal_limits,
+    decimal_pattern,
+    parse_day,
+    parse_instant,
+    parse_json,
+    parse_text,
+    parse_uuid,
+)
 from sternpost.pipeline.withheld import Guards, guards_of
 from sternpost.plan.model import FieldPlan, OperationPlan, Plan, ResourcePlan
 from sternpost.plan.shapes import InputShape, ListMember, Member
@@ -175,7 +185,7 @@ class Inputs:
             case "boolean":
                 return bool
             case "decimal":
-                return Annotated[str, AfterValidator(_decimal_parser(field))]
+                return Annotated[str, BeforeValidator(_as_text), AfterValidator(_decimal_parser(field))]
             case "datetime":
                 return Annotated[str, AfterValidator(_said(parse_instant)), AfterValidator(_bounds(field))]
             case "date":
@@ -231,6 +241,13 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _as_text(value: Any) -> Any:
+    """Many clients read a number of JSON as a binary one, in which 0.1 is not exact: a decimal is a text."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise PydanticCustomError("decimal_type", 'Input should be a decimal number as text, such as "12.50"')
+    return value
+
+
 def _bounds(field: FieldPlan) -> Callable[[Any], Any]:
     low, high = from_plan(field, field.minimum), from_plan(field, field.maximum)
 
@@ -250,6 +267,7 @@ def _bounds(field: FieldPlan) -> Callable[[Any], Any]:
 
 def _decimal_parser(field: FieldPlan) -> Callable[[str], Decimal]:
     matches = re.compile(decimal_pattern(field)).fullmatch
+    limits, example = decimal_limits(field)
     low = None if field.minimum is None else Decimal(str(field.minimum))
     high = None if field.maximum is None else Decimal(str(field.maximum))
 
@@ -257,11 +275,8 @@ def _decimal_parser(field: FieldPlan) -> Callable[[str], Decimal]:
         if not matches(text):
             raise PydanticCustomError(
                 "decimal_format",
-                'Input should be a decimal number as text with at most {places} decimal places, such as "{example}"',
-                {
-                    "places": field.decimal_places,
-                    "example": format(Decimal(1).scaleb(-(field.decimal_places or 0)), "f"),
-                },
+                'Input should be a decimal number as text with {limits}, such as "{example}"',
+                {"limits": limits, "example": example},
             )
         value = Decimal(text)
         if low is not None and value < low:

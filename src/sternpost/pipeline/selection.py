@@ -35,8 +35,9 @@ from sternpost.pipeline.views import (
     can_see,
     holds_scope,
 )
+from sternpost.plan.comparisons import comparison
 from sternpost.plan.model import FieldPlan, OperationPlan, RelationPlan, ResourcePlan
-from sternpost.plan.query import Compare, Node, Not, Operator, Order, ordered, total_order
+from sternpost.plan.query import Compare, Node, Operator, Order, ordered, total_order
 from sternpost.plan.shapes import (
     FIELDS_MAX,
     IN_MAX,
@@ -262,9 +263,9 @@ class Selector:
         if operator not in field.filters:
             raise _unknown_operator(field, operator)
         _check(part.problem)
-        parse, path, operand = rules.parsers[part.name], (field.name,), part.operand
+        parse, operand = rules.parsers[part.name], part.operand
         if isinstance(operand, bool):
-            return Compare(path, "isNull" if operand else "isNotNull"), operand
+            return Compare((field.name,), "isNull" if operand else "isNotNull"), operand
         value: Any
         if isinstance(operand, str):
             value = parse(operand)
@@ -272,9 +273,7 @@ class Selector:
             if len(operand) > IN_MAX:
                 raise ValueError(f"At most {IN_MAX} values can be listed")
             value = [parse(item) for item in operand]
-        if operator == "ne":  # the exact complement of "eq"
-            return Not(Compare(path, "eq", reading.slot(value))), value
-        return Compare(path, cast("Operator", operator), reading.slot(value)), value
+        return comparison(field, cast("Operator", operator), value, reading.slot), value
 
     # -- relations
 

@@ -159,23 +159,22 @@ def conditions_on_rows(node: PolicyNode, *, known: bool, scopes: frozenset[str])
 
 
 def _on_rows(node: PolicyNode, *, negated: bool) -> query.Node:
-    """A negation moves to the comparisons: what is not known of a row because of a null allows nothing,
-    negated or not."""
+    """A negation moves to the comparisons. There it is their exact complement: a comparison with null does not hold,
+    and nor does one with a caller whose id is no value of that kind, so that its negation does."""
     match node:
         case Owner(path):
-            return query.Compare(path, "ne" if negated else "eq", query.SUBJECT)
+            found = query.Compare(path, "eq", query.SUBJECT)
+            return query.Not(found) if negated else found
         case Compare(path, name, value):
-            return query.Compare(path, _NEGATED[name] if negated else name, query.Constant(value))
+            found = query.Compare(path, name, query.Constant(value))
+            return query.Not(found) if negated else found
         case AllOf(parts) | AnyOf(parts):
-            found = tuple(_on_rows(part, negated=negated) for part in parts)
-            return query.Every(found) if isinstance(node, AllOf) is not negated else query.Either(found)
+            folded = tuple(_on_rows(part, negated=negated) for part in parts)
+            return query.Every(folded) if isinstance(node, AllOf) is not negated else query.Either(folded)
         case Not(part):
             return _on_rows(part, negated=not negated)
         case _:
             return query.ALL if (node == ALLOW) is not negated else query.NONE
-
-
-_NEGATED: dict[str, query.Operator] = {"eq": "ne", "ne": "eq", "gt": "lte", "gte": "lt", "lt": "gte", "lte": "gt"}
 
 
 def paths(node: PolicyNode) -> frozenset[Path]:

@@ -61,10 +61,9 @@ class Sight(Model):
         if row["deleted"] is not None:
             return "restore" in res.allow and self.fold(res.allow["restore"], self.attacker) is not False
         return any(
-            self._holds(policy, res, row, self.attacker, self.attacker.tenant, unknown=unknown) is True
+            self.holds(policy, res, row, self.attacker, self.attacker.tenant)
             for name, policy in res.allow.items()
             if name != "create"
-            for unknown in (False, None)
         )
 
     @cached_property
@@ -94,12 +93,10 @@ class Sight(Model):
             found[name] = {pair for pair in pairs if self.known.issuperset(pair)}
         return found
 
-    def verdicts(self, res: Res, row: Row) -> list[bool | None]:
+    def verdicts(self, res: Res, row: Row) -> list[bool]:
         """What each part of a policy says that looks at the row, directly or through a reference to it."""
         return [
-            self._holds(leaf, res, row, self.attacker, self.attacker.tenant, unknown=unknown)
-            for leaf in leaves_from(self.spec)[res.name]
-            for unknown in (False, None)
+            self.holds(leaf, res, row, self.attacker, self.attacker.tenant) for leaf in leaves_from(self.spec)[res.name]
         ]
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.expression import any_, cast
 
+from sternpost.kinds import in_places
 from sternpost.plan.model import FieldPlan, Kind
 from sternpost.storage.postgresql.audit import PostgresqlAudit
 from sternpost.storage.postgresql.values import present
@@ -61,7 +62,8 @@ class PostgresqlDialect:
 
     def column_type(self, field: FieldPlan) -> ColumnType:
         if field.kind == "decimal":
-            return ColumnType(f"NUMERIC({field.max_digits}, {field.decimal_places})")
+            sized = field.decimal_places is not None
+            return ColumnType(f"NUMERIC({field.max_digits}, {field.decimal_places})" if sized else "NUMERIC")
         return ColumnType(_TYPES[field.kind])
 
     def encode(self, field: FieldPlan) -> Codec:
@@ -223,7 +225,7 @@ class ExternalPostgresqlDialect(PostgresqlDialect):
             case "string" | "enum", "char":
                 return lambda value: value.rstrip(" ")
             case "decimal", _:
-                return checked(field, lambda value: _exact(value, field.decimal_places or 0))
+                return checked(field, lambda value: _exact(value, field.decimal_places))
             case "json", "array":
                 return None
             case "json", _:
@@ -256,6 +258,7 @@ _FITTING: dict[tuple[Kind, str | None], set[str]] = {
     ("number", None): {"real", "double precision"},
     ("boolean", None): {"boolean"},
     ("decimal", None): {"numeric"},
+    ("decimal", "numeric"): {"numeric"},
     ("datetime", None): {"timestamp with time zone"},
     ("datetime", "timestamp"): {"timestamp without time zone"},
     ("date", None): {"date"},
@@ -278,7 +281,12 @@ def _finite(value: float) -> float:
     return value
 
 
-def _exact(value: Decimal, places: int) -> str:
+def _exact(value: Decimal, places: int | None) -> str:
+    """A number as text with its places. Raises `ValueError` for one that has more of them, which no text with fewer
+    would be."""
     if not value.is_finite():
         raise ValueError
-    return format(round(value, places), "f")
+    found = value if places is None else in_places(value, places)
+    if found != value:
+        raise ValueError
+    return format(found, "f")

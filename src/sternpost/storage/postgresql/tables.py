@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any
 
 from sternpost.plan.model import Plan
@@ -66,7 +65,7 @@ async def _table(connection: Any, row: Any, first: str) -> FoundTable:
     return FoundTable(
         None if row["schema"] == first else row["schema"],
         row["name"],
-        tuple([await _column(connection, row, column) for column in columns]),
+        tuple(map(_column, columns)),
         next((tuple(found["columns"]) for found in constraints if found["kind"] == "p"), ()),
         tuple(sorted({tuple(found["columns"]) for found in indexes if found["unique"]})),
         tuple(
@@ -86,15 +85,10 @@ async def _table(connection: Any, row: Any, first: str) -> FoundTable:
     )
 
 
-async def _column(connection: Any, table: Any, row: Any) -> FoundColumn:
+def _column(row: Any) -> FoundColumn:
     kind, modifier = str(row["type"]), int(row["modifier"])
     sized = modifier >= 4 and kind in ("character varying", "character")
     exact = modifier >= 4 and kind == "numeric"
-    samples: tuple[Any, ...] = ()
-    if kind == "numeric" and not exact:  # its values tell how many places are in use
-        name, holder = quoted(row["name"]), f"{quoted(table['schema'])}.{quoted(table['name'])}"
-        places = await connection.fetchval(f"SELECT max(scale({name})) FROM {holder}")
-        samples = () if places is None else (Decimal(1).scaleb(-places),)
     default = row["default"]
     return FoundColumn(
         name=row["name"],
@@ -109,7 +103,6 @@ async def _column(connection: Any, table: Any, row: Any) -> FoundColumn:
         counted=bool(row["identity"]) or (default is not None and default.startswith("nextval(")),
         generated=bool(row["generated"]) or row["identity"] == "a",
         comment=row["comment"] or "",
-        samples=samples,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from sternpost.errors import ValueNotRepresentable
-from sternpost.kinds import KINDS
+from sternpost.kinds import KINDS, NUMERIC
 from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
 from sternpost.plan.query import Nested, Path
 from sternpost.ports.budget import VALUE_BYTES
@@ -175,10 +175,10 @@ class Codecs:
 
     def _bytes_max(self, field: FieldPlan) -> float:
         """Bytes that a value with its name may have as JSON, where a character may take six (`\\u0001`)."""
-        if KINDS[field.kind].free_text and field.max_length is None:
+        if (KINDS[field.kind].free_text and field.max_length is None) or field.storage == NUMERIC:
             return math.inf
         prefix = len(self.plan.by_name[field.references].prefix) if field.references else 0
-        characters = max(field.max_length or 0, *map(len, field.choices), 0)
+        characters = max(field.max_length or 0, field.max_digits or 0, *map(len, field.choices), 0)
         return _around(field.public_name) + len(",") + VALUE_BYTES + prefix + 6 * characters
 
     def _both(self, field: FieldPlan) -> tuple[Codec, Codec, FieldPlan]:

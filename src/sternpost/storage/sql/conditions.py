@@ -203,27 +203,28 @@ class Conditions:
             return not_(self._compare(part, resource, table, assembly))
         if (
             isinstance(part, Compare)
-            and part.operator in ("eq", "in")
             and len(part.path) == 1
             and not isinstance(part.operand, Subject)  # the caller may be no such value, and is then compared as null
         ):
-            return self._unlike(part, resource, table, assembly)
+            if not resource.fields_by_name[part.path[0]].nullable:
+                return not_(self._compare(part, resource, table, assembly))
+            if part.operator in ("eq", "in"):
+                return self._unlike(part, resource, table, assembly)
         return func.coalesce(self.condition(part, resource, table, assembly), false()).is_(false())
 
     def _unlike(
         self, part: Compare, resource: ResourcePlan, table: FromClause, assembly: Assembly
     ) -> ColumnElement[bool]:
-        """The same for a column and a value that is not null, in the form in which an index or a planner understands
+        """The same for a nullable column and a value that is not null, in the form in which a planner understands
         it."""
         field = resource.fields_by_name[part.path[0]]
         column: Any = table.c[part.path[0]]
         if part.operator == "in":
-            unlike = not_(self._compare(part, resource, table, assembly))
-            return or_(column.is_(None), unlike) if field.nullable else unlike
+            return or_(column.is_(None), not_(self._compare(part, resource, table, assembly)))
         folded = _ignores_case(part, field)
         compared: Any = self.dialect.lower(column) if folded else column
         operand = self._operand(part.operand, field, assembly, folded=folded)
-        return compared.is_distinct_from(operand) if field.nullable else compared != operand
+        return compared.is_distinct_from(operand)
 
     # -- other tables
 

@@ -13,6 +13,7 @@ from sqlalchemy import BindParameter, Column, ColumnElement, Integer, Table, cas
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.expression import cast
 
+from sternpost.kinds import DIGITS_MAX, NUMERIC
 from sternpost.plan.model import FieldPlan, Kind
 from sternpost.storage.sql.dialect import Codec, ColumnType, Dialect, quoted
 from sternpost.storage.sql.external import checked, utc
@@ -237,6 +238,8 @@ class ExternalSqliteDialect(SqliteDialect):
                 return checked(field, orjson.loads)
 
     def fits(self, field: FieldPlan, column_type: str) -> bool:
+        if field.storage == NUMERIC or (field.max_digits or 0) > DIGITS_MAX:
+            return False  # its numbers with a fraction are binary
         # A column takes whatever it is given, but one for texts would make a text of a number and never find it again.
         return (
             field.kind != "id" or field.storage != "integer" or affinity(column_type) in ("INTEGER", "NUMERIC", "BLOB")
