@@ -15,6 +15,8 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, InvalidOperati
 from typing import Any, Literal, LiteralString, Protocol, cast
 from uuid import UUID
 
+from sternpost import exact_json
+
 KindName = Literal[
     "id", "string", "integer", "number", "boolean", "decimal", "datetime", "date", "uuid", "enum", "json"
 ]
@@ -293,8 +295,8 @@ def _uuid_constant(value: Any, limits: Limits | None) -> str | None:
 
 def _json_constant(value: Any, limits: Limits | None) -> Any:
     try:
-        return parse_json(value)
-    except Unfit:
+        return parse_json(value) if exact_json.to_document(value) is value else None
+    except (Unfit, TypeError):
         return None
 
 
@@ -366,11 +368,9 @@ def _check_json(value: Any, depth: int) -> None:
     elif isinstance(value, list | tuple):
         for item in cast("list[Any]", value):
             _check_json(item, depth + 1)
-    elif (isinstance(value, int) and not INT64_MIN <= value <= INT64_MAX) or (
-        isinstance(value, float) and not math.isfinite(value)
-    ):
-        raise Unfit("number_range", "A number is outside the range of 64-bit integers")
-    elif value is not None and not isinstance(value, int | float):
+    elif isinstance(value, float | Decimal) and not math.isfinite(value):
+        raise Unfit("number_range", "A number is not finite, or too large for a binary number of 64 bits")
+    elif value is not None and not isinstance(value, int | float | Decimal):
         raise Unfit("json_type", "The value has a type that JSON does not know")
 
 
@@ -677,6 +677,8 @@ _ALL = (
         filters=(),
         tests=("isNull",),
         storage=("array",),
+        read=exact_json.to_author,
+        write=lambda limits, value: exact_json.to_document(value),
         constant=_json_constant,
         schema=lambda limits: {},
     ),

@@ -5,7 +5,6 @@ What those rows are is said a third time, here: the two forms share how a policy
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-import orjson
 import typer
 from rich.table import Table
 from rich.text import Text
 
+from sternpost import exact_json
 from sternpost.cli.database import on_storage
 from sternpost.cli.output import out, print_json
 from sternpost.errors import StartupError
@@ -132,5 +132,5 @@ def _changes(entry: AuditEntry) -> Text:
 
 
 def _shown(value: Any) -> str:
-    text = visible(value if isinstance(value, str) else orjson.dumps(value).decode())
+    text = visible(value if isinstance(value, str) else exact_json.dumps(value).decode())
     return text if len(text) <= VALUE_MAX else text[: VALUE_MAX - 1] + "…"

@@ -20,6 +20,7 @@ from rich.measure import Measurement
 from rich.segment import Segment, Segments
 from rich.table import Table
 
+from sternpost import exact_json
 from sternpost.visible import visible, visible_json
 
 _COLORS = re.compile(r"(\x1b\[[0-9;]*m)")
@@ -78,7 +79,7 @@ def print_plain(text: str) -> None:
 def print_json(data: Any, *, indented: bool = False) -> None:
     """JSON for other programs, on a line of its own."""
     option = orjson.OPT_APPEND_NEWLINE | (orjson.OPT_INDENT_2 if indented else 0)
-    print_bytes(visible_json(orjson.dumps(data, option=option)))
+    print_bytes(visible_json(exact_json.dumps(data, option)))
 
 
 def print_bytes(data: bytes) -> None:

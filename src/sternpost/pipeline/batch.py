@@ -4,12 +4,14 @@ earlier."""
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import orjson
 
+from sternpost import exact_json
 from sternpost.errors import Detail, Invalid, SternpostError, Unauthenticated
 from sternpost.pipeline.call import Call, Precondition, Step
 from sternpost.pipeline.runtime import BoundOperation
@@ -51,6 +53,7 @@ class Results:
             raise Invalid(details=[Detail(path, "unknown_reference", message)])
         value = self._named[name]
         for member in members:
+            value = exact_json.to_author(value)
             if isinstance(value, dict) and member in value:
                 value = cast("dict[str, Any]", value)[member]
             elif isinstance(value, list) and member.isascii() and member.isdigit() and len(member) < 6:
@@ -65,7 +68,7 @@ class Results:
 
     def _spend(self, reference: str, value: Any, path: str) -> None:
         if reference not in self._sizes:
-            self._sizes[reference] = (len(orjson.dumps(value)), _members(value, self._members_left))
+            self._sizes[reference] = (len(exact_json.dumps(value)), _members(value, self._members_left))
         size, members = self._sizes[reference]
         self._bytes_left -= size
         self._members_left -= members
@@ -148,9 +151,8 @@ def to_call(step: Step, results: Results) -> Call:
     return Call(
         operation=step.operation,
         id=row,
-        # As bytes, so that it is validated exactly as the body of a request is; in the form that keeps every number
-        # as it was sent, those among them that no field takes.
-        body=None if step.body is None else json.dumps(_resolved(step.body, results, "")).encode(),
+        # As bytes, so that it is validated exactly as the body of a request is.
+        body=None if step.body is None else exact_json.dumps(_resolved(step.body, results, ""), orjson.OPT_UTC_Z),
         query=step.query,
         precondition=None if step.match is None else Precondition(match=step.match),
     )
@@ -182,6 +184,8 @@ def _resolved(value: Any, results: Results, path: str) -> Any:
     if isinstance(value, list):
         items = cast("list[Any]", value)
         return [_resolved(item, results, _below(path, str(index))) for index, item in enumerate(items)]
+    if isinstance(value, float) and not math.isfinite(value):
+        return orjson.Fragment(json.dumps(value))  # which the validator refuses, as it does in a request
     return value
 
 

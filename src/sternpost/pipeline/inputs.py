@@ -25,6 +25,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from sternpost.errors import Detail, Invalid
+from sternpost.exact_json import loads, may_have_long_numbers
 from sternpost.ids import pattern as id_pattern
 from sternpost.kinds import (
     KINDS,
@@ -56,6 +57,29 @@ _CONFIG = ConfigDict(
 
 
 @dataclass(frozen=True, slots=True)
+class _JsonMembers:
+    """Where in an input there is JSON of the client's own: the numbers in it keep digits that no other field has.
+
+    Attributes:
+        names: of fields, each with its name in JSON.
+        lists: lists of items that have such fields, each with its name in JSON.
+    """
+
+    names: tuple[tuple[str, str], ...]
+    lists: tuple[tuple[str, str, _JsonMembers], ...]
+
+    def take(self, values: dict[str, Any], sent: Mapping[str, Any]) -> None:
+        """Replaces what the validator has read, whose numbers are binary, by the same members of a more exact
+        reading."""
+        for name, public_name in self.names:
+            if name in values and public_name in sent:
+                values[name] = sent[public_name]
+        for name, public_name, inner in self.lists:
+            for item, sent_item in zip(values.get(name) or (), sent.get(public_name) or (), strict=True):
+                inner.take(item, sent_item)
+
+
+@dataclass(frozen=True, slots=True)
 class Input:
     """Reads the input of an operation.
 
@@ -63,6 +87,7 @@ class Input:
         filled_in: fields that the database fills in where they are not sent.
         guards: what its members ask of the caller; None where they ask nothing.
         upgrade: for an older version of the API: makes the newest version's values of its own.
+        json: where in it JSON of the client's own is; None where there is none.
     """
 
     model: type[BaseModel]
@@ -70,6 +95,7 @@ class Input:
     filled_in: frozenset[str]
     guards: Guards | None = None
     upgrade: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    json: _JsonMembers | None = None
 
     def parse(
         self, body: bytes | dict[str, Any] | None, scopes: frozenset[str]
@@ -92,6 +118,8 @@ class Input:
             names = [name for name in names if name in parsed.model_fields_set or name not in self.filled_in]
         held = parsed.__dict__
         values = {name: held[name] if type(held[name]) is str else _plain(held[name]) for name in names}
+        if self.json is not None and isinstance(body, bytes) and may_have_long_numbers(body):
+            self.json.take(values, loads(body))
         withheld = NOTHING if self.guards is None else self.guards.check(parsed, values, scopes)
         return values if self.upgrade is None else self.upgrade(values), withheld
 
@@ -127,7 +155,18 @@ class Inputs:
         payload = operation.input
         fields = resource.fields_by_name if payload is None else {field.name: field for field in payload.fields}
         filled_in = frozenset(member.name for member in shape.members if member.filled_in)
-        return Input(self._model(shape, fields), shape, filled_in, guards_of(self.plan, shape))
+        guards, json = guards_of(self.plan, shape), self._json_members(shape, fields)
+        return Input(self._model(shape, fields), shape, filled_in, guards, json=json)
+
+    def _json_members(self, shape: InputShape, fields: Mapping[str, FieldPlan]) -> _JsonMembers | None:
+        names = tuple((each.name, each.public_name) for each in shape.members if fields[each.name].kind == "json")
+        lists = [
+            (each.name, each.public_name, inner)
+            for each in shape.lists
+            if each.items is not None
+            and (inner := self._json_members(each.items, self.plan.by_name[each.target].fields_by_name)) is not None
+        ]
+        return _JsonMembers(names, tuple(lists)) if names or lists else None
 
     def text_value(self, field: FieldPlan) -> Callable[[str], Any]:
         """Turns the text of a query parameter into a value of the field; raises `ValueError` with a sentence."""

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from sternpost.data.checks import Checks
 from sternpost.errors import Conflict, Detail, Invalid, SternpostError
+from sternpost.exact_json import to_document
 from sternpost.kinds import Unfit, parse_json
 from sternpost.pipeline.call import Answer
 from sternpost.pipeline.withheld import unknown_in
@@ -235,7 +236,7 @@ def _checked(name: str, down: Convert) -> Convert:
         if isinstance(found, date | UUID):
             return found
         try:
-            return parse_json(found)
+            return to_document(parse_json(found))
         except Unfit as error:
             raise RuntimeError(f"The conversion down=… of {name} made no JSON: {error}") from None
 

@@ -12,6 +12,7 @@ from typing import Any, cast
 import orjson
 from pydantic import BaseModel
 
+from sternpost import exact_json
 from sternpost.errors import Detail, Forbidden, Invalid
 from sternpost.kinds import INT64_MAX, INT64_MIN
 from sternpost.pipeline.views import holds
@@ -198,7 +199,7 @@ def _partners(
 def _likeness(row: Mapping[str, Any], names: Sequence[str]) -> bytes:
     """The same for two rows whose values of these names are the same for a client, such as 1 and 1.0, but not true.
     Bytes, because they have a hash that nobody can provoke collisions of."""
-    return orjson.dumps([_plain(row.get(name)) for name in names], option=orjson.OPT_SORT_KEYS)
+    return exact_json.dumps([_plain(row.get(name)) for name in names], orjson.OPT_SORT_KEYS)
 
 
 def _plain(value: Any) -> Any:

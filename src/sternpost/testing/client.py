@@ -9,8 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import unquote
 
-import orjson
-
+from sternpost import exact_json
 from sternpost.app.application import Sternpost
 from sternpost.auth.jwt import make_token
 from sternpost.errors import StartupError
@@ -32,7 +31,7 @@ class Response:
 
     def json(self) -> Any:
         """The body, decoded."""
-        return orjson.loads(self.content)
+        return exact_json.to_author(exact_json.read(self.content.decode()))
 
     @property
     def data(self) -> Any:
@@ -122,7 +121,7 @@ class Client:
         path, _, query = url.partition("?")
         pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
         sent = [(name.lower(), value) for name, value in pairs]
-        body = content if content is not None else b"" if json is None else orjson.dumps(json)
+        body = content if content is not None else b"" if json is None else exact_json.dumps(json)
         defaults = {"host": "test"}
         if json is not None:
             defaults["content-type"] = "application/json"

@@ -58,7 +58,7 @@ class Order(Resource, prefix="ord", table="Order", unique=[("customer_id", "numb
         max_digits=5,
     )
     total: Decimal = field(ge=Decimal("0.01"), decimal_places=2, max_digits=12)
-    weight: Decimal | None = field(decimal_places=3, max_digits=18)
+    weight: Decimal | None = field(storage="numeric")
     date: dt.date = field(auto="database")
     class_value: int | None = field(ge=1, le=5, column="class")
     field_value: str | None = field(column="field")

@@ -9,6 +9,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sternpost.errors import Detail, Invalid
+from sternpost.exact_json import loads, may_have_long_numbers
 from sternpost.pipeline.call import Result, Step
 from sternpost.pipeline.inputs import PROBLEMS_EXAMINED_MAX
 from sternpost.pipeline.list_query import NOTHING_ASKED
@@ -51,7 +52,8 @@ def read_steps(body: bytes) -> list[Step]:
     """The steps in a body. Raises `Invalid`."""
     try:
         counted = _Counted.model_validate_json(body)
-        batch = _Batch.model_validate({"operations": counted.operations})
+        long = may_have_long_numbers(body)
+        batch = _Batch.model_validate(loads(body) if long else {"operations": counted.operations})
     except ValidationError as error:
         raise Invalid("Invalid batch", details=_details(error)) from None
     return [

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from sternpost import exact_json
 from sternpost.plan.audit import AUDIT_TABLE, MASK, Audit, RowAudit
 from sternpost.plan.model import FieldPlan
 
@@ -50,7 +50,7 @@ class PostgresqlAudit:
             case "number":
                 return float(value)
             case "json":
-                return json.loads(json.dumps(value, default=float))
+                return exact_json.loads(exact_json.dumps(value))
             case "datetime":
                 return datetime.fromisoformat(value).astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
             case _:

@@ -9,12 +9,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-import orjson
 from sqlalchemy import BindParameter, Column, ColumnElement, Table, collate, func, literal_column
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.expression import any_, cast
 
+from sternpost import exact_json
 from sternpost.kinds import in_places
 from sternpost.plan.model import FieldPlan, Kind
 from sternpost.storage.postgresql.audit import PostgresqlAudit
@@ -69,7 +69,7 @@ class PostgresqlDialect:
     def encode(self, field: FieldPlan) -> Codec:
         match field.kind:
             case "json":
-                return lambda value: orjson.dumps(value).decode()
+                return lambda value: exact_json.dumps(value).decode()
             case "uuid" | "enum":
                 return str
             case "decimal":
@@ -89,7 +89,7 @@ class PostgresqlDialect:
             case "uuid":
                 return str
             case "json":
-                return orjson.loads
+                return exact_json.read
             case _:
                 return None
 
@@ -229,7 +229,7 @@ class ExternalPostgresqlDialect(PostgresqlDialect):
             case "json", "array":
                 return None
             case "json", _:
-                return checked(field, orjson.loads)
+                return checked(field, exact_json.read)
             case _:
                 return super().decode(field, prefix)
 

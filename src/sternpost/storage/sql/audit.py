@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from sqlalchemy import Column, Index, MetaData, PrimaryKeyConstraint, Table, bindparam, select
 
+from sternpost.exact_json import to_author
 from sternpost.plan.audit import AUDIT_TABLE, MASK
 from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
 from sternpost.ports.audit import AuditEntry, AuditQuery
@@ -108,7 +109,7 @@ class SqlAuditTrail:
 
     def _value(self, field: FieldPlan, value: Any) -> Any:
         try:
-            return self._dialect.audit.value(field, value, self._prefix(field))
+            return to_author(self._dialect.audit.value(field, value, self._prefix(field)))
         except (TypeError, ValueError, ArithmeticError):
             return value  # it was of another kind then
 

@@ -13,6 +13,7 @@ from sqlalchemy import BindParameter, Column, ColumnElement, Integer, Table, cas
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.expression import cast
 
+from sternpost import exact_json
 from sternpost.kinds import DIGITS_MAX, NUMERIC
 from sternpost.plan.model import FieldPlan, Kind
 from sternpost.storage.sql.dialect import Codec, ColumnType, Dialect, quoted
@@ -77,7 +78,7 @@ class SqliteDialect:
             case "uuid":
                 return str
             case "json":
-                return lambda value: orjson.dumps(value).decode()
+                return lambda value: exact_json.dumps(value).decode()
             case "boolean":
                 return int
             case "enum":
@@ -98,7 +99,7 @@ class SqliteDialect:
             case "boolean":
                 return bool
             case "json":
-                return orjson.loads
+                return exact_json.read
             case _:
                 return None
 
@@ -235,7 +236,7 @@ class ExternalSqliteDialect(SqliteDialect):
             case "uuid":
                 return checked(field, lambda value: str(UUID(value)))
             case "json":
-                return checked(field, orjson.loads)
+                return checked(field, exact_json.read)
 
     def fits(self, field: FieldPlan, column_type: str) -> bool:
         if field.storage == NUMERIC or (field.max_digits or 0) > DIGITS_MAX:
