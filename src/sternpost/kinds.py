@@ -38,6 +38,10 @@ EXACT = Context(prec=4 * EXTERNAL_DIGITS_MAX + 100)
 TEXT_MAX = 10_000
 """The maximum length of a string where the contract sets none, so that every input is bounded."""
 
+EXTERNAL_TEXT_MAX = 1_000_000
+"""The same for a column of another program: about as much as the body of a request holds, unless more is allowed. What
+was read can be written back."""
+
 JSON_DEPTH_MAX = 64
 
 NO_NUL = "^[^\\u0000]*$"

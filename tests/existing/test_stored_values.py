@@ -330,3 +330,27 @@ async def test_numbers_within_json_keep_their_digits(served: Served, postgres_da
     after = [exactly(text) for (text,) in await connection.fetch("SELECT body::text FROM doc ORDER BY id")]
     await connection.close()
     assert after == before
+
+
+async def test_a_long_text_is_written_back(served: Served) -> None:
+    call = await served(
+        """CREATE TABLE post (id serial PRIMARY KEY, body text, title varchar(20000), note text CHECK (length(note) > 0));
+        INSERT INTO post (body, title, note) VALUES (repeat('x', 500000), repeat('y', 20000), repeat('z', 20000))"""
+    )
+    (post,) = await call.rows("posts")
+    values = {name: value for name, value in post.items() if name != "id"}
+    assert (await call("PATCH", f"posts/{post['id']}", values)).data == post
+    for name, most in (("body", 1_000_000), ("title", 20_000), ("note", 1_000_000)):
+        answer = await call("PATCH", f"posts/{post['id']}", {name: (most + 1) * "x"})
+        assert (answer.status, answer.error["code"]) == (400, "VALIDATION_ERROR")
+
+
+async def test_what_other_programs_have_stored_counts_as_it_is(served: Served) -> None:
+    """Nothing holds another program to a length that the contract alone knows: a page is measured before it is read."""
+    call = await served(
+        "CREATE TABLE post (id serial PRIMARY KEY, body text);"
+        "INSERT INTO post (body) SELECT repeat('x', 3000000) FROM generate_series(1, 10)"
+    )
+    answer = await call("GET", "posts?pageSize=10")
+    assert (answer.status, answer.error["details"][0]["code"]) == (400, "answer_too_large")
+    assert len((await call("GET", "posts?pageSize=1")).data) == 1

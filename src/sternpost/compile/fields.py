@@ -20,7 +20,7 @@ from sternpost.contract.fields import UNSET, FieldDeclaration, SumOf
 from sternpost.contract.policy import Caller
 from sternpost.contract.resource import Declaration
 from sternpost.contract.source import Source, attribute_source
-from sternpost.kinds import KINDS, TEXT_MAX
+from sternpost.kinds import EXTERNAL_TEXT_MAX, KINDS, TEXT_MAX
 from sternpost.plan.model import Computed, FieldPlan, Generated, Kind, OnDelete, WriteRule
 
 RESERVED = frozenset(
@@ -63,6 +63,7 @@ class FieldCompiler:
         self.declaration = declaration
         self.report = report
         self.digits_max = digits_max(external=external)
+        self.text_max = EXTERNAL_TEXT_MAX if external else TEXT_MAX
 
     def scalar(self, name: str, declared: FieldDeclaration, found: FieldType) -> FieldPlan:
         """A field with a value of its own."""
@@ -249,7 +250,7 @@ class FieldCompiler:
                     computed = True  # report the mistake once: do not also report that it is missing
         if "pattern" in bounds:
             self._check_pattern(name, options)
-            most = self._max_length(found, options) or TEXT_MAX
+            most = self._max_length(found, options) or self.text_max
             if (options.get("min_length") or 0) > most:
                 said = "" if options.get("max_length") else ", the default maximum"
                 self._add(
@@ -321,7 +322,7 @@ class FieldCompiler:
     def _max_length(self, found: FieldType, options: dict[str, Any]) -> int | None:
         if "max_length" not in KINDS[found.kind].bounds:
             return None
-        return options.get("max_length") or (found.format.max_length if found.format else TEXT_MAX)
+        return options.get("max_length") or (found.format.max_length if found.format else self.text_max)
 
     def _read_scope(self, name: str, scope: Any) -> str | None:
         if scope is not None and not (isinstance(scope, str) and SCOPE.fullmatch(scope)):

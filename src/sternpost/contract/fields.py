@@ -64,7 +64,8 @@ def field(
         unique: no two rows may have the same value; a second one is answered 409, naming the field. With `"nocase"`
             text that differs in the case of ASCII letters alone is the same, to the filters eq, ne and in, too; an
             `Email` that is unique is so without saying.
-        min_length, max_length: of a string, in characters.
+        min_length, max_length: of a string, in characters; at most 10,000 where nothing is said, and 1,000,000 in an
+            external database.
         pattern: a regular expression that a string must match (in the subset that Python, Rust and ECMAScript share).
         ge, le: the smallest and the greatest allowed number, date or time.
         decimal_places, max_digits: of a `Decimal`; places are required, digits are at most 18. For an external database

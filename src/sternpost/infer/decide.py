@@ -9,7 +9,7 @@ from sternpost.infer.model import Inferred, InferredField, InferredList, Inferre
 from sternpost.infer.names import TAKEN, ascii_words, class_name, field_name, many_of, prefix, snake, unique
 from sternpost.infer.options import apply_default, apply_rule, fits
 from sternpost.infer.types import ELEMENTS, STRING_TYPE, digits_of, is_uuid, kind_of
-from sternpost.kinds import KINDS, TEXT_MAX
+from sternpost.kinds import EXTERNAL_TEXT_MAX, KINDS
 from sternpost.plan.conditions import rules_in
 from sternpost.storage.sql.tables import Found, FoundColumn, FoundForeignKey, FoundTable
 
@@ -225,7 +225,7 @@ class _Inference:
         if kind == "json" and storage == "array":
             found.element = ELEMENTS[str(column.element)]
         if kind == "string" and column.length is not None:
-            options["max_length"] = min(column.length, TEXT_MAX)
+            options["max_length"] = min(column.length, EXTERNAL_TEXT_MAX)
         if kind == "decimal":
             options.update(digits_of(column, sqlite=self.sqlite))
         if storage is not None:

@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation, localcontext
 from typing import Any
 
 from sternpost.infer.model import InferredField
-from sternpost.kinds import EXACT, KINDS, TEXT_MAX
+from sternpost.kinds import EXACT, EXTERNAL_TEXT_MAX, KINDS
 from sternpost.plan.model import FieldPlan, Kind
 from sternpost.plan.rules import ColumnRule, Length, OneOf, Range
 
@@ -45,7 +45,7 @@ def _apply_length(found: InferredField, rule: Length) -> bool:
         return True
     if rule.most is None:
         return False
-    found.options["max_length"] = min(rule.most, found.options.get("max_length", TEXT_MAX))
+    found.options["max_length"] = min(rule.most, found.options.get("max_length", EXTERNAL_TEXT_MAX))
     return rule.most > 0
 
 
@@ -145,7 +145,7 @@ def fits(found: InferredField) -> bool:
         public_name=found.name,
         kind=found.kind,
         min_length=options.get("min_length"),
-        max_length=options.get("max_length"),
+        max_length=options.get("max_length", EXTERNAL_TEXT_MAX if found.kind == "string" else None),
         minimum=_as_bound(found.kind, options.get("ge"), -(2**63)),
         maximum=_as_bound(found.kind, options.get("le"), 2**63 - 1),
         decimal_places=options.get("decimal_places"),

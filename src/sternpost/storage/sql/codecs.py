@@ -175,7 +175,8 @@ class Codecs:
 
     def _bytes_max(self, field: FieldPlan) -> float:
         """Bytes that a value with its name may have as JSON, where a character may take six (`\\u0001`)."""
-        if (KINDS[field.kind].free_text and field.max_length is None) or field.storage == NUMERIC:
+        unbounded = field.max_length is None or self.plan.external  # nothing holds other programs to the contract
+        if (KINDS[field.kind].free_text and unbounded) or field.storage == NUMERIC:
             return math.inf
         prefix = len(self.plan.by_name[field.references].prefix) if field.references else 0
         characters = max(field.max_length or 0, field.max_digits or 0, *map(len, field.choices), 0)
