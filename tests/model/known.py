@@ -9,7 +9,6 @@ from __future__ import annotations
 
 KNOWN: dict[str, str] = {
     "ring-of-tables": "two resources that refer to each other cannot be created on PostgreSQL (found by this test)",
-    "whole-floats": "11.2: a float that is a whole number is told as `1` and later as `1.0`, so that its ETag is another",
     "create-policy-defaults": "11.27: the Create policy does not see defaults of fields with write=never",
     "set-null-stamps": "11.28: what set_null counts and stamps depends on declarations elsewhere",
     "restore-in-a-ring": "11.28: rows that refer to themselves or to each other cannot be restored",

@@ -477,8 +477,6 @@ class Model:
         cut: set[str] = set()
         data = self.view(res, row, caller, asked.asked, cut)
         version = row[res.version] if res.version else None
-        if none_match is not None and any(value.kind == "float" for value in res.fields):
-            known("whole-floats")
         if none_match is not None and version is not None and none_match.version == version and none_match.data == data:
             return Answer(304, empty=True, version=version)
         return Answer(200, data, {"truncated": sorted(cut)} if cut else {}, version=version)

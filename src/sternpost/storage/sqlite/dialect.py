@@ -96,6 +96,8 @@ class SqliteDialect:
                 return lambda value: format(Decimal(value).scaleb(-places), "f")
             case "datetime":
                 return lambda value: value + "Z"
+            case "number":
+                return float  # what a statement gives back of the row that it writes is whole where the number is
             case "boolean":
                 return bool
             case "json":
