@@ -788,10 +788,6 @@ class DataModel:
 
     def delete_many(self) -> Any:
         rows = self.rows()
-        keys = {row["id"] for row in rows}
-        for _, value, row, _ in self.model.referring(keys):
-            if value.on_delete == "cascade" and row["id"] in keys:
-                known("delete-many-counts")
         self.model.remove(self.res, rows)
         return len(rows)
 
@@ -799,7 +795,7 @@ class DataModel:
         row = self.model.find(self.res, self.arguments["key"], self.scope, deleted=True)
         if row is None or row["deleted"] is None:
             raise Refused(404, "NotFound")
-        self.model.bring_back(self.res, row, self.scope)
+        self.model.bring_back(self.res, row)
         return self.shown(row)
 
 

@@ -9,19 +9,12 @@ from __future__ import annotations
 
 KNOWN: dict[str, str] = {
     "ring-of-tables": "two resources that refer to each other cannot be created on PostgreSQL (found by this test)",
-    "create-policy-defaults": "11.27: the Create policy does not see defaults of fields with write=never",
-    "set-null-stamps": "11.28: what set_null counts and stamps depends on declarations elsewhere",
-    "restore-in-a-ring": "11.28: rows that refer to themselves or to each other cannot be restored",
     "references-not-written": "11.30: upsert and update_many fail on references that they would not write",
     "with-deleted-reaches-relations": "11.30: with_deleted() reaches includes and relation conditions",
     "two-values-taken": "of two unique values that are taken the databases name different ones (found by this test)",
     "two-references-missing": "of several references to missing rows PostgreSQL names one, SQLite all (found by this test)",
-    "restrict-within-a-deletion": "a row that goes along and also restricts: 409 or gone, by how rows are kept (found by this test)",
     "owner-that-is-gone": "`this.keeper.is_owner` holds by the key alone, where the keeper is deleted (found by this test)",
     "path-in-parts": "a missing row that a part refers to is told as `aboutId`, not as `parts.0.aboutId` (found by this test)",
-    "delete-many-counts": "delete_many does not count rows that fit and go with another of them (found by this test)",
-    "restore-in-another-tenant": "what comes back along is refused for references outside the caller's tenant (found by this test)",
-    "set-null-of-deleted": "11.30: set_null clears references of rows that are deleted already",
 }
 
 

@@ -872,8 +872,6 @@ class Model:
                 items = [self.complete(self.spec.by_name[rows.target], item, None) for item in row[rows.name]]
                 row[rows.name] = items
             self.compute(res, row)
-            if any(value.write == "never" and not value.auto for value in self.looked_at(policy, res)):
-                known("create-policy-defaults")
             if not self.holds(policy, res, row, caller, caller.tenant):
                 if self.looks_further(policy, res, caller) and self.refers_to_hidden(res, row, values, caller):
                     raise Refused(422, "REFERENCE_NOT_FOUND")
@@ -922,18 +920,6 @@ class Model:
                 )
             case _:
                 return False
-
-    def looked_at(self, policy: Policy, res: Res) -> list[Value]:
-        """The row's own fields that a policy looks at."""
-        match policy:
-            case ("cmp", (), name, *_):
-                return [res.at(name)]
-            case ("not", part):
-                return self.looked_at(part, res)
-            case ("and" | "or", left, right):
-                return self.looked_at(left, res) + self.looked_at(right, res)
-            case _:
-                return []
 
     def insert(self, res: Res, row: Row, values: Row, tenant: str | None, caller: Caller | None = None) -> None:
         """Puts a new row in place with its lists; references and unique values are checked."""
@@ -1163,21 +1149,13 @@ class Model:
                     really |= {row["id"]} if gone or not other.soft else set()
         let_go: list[tuple[Res, Value, Row]] = []
         for other, value, row, whole_row in self.referring(set(going)):
-            if whole_row["id"] in going and value.on_delete == "restrict" and row[value.name] != whole_row["id"]:
-                known("restrict-within-a-deletion")
-            if whole_row["id"] in going and whole_row["id"] not in really and value.on_delete == "set_null":
-                known("set-null-of-deleted")  # it goes at the same instant, and comes back with what it refers to
             if whole_row["id"] in going and (whole_row["id"] in really or row[value.name] not in really):
                 continue
             if value.on_delete == "restrict" and (row[value.name] in really or whole_row["deleted"] is None):
                 raise Refused(409, "STILL_REFERENCED")
             if value.on_delete == "set_null":
-                if whole_row["deleted"] is not None:
-                    known("set-null-of-deleted")
-                    if row[value.name] not in really:
-                        continue
-                if other.version or any(v.auto == "updated" for v in other.fields):
-                    known("set-null-stamps")
+                if whole_row["deleted"] is not None and row[value.name] not in really:
+                    continue
                 let_go.append((other, value, row))
         for other, value, row in let_go:
             row[value.name] = None
@@ -1199,10 +1177,10 @@ class Model:
         seen = self.seen(res, row, caller, caller.tenant)
         if row["deleted"] is None:
             raise Refused(409, "STATE_CONFLICT")
-        self.bring_back(res, row, caller.tenant)
+        self.bring_back(res, row)
         return self.row_answer(res, row, caller, seen)
 
-    def bring_back(self, res: Res, row: Row, tenant: str | None) -> None:
+    def bring_back(self, res: Res, row: Row) -> None:
         """What was deleted along with a row comes back with it."""
         at = row["deleted"]
         back: list[tuple[Res, Row]] = [(res, row)]
@@ -1221,13 +1199,9 @@ class Model:
                 if held is None:
                     continue
                 if any(held == kept["id"] for _, kept in back):
-                    if held == other["id"] or back[0][1] is other:
-                        known("restore-in-a-ring")
                     continue
                 if self.find(self.target(value), held, EVERYONE) is None:
                     raise Refused(422, "REFERENCE_NOT_FOUND", [value.public])
-                if self.find(self.target(value), held, tenant) is None:
-                    known("restore-in-another-tenant")
         for _, other in back:
             other["deleted"] = None
         for other_res, other in back:

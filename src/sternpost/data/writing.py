@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, localcontext
 from typing import Any
 
 from sternpost.clock import Clock
 from sternpost.errors import Detail, Unprocessable
-from sternpost.ids import NewId
 from sternpost.kinds import EXACT, INT64_MAX, INT64_MIN, KINDS, has_digits
-from sternpost.plan.model import Computed, FieldPlan, ResourcePlan
+from sternpost.plan.model import Computed, FieldPlan, Plan, ResourcePlan
 
 
-def complete(resource: ResourcePlan, given: Mapping[str, Any], new_id: NewId, clock: Clock) -> dict[str, Any]:
+def complete(
+    resource: ResourcePlan, given: Mapping[str, Any], new_id: Callable[[], str | None], clock: Clock
+) -> dict[str, Any]:
     """A whole new row: the given values, and for the rest the id, the present time and the defaults."""
     new, fields = resource.new_row, resource.fields_by_name
     row = {**new.values}
@@ -26,6 +27,20 @@ def complete(resource: ResourcePlan, given: Mapping[str, Any], new_id: NewId, cl
             if name not in given:
                 row[name] = now
     return row
+
+
+def prospective(plan: Plan, resource: ResourcePlan, given: Mapping[str, Any], clock: Clock) -> dict[str, Any]:
+    """A new row as it would be: with defaults, times and totals, but without an id of its own."""
+    items = {
+        relation.name: [complete(plan.by_name[relation.target], item, _no_id, clock) for item in given[relation.name]]
+        for relation in resource.owned_relations
+        if relation.name in given
+    }
+    return {**complete(resource, given, _no_id, clock), **computed_values(resource, items)}
+
+
+def _no_id() -> None:
+    """What stands for the id of a row that there is not yet."""
 
 
 def stamp(resource: ResourcePlan, changed: Mapping[str, Any], clock: Clock) -> dict[str, Any]:

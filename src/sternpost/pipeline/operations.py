@@ -11,7 +11,7 @@ from typing import Any
 
 from sternpost.data.change import Change
 from sternpost.data.context import Context
-from sternpost.data.writing import complete, stamp
+from sternpost.data.writing import complete, prospective, stamp
 from sternpost.deadline import Deadline
 from sternpost.errors import (
     Conflict,
@@ -209,7 +209,8 @@ async def create(run: Execution, session: Session) -> Answer:
 async def _require_allowed(run: Execution, session: Session) -> None:
     """Raises `Forbidden` or `Unauthenticated` where the caller may not create the row as it would be."""
     if run.policy is not ALLOW:
-        facts = await session.facts(run.operation.resource.name, run.values, tuple(run.access.facts))
+        row = prospective(run.runtime.plan, run.operation.resource, run.values, run.runtime.clock)
+        facts = await session.facts(run.operation.resource.name, row, tuple(run.access.facts))
         if not run.operation.check.allows(run.policy, facts, run.subject):
             raise denied(run)
 

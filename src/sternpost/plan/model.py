@@ -470,30 +470,65 @@ class Plan:
 
     @cached_property
     def removed_with_care(self) -> frozenset[str]:
-        """The resources whose rows the database cannot remove by itself: they are kept, or what refers to them counts
-        that."""
-        found = {
+        """The resources of which the database cannot remove even one row by itself: they are kept, or what refers to
+        them, or to what goes along with them, counts that, or holds another row that goes along."""
+        counted = {
+            resource.name
+            for resource in self.resources
+            if any(field.on_delete == "set_null" and _counts(other) for other, field in self.referrers[resource.name])
+        }
+        return frozenset(
             resource.name
             for resource in self.resources
             if resource.soft_delete
-            or any(
-                field.on_delete == "set_null" and other.version_field for other, field in self.referrers[resource.name]
-            )
-        }
-        while True:
-            more = {
-                resource.name
-                for resource in self.resources
-                if resource.name not in found
-                and any(name in found and not self.by_name[name].soft_delete for name in self._removed_along(resource))
-            }
-            if not more:
-                return frozenset(found)
-            found |= more
+            or not counted.isdisjoint({resource.name, *self._removed_along[resource.name]})
+            or self._restricts_within(resource)
+        )
 
-    def _removed_along(self, resource: ResourcePlan) -> set[str]:
-        cascading = {other.name for other, field in self.referrers[resource.name] if field.on_delete == "cascade"}
-        return cascading | {relation.target for relation in resource.owned_relations}
+    @cached_property
+    def restricting_themselves(self) -> frozenset[str]:
+        """The resources some rows of which may hold others of them, so that the order matters in which they go."""
+        return frozenset(
+            resource.name
+            for resource in self.resources
+            if not self.external
+            and any(
+                field.on_delete == "restrict" and other is resource for other, field in self.referrers[resource.name]
+            )
+        )
+
+    def _restricts_within(self, resource: ResourcePlan) -> bool:
+        """Whether what goes along with a row may hold another row that goes along. In an external database what is
+        held is as its own program has declared it."""
+        along = self._removed_along[resource.name]
+        return not self.external and any(
+            field.on_delete == "restrict" and other.name in along
+            for name in {resource.name, *along}
+            for other, field in self.referrers[name]
+        )
+
+    @cached_property
+    def _removed_along(self) -> dict[str, frozenset[str]]:
+        """For each resource those whose rows go with its rows, directly or with others; itself, if it refers to itself
+        so."""
+        direct = {
+            resource.name: {
+                other.name for other, field in self.referrers[resource.name] if field.on_delete == "cascade"
+            }
+            | {relation.target for relation in resource.owned_relations}
+            for resource in self.resources
+        }
+        found: dict[str, frozenset[str]] = {}
+        for name, names in direct.items():
+            along: set[str] = set()
+            left = [*names]
+            while left:
+                each = left.pop()
+                if each not in along:
+                    along.add(each)
+                    left += direct[each]
+            found[name] = frozenset(along)
+        return found
 
     def checked_references(self, resource: ResourcePlan) -> tuple[FieldPlan, ...]:
         """The references of a resource to rows that not everybody may refer to. That of an item to its owner
@@ -537,6 +572,11 @@ class Plan:
     def as_data(self) -> dict[str, Any]:
         """The plan as JSON-ready dictionaries; what is emitted, compared and fingerprinted."""
         return as_data(self)
+
+
+def _counts(resource: ResourcePlan) -> bool:
+    """Whether rows of a resource keep how often, or when, they were changed."""
+    return resource.version_field is not None or any(field.generated == "updated" for field in resource.fields)
 
 
 _SCHEMA_FACTS = (

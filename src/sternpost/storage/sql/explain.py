@@ -109,7 +109,7 @@ def _removal(statements: Statements, resource: ResourcePlan) -> list[tuple[str, 
             found.append((f"set {other.name}.{field.name} to null", across.nullify(other.name, field.name).text))
         elif resource.soft_delete:
             found.append((f"{other.name}.{field.name}", across.referring(other.name, field.name).text))
-    removal = statements.remove_keys(resource.name).text
+    removal = statements.mark(resource.name).text
     return [*found, ("mark as deleted" if resource.soft_delete else "delete", removal)]
 
 

@@ -3,22 +3,24 @@ what refers to them.
 
 For what is visible a row that is marked as deleted is gone. So what its references ask for happens as if it were: a
 visible row that restricts it is an error, one that cascades is marked as well, and one with `set_null` refers to
-nothing.
+nothing. First all rows that go are found; what they hold of each other makes no difference then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Protocol
 
 from sternpost.errors import StillReferenced
 from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
-from sternpost.ports.storage import EVERY_TENANT, Values, Visibility
+from sternpost.ports.storage import EVERY_TENANT, Visibility
 from sternpost.storage.sql.failures import ConstraintFailed, client_error
+from sternpost.storage.sql.keys import plain_key
 from sternpost.storage.sql.reads import KEY, KEYS
-from sternpost.storage.sql.removals import AT
+from sternpost.storage.sql.removals import AT, EXCEPT
 from sternpost.storage.sql.statement import Statement
 from sternpost.storage.sql.statements import Statements
 
@@ -36,15 +38,13 @@ class Work(Protocol):
     async def run(self, statement: Statement, named: Mapping[str, Any]) -> int: ...
     async def fetch(self, statement: Statement, named: Mapping[str, Any]) -> Sequence[Any]: ...
     async def keys(self, statement: Statement, named: Mapping[str, Any]) -> list[Any]: ...
-    async def refuse_unseen(self, resource: str, rows: Sequence[Values]) -> None: ...
-    def digits(self, key: Any) -> Any: ...
 
 
 class Removal:
     """Removes rows of one session, all at one instant.
 
     Args:
-        at: the instant; None does where no row is kept.
+        at: the instant; None does where no row is kept, and none that refers to one counts its changes.
     """
 
     def __init__(self, session: Work, at: datetime | None) -> None:
@@ -52,15 +52,16 @@ class Removal:
         self.plan = session.plan
         self.across = session.statements.of(EVERY_TENANT)
         """What refers to a row is asked for without tenants: the database's own rules know none."""
+        self.every = session.statements.of(EVERY_ROW)
         self.at = at
-        self._going: dict[str, set[Any]] = {}
-        """Keys of the rows that are being removed, by resource."""
+        self._going: dict[str, dict[Any, bool]] = {}
+        """Keys of the rows that are being removed, by resource; whether for good, or marked as deleted."""
 
     async def remove(self, resource: ResourcePlan, keys: list[Any]) -> int:
         """Removes those of the rows that there are for the session; how many.
 
         Raises:
-            StillReferenced: another row refers to one of them.
+            StillReferenced: another row, which stays, refers to one that goes.
         """
         if not (self.plan.referrers[resource.name] or resource.owned_relations):
             return await self._remove(self.session.statements, resource, keys)
@@ -71,93 +72,192 @@ class Removal:
         """Restores a row, and what was deleted with it. Raises `Duplicate` and `ReferenceNotFound`."""
         visibility = self.session.visibility
         statements = self.session.statements.of(Visibility(visibility.tenant, visibility.every, deleted=True))
-        return await self._restore(statements, resource, key)
+        rows = await self.session.fetch(statements.deleted(resource.name), {KEY: key})
+        if not rows or rows[0][0] is None:
+            return False
+        async with self.session.savepoint():
+            await self._restore(resource, key, rows[0])
+        return True
 
     # -- removing
 
     async def _remove(self, statements: Statements, resource: ResourcePlan, keys: list[Any]) -> int:
-        going = self._going.setdefault(resource.name, set())
-        found = await self.session.keys(statements.lock(resource.name), self._among(keys)) if keys else []
-        there = [key for key in found if key not in going]
-        if not there:
-            return 0
-        going.update(there)
-        await self._release(resource, there)
+        there = await self._collect(statements, resource, keys)
+        for name in self._going:
+            await self._refuse_restricted(self.plan.by_name[name])
+        for name in self._going:
+            await self._clear_references(self.plan.by_name[name])
         try:
-            return await self.session.run(
-                statements.remove_keys(resource.name), {**self._among(there), **self._at(resource)}
-            )
+            for name in self._in_order():
+                await self._remove_rows(statements if name == resource.name else self.across, self.plan.by_name[name])
         except ConstraintFailed as failure:
             raise client_error(failure, resource, deleting=True) from failure
+        return there
 
-    async def _release(self, resource: ResourcePlan, keys: list[Any]) -> None:
-        """Does what the references to these rows, and to what they own, ask for."""
-        kept = resource.soft_delete or self._owned_by_kept(resource)
-        referrers = self.plan.referrers[resource.name]
-        for other, field in referrers:
-            if field.on_delete == "set_null":
-                bound = {**self._among(keys), **self._at(other, "updated")}
-                await self.session.run(self.across.nullify(other.name, field.name), bound)
-            elif field.on_delete == "cascade" and (kept or self._goes_first(other)):
-                await self._remove(self.across, other, await self._referring(other, field, keys))
-        for relation in resource.owned_relations:
-            items = self.plan.by_name[relation.target]
-            found = await self.session.keys(self.across.referring(items.name, relation.remote_field), self._among(keys))
-            if found:
-                self._going.setdefault(items.name, set()).update(found)
-                await self._release(items, found)
-        for other, field in referrers:
-            if kept and field.on_delete == "restrict" and await self._referring(other, field, keys):
-                raise StillReferenced(log={"referring": f"{other.name}.{field.name}"})
+    async def _collect(self, statements: Statements, resource: ResourcePlan, keys: list[Any]) -> int:
+        """Finds the rows that go, and keeps them from new references; how many of those that are asked for."""
+        for_good = not resource.soft_delete
+        there = await self._lock(statements, resource, keys, for_good=for_good)
+        work = deque([(resource, there, for_good)])
+        while work:
+            at, found, for_good = work.popleft()
+            if not found:
+                continue
+            scope = self.every if for_good else self.across  # what is deleted already refers to what is gone for good
+            for other, field in self.plan.referrers[at.name]:
+                if field.on_delete == "cascade":
+                    referring = await self._referring(scope, other, field.name, found)
+                    work.append((other, await self._lock(scope, other, referring, for_good=for_good), for_good))
+            for relation in at.owned_relations:
+                items = self.plan.by_name[relation.target]
+                held = await self._referring(self.every, items, relation.remote_field, found)
+                work.append((items, self._take(items, held, for_good=for_good), for_good))
+        return len(there)
 
-    async def _referring(self, other: ResourcePlan, field: FieldPlan, keys: list[Any]) -> list[Any]:
-        """The rows that refer to some of these, and are not being removed themselves."""
-        going = self._going.get(other.name, set())
-        found = await self.session.keys(self.across.referring(other.name, field.name), self._among(keys))
-        return [key for key in found if key not in going]
+    async def _lock(
+        self, statements: Statements, resource: ResourcePlan, keys: list[Any], *, for_good: bool
+    ) -> list[Any]:
+        """Those of the rows that there are, and were not found before."""
+        found = await self.session.keys(statements.lock(resource.name), self._among(keys)) if keys else []
+        return self._take(resource, found, for_good=for_good)
 
-    def _goes_first(self, other: ResourcePlan) -> bool:
-        """Whether a row that goes with another must not be left to the database, because of what refers to it
-        in turn."""
-        return other.name in self.plan.removed_with_care and not other.soft_delete
+    def _take(self, resource: ResourcePlan, keys: list[Any], *, for_good: bool) -> list[Any]:
+        going = self._going.setdefault(resource.name, {})
+        new = [key for key in keys if key not in going or (for_good and not going[key])]
+        going.update((key, for_good) for key in new)
+        return new
 
-    def _owned_by_kept(self, resource: ResourcePlan) -> bool:
-        return resource.owned_by is not None and self.plan.by_name[resource.owned_by].soft_delete
+    async def _referring(self, statements: Statements, other: ResourcePlan, field: str, keys: list[Any]) -> list[Any]:
+        return await self.session.keys(statements.referring(other.name, field), self._among(keys))
+
+    async def _refuse_restricted(self, resource: ResourcePlan) -> None:
+        """Raises `StillReferenced` where a row that stays holds one that is marked; the database sees to the others."""
+        marked = self._marked(resource)
+        for other, field in self.plan.referrers[resource.name]:
+            if field.on_delete == "restrict" and marked:
+                going = self._going.get(other.name, {})
+                found = await self._referring(self.across, other, field.name, marked)
+                if any(key not in going for key in found):
+                    raise StillReferenced(log={"referring": f"{other.name}.{field.name}"})
+
+    async def _clear_references(self, resource: ResourcePlan) -> None:
+        """Sets to null what refers so to the rows. What is marked along with them keeps its reference: it comes back
+        with them."""
+        marked, for_good = self._marked(resource), self._for_good(resource)
+        for other, field in self.plan.referrers[resource.name]:
+            if field.on_delete != "set_null":
+                continue
+            going = self._going.get(other.name, {})
+            if marked:
+                await self._clear(self.across, other, field, marked, [*going])
+            if for_good:
+                await self._clear(self.every, other, field, for_good, [key for key, gone in going.items() if gone])
+
+    async def _clear(
+        self, statements: Statements, other: ResourcePlan, field: FieldPlan, keys: list[Any], but: list[Any]
+    ) -> None:
+        bind = self.session.statements.dialect.bind_array
+        bound = {**self._among(keys), EXCEPT: bind(but), **self._at(other, "updated")}
+        await self.session.run(statements.nullify(other.name, field.name), bound)
+
+    def _in_order(self) -> list[str]:
+        """The resources of the rows that go, those first that refer to others of them."""
+        found: list[str] = []
+        left = list(self._going)
+        while left:
+            referred = {
+                str(field.references)
+                for name in left
+                for field in self.plan.by_name[name].fields
+                if field.references != name and field.name != "id"
+            }
+            first = next((name for name in left if name not in referred), left[0])  # in a ring one has to begin
+            left.remove(first)
+            found.append(first)
+        return found
+
+    async def _remove_rows(self, statements: Statements, resource: ResourcePlan) -> None:
+        marked = self._marked(resource)
+        if marked and resource.soft_delete:  # an item is marked with its owner
+            bound = {**self._among(marked), **self._at(resource)}
+            await self.session.run(statements.mark(resource.name), bound)
+        left = self._for_good(resource)
+        while left:
+            first = await self._unreferenced(resource, left)
+            await self.session.run(self.every.erase(resource.name), self._among(first))
+            left = [key for key in left if key not in {*first}]
+
+    async def _unreferenced(self, resource: ResourcePlan, keys: list[Any]) -> list[Any]:
+        """Those of some rows of a resource that have to go first, because they hold others of them."""
+        own = [field for other, field in self.plan.referrers[resource.name] if other is resource]
+        restricting = [field.name for field in own if field.on_delete == "restrict"]
+        if len(keys) == 1 or not restricting:
+            return keys
+        held: set[Any] = set()
+        for name in restricting:
+            pairs = await self.session.fetch(self.every.references(resource.name, name), self._among(keys))
+            held |= {plain_key(target) for key, target in pairs if target is not None and target != key}
+        return [key for key in keys if key not in held] or keys
 
     # -- restoring
 
-    async def _restore(self, statements: Statements, resource: ResourcePlan, key: Any) -> bool:
-        rows = await self.session.fetch(statements.deleted(resource.name), {KEY: key})
-        if not rows or rows[0][0] is None:
-            return False
-        deleted_at, *references = rows[0]
-        checked = self.plan.checked_references(resource)
-        await self.session.refuse_unseen(
-            resource.name,
-            [{field.name: self.session.digits(value) for field, value in zip(checked, references, strict=True)}],
-        )
-        try:
-            await self.session.run(statements.undelete(resource.name), {KEY: key})
-        except ConstraintFailed as failure:
-            raise client_error(failure, resource) from failure
-        await self._restore_along(resource, key, deleted_at)
-        return True
+    async def _restore(self, resource: ResourcePlan, key: Any, row: Sequence[Any]) -> None:
+        """What went along with the row comes back: all of it is looked at first, because it may refer to each other."""
+        back: dict[tuple[str, Any], Sequence[Any]] = {(resource.name, key): row}
+        work = deque([(resource, key)])
+        while work:
+            at, each = work.popleft()
+            async for other, found in self._deleted_along(at, each, row[0]):
+                place = (other.name, found)
+                if place not in back:
+                    (back[place],) = await self.session.fetch(self.every.deleted(other.name), {KEY: found})
+                    work.append((other, found))
+        for (name, _), (_, *references) in back.items():
+            await self._refuse_missing(self.plan.by_name[name], references, back)
+        for name, each in back:
+            try:
+                await self.session.run(self.every.undelete(name), {KEY: each})
+            except ConstraintFailed as failure:
+                raise client_error(failure, self.plan.by_name[name]) from failure
 
-    async def _restore_along(self, resource: ResourcePlan, key: Any, deleted_at: Any) -> None:
-        """Restores what was deleted with a row, or with what the row owns, as `_release` has found it."""
-        every = self.session.statements.of(EVERY_ROW)
+    async def _deleted_along(
+        self, resource: ResourcePlan, key: Any, at: Any
+    ) -> AsyncGenerator[tuple[ResourcePlan, Any]]:
+        """The rows that were deleted because of this one, or of what it owns."""
         for other, field in self.plan.referrers[resource.name]:
             if field.on_delete == "cascade" and other.soft_delete:
-                bound = {KEY: key, AT: deleted_at}
-                for found in await self.session.keys(every.deleted_along(other.name, field.name), bound):
-                    await self._restore(every, other, found)
+                statement = self.every.deleted_along(other.name, field.name)
+                for found in await self.session.keys(statement, {KEY: key, AT: at}):
+                    yield other, found
         for relation in resource.owned_relations:
-            if self.plan.referrers[relation.target]:
-                items = every.referring(relation.target, relation.remote_field)
-                for item in await self.session.keys(items, self._among([key])):
-                    await self._restore_along(self.plan.by_name[relation.target], item, deleted_at)
+            items = self.plan.by_name[relation.target]
+            if self.plan.referrers[items.name]:
+                for item in await self._referring(self.every, items, relation.remote_field, [key]):
+                    async for found in self._deleted_along(items, item, at):
+                        yield found
+
+    async def _refuse_missing(
+        self, resource: ResourcePlan, references: Sequence[Any], back: Mapping[tuple[str, Any], Any]
+    ) -> None:
+        """Raises `ReferenceNotFound` where a row refers to what is deleted, and does not come back with it. Whose rows
+        it referred to was settled when it was written."""
+        missing: list[str] = []
+        for field, key in zip(self.plan.checked_references(resource), references, strict=True):
+            target = str(field.references)
+            if key is None or (target, plain_key(key)) in back:
+                continue
+            if not await self.session.keys(self.across.present(target), self._among([key])):
+                missing.append(field.name)
+        if missing:
+            raise client_error(ConstraintFailed("foreign key", tuple(missing)), resource)
 
     # -- parts
+
+    def _marked(self, resource: ResourcePlan) -> list[Any]:
+        return [key for key, gone in self._going[resource.name].items() if not gone]
+
+    def _for_good(self, resource: ResourcePlan) -> list[Any]:
+        return [key for key, gone in self._going[resource.name].items() if gone]
 
     def _among(self, keys: list[Any]) -> dict[str, Any]:
         return {KEYS: self.session.statements.dialect.bind_array(keys)}

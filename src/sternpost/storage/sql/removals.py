@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, delete, not_, select, update
 
 from sternpost.plan.model import ResourcePlan
 from sternpost.plan.query import ALL
@@ -15,6 +15,7 @@ from sternpost.storage.sql.schema import DELETED
 from sternpost.storage.sql.statement import Assembly, Statement
 
 AT = "our.at"
+EXCEPT = "our.except"
 
 
 class Removals(Builder):
@@ -26,14 +27,23 @@ class Removals(Builder):
         query = select(table.c.id).where(*self._among(table.c.id, resource, "id", table, assembly))
         return assembly.statement(query.with_for_update(of=table) if self.dialect.locks_rows else query)
 
-    def remove(self, resource_name: str) -> Statement:
-        """Removes an array of rows, or marks them as deleted at an instant."""
+    def mark(self, resource_name: str) -> Statement:
+        """Marks an array of rows as deleted at an instant."""
         resource, table, assembly = self.begin(resource_name)
         wanted = self._among(table.c.id, resource, "id", table, assembly)
-        if not resource.soft_delete:
-            return assembly.statement(delete(table).where(*wanted))
         changes = self.gate.bump_version(resource, table, {DELETED: assembly.named(AT)})
         return assembly.statement(update(table).where(*wanted).values(changes))
+
+    def erase(self, resource_name: str) -> Statement:
+        """Removes an array of rows for good."""
+        resource, table, assembly = self.begin(resource_name)
+        return assembly.statement(delete(table).where(*self._among(table.c.id, resource, "id", table, assembly)))
+
+    def references(self, resource_name: str, field: str) -> Statement:
+        """The keys of an array of rows, each with what it refers to."""
+        resource, table, assembly = self.begin(resource_name)
+        wanted = self._among(table.c.id, resource, "id", table, assembly)
+        return assembly.statement(select(table.c.id, table.c[field]).where(*wanted))
 
     def referring(self, resource_name: str, field: str) -> Statement:
         """The keys of the rows that refer to one of an array of keys."""
@@ -43,12 +53,13 @@ class Removals(Builder):
         )
 
     def nullify(self, resource_name: str, field: str) -> Statement:
-        """Sets a reference to null where it points at one of an array of keys."""
+        """Sets a reference to null where it points at one of an array of keys, but in some rows."""
         resource, table, assembly = self.begin(resource_name)
         changes: dict[str, Any] = {field: constant("NULL")}
         changes |= {other.name: assembly.named(AT) for other in resource.fields if other.generated == "updated"}
-        pointing = self.dialect.is_any_of(table.c[field], assembly.named(KEYS), resource.fields_by_name[field])
-        changed = update(table).where(pointing).values(self.gate.bump_version(resource, table, changes))
+        pointing = self._among(table.c[field], resource, field, table, assembly)
+        kept = not_(self.dialect.is_any_of(table.c.id, assembly.named(EXCEPT), resource.fields_by_name["id"]))
+        changed = update(table).where(*pointing, kept).values(self.gate.bump_version(resource, table, changes))
         return assembly.statement(changed)
 
     def deleted(self, resource_name: str) -> Statement:

@@ -158,8 +158,9 @@ class SqlSession(SqlReader):
 
     async def remove(self, remove: Remove, slots: Slots, *, at: datetime | None = None) -> int:
         plan = self.plan.by_name[remove.resource]
-        if plan.name in self.plan.removed_with_care:
-            if remove.where == key_is(0):
+        single = remove.where == key_is(0)
+        if plan.name in self.plan.removed_with_care or (plan.name in self.plan.restricting_themselves and not single):
+            if single:
                 keys = [self.key(plan.name, slots[0])]
             else:
                 keys = await self.keys(self.statements.matching_keys(remove), NO_VALUES, slots)
@@ -344,10 +345,6 @@ class SqlSession(SqlReader):
     async def keys(self, statement: Statement, named: Mapping[str, Any], slots: Slots = ()) -> list[Any]:
         """The first column of a statement's rows, as keys are bound."""
         return [plain_key(row[0]) for row in await self._fetch(statement, named, slots)]
-
-    def digits(self, key: Any) -> Any:
-        """A key of one of Sternpost's own ids as its digits."""
-        return plain_key(key)
 
 
 def _by_members(rows: Sequence[Values]) -> dict[tuple[str, ...], list[int]]:

@@ -198,9 +198,17 @@ class Statements:
         """Those of an array of keys that exist."""
         return self._kept(("lock", resource), lambda: self._removals.lock(resource))
 
-    def remove_keys(self, resource: str) -> Statement:
-        """Removes an array of rows, or marks them as deleted."""
-        return self._kept(("remove keys", resource), lambda: self._removals.remove(resource))
+    def mark(self, resource: str) -> Statement:
+        """Marks an array of rows as deleted."""
+        return self._kept(("mark", resource), lambda: self._removals.mark(resource))
+
+    def erase(self, resource: str) -> Statement:
+        """Removes an array of rows for good."""
+        return self._kept(("erase", resource), lambda: self._removals.erase(resource))
+
+    def references(self, resource: str, field: str) -> Statement:
+        """The keys of an array of rows, each with what it refers to."""
+        return self._kept(("references", resource, field), lambda: self._removals.references(resource, field))
 
     def referring(self, resource: str, field: str) -> Statement:
         """The keys of the rows that refer to one of an array of keys."""
