@@ -158,6 +158,9 @@ class FieldCompiler:
                 f"write {relation}: One[{target}] | None, or choose another on_delete",
                 "on_delete",
             )
+        auto = options.get("auto")
+        if auto is not None:
+            self._choice(relation, "auto", auto, ("database",))
         read_scope = self._read_scope(relation, options.get("read"))
         write, write_scope = writing(options.get("write"), read_scope, self._adder(relation))
         return FieldPlan(
@@ -165,12 +168,13 @@ class FieldCompiler:
             public_name=camel(name),
             kind="id",
             nullable=nullable,
-            required=default is UNSET and not nullable,
+            required=default is UNSET and not nullable and auto is None,
             write=write,
             description=options.get("description", ""),
             read_scope=read_scope,
             write_scope=write_scope,
             unique=bool(options.get("unique")),
+            generated="database" if auto == "database" else None,
             caller_default=isinstance(default, Caller),
             references=target,
             on_delete=cast("OnDelete", on_delete),

@@ -113,6 +113,7 @@ def one(
     filter: bool | Sequence[str] = False,
     unique: bool = False,
     link: Policy | None = None,
+    auto: Literal["database"] | None = None,
     description: str = "",
     column: str | None = None,
     storage: str | None = None,
@@ -127,6 +128,7 @@ def one(
         unique: at most one row refers to each (one to one).
         link: a policy on the other row, such as `public`: which rows an input may refer to. By default those that the
             caller may see; others are refused as if there were none.
+        auto: `database`: the database fills it in where a client sends nothing.
         column: the column of the key, where that is not the relation's name with `_id`.
         storage: how an external database keeps the key, where that is not as the other table does.
     """
@@ -140,6 +142,7 @@ def one(
             "filter": filter,
             "unique": unique,
             "link": link,
+            "auto": auto,
             "description": description,
             "column": column,
             "storage": storage,
