@@ -72,13 +72,13 @@ def check_database_url(settings: Settings) -> None:
 
 def _check_postgresql(variable: str, url: str) -> None:
     """Requires host and database, for which the client library would otherwise use the current user's name."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:  # such as a bracket of an IPv6 address that is not closed
+        raise StartupError(f"{variable}: {error}. Write postgresql://user:password@host/name") from None
     if not parts.path.strip("/") or not (parts.hostname or "host=" in parts.query):
         raise StartupError(f"{variable} must name a host and a database. Write postgresql://user:password@host/name")
-    try:
-        _ = parts.port
-    except ValueError as error:
-        raise StartupError(f"{variable}: {error}") from None
 
 
 def make_authenticator(

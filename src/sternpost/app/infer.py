@@ -5,19 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from sternpost.app.drivers import check_database_url
-from sternpost.compile.compiler import compile_contract
-from sternpost.compile.diagnostics import ContractError
 from sternpost.errors import StartupError
-from sternpost.infer.decide import infer
 from sternpost.infer.model import Inferred
-from sternpost.infer.source import write_contract
+from sternpost.infer.prove import infer_proven
 from sternpost.settings import Settings
-from sternpost.storage.sql.tables import Found
+from sternpost.storage.sql.tables import Found, Selection
 
 CONNECT_SECONDS = 10.0
 
@@ -27,6 +23,7 @@ def infer_contract(
     *,
     schemas: Sequence[str] = (),
     tables: Sequence[str] = (),
+    exclude: Sequence[str] = (),
     name: str | None = None,
     write: bool = False,
 ) -> tuple[str, Inferred]:
@@ -35,32 +32,31 @@ def infer_contract(
     Args:
         schemas: of PostgreSQL; by default the one that is searched first.
         tables: by default all.
+        exclude: patterns of tables to leave out, such as `tmp_*` or `sales.*`.
         name: the contract's; by default made from that of the database.
         write: whether the contract offers to create, change and delete rows.
 
     Raises:
         StartupError: the database cannot be read, or holds nothing that a contract can serve.
     """
-    found = read_database(url, schemas, frozenset(tables) or None)
+    found = read_database(url, schemas, Selection(frozenset(tables) or None, tuple(exclude)))
     present = {table.name for table in found.tables} | {table.shown for table in found.tables}
     missing = [wanted for wanted in tables if wanted not in present and wanted not in dict(found.left_out)]
     if missing:
         raise StartupError(f"The database has no table {', '.join(missing)}")
-    inferred = infer(found)
+    inferred, text = infer_proven(found, name or _name(url), write=write)
     if not inferred.tables:
         reasons = "".join(f"\n  {what}: {why}" for what, why in inferred.left_out)
         raise StartupError(f"The database contains no table that a contract can serve.{reasons}")
-    text = write_contract(inferred, name or _name(url), write=write)
-    _prove(text)
     return text, inferred
 
 
-def read_database(url: str, schemas: Sequence[str], only: frozenset[str] | None) -> Found:
+def read_database(url: str, schemas: Sequence[str], selection: Selection) -> Found:
     """The tables of a database, which is only read. Raises `StartupError`."""
     check_database_url(Settings(database_url=url))  # pyright: ignore[reportArgumentType]
     scheme, _, rest = url.partition("://")
     if scheme != "sqlite":
-        return _read_postgresql(url, schemas, only)
+        return _read_postgresql(url, schemas, selection)
     if schemas:
         raise StartupError("--schema is for PostgreSQL: a SQLite file has no schemas")
     from sternpost.storage.sqlite.tables import read_tables
@@ -68,10 +64,10 @@ def read_database(url: str, schemas: Sequence[str], only: frozenset[str] | None)
     path = Path(unquote(rest.removeprefix("/")))
     if not path.is_file():
         raise StartupError(f"There is no file {path}")
-    return read_tables(path, only)
+    return read_tables(path, selection)
 
 
-def _read_postgresql(url: str, schemas: Sequence[str], only: frozenset[str] | None) -> Found:
+def _read_postgresql(url: str, schemas: Sequence[str], selection: Selection) -> Found:
     import asyncio
 
     try:
@@ -90,7 +86,7 @@ def _read_postgresql(url: str, schemas: Sequence[str], only: frozenset[str] | No
                 missing = [schema for schema in schemas if schema not in existing]
                 if missing:
                     raise StartupError(f"The database has no schema {', '.join(missing)}")
-                return await read_tables(connection, schemas, only)
+                return await read_tables(connection, schemas, selection)
         finally:
             await connection.close()
 
@@ -106,22 +102,3 @@ def _name(url: str) -> str:
     words = [word for word in re.split("[^a-z0-9]+", path.lower()) if word]
     name = "-".join(words).lstrip("0123456789-")
     return name or "service"
-
-
-def _prove(text: str) -> None:
-    """Compiles what was written: a contract with mistakes is ours to answer for, not the reader's to find."""
-    module = ModuleType("inferred_contract")
-    import sys
-
-    sys.modules[module.__name__] = module
-    try:
-        exec(compile(text, "<inferred contract>", "exec"), vars(module))  # noqa: S102  (written just now, by us)
-        compile_contract(vars(module)["contract"])
-    except ContractError as error:
-        mistakes = "".join(f"\n  {found.code} {found.message}" for found in error.diagnostics)
-        raise StartupError(
-            f"The contract generated from this database does not compile, which is a bug in Sternpost:{mistakes}\n"
-            "Please report it. To continue, choose tables that work with --tables."
-        ) from error
-    finally:
-        del sys.modules[module.__name__]

@@ -17,7 +17,7 @@ def report(inferred: Inferred, written: Path | None, console: Terminal) -> None:
     console.print(f"[green bold]wrote[/] {count} resource{'' if count == 1 else 's'}{shown(where)}", soft_wrap=True)
     if not inferred.left_out:
         return
-    table = Table("left out", "because", box=None, header_style="bold")
+    table = Table("left out or limited", "because", box=None, header_style="bold")
     for what, why in inferred.left_out:
         table.add_row(shown(what), shown(why))
     console.table(table)

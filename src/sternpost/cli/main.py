@@ -293,6 +293,12 @@ def infer(
     tables: Annotated[
         str | None, typer.Option(help="Only these tables, separated by commas", show_default=False)
     ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A pattern of tables to leave out, such as tmp_* or sales.*; can be repeated", show_default=False
+        ),
+    ] = None,
     name: Annotated[
         str | None, typer.Option(help="The name of the contract; by default that of the database", show_default=False)
     ] = None,
@@ -310,7 +316,9 @@ def infer(
     only = [part.strip() for part in (tables or "").split(",") if part.strip()]
     if out_file is not None and out_file.exists():
         raise StartupError(f"{out_file} already exists; choose another file, or remove it")
-    text, inferred = infer_contract(url, schemas=schema or (), tables=only, name=name, write=write)
+    text, inferred = infer_contract(
+        url, schemas=schema or (), tables=only, exclude=exclude or (), name=name, write=write
+    )
     if out_file is None:
         print_plain(text)
     else:

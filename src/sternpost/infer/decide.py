@@ -2,122 +2,104 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
-from sternpost.compile.names import SNAKE, camel, plural
-from sternpost.infer.model import Inferred, InferredField, InferredList, InferredTable
-from sternpost.infer.names import TAKEN, ascii_words, class_name, field_name, many_of, prefix, snake, unique
-from sternpost.infer.options import apply_default, apply_rule, fits
-from sternpost.infer.types import ELEMENTS, STRING_TYPE, digits_of, is_uuid, kind_of
+from sternpost.compile.options import is_database_name
+from sternpost.infer.choose import BAD_NAME, can_hold, is_link, is_number, named, why_not
+from sternpost.infer.lists import add_link, add_lists, in_order
+from sternpost.infer.model import Inferred, InferredField, InferredTable, Refused
+from sternpost.infer.names import ascii_words, field_name, relation_name
+from sternpost.infer.options import apply_default, apply_rule, default_of, leave_unfit_default
+from sternpost.infer.secret_names import is_secret
+from sternpost.infer.types import ELEMENTS, digits_of, kind_of
 from sternpost.kinds import EXTERNAL_TEXT_MAX, KINDS
-from sternpost.plan.conditions import rules_in
-from sternpost.storage.sql.tables import Found, FoundColumn, FoundForeignKey, FoundTable
+from sternpost.plan.conditions import required_in, rules_in
+from sternpost.storage.sql.tables import Found, FoundColumn, FoundForeignKey, FoundTable, Place, shown
 
-TEXT_KEY_MAX = 8
-"""Characters of a text that can be hidden in an id."""
-
-_KEYS: dict[str, str] = {
-    "smallint": "integer",
-    "integer": "integer",
-    "bigint": "integer",
-    "uuid": "uuid",
-}
+SHOWN_MAX = 300
+"""Characters of a condition of the database that the report repeats."""
 
 
-def infer(found: Found) -> Inferred:
-    """Decides about every table and column."""
-    return _Inference(found).run()
+def infer(found: Found, refused: Refused | None = None) -> Inferred:
+    """Decides about every table and column.
+
+    Args:
+        refused: what the compiler did not take of an earlier decision.
+    """
+    return _Inference(found, refused or {}).run()
 
 
 class _Inference:
-    def __init__(self, found: Found) -> None:
-        self.found = found
+    def __init__(self, found: Found, refused: Refused) -> None:
         self.sqlite = found.dialect == "sqlite"
-        self.left_out = [(name, f"it is {what}") for name, what in found.left_out]
+        self.refused = refused
+        self.left_out = list(found.left_out)
+        self.found: dict[Place, FoundTable] = {(each.schema, each.name): self._required(each) for each in found.tables}
         self.links: list[FoundTable] = []
-        self.tables: dict[tuple[str | None, str], InferredTable] = {}
+        self.tables: dict[Place, InferredTable] = {}
 
     def run(self) -> Inferred:
         self._choose_tables()
         for table in self.tables.values():
             self._columns(table)
+            self._refuse_members(table)
         self._drop_empty()
         for table in self.tables.values():
-            self._lists(table)
-        for link in self.links:
-            self._link(link)
+            add_lists(table, self.tables)
+        for link in in_order(self.links):
+            reason = add_link(link, self.tables)
+            if reason is not None:
+                self.left_out.append((link.shown, reason))
         for table in self.tables.values():
+            self._refuse_lists(table)
             self._groups(table)
             self._creation(table)
         return Inferred(list(self.tables.values()), self.left_out)
 
+    def _required(self, table: FoundTable) -> FoundTable:
+        """The table with what its conditions say about null as a property of its columns."""
+        required = {
+            self._spelled(name)
+            for condition in table.checks
+            for name in required_in(condition, brackets_quote=self.sqlite)
+        }
+        columns = [
+            replace(column, nullable=column.nullable and self._spelled(column.name) not in required)
+            for column in table.columns
+        ]
+        return replace(table, columns=tuple(columns))
+
+    def _spelled(self, name: str) -> str:
+        """A column's name as it compares: in SQLite upper and lower case are the same."""
+        return name.lower() if self.sqlite else name
+
     # -- tables
 
     def _choose_tables(self) -> None:
-        names: set[str] = set()
-        prefixes: set[str] = {"req"}
-        paths: set[str] = set()
-        for table in self.found.tables:
-            reason = self._why_not(table)
+        chosen: list[FoundTable] = []
+        for table in self.found.values():
+            reason = why_not(table, sqlite=self.sqlite)
             if reason is None:
-                name, words = class_name(table.name, names)
-                chosen = InferredTable(
-                    table, name, words, prefix(words, prefixes), self._key_storage(table), _own_plural(words)
-                )
-                if name.lower() != "".join(words):  # a second one of this name needs an address of its own
-                    chosen.plural = f"{snake([*words[:-1], many_of(words[-1])])}_{len(paths)}"
-                paths.add(chosen.path)
-                self.tables[table.schema, table.name] = chosen
-            elif self._is_link(table):
+                chosen.append(table)
+            elif is_link(table):
                 self.links.append(table)
             else:
                 self.left_out.append((table.shown, reason))
-
-    def _why_not(self, table: FoundTable) -> str | None:
-        if not table.key:
-            return "it has no primary key"
-        if len(table.key) > 1:
-            return f"its key is made of several columns: {', '.join(table.key)}"
-        if not self._key_storage(table):
-            column = table.key_column
-            if self._text_key(column):
-                return f"its key {column.name} is a text of more than {TEXT_KEY_MAX} characters, too long for an id"
-            return (
-                f"its key {column.name} has the type {column.type}"
-                if column.type
-                else "the type of its key is not declared"
-            )
-        return None
-
-    def _key_storage(self, table: FoundTable) -> str:
-        column = table.key_column
-        if not self.sqlite:
-            if column.type in _KEYS:
-                return _KEYS[column.type]
-        elif "INT" in column.type:
-            return "integer"
-        elif column.samples and all(is_uuid(value) for value in column.samples):
-            return "uuid"
-        return "text" if self._text_key(column) and 0 < (column.length or 0) <= TEXT_KEY_MAX else ""
-
-    def _text_key(self, column: FoundColumn) -> bool:
-        if self.sqlite:
-            return bool(STRING_TYPE.search(column.type))
-        return column.type in ("text", "character varying", "character")
-
-    def _is_link(self, table: FoundTable) -> bool:
-        """A table of pairs and nothing else."""
-        single = [key for key in table.foreign_keys if len(key.columns) == 1]
-        covered = {key.columns[0] for key in single}
-        sizes = {len(table.key), len(table.columns), len(single)}
-        return sizes == {2} and covered == set(table.key)
+        for table in named(chosen, sqlite=self.sqlite):
+            reason = self.refused.get((table.name, "", ""))
+            if reason is None:
+                self.tables[table.place] = table
+            else:
+                self.left_out.append((table.table.shown, reason))
 
     def _drop_empty(self) -> None:
         """A resource has a field; a table of keys alone has none. What refers to it goes with it."""
         for place, table in list(self.tables.items()):
             if not table.fields:
                 del self.tables[place]
-                self.left_out.append((table.table.shown, "all its columns are keys that are not part of the contract"))
+                self.left_out.append((table.table.shown, _why_empty(table.table)))
                 for other in self.tables.values():
                     for found in [found for found in other.fields if found.target is table]:
                         other.fields.remove(found)
@@ -128,34 +110,99 @@ class _Inference:
     # -- columns
 
     def _columns(self, table: InferredTable) -> None:
-        references = {key.columns[0]: key for key in table.table.foreign_keys if len(key.columns) == 1}
-        composite = {name for key in table.table.foreign_keys if len(key.columns) > 1 for name in key.columns}
         for column in table.table.columns:
-            key = references.get(column.name) or self._undeclared(table, column)
-            is_key = column.name == table.table.key[0]
-            if is_key and key is not None:
-                table.no_create = f"its key {column.name} is also a reference to a row of another table"
-                self._omit(
-                    table, column.name, f"it is the row's own key, so it cannot also be a reference to {key.table}"
-                )
-            elif key is not None:
-                self._reference(table, column, key, declared=column.name in references)
-            elif column.name in composite and not is_key:
-                self._omit(table, column.name, "it is part of a foreign key with several columns")
-            elif not is_key:
-                self._scalar(table, column)
+            if column.name == table.key.name:
+                self._key(table, column)
+            elif column.unreadable:
+                self._omit(table, column.name, column.unreadable)
+            elif not is_database_name(column.name):
+                self._omit(table, column.name, f"its name {BAD_NAME}")
+            else:
+                self._column(table, column)
+        for key in table.table.foreign_keys:
+            if len(key.columns) > 1:
+                self._lose(table, key)
         for condition in table.table.checks:
             self._check(table, condition)
+        for rule in table.table.enforced:
+            self._leave_to_database(table, rule)
         for found in table.fields:
-            if "default" in found.options and not fits(found):
-                del found.options["default"]
+            leave_unfit_default(found)
+            if found.target is None and is_secret(table.words, found.column, found.kind):
+                self._protect(table, found)
 
-    def _undeclared(self, table: InferredTable, column: FoundColumn) -> FoundForeignKey | None:
+    def _key(self, table: InferredTable, column: FoundColumn) -> None:
+        for key in _references(table.table, column):
+            table.no_create = f"its key {column.name} is also a reference to a row of another table"
+            self._omit(table, column.name, f"it is the row's own key, so it cannot also be a reference to {key.table}")
+
+    def _column(self, table: InferredTable, column: FoundColumn) -> None:
+        """A reference where it can be one; else a value, unless that would show a key that ids hide."""
+        declared = _references(table.table, column)
+        guessed = None if declared else self._undeclared(table.table, column)
+        keys = declared if guessed is None else [guessed]
+        key = next((key for key in keys if self._target(key) is not None), None)
+        if key is not None:
+            self._reference(table, column, key, declared=guessed is None)
+        elif self._shows_key(table.place, column.name, set()):
+            self._omit(table, column.name, "it holds a key of a row, which clients do not see")
+        elif is_number(column, sqlite=self.sqlite) and (lost := self._foreign(declared)) is not None:
+            self._omit(table, column.name, f"it refers to {lost}, which is not part of the contract")
+        else:
+            self._scalar(table, column)
+        if key is not None or column.name in {found.column.name for found in table.fields}:
+            for lost in [each for each in declared if key is None or replace(each, on_delete=key.on_delete) != key]:
+                self._lose(table, lost)
+
+    def _target(self, key: FoundForeignKey) -> InferredTable | None:
+        """The resource whose key a reference holds."""
+        target = self.tables.get((key.schema, key.table))
+        return target if target is not None and key.remote == target.table.key else None
+
+    def _foreign(self, keys: Iterable[FoundForeignKey]) -> str | None:
+        """A table that is no resource, and to which one of the references leads."""
+        names = [shown(key.schema, key.table) for key in keys if (key.schema, key.table) not in self.tables]
+        return names[0] if names else None
+
+    def _lose(self, table: InferredTable, key: FoundForeignKey) -> None:
+        """Tells of a reference that is left out, whose columns stay as plain values."""
+        remote = f"{shown(key.schema, key.table)} ({', '.join(key.remote)})"
+        if len(key.columns) > 1:
+            reason = "it has several columns"
+        elif (key.schema, key.table) not in self.tables:
+            reason = "that table is not part of the contract"
+        elif key.remote != self.tables[key.schema, key.table].table.key:
+            reason = "that is not its primary key"
+        else:
+            reason = "the column refers to another table already"
+        columns = ", ".join(key.columns)
+        what = f"{table.table.shown} ({columns})" if len(key.columns) > 1 else f"{table.table.shown}.{columns}"
+        self.left_out.append((what, f"the reference to {remote} is left out, because {reason}"))
+
+    def _shows_key(self, place: Place, column: str, seen: set[tuple[Place, str]]) -> bool:
+        """Whether the values of a column are keys of a resource, or refer to such, over however many tables."""
+        if (place, column) in seen or place not in self.found:
+            return False
+        seen.add((place, column))
+        table, resource = self.found[place], self.tables.get(place)
+        if resource is not None and resource.key.name == column:
+            return resource.key_storage != "uuid"
+        guessed = self._undeclared(table, next(each for each in table.columns if each.name == column))
+        keys = [*table.foreign_keys, *([] if guessed is None else [guessed])]
+        return any(
+            self._shows_key((key.schema, key.table), remote, seen)
+            for key in keys
+            for local, remote in zip(key.columns, key.remote, strict=False)
+            if local == column
+        )
+
+    def _undeclared(self, table: FoundTable, column: FoundColumn) -> FoundForeignKey | None:
         """A number that is called like the key of another table is taken for one, so that it does not leave
         as it is."""
         parts = ascii_words(column.name)
-        is_number = "INT" in column.type if self.sqlite else column.type in _KEYS
-        if not is_number or len(parts) < 2 or parts[-1] != "id" or column.name == table.table.key[0]:
+        if not is_number(column, sqlite=self.sqlite) or len(parts) < 2 or parts[-1] != "id":
+            return None
+        if table.key == (column.name,):
             return None
         for other in self.tables.values():
             if other.key_storage == "integer" and other.words == parts[:-1]:
@@ -163,18 +210,15 @@ class _Inference:
         return None
 
     def _reference(self, table: InferredTable, column: FoundColumn, key: FoundForeignKey, *, declared: bool) -> None:
-        target = self.tables.get((key.schema, key.table))
-        if target is None or key.remote != target.table.key:
-            self._unresolved(table, column, key)
-            return
+        target = self.tables[key.schema, key.table]
         parts = ascii_words(column.name)
         if parts[-1:] in (["id"], ["fk"]) or (len(parts) > 1 and parts[-1:] == ascii_words(key.remote[0])[-1:]):
             parts = parts[:-1]
-        name = _relation_name(parts or target.words, table.taken, target.words)
+        name = relation_name(parts or target.words, table.taken, target.words)
         options: dict[str, Any] = {}
         if column.name != f"{name}_id":
             options["column"] = column.name
-        if not self._can_hold(column, target.key_storage):
+        if not can_hold(column, target.key_storage, sqlite=self.sqlite):
             self._omit(table, column.name, f"its type {column.type} differs from that of the key it refers to")
             return
         if column.name in table.table.indexed:
@@ -187,6 +231,8 @@ class _Inference:
             options["on_delete"] = "set_null"
         if column.generated:
             options["write"] = "never"
+        if column.generated or column.counted or default_of(column) is not None:
+            options["auto"] = "database"
         if column.comment:
             options["description"] = column.comment
         note = (
@@ -195,22 +241,6 @@ class _Inference:
             else f"The database declares no foreign key: this reference is guessed from the name of {column.name}."
         )
         table.fields.append(InferredField(name, column, "id", options, target=target, note=note))
-
-    def _can_hold(self, column: FoundColumn, key_storage: str) -> bool:
-        if not self.sqlite:
-            return self._text_key(column) if key_storage == "text" else _KEYS.get(column.type) == key_storage
-        return ("INT" in column.type) == (key_storage == "integer")
-
-    def _unresolved(self, table: InferredTable, column: FoundColumn, key: FoundForeignKey) -> None:
-        """A reference to what is not in the contract. A number would be a key of the database; a text is just
-        a text."""
-        is_number = "INT" in column.type if self.sqlite else column.type in ("smallint", "integer", "bigint")
-        target = self.tables.get((key.schema, key.table))
-        if is_number and (target is None or key.remote == target.table.key):
-            where = f"{key.schema}.{key.table}" if key.schema else key.table
-            self._omit(table, column.name, f"it refers to {where}, which is not part of the contract")
-        else:
-            self._scalar(table, column)
 
     def _scalar(self, table: InferredTable, column: FoundColumn) -> None:
         kind, storage, reason = kind_of(table.table, column, sqlite=self.sqlite)
@@ -241,65 +271,49 @@ class _Inference:
             found.note = "The database declares no foreign key for this number, so clients see it unchanged."
         table.fields.append(found)
 
+    def _protect(self, table: InferredTable, found: InferredField) -> None:
+        """A secret is for a scope of its own, and cannot be found by comparing."""
+        found.options.pop("filter", None)
+        found.options.update(sensitive=True, read=f"{table.path}:secrets")
+        reason = (
+            f"it holds a secret, as its name or type tells: only with the scope {table.path}:secrets is it seen or set"
+        )
+        self.left_out.append((f"{table.table.shown}.{found.column.name}", f"{reason}, and no list is filtered by it"))
+
     # -- conditions
 
     def _check(self, table: InferredTable, condition: str) -> None:
-        by_column = {found.column.name.lower(): found for found in table.fields}
+        by_column = {self._spelled(found.column.name): found for found in table.fields}
         rules = rules_in(condition, brackets_quote=self.sqlite)
         kept = rules is not None and all(
-            (found := by_column.get(rule.column.lower())) is not None
+            (found := by_column.get(self._spelled(rule.column))) is not None
             and found.target is None
             and apply_rule(found, rule)
             for rule in rules
         )
         if not kept:
-            shown = " ".join(condition.split())
-            table.notes.append(f"Enforced only by the database: {shown}")
-            self.left_out.append((table.table.shown, f"enforced only by the database: {shown}"))
+            self._leave_to_database(table, condition)
 
-    # -- lists
-
-    def _lists(self, table: InferredTable) -> None:
-        """The other side of every reference to the table."""
-        pointing = [(other, found) for other in self.tables.values() for found in other.fields if found.target is table]
-        for other, found in pointing:
-            several = sum(1 for another, _ in pointing if another is other) > 1
-            name = snake([*other.words[:-1], many_of(other.words[-1])])
-            name = f"{name}_by_{found.name}" if several else name
-            options = {"by": found.name} if several else {}
-            table.lists.append(InferredList(_list_name(name, table.taken), other, options))
-
-    def _link(self, link: FoundTable) -> None:
-        first, second = (
-            next(key for key in link.foreign_keys if key.columns[0] == column.name) for column in link.columns
-        )
-        left, right = (self.tables.get((key.schema, key.table)) for key in (first, second))
-        if left is None or right is None:
-            missing = first if left is None else second
-            self.left_out.append((link.shown, f"it links {missing.table}, which is not part of the contract"))
-        elif left is right:
-            self.left_out.append((link.shown, f"it links {left.table.shown} with itself"))
-        elif first.remote != left.table.key or second.remote != right.table.key:
-            self.left_out.append((link.shown, "it does not refer to the primary keys of the tables that it links"))
-        elif {left.table.schema, right.table.schema} != {link.schema}:
-            self.left_out.append((link.shown, "it is in another schema than the tables that it links"))
-        else:
-            for here, there, columns in (
-                (left, right, (first.columns[0], second.columns[0])),
-                (right, left, (second.columns[0], first.columns[0])),
-            ):
-                name = snake([*there.words[:-1], many_of(there.words[-1])])
-                options: dict[str, Any] = {"through": link.name, "columns": list(columns)}
-                more = f"through_{snake(ascii_words(link.name)) or 'link'}"
-                here.lists.append(InferredList(_list_name(name, here.taken, more), there, options))
+    def _leave_to_database(self, table: InferredTable, rule: str) -> None:
+        shown_rule = " ".join(rule.split())
+        if len(shown_rule) > SHOWN_MAX:
+            shown_rule = f"{shown_rule[:SHOWN_MAX]} …"
+        table.notes.append(f"Enforced only by the database: {shown_rule}")
+        self.left_out.append((table.table.shown, f"enforced only by the database: {shown_rule}"))
 
     # -- what is left
 
     def _groups(self, table: InferredTable) -> None:
+        reason = self.refused.get((table.name, "", "unique"))
         names = {found.column.name: found.key_name for found in table.fields if found.kind != "json"}
+        served = {found.column.name for found in table.fields}
+        alone = {found.column.name for found in table.fields if "unique" in found.options}
+        alone |= {column.name for column in table.table.columns if column.name not in served}
         for group in table.table.unique:
-            if len(group) > 1 and all(name in names for name in group):
+            if len(group) > 1 and reason is None and all(name in names for name in group):
                 table.groups.append(tuple(names[name] for name in group))
+            elif len(group) > 1 or not alone.issuperset(group):
+                self._leave_to_database(table, f"UNIQUE ({', '.join(group)})")
 
     def _creation(self, table: InferredTable) -> None:
         """Why clients cannot add rows, or None."""
@@ -322,30 +336,42 @@ class _Inference:
         elif table.key_storage == "integer" and not (table.key.counted or table.key.default):
             table.no_create = f"the database does not generate the key: {table.key.name} has no default"
 
+    def _refuse_members(self, table: InferredTable) -> None:
+        """Does without the fields, and the options of fields, that the compiler did not take."""
+        for found in list(table.fields):
+            reason = self.refused.get((table.name, found.name, ""))
+            if reason is not None:
+                table.fields.remove(found)
+                self._omit(table, found.column.name, reason)
+                continue
+            for option in [option for option in found.options if (table.name, found.name, option) in self.refused]:
+                del found.options[option]
+                if option == "default":
+                    found.options["auto"] = "database"
+                reason = self.refused[table.name, found.name, option]
+                self.left_out.append((f"{table.table.shown}.{found.column.name}", f"{option} is left out: {reason}"))
+
+    def _refuse_lists(self, table: InferredTable) -> None:
+        for found in list(table.lists):
+            reason = self.refused.get((table.name, found.name, ""))
+            if reason is not None:
+                table.lists.remove(found)
+                self.left_out.append((table.table.shown, f"the list {found.name} is left out: {reason}"))
+
     def _omit(self, table: InferredTable, column: str, reason: str) -> None:
         table.notes.append(f"{column} is left out: {reason}.")
         self.left_out.append((f"{table.table.shown}.{column}", reason))
 
 
-# -- parts
+def _references(table: FoundTable, column: FoundColumn) -> list[FoundForeignKey]:
+    """Foreign keys of this column alone."""
+    return [key for key in table.foreign_keys if key.columns == (column.name,)]
 
 
-def _own_plural(words: list[str]) -> str | None:
-    """The plural, where the compiler would make another one."""
-    own = snake([*words[:-1], many_of(words[-1])])
-    return None if own == plural(snake(words)) else own
-
-
-def _relation_name(parts: list[str], taken: set[str], target: list[str]) -> str:
-    name = snake(parts)
-    if not SNAKE.fullmatch(name) or name in TAKEN:
-        name = snake([*target, "ref"])
-    found, number = name, 2
-    while {found, f"{found}_id", camel(found), camel(f"{found}_id")} & taken:
-        found, number = (f"{name}_ref" if number == 2 else f"{name}_ref{number}"), number + 1
-    taken |= {found, f"{found}_id", camel(found), camel(f"{found}_id")}
-    return found
-
-
-def _list_name(name: str, taken: set[str], more: str = "list") -> str:
-    return unique(f"{name}_list" if name in TAKEN else name, taken, more)
+def _why_empty(table: FoundTable) -> str:
+    keys = {*table.key, *(name for key in table.foreign_keys for name in key.columns)}
+    if len(table.columns) == 1:
+        return "it has no column beside its key"
+    if keys.issuperset(column.name for column in table.columns):
+        return "all its columns are keys that are not part of the contract"
+    return "none of its columns beside the key can be part of a contract"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from sternpost.compile.names import kebab
 from sternpost.infer.names import many_of, snake
 from sternpost.plan.model import Kind
-from sternpost.storage.sql.tables import FoundColumn, FoundTable
+from sternpost.storage.sql.tables import FoundColumn, FoundTable, Place
+
+Refused = Mapping[tuple[str, str, str], str]
+"""What the compiler does not take, with its reason: by class, member and option, of which the last two may be empty."""
 
 
 @dataclass
@@ -58,6 +62,10 @@ class InferredTable:
     taken: set[str] = field(default_factory=lambda: {"id"})
 
     @property
+    def place(self) -> Place:
+        return self.table.schema, self.table.name
+
+    @property
     def path(self) -> str:
         """Its part of an address, which is the start of its scopes as well."""
         return kebab((self.plural or snake([*self.words[:-1], many_of(self.words[-1])])).replace("-", "_"))
@@ -69,7 +77,7 @@ class InferredTable:
 
 @dataclass(frozen=True)
 class Inferred:
-    """The resources, and what a contract cannot say, each with the reason."""
+    """The resources, and what they leave out or serve in part, each with the reason."""
 
     tables: list[InferredTable]
     left_out: list[tuple[str, str]]

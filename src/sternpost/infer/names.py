@@ -7,7 +7,7 @@ import re
 import unicodedata
 
 from sternpost.compile.fields import LIST_PARAMETERS, RESERVED
-from sternpost.compile.names import camel, plural, words
+from sternpost.compile.names import SNAKE, camel, plural, words
 
 _SAME = {"news", "series", "species", "media", "metadata", "equipment", "information", "data", "inventory", "staff"}
 _IRREGULAR = {
@@ -89,18 +89,42 @@ def field_name(column: str, taken: set[str]) -> str:
     return unique(name, taken, "value")
 
 
-def class_name(table: str, taken: set[str]) -> tuple[str, list[str]]:
-    """A class's name for a table, and its words in the singular."""
+def is_mostly_lost(name: str) -> bool:
+    """Whether most letters of a name are of an alphabet that names of a contract do not have."""
+    kept = sum(map(len, ascii_words(name)))
+    return sum(map(str.isalpha, name)) > 2 * kept
+
+
+def relation_name(parts: list[str], taken: set[str], target: list[str]) -> str:
+    """A relation's name, for words in that of its column, or else for those of the other table."""
+    name = snake(parts)
+    if not SNAKE.fullmatch(name) or name in TAKEN:
+        name = snake([*target, "ref"])
+    elif keyword.iskeyword(name):
+        name = f"{name}_ref"
+    found, number = name, 2
+    while {found, f"{found}_id", camel(found), camel(f"{found}_id")} & taken:
+        found, number = (f"{name}_ref" if number == 2 else f"{name}_ref{number}"), number + 1
+    taken |= {found, f"{found}_id", camel(found), camel(f"{found}_id")}
+    return found
+
+
+def list_name(name: str, taken: set[str], more: str = "list") -> str:
+    """A list's name, with `more` behind it where that is taken."""
+    return unique(f"{name}_list" if name in TAKEN or keyword.iskeyword(name) else name, taken, more)
+
+
+def singular_words(table: str) -> list[str]:
+    """The words of a table's name in the singular, which are those of its resource."""
     parts = ascii_words(table) or ["table"]
     parts[-1] = one_of(parts[-1])
-    name = "".join(part[0].upper() + part[1:] for part in parts)
-    if name in IMPORTED:
-        parts, name = [*parts, "record"], f"{name}Record"
-    base, number = name, 2
-    while name in taken:
-        name, number = f"{base}{number}", number + 1
-    taken.add(name)
-    return name, parts
+    name = class_name(parts)
+    return [*parts, "record"] if name in IMPORTED or keyword.iskeyword(name) else parts
+
+
+def class_name(parts: list[str]) -> str:
+    """A class's name made of words."""
+    return "".join(part[0].upper() + part[1:] for part in parts)
 
 
 def prefix(parts: list[str], taken: set[str]) -> str:

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation, localcontext
 from typing import Any
 
 from sternpost.infer.model import InferredField
-from sternpost.kinds import EXACT, EXTERNAL_TEXT_MAX, KINDS
+from sternpost.kinds import EXACT, EXTERNAL_DIGITS_MAX, EXTERNAL_TEXT_MAX, KINDS
 from sternpost.plan.model import FieldPlan, Kind
 from sternpost.plan.rules import ColumnRule, Length, OneOf, Range
+from sternpost.storage.sql.tables import FoundColumn
 
 
 def apply_rule(found: InferredField, rule: ColumnRule) -> bool:
-    """Puts what a condition says into a field's options; False where they cannot say it."""
+    """Puts what a condition says into a field's options; False where they cannot say it, and then nothing changes."""
+    tried = replace(found, options=dict(found.options))
+    if not (_said(tried, rule) and _is_sound(tried)):
+        return False
+    found.kind, found.choices, found.options = tried.kind, tried.choices, tried.options
+    return True
+
+
+def _said(found: InferredField, rule: ColumnRule) -> bool:
     match found.kind, rule:
         case "string" | "enum", OneOf():
-            found.kind, found.choices = "enum", tuple(dict.fromkeys(rule.values))
+            values = tuple(dict.fromkeys(rule.values))
+            found.choices = tuple(value for value in found.choices or values if value in values)
+            found.kind = "enum"
             for option in ("max_length", "min_length"):
                 found.options.pop(option, None)
             return True
@@ -37,6 +49,18 @@ def apply_rule(found: InferredField, rule: ColumnRule) -> bool:
             return False
 
 
+def _is_sound(found: InferredField) -> bool:
+    """Whether some value fulfils the options, and their bounds are values of the kind."""
+    kind, options = KINDS[found.kind], found.options
+    bounds = [kind.constant(options[name], None) for name in ("ge", "le") if name in options]
+    if None in bounds or (len(bounds) == 2 and kind.read(bounds[0]) > kind.read(bounds[1])):
+        return False
+    if found.kind == "string":
+        most = options.get("max_length", EXTERNAL_TEXT_MAX)
+        return options.get("min_length", 0) <= most and most > 0
+    return found.kind != "enum" or bool(found.choices)
+
+
 def _apply_length(found: InferredField, rule: Length) -> bool:
     if found.kind == "enum":  # its values are known, and a list of them says more
         return rule.least == 1 and "" not in found.choices
@@ -46,13 +70,15 @@ def _apply_length(found: InferredField, rule: Length) -> bool:
     if rule.most is None:
         return False
     found.options["max_length"] = min(rule.most, found.options.get("max_length", EXTERNAL_TEXT_MAX))
-    return rule.most > 0
+    return True
 
 
 def _apply_range(found: InferredField, rule: Range, convert: Callable[[Any], Any], step: Any) -> bool:
     """`step` is the distance to the next value, by which a bound that is excluded becomes one that is not."""
     excluded = rule.above or rule.below
     bound = Decimal(str(rule.least if rule.least is not None else rule.most))
+    if abs(bound.adjusted()) > EXTERNAL_DIGITS_MAX or KINDS[found.kind].constant(convert(bound), None) is None:
+        return False
     if (excluded and step is None) or (step is not None and not _is_whole(bound / step)):
         return False
     value = convert(bound)
@@ -74,8 +100,8 @@ def apply_default(found: InferredField) -> None:
     if column.counted:
         found.options["auto"] = "database"
         return
-    text = _unwrapped(column.default)
-    if text is None or text.upper() == "NULL":
+    text = default_of(column)
+    if text is None:
         return
     literal = _literal(text)
     value = None if literal is None else _typed(found, literal)
@@ -97,8 +123,13 @@ def _number(text: str) -> Decimal | None:
     return value if value.is_finite() else None
 
 
+def default_of(column: FoundColumn) -> str | None:
+    """The default in SQL without parentheses and casts around it; None where that is NULL."""
+    text = _unwrapped(column.default)
+    return None if text is None or text.upper() == "NULL" else text
+
+
 def _unwrapped(default: str | None) -> str | None:
-    """A default without parentheses and casts around it."""
     text = default
     while text:
         inner = re.fullmatch(r"\((.*)\)", text.strip(), re.DOTALL) or re.fullmatch(
@@ -137,8 +168,14 @@ def _typed(found: InferredField, text: str) -> Any:
     return {"decimal": number, "number": float(number)}.get(kind)
 
 
-def fits(found: InferredField) -> bool:
-    """Whether the default keeps the field's own rules; one that does not stays with the database."""
+def leave_unfit_default(found: InferredField) -> None:
+    """Leaves a default that does not keep the field's own rules to the database, so that nothing is sent for it."""
+    if "default" in found.options and not _fits(found):
+        del found.options["default"]
+        found.options["auto"] = "database"
+
+
+def _fits(found: InferredField) -> bool:
     options = found.options
     plan = FieldPlan(
         name=found.name,

@@ -71,6 +71,11 @@ def kind_of(table: FoundTable, column: FoundColumn, *, sqlite: bool) -> tuple[Ki
         if column.element in ELEMENTS:
             return "json", "array", ""
         return None, None, f"an array of {column.element} is not supported in a contract"
+    if column.type == "numeric" and column.scale is not None and not 0 <= column.scale <= (column.precision or 0):
+        scale = f"the scale of numeric({column.precision},{column.scale}) is not between 0 and the precision"
+        return None, None, f"{scale}, which is not supported in a contract"
+    if column.type == "enum" and not column.choices:
+        return None, None, "its type has no values"
     if column.type in _POSTGRESQL:
         return (*_POSTGRESQL[column.type], "")
     return None, None, f"the type {column.type} is not supported in a contract"

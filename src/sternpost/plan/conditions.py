@@ -52,13 +52,35 @@ def rules_in(condition: str, *, brackets_quote: bool) -> tuple[ColumnRule, ...] 
         brackets_quote: whether `[name]` is a name, as in SQLite; in PostgreSQL brackets belong to arrays.
     """
     try:
-        parser = _Parser(_tokens(condition, brackets_quote=brackets_quote))
-        node = parser.either()
-        if parser.tokens:
-            raise _Unknown
-        return tuple(_said(node))
+        return tuple(_said(_parsed(condition, brackets_quote=brackets_quote)))
     except _Unknown:
         return None
+
+
+def required_in(condition: str, *, brackets_quote: bool) -> frozenset[str]:
+    """The columns that a condition does not allow to be null by `IS NOT NULL`, which is no rule about a value."""
+    try:
+        return frozenset(_required(_parsed(condition, brackets_quote=brackets_quote)))
+    except _Unknown:
+        return frozenset()
+
+
+def _parsed(condition: str, *, brackets_quote: bool) -> Any:
+    parser = _Parser(_tokens(condition, brackets_quote=brackets_quote))
+    node = parser.either()
+    if parser.tokens:
+        raise _Unknown
+    return node
+
+
+def _required(node: Any) -> Iterable[str]:
+    match node:
+        case _Node("and", parts):
+            return [name for part in parts for name in _required(part)]
+        case _Node("not null", (_Column(name),)):
+            return [name]
+        case _:
+            return []
 
 
 def quoted_names(condition: str) -> frozenset[str]:
@@ -102,11 +124,20 @@ class _Parser:
         return parts[0] if len(parts) == 1 else _Node("and", tuple(parts))
 
     def _comparison(self) -> Any:
+        if self._takes("not"):
+            return self._negated()
         left = self._value()
         if self._takes("is"):
             negated = self._takes("not")
             self._needs("null")
             return _Node("not null" if negated else "null", (left,))
+        if self._takes("isnull"):
+            return _Node("null", (left,))
+        if self._takes("notnull"):
+            return _Node("not null", (left,))
+        if self._takes("not"):
+            self._needs("null")
+            return _Node("not null", (left,))
         if self._takes("in"):
             return _Node("in", (left, self._list("(", ")")))
         if self._takes("between"):
@@ -122,6 +153,13 @@ class _Parser:
                     return _Node("in", (left, values))
                 return _Node({"<>": "!=", "==": "="}.get(sign, sign), (left, self._value()))
         return left
+
+    def _negated(self) -> Any:
+        match self._comparison():
+            case _Node("null", parts):
+                return _Node("not null", parts)
+            case _:
+                raise _Unknown
 
     def _value(self) -> Any:
         value = self._primary()

@@ -40,7 +40,7 @@ from sternpost.storage.postgresql.dialect import PostgresqlDialect
 from sternpost.storage.postgresql.grouped import EqualReads, Fetch, GroupedInserts, PointReads
 from sternpost.storage.postgresql.pool import Pool
 from sternpost.storage.postgresql.replicas import Replica, ReplicatedReads
-from sternpost.storage.postgresql.tables import found_columns
+from sternpost.storage.postgresql.tables import found_columns, unfit_tables
 from sternpost.storage.postgresql.values import keep_values
 from sternpost.storage.sql.api_keys import SqlKeys
 from sternpost.storage.sql.audit import SqlAuditTrail
@@ -460,8 +460,10 @@ class PostgresqlStorage(_Connected):
             if self._fits:
                 await self.guarded(connection, lambda: connection.fetchval("SELECT 1"))
                 return
-            found = await self.guarded(None, lambda: found_columns(connection, self.statements.plan))
-            refuse_misfit(self.statements.plan, self.statements.dialect, found)
+            plan = self.statements.plan
+            found = await self.guarded(None, lambda: found_columns(connection, plan))
+            unfit = await self.guarded(None, lambda: unfit_tables(connection, plan))
+            refuse_misfit(plan, self.statements.dialect, found, unfit)
             self._fits = True
 
     async def create_schema(self) -> bool:

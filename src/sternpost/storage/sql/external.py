@@ -10,9 +10,10 @@ from typing import Any
 from sternpost.errors import Detail, StartupError, Unavailable, ValueNotRepresentable
 from sternpost.plan.model import FieldPlan, Plan
 from sternpost.storage.sql.dialect import Dialect
+from sternpost.storage.sql.tables import Place, shown
 
-Columns = dict[tuple[str | None, str], dict[str, str]]
-"""What a database has: by schema and table, the type of each column by its name."""
+Columns = dict[Place, dict[str, str]]
+"""What a database has: the type of each column by its name."""
 
 
 def checked(field: FieldPlan, convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -58,16 +59,20 @@ def named_tables(plan: Plan) -> list[tuple[str | None, str, tuple[str, ...]]]:
     return found + [(schema, str(table), columns) for (schema, table), columns in links.items()]
 
 
-def refuse_misfit(plan: Plan, dialect: Dialect, found: Columns) -> None:
-    """Raises `Unavailable` that names every table and column of the contract that the database does not have."""
-    problems: list[str] = []
+def refuse_misfit(plan: Plan, dialect: Dialect, found: Columns, unfit: Mapping[Place, str]) -> None:
+    """Raises `Unavailable` that names every table and column of the contract that the database does not have.
+
+    Args:
+        unfit: tables that cannot be served whatever their columns, each with the reason.
+    """
+    problems = [f"the table {shown(*place)} cannot be served: {reason}" for place, reason in unfit.items()]
     for schema, table, columns in named_tables(plan):
-        shown = f"{schema}.{table}" if schema else table
         existing = found.get((schema, table))
         if existing is None:
-            problems.append(f"there is no table {shown}")
+            problems.append(f"there is no table {shown(schema, table)}")
         else:
-            problems += [f"{shown} has no column {column}" for column in columns if column not in existing]
+            missing = [column for column in columns if column not in existing]
+            problems += [f"{shown(schema, table)} has no column {column}" for column in missing]
     for resource in plan.resources:
         existing = found.get((resource.schema, resource.table), {})
         for field in resource.fields:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 
@@ -17,6 +19,8 @@ class FoundColumn:
         counted: the database makes the next number where none is given.
         generated: its value cannot be set.
         samples: some of its values, where the type does not tell how they are kept.
+        domains: the names of the domains that its type is made of.
+        unreadable: why its values cannot be read; empty where they can.
     """
 
     name: str
@@ -32,6 +36,8 @@ class FoundColumn:
     generated: bool = False
     comment: str = ""
     samples: tuple[Any, ...] = ()
+    domains: tuple[str, ...] = ()
+    unreadable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,8 @@ class FoundTable:
         unique: groups of columns whose values do not repeat, beside the key.
         indexed: columns that some index begins with.
         checks: conditions in SQL.
+        enforced: what else the database alone sees to, such as an index over an expression, or a trigger.
+        unfit: why its rows cannot be served; empty where they can.
     """
 
     schema: str | None
@@ -65,6 +73,8 @@ class FoundTable:
     indexed: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
     comment: str = ""
+    enforced: tuple[str, ...] = ()
+    unfit: str = ""
 
     @property
     def key_column(self) -> FoundColumn:
@@ -75,7 +85,44 @@ class FoundTable:
     @property
     def shown(self) -> str:
         """Its name for people."""
-        return f"{self.schema}.{self.name}" if self.schema else self.name
+        return shown(self.schema, self.name)
+
+
+Place = tuple[str | None, str]
+"""Schema and table; no schema stands for the one that is searched first."""
+
+
+def shown(schema: str | None, table: str) -> str:
+    """A table's name for people."""
+    return f"{schema}.{table}" if schema else table
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which tables are read.
+
+    Attributes:
+        only: their names, with or without the schema; None for all.
+        exclude: patterns as of file names (`tmp_*`), for the name with or without the schema.
+    """
+
+    only: frozenset[str] | None = None
+    exclude: tuple[str, ...] = ()
+
+    def __contains__(self, table: Place) -> bool:
+        schema, name = table
+        names = {name, shown(schema, name)}
+        return (self.only is None or not self.only.isdisjoint(names)) and not any(
+            matches_one(pattern, names) for pattern in self.exclude
+        )
+
+
+def matches_one(pattern: str, names: Iterable[str]) -> bool:
+    """Whether a pattern as of file names fits one of the names."""
+    return any(fnmatchcase(name, pattern) for name in names)
+
+
+EVERYTHING = Selection()
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,7 +144,7 @@ class SqliteStorage:
             columns = await self.read_in_thread("SELECT name, type FROM pragma_table_xinfo(?)", (table,))
             if columns:
                 found[schema, table] = dict(columns)
-        refuse_misfit(self.statements.plan, self.statements.dialect, found)
+        refuse_misfit(self.statements.plan, self.statements.dialect, found, {})
         self._fits = self.connections.file
 
     def replicas(self) -> Mapping[str, Callable[[], Awaitable[None]]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sternpost.errors import StartupError
-from sternpost.storage.sql.tables import Found, FoundColumn, FoundForeignKey, FoundTable
+from sternpost.storage.sql.tables import EVERYTHING, Found, FoundColumn, FoundForeignKey, FoundTable, Selection
 
 SAMPLES = 1000
 """Values looked at where a column's type does not tell how they are kept."""
@@ -21,7 +21,7 @@ _TELLING = re.compile(
 _TYPE = re.compile(r"\s*([^()]*?)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?\s*")
 
 
-def read_tables(path: Path, only: frozenset[str] | None = None) -> Found:
+def read_tables(path: Path, selection: Selection = EVERYTHING) -> Found:
     """The tables of a file. Raises `StartupError` for one that cannot be read."""
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
@@ -29,10 +29,10 @@ def read_tables(path: Path, only: frozenset[str] | None = None) -> Found:
                 "SELECT type, name, sql FROM sqlite_master WHERE type IN ('table', 'view') "
                 "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name COLLATE NOCASE"
             ).fetchall()
-            rows = [row for row in rows if only is None or row[1] in only]
+            rows = [row for row in rows if (None, row[1]) in selection]
             shadows = _shadow_tables(connection)
-            left_out = [(str(name), "a view") for kind, name, _ in rows if kind == "view"]
-            left_out += [(str(name), "part of a virtual table") for _, name, _ in rows if name in shadows]
+            left_out = [(str(name), "it is a view") for kind, name, _ in rows if kind == "view"]
+            left_out += [(str(name), "it is part of a virtual table") for _, name, _ in rows if name in shadows]
             names = {str(name).lower(): str(name) for kind, name, _ in rows if kind == "table"}
             tables = tuple(
                 _table(connection, str(name), str(sql), names)
@@ -56,12 +56,17 @@ def _shadow_tables(connection: sqlite3.Connection) -> set[str]:
 def _table(connection: sqlite3.Connection, name: str, sql: str, names: dict[str, str]) -> FoundTable:
     information = connection.execute("SELECT * FROM pragma_table_xinfo(?)", (name,)).fetchall()
     key = tuple(str(row[1]) for row in sorted(information, key=lambda row: row[5]) if row[5])
-    columns = tuple(_column(connection, name, sql, row, key) for row in information if row[6] != 1)
     indexes = connection.execute("SELECT * FROM pragma_index_list(?)", (name,)).fetchall()
+    # Only a key that is the row's own number has no index. INTEGER PRIMARY KEY DESC and WITHOUT ROWID have one.
+    is_rowid = len(key) == 1 and not any(index[3] == "pk" for index in indexes)
+    columns = tuple(_column(connection, name, row, key, is_rowid=is_rowid) for row in information if row[6] != 1)
     unique: list[tuple[str, ...]] = []
     indexed = [*key[:1]]
+    enforced: list[str] = []
     for index in sorted(indexes, key=lambda row: str(row[1])):
         over = [row[2] for row in connection.execute("SELECT * FROM pragma_index_info(?)", (index[1],))]
+        if index[2] and (None in over or index[4]):
+            enforced.append(_definition(connection, index[1]))
         if None in over or not over:
             continue
         if not index[4]:
@@ -77,23 +82,47 @@ def _table(connection: sqlite3.Connection, name: str, sql: str, names: dict[str,
         tuple(_foreign_keys(connection, name, names)),
         tuple(dict.fromkeys(indexed)),
         tuple(_checks(sql)),
+        enforced=(*enforced, *_triggers(connection, name)),
+        unfit=_unfit(connection, name, key, is_rowid=is_rowid),
     )
 
 
+def _definition(connection: sqlite3.Connection, index: str) -> str:
+    found = connection.execute("SELECT sql FROM sqlite_master WHERE type = 'index' AND name = ?", (index,)).fetchone()
+    return str(found[0])
+
+
+def _triggers(connection: sqlite3.Connection, table: str) -> list[str]:
+    found = connection.execute(
+        "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ? COLLATE NOCASE ORDER BY name", (table,)
+    )
+    return [f"trigger {name}" for (name,) in found]
+
+
+def _unfit(connection: sqlite3.Connection, table: str, key: tuple[str, ...], *, is_rowid: bool) -> str:
+    """A key that is not the row's own number may be NULL, in several rows."""
+    if len(key) != 1 or is_rowid:
+        return ""
+    query = f"SELECT 1 FROM {_quoted(table)} WHERE {_quoted(key[0])} IS NULL LIMIT 1"
+    return f"its key {key[0]} is NULL in some rows" if connection.execute(query).fetchone() else ""
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
 def _column(
-    connection: sqlite3.Connection, table: str, sql: str, row: tuple[object, ...], key: tuple[str, ...]
+    connection: sqlite3.Connection, table: str, row: tuple[object, ...], key: tuple[str, ...], *, is_rowid: bool
 ) -> FoundColumn:
     name, declared = str(row[1]), str(row[2] or "")
     match = _TYPE.fullmatch(declared)
     kind, first, second = (match[1], match[2], match[3]) if match else (declared, None, None)
-    # A key of the type INTEGER is the row's own number, and counted where it is not given.
-    counted = key == (name,) and kind.upper() == "INTEGER" and "WITHOUT ROWID" not in sql.upper()
     samples: tuple[object, ...] = ()
     tells = _TELLING.fullmatch(kind) and not (first == "36" and "CHAR" in kind.upper())
     if not tells or (key == (name,) and "INT" not in kind.upper()):
-        quoted = '"' + name.replace('"', '""') + '"'
-        holder = '"' + table.replace('"', '""') + '"'
-        found = connection.execute(f"SELECT {quoted} FROM {holder} WHERE {quoted} IS NOT NULL LIMIT {SAMPLES}")
+        found = connection.execute(
+            f"SELECT {_quoted(name)} FROM {_quoted(table)} WHERE {_quoted(name)} IS NOT NULL LIMIT {SAMPLES}"
+        )
         samples = tuple(value for (value,) in found)
     is_text = "CHAR" in kind.upper() or "TEXT" in kind.upper()
     return FoundColumn(
@@ -104,7 +133,7 @@ def _column(
         precision=int(first) if first and not is_text else None,
         scale=(int(second) if second else 0) if first and not is_text else None,
         default=None if row[4] is None else str(row[4]),
-        counted=counted,
+        counted=is_rowid and key == (name,),  # the next number is taken where none is given
         generated=row[6] in (2, 3),
         samples=samples,
     )
