@@ -134,6 +134,25 @@ async def test_rows_without_a_key_are_not_served(database: str, database_url: st
     assert inference.reasons("t") == ["its key id is NULL in some rows"]
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+async def test_a_table_that_takes_no_new_row(database: str, database_url: str) -> None:
+    inference = await infer_from(
+        database_url,
+        "CREATE TABLE a (id INTEGER PRIMARY KEY, n INT REFERENCES nowhere, x TEXT);"
+        "CREATE TABLE b (id INTEGER PRIMARY KEY, n INT REFERENCES c (code), x TEXT);"
+        "CREATE TABLE c (id INTEGER PRIMARY KEY, code INT); INSERT INTO c (code) VALUES (1);"
+        "CREATE TABLE d (id INTEGER PRIMARY KEY, n INT, a_id INT REFERENCES a)",
+    )
+    assert "# No create: the database takes no new row: no such table: main.nowhere." in inference.text
+    assert '# No create: the database takes no new row: foreign key mismatch - "b"' in inference.text
+    async with inference.served() as call:
+        for path in ("as", "bs", "cs"):
+            assert (await call("POST", path, {})).status == 405
+        assert (await call("POST", "ds", {"n": 1})).status == 201
+        (c,) = (await call("GET", "cs")).data
+        assert (await call("DELETE", f"cs/{c['id']}")).status == 405
+
+
 def test_an_address_with_an_open_bracket_is_refused() -> None:
     for url in ("postgresql://[::1/x", "postgresql://u:p@[/x"):
         result = infer(url)

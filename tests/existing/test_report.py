@@ -140,6 +140,14 @@ async def test_the_length_of_a_column_is_its_own(database_url: str) -> None:
         assert (await call("POST", "posts", {"title": "x" * 20001})).status == 400
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+async def test_fewer_digits_are_told(database: str, database_url: str) -> None:
+    inference = await infer_from(database_url, "CREATE TABLE t ({id}, a numeric(30,2), b numeric(15,2))")
+    assert inference.inferred.left_out == [
+        ("t.a", "only 15 of its 30 digits are exact in this database, and no more can be written")
+    ]
+
+
 # -- schemas and addresses
 
 SCHEMAS = """
@@ -212,6 +220,35 @@ async def test_tables_of_one_name_in_two_schemas(postgres_database: str) -> None
         for path in after.addresses.values():
             made = await call("POST", path, {"n": 1})
             assert made.status == 201, made.json()
+
+
+NAMES = r'''
+    CREATE TABLE "a.b ""c" ({id}, "x.y" int, "z""" int, "d{}" int, "%s" int, "$1" int, "`" int, "\" int, "a;b" int);
+    CREATE TABLE x_y ({id}, "a b" int, a_b int, "A_b2" int, "count" int, "select" int, "data" text, str text, "int" int);
+    CREATE TABLE "SELECT" ({id}, "from" int REFERENCES x_y, "Größe" int, "名前" text, "имя" text);
+'''
+
+
+async def test_names_of_every_sort_are_served(database_url: str) -> None:
+    inference = await infer_from(database_url, NAMES)
+    assert inference.addresses == {'a.b "c': "a-b-cs", "x_y": "x-ys", "SELECT": "selects"}
+    assert inference.inferred.left_out == []
+    async with inference.served() as call:
+        for path in inference.addresses.values():
+            fields = (await call("POST", path, {})).data
+            listed = await call("GET", path)
+            assert (listed.status, listed.data) == (200, [fields])
+        values = {"column": "name", "columnValue": "имя"}
+        made = await call("POST", "selects", values)
+        assert {name: made.data[name] for name in values} == values
+    stored = await rows(database_url, 'SELECT "名前", "имя" FROM "SELECT" ORDER BY id DESC LIMIT 1')
+    assert stored == [("name", "имя")]
+
+
+def test_a_name_that_the_contract_cannot_have() -> None:
+    result = infer("sqlite:///nowhere.sqlite", "--name", "My Shop")
+    assert result.returncode == 2
+    assert "'My Shop' is no name of a contract" in result.stderr
 
 
 async def test_a_database_of_many_tables(database_url: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from sternpost.app.drivers import check_database_url
+from sternpost.compile.compiler import CONTRACT_NAME
 from sternpost.errors import StartupError
 from sternpost.infer.model import Inferred
 from sternpost.infer.prove import infer_proven
@@ -37,8 +38,10 @@ def infer_contract(
         write: whether the contract offers to create, change and delete rows.
 
     Raises:
-        StartupError: the database cannot be read, or holds nothing that a contract can serve.
+        StartupError: the name is malformed, or the database cannot be read, or holds nothing that a contract can serve.
     """
+    if name is not None and not CONTRACT_NAME.fullmatch(name):
+        raise StartupError(f"{name!r} is no name of a contract: use lower case and dashes, such as user-service")
     found = read_database(url, schemas, Selection(frozenset(tables) or None, tuple(exclude)))
     present = {table.name for table in found.tables} | {table.shown for table in found.tables}
     missing = [wanted for wanted in tables if wanted not in present and wanted not in dict(found.left_out)]

@@ -30,7 +30,7 @@ from sternpost.plan.model import FieldPlan, OperationPlan, PayloadPlan, Plan, Re
 from sternpost.plan.policy import DENY, PolicyNode
 
 _API_VERSION = re.compile(r"v[1-9][0-9]*")
-_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+CONTRACT_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class _Compiler:
 
     def _check_contract(self) -> None:
         contract = self.contract
-        if not matches(_NAME, contract.name):
+        if not matches(CONTRACT_NAME, contract.name):
             self._add_to_contract(
                 "name",
                 "SP001",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from hashlib import blake2s
 
+from sternpost.compile import names
 from sternpost.compile.names import plural
 from sternpost.compile.options import is_database_name
 from sternpost.infer.model import InferredTable
@@ -103,21 +104,21 @@ def named(tables: Sequence[FoundTable], *, sqlite: bool) -> list[InferredTable]:
     No name depends on how many tables there are. Of those that would have the same, one that is called like that itself
     keeps it, and one of the schema that is searched first; the others tell theirs apart by their own schema and name.
     """
-    names: dict[int, tuple[str, list[str], str | None]] = {}
+    chosen: dict[int, tuple[str, list[str], str | None]] = {}
     classes: set[str] = set()
     paths: set[str] = set()
     for place in sorted(range(len(tables)), key=lambda place: _precedence(tables[place])):
         for name, words, own in _candidates(tables[place]):
             path = own or _many(words)
             if name not in classes and path not in paths:
-                names[place] = name, words, own
+                chosen[place] = name, words, own
                 classes.add(name)
                 paths.add(path)
                 break
     prefixes: set[str] = {"req"}
     found: list[InferredTable] = []
     for place, table in enumerate(tables):
-        name, words, own = names[place]
+        name, words, own = chosen[place]
         storage = key_storage(table, sqlite=sqlite)
         found.append(InferredTable(table, name, words, prefix(words, prefixes), storage, own))
     return found
@@ -131,11 +132,10 @@ def _candidates(table: FoundTable) -> Iterator[tuple[str, list[str], str | None]
     """Names of the class, their words, and the plural where that is not the usual one; the last is never taken."""
     words = singular_words(table.name)
     if not is_mostly_lost(table.name):
-        yield class_name(words), words, _own_plural(words)
+        yield _usual(words)
         schema = ascii_words(table.schema or "")
         if schema:
-            longer = [*schema, *words]
-            yield class_name(longer), longer, _own_plural(longer)
+            yield _usual([*schema, *words])
     for length in range(2, 32):
         digest = blake2s(repr((table.schema, table.name)).encode(), digest_size=length).hexdigest()
         yield f"{class_name(words)}{digest.capitalize()}", words, f"{_many(words)}_{digest}"
@@ -145,7 +145,7 @@ def _many(words: list[str]) -> str:
     return snake([*words[:-1], many_of(words[-1])])
 
 
-def _own_plural(words: list[str]) -> str | None:
-    """The plural, where the compiler would make another one."""
-    own = _many(words)
-    return None if own == plural(snake(words)) else own
+def _usual(words: list[str]) -> tuple[str, list[str], str | None]:
+    """Names from words; the plural is among them where the compiler would make another one of the class's name."""
+    name, own = class_name(words), _many(words)
+    return name, words, None if own == plural(names.snake(name)) else own

@@ -258,6 +258,7 @@ class _Inference:
             options["max_length"] = min(column.length, EXTERNAL_TEXT_MAX)
         if kind == "decimal":
             options.update(digits_of(column, sqlite=self.sqlite))
+            self._tell_fewer_digits(table, column, options)
         if storage is not None:
             options["storage"] = storage
         if (column.name,) in table.table.unique and kind not in ("json", "boolean"):
@@ -270,6 +271,14 @@ class _Inference:
         if kind == "integer" and ascii_words(column.name)[-1:] == ["id"]:
             found.note = "The database declares no foreign key for this number, so clients see it unchanged."
         table.fields.append(found)
+
+    def _tell_fewer_digits(self, table: InferredTable, column: FoundColumn, options: dict[str, Any]) -> None:
+        exact = options.get("max_digits")
+        if exact is not None and column.precision is not None and exact < column.precision:
+            reason = (
+                f"only {exact} of its {column.precision} digits are exact in this database, and no more can be written"
+            )
+            self.left_out.append((f"{table.table.shown}.{column.name}", reason))
 
     def _protect(self, table: InferredTable, found: InferredField) -> None:
         """A secret is for a scope of its own, and cannot be found by comparing."""
@@ -329,6 +338,8 @@ class _Inference:
             table.no_create = f"a new row needs {', '.join(needed)}, which is not part of the contract"
         elif table.no_create:
             return
+        elif table.table.takes_no_row:
+            table.no_create = f"the database takes no new row: {table.table.takes_no_row}"
         elif table.key_storage == "text":
             table.no_create = (
                 f"its key {table.key.name} must be chosen when a row is added, but clients cannot choose ids"

@@ -64,7 +64,7 @@ class _Module:
         self.sternpost = {"Browse", "Contract", "Read", "Resource", "Sternpost", "field", "scope"}
         self.other: set[tuple[str, str]] = set()
         if write:
-            self.sternpost |= {"Delete", "Update"}
+            self.sternpost.add("Update")
 
     def imports(self) -> list[str]:
         """Those of the standard library, then those of Sternpost."""
@@ -138,7 +138,11 @@ class _Module:
             self.sternpost.add("Create")
             lines.append(self._call(f"{_INDENT}create = Create(", changing, ")", 1))
         lines.append(self._call(f"{_INDENT}update = Update(", changing, ")", 1))
-        lines.append(self._call(f"{_INDENT}delete = Delete(", changing, ")", 1))
+        if table.table.drops_no_row:
+            lines += _comment(f"No delete: the database deletes no row: {table.table.drops_no_row}.", 1)
+        else:
+            self.sternpost.add("Delete")
+            lines.append(self._call(f"{_INDENT}delete = Delete(", changing, ")", 1))
         return lines
 
     def _field(self, found: InferredField) -> str:

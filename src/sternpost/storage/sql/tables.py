@@ -62,6 +62,7 @@ class FoundTable:
         checks: conditions in SQL.
         enforced: what else the database alone sees to, such as an index over an expression, or a trigger.
         unfit: why its rows cannot be served; empty where they can.
+        takes_no_row, drops_no_row: why the database refuses every new row, or every deletion; empty where it does not.
     """
 
     schema: str | None
@@ -75,6 +76,8 @@ class FoundTable:
     comment: str = ""
     enforced: tuple[str, ...] = ()
     unfit: str = ""
+    takes_no_row: str = ""
+    drops_no_row: str = ""
 
     @property
     def key_column(self) -> FoundColumn:

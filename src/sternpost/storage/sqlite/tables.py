@@ -15,6 +15,9 @@ from sternpost.storage.sql.tables import EVERYTHING, Found, FoundColumn, FoundFo
 SAMPLES = 1000
 """Values looked at where a column's type does not tell how they are kept."""
 
+_AS_WHEN_SERVED = ("PRAGMA foreign_keys = ON", "BEGIN", "PRAGMA defer_foreign_keys = ON")
+"""What makes SQLite look at foreign keys as it does when several rows are written by one statement."""
+
 _TELLING = re.compile(
     r"(TINY|SMALL|MEDIUM|BIG)?INT(EGER)?|TEXT|N?(VAR)?CHAR|CLOB|REAL|DOUBLE|FLOAT|BLOB", re.IGNORECASE
 )
@@ -25,6 +28,8 @@ def read_tables(path: Path, selection: Selection = EVERYTHING) -> Found:
     """The tables of a file. Raises `StartupError` for one that cannot be read."""
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            for statement in _AS_WHEN_SERVED:
+                connection.execute(statement)
             rows = connection.execute(
                 "SELECT type, name, sql FROM sqlite_master WHERE type IN ('table', 'view') "
                 "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name COLLATE NOCASE"
@@ -84,6 +89,8 @@ def _table(connection: sqlite3.Connection, name: str, sql: str, names: dict[str,
         tuple(_checks(sql)),
         enforced=(*enforced, *_triggers(connection, name)),
         unfit=_unfit(connection, name, key, is_rowid=is_rowid),
+        takes_no_row=_refusal(connection, f"INSERT INTO {_quoted(name)} DEFAULT VALUES"),
+        drops_no_row=_refusal(connection, f"DELETE FROM {_quoted(name)} WHERE 0"),
     )
 
 
@@ -105,6 +112,15 @@ def _unfit(connection: sqlite3.Connection, table: str, key: tuple[str, ...], *, 
         return ""
     query = f"SELECT 1 FROM {_quoted(table)} WHERE {_quoted(key[0])} IS NULL LIMIT 1"
     return f"its key {key[0]} is NULL in some rows" if connection.execute(query).fetchone() else ""
+
+
+def _refusal(connection: sqlite3.Connection, statement: str) -> str:
+    """What SQLite has against a statement, which is not run: a foreign key to a table that does not exist, say."""
+    try:
+        connection.execute(f"EXPLAIN {statement}")
+    except sqlite3.OperationalError as error:
+        return str(error)
+    return ""
 
 
 def _quoted(name: str) -> str:
