@@ -150,6 +150,19 @@ async def test_fewer_digits_are_told(database: str, database_url: str) -> None:
 
 # -- schemas and addresses
 
+
+async def test_a_view_that_is_asked_for(postgres_database: str) -> None:
+    script = (
+        "CREATE SCHEMA sales; CREATE TABLE sales.a (id serial PRIMARY KEY, n int); CREATE VIEW sales.v AS SELECT 1 AS n"
+    )
+    for wanted in ("v", "sales.v"):
+        with pytest.raises(StartupError, match=r"sales\.v: it is a view"):
+            await infer_from(postgres_database, script, schemas=["sales"], tables=[wanted])
+        script = ""
+    with pytest.raises(StartupError, match="has no table w"):
+        await infer_from(postgres_database, "", schemas=["sales"], tables=["w"])
+
+
 SCHEMAS = """
     CREATE SCHEMA sales; CREATE SCHEMA empty; CREATE SCHEMA hr;
     CREATE TABLE sales.a (id serial PRIMARY KEY, n int); CREATE TABLE sales.b (id serial PRIMARY KEY, n int);

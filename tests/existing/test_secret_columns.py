@@ -61,6 +61,30 @@ async def test_a_domain_may_tell_of_a_secret(postgres_database: str) -> None:
     assert inference.declared("c") == "c: str | None"
 
 
+async def test_a_default_that_is_a_secret_is_not_told(database_url: str) -> None:
+    inference = await infer_from(
+        database_url,
+        "CREATE TABLE t ({id}, token varchar(9) NOT NULL DEFAULT 'open', n int); INSERT INTO t (n) VALUES (1)",
+    )
+    assert inference.declared("token") == (
+        'token: str = field(max_length=9, read="ts:secrets", sensitive=True, auto="database")'
+    )
+    async with inference.served("ts:secrets") as call:
+        made = await call("POST", "ts", {"n": 2})
+        assert (made.status, made.data["token"]) == (201, "open")
+
+
+async def test_what_refers_to_a_secret_is_one(database_url: str) -> None:
+    inference = await infer_from(
+        database_url,
+        "CREATE TABLE login ({id}, token varchar(40) UNIQUE, n int);"
+        "CREATE TABLE visit ({id}, login varchar(40) REFERENCES login (token), n int)",
+    )
+    assert inference.declared("login") == (
+        'login: str | None = field(max_length=40, read="visits:secrets", sensitive=True)'
+    )
+
+
 async def test_a_secret_that_is_a_key_is_in_no_id(postgres_database: str) -> None:
     inference = await infer_from(
         postgres_database,

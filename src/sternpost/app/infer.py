@@ -44,7 +44,8 @@ def infer_contract(
         raise StartupError(f"{name!r} is no name of a contract: use lower case and dashes, such as user-service")
     found = read_database(url, schemas, Selection(frozenset(tables) or None, tuple(exclude)))
     present = {table.name for table in found.tables} | {table.shown for table in found.tables}
-    missing = [wanted for wanted in tables if wanted not in present and wanted not in dict(found.left_out)]
+    present |= {name for shown, _ in found.left_out for name in (shown, shown.rpartition(".")[2])}
+    missing = [wanted for wanted in tables if wanted not in present]
     if missing:
         raise StartupError(f"The database has no table {', '.join(missing)}")
     inferred, text = infer_proven(found, name or _name(url), write=write)

@@ -12,7 +12,7 @@ from sternpost.infer.lists import add_link, add_lists, in_order
 from sternpost.infer.model import Inferred, InferredField, InferredTable, Refused
 from sternpost.infer.names import ascii_words, field_name, relation_name
 from sternpost.infer.options import apply_default, apply_rule, default_of, leave_unfit_default
-from sternpost.infer.secret_names import is_secret
+from sternpost.infer.secret_names import is_secret, names_a_secret
 from sternpost.infer.types import ELEMENTS, digits_of, kind_of
 from sternpost.kinds import EXTERNAL_TEXT_MAX, KINDS
 from sternpost.plan.conditions import required_in, rules_in
@@ -128,7 +128,7 @@ class _Inference:
             self._leave_to_database(table, rule)
         for found in table.fields:
             leave_unfit_default(found)
-            if found.target is None and is_secret(table.words, found.column, found.kind):
+            if found.target is None and _is_secret(table, found):
                 self._protect(table, found)
 
     def _key(self, table: InferredTable, column: FoundColumn) -> None:
@@ -281,8 +281,10 @@ class _Inference:
             self.left_out.append((f"{table.table.shown}.{column.name}", reason))
 
     def _protect(self, table: InferredTable, found: InferredField) -> None:
-        """A secret is for a scope of its own, and cannot be found by comparing."""
+        """A secret is for a scope of its own, and cannot be found by comparing. Its default is in no documentation."""
         found.options.pop("filter", None)
+        if found.options.pop("default", None) is not None:
+            found.options["auto"] = "database"
         found.options.update(sensitive=True, read=f"{table.path}:secrets")
         reason = (
             f"it holds a secret, as its name or type tells: only with the scope {table.path}:secrets is it seen or set"
@@ -372,6 +374,15 @@ class _Inference:
     def _omit(self, table: InferredTable, column: str, reason: str) -> None:
         table.notes.append(f"{column} is left out: {reason}.")
         self.left_out.append((f"{table.table.shown}.{column}", reason))
+
+
+def _is_secret(table: InferredTable, found: InferredField) -> bool:
+    """Whether a value is a secret, or the same as one to which it refers."""
+    return is_secret(table.words, found.column, found.kind) or any(
+        local == found.column.name and names_a_secret(remote)
+        for key in table.table.foreign_keys
+        for local, remote in zip(key.columns, key.remote, strict=False)
+    )
 
 
 def _references(table: FoundTable, column: FoundColumn) -> list[FoundForeignKey]:
