@@ -148,6 +148,16 @@ async def test_fewer_digits_are_told(database: str, database_url: str) -> None:
     ]
 
 
+async def test_a_narrowed_length_is_told(database_url: str) -> None:
+    inference = await infer_from(
+        database_url, "CREATE TABLE t ({id}, a varchar(2000000), b text CHECK (length(b) <= 3000000), c text)"
+    )
+    assert inference.declared("a") == "a: str | None = field(max_length=1000000)"
+    assert inference.declared("b") == "b: str | None"
+    assert inference.reasons("t.a") == ["at most 1000000 of its 2000000 characters can be written"]
+    assert "length(b) <= 3000000" in inference.reasons("t")[0]
+
+
 # -- schemas and addresses
 
 

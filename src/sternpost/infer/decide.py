@@ -258,7 +258,6 @@ class _Inference:
             options["max_length"] = min(column.length, EXTERNAL_TEXT_MAX)
         if kind == "decimal":
             options.update(digits_of(column, sqlite=self.sqlite))
-            self._tell_fewer_digits(table, column, options)
         if storage is not None:
             options["storage"] = storage
         if (column.name,) in table.table.unique and kind not in ("json", "boolean"):
@@ -267,18 +266,22 @@ class _Inference:
             options["filter"] = True
         if column.comment:
             options["description"] = column.comment
+        self._tell_narrower(table, found)
         apply_default(found)
         if kind == "integer" and ascii_words(column.name)[-1:] == ["id"]:
             found.note = "The database declares no foreign key for this number, so clients see it unchanged."
         table.fields.append(found)
 
-    def _tell_fewer_digits(self, table: InferredTable, column: FoundColumn, options: dict[str, Any]) -> None:
-        exact = options.get("max_digits")
-        if exact is not None and column.precision is not None and exact < column.precision:
+    def _tell_narrower(self, table: InferredTable, found: InferredField) -> None:
+        column, name = found.column, f"{table.table.shown}.{found.column.name}"
+        digits, characters = found.options.get("max_digits"), found.options.get("max_length")
+        if digits is not None and column.precision is not None and digits < column.precision:
             reason = (
-                f"only {exact} of its {column.precision} digits are exact in this database, and no more can be written"
+                f"only {digits} of its {column.precision} digits are exact in this database, and no more can be written"
             )
-            self.left_out.append((f"{table.table.shown}.{column.name}", reason))
+            self.left_out.append((name, reason))
+        if characters is not None and column.length is not None and characters < column.length:
+            self.left_out.append((name, f"at most {characters} of its {column.length} characters can be written"))
 
     def _protect(self, table: InferredTable, found: InferredField) -> None:
         """A secret is for a scope of its own, and cannot be found by comparing. Its default is in no documentation."""

@@ -67,7 +67,7 @@ def _apply_length(found: InferredField, rule: Length) -> bool:
     if rule.least is not None:
         found.options["min_length"] = max(rule.least, found.options.get("min_length", 0))
         return True
-    if rule.most is None:
+    if rule.most is None or rule.most > EXTERNAL_TEXT_MAX:
         return False
     found.options["max_length"] = min(rule.most, found.options.get("max_length", EXTERNAL_TEXT_MAX))
     return True
