@@ -30,13 +30,16 @@ def complete(
 
 
 def prospective(plan: Plan, resource: ResourcePlan, given: Mapping[str, Any], clock: Clock) -> dict[str, Any]:
-    """A new row as it would be: with defaults, times and totals, but without an id of its own."""
-    items = {
-        relation.name: [complete(plan.by_name[relation.target], item, _no_id, clock) for item in given[relation.name]]
-        for relation in resource.owned_relations
-        if relation.name in given
-    }
-    return {**complete(resource, given, _no_id, clock), **computed_values(resource, items)}
+    """A new row as it would be: with defaults, times and totals, but without an id of its own, and without totals of
+    what the author's function has yet to set."""
+    row = complete(resource, given, _no_id, clock)
+    for field in resource.fields:
+        if field.computed is not None and field.computed.relation in given:
+            target = plan.by_name[resource.relations_by_name[field.computed.relation].target]
+            items = [complete(target, item, _no_id, clock) for item in given[field.computed.relation]]
+            known = all(item[name] is not None for item in items for name in field.computed.factors)
+            row[field.name] = total(field, field.computed, items) if known else None
+    return row
 
 
 def _no_id() -> None:

@@ -10,7 +10,7 @@ SELECT labels.id, labels.team, labels.name, labels.color, labels.deleted_at FROM
 -- lock
 SELECT labels.id FROM labels WHERE labels.id = ANY (CAST($1 AS UUID[])) AND labels.team = $2 AND labels.deleted_at IS NULL FOR UPDATE OF labels;
 -- set Task.label_id to null
-UPDATE tasks SET label_id=NULL, version=(tasks.version + 1) WHERE tasks.label_id = ANY (CAST($1 AS UUID[]));
+UPDATE tasks SET label_id=NULL, version=(tasks.version + 1) WHERE tasks.label_id = ANY (CAST($1 AS UUID[])) AND tasks.deleted_at IS NULL AND NOT (tasks.id = ANY (CAST($2 AS UUID[])));
 -- Step.label_id
 SELECT steps.id FROM steps WHERE steps.label_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.deleted_at IS NULL));
 -- mark as deleted

@@ -10,7 +10,7 @@ SELECT labels.id, labels.team, labels.name, labels.color, labels.deleted_at FROM
 -- lock
 SELECT labels.id FROM labels WHERE labels.id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND labels.team = ? AND labels.deleted_at IS NULL;
 -- set Task.label_id to null
-UPDATE tasks SET label_id=NULL, version=(tasks.version + 1) WHERE tasks.label_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1);
+UPDATE tasks SET label_id=NULL, version=(tasks.version + 1) WHERE tasks.label_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND tasks.deleted_at IS NULL AND (tasks.id NOT IN (SELECT anon_2.value FROM temp.json_each(?) AS anon_2));
 -- Step.label_id
 SELECT steps.id FROM steps WHERE steps.label_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.deleted_at IS NULL));
 -- mark as deleted

@@ -21,6 +21,7 @@ from sternpost.plan.query import (
     ordered,
 )
 from sternpost.ports.storage import EVERY_TENANT, Visibility
+from sternpost.storage.sql.removal import EVERY_ROW
 from sternpost.storage.sql.statement import Assembly
 from sternpost.storage.sql.statements import Statements
 
@@ -102,15 +103,16 @@ def _changed(statements: Statements, resource: ResourcePlan, names: tuple[str, .
 
 def _removal(statements: Statements, resource: ResourcePlan) -> list[tuple[str, str]]:
     """What is sent where the database alone could not remove a row as it has to be; see `storage.sql.removal`."""
-    across = statements.of(EVERY_TENANT)
+    across = statements.of(EVERY_TENANT if resource.soft_delete else EVERY_ROW)
     found = [("lock", statements.lock(resource.name).text)]
     for other, field in statements.plan.referrers[resource.name]:
         if field.on_delete == "set_null":
             found.append((f"set {other.name}.{field.name} to null", across.nullify(other.name, field.name).text))
-        elif resource.soft_delete:
+        elif resource.soft_delete or field.on_delete == "cascade":
             found.append((f"{other.name}.{field.name}", across.referring(other.name, field.name).text))
-    removal = statements.mark(resource.name).text
-    return [*found, ("mark as deleted" if resource.soft_delete else "delete", removal)]
+    if resource.soft_delete:
+        return [*found, ("mark as deleted", statements.mark(resource.name).text)]
+    return [*found, ("delete", across.erase(resource.name).text)]
 
 
 def _whole(statements: Statements, resource: ResourcePlan) -> Select:

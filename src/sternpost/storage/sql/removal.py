@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Protocol
@@ -25,6 +26,10 @@ from sternpost.storage.sql.statement import Statement
 from sternpost.storage.sql.statements import Statements
 
 EVERY_ROW = Visibility(every=True, deleted=True)
+
+
+Place = tuple[str, Any]
+"""A row: the name of its resource, and its key."""
 
 
 class Work(Protocol):
@@ -106,8 +111,9 @@ class Removal:
             scope = self.every if for_good else self.across  # what is deleted already refers to what is gone for good
             for other, field in self.plan.referrers[at.name]:
                 if field.on_delete == "cascade":
+                    gone = for_good or not other.soft_delete
                     referring = await self._referring(scope, other, field.name, found)
-                    work.append((other, await self._lock(scope, other, referring, for_good=for_good), for_good))
+                    work.append((other, await self._lock(scope, other, referring, for_good=gone), gone))
             for relation in at.owned_relations:
                 items = self.plan.by_name[relation.target]
                 held = await self._referring(self.every, items, relation.remote_field, found)
@@ -203,17 +209,18 @@ class Removal:
 
     async def _restore(self, resource: ResourcePlan, key: Any, row: Sequence[Any]) -> None:
         """What went along with the row comes back: all of it is looked at first, because it may refer to each other."""
-        back: dict[tuple[str, Any], Sequence[Any]] = {(resource.name, key): row}
+        back: dict[Place, Sequence[Any]] = {(resource.name, key): row}
+        items: set[Place] = set()  # which are there again with the rows that own them
         work = deque([(resource, key)])
         while work:
             at, each = work.popleft()
-            async for other, found in self._deleted_along(at, each, row[0]):
+            async for other, found in self._deleted_along(at, each, row[0], items):
                 place = (other.name, found)
                 if place not in back:
                     (back[place],) = await self.session.fetch(self.every.deleted(other.name), {KEY: found})
                     work.append((other, found))
         for (name, _), (_, *references) in back.items():
-            await self._refuse_missing(self.plan.by_name[name], references, back)
+            await self._refuse_missing(self.plan.by_name[name], references, items.union(back))
         for name, each in back:
             try:
                 await self.session.run(self.every.undelete(name), {KEY: each})
@@ -221,9 +228,9 @@ class Removal:
                 raise client_error(failure, self.plan.by_name[name]) from failure
 
     async def _deleted_along(
-        self, resource: ResourcePlan, key: Any, at: Any
+        self, resource: ResourcePlan, key: Any, at: Any, owned: set[Place]
     ) -> AsyncGenerator[tuple[ResourcePlan, Any]]:
-        """The rows that were deleted because of this one, or of what it owns."""
+        """The rows that were deleted because of this one, or of what it owns, which is added to `owned`."""
         for other, field in self.plan.referrers[resource.name]:
             if field.on_delete == "cascade" and other.soft_delete:
                 statement = self.every.deleted_along(other.name, field.name)
@@ -233,11 +240,12 @@ class Removal:
             items = self.plan.by_name[relation.target]
             if self.plan.referrers[items.name]:
                 for item in await self._referring(self.every, items, relation.remote_field, [key]):
-                    async for found in self._deleted_along(items, item, at):
+                    owned.add((items.name, item))
+                    async for found in self._deleted_along(items, item, at, owned):
                         yield found
 
     async def _refuse_missing(
-        self, resource: ResourcePlan, references: Sequence[Any], back: Mapping[tuple[str, Any], Any]
+        self, resource: ResourcePlan, references: Sequence[Any], back: AbstractSet[Place]
     ) -> None:
         """Raises `ReferenceNotFound` where a row refers to what is deleted, and does not come back with it. Whose rows
         it referred to was settled when it was written."""

@@ -253,7 +253,7 @@ class ReadSuite(Suite):
         assert await seen(mine, "ann") == ["mine", "top"]
         assert await seen(mine, "x' OR 1=1 --") == []
         assert await seen(Owner(("parent_id", "keeper")), "ann") == ["hers"]
-        assert await seen(NotPolicy(mine), "ann") == ["hers"]
+        assert await seen(NotPolicy(mine), "ann") == ["hers", "none"]
         assert await seen(AllOf((mine, ComparePolicy(("width",), "gte", 5))), "ann") == ["mine"]
 
     # -- relations
