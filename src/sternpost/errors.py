@@ -46,6 +46,10 @@ class Detail:
         """How many characters its texts have."""
         return len(self.path) + len(self.code) + len(self.message)
 
+    def within(self, path: str) -> Detail:
+        """The same of a part of an input, which is at a path."""
+        return Detail(f"{path}.{self.path}" if self.path else path, self.code, self.message)
+
     def as_json(self) -> dict[str, str]:
         return {"path": self.path, "code": self.code, "message": self.message}
 

@@ -11,7 +11,7 @@ from sternpost.errors import SternpostError
 
 from .compare import differences
 from .contracts import LOWER, Res, Rows, Spec, Value
-from .known import LeftOut, known
+from .known import LeftOut
 from .model import COMPARE, EVERYONE, Answer, Caller, Model, Refused, Row, ordered
 
 if TYPE_CHECKING:
@@ -463,15 +463,13 @@ class DataModel:
             return any(self.fits(res, row, part) for part in wanted)
         if (value := res.value(name)) is not None:
             return self.value_fits(value, row[name], wanted)
-        if self.deleted:
-            known("with-deleted-reaches-relations")
         ref = next((value for value in res.refs if value.relation == name), None)
         if ref is not None:
             return self.reference_fits(ref, row, wanted)
         rows = res.rows(name)
         target = self.spec.by_name[rows.target]
         ((quantifier, inner),) = wanted.items()
-        held = [self.fits(target, other, inner) for other in self.model.related(rows, row, self.scope)]
+        held = [self.fits(target, other, inner) for other in self.model.related(rows, row, self.scope, self.deleted)]
         return {"some": any(held), "none": not any(held), "every": all(held)}[quantifier]
 
     def reference_fits(self, ref: Value, row: Row, wanted: Any) -> bool:
@@ -481,7 +479,7 @@ class DataModel:
         ((word, inner),) = wanted.items()
         if inner is None:
             return (row[ref.name] is None) is (word == "is")
-        found = self.model.find(target, row[ref.name], self.scope) if row[ref.name] is not None else None
+        found = self.model.find(target, row[ref.name], self.scope, self.deleted) if row[ref.name] is not None else None
         return (found is not None and self.fits(target, found, inner)) is (word == "is")
 
     def value_fits(self, value: Value, kept: Any, wanted: Any) -> bool:
@@ -621,10 +619,6 @@ class DataModel:
             self.bounds(self.res, row)
             row["id"] = "@new"
             if skip and self.model.taken(self.res, row):
-                if any(
-                    not self.model.referable(v, row, self.scope, None) for v in self.res.refs if row[v.name] is not None
-                ):
-                    known("references-not-written")
                 self.model.made += 1  # the id is made, and not used
                 continue
             try:
@@ -720,11 +714,6 @@ class DataModel:
             raise Refused(400, "TypeError")
         rows = self.rows()
         values = {value.name: data[value.name] for value in self.res.refs if value.name in data}
-        if not rows and any(
-            kept is not None and self.model.find(self.res_of(name), kept, self.scope) is None
-            for name, kept in values.items()
-        ):
-            known("references-not-written")
         for row in rows:
             row.update(self.changed(self.res, row, data))
             self.model.touch(self.res, row)
@@ -733,24 +722,12 @@ class DataModel:
             self.model.check(self.res, row, {}, self.scope, None, writing=set(values))
         return len(rows)
 
-    def res_of(self, name: str) -> Res:
-        return self.model.target(self.res.at(name))
-
     def upsert(self) -> Any:
         key, make, change = (self.arguments[name] for name in ("key", "create", "update"))
         try:
             row = self.by_key(key)
         except Refused:
             row = None
-        missing = [
-            value
-            for value in self.res.refs
-            for part in (make, change)
-            if part.get(value.name) is not None
-            and self.model.find(self.model.target(value), part[value.name], self.scope) is None
-        ]
-        if missing:
-            known("references-not-written")
         if row is None:
             if not isinstance(key, dict):
                 raise LeftOut("an id that the caller chooses")

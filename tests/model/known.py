@@ -9,12 +9,6 @@ from __future__ import annotations
 
 KNOWN: dict[str, str] = {
     "ring-of-tables": "two resources that refer to each other cannot be created on PostgreSQL (found by this test)",
-    "references-not-written": "11.30: upsert and update_many fail on references that they would not write",
-    "with-deleted-reaches-relations": "11.30: with_deleted() reaches includes and relation conditions",
-    "two-values-taken": "of two unique values that are taken the databases name different ones (found by this test)",
-    "two-references-missing": "of several references to missing rows PostgreSQL names one, SQLite all (found by this test)",
-    "owner-that-is-gone": "`this.keeper.is_owner` holds by the key alone, where the keeper is deleted (found by this test)",
-    "path-in-parts": "a missing row that a part refers to is told as `aboutId`, not as `parts.0.aboutId` (found by this test)",
 }
 
 

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
+from itertools import combinations
 from typing import Any
 from uuid import UUID
 
 from .contracts import Policy, Res, Rows, Spec, Value
-from .known import KNOWN, known
 
 Row = dict[str, Any]
 BEGIN = datetime.now(UTC).replace(microsecond=0)
@@ -44,6 +44,7 @@ class Answer:
     meta: dict[str, Any] | None = None
     code: str | None = None
     paths: set[str] | None = None
+    others: list[set[str]] = field(default_factory=list[set[str]])  # where each of several may be told: the other paths
     version: int | None = None
     empty: bool = False
     loose: bool = False  # the answer may hold more than `data`
@@ -52,8 +53,11 @@ class Answer:
 class Refused(Exception):
     """An operation that is answered with an error."""
 
-    def __init__(self, status: int, code: str, paths: Iterable[str] | None = None) -> None:
+    def __init__(
+        self, status: int, code: str, paths: Iterable[str] | None = None, others: Iterable[Iterable[str]] = ()
+    ) -> None:
         super().__init__(f"{status} {code} {paths}")
+        self.others = [set(each) for each in others]
         self.status = status
         self.code = code
         self.paths = None if paths is None else set(paths)
@@ -313,7 +317,6 @@ class Model:
                     return False
                 found = self._follow(res, row, refs, tenant)
                 if found is None:
-                    self._gone_owner(res, row, refs, caller, tenant)
                     return False
                 at, owned = found
                 value = at.at(str(at.owner))
@@ -334,14 +337,6 @@ class Model:
                 return any(parts) if word == "or" else all(parts)
             case _:
                 return self.fold(policy, caller) is True
-
-    def _gone_owner(self, res: Res, row: Row, refs: tuple[str, ...], caller: Caller, tenant: str | None) -> None:
-        """Leaves out what asks whether somebody who is not there any more owns a row."""
-        found = self._follow(res, row, refs[:-1], tenant)
-        if found is not None:
-            key = next(value for value in found[0].refs if value.relation == refs[-1])
-            if self.target(key).owner == "id" and found[1][key.name] == caller.sub:
-                known("owner-that-is-gone")
 
     def owner_kind(self, res: Res, value: Value) -> Res:
         return self.target(value) if value.to else res
@@ -953,7 +948,6 @@ class Model:
             and row[value.name] is not None
             and not self.referable(value, row, tenant, caller, [before] if before else [])
         ]
-        parts: list[str] = []
         for rows in res.lists:
             if rows.kind == "many" or rows.name not in values:
                 continue
@@ -964,24 +958,21 @@ class Model:
                     if other is None or (caller and not self.seen(target, other, caller, tenant)):
                         missing.append(f"{rows.input}.{number}")
                     continue
-                in_parts = [
+                missing += [
                     f"{rows.input}.{number}.{value.public}"
                     for value in target.refs
                     if not value.back
                     if sent.get(value.name) is not None
                     and not self.referable(value, sent, tenant, caller, before[rows.name] if before else [])
                 ]
-                missing += in_parts
-                parts += in_parts
         taken = self.taken(res, row)
         if missing and taken:
             raise Refused(0, "DUPLICATE or REFERENCE_NOT_FOUND")
         if missing:
-            if len(missing) > 1:
-                known("two-references-missing")
-            raise Refused(422, "REFERENCE_NOT_FOUND", None if parts and "path-in-parts" in KNOWN else missing)
+            some = [parts for size in range(1, len(missing)) for parts in combinations(missing, size)]
+            raise Refused(422, "REFERENCE_NOT_FOUND", missing, some)  # the details name one at least
         if taken:
-            raise Refused(409, "DUPLICATE", taken)
+            raise Refused(409, "DUPLICATE", taken[0], taken[1:])
 
     def referable(
         self, value: Value, row: Row, tenant: str | None, caller: Caller | None, before: list[Row] | None = None
@@ -1005,8 +996,8 @@ class Model:
         """What may not repeat: within a tenant, among the rows that are there."""
         return [(value.name,) for value in res.fields if value.unique] + res.together
 
-    def taken(self, res: Res, row: Row) -> list[str]:
-        """The fields whose values another row has already."""
+    def taken(self, res: Res, row: Row) -> list[list[str]]:
+        """The fields whose values another row has already, by the rule that they break: the details name one of these."""
         found: list[list[str]] = []
         for group in self.groups(res):
             if any(row[name] is None for name in group):
@@ -1017,9 +1008,7 @@ class Model:
                 if all(res.at(name).told(other[name]) == res.at(name).told(row[name]) for name in group):
                     found.append([res.at(name).public for name in group])
                     break
-        if len(found) > 1:
-            known("two-values-taken")
-        return found[0] if found else []
+        return found
 
     def set_links(self, rows: Rows, row: Row, keys: list[str], tenant: str | None, keep: bool = False) -> None:
         """Replaces the pairs of a row, or adds to them. Pairs with rows that are not there for the caller stay."""
@@ -1206,7 +1195,7 @@ class Model:
             other["deleted"] = None
         for other_res, other in back:
             if taken := self.taken(other_res, other):
-                raise Refused(409, "DUPLICATE", taken)
+                raise Refused(409, "DUPLICATE", taken[0], taken[1:])
             self.touch(other_res, other, updated=False)
 
 

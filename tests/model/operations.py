@@ -86,7 +86,7 @@ class Service:
                 self.model.go_back(before)
             if isinstance(error, LeftOut):
                 raise
-            answer = Answer(error.status, code=error.code, paths=error.paths)
+            answer = Answer(error.status, code=error.code, paths=error.paths, others=error.others)
         self.answers[op.n] = answer
         return answer
 
@@ -147,10 +147,13 @@ class Service:
                 sent = Op(**{**vars(step), "row": resolved(step.row, named), "body": resolved(step.body, named)})
                 answer = self._perform(sent)
             except Refused as refused:
-                paths = refused.paths
-                if paths is not None:
-                    paths = {f"operations.{number}.{path}" for path in paths} or {f"operations.{number}"}
-                raise Refused(refused.status, refused.code, paths) from None
+                paths, *others = (
+                    None
+                    if each is None
+                    else {f"operations.{number}.{path}" for path in each} or {f"operations.{number}"}
+                    for each in (refused.paths, *refused.others)
+                )
+                raise Refused(refused.status, refused.code, paths, filter(None, others)) from None
             results.append(answer)
             if step.alias:
                 named[step.alias] = answer.data

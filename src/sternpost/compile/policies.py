@@ -127,7 +127,11 @@ class PolicyCompiler:
                 f'write class {resource}(Resource, owner="…") with the field that holds the owner\'s id',
             )
             return Not(Public())
-        return Owner((*path, owner_field) if owner_field != "id" or not path else path)
+        if owner_field != "id" or not path:
+            return Owner((*path, owner_field))
+        # The reference tells the id of the other row; whether that is still there for the caller, the row itself does.
+        guarded = any(field.generated in ("deleted", "tenant") for field in self.known[resource].fields.values())
+        return AllOf((Owner(path), Owner((*path, "id")))) if guarded else Owner(path)
 
     def _compare(self, names: tuple[str, ...], operator: Any, value: Any, operation: str, where: Source) -> PolicyNode:
         if not names:

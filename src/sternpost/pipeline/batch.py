@@ -162,10 +162,7 @@ def locate(error: SternpostError, index: int) -> None:
     """Adds to an error which step it belongs to."""
     where = f"operations.{index}"
     if error.details:
-        error.details = tuple(
-            Detail(f"{where}.{detail.path}" if detail.path else where, detail.code, detail.message)
-            for detail in error.details
-        )
+        error.details = tuple(detail.within(where) for detail in error.details)
     else:
         error.details = (Detail(where, error.code.lower(), error.message),)
 

@@ -51,9 +51,6 @@ class Sight(Model):
     def is_id(self, res: Res, text: Any) -> bool:
         return isinstance(text, str) and text.startswith(f"{res.prefix}_")
 
-    def _gone_owner(self, res: Res, row: Row, refs: tuple[str, ...], caller: Caller, tenant: str | None) -> None:
-        """An attacker's own row is never deleted here."""
-
     def reachable(self, res: Res, row: Row) -> bool:
         """Whether some operation of the attacker reads a row or acts on it: then they may know of it."""
         if self.find(res, row["id"], self.attacker.tenant, deleted=True) is None:

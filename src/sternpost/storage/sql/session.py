@@ -11,12 +11,12 @@ from typing import Any, Protocol
 
 from sternpost.errors import ConstraintViolated, ReferenceNotFound, SternpostError, Unavailable
 from sternpost.plan.model import RelationPlan, ResourcePlan
-from sternpost.plan.query import Assignment, Modify, Remove, Select, Upsert, key_is, names_one_row
+from sternpost.plan.query import Assignment, Compare, Modify, Remove, Upsert, every, key_is, names_one_row
 from sternpost.ports.storage import NO_TENANT, Document, Origin, Slots, Statistics, Values, Visibility
 from sternpost.storage.sql.failures import ConstraintFailed, client_error, unnamed_error
 from sternpost.storage.sql.keys import plain_key
-from sternpost.storage.sql.reader import Queries, SqlReader, plainly
-from sternpost.storage.sql.reads import KEYS
+from sternpost.storage.sql.reader import Queries, plainly
+from sternpost.storage.sql.references import References
 from sternpost.storage.sql.removal import Removal
 from sternpost.storage.sql.statement import NO_VALUES, Statement
 from sternpost.storage.sql.statements import Statements
@@ -52,7 +52,7 @@ class Connection(Queries, Protocol):
         ...
 
 
-class SqlSession(SqlReader):
+class SqlSession(References):
     """The storage port's `Session`: what a transaction can do besides reading."""
 
     writes = True
@@ -79,14 +79,12 @@ class SqlSession(SqlReader):
     async def insert(self, resource: str, values: Values) -> Document:
         plan = self.plan.by_name[resource]
         values = of_tenant(self.plan, plan, values, self.visibility)
-        self._refuse_made_up(plan, values)
-        if self.statements.checked_references[resource]:
-            await self.refuse_unseen(resource, [values])
+        await self.refuse_missing(plan, values)
         statement, decoder = self.statements.insert(resource, tuple(sorted(values)))
         try:
             rows = await self.written(statement, values)
         except ConstraintFailed as failure:
-            raise await self._explained(failure, plan, values) from failure
+            raise await self.explained(failure, plan, values) from failure
         if not rows:
             raise ConstraintViolated.dropped()
         return decoder.document(rows[0])
@@ -96,7 +94,12 @@ class SqlSession(SqlReader):
     ) -> tuple[int, list[Document]]:
         plan = self.plan.by_name[resource]
         rows = [of_tenant(self.plan, plan, row, self.visibility) for row in rows]
-        await self.refuse_unseen(resource, rows)
+        missing = await self.missing(plan, rows)
+        if any(missing):
+            if skip:
+                return await self._insert_one_by_one(plan, rows, missing, returning)
+            first = next(names for names in missing if names)
+            raise client_error(ConstraintFailed("foreign key", first), plan)
         added = 0
         documents: list[tuple[int, Document]] = []
         for names, numbers in _by_members(rows).items():
@@ -112,8 +115,6 @@ class SqlSession(SqlReader):
     async def _insert_part(
         self, plan: ResourcePlan, names: tuple[str, ...], rows: list[Values], skip: bool, returning: tuple[str, ...]
     ) -> list[Document]:
-        for row in rows:
-            self._refuse_made_up(plan, row)
         encoded = self.statements.codecs.encoded
         text, decoder = self.statements.insert_rows(plan.name, names, len(rows), skip=skip, returning=returning)
         bound = self.statements.dialect.bind_rows([[encoded(plan, name, row[name]) for name in names] for row in rows])
@@ -124,12 +125,24 @@ class SqlSession(SqlReader):
             raise client_error(failure, plan) from failure
         return decoder.documents(found)
 
+    async def _insert_one_by_one(
+        self, plan: ResourcePlan, rows: Sequence[Values], missing: Sequence[tuple[str, ...]], returning: tuple[str, ...]
+    ) -> tuple[int, list[Document]]:
+        """Rows some of which refer to nothing: that is an error of those alone that are not left out anyway."""
+        documents: list[Document] = []
+        async with self.savepoint():
+            for row, names in zip(rows, missing, strict=True):
+                found = await self._insert_part(plan, tuple(sorted(row)), [row], skip=True, returning=returning)
+                if names and found:
+                    raise client_error(ConstraintFailed("foreign key", names), plan)
+                documents += found
+        return len(documents), documents if returning else []
+
     async def upsert(self, upsert: Upsert, values: Values, slots: Slots) -> Document:
         plan = self.plan.by_name[upsert.resource]
         values = of_tenant(self.plan, plan, values, self.visibility)
-        self._refuse_made_up(plan, values)
-        await self.refuse_unseen(upsert.resource, [values])
-        await self._check_assignments(plan, upsert.assignments, slots)
+        refuse_move(plan, [entry.field for entry in upsert.assignments])
+        await self._refuse_what_an_upsert_writes(plan, upsert, values, slots)
         key = upsert.key if upsert.key == ("id",) else plan.unique_in_tenant(upsert.key)
         whole = Upsert(plan.name, tuple(sorted(values)), key, upsert.assignments, upsert.returning)
         statement, decoder = self.statements.upsert(whole)
@@ -145,7 +158,12 @@ class SqlSession(SqlReader):
 
     async def modify(self, modify: Modify, slots: Slots) -> tuple[int, list[Document]]:
         plan = self.plan.by_name[modify.resource]
-        await self._check_assignments(plan, modify.assignments, slots)
+        refuse_move(plan, [entry.field for entry in modify.assignments])
+        missing = await self.missing(plan, [_assigned(modify.assignments, slots)])
+        if any(missing):
+            if not await self.any_row(plan, modify.where, slots):  # nothing is written
+                return 0, []
+            raise client_error(ConstraintFailed("foreign key", missing[0]), plan)
         statement, decoder = self.statements.modify(modify)
         try:
             if modify.returning:
@@ -153,8 +171,7 @@ class SqlSession(SqlReader):
                 return len(rows), decoder.documents(rows)
             return await self.run(statement, NO_VALUES, slots, short=names_one_row(modify.where)), []
         except ConstraintFailed as failure:
-            given = {entry.field: slots[entry.slot] for entry in modify.assignments if entry.arithmetic == "set"}
-            raise await self._explained(failure, plan, given) from failure
+            raise await self.explained(failure, plan, _assigned(modify.assignments, slots)) from failure
 
     async def remove(self, remove: Remove, slots: Slots, *, at: datetime | None = None) -> int:
         plan = self.plan.by_name[remove.resource]
@@ -173,6 +190,18 @@ class SqlSession(SqlReader):
         except ConstraintFailed as failure:
             raise client_error(failure, plan, deleting=True) from failure
 
+    async def _refuse_what_an_upsert_writes(
+        self, plan: ResourcePlan, upsert: Upsert, values: Values, slots: Slots
+    ) -> None:
+        """Raises `ReferenceNotFound` where what is written refers to nothing: the new row or, where there is one, the
+        change of it."""
+        new, change = await self.missing(plan, [values, _assigned(upsert.assignments, slots)])
+        if new or change:
+            where = every(Compare((name,), "eq", index) for index, name in enumerate(upsert.key))
+            exists = await self.any_row(plan, where, [values[name] for name in upsert.key])
+            if names := change if exists else new:
+                raise client_error(ConstraintFailed("foreign key", names), plan)
+
     async def restore(self, resource: str, id: str) -> bool:
         return await Removal(self, None).restore(self.plan.by_name[resource], self.key(resource, id))
 
@@ -182,10 +211,15 @@ class SqlSession(SqlReader):
         plan = self.plan.by_name[resource].relations_by_name[relation]
         await self.run(self.statements.delete_owned(plan), {PARENT: self.key(resource, id)}, short=True)
         position = self.plan.by_name[plan.target].position_column
-        return [
-            await self.insert(plan.target, {**row, plan.remote_field: id, **({position: index} if position else {})})
-            for index, row in enumerate(rows)
-        ]
+        documents: list[Document] = []
+        for index, row in enumerate(rows):
+            values = {**row, plan.remote_field: id, **({position: index} if position else {})}
+            try:
+                documents.append(await self.insert(plan.target, values))
+            except SternpostError as error:
+                error.details = tuple(detail.within(f"{plan.public_name}.{index}") for detail in error.details)
+                raise
+        return documents
 
     async def replace_links(self, resource: str, relation: str, id: str, targets: Sequence[str]) -> None:
         plan = self.plan.by_name[resource].relations_by_name[relation]
@@ -237,58 +271,6 @@ class SqlSession(SqlReader):
             return
         for key in sorted(keys):
             await self.run(self.statements.delete_link(plan), {PARENT: parent, TARGET: key}, short=True)
-
-    # -- references
-
-    async def refuse_unseen(self, resource: str, rows: Sequence[Values]) -> None:
-        """Raises `ReferenceNotFound` where a row refers to one that exists, but not for this visibility.
-
-        The database's own check of a foreign key knows no tenants.
-        """
-        missing = [
-            field.name
-            for field in self.statements.checked_references[resource]
-            if await self.unseen(str(field.references), [row[field.name] for row in rows if row.get(field.name)])
-        ]
-        if missing:
-            raise client_error(ConstraintFailed("foreign key", tuple(missing)), self.plan.by_name[resource])
-
-    async def unseen(self, resource: str, ids: Sequence[str]) -> set[str]:
-        """Those of the rows that do not exist for this visibility; for rows that are everybody's the database tells."""
-        wanted = set(ids)
-        if not wanted or not self.statements.gate.guards(self.plan.by_name[resource]):
-            return set()
-        keys = {digits: self.key(resource, digits) for digits in wanted}
-        bound = {KEYS: self.statements.dialect.bind_array(list(keys.values()))}
-        found = set(await self.keys(self.statements.present(resource), bound))
-        return {digits for digits, key in keys.items() if plain_key(key) not in found}
-
-    async def _check_assignments(self, plan: ResourcePlan, assignments: Iterable[Assignment], slots: Slots) -> None:
-        """What holds for every change of rows that are stored: no other tenant, no reference to nothing."""
-        refuse_move(plan, [entry.field for entry in assignments])
-        given = {entry.field: slots[entry.slot] for entry in assignments if entry.arithmetic == "set"}
-        self._refuse_made_up(plan, given)
-        await self.refuse_unseen(plan.name, [given])
-
-    def _refuse_made_up(self, plan: ResourcePlan, values: Values) -> None:
-        """An id that was not made here refers to nothing: it is refused before it becomes a value of a column."""
-        for name, nowhere in self.statements.codecs.nowhere[plan.name].items():
-            if name in values and self.statements.codecs.encoded(plan, name, values[name]) == nowhere:
-                raise client_error(ConstraintFailed("foreign key", (name,)), plan)
-
-    async def _explained(self, failure: ConstraintFailed, plan: ResourcePlan, values: Values) -> SternpostError:
-        """The client's error. SQLite does not say which reference is missing, so it is looked up."""
-        if failure.kind == "foreign key" and not failure.columns:
-            references = [plan.fields_by_name[name] for name in values if name in plan.fields_by_name and name != "id"]
-            missing = [
-                field.name
-                for field in references
-                if field.references
-                and values[field.name] is not None
-                and await self.get(Select(field.references, ("id",)), values[field.name]) is None
-            ]
-            failure = ConstraintFailed("foreign key", tuple(missing), failure.text)
-        return client_error(failure, plan)
 
     # -- the author's own SQL, and parts of a transaction
 
@@ -342,9 +324,10 @@ class SqlSession(SqlReader):
         """The rows of a short statement."""
         return await self._fetch(statement, named, slots, short=True)
 
-    async def keys(self, statement: Statement, named: Mapping[str, Any], slots: Slots = ()) -> list[Any]:
-        """The first column of a statement's rows, as keys are bound."""
-        return [plain_key(row[0]) for row in await self._fetch(statement, named, slots)]
+
+def _assigned(assignments: Iterable[Assignment], slots: Slots) -> Values:
+    """The values that a change sets."""
+    return {entry.field: slots[entry.slot] for entry in assignments if entry.arithmetic == "set"}
 
 
 def _by_members(rows: Sequence[Values]) -> dict[tuple[str, ...], list[int]]:
