@@ -54,6 +54,15 @@ class Note(Resource, prefix="not", soft_delete=True):
     restore = Restore(allow=scope("admin"))
 
 
+class Poster(Resource, prefix="pos", soft_delete=True):
+    free: bool
+
+    read = Read(allow=public)
+    create = Create(allow=public)
+    delete = Delete(allow=public)
+    restore = Restore(allow=scope("admin") | this.free.eq(True))
+
+
 class Book(Resource, prefix="boo"):
     shelf: One[Shelf]
     parts: Owned[Part]
@@ -67,7 +76,7 @@ class Part(Resource, prefix="par"):
     about: One[Shelf] | None
 
 
-CONTRACT = Contract("library", resources=[Shelf, Note, Book, Part])
+CONTRACT = Contract("library", resources=[Shelf, Note, Poster, Book, Part])
 
 
 @pytest.fixture
@@ -111,6 +120,17 @@ async def test_nor_by_a_policy_that_looks_at_the_row(client: Client) -> None:
         assert told(refused) == told(await client.post(f"{V1}/shelves/shf_{NEVER}/restore", token=token))
         assert refused.status == 404
     assert (await client.post(f"{V1}/shelves/{gone}/restore", token=client.token("ann", "admin"))).status == 200
+
+
+async def test_nor_to_a_caller_who_does_not_say_who_they_are(client: Client) -> None:
+    async def restore(key: str) -> Response:
+        return await client.post(f"{V1}/posters/{key}/restore")
+
+    there, gone = await made(client, "posters", free=False), await made(client, "posters", free=False)
+    assert (await client.delete(f"{V1}/posters/{gone}")).status == 204
+    assert (await restore(there)).status == 401, "who sees a row is told to say who they are"
+    assert told(await restore(gone)) == told(await restore(f"pos_{NEVER}"))
+    assert (await restore(gone)).status == 404
 
 
 async def test_the_policy_of_a_new_row_does_not_look_at_what_is_hidden(client: Client) -> None:

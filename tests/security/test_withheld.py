@@ -74,6 +74,7 @@ class Payment(Resource, prefix="pay"):
     month: str
     amount: int = field(read="hr")
     note: str = field(default="none", write=scope("notes"))
+    account: str = field(default="", read="hr", write="always")
 
 
 class Tag(Resource, prefix="tag"):
@@ -392,3 +393,17 @@ async def test_a_put_keeps_a_list_that_the_caller_may_not_send(client: Client, t
     body = {"name": "Bo", "salary": 1, "pay": []}
     assert (await client.put(address, json=body, token=tokens["all"])).status == 200
     assert (await client.get(f"{V1}/workers/{worker['id']}/tags", token=tokens["all"])).data == []
+
+
+@pytest.mark.parametrize("how", ["PUT", "PATCH"])
+async def test_a_guess_of_what_cannot_be_seen_chooses_no_item(client: Client, tokens: dict[str, str], how: str) -> None:
+    """An item stands for one that looks the same to the caller, whatever they send of what they may set and not see."""
+    items = [{"month": "1", "amount": number * 10, "account": account} for number, account in ((1, "a"), (2, "b"))]
+    for account in ("a", "b", "c"):
+        worker = await made(client, tokens["all"], pay=items)
+        address = f"{V1}/workers/{worker['id']}"
+        sent = {"name": "Bo", "pay": [{"month": "1", "account": account}]}
+        answer = await client.request(how, address, json=sent, token=tokens["plain"])
+        assert (answer.status, set(answer.data["pay"][0]) & {"amount", "account"}) == (200, set())
+        kept = (await client.get(address, token=tokens["all"])).data["pay"]
+        assert [(item["amount"], item["account"]) for item in kept] == [(10, account)]
