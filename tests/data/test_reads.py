@@ -177,6 +177,7 @@ async def test_order_limit_and_offset(db: Database) -> None:
     assert await ordered({"by": "age", "nulls": "first"}) == "Bob eve Ada"
     assert await ordered({"by": "-age", "nulls": "last"}) == "Ada eve Bob"
     assert await ordered("mentor.name", "-name") == "eve Bob Ada"
+    assert await ordered("-name", "name") == "eve Bob Ada", "what is named again changes nothing"
     assert await ordered("-name", limit=1) == "eve"
     assert await ordered("-name", limit=1, offset=1) == "Bob"
     assert await ordered("-name", offset=1) == "Bob Ada"

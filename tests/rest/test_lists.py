@@ -51,6 +51,14 @@ async def test_cursors_give_the_list_that_pages_give(client: Client, shop: Shop,
     assert await walk(client, f"pageSize=3&{sort}") == whole
 
 
+async def test_a_list_begins_again_where_it_began(client: Client, shop: Shop) -> None:
+    """What was asked for before is kept, but not the place where it went on."""
+    made = await products(shop, 5)
+    first = await walk(client, "pageSize=2")
+    assert [row["id"] for row in first] == [row["id"] for row in made]
+    assert await walk(client, "pageSize=2") == first
+
+
 async def test_what_a_page_by_cursor_tells(client: Client, shop: Shop) -> None:
     await products(shop, 5)
     first = (await client.get("/api/v1/products?pageSize=2&cursor=")).json()["meta"]
@@ -60,6 +68,14 @@ async def test_what_a_page_by_cursor_tells(client: Client, shop: Shop) -> None:
     last = await client.get(f"/api/v1/products?pageSize=2&cursor={counted['nextCursor']}")
     assert (len(last.json()["data"]), last.json()["meta"]["nextCursor"]) == (1, None)
     assert "link" not in last.headers
+
+
+async def test_a_page_behind_the_last_row_tells_how_many_there_are(client: Client, shop: Shop) -> None:
+    *_, last = await products(shop, 3)
+    cursor: str = (await client.get("/api/v1/products?pageSize=2&cursor=")).json()["meta"]["nextCursor"]
+    assert (await client.delete(f"/api/v1/products/{last['id']}", token=shop.admin)).status == 204
+    page = (await client.get(f"/api/v1/products?pageSize=2&count=true&cursor={cursor}")).json()
+    assert (page["data"], page["meta"]["totalCount"], page["meta"]["nextCursor"]) == ([], 2, None)
 
 
 async def test_a_page_by_number_tells_where_to_go_on(client: Client, shop: Shop) -> None:
@@ -191,6 +207,27 @@ async def test_a_field_that_is_sorted_by_need_not_be_chosen(client: Client, shop
     whole = (await client.get("/api/v1/products?sort=-stock,name&pageSize=100")).json()["data"]
     rows = await walk(client, "sort=-stock,name&pageSize=2&fields=sku")
     assert rows == [{"sku": row["sku"]} for row in whole]
+
+
+async def test_a_walk_that_includes_relations_need_not_choose_what_it_is_sorted_by(client: Client, shop: Shop) -> None:
+    """The keys of the relations are read, too, and so are the values of the order."""
+    product, users = await shop.product(), [await shop.user() for _ in range(3)]
+    for number in range(7):
+        await shop.order(users[number % 3], (product, 1 + number % 4))
+    whole = (await client.get("/api/v1/orders?sort=-totalCents&pageSize=100", token=shop.admin)).data
+    query = "sort=-totalCents&pageSize=2&fields=status,user.name,items.quantity"
+    pages: list[dict[str, Any]] = []
+    cursor = ""
+    for _ in range(4):
+        answer = await client.get(f"/api/v1/orders?{query}&cursor={cursor}", token=shop.admin)
+        assert answer.status == 200, answer.content
+        pages += answer.data
+        cursor = answer.json()["meta"]["nextCursor"]
+    assert cursor is None
+    names = {user["id"]: user["name"] for user in users}
+    assert [(row["user"]["name"], row["items"][0]["quantity"]) for row in pages] == [
+        (names[row["userId"]], row["items"][0]["quantity"]) for row in whole
+    ]
 
 
 @pytest.mark.parametrize("name", ["nope", "total_cents", "items.nope", "user.nope", "", "items.", ".id", "id,,status"])
