@@ -14,7 +14,19 @@ from typing import Any
 
 import pytest
 
-from sternpost import Conflict, Duplicate, NotFound, Timeout
+from sternpost import (
+    Browse,
+    Conflict,
+    Contract,
+    Duplicate,
+    NotFound,
+    Resource,
+    Settings,
+    Sternpost,
+    Timeout,
+    field,
+    public,
+)
 from sternpost.data.access import DataAccess
 from sternpost.data.backoff import Backoff
 from sternpost.data.database import Database
@@ -100,6 +112,16 @@ async def test_update_one_with_arithmetic_and_nesting(db: Database) -> None:
         await people.update("per_" + "0" * 32, {"age": 1})
     with pytest.raises(ReferenceNotFound):
         await people.update(made["ada"].id, {"books": {"connect": ["bok_" + "0" * 32]}})
+
+
+@pytest.mark.parametrize("verb", ["create", "connect", "disconnect", "set"])
+async def test_lists_of_a_row_that_is_not_there_cannot_be_changed(db: Database, verb: str) -> None:
+    made = await filled(db)
+    people, nobody = db.table(Person), "per_" + "0" * 32
+    given = {"name": "n", "email": "n@example.com"} if verb == "create" else [made["bob"].id]
+    with pytest.raises(NotFound):
+        await people.update(nobody, {"pupils": {verb: given}})
+    assert (await people.count(), await people.count({"mentor_id": None})) == (3, 2)
 
 
 async def test_only_rows_of_ones_own_are_disconnected(db: Database) -> None:
@@ -244,6 +266,24 @@ async def test_upsert_adds_no_row_with_another_key(db: Database) -> None:
             made.id, create={"id": made.id[:-1] + ("1" if made.id.endswith("0") else "0"), **key}, update={}
         )
     assert await books.count() == 1
+
+
+class Badge(Resource, prefix="bad"):
+    """Has a number, or none yet."""
+
+    number: int | None = field(unique=True)
+
+    browse = Browse(allow=public)
+
+
+async def test_upsert_finds_no_row_by_a_missing_value(make_settings: Callable[..., Settings]) -> None:
+    """Any number of rows may be without a value, so each call would add another one."""
+    async with Sternpost(Contract("badges", resources=[Badge]), settings=make_settings()).data() as db:
+        await db.access.model.storage.create_schema()
+        badges = db.table(Badge)
+        with pytest.raises(TypeError, match=r"Badge\.number is None, and no row is found by that"):
+            await badges.upsert({"number": None}, create={}, update={})
+        assert await badges.count() == 0
 
 
 async def test_increments_add_up(db: Database) -> None:

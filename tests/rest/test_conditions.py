@@ -335,6 +335,43 @@ async def test_every_way_of_the_data_client_counts(client: Client) -> None:
     assert (await client.get(url)).data["version"] == 7
 
 
+class Region(Resource, prefix="reg"):
+    name: str = field(default="")
+
+    read = Read(allow=public)
+    create = Create(allow=public)
+    delete = Delete(allow=public)
+
+
+class Town(Resource, prefix="tow"):
+    region: One[Region] = one(on_delete="cascade")
+
+    read = Read(allow=public)
+    create = Create(allow=public)
+
+
+class Trip(Resource, prefix="tri"):
+    town: One[Town] | None = one(on_delete="set_null")
+    version: int = field(auto="version")
+
+    read = Read(allow=public)
+    create = Create(allow=public)
+
+
+async def test_a_reference_that_a_cascade_clears_counts(make_settings: Callable[..., Settings]) -> None:
+    """The database alone would clear it, and count nothing: a client would take its copy for the present one."""
+    app = Sternpost(
+        Contract("trips", resources=[Region, Town, Trip]), settings=make_settings(), write_log=lambda line: None
+    )
+    async with Client(app) as client:
+        region = (await client.post(f"{V1}/regions", json={})).data["id"]
+        town = (await client.post(f"{V1}/towns", json={"regionId": region})).data["id"]
+        trip = await client.post(f"{V1}/trips", json={"townId": town})
+        assert (await client.delete(f"{V1}/regions/{region}")).status == 204
+        now = await client.get(f"{V1}/trips/{trip.data['id']}", headers={"if-none-match": etag(trip)})
+        assert (now.status, now.data["townId"], now.data["version"]) == (200, None, 2)
+
+
 async def test_a_client_cannot_set_it(client: Client) -> None:
     refused = await client.post(f"{V2}/notes", json={"title": "x", "version": 7})
     assert (refused.status, refused.error["details"][0]["code"]) == (400, "read_only")
