@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,27 @@ async def test_postgresql_is_served(postgresql_url: str, tmp_path: Path, log_lin
         assert bad.status == 422, bad.json()
         assert (await call("DELETE", f"people/{bob['id']}")).status == 204
         assert (await call("GET", f"orders/{row['id']}")).status == 404, "the database deletes what belongs to it"
+
+
+async def test_a_commit_that_sqlite_refuses_stands_in_no_other_ones_way(tmp_path: Path) -> None:
+    """A constraint that is checked at the end fails the commit, and SQLite leaves the transaction open."""
+    file = tmp_path / "deferred.sqlite"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript(
+            """CREATE TABLE author (id integer PRIMARY KEY, name text NOT NULL);
+            CREATE TABLE book (id integer PRIMARY KEY,
+                author_id integer NOT NULL REFERENCES author DEFERRABLE INITIALLY DEFERRED);
+            INSERT INTO author (name) VALUES ('Ada'); INSERT INTO book (author_id) VALUES (1);"""
+        )
+    app = inferred(f"sqlite:///{file}", tmp_path, "--write").app
+    app.use(settings_for(f"sqlite:///{file}"))
+    async with Client(app) as client:
+        call = Caller(client)
+        (ada,) = await call.rows("authors")
+        for _ in range(2):
+            assert (await call("DELETE", f"authors/{ada['id']}")).status == 422
+        assert (await call("POST", "authors", {"name": "Bob"})).status == 201
+        assert [row["name"] for row in await call.rows("authors?include=books")] == ["Ada", "Bob"]
 
 
 async def test_sqlite_is_served(sqlite_url: str, tmp_path: Path) -> None:
