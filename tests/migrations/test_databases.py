@@ -309,9 +309,36 @@ def test_no_way_back_says_why_and_changes_nothing(target: Migrator, tmp_path: Pa
     with pytest.raises(StartupError, match="0002_labels cannot be undone: the old labels are not kept"):
         runner.down(to="base", allow_destructive=True)
     assert runner.state().revision == "0002_labels"
+    # nor is a later one undone on the way to it
+    later = plan_of(contract_text({"Box": {**BASE["Box"], "note": "str | None = None"}}))
+    runner = Runner(target, added(tmp_path, later, "note"))
+    runner.apply()
+    with pytest.raises(StartupError, match="0002_labels cannot be undone"):
+        runner.down(to="base", allow_destructive=True)
+    assert runner.state().revision == "0003_note"
+    assert runner.down(to="0002", allow_destructive=True) == ["0003_note"]
 
 
 # -- interruptions and races
+
+
+def test_what_is_not_done_yet_can_be_corrected_and_what_is_done_cannot(target: Migrator, tmp_path: Path) -> None:
+    plan = plan_of(contract_text(BASE))
+    added(tmp_path, plan, "start")
+    Runner(target, read_history(tmp_path)).apply()
+    run(target, *boxes(3))
+    wrong = Execute(sql("UPDATE boxes SET label = nothing"))
+    history = added(tmp_path, plan, "labels", extra=[Update("boxes", {"size": sql("size + 1")}), wrong])
+    with pytest.raises(MigrationFailed, match="1 of 2 steps are done and kept"):
+        Runner(target, history).apply()
+    path = tmp_path / "0002_labels.py"
+    text = path.read_text()
+    path.write_text(text.replace('"size":', '"label":'))
+    with pytest.raises(StartupError, match="0002_labels was changed in a step that is done already"):
+        Runner(target, read_history(tmp_path)).apply()
+    path.write_text(text.replace("label = nothing", "label = 'new'"))
+    assert Runner(target, read_history(tmp_path)).apply() == ["0002_labels"]
+    assert run(target, "SELECT label, size FROM boxes") == [("new", 6)] * 3
 
 
 @pytest.mark.slow

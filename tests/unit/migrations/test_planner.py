@@ -160,6 +160,16 @@ def test_which_changes_an_older_process_survives(before: str, after: str, additi
     assert is_additive(steps(before, after)) is additive
 
 
+def test_an_older_process_does_not_survive_that_deleted_rows_stay() -> None:
+    """It knows nothing of the column that says so, and would go on showing them."""
+    plain = contract_text({"Box": {"label": "str"}})
+    soft = plain.replace("class Box(Resource,", "class Box(Resource, soft_delete=True,")
+    up, questions = plan_steps(shape_of(plan_of(plain)), shape_of(plan_of(soft)), Answers())
+    assert not questions
+    assert [step.title for step in up] == ["add column boxes.deleted_at"]
+    assert not is_additive(up)
+
+
 @pytest.mark.parametrize(
     ("before", "after", "loses"),
     [
