@@ -44,6 +44,7 @@ from sternpost import (
     this,
 )
 from sternpost.app.sensitive import sensitive_names
+from sternpost.compile.compiler import compile_contract
 from sternpost.testing import Client
 from tests.conftest import LogLines
 
@@ -253,6 +254,16 @@ async def test_a_state_that_a_version_shows_as_one_that_would_do_is_told_as_anot
             assert (refused.status, refused.error["code"]) == (409, "STATE_CONFLICT")
             assert refused.error["message"] == f"The state of the ticket is {told}; this operation requires open"
             assert [detail["message"] for detail in refused.error["details"]] == [f"is {told}, must be open"]
+
+
+def test_a_version_may_end_on_the_day_of_its_deprecation() -> None:
+    """RFC 9745, 4: the sunset must not be before the deprecation."""
+    day = date(2026, 10, 1)
+    older = Version("v1", V1, deprecated=day, sunset=day)
+    (plan,) = compile_contract(
+        Contract("people", resources=[Person, Task], api_version="v2", older=[older]), services=SERVICES
+    ).older
+    assert (plan.plan.deprecated, plan.plan.sunset) == ("2026-10-01", "2026-10-01")
 
 
 async def test_headers_of_a_deprecated_version(app: Sternpost) -> None:

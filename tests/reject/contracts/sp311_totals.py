@@ -13,6 +13,7 @@ class Order(Resource, prefix="ord"):
     weight: int = computed(5)
     secret: int = computed(sum_of("items", "quantity", "margin"))
     known: int = computed(sum_of("items", "margin"), read="buying")
+    sold: int = computed(sum_of("items", "margin"), read="sales")
 
 
 class Item(Resource, prefix="itm"):

@@ -441,6 +441,23 @@ async def test_a_key_for_something_else_verifies_nothing(
     assert (await public.authenticate(token)).subject == "usr_1"
 
 
+async def test_a_token_that_does_not_say_which_key_is_verified_by_the_only_one_that_fits(
+    public: JwtAuthenticator, key_server: KeyServer, clock: FixedClock
+) -> None:
+    """RFC 7515, 4.1.4: a key id is a hint. Where several keys fit nobody can say which one was meant."""
+    key_server.add("one", PRIVATE["ES256"], "ES256")
+    key_server.add("other", PRIVATE["RS256"], "RS256")
+    token = signed(claims(exp=int(NOW.timestamp()) + 10_000), key=PRIVATE["ES256"], algorithm="ES256")
+    assert (await public.authenticate(token)).subject == "usr_1"
+    key_server.add("new", ec.generate_private_key(ec.SECP256R1()), "ES256")
+    clock.forward(FRESH_SECONDS + 1)
+    await public.authenticate(token)
+    async with asyncio.timeout(5):
+        while key_server.fetched < 2 or public.keys is None or public.keys.generation < 2:
+            await asyncio.sleep(0.01)
+    assert "no key matches" in await refused(public, token)
+
+
 # -- patterns of scopes, and bounds
 
 KNOWN = frozenset({"orders:read", "orders:write", "orders:items:read", "users:read", "reader"})
