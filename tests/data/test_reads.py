@@ -143,6 +143,16 @@ async def test_values_that_no_database_keeps(db: Database, name: str, value: Any
             await db.table(Book).find({name: value})
 
 
+@pytest.mark.parametrize("price", [Decimal(100_000_000), Decimal("-1E+8")])
+async def test_a_decimal_has_no_digit_more_than_its_field(db: Database, price: Decimal) -> None:
+    books = db.table(Book)
+    made = await books.create({"title": "x", "price": price.copy_sign(Decimal(1)) - Decimal("0.01")})
+    for write in (books.create({"title": "y", "price": price}), books.update(made.id, {"price": price})):
+        with pytest.raises(ValueError, match="has more than 10 digits"):
+            await write
+    assert await books.count({"price": {"gte": Decimal(99_999_999)}}) == 1
+
+
 DECIMALS: list[tuple[dict[str, Any], str]] = [
     ({"price": {"gt": Decimal("10.499")}}, "One"),
     ({"price": {"gt": Decimal("10.501")}}, ""),
@@ -154,6 +164,8 @@ DECIMALS: list[tuple[dict[str, Any], str]] = [
     ({"price": {"ne": Decimal("10.501")}}, "One"),
     ({"price": {"lt": Decimal("99999999." + 30 * "9")}}, "One"),
     ({"price": {"in": [Decimal("10.5"), Decimal("1.001")]}}, "One"),
+    ({"price": {"in": [Decimal("10.501")]}}, ""),
+    ({"price": {"notIn": [Decimal("10.501")]}}, "One"),
 ]
 
 
