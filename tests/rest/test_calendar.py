@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, date, datetime
 
-from sternpost import Browse, Contract, Create, Read, Resource, Settings, Sternpost, public
+import pytest
+
+from sternpost import Browse, Contract, Create, Read, Resource, Settings, Sternpost, field, public
 from sternpost.testing import Client
 
 EDGES = ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"]
@@ -33,3 +35,39 @@ async def test_every_answer_says_the_zone(make_settings: Callable[..., Settings]
         batch = {"operations": [{"operation": "events.create", "body": {"at": EDGES[0]}}]}
         done = await client.post("/api/v1/$batch", json=batch)
         assert [result["data"]["at"] for result in done.data] == EDGES[:1]
+
+
+class Stay(Resource, prefix="sta"):
+    on: date = field(default=date(2026, 3, 1), ge=date(2026, 1, 1), le=date(2026, 12, 31))
+    at: datetime = field(
+        default=datetime(2026, 3, 1, tzinfo=UTC),
+        ge=datetime(2026, 1, 1, tzinfo=UTC),
+        le=datetime(2026, 12, 31, 12, tzinfo=UTC),
+    )
+
+    create = Create(allow=public)
+
+
+@pytest.mark.parametrize(
+    ("name", "fits", "misfits"),
+    [
+        ("on", ["2026-01-01", "2026-12-31"], ["2025-12-31", "2027-01-01"]),
+        (
+            "at",
+            ["2026-01-01T01:00:00+01:00", "2026-12-31T12:00:00Z"],
+            ["2025-12-31T23:59:59.999999Z", "2026-12-31T12:00:00.000001Z"],
+        ),
+    ],
+)
+async def test_the_bounds_of_a_field_belong_to_it(
+    make_settings: Callable[..., Settings], name: str, fits: list[str], misfits: list[str]
+) -> None:
+    app = Sternpost(Contract("stays", resources=[Stay]), settings=make_settings(), write_log=lambda line: None)
+    async with Client(app) as client:
+        for text in fits:
+            assert (await client.post("/api/v1/stays", json={name: text})).status == 201, text
+        codes: list[str] = []
+        for text in misfits:
+            refused = await client.post("/api/v1/stays", json={name: text})
+            codes += [detail["code"] for detail in refused.error["details"]]
+        assert codes == ["greater_than_equal", "less_than_equal"]

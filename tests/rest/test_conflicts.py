@@ -16,6 +16,7 @@ from sternpost import (
     Context,
     Contract,
     Create,
+    Custom,
     Many,
     Read,
     Replace,
@@ -209,3 +210,32 @@ async def test_invented_keys_hold_no_connection(make_settings: Callable[..., Set
         calls = [client.post(f"{V1}/$batch", json=both(key, key, "x"), headers=bearer) for _ in range(20)]
         answers = await asyncio.wait_for(asyncio.gather(*calls), timeout=20)
         assert {answer.status for answer in answers} == {401}
+
+
+class Counter(Resource, prefix="cou"):
+    count: int = field(default=0)
+
+    read = Read(allow=public)
+    create = Create(allow=public)
+    bump = Custom(allow=public)
+
+
+@implements(Counter.bump)
+async def bump(ctx: Context, counter: Counter) -> None:
+    """Looks at the row, does something else, and writes what follows from it."""
+    await asyncio.sleep(0.05)
+    await ctx.repository(Counter).update(counter.id, {"count": counter.count + 1})
+
+
+async def test_a_function_has_its_row_to_itself(make_settings: Callable[..., Settings]) -> None:
+    app = Sternpost(
+        Contract("counters", resources=[Counter]),
+        services=[bump],
+        settings=make_settings(),
+        write_log=lambda line: None,
+    )
+    async with Client(app) as client:
+        address = f"{V1}/counters/{(await client.post(f'{V1}/counters', json={})).data['id']}"
+        answers = await asyncio.gather(*(client.post(f"{address}/bump") for _ in range(3)))
+        assert [answer.status for answer in answers] == [200] * 3
+        assert (await client.get(address)).data["count"] == 3
