@@ -96,6 +96,7 @@ async def test_csv_is_read_back_by_a_csv_reader(cells: Client) -> None:
     answer = await cells.get("/api/v1/cells", headers=CSV)
     assert answer.headers["content-type"] == "text/csv; charset=utf-8; header=present"
     assert answer.headers["content-disposition"] == 'attachment; filename="cells.csv"'
+    assert answer.headers["vary"] == "accept", "at the same address there is JSON, too"
     text = answer.content.decode()
     rows = list(csv.reader(io.StringIO(text, newline="")))
     assert rows[0] == ["id", "text", "number", "flag", "anything"]

@@ -256,6 +256,26 @@ async def test_a_state_that_a_version_shows_as_one_that_would_do_is_told_as_anot
             assert [detail["message"] for detail in refused.error["details"]] == [f"is {told}, must be open"]
 
 
+class Member(Resource, prefix="mem"):
+    address: str = field(unique=True)
+
+    create = Create(allow=public)
+
+
+async def test_a_value_that_is_taken_is_told_in_the_words_of_the_version(
+    make_settings: Callable[..., Settings],
+) -> None:
+    older = Version("v1", [Renamed(Member, "address", was="mail")])
+    members = Contract("members", resources=[Member], api_version="v2", older=[older])
+    async with Client(Sternpost(members, settings=make_settings(), write_log=lambda line: None)) as client:
+        for version, name in (("v1", "mail"), ("v2", "address")):
+            await client.post(f"/api/{version}/members", json={name: "a"})
+            taken = await client.post(f"/api/{version}/members", json={name: "a"})
+            assert taken.error["details"] == [
+                {"path": name, "code": "duplicate", "message": f"This {name} is already taken"}
+            ]
+
+
 def test_a_version_may_end_on_the_day_of_its_deprecation() -> None:
     """RFC 9745, 4: the sunset must not be before the deprecation."""
     day = date(2026, 10, 1)
