@@ -331,6 +331,8 @@ def test_what_is_not_done_yet_can_be_corrected_and_what_is_done_cannot(target: M
     history = added(tmp_path, plan, "labels", extra=[Update("boxes", {"size": sql("size + 1")}), wrong])
     with pytest.raises(MigrationFailed, match="1 of 2 steps are done and kept"):
         Runner(target, history).apply()
+    with pytest.raises(StartupError, match="0002_labels was interrupted: first run migrate apply"):
+        Runner(target, history).down()
     path = tmp_path / "0002_labels.py"
     text = path.read_text()
     path.write_text(text.replace('"size":', '"label":'))
@@ -676,6 +678,26 @@ async def test_what_is_recorded_follows_the_tables(
     await asyncio.to_thread(runner.down, allow_destructive=True)
     assert "sternpost_audit" not in await asyncio.to_thread(target.run, target.tables)
     await asyncio.to_thread(run, target, "UPDATE boxes SET label = 'six'")
+
+
+@pytest.mark.parametrize("change", ["another name", "another rule"])
+def test_a_change_of_a_table_records_once(target: Migrator, tmp_path: Path, change: str) -> None:
+    """Its triggers go with it, and no second ones are there beside them."""
+    start = contract_text(BASE, audited=("Box",))
+    if change == "another name":
+        after, answers = start.replace("audit=True", 'audit=True, plural="crates"'), Answers({"boxes": "crates"})
+    else:
+        after, answers = start.replace("max_length=20", "max_length=10"), Answers()
+    assert after != start
+    added(tmp_path, plan_of(start), "start")
+    runner = Runner(target, added(tmp_path, plan_of(after), "after", answers))
+    runner.apply(to="0001")
+    renamed = "crates" if change == "another name" else "boxes"
+    for number, (table, migrate) in enumerate((("boxes", None), (renamed, runner.apply), ("boxes", runner.down)), 1):
+        if migrate is not None:
+            assert migrate() == ["0002_after"]
+        run(target, f"INSERT INTO {table} (id, label, size) VALUES ('{number:032x}', 'a', 1)")
+        assert run(target, "SELECT count(*) FROM sternpost_audit") == [(number,)]
 
 
 def test_the_statements_that_record_hold_no_lock_for_long() -> None:
