@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,24 @@ class TestSqlite(StorageSuite):
             with pytest.raises(Unavailable):
                 await opened.check()
             await session.insert("Shelf", shelf("second"))
+
+    async def test_every_connection_leaves_a_file_that_was_replaced(self, opened: SqliteStorage) -> None:
+        async def found() -> tuple[list[str], int]:
+            rows = await opened.read_in_thread("SELECT count(*) FROM shelfs", ())
+            return await self._labels(opened), rows[0][0]
+
+        await self._add(opened, shelf("first"))
+        other = opened.path.with_name("other.sqlite")
+        await opened.read_in_thread("SELECT 1", ())
+        with closing(sqlite3.connect(opened.path)) as connection:
+            connection.execute("VACUUM INTO ?", (str(other),))
+        await self._add(opened, shelf("second"))
+        assert await found() == (["first", "second"], 2)
+        for end in ("", "-wal", "-shm"):
+            opened.path.with_name(opened.path.name + end).rename(opened.path.with_name("away" + end))
+        other.rename(opened.path)
+        await opened.check()
+        assert await found() == (["first"], 1)
 
 
 async def test_a_database_without_schema_is_not_ready(tmp_path: Path) -> None:
