@@ -152,6 +152,24 @@ async def test_decimal_arithmetic_is_exact(db: Database, start: str, change: dic
     assert (await db.table(Book).update(book.id, {"price": change})).price == Decimal(result)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"increment": Decimal("0.01")},
+        {"multiply": 2},
+        {"multiply": -2},
+        {"divide": Decimal("0.01")},
+    ],
+)
+async def test_arithmetic_stays_within_the_digits(db: Database, change: dict[str, Any]) -> None:
+    most = Decimal("99999999.99")
+    book = await db.table(Book).create({"title": "x", "price": most})
+    with pytest.raises(ConstraintViolated):
+        await db.table(Book).update(book.id, {"price": change})
+    assert (await db.table(Book).get(book.id)).price == most
+    assert (await db.table(Book).update(book.id, {"price": {"multiply": -1}})).price == -most
+
+
 async def test_many_to_many(db: Database) -> None:
     made = await filled(db)
     books = db.table(Book)

@@ -8,17 +8,28 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import asyncpg
 import pytest
 
+from sternpost import Browse, Contract, Resource, Sternpost, Transition, field, public
 from sternpost.errors import Duplicate
 from sternpost.testing import Client
 from tests.conftest import LogLines
 from tests.existing.support import settings_for
 from tests.existing.test_inferred import inferred
 from tests.existing.test_rich_schemas import Caller
+
+
+class Job(Resource, prefix="job", table="job"):
+    """One whose changes a trigger may drop."""
+
+    state: Literal["open", "closed"] = field(default="open", write="never")
+
+    browse = Browse(allow=public)
+    close = Transition("state", source="open", target="closed", allow=public)
+
 
 Served = Callable[[str], Awaitable[Caller]]
 
@@ -209,6 +220,26 @@ async def test_what_a_trigger_refuses_is_422_and_its_words_are_in_the_log_alone(
             assert ("the month is closed" in told["database"]) == (name != "null")
             log_lines.raw.clear()
     assert await stored(postgres_database, "SELECT name FROM account") == [("x",)]
+
+
+async def test_a_transition_that_a_trigger_drops_is_no_conflict(postgres_database: str, tmp_path: Path) -> None:
+    """The row is in the state that it may start from: it is the database that does not want it."""
+    await stored(
+        postgres_database,
+        """DO $do$ BEGIN
+        CREATE TABLE job (id serial PRIMARY KEY, state text NOT NULL);
+        INSERT INTO job (state) VALUES ('open');
+        CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+        CREATE TRIGGER keep BEFORE UPDATE ON job FOR EACH ROW EXECUTE FUNCTION keep();
+        END $do$""",
+    )
+    contract = Contract("jobs", resources=[Job], schema="external")
+    async with Client(
+        Sternpost(contract, settings=settings_for(postgres_database), write_log=lambda line: None)
+    ) as client:
+        ((job,),) = [(await client.get("/api/v1/jobs")).data]
+        answer = await client.post(f"/api/v1/jobs/{job['id']}/close")
+        assert (answer.status, answer.error["code"]) == (422, "CONSTRAINT_VIOLATED")
 
 
 async def test_ranges_that_may_not_overlap_are_a_conflict(served: Served) -> None:

@@ -15,6 +15,7 @@ from sternpost.data.writing import complete, prospective, stamp
 from sternpost.deadline import Deadline
 from sternpost.errors import (
     Conflict,
+    ConstraintViolated,
     Detail,
     Forbidden,
     Invalid,
@@ -266,7 +267,7 @@ async def transition(run: Execution, session: Session) -> Answer:
     row = await _load(run, session, run.runtime.views.full(resource, run.access.facts, lock=True))
     moved = await _move(run, session)
     if moved is None:
-        raise _wrong_state(run, row)
+        raise _not_moved(run, row)
     document = {**row.document, **moved}
     if run.operation.function is not None:
         previous = row.document[resource.fields_by_name[str(plan.state_field)].public_name]
@@ -644,9 +645,11 @@ def _only(view: Select, resource: ResourcePlan, document: Document, runtime: Run
     return kept
 
 
-def _wrong_state(run: Execution, row: Row) -> WrongState:
+def _not_moved(run: Execution, row: Row) -> WrongState | ConstraintViolated:
     resource, plan = run.operation.resource, run.operation.plan
     field = resource.fields_by_name[str(plan.state_field)]
+    if row.document[field.public_name] in plan.sources:  # it is locked: the database has dropped the change
+        return ConstraintViolated.dropped()
     told = can_see(field, run.scopes) and _sees(run, row.facts)
     return WrongState(resource, field, row.document[field.public_name] if told else None, plan.sources)
 

@@ -114,7 +114,7 @@ class Writes(Builder):
     def _assigned(self, entry: Assignment, resource: ResourcePlan, table: Any, assembly: Assembly) -> Any:
         field, column = resource.fields_by_name[entry.field], table.c[entry.field]
         if entry.arithmetic in ("multiply", "divide") and field.decimal_places is not None:
-            return self._product(entry, field, column, assembly)
+            return self.dialect.in_range(self._product(entry, field, column, assembly), field)
         value = assembly.slot(entry.slot, self.codecs.encode(field))
         match entry.arithmetic:
             case "set":

@@ -155,11 +155,17 @@ class SqliteDialect:
         return field.kind == "integer" or (field.kind == "decimal" and self.decimals_are_whole_numbers)
 
     def in_range(self, value: ColumnElement[Any], field: FieldPlan) -> ColumnElement[Any]:
-        if field.kind != "number":  # a STRICT table refuses the float that an integer overflows into
-            return value
-        # SQLite computes an infinity (9e999); abs() of the least integer is what it refuses ("integer overflow")
+        match field.kind:
+            case "number":
+                most = "9e999"  # SQLite computes an infinity
+            case "decimal":
+                places = 0 if self.decimals_are_whole_numbers else field.decimal_places or 0
+                most = str(10 ** ((field.max_digits or DIGITS_MAX) - places))
+            case _:  # a STRICT table refuses the float that an integer overflows into
+                return value
+        # abs() of the least integer is what SQLite refuses ("integer overflow")
         least, zero = (literal_column(number, Integer()) for number in ("-9223372036854775808", "0"))
-        refused = case((func.abs(value) == literal_column("9e999"), least), else_=zero)
+        refused = case((func.abs(value) >= literal_column(most), least), else_=zero)
         return value + func.abs(refused)
 
     def least_bytes(self, column: ColumnElement[Any], field: FieldPlan) -> ColumnElement[int]:
