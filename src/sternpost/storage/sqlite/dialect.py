@@ -244,7 +244,7 @@ class ExternalSqliteDialect(SqliteDialect):
             case "uuid":
                 return checked(field, lambda value: str(UUID(value)))
             case "json":
-                return checked(field, exact_json.read)
+                return checked(field, _json)
 
     def fits(self, field: FieldPlan, column_type: str) -> bool:
         if field.storage == NUMERIC or (field.max_digits or 0) > DIGITS_MAX:
@@ -278,6 +278,12 @@ _INSTANTS: dict[str, Codec] = {
     "unix seconds": lambda value: int(value.timestamp()),
     "unix milliseconds": lambda value: int(value.timestamp() * 1000),
 }
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, int | float):  # a column of the type JSON: SQLite made a number of the text
+        return value
+    return exact_json.read(value)
 
 
 def _text(value: Any) -> str:
