@@ -385,3 +385,27 @@ async def test_what_other_programs_have_stored_counts_as_it_is(served: Served) -
     answer = await call("GET", "posts?pageSize=10")
     assert (answer.status, answer.error["details"][0]["code"]) == (400, "answer_too_large")
     assert len((await call("GET", "posts?pageSize=1")).data) == 1
+
+
+async def test_what_a_column_is_not_compared_with_is_400(served: Served) -> None:
+    call = await served(
+        """CREATE COLLATION any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+        CREATE TABLE thing (id serial PRIMARY KEY, words text COLLATE any_case, label name, single real, tiny smallint);
+        CREATE INDEX ON thing (words); CREATE INDEX ON thing (label);
+        CREATE INDEX ON thing (single); CREATE INDEX ON thing (tiny);
+        INSERT INTO thing (words, label, single, tiny) VALUES ('Abc', 'n', 0.5, 1)"""
+    )
+    long = 200 * "x"
+    for test in (f"label={long}", "single=1e300", "single[lt]=-1e300"):
+        answer = await call("GET", f"things?{test}")
+        assert (answer.status, answer.error["details"][0]["code"]) == (400, "not_comparable"), test
+    for test in ("words[contains]=b", "words[startsWith]=A"):
+        answer = await call("GET", f"things?{test}")
+        assert answer.status == 200 or answer.error["details"][0]["code"] == "not_comparable", test
+    for test in ("tiny[lt]=100000", "words=abc", "tiny[in]=1,100000"):
+        assert len(await call.rows(f"things?{test}")) == 1, test
+    (thing,) = await call.rows("things")
+    for name, value in (("label", long), ("single", 1e300), ("tiny", 100_000)):
+        answer = await call("PATCH", f"things/{thing['id']}", {name: value})
+        assert answer.status in (400, 422), name
+    assert await call.rows("things") == [thing]

@@ -109,6 +109,14 @@ _END = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = ANY
 AND datname = current_database() AND usename = current_user AND application_name = left($2, 63)
 AND (state LIKE 'idle%' OR wait_event = 'ClientRead')"""
 
+_OF_OTHERS = (
+    asyncpg.DataError,
+    asyncpg.NameTooLongError,
+    asyncpg.FeatureNotSupportedError,
+    asyncpg.IndeterminateCollationError,
+    asyncpg.CollationMismatchError,
+)
+"""What a column of another program's does not take, or is not compared with."""
 _KEY = re.compile(r"\((.*?)\)=\(")
 _COLUMN = re.compile(r'\w+|"[^"]+"')
 _SET_ORIGIN = f"SELECT set_config('{AUDIT_SETTING}', $1, true)"
@@ -299,7 +307,7 @@ class _Connected:
                 return Unavailable(log={"reason": SCHEMA_MISSING, "database": str(error)})
             case asyncpg.IntegrityConstraintViolationError():
                 return self._constraint(error)
-            case asyncpg.DataError() if self.statements.plan.external:  # what a column of another type does not take
+            case _ if isinstance(error, _OF_OTHERS) and self.statements.plan.external:
                 return ConstraintFailed("check", (), type(error).__name__)
             case asyncpg.PLPGSQLError() | asyncpg.UnknownPostgresError() | asyncpg.TriggeredActionError():
                 return ConstraintFailed(
