@@ -117,7 +117,7 @@ _ROWS = (
         409,
         "ALREADY_EXISTS",
         "A resource with this value already exists",
-        "Choose another value. Details name the field, where it is one.",
+        "Choose another value. Details name the field, where it is one; of several that are taken, one.",
     ),
     ErrorCode(
         "STATE_CONFLICT",
@@ -180,7 +180,7 @@ _ROWS = (
         422,
         "FAILED_PRECONDITION",
         "A resource that the input refers to does not exist",
-        "Use the id of a resource that exists.",
+        "Use the id of a resource that exists. Where several references are wrong, details name at least one.",
     ),
     ErrorCode(
         "CONSTRAINT_VIOLATED",

@@ -144,3 +144,108 @@ async def test_20_links_and_what_references_become(postgres_database: str) -> No
         tag = (await call("POST", "tags", {"name": "t"})).data["id"]
         made = await call("POST", "articles", {"title": "a", "tagIds": [tag]})
         assert made.status == 201, made.json()
+
+
+async def test_01_a_column_may_have_any_name(postgres_database: str) -> None:
+    async with inferred_case("01", postgres_database) as (_, call):
+        setting = (await call("GET", "settings")).data[1]
+        assert (await call("PATCH", f"settings/{setting['id']}", {"key": "dimension"})).status == 200
+    assert (await rows(postgres_database, "SELECT key FROM setting ORDER BY id"))[1] == ("dimension",)
+
+
+async def test_02_the_last_day_is_a_day(postgres_database: str) -> None:
+    async with inferred_case("02", postgres_database) as (_, call):
+        for test in ("until=9999-12-31", "until[gte]=9999-12-31", "at=9999-12-31T23:59:59.999999Z"):
+            assert [row["until"] for row in (await call("GET", f"prices?{test}")).data] == ["9999-12-31"]
+        seen: list[str] = []
+        cursor = ""
+        while cursor is not None:
+            page = (await call("GET", f"prices?sort=-until&pageSize=1&cursor={cursor}")).json()
+            seen += [row["until"] for row in page["data"]]
+            cursor = page["meta"]["nextCursor"]
+            assert len(seen) <= 2
+        assert seen == ["9999-12-31", "2020-01-01"]
+        assert (await call("POST", "prices", {"until": "9999-12-31"})).status == 201
+    assert await rows(postgres_database, "SELECT until::text FROM price WHERE id = 3") == [("9999-12-31",)]
+
+
+async def test_05_a_decimal_has_the_places_of_its_value(postgres_database: str) -> None:
+    async with inferred_case("05", postgres_database) as (_, call):
+        await rows(postgres_database, "INSERT INTO rate (percent) VALUES (0.125), (0.00049)")
+        assert [row["percent"] for row in (await call("GET", "rates")).data] == ["0.125", "0.00049"]
+
+
+async def test_06_what_is_read_can_be_written(postgres_database: str) -> None:
+    async with inferred_case("06", postgres_database) as (_, call):
+        (fee,) = (await call("GET", "fees")).data
+        for amount in ("1234.5", fee["amount"]):
+            assert (await call("PATCH", f"fees/{fee['id']}", {"amount": amount})).data == fee
+        assert (await call("GET", "weis")).data[1]["amount"] == str(2**256 - 1)
+        odds = await call("GET", "odds")
+        assert (odds.status, odds.error["code"]) == (500, "VALUE_NOT_REPRESENTABLE")
+        assert re.fullmatch(r"odd_[0-9a-f]{32}\.amount", odds.error["details"][0]["path"])
+
+
+async def test_07_deferred_constraints_are_told_as_others(postgres_database: str) -> None:
+    async with inferred_case("07", postgres_database) as (_, call):
+        author = (await call("GET", "authors")).data[0]["id"]
+        answers = [
+            await call("DELETE", f"authors/{author}"),
+            await call("PATCH", f"authors/{author}", {"slug": "b"}),
+            await call("POST", "authors", {"slug": "b"}),
+        ]
+        told = [(answer.status, answer.error["code"]) for answer in answers]
+        assert told == [(409, "STILL_REFERENCED"), (409, "DUPLICATE"), (409, "DUPLICATE")]
+        assert [answer.error["details"][0]["path"] for answer in answers[1:]] == ["slug", "slug"]
+
+
+async def test_08_what_a_trigger_refuses_is_422(postgres_database: str) -> None:
+    async with inferred_case("08", postgres_database) as (_, call):
+        account = (await call("GET", "accounts")).data[0]["id"]
+        for name in ("raise", "own", "null"):
+            assert (await call("POST", "accounts", {"name": name})).status == 422
+            assert (await call("PATCH", f"accounts/{account}", {"name": name})).status == 422
+
+
+async def test_10_keys_of_a_fixed_length_are_found(postgres_database: str) -> None:
+    async with inferred_case("10", postgres_database) as (_, call):
+        first, second = [unit["id"] for unit in (await call("GET", "units")).data]
+        for path in (f"units/{first}", f"units/{first}/parts", f"units/{second}"):
+            assert (await call("GET", path)).status == 200
+        assert (await call("PATCH", f"units/{first}", {"name": "cm"})).status == 200
+
+
+async def test_11_a_number_of_single_precision_has_its_own_digits(postgres_database: str) -> None:
+    async with inferred_case("11", postgres_database) as (_, call):
+        assert (await call("GET", "freights")).error["code"] == "VALUE_NOT_REPRESENTABLE"
+        assert (await call("GET", "freights?cost=1e300")).status in (200, 400)
+        await rows(postgres_database, "DELETE FROM freight WHERE cost = 'NaN'")
+        assert [row["cost"] for row in (await call("GET", "freights?cost=32.38")).data] == [32.38]
+
+
+async def test_12_what_is_no_day_of_the_calendar_is_named(postgres_database: str) -> None:
+    async with inferred_case("12", postgres_database) as (_, call):
+        for path, name in (("events", "day"), ("leases", "until")):
+            answer = await call("GET", path)
+            assert (answer.status, answer.error["code"]) == (500, "VALUE_NOT_REPRESENTABLE")
+            assert answer.error["details"][0]["path"].endswith(f".{name}")
+
+
+async def test_13_a_document_is_as_it_is_in_the_database(postgres_database: str) -> None:
+    async with inferred_case("13", postgres_database) as (_, call):
+        answer = await call("GET", "docs")
+        assert b'{"d":0.1234567890123456789,"n":12345678901234567890123}' in answer.content
+        (doc,) = answer.data
+        assert (await call("PATCH", f"docs/{doc['id']}", {"body": {"n": 12345678901234567890123}})).status == 200
+        assert ("1" + 400 * "0").encode() in (await call("GET", "fars")).content
+        assert rb'"\ud83d"' in (await call("GET", "halfs")).content
+        assert (1500 * "[").encode() in (await call("GET", "deeps")).content
+    stored = await rows(postgres_database, "SELECT body::text FROM doc")
+    assert stored == [('{"n": 12345678901234567890123}',)]
+
+
+async def test_26_deferred_constraints_in_a_batch_are_told_as_others(postgres_database: str) -> None:
+    async with inferred_case("26", postgres_database) as (_, call):
+        step = {"operation": "authors.create", "body": {"slug": "b"}}
+        assert (await call("POST", "authors", {"slug": "b"})).status == 409
+        assert (await call("POST", "$batch", {"operations": [step]})).status == 409
