@@ -44,6 +44,8 @@ was read can be written back."""
 
 JSON_DEPTH_MAX = 64
 
+_JSON_NUMBER_MAX = 10**EXTERNAL_DIGITS_MAX
+
 NO_NUL = "^[^\\u0000]*$"
 """Every text: databases keep no U+0000."""
 
@@ -372,10 +374,19 @@ def _check_json(value: Any, depth: int) -> None:
     elif isinstance(value, list | tuple):
         for item in cast("list[Any]", value):
             _check_json(item, depth + 1)
-    elif isinstance(value, float | Decimal) and not math.isfinite(value):
-        raise Unfit("number_range", "A number is not finite, or too large for a binary number of 64 bits")
-    elif value is not None and not isinstance(value, int | float | Decimal):
+    elif isinstance(value, int):
+        _check_json_number(-_JSON_NUMBER_MAX < value < _JSON_NUMBER_MAX)
+    elif isinstance(value, float):
+        _check_json_number(math.isfinite(value))
+    elif isinstance(value, Decimal):  # a short exponent may stand for many digits, which a database writes out
+        _check_json_number(is_short(value))
+    elif value is not None:
         raise Unfit("json_type", "The value has a type that JSON does not know")
+
+
+def _check_json_number(fits: bool) -> None:
+    if not fits:
+        raise Unfit("number_range", "A number is not finite, or has more than 1000 digits before or behind the point")
 
 
 def _check_json_text(text: str) -> None:

@@ -68,15 +68,19 @@ class _JsonMembers:
     names: tuple[tuple[str, str], ...]
     lists: tuple[tuple[str, str, _JsonMembers], ...]
 
-    def take(self, values: dict[str, Any], sent: Mapping[str, Any]) -> None:
+    def take(self, values: dict[str, Any], sent: Mapping[str, Any], path: str = "") -> None:
         """Replaces what the validator has read, whose numbers are binary, by the same members of a more exact
-        reading."""
+        reading. Raises `Invalid` for a number that is too long."""
         for name, public_name in self.names:
             if name in values and public_name in sent:
-                values[name] = sent[public_name]
+                try:
+                    values[name] = parse_json(sent[public_name])
+                except Unfit as error:
+                    raise Invalid(details=[Detail(path + public_name, error.code, error.message)]) from None
         for name, public_name, inner in self.lists:
-            for item, sent_item in zip(values.get(name) or (), sent.get(public_name) or (), strict=True):
-                inner.take(item, sent_item)
+            items = zip(values.get(name) or (), sent.get(public_name) or (), strict=True)
+            for index, (item, sent_item) in enumerate(items):
+                inner.take(item, sent_item, f"{path}{public_name}.{index}.")
 
 
 @dataclass(frozen=True, slots=True)
