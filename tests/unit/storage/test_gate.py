@@ -92,7 +92,10 @@ def texts(statements: Statements) -> Iterator[tuple[str, str]]:
     yield "remove", statements.remove(Remove("Ward", ALL)).text
     yield "matching keys", statements.matching_keys(Remove("Ward", ALL)).text
     yield "lock", statements.lock("Ward").text
-    yield "remove keys", statements.remove_keys("Ward").text
+    yield "mark", statements.mark("Ward").text
+    yield "erase", statements.erase("Ward").text
+    yield "references", statements.references("Ward", "above_id").text
+    yield "nullify", statements.nullify("Ward", "above_id").text
     yield "upsert", statements.upsert(Upsert("Ward", ("id", "name", "team"), ("name",), rename, ("id",)))[0].text
     yield "present", statements.present("Ward").text
     yield "items", statements.listing(Select("Bed", ("label",))).page.text
@@ -123,7 +126,7 @@ def test_a_change_counts_the_version() -> None:
     changes = [
         statements.modify(Modify("Ward", key_is(1), (Assignment("name", "set", 0),)))[0].text,
         statements.upsert(Upsert("Ward", ("id",), ("name",), (Assignment("name", "set", 0),), ("id",)))[0].text,
-        statements.remove_keys("Ward").text,
+        statements.mark("Ward").text,
         statements.undelete("Ward").text,
         statements.nullify("Ward", "above_id").text,
     ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -16,7 +15,7 @@ import asyncpg
 import orjson
 
 from sternpost.deadline import Alarms, Deadline
-from sternpost.errors import Forbidden, LockTimeout, OutcomeUnknown, StartupError, Timeout, Unavailable, WriteConflict
+from sternpost.errors import StartupError, Timeout, Unavailable
 from sternpost.plan.model import Plan
 from sternpost.plan.query import Select
 from sternpost.ports.audit import AuditTrail
@@ -37,6 +36,7 @@ from sternpost.ports.storage import (
 )
 from sternpost.storage.postgresql.audit import AUDIT_SETTING
 from sternpost.storage.postgresql.dialect import PostgresqlDialect
+from sternpost.storage.postgresql.failures import ROLLED_BACK, CommitLost, ConnectionLost, Failures, may_have_committed
 from sternpost.storage.postgresql.grouped import EqualReads, Fetch, GroupedInserts, PointReads
 from sternpost.storage.postgresql.pool import Pool
 from sternpost.storage.postgresql.replicas import Replica, ReplicatedReads
@@ -49,7 +49,6 @@ from sternpost.storage.sql.external import refuse_external, refuse_misfit
 from sternpost.storage.sql.failures import (
     ENDED,
     OTHER_SCHEMA,
-    SCHEMA_MISSING,
     ConstraintFailed,
     OnlyReads,
     behind,
@@ -71,18 +70,6 @@ STATEMENTS_KEPT = 128
 """Prepared statements of a connection. Each takes some 40 kB of the server's process for it, and whoever asks lists for
 other fields or filters makes a new one."""
 
-_AWAY = (
-    OSError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # what a connection that was cut while idle may raise when it is used
-    asyncpg.InvalidCatalogNameError,
-    asyncpg.InvalidAuthorizationSpecificationError,
-)
 _KEEPALIVE = (
     ("TCP_KEEPIDLE", 5),
     ("TCP_KEEPINTVL", 2),
@@ -109,30 +96,8 @@ _END = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = ANY
 AND datname = current_database() AND usename = current_user AND application_name = left($2, 63)
 AND (state LIKE 'idle%' OR wait_event = 'ClientRead')"""
 
-_OF_OTHERS = (
-    asyncpg.DataError,
-    asyncpg.NameTooLongError,
-    asyncpg.FeatureNotSupportedError,
-    asyncpg.IndeterminateCollationError,
-    asyncpg.CollationMismatchError,
-)
-"""What a column of another program's does not take, or is not compared with."""
-_KEY = re.compile(r"\((.*?)\)=\(")
-_COLUMN = re.compile(r'\w+|"[^"]+"')
 _SET_ORIGIN = f"SELECT set_config('{AUDIT_SETTING}', $1, true)"
 _LOCK_SCHEMA = "SELECT pg_advisory_xact_lock(hashtext('sternpost schema'))"
-_ENDED = (
-    "A database error was caught in this transaction, so PostgreSQL rolls all of it back: put what may fail and "
-    "can be recovered from into a block of its own, async with db.transaction()"
-)
-
-
-class ConnectionLost(Unavailable):
-    """The server is unavailable, or has closed a connection."""
-
-
-class CommitLost(OutcomeUnknown):
-    """A connection was lost while the server was committing."""
 
 
 class _Connected:
@@ -143,7 +108,7 @@ class _Connected:
     timeout_seconds: float
     statement_seconds: float | None
     statements: Statements
-    constraints: dict[str, tuple[str, ...]]
+    failures: Failures
     pool: Pool
     _alarms: Alarms
 
@@ -234,7 +199,7 @@ class _Connected:
                     raise
                 raise Timeout(log={"reason": "no database connection within the time limit"}) from error
         except Exception as error:
-            raise self.translated(error) from error
+            raise self.failures.translated(error) from error
 
     def _after_error(self, pool: Pool, connection: Any, error: Exception) -> None:
         if isinstance(error, ConnectionLost | CommitLost):
@@ -293,76 +258,10 @@ class _Connected:
         return result
 
     def _known(self, error: Exception, *, writes: bool) -> Exception:
-        known = self.translated(error)
-        if writes and isinstance(known, ConnectionLost) and _may_have_committed(error):
+        known = self.failures.translated(error)
+        if writes and isinstance(known, ConnectionLost) and may_have_committed(error):
             return CommitLost(log=known.log)
         return known
-
-    def translated(self, error: Exception) -> Exception:
-        """PostgreSQL's error as one of the storage port; what is none of PostgreSQL's stays as it is."""
-        match error:
-            case TimeoutError():
-                return Unavailable(log={"reason": "no database connection within the time limit"})
-            case asyncpg.UndefinedTableError() | asyncpg.UndefinedColumnError():
-                return Unavailable(log={"reason": SCHEMA_MISSING, "database": str(error)})
-            case asyncpg.IntegrityConstraintViolationError():
-                return self._constraint(error)
-            case _ if isinstance(error, _OF_OTHERS) and self.statements.plan.external:
-                return ConstraintFailed("check", (), type(error).__name__)
-            case asyncpg.PLPGSQLError() | asyncpg.UnknownPostgresError() | asyncpg.TriggeredActionError():
-                return ConstraintFailed(
-                    "check", (), f"{getattr(error, 'sqlstate', None)}: {error}"
-                )  # the words of a trigger's author
-            case asyncpg.WithCheckOptionViolationError():
-                return ConstraintFailed("check", (), type(error).__name__)
-            case asyncpg.InsufficientPrivilegeError():  # row security, too; the text names the object
-                return Forbidden(log={"database": str(error)})
-            case asyncpg.ProgramLimitExceededError():  # a text that is too long for an index over it
-                return ConstraintFailed("check", (), type(error).__name__)
-            case asyncpg.NumericValueOutOfRangeError():  # what arithmetic in the database came to
-                return ConstraintFailed("check", (), type(error).__name__)
-            case asyncpg.InFailedSQLTransactionError():
-                return RuntimeError(_ENDED)
-            case asyncpg.SerializationError() | asyncpg.DeadlockDetectedError():
-                return WriteConflict(log={"database": str(error)})
-            case asyncpg.LockNotAvailableError():  # one of the next ones, to the driver
-                return LockTimeout(log={"database": str(error)})
-            case asyncpg.ReadOnlySQLTransactionError() | asyncpg.ObjectNotInPrerequisiteStateError():
-                return ConnectionLost(log={"reason": "the server is not a primary: it is in recovery, or read-only"})
-            case asyncpg.QueryCanceledError():
-                return Timeout(log={"database": str(error)})
-            case asyncpg.InterfaceError() if "another operation" in str(error):
-                return RuntimeError("A transaction runs one statement at a time: await its calls one after the other")
-            case _ if isinstance(error, _AWAY):
-                return ConnectionLost(log={"reason": f"the database is unavailable: {type(error).__name__}"})
-            case _:
-                return error
-
-    def _constraint(self, error: asyncpg.IntegrityConstraintViolationError) -> ConstraintFailed:
-        name = getattr(error, "constraint_name", None) or ""
-        text = f"{type(error).__name__} {name}"  # its own text would quote values of the row
-        columns = self.constraints.get(name, ()) or _columns_named(error)
-        table = getattr(error, "table_name", None)
-        if isinstance(error, asyncpg.UniqueViolationError | asyncpg.ExclusionViolationError):
-            return ConstraintFailed("unique", columns, text, table=table)
-        if isinstance(error, asyncpg.ForeignKeyViolationError | asyncpg.RestrictViolationError):
-            return ConstraintFailed("foreign key", columns, text, table=table, referenced=self._is_referenced(error))
-        if isinstance(error, asyncpg.NotNullViolationError):
-            return ConstraintFailed("not null", (str(getattr(error, "column_name", "")),), text, table=table)
-        return ConstraintFailed("check", columns, text, table=table)
-
-    def _is_referenced(self, error: asyncpg.IntegrityConstraintViolationError) -> bool:
-        """Whether others still refer to a row, and not the row to what is not there. PostgreSQL says so in words of
-        the language that it is set to, but names the key in both: that of the row that is referred to, or the columns
-        that refer."""
-        table = getattr(error, "table_name", None)
-        named = set(_columns_named(error))
-        for resource in self.statements.plan.resources:
-            if resource.table == table:
-                return not any(
-                    field.references and field.name != "id" and field.column_name in named for field in resource.fields
-                )
-        return False
 
 
 class PostgresqlStorage(_Connected):
@@ -390,7 +289,7 @@ class PostgresqlStorage(_Connected):
         self.key_secret = key_secret
         self.dialect = PostgresqlDialect()
         self.statements: Statements = None  # pyright: ignore[reportAttributeAccessIssue]  (set by open, before any use)
-        self.constraints: dict[str, tuple[str, ...]] = {}
+        self.failures = Failures(None, {})
         self._exports = asyncio.Semaphore(max(pool_size // 2, 1))
         self._transactions = asyncio.Semaphore(max(pool_size - max(pool_size // 4, 1), 1))
         self.pool = self._pool(self._connect)
@@ -406,7 +305,7 @@ class PostgresqlStorage(_Connected):
 
     async def open(self, plan: Plan) -> None:
         self.statements = Statements(plan, self.dialect, self.key_secret)
-        self.constraints = self.statements.schema.constraint_columns()
+        self.failures = Failures(plan, self.statements.schema.constraint_columns())
         if self.statement_seconds is not None:  # an operation may ask for more than what is usual
             declared = (operation.timeout_seconds or 0 for _, operation in plan.operations.values())
             self.statement_seconds = max(self.statement_seconds, *declared, 0)
@@ -600,9 +499,7 @@ class PostgresqlStorage(_Connected):
         finally:
             late.end()
         if status == "ROLLBACK":
-            raise RuntimeError(
-                _ENDED
-            )  # PostgreSQL has rolled back, so the caller must not believe that the changes were stored
+            raise RuntimeError(ROLLED_BACK)  # the caller must not believe that the changes were stored
 
     async def export(
         self, query: Select, arguments: Arguments, statistics: Statistics, visibility: Visibility = NO_TENANT
@@ -708,31 +605,11 @@ def _keep_alive(connection: Any) -> None:
             opened.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
-def _may_have_committed(error: Exception) -> bool:
-    """Whether a commit may have succeeded all the same: the server has not said that it failed, and it may have got
-    it."""
-    match error:
-        case asyncpg.ConnectionDoesNotExistError() | asyncpg.ConnectionFailureError() | asyncpg.CrashShutdownError():
-            return True
-        case asyncpg.InterfaceError():
-            return "is closed" not in str(error)  # which the driver says before it sends anything
-        case _:
-            return isinstance(error, OSError | asyncpg.InternalClientError)
-
-
 async def _revision(connection: Any) -> str | None:
     """The last migration of a database that has any."""
     if await connection.fetchval("SELECT to_regclass($1)", VERSION_TABLE) is None:
         return None
     return await connection.fetchval(f"SELECT version_num FROM {VERSION_TABLE}")
-
-
-def _columns_named(error: asyncpg.IntegrityConstraintViolationError) -> tuple[str, ...]:
-    """The columns of a key, as PostgreSQL names them in any language: `Key (artist_id)=(7) is not present…`. A key of
-    expressions has none."""
-    found = _KEY.search(str(getattr(error, "detail", None) or ""))
-    names = found[1].split(", ") if found else []
-    return tuple(name.strip('"') for name in names) if all(map(_COLUMN.fullmatch, names)) else ()
 
 
 def _begin(options: TransactionOptions | None, *, limits_locks: bool) -> str:

@@ -1,5 +1,5 @@
-"""Whether rows refer to what is there for the caller: the database's own check of a foreign key knows no tenants, and finds
-deleted rows."""
+"""Whether rows refer to what is there for the caller: the database's own check of a foreign key knows no tenants, and
+finds deleted rows."""
 
 from __future__ import annotations
 
