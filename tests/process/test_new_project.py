@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -100,6 +101,7 @@ def test_makes_every_part(project: Path) -> None:
         "Makefile",
         "README.md",
         "secrets/README.md",
+        "migrations/README.md",
     }
 
 
@@ -247,7 +249,8 @@ def test_the_image_holds_locked_packages_alone(project: Path) -> None:
     ignored = (project / ".dockerignore").read_text(encoding="utf-8").splitlines()
     copied = [word for kind, text in build if kind == "COPY" for word in text.split()[:-1]]
     assert {"requirements.lock", "build-requirements.lock", "pyproject.toml", "src"} == set(copied)
-    assert {f"!{name}" for name in copied} <= set(ignored)
+    copied += [word for kind, text in dockerfile(project)[1] if kind == "COPY" for word in text.split()[:-1]]
+    assert {f"!{name}" for name in copied if not name.startswith(("--from=", "/"))} <= set(ignored)
 
 
 def test_make_lock_writes_what_the_image_copies(project: Path) -> None:
@@ -468,3 +471,94 @@ def test_serves_for_real_with_the_settings_of_the_image(own_project: Path) -> No
         assert healthy(own_project, port)
         assert get(port, "/api/v1/tasks")[0] == 401
     assert process.returncode == 0
+
+
+class Image:
+    """The files of the project's image, laid out below a folder by the COPY lines of its Dockerfile, without an engine."""
+
+    def __init__(self, project: Path, root: Path) -> None:
+        self.project = project
+        self.packages = root / "site-packages"
+        """What `pip install` puts into the image's environment, as far as it is the project's own."""
+        self.stages: dict[str, Path] = {}
+        for number, stage in enumerate(dockerfile(project)):
+            named = stage[0][1].partition(" AS ")[2] or "final"
+            self.stages[named] = root / str(number)
+            self._lay_out(stage, self.stages[named])
+        self.folder = self._place(self.stages["final"], "", dict(dockerfile(project)[-1])["WORKDIR"])
+
+    def _lay_out(self, stage: list[tuple[str, str]], root: Path) -> None:
+        folder = "/"
+        for instruction, argument in stage:
+            if instruction == "WORKDIR":
+                folder = argument
+                self._place(root, "", folder).mkdir(parents=True, exist_ok=True)
+            elif instruction == "COPY" and argument.startswith("--from="):
+                continue  # the environment, which is this Python's with `packages`
+            elif instruction == "COPY":
+                *names, target = argument.split()
+                for name in names:
+                    self._copy(name, self._place(root, folder, target), into=target.endswith("/"))
+            elif instruction == "RUN" and "pip wheel" in argument:
+                self._install(self._place(root, "", folder))
+
+    def _place(self, root: Path, folder: str, path: str) -> Path:
+        return root / folder.lstrip("/") / path.lstrip("/")
+
+    def _copy(self, name: str, target: Path, *, into: bool) -> None:
+        """As a builder does: what .dockerignore does not let through, or what is not there, is an error."""
+        allowed = (self.project / ".dockerignore").read_text(encoding="utf-8").split()
+        source = self.project / name
+        if f"!{name}" not in allowed or not source.exists():
+            if name.endswith("requirements.lock"):
+                return  # `make lock` writes it, from the package index
+            raise AssertionError(f"COPY {name}: there is no such file for the builder")
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+        else:
+            shutil.copy(source, target / name if into else target)
+
+    def _install(self, folder: Path) -> None:
+        made = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+        for package in made["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]:
+            shutil.copytree(folder / package, self.packages / Path(package).name)
+
+    def environment(self, **more: str) -> dict[str, str]:
+        fixed = {"PYTHONPATH": str(self.packages), "PYTHONDONTWRITEBYTECODE": "1", "STERNPOST_HOST": "127.0.0.1"}
+        return image_environment(self.project) | fixed | more
+
+
+def deployed(image: Image, **environment: str) -> dict[str, Any]:
+    """What `docker compose up` does: the container `migrate`, then the service. The service's OpenAPI document."""
+    port = free_port()
+    given = image.environment(STERNPOST_PORT=str(port), **environment)
+    command = compose_of(image.project)["services"]["migrate"]["command"]
+    migrated = python(*command, folder=image.folder, **given)
+    assert migrated.returncode == 0, migrated.stderr
+    assert "Traceback" not in migrated.stderr
+    _, *served = json.loads(dict(dockerfile(image.project)[-1])["CMD"])
+    with running(image.folder, *served, **given) as (process, output):
+        wait_for(lambda: get(port, "/health/ready")[0] == 200, "the start", output)
+        openapi = get(port, "/openapi.json")[1]
+    assert process.returncode == 0
+    return openapi
+
+
+def test_a_second_deployment_migrates(own_project: Path, tmp_path: Path, database_url: str) -> None:
+    """The first one creates the schema; the second one has another contract, and the migrations that lead to it."""
+    secret = {"STERNPOST_JWT_SECRET": os.urandom(32).hex(), "STERNPOST_DATABASE_URL": database_url}
+    contract = own_project / "src" / "my_service" / "contract.py"
+    assert "priority" not in json.dumps(deployed(Image(own_project, tmp_path / "first"), **secret))
+    planned = [python("sternpost", "migrate", "plan", folder=own_project)]
+    old = contract.read_text(encoding="utf-8")
+    new = old.replace("    result: str", "    priority: int = field(default=3, ge=1, le=5)\n    result: str")
+    assert new != old
+    contract.write_text(new, encoding="utf-8")
+    planned.append(python("sternpost", "migrate", "plan", folder=own_project))
+    assert [run.returncode for run in planned] == [0, 0], [run.stderr for run in planned]
+    second = Image(own_project, tmp_path / "second")
+    assert "priority" in json.dumps(deployed(second, **secret))
+    status = python("sternpost", "migrate", "status", folder=second.folder, **second.environment(**secret))
+    assert status.returncode == 0, status.stdout + status.stderr
+    third = deployed(Image(own_project, tmp_path / "third"), **secret)  # nothing to migrate
+    assert "priority" in json.dumps(third)
