@@ -12,6 +12,7 @@ from decimal import Decimal
 from itertools import chain, combinations
 from typing import Any, Literal
 
+from sternpost.derive.seen import DECLARED, both_as_seen
 from sternpost.plan.policy import (
     AllOf,
     AnyOf,
@@ -82,7 +83,7 @@ def compare(old: Data, new: Data) -> list[Difference]:
             fix = f'list it in older=[Version("{name}", …)]'
             found.append(Difference("breaking", "version-removed", name, what, fix))
         else:
-            found += _Comparison(name).plan(plan, after[name])
+            found += _Comparison(name).plan(*both_as_seen(plan, after[name]))
     found += [
         Difference("additive", "version-added", name, f"{plan['base_path']} is new")
         for name, plan in after.items()
@@ -265,6 +266,15 @@ class _Findings:
             if old.get(name) != new.get(name):
                 self._add("neutral", "text-changed", where, f"the {name} is different")
 
+    def _write_scope(self, where: str, old: Data, new: Data) -> None:
+        was, now = old.get("write_scope"), new.get("write_scope")
+        if was == now:
+            return
+        if now is None:
+            self._add("additive", "write-scope-removed", where, "everyone who may do the operation may set it")
+        else:
+            self._break("write-scope-changed", where, f"only tokens with {now} may set it")
+
     def _break(self, code: str, where: str, what: str, fix: str = KEEP) -> None:
         self._add("breaking", code, where, what, fix)
 
@@ -318,7 +328,7 @@ class _Comparison(_Findings):
         place = old["path"]
         if not _served(old) and not _served(new):
             return
-        if old["path"] != new["path"]:
+        if old["path"] != new["path"] and old["operations"] and new["operations"]:  # owned rows have no address
             self._break("path-changed", place, f"its address is /{new['path']}")
         if old["prefix"] != new["prefix"]:
             self._break("id-prefix-changed", place, f"ids start with {new['prefix']}_ instead of {old['prefix']}_")
@@ -369,20 +379,19 @@ class _Comparison(_Findings):
         accepts: frozenset[str],
         gives: bool = True,
     ) -> None:
-        before = {field["name"]: field for field in old.values()}
-        after = {field["name"]: field for field in new.values()}
-        for name, field in before.items():
-            where = f"{place}.{field['public_name']}"
-            if name not in after:
-                self._break("field-removed", where, "responses do not contain it, and inputs with it are rejected")
-            elif after[name]["public_name"] != field["public_name"]:
-                self._break("field-renamed", where, f"it is renamed to {after[name]['public_name']}")
+        renamed = _renamed(old, new)
+        for name, field in old.items():
+            where = f"{place}.{name}"
+            if name in new:
+                self._field(where, field, new[name], accepts, gives=gives)
+            elif name in renamed:
+                self._break("field-renamed", where, f"it is renamed to {renamed[name]}")
             else:
-                self._field(where, field, after[name], accepts, gives=gives)
-        for name, field in after.items():
-            if name in before:
+                self._break("field-removed", where, "responses do not contain it, and inputs with it are rejected")
+        for name, field in new.items():
+            if name in old or name in renamed.values():
                 continue
-            where = f"{place}.{field['public_name']}"
+            where = f"{place}.{name}"
             if field["required"] and _written(field, accepts):
                 self._break("required-field-added", where, "inputs without it are rejected", "give it a default")
             else:
@@ -437,15 +446,6 @@ class _Comparison(_Findings):
                 self._break("read-scope-changed", where, f"only tokens with {new['read_scope']} see it")
         self._write_scope(where, old, new)
         self._listed(where, "filter", old["filters"], new["filters"])
-
-    def _write_scope(self, where: str, old: Data, new: Data) -> None:
-        was, now = old.get("write_scope"), new.get("write_scope")
-        if was == now:
-            return
-        if now is None:
-            self._add("additive", "write-scope-removed", where, "everyone who may do the operation may set it")
-        else:
-            self._break("write-scope-changed", where, f"only tokens with {now} may set it")
 
     def _nullable(self, where: str, old: Data, new: Data, written: bool, gives: bool) -> None:
         if old["nullable"] == new["nullable"]:
@@ -515,13 +515,17 @@ class _Comparison(_Findings):
 
     def _relations(self, place: str, old: Data, new: Data) -> None:
         before, after = _named(old["relations"]), _named(new["relations"])
+        renamed = _renamed(before, after)
         for name, relation in before.items():
-            where = f"{place}.{relation['public_name']}"
+            where = f"{place}.{name}"
+            if name in renamed:
+                self._break("relation-changed", where, f"public_name is {renamed[name]}, and was {name}")
+                continue
             if name not in after:
                 self._break("relation-removed", where, "include= with it is rejected, and responses do not contain it")
                 continue
             other = after[name]
-            for attribute in ("public_name", "kind", "target", "input_name"):
+            for attribute in ("kind", "target", "input_name"):
                 if relation[attribute] == other[attribute]:
                     continue
                 what = f"{attribute} is {other[attribute]}, and was {relation[attribute]}"
@@ -543,8 +547,8 @@ class _Comparison(_Findings):
             self._write_scope(where, relation, other)
             self._texts(where, relation, other, ("description",))
         for name, relation in after.items():
-            if name not in before:
-                where = f"{place}.{relation['public_name']}"
+            if name not in before and name not in renamed.values():
+                where = f"{place}.{name}"
                 if relation["input_name"] and relation["min_items"]:
                     self._break("required-field-added", where, "inputs without it are rejected", "allow an empty list")
                 else:
@@ -618,7 +622,7 @@ class _Comparison(_Findings):
         if old is None or new is None:
             self._break(f"{name}-changed", where, f"it has {'no' if new is None else 'an'} {name}")
             return
-        fields = [_by(one["fields"], "public_name") for one in (old, new)]
+        fields = [_named(one["fields"]) for one in (old, new)]
         accepts = frozenset({"always", "create", "never"}) if name == "input" else frozenset[str]()
         self._fields(f"{where} {name}", *fields, accepts=accepts, gives=name == "output")
 
@@ -649,7 +653,14 @@ def _served(resource: Data) -> bool:
 
 
 def _visible(resource: Data) -> dict[str, Data]:
-    return {field["public_name"]: field for field in resource["fields"] if not field["hidden"]}
+    return _named(field for field in resource["fields"] if not field["hidden"])
+
+
+def _renamed(old: Mapping[str, Data], new: Mapping[str, Data]) -> dict[str, str]:
+    """Members that are gone and stand in their class as before, with the names that clients see now."""
+    came = {member[DECLARED]: name for name, member in new.items() if name not in old}
+    gone = {name: member[DECLARED] for name, member in old.items() if name not in new}
+    return {name: came[declared] for name, declared in gone.items() if declared in came}
 
 
 def _accepts(resource: Data) -> frozenset[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -147,6 +148,77 @@ def test_a_breaking_change_with_a_version_is_none() -> None:
     new.update(api_version="v2", base_path="/api/v2", older=[deepcopy(SHOP)])
     product(new, "name").update(public_name="title")
     assert {difference.kind for difference in compare(SHOP, new)} == {"additive"}
+
+
+BEFORE = """
+from __future__ import annotations
+from typing import Literal
+from sternpost import *
+
+class Team(Resource, prefix="tea", plural="teams"):
+    boss: str
+    read = Read(allow=this.boss.eq("x"))
+
+class Person(Resource, prefix="per", plural="people", tenant="firm", owner="login", unique=[("name", "login")]):
+    firm: str
+    name: str = field(filter=True)
+    login: str = field(default="nobody", write="never")
+    state: Literal["on", "off"] = field(default="on", write="never")
+    team: One[Team] = one(link=this.boss.eq("x"))
+    jobs: Owned[Job]
+    browse = Browse(sort=["name", "login"], default_sort=["-name"], allow=this.is_owner | this.team.boss.eq("y"))
+    create = Create(allow=scope("people:write"))
+    update = Update(allow=this.state.eq("on") & ~this.name.eq("root"))
+    stop = Transition("state", source="on", target="off", allow=this.is_owner)
+
+class Job(Resource, prefix="job"):
+    person: One[Person]
+    minutes: int
+
+contract = Contract("before", resources=[Team, Person, Job])
+"""
+"""Everything of a plan that names a field, a relation or a class."""
+
+AFTER = {
+    "boss": "head",
+    "firm": "company",
+    "name": "full_name",
+    "login": "account",
+    "state": "phase",
+    "team": "crew",
+    "jobs": "tasks",
+    "minutes": "duration",
+    "Person": "Human",
+    "Job": "Task",
+    "Team": "Crew",
+}
+RENAMED = {
+    "Crew": ["head"],
+    "Human": ["company", "full_name", "account", "phase", "crew", "tasks"],
+    "Task": ["duration"],
+}
+
+
+def _plan(text: str) -> dict[str, Any]:
+    module: Any = type(sys)("contract_of_a_diff")
+    sys.modules[module.__name__] = module
+    exec(compile(text, "contract_of_a_diff.py", "exec"), module.__dict__)
+    return orjson.loads(orjson.dumps(plan_data(compile_contract(module.contract))))
+
+
+def test_what_a_version_renames_is_not_breaking() -> None:
+    was = {new: old for old, new in AFTER.items()}
+    after = re.sub(r"[A-Za-z]+", lambda word: AFTER.get(word.group(), word.group()), BEFORE)
+    changes = [f'Renamed({cls}, "{name}", was="{was[name]}")' for cls, names in RENAMED.items() for name in names]
+    changes.append('Renamed(Human, "crew_id", was="teamId")')
+    versioned = f'api_version="v2", older=[Version("v1", [{", ".join(changes)}])], resources='
+    old, new = _plan(BEFORE), _plan(after.replace("resources=", versioned))
+    assert {found.code for found in compare(old, new)} == {"version-added", "text-changed"}  # "Create a human"
+    kept = [change for change in changes if '"full_name"' not in change]
+    partly = _plan(
+        after.replace("resources=", f'api_version="v2", older=[Version("v1", [{", ".join(kept)}])], resources=')
+    )
+    assert "field-removed v1 people.name" in {found.id for found in compare(old, partly) if found.kind == "breaking"}
 
 
 @pytest.mark.parametrize(
