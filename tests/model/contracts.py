@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from .known import KNOWN
-
 NOTHING: Any = type("Nothing", (), {"__repr__": lambda _: "NOTHING"})()
 """No default."""
 
@@ -452,7 +450,7 @@ def _relate(rng: Random, spec: Spec, res: Res, main: list[Res]) -> None:
         res.owner = "opened_by"
     for relation in rng.sample(_RELATIONS, rng.randint(0, 2)):
         here = main.index(res)
-        target = rng.choice(main[: here + 1] if "ring-of-tables" in KNOWN else main)
+        target = rng.choice(main)
         key = Value(f"{relation}_id", "id", relation=relation, to=target.name)
         key.nullable = target is res or main.index(target) > here or rng.random() < 0.4
         key.filters = OPERATORS["id"] if rng.random() < 0.5 else ()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Generator, Mapping
+from contextlib import contextmanager
+from types import ModuleType
 
+from sternpost import Contract, Settings, Sternpost
 from sternpost.compile.compiler import compile_contract
 from sternpost.plan.model import Plan
 
@@ -33,12 +36,25 @@ def contract_text(
     return "\n".join(lines)
 
 
-def plan_of(text: str) -> Plan:
-    """The plan of a contract's source, compiled in this process."""
-    module = type(sys)("contract_of_a_test")
+@contextmanager
+def contract_of(text: str) -> Generator[Contract]:
+    """A contract's source, run in this process; its names can be resolved within."""
+    module = ModuleType("contract_of_a_test")
     sys.modules[module.__name__] = module
     try:
-        exec(compile(text, "contract_of_a_test.py", "exec"), vars(module))
-        return compile_contract(module.contract).plan
+        exec(compile(text, "contract_of_a_test.py", "exec"), module.__dict__)
+        yield module.__dict__["contract"]
     finally:
         del sys.modules[module.__name__]
+
+
+def plan_of(text: str) -> Plan:
+    """The plan of a contract's source."""
+    with contract_of(text) as contract:
+        return compile_contract(contract).plan
+
+
+def app_of(text: str, settings: Settings) -> Sternpost:
+    """The application of a contract's source."""
+    with contract_of(text) as contract:
+        return Sternpost(contract, settings=settings, write_log=lambda line: None)

@@ -13,7 +13,7 @@ from sternpost.migrations.replay import replayed
 from sternpost.migrations.source import rendered
 from sternpost.plan.model import DELETED_FIELD
 from sternpost.ports.schema import Shape
-from sternpost.ports.steps import AddColumn, AddRule, Step
+from sternpost.ports.steps import AddColumn, AddRule, CreateTable, Step
 
 if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
@@ -23,14 +23,15 @@ REVISION_MAX = 32
 
 
 def is_additive(steps: Sequence[Step]) -> bool:
-    """Whether processes that know nothing of the steps work on: a rule on columns that they do not know is none for
-    them."""
+    """Whether processes that know nothing of the steps work on: a rule on tables or columns that they do not know is
+    none for them."""
     new = {(step.table, step.column.name) for step in steps if isinstance(step, AddColumn) and step.column.nullable}
+    created = {step.table.name for step in steps if isinstance(step, CreateTable)}
 
     def is_unknown(step: Step) -> bool:
         if not isinstance(step, AddRule):
             return False
-        return all((step.table, column) in new for column in step.rule.columns)
+        return step.table in created or all((step.table, column) in new for column in step.rule.columns)
 
     def hides_rows(step: Step) -> bool:
         """Processes that do not know when a row was deleted would go on showing it."""

@@ -16,6 +16,7 @@ from sternpost.ports.schema import (
     Check,
     Column,
     DatabaseName,
+    ForeignKey,
     Index,
     Rule,
     Shape,
@@ -152,7 +153,7 @@ class _Planner:
         pairs = list(_matched(now, self.new))
         for _, before, after in pairs:
             self._drop_rules(before, after)
-        self.steps += [CreateTable(replace(table, audit=())) for name, table in self.new.items() if name not in now]
+        self._create_tables(now)
         for _, before, after in pairs:
             self._change(before, after)
         for _, before, after in pairs:
@@ -160,11 +161,45 @@ class _Planner:
         for _, before, after in pairs:
             kept = {column.name for column in after.columns}
             self.steps += [DropColumn(after.name, column.name) for column in before.columns if column.name not in kept]
-        self.steps += [DropTable(name) for name in reversed(now) if name not in self.new]
+        self._drop_tables(now)
         for name, table in self.new.items():
             before = now[name].audit if name in now and name not in renamed.values() else ()
             self.steps += [AddAudit(name, audit) for audit in table.audit if audit not in before]
         return self.steps, self.questions
+
+    def _create_tables(self, now: Shape) -> None:
+        """The new tables; references that close a ring are added when all of them exist."""
+        there = set(now)
+        closing: list[Step] = []
+        for name, table in self.new.items():
+            if name in now:
+                continue
+            there.add(name)
+            later = [rule for rule in table.rules if isinstance(rule, ForeignKey) and rule.table not in there]
+            rules = tuple(rule for rule in table.rules if rule not in later)
+            self.steps.append(CreateTable(replace(table, rules=rules, audit=())))
+            closing += [AddRule(name, rule) for rule in later]
+        self.steps += closing
+
+    def _drop_tables(self, now: Shape) -> None:
+        """The tables that are gone: first those that nothing refers to, and before one of a ring what refers to it."""
+        left = {name: table for name, table in now.items() if name not in self.new}
+        while left:
+            referred = {
+                rule.table
+                for name, table in left.items()
+                for rule in table.rules
+                if isinstance(rule, ForeignKey) and rule.table != name
+            }
+            name = next((name for name in reversed(left) if name not in referred), next(reversed(left)))
+            del left[name]
+            self.steps += [
+                DropRule(table.name, rule.name)
+                for table in left.values()
+                for rule in table.rules
+                if isinstance(rule, ForeignKey) and rule.table == name
+            ]
+            self.steps.append(DropTable(name))
 
     def _rename_columns(self, now: Shape, name: str) -> Shape:
         if name not in self.new:

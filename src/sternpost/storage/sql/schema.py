@@ -25,11 +25,12 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 
 from sternpost.plan.audit import Audit, link_audit, row_audit
 from sternpost.plan.indexes import indexes, lowered_field
 from sternpost.plan.model import DELETED_FIELD, FieldPlan, Kind, Plan, RelationPlan, ResourcePlan, UniqueRule
+from sternpost.plan.rings import closing_references
 from sternpost.plan.rules import rules_of
 from sternpost.ports.own_tables import SCHEMA_TABLE
 from sternpost.storage.sql.api_keys import api_keys_table
@@ -68,6 +69,7 @@ class Schema:
         self.plan = plan
         self.dialect = dialect
         self.metadata = MetaData()
+        self.closing = closing_references(plan)
         self.version = Table(
             SCHEMA_TABLE,
             self.metadata,
@@ -99,18 +101,30 @@ class Schema:
         return found
 
     def ddl(self) -> list[str]:
-        """Statements that create everything, in an order that satisfies foreign keys."""
+        """Statements that create everything, in an order that satisfies foreign keys; what closes a ring comes last."""
         statements: list[str] = []
+        closing: list[str] = []
         for table in self.metadata.sorted_tables:
             statements.append(_tidy(str(CreateTable(table).compile(dialect=self.dialect.compiler))))
             indexes = sorted(table.indexes, key=lambda index: str(index.name))
             statements.extend(
                 _tidy(str(CreateIndex(index).compile(dialect=self.dialect.compiler))) for index in indexes
             )
+            closing.extend(self._closing(table))
+        statements += closing
         statements += self.dialect.audit.functions() if self.audits else []
         for name, audits in self.audits.items():
             statements += [text for audit in audits for text in self.dialect.audit.triggers(name, audit)]
         return statements
+
+    def _closing(self, table: Table) -> list[str]:
+        """Foreign keys that CREATE TABLE left out. SQLite has them there, to tables that do not exist yet."""
+        if not self.dialect.compiler.supports_alter:
+            return []
+        left_out = [key for key in table.foreign_key_constraints if key.use_alter]
+        left_out.sort(key=lambda key: str(key.name))
+        added = (AddConstraint(key, isolate_from_table=False) for key in left_out)
+        return [_tidy(str(statement.compile(dialect=self.dialect.compiler))) for statement in added]
 
     @cached_property
     def fingerprint(self) -> str:
@@ -203,7 +217,7 @@ class Schema:
         return ColumnType(name)
 
     def _table(self, resource: ResourcePlan) -> Table:
-        columns: list[Any] = [self._column(resource.table, field) for field in resource.fields]
+        columns: list[Any] = [self._column(resource, field) for field in resource.fields]
         if resource.position_column:
             position = {"form": "position", "fill": "0"}
             columns.append(Column(resource.position_column, ColumnType("INTEGER"), nullable=False, info=position))
@@ -228,7 +242,7 @@ class Schema:
                 Index(rule.name, *unique_values(table, rule), unique=True, **there)
         return table
 
-    def _column(self, resource_table: str, field: FieldPlan) -> Column[Any]:
+    def _column(self, resource: ResourcePlan, field: FieldPlan) -> Column[Any]:
         arguments: list[Any] = []
         if field.references is not None and field.name != "id" and not self.plan.external:
             target = self.plan.by_name[field.references].table
@@ -236,7 +250,8 @@ class Schema:
                 ForeignKey(
                     f"{target}.id",
                     ondelete=_ON_DELETE[field.on_delete or "restrict"],
-                    name=f"fk_{resource_table}_{field.name}",
+                    name=f"fk_{resource.table}_{field.name}",
+                    use_alter=(resource.name, field.name) in self.closing,
                 )
             )
         column_type = self.dialect.column_type(field.as_stored)
