@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import Phase, given
@@ -33,7 +34,7 @@ from sternpost.storage.postgresql.migrator import PostgresqlMigrator
 from sternpost.storage.sql.schema import Schema
 from sternpost.testing import Client
 from tests.support import forks
-from tests.support.contracts import contract_text, plan_of
+from tests.support.contracts import app_of, contract_text, plan_of
 from tests.support.rounds import drawing, rounds
 from tests.support.server import ROOT, environment
 from tests.unit.migrations.test_planner import answered, contracts
@@ -706,3 +707,87 @@ def test_the_statements_that_record_hold_no_lock_for_long() -> None:
     assert [step.title for step in up] == ["create table sternpost_audit", "record changes of boxes"]
     assert lint(migrator_of("postgresql:"), up) == []
     assert is_additive(up)
+
+
+# -- what else is in the database
+
+
+def test_what_looks_at_a_rebuilt_table_stays(target: Migrator, database: str, tmp_path: Path) -> None:
+    """Views, views of views, and triggers of views and of other tables: on SQLite most changes make the table anew."""
+    added(tmp_path, plan_of(contract_text(BASE)), "boxes")
+    wider = {"Box": {"label": "str = field(max_length=30)", "size": "int | None = field(ge=0, default=1)"}}
+    history = added(
+        tmp_path, plan_of(contract_text({**wider, "Crate": {"label": "str = field(unique=True)"}})), "wider"
+    )
+    runner = Runner(target, history)
+    runner.apply(to="0001")
+    own = [
+        "CREATE VIEW large AS SELECT id, label FROM boxes WHERE size > 3",
+        "CREATE VIEW names AS SELECT label FROM large",
+    ]
+    if database == "sqlite":
+        own += [
+            "CREATE TABLE notes (text TEXT)",
+            "CREATE TRIGGER noted AFTER INSERT ON notes BEGIN UPDATE boxes SET label = new.text; END",
+            "CREATE TRIGGER renamed INSTEAD OF UPDATE ON names BEGIN UPDATE boxes SET label = new.label; END",
+            'CREATE VIEW "a view" AS SELECT * FROM boxes -- , (',
+        ]
+    run(target, *own, *boxes(2))
+    texts = "SELECT name, sql FROM sqlite_master WHERE type IN ('view', 'trigger') ORDER BY name"
+    before = run(target, texts) if database == "sqlite" else []
+    runner.apply()
+    runner.down(allow_destructive=True)
+    runner.apply(allow_destructive=True)
+    assert run(target, "SELECT label FROM names") == [("label",)] * 2
+    if database == "sqlite":
+        assert run(target, texts) == before
+        assert run(target, "INSERT INTO notes VALUES ('noted')", "SELECT label FROM names") == [("noted",)] * 2
+        assert run(target, "UPDATE names SET label = 'other'", 'SELECT label FROM "a view"') == [("other",)] * 2
+
+
+@pytest.mark.parametrize("after", [{"Box": {"label": "str = field(max_length=20)"}}, {}])
+def test_a_view_that_would_break_stops_a_migration(target: Migrator, tmp_path: Path, after: dict[str, Any]) -> None:
+    crate = {"Crate": {"label": "str"}}
+    added(tmp_path, plan_of(contract_text(BASE | crate)), "boxes")
+    history = added(tmp_path, plan_of(contract_text(after | crate)), "no size")
+    runner = Runner(target, history)
+    runner.apply(to="0001")
+    run(target, "CREATE VIEW large AS SELECT id FROM boxes WHERE size > 3", *boxes(2))
+    with pytest.raises(MigrationFailed, match=r"view|depend on it"):
+        runner.apply(allow_destructive=True)
+    assert run(target, "SELECT count(*) FROM large") == [(2,)]
+    run(target, "DROP VIEW large")
+    assert runner.apply(allow_destructive=True) == ["0002_no_size"]
+
+
+@pytest.mark.parametrize("schema", ["app", '"My ""App"""', "app, other", '"$user", app'])
+async def test_a_schema_that_the_address_names_is_created(postgres_database: str, tmp_path: Path, schema: str) -> None:
+    named = schema.replace(" ", "\\ ")
+    url = f"{postgres_database}?{urlencode({'options': f'-csearch_path={named}'})}"
+    plan = plan_of(contract_text(BASE))
+    history = added(tmp_path, plan, "boxes")
+    name = "app" if "app" in schema else 'My "App"'
+
+    def work() -> list[Any]:
+        with scratch_databases("postgresql", url) as make:
+            assert [proof.problems for proof in verify(history, plan, make(), make())] == [[]]
+        target = target_of(url)
+        assert Runner(target, history).state().revision is None
+        assert run(target, "SELECT current_schema()") == [(None,)], "telling where it is changes nothing"
+        Runner(target, history).apply()
+        return run(target, "SELECT schemaname FROM pg_tables WHERE tablename = 'boxes'")
+
+    assert await asyncio.to_thread(work) == [(name,)]
+
+
+async def test_a_schema_that_the_address_names_is_created_directly(postgres_database: str) -> None:
+    settings = Settings(
+        database_url=f"{postgres_database}?options=-csearch_path%3Dapp", env="test", jwt_secret="s" * 32
+    )
+    async with Client(app_of(contract_text(BASE), settings)) as client:
+        answer = await client.request("POST", "/api/v1/boxes", json={"label": "a"})
+        assert answer.status == 201, answer.content
+    found = await asyncio.to_thread(
+        run, target_of(postgres_database), "SELECT schemaname FROM pg_tables WHERE tablename = 'boxes'"
+    )
+    assert found == [("app",)]

@@ -40,6 +40,7 @@ from sternpost.storage.postgresql.failures import ROLLED_BACK, CommitLost, Conne
 from sternpost.storage.postgresql.grouped import EqualReads, Fetch, GroupedInserts, PointReads
 from sternpost.storage.postgresql.pool import Pool
 from sternpost.storage.postgresql.replicas import Replica, ReplicatedReads
+from sternpost.storage.postgresql.search_path import CREATE_FIRST_SCHEMA
 from sternpost.storage.postgresql.tables import found_columns, unfit_tables
 from sternpost.storage.postgresql.values import keep_values
 from sternpost.storage.sql.api_keys import SqlKeys
@@ -381,6 +382,7 @@ class PostgresqlStorage(_Connected):
     async def _create_schema(self, connection: Any) -> bool:
         async with connection.transaction():
             await connection.execute(_LOCK_SCHEMA)
+            await connection.execute(CREATE_FIRST_SCHEMA)
             if await connection.fetchval("SELECT to_regclass($1)", SCHEMA_TABLE) is not None:
                 found = [row[0] for row in await connection.fetch(f"SELECT fingerprint FROM {SCHEMA_TABLE}")]
                 if self.statements.schema.fingerprint not in found:

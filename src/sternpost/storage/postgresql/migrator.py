@@ -42,6 +42,7 @@ from sternpost.ports.steps import (
 )
 from sternpost.storage.postgresql.audit import AUDIT_FUNCTIONS
 from sternpost.storage.postgresql.dialect import PostgresqlDialect
+from sternpost.storage.postgresql.search_path import CREATE_FIRST_SCHEMA
 from sternpost.storage.sql.checks import literal
 from sternpost.storage.sql.dialect import ColumnType
 from sternpost.storage.sql.migrating import (
@@ -122,6 +123,7 @@ class PostgresqlMigrator:
                 )
             time.sleep(_PAUSE_SECONDS)
         try:
+            connection.exec_driver_sql(CREATE_FIRST_SCHEMA)
             yield
         finally:
             if not connection.invalidated:
@@ -186,7 +188,9 @@ def scratch(url: str) -> Generator[Callable[[], PostgresqlMigrator]]:
         _on_server(url, f'CREATE DATABASE "{name}" TEMPLATE template0')
         made.append(name)
         parts = urlsplit(url)
-        return PostgresqlMigrator(urlunsplit(parts._replace(path=f"/{name}")))
+        migrator = PostgresqlMigrator(urlunsplit(parts._replace(path=f"/{name}")))
+        migrator.run(lambda connection: connection.exec_driver_sql(CREATE_FIRST_SCHEMA))
+        return migrator
 
     try:
         yield create

@@ -271,6 +271,8 @@ def _actions(step: Step) -> list[Action]:
             return [Action(step.title, "batches", update=step)]
         case Alembic():
             return [Action(step.title, run=lambda connection: step.run(operations_on(connection)))]
+        case DropTable():
+            return [Action(step.title, run=lambda connection: _drop(connection, step.table))]
         case _:
             statements = _statements(step)
             different = distinct(step, "sqlite", _quote)
@@ -281,8 +283,6 @@ def _statements(step: Step) -> tuple[str, ...]:
     match step:
         case CreateTable():
             return rendered(_DIALECT.compiler, lambda op: create_table(op, step.table, "sqlite", sqlite_strict=True))
-        case DropTable():
-            return rendered(_DIALECT.compiler, lambda op: op.drop_table(step.table))
         case RenameTable():
             return rendered(_DIALECT.compiler, lambda op: op.rename_table(step.table, step.to))
         case AddColumn():
@@ -310,7 +310,12 @@ def _statements(step: Step) -> tuple[str, ...]:
         case Execute():
             return (step.statement.sqlite,) if step.statement.sqlite else ()
         case _:
-            raise AssertionError(f"{type(step).__name__} rebuilds its table")
+            raise AssertionError(f"{type(step).__name__} is no list of statements")
+
+
+def _drop(connection: Any, table: str) -> None:
+    with _views_kept(connection):
+        connection.exec_driver_sql(f"DROP TABLE {_quote(table)}")
 
 
 def _rebuilding(table: str, steps: list[_Rebuilding]) -> Action:
@@ -322,7 +327,8 @@ def _rebuilding(table: str, steps: list[_Rebuilding]) -> Action:
 def rebuild(connection: Any, table: str, steps: Sequence[_Rebuilding]) -> None:
     """Rebuilds a table with changes, keeps its rows, and restores its indexes and triggers.
 
-    The order is that of https://www.sqlite.org/lang_altertable.html, section 7.
+    The order is that of https://www.sqlite.org/lang_altertable.html, section 7. Views, and triggers of other tables, stay as
+    they are: the older way of renaming does not look at them, while what they name is not there.
     """
     found = connection.exec_driver_sql(_ONE_TABLE, (table,)).scalar()
     if found is None:
@@ -335,12 +341,40 @@ def rebuild(connection: Any, table: str, steps: Sequence[_Rebuilding]) -> None:
     new = f"_sternpost_new_{table}"
     columns = ", ".join(_quote(column) for column in parsed.columns)
     selected = ", ".join(values[column] for column in parsed.columns)
-    connection.exec_driver_sql(parsed.create(new))
-    connection.exec_driver_sql(f"INSERT INTO {_quote(new)} ({columns}) SELECT {selected} FROM {_quote(table)}")
-    connection.exec_driver_sql(f"DROP TABLE {_quote(table)}")
-    connection.exec_driver_sql(f"ALTER TABLE {_quote(new)} RENAME TO {_quote(table)}")
-    for text in others:
-        connection.exec_driver_sql(text)
+    with _views_kept(connection):
+        connection.exec_driver_sql(parsed.create(new))
+        connection.exec_driver_sql(f"INSERT INTO {_quote(new)} ({columns}) SELECT {selected} FROM {_quote(table)}")
+        connection.exec_driver_sql(f"DROP TABLE {_quote(table)}")
+        connection.exec_driver_sql("PRAGMA legacy_alter_table = ON")
+        connection.exec_driver_sql(f"ALTER TABLE {_quote(new)} RENAME TO {_quote(table)}")
+        connection.exec_driver_sql("PRAGMA legacy_alter_table = OFF")
+        for text in others:
+            connection.exec_driver_sql(text)
+
+
+@contextmanager
+def _views_kept(connection: Any) -> Generator[None]:
+    """Raises `StartupError` where a view works no longer afterwards, as PostgreSQL does; SQLite would not notice it."""
+    views = _sound_views(connection)
+    yield
+    if broken := views - _sound_views(connection):
+        names = ", ".join(sorted(broken))
+        raise StartupError(f"A view needs what would be gone: {names}. Drop it first, and create it again afterwards")
+
+
+def _sound_views(connection: Any) -> set[str]:
+    """The views whose tables and columns exist."""
+    return {name for (name,) in connection.exec_driver_sql(_VIEWS).fetchall() if _is_sound(connection, name)}
+
+
+def _is_sound(connection: Any, view: str) -> bool:
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        connection.exec_driver_sql(f"SELECT * FROM {_quote(view)} LIMIT 0").close()
+    except DBAPIError:
+        return False
+    return True
 
 
 def _change(parsed: TableText, values: dict[str, str], step: _Rebuilding) -> None:
@@ -395,5 +429,6 @@ _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE
 _TABLE_TEXTS = "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
 _INDEX_TEXTS = "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
 _TRIGGER_TEXTS = "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger'"
+_VIEWS = "SELECT name FROM sqlite_master WHERE type = 'view'"
 _ONE_TABLE = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?"
 _BELONGING = "SELECT sql FROM sqlite_master WHERE type IN ('index', 'trigger') AND sql IS NOT NULL AND tbl_name = ?"
