@@ -53,7 +53,10 @@ def _text(tables: Tables) -> str:
     return contract_text(tables, linked=True).replace("field, many", "field, many, one")
 
 
-@pytest.fixture(params=RINGS)
+FEW = ("of two", "two rings of one table")
+
+
+@pytest.fixture(params=[pytest.param(name, marks=[pytest.mark.slow] * (name not in FEW)) for name in RINGS])
 def ring(request: pytest.FixtureRequest) -> Tables:
     return RINGS[request.param]
 

@@ -39,7 +39,11 @@ def plan(
     app: App = None,
     title: Annotated[str | None, typer.Option("--message", "-m", help="The title of the migration")] = None,
     rename: Annotated[
-        list[str] | None, typer.Option(help="A rename: users.name:users.full_name, or users:people; can be repeated")
+        list[str] | None,
+        typer.Option(
+            help="A rename: users.name:users.full_name, users:people, or for a value "
+            "users.state.open:users.state.active; can be repeated"
+        ),
     ] = None,
     drop: Annotated[list[str] | None, typer.Option(help="users.name was removed, not renamed; can be repeated")] = None,
     fill: Annotated[
@@ -60,7 +64,7 @@ def plan(
     application, history = _loaded(app)
     old, new = history.shape(), shape_of(application.plan)
     answers = Answers(
-        dict(_pair(text, ":", "--rename") for text in rename or ()),
+        dict(map(_renamed, rename or ())),
         frozenset(drop or ()),
         dict(_pair(text, "=", "--fill") for text in fill or ()),
         dict(_pair(text, "=", "--using") for text in using or ()),
@@ -312,6 +316,14 @@ def _pair(text: str, separator: str, option: str) -> tuple[str, str]:
     if not found or not before or not after:
         raise StartupError(f"{option} {text}: write {option} table.column{separator}…")
     return before, after
+
+
+def _renamed(text: str) -> tuple[str, str]:
+    """The two names of a rename. Values of an enumeration may hold a colon: the second one begins like the first."""
+    import re
+
+    value = re.fullmatch(r"(?P<old>(?P<place>\w+\.\w+)\..+):(?P<new>(?P=place)\..+)", text, re.DOTALL)
+    return (value["old"], value["new"]) if value else _pair(text, ":", "--rename")
 
 
 def _asked(old: Shape, new: Shape, answers: Answers) -> Answers:

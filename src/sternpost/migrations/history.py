@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 REVISION_MAX = 32
 """Characters that alembic's version table holds."""
+
+_NOTHING: Shape = {}
 
 
 def is_additive(steps: Sequence[Step]) -> bool:
@@ -71,12 +75,14 @@ class History:
     folder: Path
     revisions: tuple[Revision, ...]
 
+    @cached_property
+    def shapes(self) -> tuple[Shape, ...]:
+        """The schema before the first migration, and after each: what their steps make of nothing."""
+        return tuple(accumulate(self.revisions, lambda shape, revision: replayed(shape, revision.up), initial=_NOTHING))
+
     def shape(self, count: int | None = None) -> Shape:
-        """The schema after so many migrations, or after all: what their steps make of nothing."""
-        shape: Shape = {}
-        for revision in self.revisions[:count]:
-            shape = replayed(shape, revision.up)
-        return shape
+        """The schema after so many migrations, or after all."""
+        return self.shapes[len(self.revisions) if count is None else count]
 
     @property
     def head(self) -> Revision | None:

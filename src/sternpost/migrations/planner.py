@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from sternpost.migrations.conversions import conversion
-from sternpost.migrations.renames import with_renamed_column, with_renamed_tables
+from sternpost.migrations.renames import with_renamed_column, with_renamed_columns, with_renamed_tables
 from sternpost.plan.names import database_name
-from sternpost.plan.rules import allow_all_of, lost_values
+from sternpost.plan.rules import OneOf, allow_all_of
 from sternpost.ports.schema import (
     DATABASE_NAMES,
     Check,
@@ -30,6 +30,7 @@ from sternpost.ports.steps import (
     AddIndex,
     AddRule,
     ChangeCheck,
+    ChangeForm,
     ChangeType,
     CreateTable,
     DropAudit,
@@ -54,7 +55,8 @@ class Answers:
     """Answers that only the author can give.
 
     Attributes:
-        renames: `users` or `users.name` to the new name; a column is named by its table's new name on both sides.
+        renames: `users`, `users.name`, or `users.state.open` for a value of an enumeration, to the new name. On both
+            sides a column is named by its table's new name, and a value by the new names of both.
         dropped: names that are gone, although something new looks like them.
         fills: by `table.column`, SQL for rows that are older than the column, where the contract has no default.
         conversions: by `table.column`, SQL for the value in its new type.
@@ -68,13 +70,21 @@ class Answers:
     def reversed(self) -> Answers:
         """The same for the way back."""
         tables = {new: old for old, new in self.renames.items() if "." not in old}
-        columns: dict[str, str] = {}
+        columns = {new: old for old, new in self.renames.items() if old.count(".") == 1}
+
+        def before(name: str) -> str:
+            """A column by the name that its table has, and its own, before the migration."""
+            table, _, column = columns.get(name, name).partition(".")
+            return f"{tables.get(table, table)}.{column}"
+
+        renames = dict(tables)
         for old, new in self.renames.items():
-            table, dot, column = old.partition(".")
-            if dot:
-                before = tables.get(table, table)
-                columns[f"{before}.{new.rpartition('.')[2]}"] = f"{before}.{column}"
-        return replace(self, renames={**tables, **columns}, conversions={})
+            if old.count(".") == 1:
+                renames[before(old).rpartition(".")[0] + "." + new.partition(".")[2]] = before(new)
+            elif "." in old:
+                place = before(_place(old))
+                renames[f"{place}.{_value_in(new)}"] = f"{place}.{_value_in(old)}"
+        return replace(self, renames=renames, conversions={})
 
 
 @dataclass(frozen=True)
@@ -111,18 +121,36 @@ def rename_questions(old: Shape, new: Shape, answers: Answers) -> list[Question]
             f"{table}.{column.name}" for column in after.columns if column.name not in names | set(renames.values())
         ]
         questions += [_rename_question("column", name, came) for name in gone if came]
+    return questions or _value_questions(_renamed(old, answers), new, answers)
+
+
+def _value_questions(now: Shape, new: Shape, answers: Answers) -> list[Question]:
+    """The same for the values of enumerations."""
+    questions: list[Question] = []
+    for table, before, after in _matched(now, new):
+        values = _enumerations(after)
+        for column, had in _enumerations(before).items():
+            has = values.get(column, had)
+            place = f"{table}.{column}"
+            names = [f"{place}.{value}" for value in had if value not in has]
+            gone = [name for name in names if name not in answers.renames and name not in answers.dropped]
+            came = [f"{place}.{value}" for value in has if value not in had]
+            came = [name for name in came if name not in answers.renames.values()]
+            questions += [_rename_question("value", name, came) for name in gone if came]
     return questions
 
 
 def unknown_answers(old: Shape, new: Shape, answers: Answers) -> list[str]:
     """Reports answers about things that do not exist, usually typing mistakes."""
     problems: list[str] = []
-    had = {*old, *_columns(_renamed_tables(old, answers))}
-    has = {*new, *_columns(new)}
+    had = {*old, *_columns(_renamed_tables(old, answers)), *_values(_renamed(old, answers))}
+    has = {*new, *_columns(new), *_values(new)}
+    moved = {name for name in {*answers.renames} & {*answers.renames.values()} if "." in name}
+    """What takes the name of something that gets another one in turn: two columns that swap their names."""
     for before, after in answers.renames.items():
-        if before not in had or before in has:
+        if before not in had or before in has - moved:
             problems.append(f"--rename {before}:{after}: {before} is still in the contract")
-        if after not in has or after in had:
+        if after not in has or after in had - moved:
             problems.append(f"--rename {before}:{after}: {after} is not new")
     problems += [
         f"--drop {name}: {name} is still in the contract" for name in sorted(answers.dropped) if name not in had - has
@@ -205,10 +233,18 @@ class _Planner:
         if name not in self.new:
             return now
         had = {column.name for column in now[name].columns}
-        for before, after in _column_renames(name, self.answers).items():
-            if before in had:
-                self.steps.append(RenameColumn(name, before, after))
-                now = with_renamed_column(now, name, before, after)
+        renames = {old: new for old, new in _column_renames(name, self.answers).items() if old in had}
+        while renames:
+            before = next((old for old, new in renames.items() if new not in had), None)
+            if before is None:  # in a ring, such as two that swap their names, one gets out of the way
+                before = next(iter(renames))
+                after = database_name(before, "moved")
+                renames[after] = renames.pop(before)
+            else:
+                after = renames.pop(before)
+            had = (had - {before}) | {after}
+            self.steps.append(RenameColumn(name, before, after))
+            now = with_renamed_column(now, name, before, after)
         return now
 
     def _drop_audits(self, renamed: Mapping[str, str]) -> None:
@@ -265,37 +301,57 @@ class _Planner:
                 isinstance(old, Check) and old.name == rule.name and _mentions(old, retyped) for old in before.rules
             )
         }
+        updates = self._updates_of_values(before, after)
         for old, changed in rules.changed:
-            if changed.name not in added and isinstance(old, Check) and isinstance(changed, Check):
-                self._change_check(after, old, changed)
-            else:
+            if changed.name in added or not (isinstance(old, Check) and isinstance(changed, Check)):
                 added.add(changed.name)
+            elif changed.columns.isdisjoint(updates):
+                step = ChangeCheck(name, changed.name, changed.condition, wider=_is_wider(old, changed))
+                self.steps.append(step)
+            else:
+                self.steps.append(DropRule(name, old.name))
+                added.add(changed.name)
+        self.steps += [update for found in updates.values() for update in found]
         self.steps += [AddRule(name, rule) for rule in after.rules if rule.name in added]
         later = [index for index in indexes.came if not _can_be_first(index, before, after)]
         self.steps += [AddIndex(name, index) for index in later]
         self.steps += [AddIndex(name, to) for _, to in indexes.changed]
         self.steps += [DropIndex(temporary) for temporary in _kept_meanwhile(indexes, after).values()]
 
-    def _change_check(self, table: TableShape, old: Check, new: Check) -> None:
-        lost = lost_values(old.rules or (), new.rules or ())
-        if lost is None:
-            self.steps.append(ChangeCheck(table.name, new.name, new.condition, wider=_is_wider(old, new)))
-            return
-        column = lost.column
+    def _updates_of_values(self, before: TableShape, after: TableShape) -> dict[str, list[Update]]:
+        """By column of an enumeration: what becomes of values that have another name, or are gone."""
+        found: dict[str, list[Update]] = {}
+        values = _enumerations(after)
+        for column, had in _enumerations(before).items():
+            if column not in values:
+                continue
+            renames = _value_renames(f"{after.name}.{column}", self.answers)
+            lost = [value for value in had if value not in values[column] and value not in renames]
+            steps = [*self._renamed_values(after, column, renames), *self._lost_values(after, column, lost)]
+            if steps:
+                found[column] = steps
+        return found
+
+    def _renamed_values(self, table: TableShape, column: str, renames: Mapping[str, str]) -> list[Update]:
+        if not renames:
+            return []
+        cases = " ".join(f"WHEN {_literal(old)} THEN {_literal(new)}" for old, new in renames.items())
+        value, where = f'CASE "{column}" {cases} END', f'"{column}" IN ({", ".join(map(_literal, renames))})'
+        return [Update(table.name, {column: Sql(value, value)}, Sql(where, where), key=_key(table))]
+
+    def _lost_values(self, table: TableShape, column: str, lost: list[str]) -> list[Update]:
+        if not lost:
+            return []
         fill = self._fill(table, table.column(column))
-        listed = ", ".join("'" + value.replace("'", "''") + "'" for value in lost.values)
+        listed = ", ".join(map(_literal, lost))
         if fill is None:
             place = f"{table.name}.{column}"
             text = f"{place} no longer allows {listed}: rows with these need --fill {place}=SQL"
-            self.questions.append(Question(f"{table.name}.{column}", "fill", text))
-            return
+            self.questions.append(Question(place, "fill", text))
+            return []
         destroys = f"the values {listed} of {table.name}.{column}"
         where = Sql(f'"{column}" IN ({listed})', f'"{column}" IN ({listed})')
-        self.steps += [
-            DropRule(table.name, old.name),
-            Update(table.name, {column: fill}, where, key=_key(table), destroys=destroys),
-            AddRule(table.name, new),
-        ]
+        return [Update(table.name, {column: fill}, where, key=_key(table), destroys=destroys)]
 
     # -- columns
 
@@ -314,11 +370,11 @@ class _Planner:
             if old is None:
                 self._add_column(after, column)
                 continue
+            if column.nullable and not old.nullable:  # first, as a conversion may have no value for some
+                self.steps.append(Nullable(after.name, column.name, nullable=True))
             if old.type != column.type:
                 self._change_type(after, old, column)
-            if column.nullable and not old.nullable:
-                self.steps.append(Nullable(after.name, column.name, nullable=True))
-            elif old.nullable and not column.nullable:
+            if old.nullable and not column.nullable:
                 self._forbid_null(after, column)
 
     def _add_column(self, table: TableShape, column: Column) -> None:
@@ -362,7 +418,8 @@ class _Planner:
         using, narrowing = found
         physical = (old.type.sqlite, old.type.postgresql) == (new.type.sqlite, new.type.postgresql)
         if physical and using == Sql(quoted, quoted):
-            return  # another meaning of the same values
+            self.steps.append(ChangeForm(table.name, new.name, new.type))
+            return
         self.steps.append(ChangeType(table.name, new.name, new.type, using, narrowing))
 
 
@@ -415,10 +472,53 @@ def _columns(shape: Shape) -> set[str]:
 
 def _column_renames(table: str, answers: Answers) -> dict[str, str]:
     return {
-        old.partition(".")[2]: new.rpartition(".")[2]
+        old.partition(".")[2]: new.partition(".")[2]
         for old, new in answers.renames.items()
-        if old.startswith(f"{table}.")
+        if old.startswith(f"{table}.") and old.count(".") == 1
     }
+
+
+def _value_renames(place: str, answers: Answers) -> dict[str, str]:
+    return {
+        _value_in(old): _value_in(new)
+        for old, new in answers.renames.items()
+        if old.count(".") > 1 and _place(old) == place
+    }
+
+
+def _place(value: str) -> str:
+    """The column of `users.state.open`: a value may hold dots."""
+    return ".".join(value.split(".", 2)[:2])
+
+
+def _value_in(value: str) -> str:
+    return value.split(".", 2)[2]
+
+
+def _enumerations(table: TableShape) -> dict[str, tuple[str, ...]]:
+    """The values of each column that has a list of them; a truth value is one of two numbers for SQLite."""
+    rules = [rule for check in table.rules if isinstance(check, Check) for rule in check.rules or ()]
+    named = {column.name for column in table.columns if column.type.form == "enum"}
+    return {rule.column: rule.values for rule in rules if isinstance(rule, OneOf) and rule.column in named}
+
+
+def _values(shape: Shape) -> set[str]:
+    return {
+        f"{table.name}.{column}.{value}"
+        for table in shape.values()
+        for column, values in _enumerations(table).items()
+        for value in values
+    }
+
+
+def _literal(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _renamed(shape: Shape, answers: Answers) -> Shape:
+    """The schema with tables and columns renamed."""
+    now = _renamed_tables(shape, answers)
+    return {name: with_renamed_columns(table, _column_renames(name, answers)) for name, table in now.items()}
 
 
 def _renamed_tables(shape: Shape, answers: Answers) -> Shape:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from sternpost.ports.schema import Check, ForeignKey, Index, Rule, Shape, Sql
+from sternpost.ports.schema import Check, ForeignKey, Index, Rule, Shape, Sql, TableShape
 
 
 def with_renamed_tables(shape: Shape, names: Mapping[str, str]) -> Shape:
@@ -21,36 +21,50 @@ def with_renamed_tables(shape: Shape, names: Mapping[str, str]) -> Shape:
 
 def with_renamed_column(shape: Shape, name: str, before: str, after: str) -> Shape:
     """The schema after a column got another name: rules and indexes follow."""
+    return {**shape, name: with_renamed_columns(shape[name], {before: after})}
+
+
+def with_renamed_columns(table: TableShape, names: Mapping[str, str]) -> TableShape:
+    """The table after columns got other names, all at once: two may swap theirs."""
 
     def named(columns: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(after if column == before else column for column in columns)
+        return tuple(names.get(column, column) for column in columns)
 
-    def text(part: str | None) -> str | None:
-        return None if part is None else part.replace(f'"{before}"', f'"{after}"')
+    def condition(part: str | None) -> str | None:
+        return None if part is None else _QUOTED.sub(lambda found: _renamed(found, names), part)
 
-    def expression(part: str) -> str:
-        return re.sub(rf'(?<![\w"]){re.escape(before)}(?![\w"])', after, part)
-
-    def where(part: str | None) -> str | None:
-        return None if part is None else expression(str(text(part)))
+    def expression(part: str | None) -> str | None:
+        return None if part is None else _WORD.sub(lambda found: _renamed(found, names), part)
 
     def rule(item: Rule) -> Rule:
         match item:
             case Check():
-                return Check(item.name, Sql(text(item.condition.sqlite), text(item.condition.postgresql)))
+                return Check(item.name, Sql(condition(item.condition.sqlite), condition(item.condition.postgresql)))
             case _:
                 return replace(item, columns=named(item.columns))
 
     def index(item: Index) -> Index:
-        condition = item.where and Sql(where(item.where.sqlite), where(item.where.postgresql))
-        return replace(item, columns=tuple(str(where(column)) for column in item.columns), where=condition)
+        where = item.where and Sql(expression(item.where.sqlite), expression(item.where.postgresql))
+        return replace(item, columns=tuple(str(expression(column)) for column in item.columns), where=where)
 
-    table = shape[name]
-    changed = replace(
+    return replace(
         table,
-        columns=tuple(replace(c, name=after) if c.name == before else c for c in table.columns),
+        columns=tuple(replace(column, name=names.get(column.name, column.name)) for column in table.columns),
         primary_key=replace(table.primary_key, columns=named(table.primary_key.columns)),
         rules=tuple(map(rule, table.rules)),
         indexes=tuple(map(index, table.indexes)),
     )
-    return {**shape, name: changed}
+
+
+_QUOTED = re.compile(r"""'(?:[^']|'')*'|"(?P<quoted>\w+)\"""")
+"""A text, which stays as it is, or a name in quotes: a condition has no others."""
+_WORD = re.compile(r"""'(?:[^']|'')*'|"(?P<quoted>\w+)"|(?P<word>\b[^\W\d]\w*\b)(?!\s*\()""")
+"""The same, or a name without quotes, which is no function's: an index has those where no quotes are needed."""
+
+
+def _renamed(found: re.Match[str], names: Mapping[str, str]) -> str:
+    parts = found.groupdict()
+    if quoted := parts["quoted"]:
+        return f'"{names.get(quoted, quoted)}"'
+    word = parts.get("word")
+    return found.group() if word is None else names.get(word, word)

@@ -14,6 +14,7 @@ from sternpost.ports.steps import (
     AddRule,
     Alembic,
     ChangeCheck,
+    ChangeForm,
     ChangeType,
     CreateTable,
     DropAudit,
@@ -69,6 +70,7 @@ def _changed(
     | AddColumn
     | DropColumn
     | ChangeType
+    | ChangeForm
     | Nullable
     | AddRule
     | DropRule
@@ -82,7 +84,7 @@ def _changed(
             return replace(table, columns=(*table.columns, step.column))
         case DropColumn():
             return replace(table, columns=tuple(column for column in table.columns if column.name != step.column))
-        case ChangeType():
+        case ChangeType() | ChangeForm():
             return _with_column(table, step.column, lambda column: replace(column, type=step.type))
         case Nullable():
             return _with_column(table, step.column, lambda column: replace(column, nullable=step.nullable))

@@ -8,10 +8,11 @@ from typing import Any
 from sternpost.migrations.history import History, Revision
 from sternpost.migrations.rows import ROWS_PER_TABLE, add_rows, read_rows
 from sternpost.migrations.runner import BOOKKEEPING, MigrationFailed, Runner
+from sternpost.migrations.values import fates_of
 from sternpost.plan.model import Plan
 from sternpost.ports.migrator import Connection, Migrator
 from sternpost.ports.schema import Shape
-from sternpost.ports.steps import ChangeType, DropColumn, DropTable, Step, Update
+from sternpost.ports.steps import ChangeType, DropColumn, DropTable, Nullable, Step, Update
 
 Rows = dict[str, dict[str, dict[str, str]]]
 
@@ -54,8 +55,9 @@ def _prove(history: History, revision: Revision, count: int, migrator: Migrator,
     proof.rows = sum(map(len, rows_before.values()))
     proof.irreversible = revision.irreversible
     if revision.irreversible is None:
-        up, down = _touched(revision.up), _touched(revision.down)
-        proof.lost = sorted({*up, *down} - {""})
+        lost_up, lost_down = _lost(revision.up), _lost(revision.down)
+        proof.lost = sorted(lost_up | lost_down)
+        up, down = lost_up | _filled(revision.up), lost_down | _filled(revision.down)
         runner.down(allow_destructive=True)
         schema, rows = _snapshot(migrator, older)
         proof.problems += _differences("down", before, schema)
@@ -65,7 +67,10 @@ def _prove(history: History, revision: Revision, count: int, migrator: Migrator,
         proof.problems += _differences("up again", after, schema)
         proof.problems += _row_differences("up again", rows_after, rows, up | down)
     first = 1 + count * ROWS_PER_TABLE
-    migrator.run(lambda connection: add_rows(migrator, connection, newer, first))
+    fates = fates_of(
+        newer, [(later.up, history.shape(at)) for at, later in enumerate(history.revisions, 1) if at > count]
+    )
+    migrator.run(lambda connection: add_rows(migrator, connection, newer, first, fates))
 
 
 def _snapshot(migrator: Migrator, shape: Shape) -> tuple[dict[str, Any], Rows]:
@@ -81,7 +86,12 @@ def schema_of(migrator: Migrator, connection: Connection) -> dict[str, Any]:
     return {name: table for name, table in found.items() if name not in BOOKKEEPING}
 
 
-def _touched(steps: tuple[Step, ...]) -> set[str]:
+def _filled(steps: tuple[Step, ...]) -> set[str]:
+    """Columns whose rows had no value, and have one when the direction is undone."""
+    return {f"{step.table}.{step.column}" for step in steps if isinstance(step, Nullable) and step.fill is not None}
+
+
+def _lost(steps: tuple[Step, ...]) -> set[str]:
     """Tables and columns whose values a direction does not keep."""
     touched: set[str] = set()
     for step in steps:

@@ -138,13 +138,3 @@ def _is_within(least: Number | None, most: Number | None, low: Number | None, hi
     return (low is None or (least is not None and least >= low)) and (
         high is None or (most is not None and most <= high)
     )
-
-
-def lost_values(older: Iterable[ColumnRule], newer: Iterable[ColumnRule]) -> OneOf | None:
-    """The values of an enumeration that it has no longer; None where none was taken away."""
-    after = {rule.column: rule for rule in newer if isinstance(rule, OneOf)}
-    for rule in older:
-        if isinstance(rule, OneOf) and rule.column in after:
-            lost = tuple(value for value in rule.values if value not in after[rule.column].values)
-            return OneOf(rule.column, lost) if lost else None
-    return None

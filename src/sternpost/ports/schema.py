@@ -149,13 +149,41 @@ Rule = Unique | Check | ForeignKey
 
 
 @dataclass(frozen=True)
+class IndexedColumn:
+    """What an index holds of a column: its values, or its texts in lower case; in descending order or not."""
+
+    name: str
+    lowered: bool = False
+    descending: bool = False
+
+    @property
+    def text(self) -> str:
+        """As an index lists it, without quotes: each database has other words that need them."""
+        value = f"lower({self.name})" if self.lowered else self.name
+        return f"{value} DESC" if self.descending else value
+
+
+_INDEXED = re.compile(r'(?P<lower>lower\()?(?P<quote>"?)(?P<name>\w+)(?P=quote)(?(lower)\))(?P<descending> DESC)?')
+
+
+def indexed_column(text: str) -> IndexedColumn | None:
+    """The column that an index lists; None for an expression of the author's."""
+    found = _INDEXED.fullmatch(text)
+    return found and IndexedColumn(found["name"], found["lower"] is not None, found["descending"] is not None)
+
+
+@dataclass(frozen=True)
 class Index:
-    """An index; `where` makes it a partial one."""
+    """An index of columns, or of expressions; `where` makes it a partial one."""
 
     name: str
     columns: tuple[str, ...]
     unique: bool = False
     where: Sql | None = None
+
+    def __post_init__(self) -> None:
+        plain = tuple(text if (found := indexed_column(text)) is None else found.text for text in self.columns)
+        object.__setattr__(self, "columns", plain)
 
 
 @dataclass(frozen=True)

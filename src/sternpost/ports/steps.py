@@ -141,6 +141,23 @@ class ChangeType(_Step):
 
 
 @dataclass(frozen=True)
+class ChangeForm(_Step):
+    """Another meaning of the same values, such as a text that is one of a list: databases have nothing to do."""
+
+    table: str
+    column: str
+    type: Type
+
+    @property
+    def additive(self) -> bool:
+        return True
+
+    @property
+    def title(self) -> str:
+        return f"take {self.table}.{self.column} as {self.type.form}"
+
+
+@dataclass(frozen=True)
 class Nullable(_Step):
     """Allows NULL in a column, or forbids it; `fill` is for rows that came while the migration ran."""
 
@@ -380,6 +397,7 @@ Step = (
     | DropColumn
     | RenameColumn
     | ChangeType
+    | ChangeForm
     | Nullable
     | AddRule
     | DropRule

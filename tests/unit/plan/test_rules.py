@@ -15,7 +15,6 @@ from sternpost.plan.rules import (
     Range,
     Truth,
     allow_all_of,
-    lost_values,
     merged,
     rules_of,
 )
@@ -90,13 +89,6 @@ def test_newer_rules_allow_what_older_ones_did(older: ColumnRule, newer: ColumnR
 def test_rules_of_one_column_are_put_together() -> None:
     parts = [Range("x", 1), Range("x", 2, 9), Range("x", most=9, below=True), Length("y", 1), Length("y", 3, 5)]
     assert merged(parts) == (Range("x", 2, 9, below=True), Length("y", 3, 5))
-
-
-def test_values_that_an_enumeration_has_no_longer() -> None:
-    before, after = [OneOf("x", ("a", "b", "c"))], [OneOf("x", ("b", "d"))]
-    assert lost_values(before, after) == OneOf("x", ("a", "c"))
-    assert lost_values(after, [OneOf("x", ("b", "d", "e"))]) is None
-    assert lost_values(before, [Length("x", 1)]) is None
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from sternpost.ports.steps import (
     AddRule,
     Alembic,
     ChangeCheck,
+    ChangeForm,
     ChangeType,
     CreateTable,
     DropAudit,
@@ -302,7 +303,7 @@ def _parts(step: Step) -> list[_Part]:
             )
         case Execute():
             return [("together", (step.statement.postgresql,))] if step.statement.postgresql else []
-        case Update() | Alembic():
+        case Update() | Alembic() | ChangeForm():
             return []
 
 

@@ -23,5 +23,5 @@ BEGIN
 END
 $$
 """
-"""Creates the first schema that the search path names, if none of them exists; `?options=-csearch_path=app` in an address
-asks for it. The user's own is only the last choice: by default it comes first and is not there."""
+"""Creates the first schema that the search path names, if none of them exists; `?options=-csearch_path=app` in an
+address asks for it. The user's own is only the last choice: by default it comes first and is not there."""

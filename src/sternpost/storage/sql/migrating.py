@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sternpost.ports.migrator import Connection, Distinct
 from sternpost.ports.own_tables import PROGRESS_TABLE, SCHEMA_TABLE
-from sternpost.ports.schema import Check, DatabaseName, ForeignKey, Index, Rule, TableShape, Unique
+from sternpost.ports.schema import Check, DatabaseName, ForeignKey, Index, Rule, TableShape, Unique, indexed_column
 from sternpost.ports.steps import AddIndex, AddRule, Step
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def distinct(step: Step, database: DatabaseName, quote: Callable[[str], str]) ->
     """What a step asks to differ from row to row."""
     match step:
         case AddIndex(table, index) if index.unique:
-            return (Distinct(table, index.columns, index.where.on(database) if index.where else None),)
+            columns = tuple(indexed(column, quote) for column in index.columns)
+            return (Distinct(table, columns, index.where.on(database) if index.where else None),)
         case AddRule(table, Unique() as rule):
             return (Distinct(table, tuple(map(quote, rule.columns))),)
         case _:
@@ -153,8 +155,15 @@ def create_index(op: Operations, table: str, index: Index, database: DatabaseNam
 
     if index.where is not None:
         options[f"{database}_where"] = sa.text(_escaped(str(index.where.on(database))))
-    columns = [sa.text(_escaped(column)) for column in index.columns]
+    quote = op.get_context().dialect.identifier_preparer.quote
+    columns = [sa.text(_escaped(indexed(column, quote))) for column in index.columns]
     op.create_index(index.name, table, columns, unique=index.unique, **options)
+
+
+def indexed(text: str, quote: Callable[[str], str]) -> str:
+    """What an index lists, with its name in quotes where the database needs them."""
+    found = indexed_column(text)
+    return text if found is None else replace(found, name=quote(found.name)).text
 
 
 def rule_text(rule: Rule, database: DatabaseName, quote: Callable[[str], str]) -> str | None:

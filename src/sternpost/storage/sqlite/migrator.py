@@ -18,6 +18,7 @@ from urllib.parse import unquote
 
 from sternpost.errors import StartupError
 from sternpost.plan.model import Plan
+from sternpost.ports.conversions import CONVERT
 from sternpost.ports.migrator import Action, Connection
 from sternpost.ports.schema import DatabaseName, Type
 from sternpost.ports.steps import (
@@ -27,6 +28,7 @@ from sternpost.ports.steps import (
     AddRule,
     Alembic,
     ChangeCheck,
+    ChangeForm,
     ChangeType,
     CreateTable,
     DropAudit,
@@ -57,6 +59,7 @@ from sternpost.storage.sql.migrating import (
 )
 from sternpost.storage.sql.schema import Schema
 from sternpost.storage.sqlite.connections import prepared
+from sternpost.storage.sqlite.conversions import convert
 from sternpost.storage.sqlite.dialect import SqliteDialect
 
 T = TypeVar("T")
@@ -95,8 +98,10 @@ class SqliteMigrator:
             engine.dispose()
 
     def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=self.lock_timeout_seconds, isolation_level=None)
+        connection.create_function(CONVERT, 3, convert, deterministic=True)
         return prepared(
-            sqlite3.connect(self.path, timeout=self.lock_timeout_seconds, isolation_level=None),
+            connection,
             "PRAGMA journal_mode = WAL",
             "PRAGMA synchronous = FULL",
             "PRAGMA foreign_keys = OFF",  # while tables are rebuilt; checked before each commit
@@ -309,6 +314,8 @@ def _statements(step: Step) -> tuple[str, ...]:
             return tuple(_DIALECT.audit.drop_triggers(step.table, step.audit)) if step.only != "postgresql" else ()
         case Execute():
             return (step.statement.sqlite,) if step.statement.sqlite else ()
+        case ChangeForm():
+            return ()
         case _:
             raise AssertionError(f"{type(step).__name__} is no list of statements")
 
@@ -327,8 +334,8 @@ def _rebuilding(table: str, steps: list[_Rebuilding]) -> Action:
 def rebuild(connection: Any, table: str, steps: Sequence[_Rebuilding]) -> None:
     """Rebuilds a table with changes, keeps its rows, and restores its indexes and triggers.
 
-    The order is that of https://www.sqlite.org/lang_altertable.html, section 7. Views, and triggers of other tables, stay as
-    they are: the older way of renaming does not look at them, while what they name is not there.
+    The order is that of https://www.sqlite.org/lang_altertable.html, section 7. Views, and triggers of other tables,
+    stay as they are: the older way of renaming does not look at them, while what they name is not there.
     """
     found = connection.exec_driver_sql(_ONE_TABLE, (table,)).scalar()
     if found is None:
@@ -343,6 +350,7 @@ def rebuild(connection: Any, table: str, steps: Sequence[_Rebuilding]) -> None:
     selected = ", ".join(values[column] for column in parsed.columns)
     with _views_kept(connection):
         connection.exec_driver_sql(parsed.create(new))
+        _refuse_misfits(connection, table, steps)
         connection.exec_driver_sql(f"INSERT INTO {_quote(new)} ({columns}) SELECT {selected} FROM {_quote(table)}")
         connection.exec_driver_sql(f"DROP TABLE {_quote(table)}")
         connection.exec_driver_sql("PRAGMA legacy_alter_table = ON")
@@ -350,6 +358,18 @@ def rebuild(connection: Any, table: str, steps: Sequence[_Rebuilding]) -> None:
         connection.exec_driver_sql("PRAGMA legacy_alter_table = OFF")
         for text in others:
             connection.exec_driver_sql(text)
+
+
+def _refuse_misfits(connection: Any, table: str, steps: Sequence[_Rebuilding]) -> None:
+    """Raises `StartupError` with a value that a planned conversion does not fit, instead of SQLite's words for it."""
+    for step in steps:
+        if not isinstance(step, ChangeType) or CONVERT not in str(step.using.sqlite):
+            continue
+        found = connection.exec_driver_sql(
+            f"SELECT {_quote(step.column)} FROM {_quote(table)} WHERE typeof({step.using.sqlite}) = 'blob' LIMIT 1"
+        ).scalar()
+        if found is not None:
+            raise StartupError(f"{table}.{step.column} cannot become {step.type.form}: a row has {found!r}")
 
 
 @contextmanager

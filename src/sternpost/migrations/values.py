@@ -1,0 +1,178 @@
+"""Values for the rows that migrations are tried on: they fit the rules of a column, and what it becomes later."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from itertools import takewhile
+from typing import Any
+from uuid import UUID
+
+from sternpost.plan.rules import ColumnRule, Length, OneOf, Range, merged
+from sternpost.ports.conversions import DATE_TEXT, INSTANT_TEXT, NUMBER_TEXT, UUID_TEXT, WHOLE_TEXT
+from sternpost.ports.schema import Check, Shape, Type
+from sternpost.ports.steps import CreateTable, DropColumn, RenameColumn, RenameTable, Step
+
+_TEXTS = ("string", "enum")
+_NUMBERS = ("integer", "number", "decimal")
+_TEXTS_OF = {
+    "integer": WHOLE_TEXT,
+    "number": NUMBER_TEXT,
+    "decimal": NUMBER_TEXT,
+    "boolean": "true|false",
+    "uuid": UUID_TEXT,
+    "date": DATE_TEXT,
+    "datetime": INSTANT_TEXT,
+}
+"""The texts that can become values of another form."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a column's values are at some time, and the rules that they keep then."""
+
+    type: Type
+    rules: tuple[ColumnRule, ...]
+
+    @property
+    def form(self) -> str:
+        return self.type.form.partition("(")[0]
+
+
+Fates = Mapping[tuple[str, str], Sequence[Stage]]
+"""By table and column: what later migrations make of it, in their order."""
+
+
+def fates_of(shape: Shape, later: Iterable[tuple[Sequence[Step], Shape]]) -> Fates:
+    """What becomes of the columns of a schema in later migrations, each with the schema that it leads to."""
+    names = {
+        (table.name, column.name): (table.name, column.name) for table in shape.values() for column in table.columns
+    }
+    found: dict[tuple[str, str], list[Stage]] = {place: [] for place in names}
+    for steps, after in later:
+        for step in steps:
+            names = _followed(names, step)
+        for origin, (table, column) in names.items():
+            if table in after and any(one.name == column for one in after[table].columns):
+                checks = [rule for rule in after[table].rules if isinstance(rule, Check)]
+                rules = [rule for check in checks for rule in check.rules or () if rule.column == column]
+                found[origin].append(Stage(after[table].column(column).type, tuple(rules)))
+    return found
+
+
+def _followed(names: dict[tuple[str, str], tuple[str, str]], step: Step) -> dict[tuple[str, str], tuple[str, str]]:
+    """By the column of now, where it is after a step; without those that are gone."""
+    match step:
+        case RenameTable():
+            return {at: (step.to if table == step.table else table, column) for at, (table, column) in names.items()}
+        case RenameColumn():
+            return {at: (step.table, step.to) if to == (step.table, step.column) else to for at, to in names.items()}
+        case DropColumn():
+            return {at: to for at, to in names.items() if to != (step.table, step.column)}
+        case CreateTable():
+            return {at: to for at, to in names.items() if to[0] != step.table.name}
+        case _:
+            return names
+
+
+def fitting_value(stages: Sequence[Stage], number: int) -> Any:
+    """A value for the first stage that fits the later ones, too, as far as there is one; None where there is none."""
+    form = stages[0].form
+    if form in _TEXTS:
+        return _fitting_text(stages, number)
+    if form in _NUMBERS:
+        numbers = list(takewhile(lambda stage: stage.form in _NUMBERS, stages))
+        return _of_form(form, [rule for stage in numbers for rule in _bounded(stage)], number)
+    return _of_form(form, stages[0].rules, number)
+
+
+def _fitting_text(stages: Sequence[Stage], number: int) -> str | None:
+    texts = list(takewhile(lambda stage: stage.form in _TEXTS, stages))
+    becomes = stages[len(texts)].form if len(texts) < len(stages) else "string"
+    for stage in texts:
+        for rule in stage.rules:
+            if isinstance(rule, OneOf):
+                fitting = [text for text in rule.values if re.fullmatch(_TEXTS_OF.get(becomes, ".*"), text, re.DOTALL)]
+                return fitting[number % len(fitting)] if fitting else None
+    rules = merged(rule for stage in texts for rule in stage.rules)
+    length = next((rule for rule in rules if isinstance(rule, Length)), None)
+    if becomes not in _TEXTS_OF:
+        return _text(number, length)
+    later = fitting_value(stages[len(texts) :], number)
+    text = _as_text(later)
+    return None if length is not None and length.most is not None and len(text) > length.most else text
+
+
+def _as_text(value: Any) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case datetime():
+            return value.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+        case UUID():
+            return value.hex
+        case _:
+            return str(value)
+
+
+def _bounded(stage: Stage) -> Iterable[ColumnRule]:
+    """The rules of a number, and the digits of its type."""
+    yield from stage.rules
+    if stage.type.digits is not None:
+        digits, places = stage.type.digits
+        most = 10 ** (digits - places) - 1
+        yield Range("", -most, most)
+
+
+def _of_form(form: str, rules: Iterable[ColumnRule], number: int) -> Any:
+    match form:
+        case "id":
+            return f"{number:032x}"
+        case "uuid":
+            return UUID(int=number)
+        case "integer" | "position" | "number":
+            return int(_within(number, _range(rules)))
+        case "decimal":
+            return _within(number, _range(rules))
+        case "boolean":
+            return number % 2 == 1
+        case "datetime":
+            day = date(2026, 1 + number % 12, 1 + number % 28)
+            return datetime(day.year, day.month, day.day, number % 24, number % 60, 0, 100000 + number, UTC)
+        case "date":
+            return date(2026, 1 + number % 12, 1 + number % 28).isoformat()
+        case "json":
+            return f'{{"number": {number}}}'
+        case _:
+            return _text(number, next((rule for rule in rules if isinstance(rule, Length)), None))
+
+
+def _range(rules: Iterable[ColumnRule]) -> Range | None:
+    """The bounds of all rules together; those of the first where no number keeps all of them."""
+    found = [Range("", rule.least, rule.most, rule.above, rule.below) for rule in rules if isinstance(rule, Range)]
+    both = next((rule for rule in merged(found) if isinstance(rule, Range)), None)
+    if both is None or both.least is None or both.most is None or Decimal(both.least) <= Decimal(both.most):
+        return both
+    return found[0]
+
+
+def _text(number: int, length: ColumnRule | None) -> str:
+    if not isinstance(length, Length):
+        return str(number)
+    text = str(number).rjust(length.least or 0, "0")
+    return text if length.most is None else text[-length.most :]
+
+
+def _within(number: int, bounds: Range | None) -> Decimal:
+    """The number, moved between the bounds where it does not lie there."""
+    if bounds is None:
+        return Decimal(number)
+    low, high = (None if bound is None else Decimal(str(bound)) for bound in (bounds.least, bounds.most))
+    if low is None:
+        low = Decimal(0) if high is None or high >= 0 else high - 1000
+    if number >= low and (high is None or number <= high):
+        return Decimal(number)
+    return low + number if high is None else low + number % (int(high - low) + 1)
