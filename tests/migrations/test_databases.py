@@ -791,3 +791,30 @@ async def test_a_schema_that_the_address_names_is_created_directly(postgres_data
         run, target_of(postgres_database), "SELECT schemaname FROM pg_tables WHERE tablename = 'boxes'"
     )
     assert found == [("app",)]
+
+
+# -- interrupted and edited
+
+
+def test_a_step_that_is_done_is_not_changed_any_more(target: Migrator, tmp_path: Path) -> None:
+    """What follows may be corrected; a step before the interruption is refused as long as it is another one."""
+    plan = plan_of(contract_text(BASE))
+    added(tmp_path, plan, "boxes")
+    wrong = Execute(sql("INSERT INTO nowhere VALUES (1)"))
+    history = added(tmp_path, plan, "data", extra=[Update("boxes", {"size": sql("size + 1")}, batch_rows=3), wrong])
+    Runner(target, history).apply(to="0001")
+    run(target, *boxes(2))
+    with pytest.raises(MigrationFailed, match="1 of 2 steps are done and kept"):
+        Runner(target, history).apply()
+    file = history.revisions[-1].path
+    text = file.read_text(encoding="utf-8")
+    assert "batch_rows=3" in text
+    file.write_text(text.replace("batch_rows=3", "batch_rows=4"), encoding="utf-8")
+    with pytest.raises(StartupError, match=r"0002_data was changed in a step that is done already \(1 are\)"):
+        Runner(target, read_history(tmp_path)).apply()
+    assert run(target, "SELECT size FROM boxes") == [(6,), (6,)]
+    file.write_text(
+        text.replace("INSERT INTO nowhere VALUES (1)", "UPDATE boxes SET size = size * 2"), encoding="utf-8"
+    )
+    assert Runner(target, read_history(tmp_path)).apply() == ["0002_data"]
+    assert run(target, "SELECT size FROM boxes") == [(12,), (12,)]
