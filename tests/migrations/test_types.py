@@ -182,7 +182,7 @@ def boxes(fields: dict[str, str]) -> str:
 def asked(old: Shape, new: Shape, using: Callable[[str], str]) -> Answers:
     """Answers for the columns that have no conversion of their own, and for those that had no value."""
     before = {column.name: column for column in old["boxes"].columns}
-    after = new["boxes"].columns
+    after = [column for column in new["boxes"].columns if column.name in before]
     names = [one.name for one in after if conversion(before[one.name].type, one.type, "x") is None]
     empty = [one.name for one in after if before[one.name].nullable and not one.nullable and one.fill is None]
     fills, conversions = ({f"boxes.{name}": using(name) for name in found} for found in (empty, names))
@@ -335,3 +335,76 @@ async def test_texts_in_other_notations_become_values(
     async with Client(app_of(after, make_settings())) as client:
         found = (await client.request("GET", f"/api/v1/boxes/{answer.json()['data']['id']}")).json()["data"]
     assert [found[camel(name)] for name in names] == [value for _, _, value in TEXTS]
+
+
+FILLED: dict[str, tuple[str, str, Any]] = {
+    "text": ("str", '"it\'s 10% of :a; -- \\\\ ü\\n"', "it's 10% of :a; -- \\ ü\n"),
+    "word": ("Literal['a:b', \"it's\"]", '"it\'s"', "it's"),
+    "whole": ("int", "-9223372036854775808", -9223372036854775808),
+    "number": ("float", "1e300", 1e300),
+    "small": ("float", "-2.5e-7", -2.5e-7),
+    "truth": ("bool", "False", False),
+    "price": ("Decimal", "Decimal('-0.05'), max_digits=8, decimal_places=2", "-0.05"),
+    "exact": ("Decimal", "Decimal('99999999999999.9999'), max_digits=18, decimal_places=4", "99999999999999.9999"),
+    "day": ("date", "date(2026, 1, 1)", "2026-01-01"),
+    "instant": ("datetime", "datetime(2026, 1, 1, 12, tzinfo=UTC)", "2026-01-01T12:00:00Z"),
+    "moved": (
+        "datetime",
+        "datetime(2026, 1, 1, 12, 0, 0, 5, tzinfo=timezone(timedelta(hours=2)))",
+        "2026-01-01T10:00:00.000005Z",
+    ),
+    "key": ("UUID", f"UUID('{UUID}')", UUID),
+    "document": ("Json", "{'a': [1, 2.5, None, \"it's :b %\"]}", {"a": [1, 2.5, None, "it's :b %"]}),
+    "listed": ("Json", "[]", []),
+}
+
+
+async def test_a_default_of_every_kind_is_created_and_migrated(
+    database_url: str, scratch: Any, make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    """A row that is made has it, as does a row that is older than the field, whether it may be null or not."""
+    import asyncio
+
+    fields = {"label": "str | None"}
+    for name, (kind, default, _) in FILLED.items():
+        fields |= {
+            name: f"{kind} = field(default={default})",
+            f"{name}_or_null": f"{kind} | None = field(default={default})",
+        }
+    before, after = (
+        boxes({"label": "str | None"}),
+        boxes(fields).replace("import UTC", "import UTC, timedelta, timezone"),
+    )
+    history = history_of(tmp_path, before, after, lambda name: "NULL", lambda name: "NULL")
+    expected = {name: value for name, (_, _, value) in FILLED.items()}
+    async with Client(app_of(before, make_settings())) as client:
+        older = (await client.request("POST", "/api/v1/boxes", json={})).json()["data"]
+
+    def migrated() -> None:
+        Runner(target_of(database_url), history).apply()
+        with scratch as make:
+            assert [text for proof in verify(history, plan_of(after), make(), make()) for text in proof.problems] == []
+
+    await asyncio.to_thread(migrated)
+    async with Client(app_of(after, make_settings())) as client:
+        answer = await client.request("POST", "/api/v1/boxes", json={})
+        assert answer.status == 201, answer.content
+        made = answer.json()["data"]
+        assert {name: made[name] for name in FILLED} == expected
+        assert {name: made[f"{name}OrNull"] for name in FILLED} == expected
+        found = (await client.request("GET", f"/api/v1/boxes/{older['id']}")).json()["data"]
+        assert {name: found[name] for name in FILLED if name not in ("document", "listed")} == {
+            name: value for name, value in expected.items() if name not in ("document", "listed")
+        }
+
+
+async def test_a_schema_with_a_default_of_every_kind_is_created_directly(
+    make_settings: Callable[..., Settings],
+) -> None:
+    fields = {name: f"{kind} = field(default={default})" for name, (kind, default, _) in FILLED.items()}
+    text = boxes(fields).replace("import UTC", "import UTC, timedelta, timezone")
+    async with Client(app_of(text, make_settings())) as client:
+        answer = await client.request("POST", "/api/v1/boxes", json={})
+        assert answer.status == 201, answer.content
+        made = answer.json()["data"]
+    assert {name: made[name] for name in FILLED} == {name: value for name, (_, _, value) in FILLED.items()}
