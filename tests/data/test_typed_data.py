@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from typing_extensions import assert_type
 from shop.contract import Order, User
 from shop.data import Data
+from sternpost import Context
 
 @dataclass
 class Short:
@@ -49,6 +50,11 @@ async def good(db: Data) -> None:
     [group] = await db.orders.aggregate(by=["status"], sum=["total_cents"], having={"sum": {"total_cents": {"gt": 1}}}, order=["-sum.total_cents"])
     assert_type(group.count, int)
     await db.sql("select 1")
+
+async def service(ctx: Context) -> int:
+    assert_type(await Data(ctx).orders.find(), list[Order])
+    async with Data(Data(ctx)).transaction() as db:
+        return await db.orders.count({"status": "paid"})
 """
 
 BAD = [

@@ -35,14 +35,20 @@ OTHER_VARIABLES = {
 WITH_PYTHON = [page for page in pages("how-to") if blocks(page, "python")]
 
 
-def loaded(page: Path, folder: Path) -> ModuleType:
-    """The page's blocks, one after the other, as a module. Lines are kept, so that an error names the page's own line."""
+def written(page: Path, folder: Path) -> Path:
+    """The page's blocks, one after the other, as a file. Lines are kept, so that an error names the page's own line."""
     lines = [""] * page.read_text(encoding="utf-8").count("\n")
     for block in blocks(page, "python"):
         code = block.code.replace(FUTURE, "\n").splitlines()
         lines[block.line - 1 : block.line - 1 + len(code)] = code
     file = folder / f"{page.stem.replace('-', '_')}.py"
     file.write_text(FUTURE.rstrip() + "; " + "\n".join(lines).lstrip(" ") + "\n", encoding="utf-8")
+    return file
+
+
+def loaded(page: Path, folder: Path) -> ModuleType:
+    """That file as a module."""
+    file = written(page, folder)
     spec = importlib.util.spec_from_file_location(f"docs_{file.stem}", file)
     assert spec is not None
     assert spec.loader is not None
@@ -69,6 +75,16 @@ async def test_how_to(page: Path, tmp_path: Path) -> None:
         )
         async with Client(module.app) as client:
             await test(client)
+
+
+def test_type_checkers_accept_every_page(tmp_path: Path) -> None:
+    for page in [*WITH_PYTHON, ROOT / "README.md"]:
+        written(page, tmp_path)
+    config = {"typeCheckingMode": "standard", "extraPaths": [str(ROOT / "src"), str(ROOT / "examples" / "shop")]}
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(config), encoding="utf-8")
+    command = [sys.executable, "-m", "pyright", "-p", str(tmp_path), "--pythonpath", sys.executable]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 def test_tutorial(tmp_path: Path) -> None:

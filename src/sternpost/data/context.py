@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import cached_property
 from typing import Any, TypeVar
 
 from sternpost.data.access import DataAccess
@@ -31,6 +30,7 @@ class Context:
     ) -> None:
         self._model = model
         self._reader = reader
+        self._access: DataAccess | None = None
         self.principal = principal
         self.log = log
         self.previous_state = previous_state
@@ -46,10 +46,12 @@ class Context:
         """The current time, in UTC."""
         return self._model.clock.now()
 
-    @cached_property
+    @property
     def access(self) -> DataAccess:
         """How the data client works here: `Data(ctx)` takes it."""
-        return DataAccess(self._model, self._reader)
+        if self._access is None:  # not a cached_property: to type checkers that is no value of the protocol `HasAccess`
+            self._access = DataAccess(self._model, self._reader)
+        return self._access
 
     @property
     def data(self) -> Database:
