@@ -91,9 +91,9 @@ def create(
     if as_json:
         print_json({"id": stored.id, "key": key, **_plain(stored, now)})
         return
-    errors.print(f"[green bold]created[/] {stored.id}", soft_wrap=True)
+    errors.print(f"[green bold]created[/] {stored.id}")
     print_plain(f"{key}\n")
-    errors.print("[dim]Save it now: the key itself is not stored and cannot be shown again.[/]", soft_wrap=True)
+    errors.print("[dim]Save it now: the key itself is not stored and cannot be shown again.[/]")
 
 
 @apikey_cli.command(name="list")
@@ -146,7 +146,7 @@ def revoke(
 
     if not _with_keys(_application(app), lambda keys: keys.revoke(id, SystemClock().now())):
         raise StartupError(f"There is no valid key {id}. See: sternpost apikey list")
-    out.print(f"[green bold]revoked[/] {shown(id)}", soft_wrap=True)
+    out.print(f"[green bold]revoked[/] {shown(id)}")
 
 
 # -- parts

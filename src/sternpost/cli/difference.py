@@ -29,16 +29,12 @@ def print_verdict(verdict: Verdict, waivers: Path, console: Terminal) -> None:
             )
         console.table(table)
     for waiver in verdict.expired:
-        console.print(
-            Text(f"The waiver of {visible(waiver.id)} expired on {waiver.until}", style="red"), soft_wrap=True
-        )
+        console.print(Text(f"The waiver of {visible(waiver.id)} expired on {waiver.until}", style="red"))
     for waiver in verdict.unused:
-        console.print(
-            Text(f"The waiver of {visible(waiver.id)} is not needed: remove it", style="yellow"), soft_wrap=True
-        )
+        console.print(Text(f"The waiver of {visible(waiver.id)} is not needed: remove it", style="yellow"))
     if verdict.refused:
         count = len(verdict.refused)
         console.print(f"\n[red bold]{count} breaking change{'s' if count > 1 else ''}[/]")
         for difference in verdict.refused:
-            console.print(Text(f"  {visible(difference.id)}\n      fix: {visible(difference.fix)}"), soft_wrap=True)
-        console.print(Text(f"  or add each to {visible(str(waivers))} with id, reason, by and until"), soft_wrap=True)
+            console.print(Text(f"  {visible(difference.id)}\n      fix: {visible(difference.fix)}"))
+        console.print(Text(f"  or add each to {visible(str(waivers))} with id, reason, by and until"))

@@ -7,7 +7,8 @@ from rich.table import Table
 from sternpost.cli.output import Terminal, shown
 from sternpost.compile.compiler import Compiled
 from sternpost.compile.features import OPERATION_OPTIONS
-from sternpost.contract.source import attribute_source, is_given
+from sternpost.contract.resource import Declaration, Resource, declarations
+from sternpost.contract.source import Source, attribute_source, is_given
 from sternpost.derive.emit import dialects
 from sternpost.errors import StartupError
 from sternpost.plan.model import OperationPlan, ResourcePlan
@@ -52,39 +53,43 @@ def explain_one(compiled: Compiled, operation_id: str, database: str, console: T
             f"There is no operation {operation_id!r}; the operations are {', '.join(compiled.plan.operations)}"
         )
     resource, operation = compiled.plan.operations[operation_id]
-    console.print(f"[bold]{shown(operation.id)}[/] – {shown(operation.summary)}", soft_wrap=True)
-    console.print(f"\n[bold]route[/]   {operation.method} {shown(operation.path)} → {operation.status}", soft_wrap=True)
-    console.print(f"[bold]policy[/]  {shown(describe(operation.policy))}", soft_wrap=True)
+    console.print(f"[bold]{shown(operation.id)}[/] – {shown(operation.summary)}")
+    console.print(f"\n[bold]route[/]   {operation.method} {shown(operation.path)} → {operation.status}")
+    console.print(f"[bold]policy[/]  {shown(describe(operation.policy))}")
     if operation.has_service:
         function = compiled.functions[operation.id]
-        where = f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}"
-        console.print(
-            f"[bold]service[/] {shown(function.__name__)}  {shown(where)}",
-            soft_wrap=True,
-        )
+        where = Source(function.__code__.co_filename, function.__code__.co_firstlineno)
+        console.print(f"[bold]service[/] {shown(function.__name__)}  {shown(where.place)}")
     console.print(f"\n[bold]SQL[/] ({database})")
     for purpose, text in explain_operation(Statements(compiled.plan, dialects()[database]), operation_id):
-        console.print(f"  [dim]-- {shown(purpose)}[/]", soft_wrap=True)
-        console.print("  " + shown(" ".join(text.split())), soft_wrap=True)
+        console.print(f"  [dim]-- {shown(purpose)}[/]")
+        console.print("  " + shown(" ".join(text.split())))
     console.print("\n[bold]declared[/]")
     console.table(_places(compiled, resource, operation))
 
 
 def _places(compiled: Compiled, resource: ResourcePlan, operation: OperationPlan) -> Table:
     table = Table("value", "is", "where", box=None, header_style="dim", padding=(0, 2))
-    owner = compiled.places[resource.name]
     declared_operation = getattr(compiled.classes[resource.name], operation.name)
     of_features = [name for name in OPERATION_OPTIONS if hasattr(declared_operation, name)]
     for keyword in ("allow", "summary", "timeout", *_OF_KIND.get(operation.kind, ()), *of_features):
-        place = attribute_source(owner, resource.name, operation.name, keyword)
+        by = _declared_by(compiled, resource, operation.name)
+        place = attribute_source(by.source, by.name, operation.name, keyword).place
         value = getattr(operation, _VALUES.get(keyword, keyword))
         text = describe(value) if keyword == "allow" else str(value)
-        declared = is_given(owner, resource.name, operation.name, keyword)
+        declared = is_given(by.source, by.name, operation.name, keyword)
         table.add_row(keyword, shown(text), shown(place) if declared else "default")
     for field in resource.fields:
         if field.name != "id":
-            place = attribute_source(
-                owner, resource.name, field.name.removesuffix("_id") if field.references else field.name
-            )
+            name = field.name.removesuffix("_id") if field.references else field.name
+            by = _declared_by(compiled, resource, name)
+            place = attribute_source(by.source, by.name, name).place
             table.add_row(f"field {shown(field.name)}", field.kind, shown(place))
     return table
+
+
+def _declared_by(compiled: Compiled, resource: ResourcePlan, name: str) -> Declaration:
+    """The class that declares an attribute of a resource: its own, or an abstract base of it."""
+    own, *bases = reversed(list(declarations(compiled.classes[resource.name], Resource)))
+    having = (each for each in (own, *bases) if name in each.attributes or name in each.annotations)
+    return next(having, own)

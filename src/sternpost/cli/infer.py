@@ -14,7 +14,7 @@ def report(inferred: Inferred, written: Path | None, console: Terminal) -> None:
     """The resources that were made, and a table of what was left out and why."""
     where = f" to {written}" if written else ""
     count = len(inferred.tables)
-    console.print(f"[green bold]wrote[/] {count} resource{'' if count == 1 else 's'}{shown(where)}", soft_wrap=True)
+    console.print(f"[green bold]wrote[/] {count} resource{'' if count == 1 else 's'}{shown(where)}")
     if not inferred.left_out:
         return
     table = Table("left out or limited", "because", box=None, header_style="bold")

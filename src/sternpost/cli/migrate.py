@@ -93,7 +93,7 @@ def plan(
         path = write_revision(
             history, title=name, fingerprints=fingerprints, up=up, down=down, irreversible=irreversible
         )
-        out.print(f"[green bold]wrote[/] {shown(path)}", soft_wrap=True)
+        out.print(f"[green bold]wrote[/] {shown(path)}")
     for step in up:
         out.print(f"  {shown(step.title)}" + (f"  [red]destroys {shown(step.loses)}[/]" if step.loses else ""))
     _print_lint(up)
@@ -248,11 +248,9 @@ def verify(
                 facts = [f"{proof.rows} rows"]
                 facts += [f"destroys {', '.join(proof.lost)}"] if proof.lost else []
                 facts += [f"cannot be undone: {proof.irreversible}"] if proof.irreversible else []
-                out.print(
-                    f"{mark} {proof.database}  {shown(proof.revision)}  {shown('; '.join(facts))}", soft_wrap=True
-                )
+                out.print(f"{mark} {proof.database}  {shown(proof.revision)}  {shown('; '.join(facts))}")
                 for problem in proof.problems:
-                    out.print(f"    {shown_lines(problem)}", soft_wrap=True)
+                    out.print(f"    {shown_lines(problem)}")
                 failed = failed or bool(proof.problems)
     if failed:
         raise typer.Exit(1)
@@ -308,7 +306,7 @@ def _runner(settings: Settings, application: Sternpost, history: History, lock_t
 
     migrator = migrator_of(settings.database_url.get_secret_value(), lock_timeout)
     earlier = {application.plan.storage_fingerprint: fingerprints_of(application.plan)[migrator.name]}
-    return Runner(migrator, history, lambda text: out.print(f"[dim]{shown(text)}[/]", soft_wrap=True), earlier)
+    return Runner(migrator, history, lambda text: out.print(f"[dim]{shown(text)}[/]"), earlier)
 
 
 def _pair(text: str, separator: str, option: str) -> tuple[str, str]:
@@ -387,14 +385,14 @@ def _print_lint(steps: Sequence[Any]) -> None:
         out.print(f"[yellow]{shown_lines(str(error))}[/]")
         return
     for text in found:
-        out.print(f"  [yellow]squawk[/] {shown_lines(text)}", soft_wrap=True)
+        out.print(f"  [yellow]squawk[/] {shown_lines(text)}")
     if not found:
         out.print("  [dim]squawk reports nothing for PostgreSQL[/]")
 
 
 def _report(done: str, names: list[str]) -> None:
     for name in names:
-        out.print(f"[green bold]{done}[/] {shown(name)}", soft_wrap=True)
+        out.print(f"[green bold]{done}[/] {shown(name)}")
     if not names:
         out.print("[green bold]up to date[/]: nothing to do")
 

@@ -42,14 +42,22 @@ class Terminal(Console):
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(visible(segment.text, keep="\n"), segment.style)
 
+    def print(self, *objects: Any, soft_wrap: bool | None = True, **options: Any) -> None:
+        """Prints each text as one line, which a narrow terminal wraps by itself: a line break of ours would cut
+        names and paths in two, and other programs read lines."""
+        super().print(*objects, soft_wrap=soft_wrap, **options)
+
     def table(self, table: Table) -> None:
         """Prints a table. No word of it is cut: where the terminal is too narrow, the table is wider. For other
         programs, each row is one line."""
         options = self.options.update(max_width=_WIDE)
+        for column in table.columns:  # without this rich cuts the words of the widest columns first
+            cells = (column.header, *column.cells)
+            column.min_width = max(Measurement.get(self, options, cell).minimum for cell in cells)
         measured = Measurement.get(self, options, table)
         needed = measured.minimum if self.is_terminal else measured.maximum
         wide = self.options.update(width=max(self.width, needed))
-        self.print(Segments(list(self.render(table, wide))), soft_wrap=True, end="")
+        self.print(Segments(list(self.render(table, wide))), end="")
 
 
 out = Terminal()
@@ -68,7 +76,7 @@ def shown_lines(text: str) -> str:
 
 def print_error(message: str) -> None:
     """What a user can correct."""
-    errors.print(f"[red bold]error:[/] {shown_lines(message)}", soft_wrap=True)
+    errors.print(f"[red bold]error:[/] {shown_lines(message)}")
 
 
 def print_plain(text: str) -> None:

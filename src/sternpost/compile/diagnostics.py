@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -130,7 +129,7 @@ class Diagnostic:
     @property
     def place(self) -> str:
         """File and line, with a path as short as can be."""
-        return _shown(self.source)
+        return self.source.place
 
 
 class ContractError(Exception):
@@ -158,12 +157,3 @@ class Report:
     def raise_if_any(self) -> None:
         if self.diagnostics:
             raise ContractError(self.diagnostics)
-
-
-def _shown(source: Source) -> str:
-    """The place, with the path relative to the current folder where it is below it: shorter, and clickable."""
-    try:
-        relative = os.path.relpath(source.file)
-    except ValueError:  # another drive
-        return str(source)
-    return str(source) if relative.startswith("..") else f"{relative}:{source.line}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +19,20 @@ class Source:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}"
+
+    @property
+    def place(self) -> str:
+        """File and line, with the path relative to the current folder where it is below it: shorter, and clickable."""
+        return f"{relative_path(self.file)}:{self.line}"
+
+
+def relative_path(file: str) -> str:
+    """A file by its path from the current folder where it is below it, else as it is given."""
+    try:
+        relative = os.path.relpath(file)
+    except (OSError, ValueError):  # the current folder is gone; the file is on another drive
+        return file
+    return file if relative.startswith("..") else relative
 
 
 def caller_source(depth: int) -> Source:

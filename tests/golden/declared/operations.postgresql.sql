@@ -1,6 +1,6 @@
 -- labels.browse
 -- page
-SELECT labels.id, labels.team, labels.name, labels.color, labels.deleted_at, (SELECT count(*) AS count_1 FROM labels WHERE labels.team = $1 AND labels.deleted_at IS NULL) AS anon_1 FROM labels WHERE labels.team = $1 AND labels.deleted_at IS NULL ORDER BY labels.id ASC LIMIT $2 OFFSET $3;
+SELECT labels.id, labels.team, labels.name, labels.color, (SELECT count(*) AS count_1 FROM labels WHERE labels.team = $1 AND labels.deleted_at IS NULL) AS anon_1 FROM labels WHERE labels.team = $1 AND labels.deleted_at IS NULL ORDER BY labels.id ASC LIMIT $2 OFFSET $3;
 -- count, for a page without rows
 SELECT count(*) AS count_1 FROM labels WHERE labels.team = $1 AND labels.deleted_at IS NULL;
 
@@ -18,17 +18,17 @@ UPDATE labels SET deleted_at=$1 WHERE labels.id = ANY (CAST($2 AS UUID[])) AND l
 
 -- tasks.browse
 -- page
-SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS id__1, (SELECT count(*) AS count_1 FROM tasks WHERE tasks.team = $1 AND tasks.deleted_at IS NULL) AS anon_1 FROM tasks WHERE tasks.team = $1 AND tasks.deleted_at IS NULL ORDER BY tasks.id ASC LIMIT $2 OFFSET $3;
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.id AS id__1, (SELECT count(*) AS count_1 FROM tasks WHERE tasks.team = $1 AND tasks.deleted_at IS NULL) AS anon_1 FROM tasks WHERE tasks.team = $1 AND tasks.deleted_at IS NULL ORDER BY tasks.id ASC LIMIT $2 OFFSET $3;
 -- count, for a page without rows
 SELECT count(*) AS count_1 FROM tasks WHERE tasks.team = $1 AND tasks.deleted_at IS NULL;
 -- steps
-SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = $2 AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT $3 OFFSET 0;
+SELECT steps.id, steps.text, steps.label_id, steps.task_id FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = $2 AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT $3 OFFSET 0;
 
 -- tasks.read
 -- row
-SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS id__1 FROM tasks WHERE tasks.id = $1 AND tasks.team = $2 AND tasks.deleted_at IS NULL;
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.id AS id__1 FROM tasks WHERE tasks.id = $1 AND tasks.team = $2 AND tasks.deleted_at IS NULL;
 -- steps
-SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = $2 AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT $3 OFFSET 0;
+SELECT steps.id, steps.text, steps.label_id, steps.task_id FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = $2 AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT $3 OFFSET 0;
 
 -- tasks.create
 -- insert
@@ -37,14 +37,14 @@ INSERT INTO tasks (id, team, title, secret, state, parent_id, label_id, version)
 SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = $2 AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT $3 OFFSET 0;
 
 -- tasks.update
+-- what the policy looks at, before the row is locked
+SELECT tasks.id, (SELECT r1.state FROM tasks AS r1 WHERE r1.id = tasks.parent_id AND r1.team = $1 AND r1.deleted_at IS NULL) AS anon_1 FROM tasks WHERE tasks.id = $2 AND tasks.team = $1 AND tasks.deleted_at IS NULL;
 -- row
 SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, (SELECT r1.state FROM tasks AS r1 WHERE r1.id = tasks.parent_id AND r1.team = $1 AND r1.deleted_at IS NULL) AS anon_1, tasks.id AS id__1 FROM tasks WHERE tasks.id = $2 AND tasks.team = $1 AND tasks.deleted_at IS NULL FOR NO KEY UPDATE OF tasks;
 -- update, of what is sent
 UPDATE tasks SET title=$1, secret=$2, parent_id=$3, label_id=$4, version=(tasks.version + 1) WHERE tasks.team = $5 AND tasks.deleted_at IS NULL AND tasks.id = $6 RETURNING tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at;
 -- steps
 SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = $2 AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT $3 OFFSET 0;
--- policy as SQL
-(SELECT r1.state FROM tasks AS r1, tasks WHERE r1.id = tasks.parent_id AND r1.team = $1 AND r1.deleted_at IS NULL) = 'open';
 
 -- tasks.delete
 -- row
@@ -53,8 +53,12 @@ SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.paren
 SELECT tasks.id FROM tasks WHERE tasks.id = ANY (CAST($1 AS UUID[])) AND tasks.team = $2 AND tasks.deleted_at IS NULL FOR UPDATE OF tasks;
 -- Task.parent_id
 SELECT tasks.id FROM tasks WHERE tasks.parent_id = ANY (CAST($1 AS UUID[])) AND tasks.deleted_at IS NULL;
+-- Step.task_id
+SELECT steps.id FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[]));
 -- mark as deleted
 UPDATE tasks SET version=(tasks.version + 1), deleted_at=$1 WHERE tasks.id = ANY (CAST($2 AS UUID[])) AND tasks.team = $3 AND tasks.deleted_at IS NULL;
+-- steps
+SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = $2 AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT $3 OFFSET 0;
 
 -- tasks.restore
 -- row

@@ -1,6 +1,6 @@
 -- labels.browse
 -- page
-SELECT labels.id, labels.team, labels.name, labels.color, labels.deleted_at, (SELECT count(*) AS count_1 FROM labels WHERE labels.team = ? AND labels.deleted_at IS NULL) AS anon_1 FROM labels WHERE labels.team = ? AND labels.deleted_at IS NULL ORDER BY labels.id ASC LIMIT ? OFFSET ?;
+SELECT labels.id, labels.team, labels.name, labels.color, (SELECT count(*) AS count_1 FROM labels WHERE labels.team = ? AND labels.deleted_at IS NULL) AS anon_1 FROM labels WHERE labels.team = ? AND labels.deleted_at IS NULL ORDER BY labels.id ASC LIMIT ? OFFSET ?;
 -- count, for a page without rows
 SELECT count(*) AS count_1 FROM labels WHERE labels.team = ? AND labels.deleted_at IS NULL;
 
@@ -18,17 +18,17 @@ UPDATE labels SET deleted_at=? WHERE labels.id IN (SELECT anon_1.value FROM temp
 
 -- tasks.browse
 -- page
-SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS id__1, (SELECT count(*) AS count_1 FROM tasks WHERE tasks.team = ? AND tasks.deleted_at IS NULL) AS anon_1 FROM tasks WHERE tasks.team = ? AND tasks.deleted_at IS NULL ORDER BY tasks.id ASC LIMIT ? OFFSET ?;
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.id AS id__1, (SELECT count(*) AS count_1 FROM tasks WHERE tasks.team = ? AND tasks.deleted_at IS NULL) AS anon_1 FROM tasks WHERE tasks.team = ? AND tasks.deleted_at IS NULL ORDER BY tasks.id ASC LIMIT ? OFFSET ?;
 -- count, for a page without rows
 SELECT count(*) AS count_1 FROM tasks WHERE tasks.team = ? AND tasks.deleted_at IS NULL;
 -- steps
-SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT ? OFFSET 0;
+SELECT steps.id, steps.text, steps.label_id, steps.task_id FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT ? OFFSET 0;
 
 -- tasks.read
 -- row
-SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS id__1 FROM tasks WHERE tasks.id = ? AND tasks.team = ? AND tasks.deleted_at IS NULL;
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.id AS id__1 FROM tasks WHERE tasks.id = ? AND tasks.team = ? AND tasks.deleted_at IS NULL;
 -- steps
-SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT ? OFFSET 0;
+SELECT steps.id, steps.text, steps.label_id, steps.task_id FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT ? OFFSET 0;
 
 -- tasks.create
 -- insert
@@ -43,8 +43,6 @@ SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.paren
 UPDATE tasks SET title=?, secret=?, parent_id=?, label_id=?, version=(tasks.version + 1) WHERE tasks.team = ? AND tasks.deleted_at IS NULL AND tasks.id = ? RETURNING id, team, title, secret, state, parent_id, label_id, version, deleted_at;
 -- steps
 SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT ? OFFSET 0;
--- policy as SQL
-(SELECT r1.state FROM tasks AS r1, tasks WHERE r1.id = tasks.parent_id AND r1.team = ? AND r1.deleted_at IS NULL) = 'open';
 
 -- tasks.delete
 -- row
@@ -53,8 +51,12 @@ SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.paren
 SELECT tasks.id FROM tasks WHERE tasks.id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND tasks.team = ? AND tasks.deleted_at IS NULL;
 -- Task.parent_id
 SELECT tasks.id FROM tasks WHERE tasks.parent_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND tasks.deleted_at IS NULL;
+-- Step.task_id
+SELECT steps.id FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1);
 -- mark as deleted
 UPDATE tasks SET version=(tasks.version + 1), deleted_at=? WHERE tasks.id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND tasks.team = ? AND tasks.deleted_at IS NULL;
+-- steps
+SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT ? OFFSET 0;
 
 -- tasks.restore
 -- row

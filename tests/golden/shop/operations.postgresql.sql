@@ -7,28 +7,26 @@ SELECT count(*) AS count_1 FROM users;
 -- users.read
 -- row
 SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, users.id AS id__1 FROM users WHERE users.id = $1;
--- policy as SQL
-users.id = $1;
 
 -- users.create
 -- insert
 INSERT INTO users (id, name, email, status, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6) RETURNING users.id, users.name, users.email, users.status, users.created_at, users.updated_at;
 
 -- users.replace
+-- what the policy looks at, before the row is locked
+SELECT users.id, users.id AS id__1 FROM users WHERE users.id = $1;
 -- row
 SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, users.id AS id__1 FROM users WHERE users.id = $1 FOR NO KEY UPDATE OF users;
 -- update, of what is sent
 UPDATE users SET name=$1, email=$2, updated_at=$3 WHERE users.id = $4 RETURNING users.id, users.name, users.email, users.status, users.created_at, users.updated_at;
--- policy as SQL
-users.id = $1;
 
 -- users.update
+-- what the policy looks at, before the row is locked
+SELECT users.id, users.id AS id__1 FROM users WHERE users.id = $1;
 -- row
 SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, users.id AS id__1 FROM users WHERE users.id = $1 FOR NO KEY UPDATE OF users;
 -- update, of what is sent
 UPDATE users SET name=$1, email=$2, updated_at=$3 WHERE users.id = $4 RETURNING users.id, users.name, users.email, users.status, users.created_at, users.updated_at;
--- policy as SQL
-users.id = $1;
 
 -- users.delete
 -- row
@@ -86,7 +84,7 @@ SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.crea
 -- count, for a page without rows
 SELECT count(*) AS count_1 FROM orders WHERE orders.user_id = $1;
 -- items
-SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id = ANY (CAST($1 AS UUID[])) ORDER BY order_items.order_id, order_items.position LIMIT $2 OFFSET 0;
+SELECT order_items.id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id FROM order_items WHERE order_items.order_id = ANY (CAST($1 AS UUID[])) ORDER BY order_items.order_id, order_items.position LIMIT $2 OFFSET 0;
 -- policy as SQL
 orders.user_id = $1;
 
@@ -94,9 +92,7 @@ orders.user_id = $1;
 -- row
 SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS user_id__1, orders.id AS id__1 FROM orders WHERE orders.id = $1;
 -- items
-SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id = ANY (CAST($1 AS UUID[])) ORDER BY order_items.order_id, order_items.position LIMIT $2 OFFSET 0;
--- policy as SQL
-orders.user_id = $1;
+SELECT order_items.id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id FROM order_items WHERE order_items.order_id = ANY (CAST($1 AS UUID[])) ORDER BY order_items.order_id, order_items.position LIMIT $2 OFFSET 0;
 
 -- orders.create
 -- insert
@@ -105,52 +101,54 @@ INSERT INTO orders (id, user_id, status, total_cents, created_at, updated_at) VA
 SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id = ANY (CAST($1 AS UUID[])) ORDER BY order_items.order_id, order_items.position LIMIT $2 OFFSET 0;
 
 -- orders.replace
+-- what the policy looks at, before the row is locked
+SELECT orders.id, orders.user_id FROM orders WHERE orders.id = $1;
 -- row
 SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS user_id__1, orders.id AS id__1 FROM orders WHERE orders.id = $1 FOR NO KEY UPDATE OF orders;
 -- update, of what is sent
 UPDATE orders SET updated_at=$1 WHERE orders.id = $2 RETURNING orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at;
 -- items
 SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id = ANY (CAST($1 AS UUID[])) ORDER BY order_items.order_id, order_items.position LIMIT $2 OFFSET 0;
--- policy as SQL
-orders.user_id = $1;
 
 -- orders.update
+-- what the policy looks at, before the row is locked
+SELECT orders.id, orders.user_id FROM orders WHERE orders.id = $1;
 -- row
 SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS user_id__1, orders.id AS id__1 FROM orders WHERE orders.id = $1 FOR NO KEY UPDATE OF orders;
 -- update, of what is sent
 UPDATE orders SET updated_at=$1 WHERE orders.id = $2 RETURNING orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at;
 -- items
 SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id = ANY (CAST($1 AS UUID[])) ORDER BY order_items.order_id, order_items.position LIMIT $2 OFFSET 0;
--- policy as SQL
-orders.user_id = $1;
 
 -- orders.delete
+-- what the policy looks at, before the row is locked
+SELECT orders.id, orders.user_id FROM orders WHERE orders.id = $1;
 -- row
 SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS user_id__1, orders.id AS id__1 FROM orders WHERE orders.id = $1 FOR NO KEY UPDATE OF orders;
 -- delete
 DELETE FROM orders WHERE orders.id = $1;
--- policy as SQL
-orders.user_id = $1;
+-- items
+SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id = ANY (CAST($1 AS UUID[])) ORDER BY order_items.order_id, order_items.position LIMIT $2 OFFSET 0;
 
 -- orders.place
+-- what the policy looks at, before the row is locked
+SELECT orders.id, orders.user_id FROM orders WHERE orders.id = $1;
 -- row
 SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS user_id__1, orders.id AS id__1 FROM orders WHERE orders.id = $1 FOR NO KEY UPDATE OF orders;
 -- guarded update
 UPDATE orders SET status=$1, updated_at=$2 WHERE orders.id = $3 AND orders.status IN ('draft') RETURNING orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at;
 -- items
 SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id = ANY (CAST($1 AS UUID[])) ORDER BY order_items.order_id, order_items.position LIMIT $2 OFFSET 0;
--- policy as SQL
-orders.user_id = $1;
 
 -- orders.pay
+-- what the policy looks at, before the row is locked
+SELECT orders.id, orders.user_id FROM orders WHERE orders.id = $1;
 -- row
 SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS user_id__1, orders.id AS id__1 FROM orders WHERE orders.id = $1 FOR NO KEY UPDATE OF orders;
 -- guarded update
 UPDATE orders SET status=$1, updated_at=$2 WHERE orders.id = $3 AND orders.status IN ('placed') RETURNING orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at;
 -- items
 SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id = ANY (CAST($1 AS UUID[])) ORDER BY order_items.order_id, order_items.position LIMIT $2 OFFSET 0;
--- policy as SQL
-orders.user_id = $1;
 
 -- orders.ship
 -- row
@@ -161,11 +159,11 @@ UPDATE orders SET status=$1, updated_at=$2 WHERE orders.id = $3 AND orders.statu
 SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id = ANY (CAST($1 AS UUID[])) ORDER BY order_items.order_id, order_items.position LIMIT $2 OFFSET 0;
 
 -- orders.cancel
+-- what the policy looks at, before the row is locked
+SELECT orders.id, orders.user_id FROM orders WHERE orders.id = $1;
 -- row
 SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS user_id__1, orders.id AS id__1 FROM orders WHERE orders.id = $1 FOR NO KEY UPDATE OF orders;
 -- guarded update
 UPDATE orders SET status=$1, updated_at=$2 WHERE orders.id = $3 AND orders.status IN ('draft', 'placed', 'paid') RETURNING orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at;
 -- items
 SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id = ANY (CAST($1 AS UUID[])) ORDER BY order_items.order_id, order_items.position LIMIT $2 OFFSET 0;
--- policy as SQL
-orders.user_id = $1;

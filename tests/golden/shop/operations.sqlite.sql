@@ -7,8 +7,6 @@ SELECT count(*) AS count_1 FROM users;
 -- users.read
 -- row
 SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, users.id AS id__1 FROM users WHERE users.id = ?;
--- policy as SQL
-users.id = ?;
 
 -- users.create
 -- insert
@@ -19,16 +17,12 @@ INSERT INTO users (id, name, email, status, created_at, updated_at) VALUES (?, ?
 SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, users.id AS id__1 FROM users WHERE users.id = ?;
 -- update, of what is sent
 UPDATE users SET name=?, email=?, updated_at=? WHERE users.id = ? RETURNING id, name, email, status, created_at, updated_at;
--- policy as SQL
-users.id = ?;
 
 -- users.update
 -- row
 SELECT users.id, users.name, users.email, users.status, users.created_at, users.updated_at, users.id AS id__1 FROM users WHERE users.id = ?;
 -- update, of what is sent
 UPDATE users SET name=?, email=?, updated_at=? WHERE users.id = ? RETURNING id, name, email, status, created_at, updated_at;
--- policy as SQL
-users.id = ?;
 
 -- users.delete
 -- row
@@ -86,7 +80,7 @@ SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.crea
 -- count, for a page without rows
 SELECT count(*) AS count_1 FROM orders WHERE orders.user_id = ?;
 -- items
-SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position LIMIT ? OFFSET 0;
+SELECT order_items.id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position LIMIT ? OFFSET 0;
 -- policy as SQL
 orders.user_id = ?;
 
@@ -94,9 +88,7 @@ orders.user_id = ?;
 -- row
 SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS user_id__1, orders.id AS id__1 FROM orders WHERE orders.id = ?;
 -- items
-SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position LIMIT ? OFFSET 0;
--- policy as SQL
-orders.user_id = ?;
+SELECT order_items.id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position LIMIT ? OFFSET 0;
 
 -- orders.create
 -- insert
@@ -111,8 +103,6 @@ SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.crea
 UPDATE orders SET updated_at=? WHERE orders.id = ? RETURNING id, user_id, status, total_cents, created_at, updated_at;
 -- items
 SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position LIMIT ? OFFSET 0;
--- policy as SQL
-orders.user_id = ?;
 
 -- orders.update
 -- row
@@ -121,16 +111,14 @@ SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.crea
 UPDATE orders SET updated_at=? WHERE orders.id = ? RETURNING id, user_id, status, total_cents, created_at, updated_at;
 -- items
 SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position LIMIT ? OFFSET 0;
--- policy as SQL
-orders.user_id = ?;
 
 -- orders.delete
 -- row
 SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS user_id__1, orders.id AS id__1 FROM orders WHERE orders.id = ?;
 -- delete
 DELETE FROM orders WHERE orders.id = ?;
--- policy as SQL
-orders.user_id = ?;
+-- items
+SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position LIMIT ? OFFSET 0;
 
 -- orders.place
 -- row
@@ -139,8 +127,6 @@ SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.crea
 UPDATE orders SET status=?, updated_at=? WHERE orders.id = ? AND orders.status IN ('draft') RETURNING id, user_id, status, total_cents, created_at, updated_at;
 -- items
 SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position LIMIT ? OFFSET 0;
--- policy as SQL
-orders.user_id = ?;
 
 -- orders.pay
 -- row
@@ -149,8 +135,6 @@ SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.crea
 UPDATE orders SET status=?, updated_at=? WHERE orders.id = ? AND orders.status IN ('placed') RETURNING id, user_id, status, total_cents, created_at, updated_at;
 -- items
 SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position LIMIT ? OFFSET 0;
--- policy as SQL
-orders.user_id = ?;
 
 -- orders.ship
 -- row
@@ -167,5 +151,3 @@ SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.crea
 UPDATE orders SET status=?, updated_at=? WHERE orders.id = ? AND orders.status IN ('draft', 'placed', 'paid') RETURNING id, user_id, status, total_cents, created_at, updated_at;
 -- items
 SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position LIMIT ? OFFSET 0;
--- policy as SQL
-orders.user_id = ?;

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sqlalchemy import select
+
 from sternpost.plan.model import OperationPlan, ResourcePlan
 from sternpost.plan.policy import conditions_on_rows, paths, scopes
 from sternpost.plan.query import (
@@ -14,6 +16,7 @@ from sternpost.plan.query import (
     Constant,
     Modify,
     Nested,
+    Node,
     Remove,
     Select,
     every,
@@ -32,10 +35,12 @@ def explain_operation(statements: Statements, operation_id: str) -> list[tuple[s
     """Each statement that the operation sends, for a caller who has none of the scopes its policy names, or, where such
     a caller is always refused, for one who has all of them."""
     resource, operation = statements.plan.operations[operation_id]
-    query = _whole(statements, resource)
-    rows = conditions_on_rows(operation.policy, known=True, scopes=frozenset())
+    held: frozenset[str] = frozenset()
+    rows = conditions_on_rows(operation.policy, known=True, scopes=held)
     if rows == NONE:  # without scopes nothing is left to see: show it for a caller who has them
-        rows = conditions_on_rows(operation.policy, known=True, scopes=frozenset(scopes(operation.policy)))
+        held = frozenset(scopes(operation.policy))
+        rows = conditions_on_rows(operation.policy, known=True, scopes=held)
+    query = _view(statements, resource, held if operation.kind in ("browse", "read") else None)
     texts: list[tuple[str, str]] = []
     if operation.kind == "browse":
         order = tuple(ordered(name.removeprefix("-"), name.startswith("-")) for name in operation.default_sort)
@@ -45,21 +50,27 @@ def explain_operation(statements: Statements, operation_id: str) -> list[tuple[s
         looked_at = paths(operation.policy) | paths(resource.seeing)
         one = replace(query, facts=tuple(sorted(looked_at)), lock=operation.method != "GET")
         reading = statements.of(WITH_DELETED) if operation.kind == "restore" else statements
+        if one.lock and rows != ALL and statements.dialect.locks_rows:
+            unlocked = replace(one, fields=("id",), relations=(), lock=False)
+            texts.append(("what the policy looks at, before the row is locked", reading.point(unlocked).one.text))
         texts.append(("row", reading.point(one).one.text))
     texts += _writes(statements, resource, operation)
-    if operation.kind != "delete":
-        for nested in query.relations:
-            texts.append((f"{nested.relation}", statements.nested(resource.name, nested).statement.text))
-    if rows != ALL and operation.kind != "create":
+    for nested in query.relations:
+        texts.append((f"{nested.relation}", statements.nested(resource.name, nested).statement.text))
+    if rows != ALL and operation.kind == "browse":
         texts.append(("policy as SQL", _condition(statements, resource, rows)))
     return texts
 
 
-def _condition(statements: Statements, resource: ResourcePlan, rows: object) -> str:
+def _condition(statements: Statements, resource: ResourcePlan, rows: Node) -> str:
+    """A condition as it stands in the statement of a list: by itself, what it looks up through a reference would not
+    be looked up for the row at hand."""
     table = statements.schema.tables[resource.name]
-    assembly = Assembly(statements.dialect, "r")
-    condition = statements.conditions.condition(rows, resource, table, assembly)  # pyright: ignore[reportArgumentType]
-    return str(condition.compile(dialect=statements.dialect.compiler))
+    assembly = Assembly(statements.dialect, statements.alias_prefix)
+    condition = statements.conditions.condition(rows, resource, table, assembly)
+    every_row = select(table.c.id)
+    before = assembly.statement(every_row).text
+    return assembly.statement(every_row.where(condition)).text.removeprefix(before).strip().removeprefix("WHERE ")
 
 
 def _writes(statements: Statements, resource: ResourcePlan, operation: OperationPlan) -> list[tuple[str, str]]:
@@ -110,14 +121,19 @@ def _removal(statements: Statements, resource: ResourcePlan) -> list[tuple[str, 
             found.append((f"set {other.name}.{field.name} to null", across.nullify(other.name, field.name).text))
         elif resource.soft_delete or field.on_delete == "cascade":
             found.append((f"{other.name}.{field.name}", across.referring(other.name, field.name).text))
+    for relation in resource.owned_relations:
+        every = statements.of(EVERY_ROW).referring(relation.target, relation.remote_field)
+        found.append((f"{relation.target}.{relation.remote_field}", every.text))
     if resource.soft_delete:
         return [*found, ("mark as deleted", statements.mark(resource.name).text)]
     return [*found, ("delete", across.erase(resource.name).text)]
 
 
-def _whole(statements: Statements, resource: ResourcePlan) -> Select:
+def _view(statements: Statements, resource: ResourcePlan, held: frozenset[str] | None) -> Select:
+    """What a caller with these scopes gets of a row, or, for None, what an operation reads for its own use."""
     owned = tuple(
-        Nested(relation.name, _whole(statements, statements.plan.by_name[relation.target]))
+        Nested(relation.name, _view(statements, statements.plan.by_name[relation.target], held))
         for relation in resource.owned_relations
     )
-    return Select(resource.name, tuple(field.name for field in resource.fields), relations=owned)
+    visible = [f for f in resource.fields if held is None or (not f.hidden and f.read_scope in (None, *held))]
+    return Select(resource.name, tuple(field.name for field in visible), relations=owned)

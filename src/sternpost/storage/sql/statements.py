@@ -31,6 +31,7 @@ class Statements:
     Attributes:
         gate: what every statement keeps.
         codecs: how values are bound and read.
+        alias_prefix: what aliases of tables begin with.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Statements:
         self.schema = base.schema if base else Schema(plan, dialect)
         self.codecs = base.codecs if base else Codecs(plan, dialect, key_secret)
         self.gate = Gate(plan, visibility)
-        prefix = _alias_prefix(plan)
+        self.alias_prefix = prefix = _alias_prefix(plan)
         conditions = Conditions(self.schema, self.codecs, self.gate)
         self._reads = Reads(self.schema, self.codecs, conditions, prefix)
         self._groups = Groups(self.schema, self.codecs, conditions, prefix)

@@ -1,0 +1,198 @@
+"""`contract explain` shows the statements that run and where values were declared, and cuts nothing off."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from sternpost import (
+    Browse,
+    Contract,
+    Create,
+    Delete,
+    One,
+    Owned,
+    Read,
+    Resource,
+    Settings,
+    Sternpost,
+    Transition,
+    Update,
+    authenticated,
+    field,
+    many,
+    one,
+    public,
+    scope,
+    this,
+)
+from sternpost.derive.emit import dialects
+from sternpost.storage.sql.explain import explain_operation
+from sternpost.storage.sql.statement import Statement
+from sternpost.storage.sql.statements import Statements
+from sternpost.testing import Client
+from tests.conftest import LogLines
+from tests.support.commands import Shell
+
+
+class Person(Resource, prefix="per"):
+    """Somebody; their salary is for few."""
+
+    name: str = field(filter=True)
+    salary: int | None = field(default=None, read="people:pay")
+
+    read = Read(allow=this.name.eq("Ada") | scope("admin"))
+    browse = Browse(allow=this.name.eq("Ada") | scope("admin"))
+    create = Create(allow=public)
+
+
+class Project(Resource, prefix="prj", owner="lead_id", soft_delete=True):
+    """Led by somebody."""
+
+    title: str
+    lead: One[Person] = one(link=public)
+    state: Literal["open", "closed"] = field(default="open", write="never")
+    tasks: Owned[Task] = many()
+
+    read = Read(allow=this.is_owner | this.state.eq("closed"))
+    browse = Browse(
+        default_sort=["-title"],
+        allow=(this.is_owner & ~this.state.eq("closed")) | this.lead.name.eq("Ada") | scope("all"),
+    )
+    create = Create(allow=authenticated)
+    update = Update(allow=this.lead.name.ne("Eve"))
+    close = Transition("state", source="open", target="closed", allow=this.is_owner)
+    delete = Delete(allow=this.is_owner)
+
+
+class Task(Resource, prefix="tsk"):
+    """A part of a project."""
+
+    project: One[Project]
+    text: str
+    cost: int | None = field(default=None, read="costs:read")
+
+
+app = Sternpost(Contract("projects", resources=[Person, Project, Task]))
+
+
+async def test_the_statements_are_those_that_run(
+    make_settings: Callable[..., Settings], log_lines: LogLines, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+    bind = Statement.bind
+
+    def noted(self: Statement, *arguments: Any, **named: Any) -> tuple[Any, ...]:
+        sent.append(self.text)
+        return bind(self, *arguments, **named)
+
+    monkeypatch.setattr(Statement, "bind", noted)
+    app.use(make_settings())
+    async with Client(app) as client:
+        person = (await client.post("/api/v1/persons", json={"name": "Ada"})).data["id"]
+        token = client.token(person)
+        new = {"title": "a", "leadId": person, "tasks": [{"text": "x"}]}
+        project = (await client.post("/api/v1/projects", json=new, token=token)).data["id"]
+        statements = Statements(app.plan, dialects()[database])
+        for operation, method, path, body in (
+            ("persons.browse", "GET", "persons", None),
+            ("persons.read", "GET", f"persons/{person}", None),
+            ("projects.browse", "GET", "projects", None),
+            ("projects.read", "GET", f"projects/{project}", None),
+            ("projects.update", "PATCH", f"projects/{project}", {"title": "b", "leadId": person}),
+            ("projects.close", "POST", f"projects/{project}/close", None),
+            ("projects.delete", "DELETE", f"projects/{project}", None),
+        ):
+            sent.clear()
+            await client.request(method, f"/api/v1/{path}", json=body, token=token)
+            explained = [text for _, text in explain_operation(statements, operation)]
+            # a reference that is sent is looked up, which depends on what is sent
+            ran = [text for text in sent if "SELECT persons.id FROM persons" not in text]
+            assert [text for text in ran if text not in explained] == [], operation
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_the_policy_as_sql_is_a_part_of_the_lists_statement(kind: str) -> None:
+    statements = Statements(app.plan, dialects()[kind])
+    for operation in ("persons.browse", "projects.browse"):
+        explained = {what: " ".join(text.split()) for what, text in explain_operation(statements, operation)}
+        assert explained["policy as SQL"] in explained["page"]
+        assert explained["policy as SQL"] in explained["count, for a page without rows"]
+    through = " ".join(dict(explain_operation(statements, "projects.browse"))["policy as SQL"].split())
+    assert "(SELECT r1.name FROM persons AS r1 WHERE r1.id = projects.lead_id) = 'Ada'" in through
+
+
+def test_no_statement_is_shown_for_a_policy_that_is_checked_on_the_row() -> None:
+    statements = Statements(app.plan, dialects()["sqlite"])
+    for operation in ("projects.read", "projects.update", "projects.close", "projects.delete"):
+        assert "policy as SQL" not in dict(explain_operation(statements, operation))
+
+
+# -- what is printed
+
+LONG = "a_field_whose_name_is_long_enough_to_be_cut_off"
+SERVICE = f"""
+from __future__ import annotations
+from sternpost import Browse, Change, Contract, Create, Resource, Sternpost, field, implements, public
+
+class Base(Resource, abstract=True):
+    inherited: str = field(max_length=5)
+    browse = Browse(page_size=7, sort=["{LONG}"], allow=public)
+
+class Thing(Base, prefix="thi"):
+    {LONG}: str = field(filter=True)
+    create = Create(allow=public)
+
+@implements(Thing.create)
+async def create(ctx, change: Change[Thing]):
+    return await change.apply()
+
+app = Sternpost(Contract("things", resources=[Thing]), services=[create])
+"""
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    folder = tmp_path / "a_folder_with_a_long_name" / "and_one_below_it" / "project"
+    (folder / "package").mkdir(parents=True)
+    (folder / "package" / "app.py").write_text(SERVICE, encoding="utf-8")
+    return Shell(folder, "sqlite:///x.sqlite")
+
+
+@pytest.mark.parametrize("columns", [0, 20, 40, 80, 300])
+def test_nothing_is_cut_off(shell: Shell, columns: int) -> None:
+    """Neither for another program (0 columns) nor in a terminal however narrow."""
+
+    def printed(*arguments: str) -> str:
+        if columns:
+            return re.sub(r"\x1b\[[0-9;]*m", "", shell.in_terminal(*arguments, columns=columns))
+        return shell(*arguments).stdout
+
+    browse = printed("contract", "explain", "things.browse", "--app", "package.app:app")
+    create = printed("contract", "explain", "things.create", "--app", "package.app:app")
+    checked = printed("contract", "check", "package.app:app")
+    assert "…" not in browse + create + checked
+    lines = SERVICE.splitlines()
+    field = next(number for number, line in enumerate(lines, start=1) if line.startswith(f"    {LONG}"))
+    inherited = next(number for number, line in enumerate(lines, start=1) if "inherited" in line)
+    operation = next(number for number, line in enumerate(lines, start=1) if "browse =" in line)
+    assert re.search(rf"^ *page_size +7 +package/app\.py:{operation}\s*$", browse, re.MULTILINE)
+    assert f"package/app.py:{field}" in browse
+    assert f"package/app.py:{inherited}" in browse
+    assert LONG in browse
+    assert re.search(r"service create  package/app\.py:\d+", create)
+    assert f"ix_things_{LONG}"[:40] in checked
+    assert re.search(r"^ok things: 1 resource, 2 operations, fingerprint [0-9a-f]{16}\s*$", checked, re.MULTILINE)
+
+
+def test_a_mistake_names_its_place_from_the_folder(shell: Shell) -> None:
+    file = shell.folder / "package" / "app.py"
+    file.write_text(SERVICE.replace("max_length=5", "max_length=-5"), encoding="utf-8")
+    assert (
+        "\n  package/app.py:6: SP217 Base.inherited: max_length=-5"
+        in shell("contract", "check", "package.app:app").stderr
+    )
