@@ -295,6 +295,9 @@ def commands() -> str:
         f"{root.help}",
         "`sternpost --version` prints the version. "
         "Exit statuses: 0 success; 1 the contract or the service has a problem; 2 the arguments or the settings are wrong.",
+        "",
+        "An error of Python in a module of yours is shown with the lines of your own files; `STERNPOST_TRACEBACK=full` "
+        "shows every frame.",
     ]
     for name, command in _commands(root, "sternpost"):
         parts += [f"## `{name}`", _reflowed(command.help)]

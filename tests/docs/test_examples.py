@@ -28,6 +28,7 @@ OTHER_VARIABLES = {
     "STERNPOST_MODEL_SEED",
     "STERNPOST_REQUIREMENT",
     "STERNPOST_TEST_POSTGRES_URL",
+    "STERNPOST_TRACEBACK",
     "STERNPOST_WORLDS_SEED",
 }
 """Variables that are no settings of a service."""

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from sternpost.app.application import Sternpost
+from sternpost.app.import_errors import TRACEBACK_VARIABLE, ImportFailed
+from sternpost.app.stand_in import stand_in
+from sternpost.compile.diagnostics import ContractError
 from sternpost.errors import StartupError
 
 
@@ -47,8 +50,17 @@ def _project() -> dict[str, Any]:
         raise StartupError(f"pyproject.toml cannot be read: {error}") from error
 
 
-def load_application(name: str) -> Sternpost:
-    """Imports the application. Raises `StartupError` with what to correct; a wrong contract raises `ContractError`."""
+def load_application(name: str, *, writing: Path | None = None) -> Sternpost:
+    """Imports the application.
+
+    Args:
+        writing: the module with the data client's types, where it is about to be written: it is not read.
+
+    Raises:
+        StartupError: says what to correct.
+        ContractError: the contract is wrong.
+        ImportFailed: a module of the application raised another error.
+    """
     module_name, separator, attribute = name.partition(":")
     if not separator or not attribute:
         raise StartupError(f"{name!r} is not module:attribute, such as my_service.app:app")
@@ -56,17 +68,38 @@ def load_application(name: str) -> Sternpost:
         if folder.is_dir() and str(folder.resolve()) not in sys.path:
             sys.path.insert(0, str(folder.resolve()))
     try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name and (module_name == error.name or module_name.startswith(error.name + ".")):
+        with stand_in(writing):
+            module = importlib.import_module(module_name)
+    except (StartupError, ContractError):
+        raise
+    except Exception as error:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing and (module_name == missing or module_name.startswith(missing + ".")):
             raise StartupError(
                 f"There is no module {module_name!r}. Run the command in the folder of the project."
             ) from error
-        raise
+        if _shows_all():
+            raise
+        raise _import_failed(module_name, error) from error
     app = getattr(module, attribute, None)
     if not isinstance(app, Sternpost):
         raise StartupError(f"{name} is not a Sternpost application")
     return app
+
+
+def _shows_all() -> bool:
+    return os.environ.get(TRACEBACK_VARIABLE) == "full"
+
+
+def _import_failed(module_name: str, error: Exception) -> ImportFailed:
+    """What to raise for an error in the author's code."""
+    failed = ImportFailed(module_name, error)
+    path = data_file()
+    if path is not None and any(Path(file).resolve() == path.resolve() for file in failed.files):
+        from sternpost.derive.typed_data import DATA_FIX
+
+        failed.add_note(f"{path} is generated. {DATA_FIX.format(path=path)}")
+    return failed
 
 
 def migrations_folder(name: str) -> Path:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from sternpost.app.import_errors import ImportFailed
 from sternpost.cli.apikey import apikey_cli
 from sternpost.cli.audit import audit_cli
 from sternpost.cli.migrate import make_schema, migrate_cli
@@ -69,6 +70,9 @@ def main() -> None:
         sys.exit(WRONG)
     except ContractError as error:
         print_diagnostics(error)
+        sys.exit(FAILED)
+    except ImportFailed as error:
+        print_error("\n".join((str(error), *getattr(error, "__notes__", ()))))
         sys.exit(FAILED)
 
 
@@ -249,10 +253,9 @@ def emit(
         return
     if out_dir.exists() and not out_dir.is_dir():
         raise StartupError(f"{out_dir} is a file; give a folder")
-    out_dir.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
-        (out_dir / name).write_bytes(content)
-        out.print(f"[green]wrote[/] {shown(out_dir / name)}", soft_wrap=True)
+        _write(out_dir / name, content)
+        out.print(f"[green]wrote[/] {shown(out_dir / name)}")
 
 
 @contract_cli.command()
@@ -266,7 +269,8 @@ def explain(
         str | None, typer.Option(help="sqlite or postgresql; by default the database of STERNPOST_DATABASE_URL")
     ] = None,
 ) -> None:
-    """Explain an operation: its address, its SQL, its policy as SQL, and where each value was declared."""
+    """Explain an operation: its address, its policy, its SQL (of a list with the policy), and where each value was
+    declared."""
     from sternpost.app.loading import application_name, load_application
     from sternpost.cli.explain import explain_one, list_all
     from sternpost.settings import load_settings
@@ -322,8 +326,7 @@ def infer(
     if out_file is None:
         print_plain(text)
     else:
-        out_file.parent.mkdir(parents=True, exist_ok=True)
-        out_file.write_text(text, encoding="utf-8")
+        _write(out_file, text.encode())
     report(inferred, out_file, errors if out_file is None else out)
 
 
@@ -363,10 +366,18 @@ def _emit_python(app: str | None, path: Path) -> None:
     from sternpost.app.loading import application_name, load_application
     from sternpost.derive.typed_data import typed_data
 
-    source = typed_data(load_application(application_name(app)).compiled)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(source, encoding="utf-8")
-    out.print(f"[green]wrote[/] {shown(path)}", soft_wrap=True)
+    source = typed_data(load_application(application_name(app), writing=path).compiled)
+    _write(path, source.encode())
+    out.print(f"[green]wrote[/] {shown(path)}")
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Writes a file, and the folders that it is in."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    except OSError as error:
+        raise StartupError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _print_file(name: str, content: bytes) -> None:
@@ -388,4 +399,4 @@ def print_diagnostics(error: ContractError) -> None:
     for diagnostic in error.diagnostics:
         what = f"{diagnostic.place}: {diagnostic.code} {diagnostic.message}"
         fix = shown_lines(diagnostic.fix)
-        errors.print(f"  [bold]{shown_lines(what)}[/]\n      [green]fix:[/] {fix}", soft_wrap=True)
+        errors.print(f"  [bold]{shown_lines(what)}[/]\n      [green]fix:[/] {fix}")

@@ -92,7 +92,7 @@ def problem_of(compiled: Compiled, path: Path) -> str | None:
     fix = DATA_FIX.format(path=path)
     if not path.is_file():
         return f"{path} does not exist. {fix}"
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8", errors="replace")
     made_for, content = _FINGERPRINT.search(text), _HASH.search(text)
     if made_for is None or content is None or _digest(text[content.end() :]) != content[1]:
         return f"{path} was edited by hand. {fix}"
