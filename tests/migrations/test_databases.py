@@ -18,7 +18,7 @@ from hypothesis import Phase, given
 from shop.app import app as shop
 from sqlalchemy import event
 
-from sternpost import Settings, Sternpost
+from sternpost import Settings
 from sternpost.app.migrating import fingerprints_of, migrator_of, scratch_databases, shape_of
 from sternpost.errors import StartupError
 from sternpost.migrations import Execute, Step, Update, sql
@@ -540,8 +540,8 @@ async def test_a_database_behind_its_contract_is_not_ready_and_becomes_so(
 ) -> None:
     added(tmp_path, plan_of(contract_text(BASE)), "start")
     text = contract_text({"Box": {**BASE["Box"], "note": "str | None = None"}})
-    old = Sternpost(_contract(contract_text(BASE)), settings=make_settings())
-    new = Sternpost(_contract(text), settings=make_settings(), write_log=log_lines)
+    old = app_of(contract_text(BASE), make_settings())
+    new = app_of(text, make_settings(), log_lines)
     runner = Runner(target, added(tmp_path, new.plan, "note"))
     await asyncio.to_thread(runner.apply, to="0001")
     async with Client(new, create_schema=False) as client:
@@ -556,19 +556,10 @@ async def test_a_database_behind_its_contract_is_not_ready_and_becomes_so(
         assert (await client.get("/health/ready")).status == 200, "an additive migration keeps older processes ready"
 
 
-def _contract(text: str) -> Any:
-    import types
-
-    module = types.ModuleType("contract_of_a_service")
-    sys.modules[module.__name__] = module
-    exec(compile(text, "contract_of_a_service.py", "exec"), vars(module))
-    return module.contract
-
-
 async def test_a_schema_that_was_created_directly_takes_its_place(
     make_settings: Callable[..., Settings], target: Migrator
 ) -> None:
-    app = Sternpost(_contract(contract_text(BASE)), settings=make_settings())
+    app = app_of(contract_text(BASE), make_settings())
     running = await app.start()
     await running.runtime.storage.create_schema()
     await app.stop()
@@ -596,13 +587,13 @@ async def test_rows_that_are_there_are_kept_and_counted_from_now_on(
 ) -> None:
     before = KEPT.format(keywords="", version="")
     after = KEPT.format(keywords=", soft_delete=True", version='version: int = field(auto="version")')
-    app = Sternpost(_contract(after), settings=make_settings())
+    app = app_of(after, make_settings())
     added(tmp_path, plan_of(before), "start")
     runner = Runner(target, added(tmp_path, app.plan, "kept"))
     await asyncio.to_thread(runner.apply, to="0001")
     await asyncio.to_thread(run, target, *boxes(1, columns="id, label", values="'one'"))
     await asyncio.to_thread(runner.apply)
-    async with Client(Sternpost(_contract(before), settings=make_settings()), create_schema=False) as client:
+    async with Client(app_of(before, make_settings()), create_schema=False) as client:
         assert (await client.get("/health/ready")).status == 503, "it would show what is deleted"
     async with Client(app, create_schema=False) as client:
         assert (await client.get("/health/ready")).status == 200
@@ -647,7 +638,7 @@ async def test_what_is_recorded_follows_the_tables(
         fields='title: str\n    code: str = field(sensitive=True, default="planted")',
         links="crate_tags",
     )
-    app = Sternpost(_contract(renamed), settings=make_settings())
+    app = app_of(renamed, make_settings())
     added(tmp_path, plan_of(start), "start")
     added(tmp_path, plan_of(audited), "audited")
     renames = {"boxes": "crates", "crates.label": "crates.title", "box_tags": "crate_tags"}
@@ -657,7 +648,7 @@ async def test_what_is_recorded_follows_the_tables(
     await asyncio.to_thread(run, target, *boxes(1, columns="id, label", values="'one'"))
     await asyncio.to_thread(runner.apply, to="0002")
     await asyncio.to_thread(run, target, "UPDATE boxes SET label = 'two'")
-    async with Client(Sternpost(_contract(start), settings=make_settings()), create_schema=False) as client:
+    async with Client(app_of(start, make_settings()), create_schema=False) as client:
         assert (await client.get("/health/ready")).status == 200, "it works on, and what it does is recorded"
         body = {"label": "three"}
         assert (await client.patch(f"/api/v1/boxes/ra_{1:032x}", json=body)).status == 200

@@ -27,8 +27,8 @@ class Shell:
         assert "Traceback" not in done.stderr
         return done.stderr
 
-    def in_terminal(self, *arguments: str, columns: int = 200, colors: bool = False) -> str:
-        """What a command prints to a terminal."""
+    def in_terminal(self, *arguments: str, columns: int = 200, colors: bool = False, typed: str | None = None) -> str:
+        """What a command prints to a terminal, where a person has `typed` something."""
         reading, writing = pty.openpty()
         environment = {**self.environment, "COLUMNS": str(columns), "TERM": "xterm-256color"}
         if colors:
@@ -37,9 +37,12 @@ class Shell:
             [sys.executable, "-m", "sternpost", *arguments],
             cwd=self.folder,
             env=environment,
+            stdin=None if typed is None else writing,
             stdout=writing,
             stderr=writing,
         )
+        if typed is not None:
+            os.write(reading, typed.encode())
         os.close(writing)
         chunks: list[bytes] = []
         try:

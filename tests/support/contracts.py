@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from contextlib import contextmanager
 from types import ModuleType
 
@@ -11,10 +11,12 @@ from sternpost import Contract, Settings, Sternpost
 from sternpost.compile.compiler import compile_contract
 from sternpost.plan.model import Plan
 
+_MODULE = "contract_of_a_test"
 _HEAD = """
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
+from uuid import UUID
 from sternpost import Contract, Create, Many, One, Read, Resource, field, many, public
 """
 
@@ -54,7 +56,7 @@ def plan_of(text: str) -> Plan:
         return compile_contract(contract).plan
 
 
-def app_of(text: str, settings: Settings) -> Sternpost:
+def app_of(text: str, settings: Settings, write_log: Callable[[bytes], object] = lambda line: None) -> Sternpost:
     """The application of a contract's source."""
     with contract_of(text) as contract:
-        return Sternpost(contract, settings=settings, write_log=lambda line: None)
+        return Sternpost(contract, settings=settings, write_log=write_log)
