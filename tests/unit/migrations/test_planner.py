@@ -113,6 +113,44 @@ def test_a_rename_is_asked_and_never_guessed() -> None:
     assert not rename_questions(old, new, Answers(dropped=frozenset({"boxes.name"})))
 
 
+def test_each_table_that_may_have_another_name_is_asked_about() -> None:
+    """But none of Sternpost's own, whatever comes and goes with them."""
+    old = shape_of(plan_of(contract_text({"Box": {"label": "str"}, "Crate": {"label": "str"}}, audited=["Box"])))
+    new = shape_of(plan_of(contract_text({"Crate": {"label": "str"}, "Chest": {"label": "str"}})))
+    (question,) = rename_questions(old, new, Answers())
+    assert (question.about, question.kind, question.candidates) == ("boxes", "rename", ("chests",))
+    assert question.text == ("the table boxes is no longer in the contract: --rename boxes:chests, or --drop boxes")
+    assert not rename_questions(old, new, Answers(renames={"boxes": "chests"}))
+    assert not rename_questions(old, new, Answers(dropped=frozenset({"boxes"})))
+    assert not rename_questions(new, {**new, "trunks": new["chests"]}, Answers())
+    assert not rename_questions(old, {"crates": old["crates"]}, Answers())
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_what_is_renamed_keeps_its_rows_and_gets_every_name_of_the_contract(linked: bool) -> None:
+    fields = "str = field(max_length=40, unique='nocase', filter=True)"
+    one = {"Box": {"label": fields, "crate": "One[Crate] = one(filter=True)"}, "Crate": {"size": "int = field(ge=0)"}}
+    other = {
+        "Bin": {"title": fields, "chest": "One[Chest] = one(filter=True)"},
+        "Chest": {"size": one["Crate"]["size"]},
+    }
+    old, new = (
+        shape_of(plan_of(contract_text(fields, linked=linked, audited=[next(iter(fields))]))) for fields in (one, other)
+    )
+    renames = {"boxes": "bins", "crates": "chests", "bins.label": "bins.title", "bins.crate_id": "bins.chest_id"}
+    if linked:
+        renames |= {"pairs.box_id": "pairs.bin_id", "pairs.crate_id": "pairs.chest_id"}
+    answers = Answers(renames=renames)
+    for before, after, told in ((old, new, answers), (new, old, answers.reversed())):
+        assert not rename_questions(before, after, told)
+        assert not unknown_answers(before, after, told)
+        found, questions = plan_steps(before, after, told)
+        assert not questions
+        assert same(replayed(before, found), after)
+        assert [step.loses for step in found if step.loses] == []
+        assert not any(isinstance(step, DropTable | DropColumn) for step in found)
+
+
 def test_answers_about_what_is_not_there_are_refused() -> None:
     old, new = shapes("name: str", "title: str")
     answers = Answers(renames={"boxes.nam": "boxes.title"}, fills={"boxes.x": "1"}, dropped=frozenset({"boxes"}))
@@ -121,6 +159,56 @@ def test_answers_about_what_is_not_there_are_refused() -> None:
         "--drop boxes: boxes is still in the contract",
         "--fill boxes.x: there is no such column",
     ]
+
+
+def test_a_rename_to_what_was_there_already_is_refused() -> None:
+    old, new = shapes("name: str; size: int", "size: int; title: str")
+    assert unknown_answers(old, new, Answers(renames={"boxes.name": "boxes.size"})) == [
+        "--rename boxes.name:boxes.size: boxes.size is not new"
+    ]
+    assert unknown_answers(old, new, Answers(renames={"boxes.size": "boxes.title"})) == [
+        "--rename boxes.size:boxes.title: boxes.size is still in the contract"
+    ]
+    assert unknown_answers(old, new, Answers(conversions={"boxes.none": "1"})) == [
+        "--using boxes.none: there is no such column"
+    ]
+    given = Answers({"boxes.name": "boxes.title"}, frozenset(), {"boxes.name": "''"}, {"boxes.title": "''"})
+    assert unknown_answers(old, new, given) == []
+
+
+def test_another_primary_key_is_written_by_hand() -> None:
+    old, _ = shapes("name: str", "name: str")
+    box = old["boxes"]
+    new = {"boxes": replace(box, primary_key=replace(box.primary_key, columns=("name",)))}
+    _, (question,) = plan_steps(old, new, Answers())
+    assert question.text == "boxes: changes of a primary key cannot be planned; write the migration by hand"
+
+
+def test_a_conversion_of_the_authors_own_is_the_one_that_is_done_and_destructive() -> None:
+    (change,) = (
+        step
+        for step in steps("name: str", "name: int", Answers(conversions={"boxes.name": "length(name)"}))
+        if isinstance(step, ChangeType)
+    )
+    assert change.using == sql("length(name)")
+    assert change.loses == "column boxes.name: whatever the conversion drops"
+
+
+def test_a_type_of_the_same_values_is_no_step() -> None:
+    found = steps("name: Literal['a', 'b']", "name: str")
+    assert not any(isinstance(step, ChangeType) for step in found)
+
+
+def test_a_removed_value_needs_another_for_its_rows() -> None:
+    old, new = shapes('state: Literal["a", "it\'s"]', 'state: Literal["a"]')
+    _, (question,) = plan_steps(old, new, Answers())
+    assert (question.about, question.kind) == ("boxes.state", "fill")
+    assert question.text == ("boxes.state no longer allows 'it''s': rows with these need --fill boxes.state=SQL")
+    found, questions = plan_steps(old, new, Answers(fills={"boxes.state": "'a'"}))
+    assert not questions
+    (update,) = (step for step in found if isinstance(step, Update))
+    assert update.values == {"state": sql("'a'")}
+    assert update.where == sql("\"state\" IN ('it''s')")
 
 
 def test_a_required_column_without_a_default_is_a_question() -> None:
