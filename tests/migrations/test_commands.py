@@ -90,11 +90,6 @@ def test_plan_writes_what_is_missing_and_then_nothing(planned: Project) -> None:
             ["fill boxes.title in batches of 1000", "destroys column boxes.label with its values"],
         ),
         ([LABEL, "size: int"], ["--fill", "boxes.size=7"], ["fill boxes.size in batches of 1000"]),
-        (
-            ["label: bool"],
-            ["--using", "boxes.label=label <> ''", "--irreversible", "the texts are gone"],
-            ["destroys column boxes.label: whatever the conversion drops"],
-        ),
     ],
 )
 def test_plan_needs_an_answer_where_there_are_two_ways(
