@@ -56,7 +56,14 @@ def plan_of(text: str) -> Plan:
         return compile_contract(contract).plan
 
 
-def app_of(text: str, settings: Settings, write_log: Callable[[bytes], object] = lambda line: None) -> Sternpost:
-    """The application of a contract's source."""
+def app_of(
+    text: str,
+    settings: Settings,
+    write_log: Callable[[bytes], object] = lambda line: None,
+    *,
+    services: Collection[str] = (),
+) -> Sternpost:
+    """The application of a contract's source; `services` are functions in it."""
     with contract_of(text) as contract:
-        return Sternpost(contract, settings=settings, write_log=write_log)
+        functions = [vars(sys.modules["contract_of_a_test"])[name] for name in services]
+        return Sternpost(contract, services=functions, settings=settings, write_log=write_log)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any, cast
 
+from sternpost.compile.database_names import check_shared_names
 from sternpost.compile.diagnostics import Report
 from sternpost.compile.draft import ResourceDraft
 from sternpost.compile.features import ALL_CODES, CONTRACT_OPTIONS, FEATURES, additions
@@ -82,6 +83,8 @@ class _Compiler:
             self._check_route_collisions(draft, operations, relation_plans[name])
             resources.append(_resource(draft, relation_plans[name], operations))
         plan = self._plan(tuple(resources))
+        if not (plan.external or self.report.diagnostics):
+            check_shared_names(plan.resources, drafts, self.report)
         places = {name: draft.declaration.source for name, draft in drafts.items()}
         bound, functions = bind(
             plan,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, cast
@@ -215,6 +216,8 @@ class FieldCompiler:
         """A name must be valid in JSON and in tables, and must have no other meaning there or in a policy."""
         if name in RESERVED or name.startswith("_"):
             self._add(name, "SP209", f"the name {name!r} is reserved", "choose another name")
+        elif keyword.iskeyword(name):
+            self._add(name, "SP219", f"the name {name!r} is a keyword of Python", "choose another name")
         elif not SNAKE.fullmatch(name):
             self._add(
                 name,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any, cast
 
+from sternpost.compile.database_names import table_problem
 from sternpost.compile.diagnostics import Report
 from sternpost.compile.draft import Relation, ResourceDraft
 from sternpost.compile.features import CLASS_KEYWORDS, FEATURES
-from sternpost.compile.features.external import is_table_name, key
+from sternpost.compile.features.external import key
 from sternpost.compile.fields import FieldCompiler
 from sternpost.compile.groups import read_groups
 from sternpost.compile.names import PASCAL, a, kebab, listed, matches, plural, snake
@@ -57,14 +58,22 @@ class ClassReader:
     def _name(self, declaration: Declaration, keyword: str, otherwise: str) -> str:
         """The plural or the table that a class gives itself."""
         given = declaration.keywords.get(keyword, otherwise)
-        if is_table_name(given, external=self.external) if keyword == "table" else matches(_PLURAL, given):
+        if keyword == "table":
+            problem = table_problem(given, external=self.external)
+        else:
+            known = matches(_PLURAL, given)
+            problem = (
+                None if known else ("is malformed", 'use lower case and underscores, such as plural="order_items"')
+            )
+        if problem is None:
             return given
-        if keyword in declaration.keywords:
+        if keyword in declaration.keywords or (keyword == "table" and PASCAL.fullmatch(declaration.name)):
+            what = f"{keyword}={shown(given)}" if keyword in declaration.keywords else f"its table {given!r}"
             self.report.add(
                 class_keyword_source(declaration.source, declaration.name, keyword),
                 "SP108",
-                f"{declaration.name}: {keyword}={shown(given)} is malformed",
-                f'use lower case and underscores, such as {keyword}="order_items"',
+                f"{declaration.name}: {what} {problem[0]}",
+                problem[1],
             )
         return otherwise
 

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from sternpost.compile.database_names import table_problem
 from sternpost.compile.diagnostics import Report
 from sternpost.compile.draft import Relation, ResourceDraft
-from sternpost.compile.features.external import is_table_name
 from sternpost.compile.names import camel, listed, singular, snake
 from sternpost.compile.options import scope_of, shown
 from sternpost.contract.source import attribute_source
 from sternpost.kinds import KINDS
 from sternpost.plan.model import FieldPlan, RelationPlan
+from sternpost.plan.names import database_name
 
 
 class RelationCompiler:
@@ -155,7 +156,7 @@ class RelationCompiler:
                 "through",
             )
             return None
-        if not is_table_name(through, external=draft.external) or through in self.tables:
+        if table_problem(through, external=draft.external) or through in self.tables:
             self._add(
                 relation,
                 "SP312",
@@ -187,8 +188,8 @@ class RelationCompiler:
         plan = self._plan(relation, "linked", "id", "id", nested_route=bool(relation.options.get("route", True)))
         write = relation.options.get("write", "always")
         local, remote = relation.options.get("columns") or (
-            f"{_singular_table(draft.table)}_id",
-            f"{_singular_table(self.drafts[target].table)}_id",
+            database_name(_singular_table(draft.table), "id"),
+            database_name(_singular_table(self.drafts[target].table), "id"),
         )
         return replace(
             plan,

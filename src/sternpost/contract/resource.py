@@ -53,7 +53,7 @@ class Declared:
         )
         _own_operations(cls)
 
-    def __init__(self, **values: Any) -> None:
+    def __init__(self, /, **values: Any) -> None:  # a field may be called `self`
         self.__dict__.update(values)
 
     def __eq__(self, other: object) -> bool:

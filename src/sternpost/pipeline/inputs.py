@@ -38,6 +38,7 @@ from sternpost.kinds import (
     parse_text,
     parse_uuid,
 )
+from sternpost.pipeline.attributes import attribute, field_of
 from sternpost.pipeline.withheld import Guards, guards_of
 from sternpost.plan.model import FieldPlan, OperationPlan, Plan, ResourcePlan
 from sternpost.plan.shapes import InputShape, ListMember, Member
@@ -52,7 +53,12 @@ NAME_SHOWN_MAX = 64
 """Characters shown of a name that the client chose."""
 
 _CONFIG = ConfigDict(
-    extra="forbid", strict=True, validate_by_alias=True, validate_by_name=False, arbitrary_types_allowed=True
+    extra="forbid",
+    strict=True,
+    validate_by_alias=True,
+    validate_by_name=False,
+    arbitrary_types_allowed=True,
+    protected_namespaces=(),  # `attribute` keeps clear of them
 )
 
 
@@ -119,9 +125,9 @@ class Input:
             raise Invalid(details=self._details(error)) from None
         names = parsed.model_fields_set if self.shape.partial else type(parsed).model_fields
         if self.filled_in:
-            names = [name for name in names if name in parsed.model_fields_set or name not in self.filled_in]
+            names = [name for name in names if name in parsed.model_fields_set or field_of(name) not in self.filled_in]
         held = parsed.__dict__
-        values = {name: held[name] if type(held[name]) is str else _plain(held[name]) for name in names}
+        values = {field_of(name): held[name] if type(held[name]) is str else _plain(held[name]) for name in names}
         if self.json is not None and isinstance(body, bytes) and may_have_long_numbers(body):
             self.json.take(values, loads(body))
         withheld = NOTHING if self.guards is None else self.guards.check(parsed, values, scopes)
@@ -178,9 +184,9 @@ class Inputs:
 
     def _model(self, shape: InputShape, fields: Mapping[str, FieldPlan]) -> type[BaseModel]:
         definitions: dict[str, Any] = {
-            member.name: self._definition(member, fields[member.name]) for member in shape.members
+            attribute(member.name): self._definition(member, fields[member.name]) for member in shape.members
         }
-        definitions.update({each.name: self._list_definition(each) for each in shape.lists})
+        definitions.update({attribute(each.name): self._list_definition(each) for each in shape.lists})
         return create_model(shape.name, __config__=_CONFIG, **definitions)
 
     def _definition(self, member: Member, field: FieldPlan) -> tuple[Any, Any]:
@@ -247,7 +253,7 @@ def _plain(value: Any) -> Any:
         # JSON, which may be long, holds none
         return [_plain(item) for item in items] if items and isinstance(items[0], BaseModel) else items
     if isinstance(value, BaseModel):
-        return {name: _plain(getattr(value, name)) for name in type(value).model_fields}
+        return {field_of(name): _plain(getattr(value, name)) for name in type(value).model_fields}
     return value
 
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from sternpost import exact_json
 from sternpost.errors import Detail, Forbidden, Invalid
 from sternpost.kinds import INT64_MAX, INT64_MIN
+from sternpost.pipeline.attributes import attribute
 from sternpost.pipeline.views import holds
 from sternpost.plan.model import Plan, ResourcePlan
 from sternpost.plan.shapes import InputShape, ListMember, Member
@@ -58,7 +59,7 @@ class Guards:
     ) -> frozenset[str]:
         withheld: set[str] = set()
         for member in self.members:
-            if member.name in sent.model_fields_set:
+            if attribute(member.name) in sent.model_fields_set:
                 if not holds(member.write_scope, scopes):
                     problems.refuse(path + member.public_name)
             elif _is_withheld(member, scopes):
@@ -68,14 +69,14 @@ class Guards:
             elif member.expected:
                 problems.missing.append(Detail(path + member.public_name, "missing", "Field required"))
         for each, items in self.lists:
-            if each.name not in sent.model_fields_set:
+            if attribute(each.name) not in sent.model_fields_set:
                 if not holds(each.write_scope, scopes):
                     values.pop(each.name, None)
                     withheld.add(each.name)
             elif not holds(each.write_scope, scopes):
                 problems.refuse(path + each.public_name)
             elif items is not None:
-                rows = zip(getattr(sent, each.name), values[each.name], strict=True)
+                rows = zip(getattr(sent, attribute(each.name)), values[each.name], strict=True)
                 for number, (item, row) in enumerate(rows):
                     items._check(item, row, scopes, f"{path}{each.public_name}.{number}.", problems)
         return frozenset(withheld)

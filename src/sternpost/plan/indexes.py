@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sternpost.kinds import KINDS
 from sternpost.plan.model import FieldPlan, OperationPlan, ResourcePlan
-from sternpost.plan.names import database_name
+from sternpost.plan.names import database_name, key_rule
 from sternpost.plan.policy import AllOf, AnyOf, Not, Owner, PolicyNode
 from sternpost.plan.query import EQUALITY
 
@@ -101,7 +101,7 @@ def served(resource: ResourcePlan) -> tuple[Served, ...]:
         if field.unique:
             rules = resource.unique_rules.values()
             leading[_equality_column(field)] = next(rule.name for rule in rules if rule.declared == (field.name,))
-    leading["id"] = f"pk_{resource.table}"
+    leading["id"] = key_rule(resource.table)
     sorts = _sorts(browse)
     found: list[Served] = []
     for field in resource.fields:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from sternpost.compile.database_names import column_problem
 from sternpost.compile.diagnostics import Report
 from sternpost.compile.draft import ResourceDraft
 from sternpost.compile.features.feature import Feature
-from sternpost.compile.names import SNAKE, a, listed, matches
+from sternpost.compile.names import SNAKE, a, listed
 from sternpost.compile.options import FIELD, Add, is_database_name, shown, well_typed
 from sternpost.contract.contract import Contract
 from sternpost.contract.fields import FieldDeclaration, field
@@ -75,13 +76,11 @@ def _check_columns(draft: ResourceDraft, report: Report) -> None:
     seen: dict[str, str] = {}
     for found in draft.fields.values():
         other = seen.setdefault(found.column_name, found.name)
-        if not draft.external and found.column is not None and not SNAKE.fullmatch(found.column):
-            problem, fix = "is malformed", "use lower case and underscores"
-        elif other != found.name:
-            problem, fix = f"is already used by {other}", "choose another column"
-        else:
-            problem, fix = None, ""
-        if problem is not None:
+        wrong = None if draft.external or not is_well_named(found) else column_problem(found.column_name)
+        if wrong is None and other != found.name:
+            wrong = f"is already used by {other}", "choose another column"
+        if wrong is not None:
+            problem, fix = wrong
             report.add(
                 draft.where(found.name, "column"),
                 "SP221",
@@ -100,9 +99,9 @@ def _check_columns(draft: ResourceDraft, report: Report) -> None:
 # -- what names and values of an external database may be
 
 
-def is_table_name(name: object, *, external: bool) -> bool:
-    """Whether a table may have the name: one of one's own is named as everything is."""
-    return is_database_name(name) if external else matches(SNAKE, name)
+def is_well_named(field: FieldPlan) -> bool:
+    """Whether the name of its column was given for it, or can be one: a field's own name is checked as such."""
+    return field.column is not None or SNAKE.fullmatch(field.name) is not None
 
 
 def column(name: str, given: Any) -> str | None:

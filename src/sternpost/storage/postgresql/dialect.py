@@ -19,7 +19,7 @@ from sternpost.kinds import in_places
 from sternpost.plan.model import FieldPlan, Kind
 from sternpost.storage.postgresql.audit import PostgresqlAudit
 from sternpost.storage.postgresql.values import present
-from sternpost.storage.sql.dialect import Codec, ColumnType, Dialect, quoted
+from sternpost.storage.sql.dialect import Codec, ColumnType, Dialect, quoted, with_quotes_around
 from sternpost.storage.sql.external import checked, utc
 
 _TYPES: dict[Kind, str] = {
@@ -37,6 +37,9 @@ _TYPES: dict[Kind, str] = {
 }
 
 
+_WORDS = ("collation", "concurrently", "lateral", "tablesample")
+
+
 class PostgresqlDialect:
     """Values as asyncpg takes and gives them."""
 
@@ -50,7 +53,7 @@ class PostgresqlDialect:
     now = "now()"
 
     def __init__(self) -> None:
-        self.compiler = postgresql.dialect(paramstyle="numeric_dollar")
+        self.compiler = with_quotes_around(postgresql.dialect(paramstyle="numeric_dollar"), _WORDS)
         self.audit = PostgresqlAudit()
 
     def truth(self, column: str) -> str | None:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 from sternpost.errors import StartupError
 from sternpost.plan.audit import AUDIT_TABLE
 from sternpost.plan.model import Plan
+from sternpost.plan.names import database_name
 from sternpost.ports.migrator import Action, Connection, Mode
 from sternpost.ports.schema import DatabaseName, Index, Type, Unique
 from sternpost.ports.steps import (
@@ -320,7 +321,7 @@ def _nullable(step: Nullable) -> list[_Part]:
     table, column = _quote(step.table), _quote(step.column)
     if step.nullable:
         return [("together", (f"ALTER TABLE {table} ALTER COLUMN {column} DROP NOT NULL",))]
-    rule = _quote(f"nn_{step.table}_{step.column}"[:63])
+    rule = _quote(database_name("nn", step.table, step.column))
     empty = f"{column} IS NULL"
     closing: list[_Part] = [
         ("alone", (f"ALTER TABLE {table} ADD CONSTRAINT {rule} CHECK ({column} IS NOT NULL) NOT VALID",)),

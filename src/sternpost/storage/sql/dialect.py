@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -193,6 +193,13 @@ class Dialect(Protocol):
     def bind_rows(self, rows: list[list[Any]]) -> tuple[Any, ...]:
         """The rows as the driver binds them to that."""
         ...
+
+
+def with_quotes_around(compiler: CompilerDialect, words: Collection[str]) -> CompilerDialect:
+    """The same, with quotes around names that the database refuses without, and SQLAlchemy does not know of."""
+    preparer = compiler.identifier_preparer
+    preparer.reserved_words = {*preparer.reserved_words, *words}
+    return compiler
 
 
 def quoted(text: str) -> str:

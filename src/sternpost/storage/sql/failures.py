@@ -15,6 +15,7 @@ from sternpost.errors import (
     StillReferenced,
 )
 from sternpost.plan.model import Plan, ResourcePlan
+from sternpost.plan.names import check_rule
 
 BEHIND = "The database{place} has the schema for {found}; the contract needs {needed}. See: sternpost migrate status"
 
@@ -94,10 +95,11 @@ def refused_comparison(failure: ConstraintFailed) -> SternpostError:
 
 def client_error(failure: ConstraintFailed, resource: ResourcePlan, *, deleting: bool = False) -> SternpostError:
     """The error for the client: which field, in the client's words, and never the database's."""
-    # SQLite names a check and an index of expressions by their own names; a check's ends in the column's
+    # SQLite names a check and an index of expressions by their own names
     rules = resource.unique_rules
     named = [column for name in failure.columns for column in (rules[name].fields if name in rules else (name,))]
-    columns = [column.removeprefix(f"ck_{resource.table}_") for column in named]
+    checks = {check_rule(resource.table, field.name): field.name for field in resource.fields}
+    columns = [checks.get(column, column) for column in named]
     fields = [resource.fields_by_name.get(column) or resource.fields_by_column.get(column) for column in columns]
     own = [field for field in fields if field is not None and field.generated != "tenant"]  # others may have the same
     names = [field.public_name for field in own or fields if field is not None]

@@ -30,6 +30,7 @@ from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 from sternpost.plan.audit import Audit, link_audit, row_audit
 from sternpost.plan.indexes import indexes, lowered_field
 from sternpost.plan.model import DELETED_FIELD, FieldPlan, Kind, Plan, RelationPlan, ResourcePlan, UniqueRule
+from sternpost.plan.names import check_rule, database_name, key_rule, reference_rule
 from sternpost.plan.rings import closing_references
 from sternpost.plan.rules import rules_of
 from sternpost.ports.own_tables import SCHEMA_TABLE
@@ -207,9 +208,13 @@ class Schema:
         found: dict[str, tuple[str, ...]] = {}
         for resource in self.plan.resources:
             found.update(
-                {f"fk_{resource.table}_{field.name}": (field.name,) for field in resource.fields if field.references}
+                {
+                    reference_rule(resource.table, field.name): (field.name,)
+                    for field in resource.fields
+                    if field.references
+                }
             )
-            found.update({f"ck_{resource.table}_{field.name}": (field.name,) for field in resource.fields})
+            found.update({check_rule(resource.table, field.name): (field.name,) for field in resource.fields})
             found.update({name: rule.fields for name, rule in resource.unique_rules.items()})
         return found
 
@@ -221,11 +226,11 @@ class Schema:
         if resource.position_column:
             position = {"form": "position", "fill": "0"}
             columns.append(Column(resource.position_column, ColumnType("INTEGER"), nullable=False, info=position))
-        rules: list[Any] = [PrimaryKeyConstraint("id", name=f"pk_{resource.table}")]
+        rules: list[Any] = [PrimaryKeyConstraint("id", name=key_rule(resource.table))]
         unique = resource.unique_rules.values()
         rules += [UniqueConstraint(*rule.fields, name=rule.name) for rule in unique if not rule.is_index]
         rules += [
-            CheckConstraint(text(checked), name=f"ck_{resource.table}_{field.name}", info={"rules": rules_of(field)})
+            CheckConstraint(text(checked), name=check_rule(resource.table, field.name), info={"rules": rules_of(field)})
             for field in resource.fields
             if (checked := condition(field, self.dialect))
         ]
@@ -250,7 +255,7 @@ class Schema:
                 ForeignKey(
                     f"{target}.id",
                     ondelete=_ON_DELETE[field.on_delete or "restrict"],
-                    name=f"fk_{resource.table}_{field.name}",
+                    name=reference_rule(resource.table, field.name),
                     use_alter=(resource.name, field.name) in self.closing,
                 )
             )
@@ -296,14 +301,16 @@ class Schema:
             self.metadata,
             Column(local, id_type, self._link(relation, local, resource), nullable=False, info={"form": "id"}),
             Column(remote, id_type, self._link(relation, remote, target), nullable=False, info={"form": "id"}),
-            PrimaryKeyConstraint(local, remote, name=f"pk_{relation.link_table}"),
+            PrimaryKeyConstraint(local, remote, name=key_rule(str(relation.link_table))),
             **self.dialect.table_options,
         )
-        Index(f"ix_{relation.link_table}_{remote}", table.c[remote])
+        Index(database_name("ix", str(relation.link_table), remote), table.c[remote])
         return table
 
     def _link(self, relation: RelationPlan, column: str, target: ResourcePlan) -> ForeignKey:
-        return ForeignKey(f"{target.table}.id", ondelete="CASCADE", name=f"fk_{relation.link_table}_{column}")
+        return ForeignKey(
+            f"{target.table}.id", ondelete="CASCADE", name=reference_rule(str(relation.link_table), column)
+        )
 
 
 def _form(field: FieldPlan) -> str:

@@ -16,7 +16,7 @@ from sqlalchemy.sql.expression import cast
 from sternpost import exact_json
 from sternpost.kinds import DIGITS_MAX, NUMERIC
 from sternpost.plan.model import FieldPlan, Kind
-from sternpost.storage.sql.dialect import Codec, ColumnType, Dialect, quoted
+from sternpost.storage.sql.dialect import Codec, ColumnType, Dialect, quoted, with_quotes_around
 from sternpost.storage.sql.external import checked, utc
 from sternpost.storage.sqlite.audit import SqliteAudit
 
@@ -53,7 +53,7 @@ class SqliteDialect:
     now = "strftime('%Y-%m-%dT%H:%M:%f', 'now')"
 
     def __init__(self) -> None:
-        self.compiler = sqlite.dialect(paramstyle="qmark")
+        self.compiler = with_quotes_around(sqlite.dialect(paramstyle="qmark"), ("nothing", "returning"))
         self.audit = SqliteAudit(self.decode)
 
     def truth(self, column: str) -> str | None:
