@@ -6,12 +6,14 @@ import asyncio
 import sqlite3
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sternpost.deadline import Deadline
 from sternpost.errors import OutcomeUnknown, StartupError, Timeout, Unavailable
+from sternpost.plan.query import Order
 from sternpost.ports.storage import NO_ARGUMENTS, Statistics, TransactionOptions
 from sternpost.storage.sqlite import database as sqlite_database
 from sternpost.storage.sqlite.database import SqliteStorage
@@ -21,6 +23,7 @@ from sternpost.testing.storage.contract import LABELS
 _COUNTED = """UPDATE shelfs SET width = 1 + (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {0})
 SELECT count(*) FROM n) % 2"""
 """A statement that takes as long as it counts."""
+_ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
 
 
 class TestSqlite(StorageSuite):
@@ -92,6 +95,46 @@ class TestSqlite(StorageSuite):
         async with opened._write_lock:
             assert await self._labels(opened) == ["late"]
 
+    async def test_a_long_list_of_a_transaction_has_its_own_rows_too(self, opened: SqliteStorage) -> None:
+        """It is begun in the event loop, and read once more in a thread; the next time it goes to the thread at once."""
+        labels = [f"{number:05d}" for number in range(6000)]
+        ordered = replace(LABELS, order=(Order(("label",)),))
+        async with opened.transaction(Statistics()) as session:
+            await session.insert_rows("Shelf", [shelf(label) for label in labels], skip=False)
+            for _ in range(2):
+                rows = await session.select(ordered, NO_ARGUMENTS)
+                assert [document["label"] for document in rows.documents] == labels
+            await session.insert("Shelf", shelf("last"))
+            assert await session.execute(_COUNTED.format(300_000), {}) == 6001
+        for _ in range(2):
+            assert await self._labels(opened, ordered) == [*labels, "last"]
+        await self._add(opened, shelf("later"))
+        assert len(await self._labels(opened, ordered)) == 6002
+
+    async def test_an_own_read_of_a_transaction_ends_with_its_time(self, opened: SqliteStorage) -> None:
+        for read in ("SELECT 1 AS one", _ENDLESS):
+            started, ended = time.monotonic(), False
+            try:
+                async with opened.transaction(Statistics(), TransactionOptions(timeout_seconds=0.2)) as session:
+                    await session.insert("Shelf", shelf(read[:50]))
+                    assert await session.sql(read, {}) == [{"one": 1}]
+            except Timeout:
+                ended = True
+            assert ended is (read is _ENDLESS)
+            assert time.monotonic() - started < 10
+        assert await self._labels(opened) == ["SELECT 1 AS one"]
+
+    async def test_reads_that_nobody_waits_for_keep_no_thread(self, opened: SqliteStorage) -> None:
+        """There are four: as many are given up while they read, and as many before they begin."""
+        for given_up in (0.05, 0.0):
+            reads = [asyncio.create_task(opened.read_in_thread(_ENDLESS, ())) for _ in range(8)]
+            await asyncio.sleep(given_up)
+            for read in reads:
+                read.cancel()
+            await asyncio.gather(*reads, return_exceptions=True)
+            async with asyncio.timeout(5):
+                assert await opened.read_in_thread("SELECT 1", ()) == [(1,)]
+
     async def test_another_process_that_writes_is_waited_for_then_503(self, opened: SqliteStorage) -> None:
         opened.timeout_seconds = 0.2
         other = sqlite3.connect(opened.path, isolation_level=None)
@@ -156,8 +199,24 @@ async def test_a_database_without_schema_is_not_ready(tmp_path: Path) -> None:
 async def test_a_folder_that_does_not_exist_is_reported_not_raised(tmp_path: Path) -> None:
     storage = SqliteStorage(str(tmp_path / "missing" / "x.sqlite"))
     await storage.open(storage_plan())
-    with pytest.raises(Unavailable):
-        await storage.check()
+    uses = (
+        storage.check,
+        storage.create_schema,
+        lambda: storage.reader().select(LABELS),
+        lambda: storage.reader().get(LABELS, "0" * 32),
+        lambda: storage.reader().sql("SELECT 1 AS one", {}),
+        lambda: storage.insert("Shelf", shelf("a"), Statistics()),
+        lambda: anext(storage.export(LABELS, NO_ARGUMENTS, Statistics())),
+    )
+    for use in uses:
+        with pytest.raises(Unavailable) as error:
+            await use()
+        assert "cannot be opened" in error.value.log["reason"] or "unable to open" in error.value.log["reason"]
+    storage.path.parent.mkdir()
+    assert await storage.create_schema()
+    await storage.insert("Shelf", shelf("a"), Statistics())
+    assert len((await storage.reader().select(LABELS)).documents) == 1
+    assert await storage.reader().sql("SELECT 1 AS one", {}) == [{"one": 1}]
     await storage.close()
 
 
