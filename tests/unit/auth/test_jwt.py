@@ -18,7 +18,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
-from sternpost.auth.jwks import FRESH_SECONDS, RETRY_SECONDS, KeySet
+from sternpost.auth.jwks import BYTES_MAX, FRESH_SECONDS, RETRY_SECONDS, KeySet
 from sternpost.auth.jwt import SCOPES_MAX, TOKEN_BYTES_MAX, JwtAuthenticator, make_token
 from sternpost.errors import Unauthenticated, Unavailable
 
@@ -211,6 +211,7 @@ class KeyServer:
         self.keys: list[dict[str, Any]] = []
         self.fetched = 0
         self.status = 200
+        self.body: bytes | None = None
         self.asked, self.go_on, self.dripping = Event(), Event(), False
         self.go_on.set()
         outer = self
@@ -224,7 +225,7 @@ class KeyServer:
                 while outer.dripping and not outer.go_on.wait(0.05):
                     self.wfile.write(b" ")
                 outer.go_on.wait()
-                self.wfile.write(json.dumps({"keys": outer.keys}).encode())
+                self.wfile.write(outer.body or json.dumps({"keys": outer.keys}).encode())
 
             def log_message(self, format: str, *args: Any) -> None:
                 """Prints nothing."""
@@ -365,6 +366,72 @@ async def test_keys_that_cannot_be_fetched_are_503_and_known_ones_go_on(
     await public.keys._fetching
     assert key_server.fetched == 3
     assert await public.authenticate(token)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"[]", b'"keys"', b"{}", b'{"keys": {}}', b'{"keys": null}', b"no json", b'{"keys": []}' + b" " * BYTES_MAX],
+    ids=lambda body: body[:14].decode(),
+)
+async def test_what_holds_no_keys_is_as_if_nothing_had_come(
+    public: JwtAuthenticator, key_server: KeyServer, clock: FixedClock, body: bytes
+) -> None:
+    key_server.add("one", PRIVATE["ES256"], "ES256")
+    key_server.body = body
+    far = int(NOW.timestamp()) + 100_000
+    token, other = (
+        signed(claims(exp=far, n=number), key=PRIVATE["ES256"], algorithm="ES256", headers={"kid": "one"})
+        for number in range(2)
+    )
+    with pytest.raises(Unavailable):
+        await public.authenticate(token)
+    with pytest.raises(Unavailable):
+        await public.authenticate(token)
+    assert key_server.fetched == 1, "it was tried a moment ago"
+    clock.forward(RETRY_SECONDS)
+    key_server.body = None
+    assert await public.authenticate(token)
+    clock.forward(FRESH_SECONDS + 1)
+    key_server.body = body
+    assert await public.authenticate(token)
+    assert public.keys is not None
+    assert public.keys._fetching is not None
+    await public.keys._fetching
+    assert key_server.fetched == 3
+    assert await public.authenticate(other), "the keys of before stay"
+
+
+async def test_a_key_that_cannot_be_read_leaves_the_others_alone(
+    public: JwtAuthenticator, key_server: KeyServer
+) -> None:
+    key_server.add("one", PRIVATE["ES256"], "ES256")
+    key_server.body = json.dumps(
+        {
+            "keys": [
+                "no key",
+                {"kty": "EC", "crv": "P-256", "kid": "half", "x": "AAAA"},
+                {"kty": "RSA", "kid": "none", "n": "", "e": "AQAB"},
+                {"kty": "RSA", "kid": "odd", "n": 5, "e": "AQAB"},
+                *key_server.keys,
+            ]
+        }
+    ).encode()
+    for kid, algorithm in (("half", "ES256"), ("none", "RS256"), ("odd", "RS256")):
+        token = signed(claims(), key=PRIVATE[algorithm], algorithm=algorithm, headers={"kid": kid})
+        assert "no key matches" in await refused(public, token)
+    token = signed(claims(), key=PRIVATE["ES256"], algorithm="ES256", headers={"kid": "one"})
+    assert await public.authenticate(token)
+
+
+async def test_what_no_key_can_verify_is_refused_without_asking_for_keys(
+    clock: FixedClock, public: JwtAuthenticator, key_server: KeyServer
+) -> None:
+    token = signed(claims(), key=RSA, algorithm="RS256", headers={"kid": "one"})
+    assert "RS256 is not accepted here" in await refused(JwtAuthenticator(clock, secret=SECRET), token)
+    for kid in ("a b", "a\n", "", "x" * 257, "é"):
+        token = signed(claims(), key=RSA, algorithm="RS256", headers={"kid": kid})
+        assert "the kid is malformed" in await refused(public, token)
+    assert key_server.fetched == 0
 
 
 async def test_while_keys_are_fetched_unknown_ids_are_refused_from_memory(

@@ -199,6 +199,17 @@ def test_a_type_of_the_same_values_is_no_step() -> None:
     assert not any(isinstance(step, ChangeType) for step in found)
 
 
+def test_a_rule_on_a_column_of_another_type_is_made_again_and_no_other() -> None:
+    """PostgreSQL keeps no rule on a column whose type changes, though it be called and say the same."""
+    before = "name: str = field(max_length=9); size: int = field(ge=0); weight: int = field(ge=0)"
+    up = steps(before, before.replace("size: int", "size: float"))
+    assert [step.title for step in up] == [
+        "drop ck_boxes_size from boxes",
+        "change the type of boxes.size to number",
+        "add ck_boxes_size to boxes",
+    ]
+
+
 def test_a_removed_value_needs_another_for_its_rows() -> None:
     old, new = shapes('state: Literal["a", "it\'s"]', 'state: Literal["a"]')
     _, (question,) = plan_steps(old, new, Answers())
