@@ -14,6 +14,7 @@ import orjson
 import pytest
 
 from sternpost import Browse, Contract, Create, Read, Resource, Settings, Sternpost, scope, this
+from sternpost.app.migrating import migrator_of
 from sternpost.auth.api_keys import PREFIX, USED_SECONDS, digest_of, make_key, new_key, well_formed
 from sternpost.ids import new_hex
 from sternpost.testing import Client
@@ -64,6 +65,16 @@ async def made(client: Client, *scopes: str, **more: Any) -> tuple[str, str]:
     key, stored = make_key("robot", "robot-1", scopes, id=f"key_{new_hex()}", now=now, **more)
     await client.app.running.runtime.storage.keys().add(stored)
     return key, stored.id
+
+
+def execute(database_url: str, *statements: str) -> None:
+    """Does what the service has no part in."""
+
+    def work(connection: Any) -> None:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+    migrator_of(database_url).run(work)
 
 
 async def status(client: Client, key: str) -> int:
@@ -185,6 +196,36 @@ async def test_its_last_use_is_noted(client: Client, clock: Hands) -> None:
     assert await noted() == clock.now()
 
 
+async def test_what_happens_to_one_key_happens_to_no_other(client: Client, clock: Hands) -> None:
+    (first, first_id), (second, second_id) = await made(client, "notes:read"), await made(client, "notes:read")
+    keys = client.app.running.runtime.storage.keys()
+    assert await status(client, second) == 200
+    await asyncio.gather(*client.app.running.runtime.authenticator._writing)  # type: ignore[attr-defined]
+    clock.passed += client.app.settings.api_key_cache_seconds
+    assert await keys.revoke(first_id, clock.now())
+    stored = {key.id: (key.revoked_at, key.last_used_at is not None) for key in await keys.all()}
+    assert stored == {first_id: (clock.now(), False), second_id: (None, True)}
+    assert (await status(client, first), await status(client, second)) == (401, 200)
+
+
+async def test_a_last_use_that_cannot_be_noted_refuses_nobody(
+    client: Client, log_lines: LogLines, database: str, database_url: str
+) -> None:
+    key, _ = await made(client, "notes:read")
+    refuse = "CREATE TRIGGER refuse BEFORE UPDATE ON sternpost_api_keys "
+    if database == "sqlite":
+        statements = [f"{refuse} BEGIN SELECT RAISE(ABORT, 'no update'); END"]
+    else:
+        function = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'no update'; END$$"
+        statements = [function, f"{refuse} FOR EACH ROW EXECUTE FUNCTION refuse()"]
+    await asyncio.to_thread(execute, database_url, *statements)
+    assert await status(client, key) == 200
+    await asyncio.gather(*client.app.running.runtime.authenticator._writing)  # type: ignore[attr-defined]
+    said = [line["level"] for line in log_lines.lines if "last use of an API key could not be recorded" in str(line)]
+    assert said == ["warning"]
+    assert await status(client, key) == 200
+
+
 async def test_the_key_itself_is_not_stored(client: Client) -> None:
     key, _ = await made(client, "notes:read", tenant="acme")
     stored = (await client.app.running.runtime.storage.keys().all())[0]
@@ -277,6 +318,37 @@ def test_programs_read_the_commands_as_json(sternpost: Shell) -> None:
     assert [each["id"] for each in listed] == [made["id"], second["id"]]
     assert made["key"] not in str(listed)
     assert listed[0] == {name: value for name, value in made.items() if name != "key"}
+
+
+def test_what_became_of_each_key_is_listed(sternpost: Shell, database_url: str) -> None:
+    ids = [orjson.loads(sternpost(*CREATE, "--json", *more).stdout)["id"] for more in (("--days", "1"), (), ())]
+    execute(database_url, f"UPDATE sternpost_api_keys SET expires_at = created_at WHERE id = '{ids[0]}'")
+    assert sternpost("apikey", "revoke", ids[1], "--app", "notes:app").returncode == 0
+    lines = sternpost("apikey", "list", "notes:app", "--json").stdout.splitlines()
+    listed = {
+        key["id"]: (key["state"], key["revokedAt"] is not None, key["scopes"]) for key in map(orjson.loads, lines)
+    }
+    assert listed == {
+        ids[0]: ("expired", False, []),
+        ids[1]: ("revoked", True, []),
+        ids[2]: ("valid", False, []),
+    }
+    table = {line.split()[0]: line.split()[-1] for line in sternpost("apikey", "list", "notes:app").stdout.splitlines()}
+    assert [table[key_id] for key_id in ids] == ["expired", "revoked", "valid"]
+
+
+def test_a_contract_without_keys_makes_none(sternpost: Shell) -> None:
+    source = sternpost.folder / "notes.py"
+    source.write_text(source.read_text().replace(", api_keys=True", ""))
+    for command in (CREATE, ("apikey", "list", "notes:app"), ("apikey", "revoke", "key_1", "--app", "notes:app")):
+        assert "The contract does not use API keys" in sternpost.refusal(*command)
+
+
+def test_a_key_has_as_many_scopes_as_a_request_can_be_asked_for(sternpost: Shell) -> None:
+    scopes = [f"s{number}" for number in range(1001)]
+    made = orjson.loads(sternpost(*CREATE, "--scope", " ".join([*scopes[:-1], "s0"]), "--json").stdout)
+    assert made["scopes"] == scopes[:-1]
+    assert "at most 1000 scopes, not 1001" in sternpost.refusal(*CREATE, "--scope", " ".join(scopes))
 
 
 @pytest.mark.parametrize("columns", [20, 40, 80, 200])
