@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -21,7 +23,7 @@ from sqlalchemy import event
 from sternpost import Settings
 from sternpost.app.migrating import fingerprints_of, migrator_of, scratch_databases, shape_of
 from sternpost.errors import StartupError
-from sternpost.migrations import Execute, Step, Update, sql
+from sternpost.migrations import Alembic, Execute, Step, Update, sql
 from sternpost.migrations.history import History, is_additive, read_history, write_revision
 from sternpost.migrations.lint import lint
 from sternpost.migrations.planner import Answers, plan_steps
@@ -149,7 +151,105 @@ def test_a_migration_whose_way_back_is_wrong_is_not_proved(scratch: Any, tmp_pat
     assert any("note" in problem for proof in proofs for problem in proof.problems)
 
 
+EVERY_TYPE = {
+    "Box": {
+        "label": "str = field(min_length=3, max_length=5, unique=True)",
+        "size": "int = field(ge=-3, le=90)",
+        "least": "int = field(ge=500)",
+        "most": "int = field(le=-2)",
+        "weight": "float = field(ge=0.5)",
+        "price": "Decimal = field(max_digits=8, decimal_places=2, ge=Decimal('1.50'))",
+        "state": "Literal['a', 'b'] = field(default='a')",
+        "done": "bool",
+        "day": "date",
+        "at": "datetime | None = None",
+        "serial": "UUID",
+        "notes": "Json = field(default=None)",
+        "crate": "One[Crate]",
+        "other": "One[Box] | None",
+    },
+    "Crate": {"label": "str"},
+}
+
+
+def test_a_history_with_every_type_is_proved_with_rows(scratch: Any, tmp_path: Path) -> None:
+    added(tmp_path, plan_of(contract_text(EVERY_TYPE)), "start")
+    without = {**EVERY_TYPE, "Box": {name: text for name, text in EVERY_TYPE["Box"].items() if name != "at"}}
+    plan = plan_of(contract_text(without))
+    added(tmp_path, plan, "no at", Answers(dropped=frozenset({"boxes.at"})))
+    with scratch as make:
+        proofs = verify(read_history(tmp_path), plan, make(), make())
+    assert [(proof.rows, proof.lost, proof.problems) for proof in proofs] == [
+        (0, ["boxes", "crates"], []),
+        (14, ["boxes.at"], []),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("forward", "problem"),
+    [
+        ("Execute(sql(\"UPDATE boxes SET label = 'x' WHERE size > 3\"))", "boxes.label changed from"),
+        ('Execute(sql("DELETE FROM boxes WHERE size > 3"))', "boxes has "),
+        ('Execute(sql("UPDATE boxes SET none = 1"))', "0002_by_hand stopped in"),
+        ('Execute(sql("CREATE TABLE own (id INTEGER)"))', "table own is unexpected"),
+    ],
+)
+def test_a_migration_that_does_more_than_it_says_is_not_proved(
+    scratch: Any, tmp_path: Path, forward: str, problem: str
+) -> None:
+    plan = plan_of(contract_text(BASE))
+    added(tmp_path, plan, "start")
+    history = added(tmp_path, plan, "by hand", extra=[Execute(sql("by hand"))])
+    path = history.revisions[-1].path
+    path.write_text(re.sub(r"(?s)Execute\(sql\(\s*[\"']by hand[\"']\)\)", lambda _: forward, path.read_text()))
+    with scratch as make:
+        proofs = verify(read_history(tmp_path), plan, make(), make())
+    assert [bool(proof.problems) for proof in proofs] == [False, True]
+    told = "\n".join(proofs[-1].problems)
+    assert problem in told
+    if "stopped" not in problem:
+        assert told.startswith("down: ")
+
+
+def test_a_history_that_leads_to_another_contract_is_not_proved(scratch: Any, tmp_path: Path) -> None:
+    history = added(tmp_path, plan_of(contract_text(BASE)), "start")
+    other = plan_of(contract_text({"Box": {**BASE["Box"], "note": "str | None = None"}}))
+    with scratch as make:
+        (proof,) = verify(history, other, make(), make())
+    assert all(problem.startswith("the contract's schema and the migrated one: boxes, ") for problem in proof.problems)
+    assert any("boxes, columns note: 'TEXT" in problem.replace("'text", "'TEXT") for problem in proof.problems)
+
+
 # -- rows
+
+
+def test_a_migration_leaves_no_reference_to_what_is_not_there(target: Migrator, tmp_path: Path) -> None:
+    plan = plan_of(contract_text({"Box": {"crate": "One[Crate] | None"}, "Crate": {"label": "str"}}))
+    added(tmp_path, plan, "start")
+    runner = Runner(target, added(tmp_path, plan, "crate", extra=[Execute(sql("UPDATE boxes SET crate_id = id"))]))
+    runner.apply(to="0001")
+    run(target, f"INSERT INTO boxes (id) VALUES ('{1:032x}')")
+    with pytest.raises(MigrationFailed, match=r"0002_crate stopped in(?s:.*)(1 in boxes \(to crates\)|foreign key)"):
+        runner.apply()
+    assert run(target, "SELECT crate_id FROM boxes") == [(None,)]
+    assert runner.state().revision == "0001_start"
+
+
+def test_operations_of_alembic_are_a_step(target: Migrator, tmp_path: Path) -> None:
+    plan = plan_of(contract_text(BASE))
+    added(tmp_path, plan, "start")
+    first, second = added(tmp_path, plan, "nine").revisions
+
+    def nine(operations: Any) -> None:
+        operations.execute("UPDATE boxes SET size = 9")
+        operations.create_index("own", "boxes", ["size"])
+
+    runner = Runner(target, History(tmp_path, (first, replace(second, up=(Alembic(nine, "nine"),)))))
+    runner.apply(to="0001")
+    run(target, *boxes(2))
+    assert runner.apply() == ["0002_nine"]
+    assert run(target, "SELECT size FROM boxes") == [(9,)] * 2
+    assert "own" in target.run(lambda connection: schema_of(target, connection))["boxes"]["indexes"]
 
 
 def test_rows_survive_renames_and_type_changes(target: Migrator, tmp_path: Path) -> None:
@@ -386,6 +486,28 @@ def test_a_batched_step_goes_on_where_it_was_killed(
         runner.down()
     assert runner.apply() == ["0002_one_more"]
     assert run(target, "SELECT size, count(*) FROM boxes GROUP BY size") == [(6, rows)]
+
+
+@pytest.mark.parametrize("wait_seconds", [0.2, 30])
+def test_another_migration_is_waited_for(target: Migrator, tmp_path: Path, wait_seconds: float) -> None:
+    runner = Runner(target, added(tmp_path, plan_of(contract_text(BASE)), "start"))
+
+    def holding(connection: Any) -> Future[list[str]]:
+        with target.lock(connection, 0):
+            waiting = threads.submit(runner.apply, wait_seconds=wait_seconds)
+            with suppress(TimeoutError):
+                waiting.exception(timeout=0.5 if wait_seconds > 1 else 30)
+            assert "boxes" not in target.tables(connection)
+        return waiting
+
+    with ThreadPoolExecutor(1) as threads:
+        waiting = target.run(holding)
+        error = waiting.exception(timeout=30)
+    if wait_seconds > 1:
+        assert waiting.result() == ["0001_start"]
+    else:
+        assert "Another process has been migrating this database for more than 0.2 seconds." in str(error)
+        assert runner.apply() == ["0001_start"]
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 from uuid import UUID
-from sternpost import Contract, Create, Many, One, Read, Resource, field, many, one, public
+from sternpost import Contract, Create, Json, Many, One, Read, Resource, field, many, one, public
 """
 
 
