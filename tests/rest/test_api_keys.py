@@ -226,6 +226,16 @@ async def test_a_last_use_that_cannot_be_noted_refuses_nobody(
     assert await status(client, key) == 200
 
 
+async def test_keys_that_are_remembered_are_bounded(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sternpost.auth.api_keys.CACHE_MAX", 2)
+    known = client.app.running.runtime.authenticator._known  # type: ignore[attr-defined]
+    keys = [(await made(client, "notes:read"))[0] for _ in range(4)]
+    for key in (*keys, *keys):
+        assert await status(client, key) == 200
+        assert len(known) <= 2
+    assert list(known) == [digest_of(key) for key in keys[2:]]
+
+
 async def test_the_key_itself_is_not_stored(client: Client) -> None:
     key, _ = await made(client, "notes:read", tenant="acme")
     stored = (await client.app.running.runtime.storage.keys().all())[0]

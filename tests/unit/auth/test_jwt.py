@@ -185,6 +185,17 @@ async def test_a_token_that_was_accepted_is_refused_once_expired(clock: FixedClo
     assert "expired" in await refused(authenticator, token)
 
 
+async def test_tokens_that_are_remembered_are_bounded(clock: FixedClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has many valid tokens fills no memory with them; the newest are known."""
+    monkeypatch.setattr("sternpost.auth.jwt.CACHE_MAX", 3)
+    authenticator = JwtAuthenticator(clock, secret=SECRET)
+    for _ in range(2):
+        for number in range(5):
+            assert (await authenticator.authenticate(signed(claims(sub=f"usr_{number}")))).subject == f"usr_{number}"
+            assert len(authenticator._verified) <= 3
+    assert [principal.subject for principal, _ in authenticator._verified.values()] == ["usr_2", "usr_3", "usr_4"]
+
+
 async def test_development_tokens_carry_what_is_enforced(clock: FixedClock) -> None:
     now = int(NOW.timestamp())
     token = make_token(SECRET, subject="s", scopes=["a"], issued=now, expires=now + 5, issuer="i", audience="u")
