@@ -10,7 +10,7 @@ from sternpost.compile.names import SNAKE, matches
 from sternpost.compile.options import is_database_name
 from sternpost.plan.indexes import indexes
 from sternpost.plan.model import ResourcePlan
-from sternpost.plan.names import NAME_MAX, OWN_PREFIXES, SYSTEM_COLUMNS, key_rule
+from sternpost.plan.names import NAME_MAX, NEW_ROW, OWN_PREFIXES, SYSTEM_COLUMNS, key_rule
 
 TOO_LONG = f"is longer than {NAME_MAX} characters, where PostgreSQL cuts names"
 _MALFORMED = ("is malformed", 'use lower case and underscores, such as table="order_items"')
@@ -22,6 +22,8 @@ def table_problem(name: object, *, external: bool) -> tuple[str, str] | None:
         return None if is_database_name(name) else _MALFORMED
     if not matches(SNAKE, name):
         return _MALFORMED
+    if name == NEW_ROW:
+        return "is what databases call the row that an upsert would add", 'choose another table="…"'
     if len(str(name)) > NAME_MAX:
         return TOO_LONG, 'choose a shorter table="…"'
     reserved = next((prefix for prefix in OWN_PREFIXES if str(name).startswith(prefix)), None)

@@ -10,6 +10,9 @@ NAME_MAX = 63
 SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 """Columns that every table of PostgreSQL has (https://www.postgresql.org/docs/current/ddl-system-columns.html)."""
 
+NEW_ROW = "excluded"
+"""What an upsert calls the row that it would have added; a table of this name would be ambiguous there."""
+
 OWN_PREFIXES = ("pg_", "sqlite_", "sternpost_")
 """How tables of databases, and of Sternpost, begin."""
 

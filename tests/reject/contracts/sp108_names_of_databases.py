@@ -14,6 +14,10 @@ class Mark(Resource, prefix="mar", table="sternpost_marks"):
     name: str
 
 
+class Excluded(Resource, prefix="exc", table="excluded"):
+    name: str
+
+
 class PgClass(Resource, prefix="pgc"):
     name: str
 
@@ -22,4 +26,4 @@ class LongClassNameThatIsMadeOfManyWordsAndThereforeLongerThanDatabasesTake(Reso
     name: str
 
 
-contract = Contract("words", resources=[Word, Mark, PgClass, LongClassNameThatIsMadeOfManyWordsAndThereforeLongerThanDatabasesTake])
+contract = Contract("words", resources=[Word, Mark, Excluded, PgClass, LongClassNameThatIsMadeOfManyWordsAndThereforeLongerThanDatabasesTake])
