@@ -220,9 +220,12 @@ class _Versions:
         self.state.operations[key] = replace(operation, **rules)
 
     def _undo_field(self, change: Changed, key: tuple[str, str]) -> None:
+        if key[1] == "id":
+            self._refuse(change, f"{key[0]}.id has no rules that can change", "leave this change out")
+            return
         newer = self.state.fields[key]
         unknown = [name for name in change.was if name not in _RULES]
-        if unknown or key[1] == "id":
+        if unknown:
             self._refuse(change, f"a field has no rule {', '.join(unknown)}", f"use some of {listed(_RULES)}")
             return
         was = {_RULES[name]: _plain(value) for name, value in change.was.items()}
@@ -446,17 +449,26 @@ def read_versions(contract: Contract, newest: str, report: Report) -> list[Versi
             )
         else:
             last = version.name
-            _check_dates(version, wrong)
-            versions.append(version)
+            if _has_days(version, wrong):
+                _check_days(version, wrong)
+                versions.append(version)
     return versions
 
 
-def _check_dates(version: Version, wrong: Callable[[Source, str, str], None]) -> None:
-    for name in ("deprecated", "sunset"):
-        value = getattr(version, name)
-        if value is not None and (not isinstance(value, date) or isinstance(value, datetime)):
-            wrong(version.source, f"{name}={shown(value)} is not a date", f"write {name}=date(2027, 1, 31)")
-            return
+def _has_days(version: Version, wrong: Callable[[Source, str, str], None]) -> bool:
+    """Whether its days are days."""
+    given = {name: getattr(version, name) for name in ("deprecated", "sunset")}
+    mistaken = {
+        name: value
+        for name, value in given.items()
+        if value is not None and (not isinstance(value, date) or isinstance(value, datetime))
+    }
+    for name, value in mistaken.items():
+        wrong(version.source, f"{name}={shown(value)} is not a date", f"write {name}=date(2027, 1, 31)")
+    return not mistaken
+
+
+def _check_days(version: Version, wrong: Callable[[Source, str, str], None]) -> None:
     if version.deprecated and version.sunset and version.sunset < version.deprecated:
         wrong(
             version.source,
