@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import AsyncExitStack
 from typing import Any
 
 import asyncpg
 import pytest
 
-from sternpost.errors import OutcomeUnknown, Timeout, Unavailable
+from sternpost.errors import OutcomeUnknown, StartupError, Timeout, Unavailable
 from sternpost.plan.query import Select
-from sternpost.ports.storage import Arguments, Statistics, TransactionOptions
+from sternpost.ports.storage import NO_ARGUMENTS, Arguments, Statistics, TransactionOptions
 from sternpost.storage.postgresql.database import PostgresqlStorage
 from sternpost.testing.storage import StorageSuite, shelf, storage_plan
+from sternpost.testing.storage.contract import LABELS
+from tests.support.contracts import contract_text, plan_of
 
 
 class TestPostgresql(StorageSuite):
@@ -153,6 +156,62 @@ class TestPostgresql(StorageSuite):
         await asyncio.gather(*(write(number) for number in range(50)))
         assert len(await self._labels(storage)) == 50
         await storage.close()
+
+
+async def small(url: str) -> PostgresqlStorage:
+    """A service with four connections: three for writes at most, two for exports."""
+    storage = PostgresqlStorage(url, pool_size=4, timeout_seconds=0.3)
+    await storage.open(storage_plan())
+    await storage.create_schema()
+    return storage
+
+
+async def test_writes_that_wait_too_long_for_others_are_503_and_reads_are_not(postgres_database: str) -> None:
+    storage = await small(postgres_database)
+    async with AsyncExitStack() as stack:
+        for _ in range(3):
+            await stack.enter_async_context(storage.transaction(Statistics()))
+        with pytest.raises(Unavailable, match="Too many writes are waiting"):
+            async with storage.transaction(Statistics()):
+                pytest.fail("there is no place for a fourth")
+        with pytest.raises(Unavailable, match="Too many writes are waiting"):
+            await storage.insert("Shelf", shelf("late"), Statistics())
+        assert (await storage.reader().select(LABELS)).documents == []
+    for number in range(5):
+        await storage.insert("Shelf", shelf(f"{number}"), Statistics())
+    assert len((await storage.reader().select(LABELS)).documents) == 5
+    await storage.close()
+
+
+async def test_exports_take_half_of_the_connections(postgres_database: str) -> None:
+    storage = await small(postgres_database)
+    await storage.insert("Shelf", shelf("row"), Statistics())
+    running = [storage.export(LABELS, NO_ARGUMENTS, Statistics()) for _ in range(2)]
+    for export in running:
+        await anext(export)
+    with pytest.raises(Unavailable, match="Too many exports are running"):
+        await anext(storage.export(LABELS, NO_ARGUMENTS, Statistics()))
+    await storage.insert("Shelf", shelf("meanwhile"), Statistics())
+    await running.pop().aclose()
+    assert [len(part) async for part in storage.export(LABELS, NO_ARGUMENTS, Statistics())] == [2]
+    await running.pop().aclose()
+    await storage.close()
+
+
+async def test_a_schema_of_another_contract_is_refused(postgres_database: str) -> None:
+    storage, other = PostgresqlStorage(postgres_database), PostgresqlStorage(postgres_database)
+    await storage.open(storage_plan())
+    await other.open(plan_of(contract_text({"Other": {"label": "str"}})))
+    assert await other.create_schema()
+    with pytest.raises(StartupError, match="the schema of another contract"):
+        await storage.create_schema()
+    with pytest.raises(Unavailable) as error:
+        await storage.check()
+    assert storage.statements.schema.fingerprint[:16] in error.value.log["reason"]
+    await other.check()
+    assert not await other.create_schema()
+    for each in (storage, other):
+        await each.close()
 
 
 async def test_a_server_that_is_away_is_unavailable_at_once() -> None:

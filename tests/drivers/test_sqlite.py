@@ -16,13 +16,15 @@ from sternpost.errors import OutcomeUnknown, StartupError, Timeout, Unavailable
 from sternpost.plan.query import Order
 from sternpost.ports.storage import NO_ARGUMENTS, Statistics, TransactionOptions
 from sternpost.storage.sqlite import database as sqlite_database
-from sternpost.storage.sqlite.database import SqliteStorage
+from sternpost.storage.sqlite.database import READER_THREADS, SqliteStorage
 from sternpost.testing.storage import StorageSuite, shelf, storage_plan
 from sternpost.testing.storage.contract import LABELS
+from tests.support.contracts import contract_text, plan_of
 
 _COUNTED = """UPDATE shelfs SET width = 1 + (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {0})
 SELECT count(*) FROM n) % 2"""
 """A statement that takes as long as it counts."""
+
 _ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
 
 
@@ -124,6 +126,46 @@ class TestSqlite(StorageSuite):
             assert time.monotonic() - started < 10
         assert await self._labels(opened) == ["SELECT 1 AS one"]
 
+    async def test_what_is_closed_leaves_the_file_alone(self, storage: SqliteStorage) -> None:
+        """The last connection that is closed takes the write-ahead log away: so none has stayed open."""
+        await storage.open(storage_plan())
+        await storage.create_schema()
+        await self._add(storage, *(shelf(f"{number:04d}") for number in range(20)))
+        for _ in range(3):
+            await asyncio.gather(*(storage.read_in_thread("SELECT count(*) FROM shelfs", ()) for _ in range(20)))
+        assert len(storage.connections._of_threads) <= READER_THREADS
+        assert [len(part) async for part in storage.export(LABELS, NO_ARGUMENTS, Statistics())] == [20]
+        export = storage.export(LABELS, NO_ARGUMENTS, Statistics())
+        await anext(export)
+        await export.aclose()
+        assert len(list(storage.path.parent.iterdir())) == 3
+        await storage.close()
+        assert list(storage.path.parent.iterdir()) == [storage.path]
+
+    async def test_writes_that_wait_too_long_for_others_are_503_and_reads_are_not(self, opened: SqliteStorage) -> None:
+        opened.timeout_seconds = 0.2
+        async with opened.transaction(Statistics()) as session:
+            await session.insert("Shelf", shelf("first"))
+            with pytest.raises(Unavailable, match="Too many writes are waiting"):
+                await self._add(opened, shelf("second"))
+            with pytest.raises(Unavailable, match="Too many writes are waiting"):
+                await opened.insert("Shelf", shelf("third"), Statistics())
+            assert await self._labels(opened) == []
+        await self._add(opened, shelf("fourth"))
+        assert sorted(await self._labels(opened)) == ["first", "fourth"]
+
+    async def test_exports_take_half_of_the_threads(self, opened: SqliteStorage) -> None:
+        await self._add(opened, shelf("row"))
+        running = [opened.export(LABELS, NO_ARGUMENTS, Statistics()) for _ in range(READER_THREADS // 2)]
+        for export in running:
+            await anext(export)
+        with pytest.raises(Unavailable, match="Too many exports are running"):
+            await anext(opened.export(LABELS, NO_ARGUMENTS, Statistics()))
+        assert await opened.read_in_thread("SELECT 1", ()) == [(1,)]
+        await running.pop().aclose()
+        assert [len(part) async for part in opened.export(LABELS, NO_ARGUMENTS, Statistics())] == [1]
+        await running.pop().aclose()
+
     async def test_reads_that_nobody_waits_for_keep_no_thread(self, opened: SqliteStorage) -> None:
         """There are four: as many are given up while they read, and as many before they begin."""
         for given_up in (0.05, 0.0):
@@ -194,6 +236,22 @@ async def test_a_database_without_schema_is_not_ready(tmp_path: Path) -> None:
         await storage.check()
     assert "sternpost migrate apply" in error.value.log["reason"]
     await storage.close()
+
+
+async def test_a_schema_of_another_contract_is_refused(tmp_path: Path) -> None:
+    storage, other = (SqliteStorage(str(tmp_path / "one.sqlite")) for _ in range(2))
+    await storage.open(storage_plan())
+    await other.open(plan_of(contract_text({"Other": {"label": "str"}})))
+    assert await other.create_schema()
+    with pytest.raises(StartupError, match=r"one\.sqlite"):
+        await storage.create_schema()
+    with pytest.raises(Unavailable) as error:
+        await storage.check()
+    assert storage.statements.schema.fingerprint[:16] in error.value.log["reason"]
+    await other.check()
+    assert not await other.create_schema()
+    for each in (storage, other):
+        await each.close()
 
 
 async def test_a_folder_that_does_not_exist_is_reported_not_raised(tmp_path: Path) -> None:
