@@ -58,9 +58,14 @@ class Person(Resource, prefix="per", soft_delete=True):
     restore = Restore(allow=public)
 
 
+class Seat(Resource, prefix="sea"):
+    code: str = field(unique=True, filter=True)
+    person: One[Person]
+
+
 @pytest.fixture
 async def client(make_settings: Callable[..., Settings]) -> AsyncIterator[Client]:
-    contract = Contract("removals", resources=[Album, Track, Pick, Badge, Flag, Node, Person])
+    contract = Contract("removals", resources=[Album, Track, Pick, Badge, Flag, Node, Person, Seat])
     async with Client(Sternpost(contract, settings=make_settings(), write_log=lambda line: None)) as client:
         yield client
 
@@ -102,6 +107,28 @@ async def test_rows_that_hold_each_other_go_together(db: Database) -> None:
         await nodes.delete_many({"id": {"in": [root.id, child.id]}})
     assert await nodes.count() == 4
     assert await nodes.delete_many({}) == 4
+
+
+async def test_what_is_not_written_may_refer_to_what_is_deleted(db: Database) -> None:
+    there, gone = [await db.table(Person).create({}) for _ in range(2)]
+    await db.table(Person).delete(gone.id)
+    seats = db.table(Seat)
+
+    def row(code: str, person: Person) -> dict[str, Any]:
+        return {"code": code, "person_id": person.id}
+
+    await seats.create(row("a", there))
+    rows = [row("a", gone), row("b", there), row("c", there)]
+    made = await seats.create_many(rows, on_conflict="skip", returning=True)
+    assert [(seat.code, seat.person_id) for seat in made] == [("b", there.id), ("c", there.id)]
+    assert await seats.create_many([*rows, row("d", there)], on_conflict="skip") == 1
+    for conflict in ("error", "skip"):
+        with pytest.raises(ReferenceNotFound):
+            await seats.create_many([row("e", there), row("f", gone)], on_conflict=conflict)
+    assert await seats.update_many({"code": "none"}, {"person_id": gone.id}) == 0
+    with pytest.raises(ReferenceNotFound):
+        await seats.update_many({"code": "a"}, {"person_id": gone.id})
+    assert {seat.code: seat.person_id for seat in await seats.find()} == dict.fromkeys("abcd", there.id)
 
 
 async def test_a_deletion_counts_rows_that_go_with_others_of_them(db: Database) -> None:
