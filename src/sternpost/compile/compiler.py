@@ -86,11 +86,13 @@ class _Compiler:
         if not (plan.external or self.report.diagnostics):
             check_shared_names(plan.resources, drafts, self.report)
         places = {name: draft.declaration.source for name, draft in drafts.items()}
+        all_classes: dict[str, type] = {**classes, **{payload.name: cls for cls, payload in self.payloads.items()}}
         bound, functions = bind(
             plan,
             services,
             ids,
             {name: draft.where for name, draft in drafts.items()},
+            all_classes,
             self.contract.source,
             self.report,
         )
@@ -99,7 +101,6 @@ class _Compiler:
             bound, older = compile_versions(self.contract, bound, self.report, self._older_policy(drafts, known))
         self.report.raise_if_any()
         bound, older = with_shapes(bound, older)
-        all_classes: dict[str, type] = {**classes, **{payload.name: cls for cls, payload in self.payloads.items()}}
         return Compiled(bound, functions, all_classes, places, older)
 
     def _older_policy(self, drafts: dict[str, ResourceDraft], known: dict[str, Known]) -> CompilePolicy:

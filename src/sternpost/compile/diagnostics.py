@@ -63,6 +63,7 @@ CODES: dict[str, str] = {
     "SP220": "a Format is declared wrongly",
     "SP221": "a column name is malformed or already used",
     "SP222": "a storage option is unknown or not allowed",
+    "SP223": "a field or relation hides a name that is used below it",
     "SP301": "a relation's target is not in the contract",
     "SP302": "a list has no reference that points back",
     "SP303": "several references point back to a list",
@@ -101,7 +102,7 @@ CODES: dict[str, str] = {
     "SP420": "an operation's name is malformed",
     "SP421": "an operation has an unsupported type",
     "SP422": "an entry of services is neither a module nor a function with @implements",
-    "SP501": "a policy uses and, or, not or if",
+    "SP501": "a policy uses and, or, not, if or in",
     "SP502": "a policy names an unknown field",
     "SP503": "a policy uses is_owner on a resource without an owner field",
     "SP504": "a policy follows something that is not a reference",
@@ -110,6 +111,7 @@ CODES: dict[str, str] = {
     "SP507": "a policy compares with a value that does not fit",
     "SP508": "a policy needs an id that does not exist yet",
     "SP509": "a policy looks at a row, and the operation is about none",
+    "SP510": "a policy uses a method or an operator that it does not have",
 }
 """Every code and what it is about. `tests/reject` holds at least one contract for each."""
 

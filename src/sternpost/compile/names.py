@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from difflib import SequenceMatcher
 
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z]+")
 PASCAL = re.compile(r"[A-Z][A-Za-z0-9]*")
+SIMILAR_MIN = 0.8
+"""The share of letters that similar names have in common."""
+
 SNAKE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
@@ -39,6 +43,12 @@ def singular(word: str) -> str:
     if word.endswith(("ses", "xes", "zes", "ches", "shes")):
         return word[:-2]
     return word.removesuffix("s")
+
+
+def similar(name: str, other: str) -> bool:
+    """Whether one name is likely meant to be the other: a letter is missing, or the words stand in another order."""
+    words_of = [sorted(singular(word) for word in each.lower().split("_")) for each in (name, other)]
+    return words_of[0] == words_of[1] or SequenceMatcher(None, name.lower(), other.lower()).ratio() >= SIMILAR_MIN
 
 
 def kebab(snake_name: str) -> str:

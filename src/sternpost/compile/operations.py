@@ -10,8 +10,8 @@ from sternpost.compile.diagnostics import Report
 from sternpost.compile.draft import ResourceDraft
 from sternpost.compile.features import FEATURES, OPERATION_OPTIONS, additions
 from sternpost.compile.names import SNAKE, camel, kebab, listed, snake
-from sternpost.compile.options import OPERATION, Add, is_names, shown, well_typed
-from sternpost.compile.policies import PolicyCompiler
+from sternpost.compile.options import OPERATION, Add, hidden_by, is_names, shown, well_typed
+from sternpost.compile.policies import PolicyCompiler, is_value, wrong_policy
 from sternpost.contract.fields import UNSET
 from sternpost.contract.operations import (
     Browse,
@@ -196,8 +196,11 @@ class OperationCompiler:
                 "add allow=…, for example allow=authenticated, or allow=public for everyone",
             )
             return Not(Public())
-        if self.misused and operation.allow in (True, False):
+        if self.misused and isinstance(operation.allow, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
             return Not(Public())  # the result of `not` on a policy; that is reported instead
+        if hidden_by(operation.allow) or is_value(operation.allow):
+            self._add(name, *wrong_policy(operation.allow), "allow")
+            return Not(Public())
         if not isinstance(operation.allow, Policy):  # pyright: ignore[reportUnnecessaryIsInstance]
             self._add(
                 name,

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from sternpost.contract.fields import FieldDeclaration
 from sternpost.contract.operations import Operation
-from sternpost.contract.policy import Policy
+from sternpost.contract.policy import Policy, PolicyPath
 from sternpost.contract.relations import RelationDeclaration
 
 SHOWN_MAX = 80
@@ -48,7 +48,10 @@ def well_typed(options: Mapping[str, Any], shapes: Mapping[str, Shape], add: Add
     kept: dict[str, Any] = {}
     for name, value in options.items():
         shape = shapes.get(name)
-        if shape is None or shape.fits(value):
+        hidden = hidden_by(value)
+        if hidden is not None:
+            add(name, *hidden)
+        elif shape is None or (not isinstance(value, PolicyPath) and shape.fits(value)):
             kept[name] = value
         else:
             add(name, shape.code, f"{name}={shown(value)} is not {shape.must_be}", f"write {name}={shape.example}")
@@ -66,10 +69,32 @@ def shown(value: object) -> str:
             return "field(…)"
         case RelationDeclaration():
             return f"{value.form}(…)"
+        case Policy() | PolicyPath():
+            return _short(value)
         case _ if callable(value):
             return str(getattr(value, "__name__", type(value).__name__))
         case _:
             return _short(value)
+
+
+def hidden_by(value: object) -> tuple[str, str, str] | None:
+    """Code, message and fix where a declaration of the class was used in place of what it hides, else None."""
+    if isinstance(value, Policy) and value.kind == "invalid":
+        (value,) = value.parts
+    if not isinstance(value, FieldDeclaration | RelationDeclaration) or not value.name:
+        return None
+    name, what = value.name, "field" if isinstance(value, FieldDeclaration) else "relation"
+    return (
+        "SP223",
+        f"the {what} {name} hides what is called {name} outside of the class, which is not used here",
+        f"give that another name, such as {name}_policy"
+        if name not in _NAMES
+        else f"import that by another name, such as from sternpost import {name} as {name}_of_sternpost",
+    )
+
+
+_NAMES = frozenset({"authenticated", "caller", "computed", "field", "many", "one", "public", "scope", "sum_of", "this"})
+"""What contracts import from `sternpost` by a name that a field could have."""
 
 
 def _short(value: object) -> str:

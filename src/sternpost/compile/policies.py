@@ -7,8 +7,8 @@ from typing import Any, cast
 
 from sternpost.compile.diagnostics import Report
 from sternpost.compile.names import a, listed
-from sternpost.compile.options import SCOPE, shown
-from sternpost.contract.policy import Policy
+from sternpost.compile.options import SCOPE, hidden_by, shown
+from sternpost.contract.policy import Misuse, Policy, PolicyPath
 from sternpost.contract.source import Source
 from sternpost.kinds import KINDS
 from sternpost.plan.model import FieldPlan
@@ -78,14 +78,7 @@ class PolicyCompiler:
             case "not":
                 return Not(self._node(policy.parts[0], operation, where))
             case "invalid":
-                self._add(
-                    operation,
-                    where,
-                    "SP505",
-                    f"{shown(policy.parts[0])} is not a policy",
-                    'use public, authenticated, scope("…"), this.is_owner, or a comparison such as '
-                    'this.status.eq("draft")',
-                )
+                self._add(operation, where, *wrong_policy(policy))
                 return Not(Public())
 
     def _parts(self, policy: Policy, kind: str, operation: str, where: Source) -> tuple[PolicyNode, ...]:
@@ -200,6 +193,28 @@ class PolicyCompiler:
 
     def _add(self, operation: str, where: Source, code: str, message: str, fix: str) -> None:
         self.report.add(where, code, f"{self.resource}.{operation}: {message}", fix)
+
+
+def is_value(part: object) -> bool:
+    """Whether it is a value of the row (`this.active`); `this` alone is the whole row."""
+    return isinstance(part, PolicyPath) and repr(part) != "this"
+
+
+def wrong_policy(value: object) -> tuple[str, str, str]:
+    """Code, message and fix for what stands in the place of a part of a policy."""
+    part = value.parts[0] if isinstance(value, Policy) else value
+    hidden = hidden_by(part)
+    if hidden is not None:
+        return hidden
+    if isinstance(part, Misuse):
+        return "SP510", f"{part} is nothing that a policy can ask for", part.fix
+    if is_value(part):
+        return "SP505", f"{part} is a value, not a policy", f"compare it, for example {part}.eq(True)"
+    return (
+        "SP505",
+        f"{shown(part)} is not a policy",
+        'use public, authenticated, scope("…"), this.is_owner, or a comparison such as this.status.eq("draft")',
+    )
 
 
 def _comparison_fix(field: FieldPlan) -> str:

@@ -14,11 +14,11 @@ from sternpost.compile.fields import FieldCompiler
 from sternpost.compile.groups import read_groups
 from sternpost.compile.names import PASCAL, a, kebab, listed, matches, plural, snake
 from sternpost.compile.operations import OPERATIONS
-from sternpost.compile.options import MANY, ONE, shown
+from sternpost.compile.options import MANY, ONE, hidden_by, shown
 from sternpost.compile.types import FieldType, RelationType, read_type
 from sternpost.contract.fields import FieldDeclaration
 from sternpost.contract.operations import Operation
-from sternpost.contract.policy import BOOLEAN_MISUSE
+from sternpost.contract.policy import BOOLEAN_MISUSE, Policy
 from sternpost.contract.relations import RelationDeclaration
 from sternpost.contract.resource import Declaration, Resource, declarations
 from sternpost.contract.source import attribute_source, class_keyword_source
@@ -140,8 +140,10 @@ class ClassReader:
             self.report.add(
                 place,
                 "SP501",
-                f"{declaration.name}: a policy is used with and, or, not or if, so Python would ignore a part of it",
-                "use & instead of and, | instead of or, ~ instead of not",
+                f"{declaration.name}: a policy is used with and, or, not, if or in, "
+                "so Python would ignore a part of it",
+                "use & instead of and, | instead of or, ~ instead of not, "
+                "and several comparisons joined by | instead of in",
             )
         if declaration.cls is not draft.cls and declaration.keywords.get("abstract") is True:
             self.check_class(declaration, {"abstract"})
@@ -193,7 +195,10 @@ class ClassReader:
         if declared is None or isinstance(declared, FieldDeclaration):
             return compiler.scalar(name, declared or FieldDeclaration(), found)
         path = f"{compiler.declaration.name}.{name}"
-        if isinstance(declared, RelationDeclaration):
+        hidden = hidden_by(declared)
+        if isinstance(declared, Policy) and hidden is not None:
+            self._add_hidden(name, compiler, hidden)
+        elif isinstance(declared, RelationDeclaration):
             self._mismatch(name, compiler)
         elif isinstance(declared, Operation):
             self.report.add(
@@ -215,6 +220,10 @@ class ClassReader:
         self, name: str, found: RelationType, declared: Any, compiler: FieldCompiler, draft: ResourceDraft
     ) -> None:
         form = "one" if found.form == "one" else "many"
+        hidden = hidden_by(declared)
+        if isinstance(declared, Policy) and hidden is not None:
+            self._add_hidden(name, compiler, hidden)
+            return
         if declared is not None and not (isinstance(declared, RelationDeclaration) and declared.form == form):
             self._mismatch(name, compiler)
             return
@@ -244,6 +253,10 @@ class ClassReader:
                     "rename one of the two",
                 )
         draft.fields[field.name] = field
+
+    def _add_hidden(self, name: str, compiler: FieldCompiler, hidden: tuple[str, str, str]) -> None:
+        code, message, fix = hidden
+        self.report.add(compiler.where(name), code, f"{compiler.declaration.name}.{name}: {message}", fix)
 
     def _mismatch(self, name: str, compiler: FieldCompiler) -> None:
         self.report.add(

@@ -9,7 +9,7 @@ from typing import Any
 from sternpost.compile.database_names import table_problem
 from sternpost.compile.diagnostics import Report
 from sternpost.compile.draft import Relation, ResourceDraft
-from sternpost.compile.names import camel, listed, singular, snake
+from sternpost.compile.names import camel, listed, similar, singular, snake
 from sternpost.compile.options import scope_of, shown
 from sternpost.contract.source import attribute_source
 from sternpost.kinds import KINDS
@@ -32,11 +32,40 @@ class RelationCompiler:
         for name, draft in self.drafts.items():
             plans = [self._relation(draft, relation) for relation in draft.relations]
             compiled[name] = tuple(plan for plan in plans if plan is not None)
+        self._check_tables_of_pairs(compiled)
         for name, draft in self.drafts.items():
             self._check_computed(draft, compiled[name])
             if draft.owned_by is not None:
                 self._check_lists_of_owned(draft, compiled[name])
         return compiled
+
+    def _check_tables_of_pairs(self, compiled: Mapping[str, tuple[RelationPlan, ...]]) -> None:
+        """Two tables of which each is named by one side alone, and nearly as the other, are meant to be one."""
+        sides: dict[tuple[str, str], dict[str, RelationPlan]] = {}
+        for name, relations in compiled.items():
+            for relation in relations:
+                if relation.link_table is not None:
+                    sides.setdefault((name, relation.target), {})[relation.link_table] = relation
+        for (name, target), tables in sides.items():
+            others = sides.get((target, name), {})
+            if name > target or not others:
+                continue
+            for table in tables.keys() - others.keys():
+                for other in sorted(others.keys() - tables.keys()):
+                    if similar(table, other):
+                        self._two_tables(name, tables[table], target, others[other])
+
+    def _two_tables(self, name: str, relation: RelationPlan, target: str, back: RelationPlan) -> None:
+        draft = self.drafts[name]
+        declared = next(each for each in draft.relations if each.name == relation.name)
+        self._add(
+            declared,
+            "SP312",
+            f"the table of pairs is {relation.link_table!r} here, and {back.link_table!r} in {target}.{back.name}: "
+            "these would be two relations, of which neither knows the pairs of the other",
+            f'write through="{back.link_table}" on both sides, or give the tables names that are less alike',
+            "through",
+        )
 
     def _check_lists_of_owned(self, draft: ResourceDraft, relations: tuple[RelationPlan, ...]) -> None:
         """The rows of an owned list are written with their owner, and nothing further with them."""

@@ -11,8 +11,11 @@ from typing import Any
 from sternpost.compile.diagnostics import Report
 from sternpost.compile.names import listed
 from sternpost.compile.options import shown
+from sternpost.compile.parameters import Passed
 from sternpost.contract.implements import MARK, Implementation
 from sternpost.contract.source import Source
+from sternpost.data.change import Change
+from sternpost.data.context import Context
 from sternpost.plan.model import OperationPlan, Plan, ResourcePlan
 
 Function = Callable[..., Any]
@@ -58,6 +61,7 @@ def bind(
     services: Iterable[ModuleType | Function],
     operation_ids: Mapping[int, Sequence[str]],
     places: Mapping[str, Where],
+    classes: Mapping[str, type],
     where: Source,
     report: Report,
 ) -> tuple[Plan, dict[str, Function]]:
@@ -66,6 +70,7 @@ def bind(
     Args:
         operation_ids: the plan's ids of each declared operation object, by its identity.
         places: for each resource, what gives the line of an attribute.
+        classes: the authors' classes, by the names that the plan has for them.
         where: the contract's line.
     """
     bound: dict[str, Function] = {}
@@ -87,7 +92,8 @@ def bind(
                 other = bound.setdefault(operation_id, function)
                 if other is function:
                     retry_safe |= {operation_id} if mark.retry_safe else set()
-                    _check_function(function, mark.source, plan.operations[operation_id][1], report)
+                    resource, operation = plan.operations[operation_id]
+                    _check_function(function, mark.source, operation, _passed(resource, operation, classes), report)
                 else:
                     report.add(
                         mark.source,
@@ -123,7 +129,17 @@ def parameters(operation: OperationPlan) -> tuple[str, ...]:
             return ()
 
 
-def _check_function(function: Function, where: Source, operation: OperationPlan, report: Report) -> None:
+def _passed(resource: ResourcePlan, operation: OperationPlan, classes: Mapping[str, type]) -> Passed:
+    row = classes[resource.name]
+    of_parts: dict[str, type] = {"context": Context, "change": Change, "row": row}
+    if operation.input is not None:
+        of_parts["input"] = classes[operation.input.name]
+    return Passed({part: of_parts[part] for part in parameters(operation)}, row, classes)
+
+
+def _check_function(
+    function: Function, where: Source, operation: OperationPlan, passed: Passed, report: Report
+) -> None:
     expected, name = parameters(operation), shown(function)
     if not expected:
         report.add(
@@ -146,6 +162,15 @@ def _check_function(function: Function, where: Source, operation: OperationPlan,
             "SP418",
             f"{name} takes ({listed(signature.parameters)}), but {operation.id} calls it with ({listed(expected)})",
             f"write async def {name}({listed(expected)})",
+        )
+        return
+    wrong = passed.misplaced(function, positional)
+    if wrong is not None:
+        report.add(
+            where,
+            "SP418",
+            f"{name}: {operation.id} passes ({listed(expected)}) in this order, which does not fit ({wrong})",
+            f"write async def {name}({passed.signature()})",
         )
 
 

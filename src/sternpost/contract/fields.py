@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import Any, Final, Literal
 
-from sternpost.contract.policy import Policy
+from sternpost.contract.policy import HidesPolicies, Policy
 
 
 class Unset:
@@ -29,12 +29,19 @@ class SumOf:
 
 
 @dataclass(frozen=True, slots=True)
-class FieldDeclaration:
+class FieldDeclaration(HidesPolicies):
     """The options of one `field(…)` or `computed(…)`, exactly as they were given."""
 
     options: dict[str, Any] = dataclass_field(default_factory=dict[str, Any])
     computed: Any = UNSET
     """What `computed(…)` was given: a `SumOf`."""
+    name: str = dataclass_field(default="", compare=False)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        object.__setattr__(self, "name", name)
+
+    def _is_declared(self) -> bool:
+        return self.name != ""
 
 
 def field(

@@ -11,7 +11,20 @@ from sternpost.contract.source import Source
 BOOLEAN_MISUSE = "__sternpost_boolean_misuse__"
 """Class-body name under which uses of `and`, `or` and `not` are kept until the compile step reports them."""
 
+_OWN_CODE = __name__.partition(".")[0] + "."
+
 CompareOperator = Literal["eq", "ne", "gt", "gte", "lt", "lte"]
+
+
+@dataclass(frozen=True, slots=True)
+class Misuse:
+    """What an author wrote that means nothing in a policy. It is kept until the compile step reports it."""
+
+    text: str
+    fix: str
+
+    def __repr__(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,18 +55,78 @@ class Policy:
 
         In a class body the error is noted there, and reported together with all others; elsewhere it is raised.
         """
-        frame = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
-        if "__qualname__" not in frame.f_locals:
-            raise TypeError("A policy has no truth value. Use & instead of and, | instead of or, ~ instead of not.")
-        frame.f_locals.setdefault(BOOLEAN_MISUSE, []).append(Source(frame.f_code.co_filename, frame.f_lineno))
-        return True
+        return _noted_as_boolean(itself=self.kind != "invalid")
+
+    def __call__(self, *arguments: Any, **named: Any) -> Policy:
+        """A policy that is called, such as `public()`."""
+        return self if self.kind == "invalid" else _misuse(f"{_called(self)}(…)", "leave the parentheses out")
+
+    def __getattr__(self, name: str) -> Policy:
+        """Anything else that is asked of a policy, such as `this.is_owner.eq(True)`."""
+        if name.startswith("__") or name in ("kind", "parts"):
+            raise AttributeError(name)
+        text = f"{_called(self)}.{name}"
+        return self if self.kind == "invalid" else _misuse(text, "join policies by & and |, and negate one by ~")
+
+
+def _noted_as_boolean(*, itself: bool = True) -> bool:
+    """Notes that an author uses a value as a boolean; `itself` is what it is to the compile step, which looks at
+    whatever an author wrote."""
+    frame = sys._getframe(2)  # pyright: ignore[reportPrivateUsage]
+    if frame.f_globals.get("__name__", "").startswith(_OWN_CODE):
+        return itself
+    if "__qualname__" not in frame.f_locals:
+        raise TypeError("A policy has no truth value. Use & instead of and, | instead of or, ~ instead of not.")
+    frame.f_locals.setdefault(BOOLEAN_MISUSE, []).append(Source(frame.f_code.co_filename, frame.f_lineno))
+    return True
+
+
+def _misuse(text: str, fix: str) -> Policy:
+    return Policy("invalid", (Misuse(text, fix),))
+
+
+def _called(policy: Policy) -> str:
+    """A policy as its author wrote it, as far as that is short."""
+    if policy.kind == "owner":
+        return ".".join(("this", *policy.parts[0], "is_owner"))
+    return policy.kind if policy.kind in ("public", "authenticated") else "a policy"
 
 
 def _as_policy(value: object) -> Policy:
     return value if isinstance(value, Policy) else Policy("invalid", (value,))
 
 
-@dataclass(frozen=True, slots=True)
+METHODS = ("eq", "ne", "gt", "gte", "lt", "lte")
+_OPERATORS = {
+    "eq": "==",
+    "ne": "!=",
+    "gt": ">",
+    "ge": ">=",
+    "lt": "<",
+    "le": "<=",
+    "add": "+",
+    "radd": "+",
+    "sub": "-",
+    "rsub": "-",
+    "mul": "*",
+    "rmul": "*",
+    "truediv": "/",
+    "rtruediv": "/",
+    "floordiv": "//",
+    "mod": "%",
+    "pow": "**",
+    "xor": "^",
+    "lshift": "<<",
+    "rshift": ">>",
+    "matmul": "@",
+}
+"""Python's operators by the names of their methods, without the underscores."""
+
+_METHOD_OF = {"==": "eq", "!=": "ne", ">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}
+_ONE_OF = frozenset({"in_", "isin", "is_in", "any_of", "one_of", "not_in", "notin_"})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class PolicyPath:
     """A value of the row (`this.status`) or of a row it refers to (`this.order.user`)."""
 
@@ -66,6 +139,39 @@ class PolicyPath:
         if name.startswith("__"):
             raise AttributeError(name)
         return PolicyPath((*self._names, name))
+
+    def __call__(self, *arguments: Any, **named: Any) -> Policy:
+        """A method that values of rows do not have, such as `this.status.in_(…)`."""
+        value = repr(PolicyPath(self._names[:-1]))
+        if self._names and self._names[-1] in _ONE_OF:
+            return _misuse(f"{self!r}(…)", f"join comparisons: {value}.eq(…) | {value}.eq(…)")
+        return _misuse(f"{self!r}(…)", f"the methods of a value are {', '.join(METHODS)}, such as {value}.eq(…)")
+
+    __iter__ = None  # with `__getitem__` alone Python would take it for a sequence without an end
+
+    def __getitem__(self, key: object) -> Policy:
+        return _misuse(f"{self!r}[…]", "name a field, such as this.status")
+
+    def __and__(self, other: Any) -> Policy:
+        return _as_policy(self) & other
+
+    def __or__(self, other: Any) -> Policy:
+        return _as_policy(self) | other
+
+    __rand__ = __and__
+    __ror__ = __or__
+
+    def __invert__(self) -> Policy:
+        return ~_as_policy(self)
+
+    def __neg__(self) -> Policy:
+        return _misuse(f"-{self!r}", _VALUES_FIX)
+
+    def __bool__(self) -> bool:
+        return _noted_as_boolean()
+
+    def __contains__(self, value: object) -> bool:
+        return _noted_as_boolean()
 
     @property
     def is_owner(self) -> Policy:
@@ -98,6 +204,57 @@ class PolicyPath:
 
     def _compare(self, operator: CompareOperator, value: object) -> Policy:
         return Policy("compare", (self._names, operator, value))
+
+
+_VALUES_FIX = f"a value of the row can only be compared with a constant, by {', '.join(METHODS)}"
+
+
+def _refuse_operators() -> None:
+    """Python's own operators: a comparison would be a plain `False`, and anything else an error without a place."""
+
+    def refused(symbol: str) -> Any:
+        def apply(self: PolicyPath, other: object) -> Policy:
+            method = _METHOD_OF.get(symbol)
+            return _misuse(f"{self!r} {symbol} …", f"write {self!r}.{method}(…)" if method else _VALUES_FIX)
+
+        return apply
+
+    for name, symbol in _OPERATORS.items():
+        setattr(PolicyPath, f"__{name}__", refused(symbol))
+
+
+_refuse_operators()
+
+
+class HidesPolicies:
+    """A declaration within the body of its class. There it hides whatever has its name outside, such as a policy: what
+    is done with it, in place of that, is a wrong policy, which the compile step reports."""
+
+    __slots__ = ()
+
+    def __call__(self, *arguments: Any, **named: Any) -> Policy:
+        return Policy("invalid", (self,))
+
+    def __getattr__(self, name: str) -> Policy:
+        if name.startswith("__") or name in ("options", "computed", "form", "name") or self._is_declared():
+            raise AttributeError(name)
+        return Policy("invalid", (self,))
+
+    def __and__(self, other: Any) -> Policy:
+        return _as_policy(self) & other
+
+    def __or__(self, other: Any) -> Policy:
+        return _as_policy(self) | other
+
+    __rand__ = __and__
+    __ror__ = __or__
+
+    def __invert__(self) -> Policy:
+        return ~_as_policy(self)
+
+    def _is_declared(self) -> bool:
+        """Whether the body of the class has ended."""
+        raise NotImplementedError
 
 
 public = Policy("public")

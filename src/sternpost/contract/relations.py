@@ -8,7 +8,7 @@ from dataclasses import field as dataclass_field
 from typing import Any, Generic, Literal, TypeVar, overload
 
 from sternpost.contract.fields import UNSET
-from sternpost.contract.policy import Policy
+from sternpost.contract.policy import HidesPolicies, Policy
 from sternpost.errors import NotLoaded
 
 T = TypeVar("T", covariant=True)  # noqa: PLC0105  (it shows in every author's editor)
@@ -80,7 +80,7 @@ class Owned(_Rows[T]):
 
 
 @dataclass(slots=True)
-class RelationDeclaration:
+class RelationDeclaration(HidesPolicies):
     """The options of one `one(…)` or `many(…)`, exactly as they were given."""
 
     form: Literal["one", "many"]
@@ -89,6 +89,9 @@ class RelationDeclaration:
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
+
+    def _is_declared(self) -> bool:
+        return self.name != ""
 
     def __get__(self, instance: object, owner: type) -> RelationDeclaration:
         if instance is None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections.abc import Callable
 
 import pytest
 
-from sternpost import authenticated, public, scope, this
+from sternpost import Many, Resource, authenticated, many, public, scope, this
 from sternpost.contract.policy import BOOLEAN_MISUSE, Policy, PolicyPath
 
 
@@ -40,7 +41,38 @@ def test_a_path_shows_itself_as_it_is_written() -> None:
 
 
 def test_a_path_can_be_copied() -> None:
-    assert copy.deepcopy(this.user) == pickle.loads(pickle.dumps(this.user)) == PolicyPath(("user",))
+    for copied in (copy.deepcopy(this.user), pickle.loads(pickle.dumps(this.user))):
+        assert isinstance(copied, PolicyPath)
+        assert repr(copied) == "this.user"
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda: this.paid and public,
+        lambda: not this.paid,
+        lambda: this.state in ("draft", "paid"),
+        lambda: "draft" in this.state,
+        lambda: 1 < this.total < 3,
+        lambda: this.total == 1 or public,
+    ],
+)
+def test_a_value_of_the_row_is_no_boolean_outside_of_a_class(use: Callable[[], object]) -> None:
+    with pytest.raises(TypeError, match="no truth value"):
+        use()
+
+
+def test_a_value_of_the_row_is_no_sequence() -> None:
+    with pytest.raises(TypeError, match="not iterable"):
+        list(this.tags)  # pyright: ignore
+
+
+def test_a_declared_field_or_relation_has_no_further_attributes() -> None:
+    class Shelf(Resource, prefix="she"):
+        books: Many[Resource] = many()
+
+    with pytest.raises(AttributeError):
+        _ = Shelf.books.is_owner
 
 
 @pytest.mark.parametrize("value", ["orders:read", True, None, 5, this, scope])
