@@ -409,6 +409,16 @@ async def test_other_mistakes(db: Database) -> None:
         (lambda: books.aggregate(by=["state"], having={"avg": {"edition": None}}), "compares avg with a number"),
         (lambda: books.aggregate(by=["state"], order=["title"]), "Groups are ordered by"),
         (lambda: db.table(int), "is not a resource"),
+        (lambda: people.find("Ada"), "A where is a mapping .*, not str"),
+        (lambda: people.find({"books": {"most": {}}}), "Person.books takes .*, not 'most'"),
+        (lambda: books.find({"notes": {"a": 1}}), "Book.notes is JSON: only"),
+        (lambda: books.find(order=["notes"]), "Book.notes is JSON, which has no order"),
+        (lambda: books.find(order=[5]), "An order is"),
+        (lambda: books.find(order=[{"by": "title", "nulls": "between"}]), "An order is"),
+        (lambda: books.find(order=[{"by": "title", "up": True}]), "An order is"),
+        (lambda: books.aggregate(by=["state"], having={"median": {"edition": 1}}), "having takes .*, not 'median'"),
+        (lambda: books.aggregate(by=["state"], having={"count": {"contains": 1}}), "having has no operator 'contains'"),
+        (lambda: people.find(into=int), "into takes a dataclass or a Pydantic model"),
     ):
         with pytest.raises(TypeError, match=message):
             await mistake()  # pyright: ignore[reportGeneralTypeIssues]
@@ -418,6 +428,14 @@ async def test_other_mistakes(db: Database) -> None:
         await books.find({"state": "away"})
     with pytest.raises(ValueError, match="limit is 0 or more"):
         await books.find(limit=-1)
+    with pytest.raises(ValueError, match='mode is "sensitive" or "insensitive", not \'loud\''):
+        await people.find({"name": {"eq": "Ada", "mode": "loud"}})
+    await filled(db)
+    with pytest.raises(TypeError, match="Person has no field 'one'"):
+        await db.sql("SELECT 1 AS one", into=Person)
+    nobody = "per_01980000000070008000000000000001"
+    with pytest.raises(NotFound, match=f"There is no Person {nobody} to continue after"):
+        await people.find(order=["name"], after=nobody)
 
 
 async def test_labels_are_reached_from_both_sides(db: Database) -> None:

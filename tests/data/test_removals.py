@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sternpost import Contract, Delete, One, Resource, Restore, Settings, Sternpost, Update, field, one, public
+from sternpost import Contract, Delete, Many, One, Resource, Restore, Settings, Sternpost, Update, field, one, public
 from sternpost.data.database import Database
 from sternpost.errors import ReferenceNotFound, StillReferenced
 from sternpost.testing import Client
@@ -53,6 +53,7 @@ class Person(Resource, prefix="per", soft_delete=True):
     friend: One[Person] | None = one(on_delete="set_null")
     backup: One[Person] | None
     version: int = field(auto="version")
+    seats: Many[Seat]
 
     delete = Delete(allow=public)
     restore = Restore(allow=public)
@@ -107,6 +108,18 @@ async def test_rows_that_hold_each_other_go_together(db: Database) -> None:
         await nodes.delete_many({"id": {"in": [root.id, child.id]}})
     assert await nodes.count() == 4
     assert await nodes.delete_many({}) == 4
+
+
+async def test_what_has_to_refer_to_a_row_is_not_disconnected(db: Database) -> None:
+    person = await db.table(Person).create({})
+    seat = await db.table(Seat).create({"code": "a", "person_id": person.id})
+    with pytest.raises(TypeError, match=r"Seat\.person cannot be None, so it cannot be disconnected"):
+        await db.table(Seat).update(seat.id, {"person": {"disconnect": True}})
+    for change in ({"disconnect": [seat.id]}, {"set": []}):
+        with pytest.raises(TypeError, match=r"Seat\.person_id cannot be None, so Person\.seats cannot be"):
+            await db.table(Person).update(person.id, {"seats": change})
+    await db.table(Person).update(person.id, {"seats": {"create": [{"code": "b"}]}})
+    assert await db.table(Seat).count({"person_id": person.id}) == 2
 
 
 async def test_what_is_not_written_may_refer_to_what_is_deleted(db: Database) -> None:

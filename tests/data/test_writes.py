@@ -352,8 +352,48 @@ async def test_mistakes_in_data(db: Database) -> None:
             await attempt
     with pytest.raises(ValueError, match="cannot be divided by 0"):
         await people.update(made["ada"].id, {"age": {"divide": 0}})
+    with pytest.raises(ValueError, match='on_conflict is "error" or "skip", not \'ignore\''):
+        await people.create_many([{"name": "x", "email": "x"}], on_conflict="ignore")
     with pytest.raises(ValueError, match="has 2 decimal places"):
         await books.create({"title": "x", "price": Decimal("1.001")})
+
+
+async def test_contradictions_in_nested_data(db: Database) -> None:
+    made = await filled(db)
+    books, people = db.table(Book), db.table(Person)
+    ada, one = made["ada"].id, made["one"].id
+    before = [await db.table(kind).count() for kind in (Person, Book, Page)]
+    for attempt, message in (
+        (
+            books.create({"title": "x", "owner": {"connect": ada, "create": {}}}),
+            "Book.owner takes one of .*not connect",
+        ),
+        (books.create({"title": "x", "owner": {}}), "Book.owner takes one of .*, not nothing"),
+        (books.create({"title": "x", "owner": {"connect": ada}, "owner_id": ada}), "Book.owner and owner_id both say"),
+        (books.update(one, {"owner": {"disconnect": True}, "owner_id": ada}), "Book.owner and owner_id both say"),
+        (books.update(one, {"pages": {"create": [], "set": [{"text": "x"}]}}), "pages takes create or set, not both"),
+        (people.update(ada, {"age": {"increment": None}}), "Person.age: 'increment' needs a number"),
+        (
+            people.create_many([{"name": "x", "email": "x", "age": {"increment": 1}}]),
+            "age cannot be computed from what",
+        ),
+    ):
+        with pytest.raises(TypeError, match=message):
+            await attempt
+    assert [await db.table(kind).count() for kind in (Person, Book, Page)] == before
+
+
+async def test_transactions_with_limits_that_are_none(db: Database) -> None:
+    async def work(db: Database) -> int:
+        return await db.table(Label).count()
+
+    for timeout in (0, -1):
+        with pytest.raises(ValueError, match=f"timeout is a number of seconds above 0, not {timeout}"):
+            async with db.transaction(timeout=timeout):
+                pytest.fail("it has no time")
+    with pytest.raises(ValueError, match="retries is 0 or more, not -1"):
+        await db.run(work, retries=-1)
+    assert await db.run(work, retries=0, timeout=5) == 0
 
 
 async def test_transactions_and_savepoints(db: Database, other: Database) -> None:
