@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from enum import Enum
 from typing import Any, Literal
 
 import pytest
@@ -646,6 +647,73 @@ class Reply(Resource, prefix="rep", plural="replies"):
 
     browse = Browse(allow=public)
     read = Read(allow=public)
+
+
+class Article(Resource, prefix="art"):
+    name: str
+
+    read = Read(allow=public)
+    create = Create(allow=public)
+
+
+class Line(Resource, prefix="lin"):
+    basket: One[Basket]
+    article: One[Article]
+    code: str = field(default="", max_length=3)
+
+
+class Size(Enum):
+    SMALL = "small"
+    LARGE = "large"
+
+
+class Basket(Resource, prefix="bas"):
+    name: str
+    until: date
+    price: Decimal = field(decimal_places=2)
+    size: Size
+    lines: Owned[Line] = many(max_length=5)
+
+    read = Read(allow=public)
+    create = Create(allow=public)
+
+
+BASKETS = [
+    Renamed(Line, "article_id", was="productId"),
+    Renamed(Line, "code", was="sku"),
+    Renamed(Basket, "lines", was="rows"),
+    Added(Basket, "until", default=date(2030, 1, 2)),
+    Added(Basket, "price", default=Decimal("1.50")),
+    Added(Basket, "size", default=Size.LARGE),
+]
+
+
+async def test_items_and_defaults_of_every_kind_through_an_older_version(
+    make_settings: Callable[..., Settings],
+) -> None:
+    older = [Version("v1", BASKETS)]
+    baskets = Contract("baskets", resources=[Basket, Line, Article], api_version="v2", older=older)
+    async with Client(Sternpost(baskets, settings=make_settings(), write_log=lambda line: None)) as client:
+        article = (await client.post("/api/v2/articles", json={"name": "a"})).data["id"]
+        nobody = "art_01980000000070008000000000000001"
+        whole = {"until": "2026-01-01", "price": "2.00", "size": "small"}
+        for version, rows, key, code, more in (
+            ("v1", "rows", "productId", "sku", {}),
+            ("v2", "lines", "articleId", "code", whole),
+        ):
+            body = {"name": "x", **more, rows: [{key: article}, {key: article, code: "long"}]}
+            answer = await client.post(f"/api/{version}/baskets", json=body)
+            assert (answer.status, [d["path"] for d in answer.error["details"]]) == (400, [f"{rows}.1.{code}"])
+            body[rows] = [{key: article}, {key: nobody}]
+            answer = await client.post(f"/api/{version}/baskets", json=body)
+            assert answer.error["code"] == "REFERENCE_NOT_FOUND"
+            assert [d["path"] for d in answer.error["details"]] == [f"{rows}.1.{key}"]
+        created = await client.post("/api/v1/baskets", json={"name": "x", "rows": [{"productId": article, "sku": "s"}]})
+        assert created.status == 201, created.content
+        assert set(created.data) == {"id", "name", "rows"}
+        found = (await client.get(f"/api/v2/baskets/{created.data['id']}")).data
+        assert (found["until"], found["price"], found["size"]) == ("2030-01-02", "1.50", "large")
+        assert [(line["articleId"], line["code"]) for line in found["lines"]] == [(article, "s")]
 
 
 async def test_what_was_cut_is_named_by_its_path(make_settings: Callable[..., Settings]) -> None:
