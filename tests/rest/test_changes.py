@@ -14,6 +14,7 @@ from sternpost import (
     Context,
     Contract,
     Create,
+    Json,
     Many,
     One,
     Owned,
@@ -43,11 +44,13 @@ class Item(Resource, prefix="itm"):
     order: One[Order]
     name: str
     amount: int = field(default=1)
+    extra: Json = field(default=None)
 
 
 class Order(Resource, prefix="ord"):
     name: str
     note: str | None = None
+    extra: Json = field(default=None)
     tags: Many[Tag] = many(through="order_tags", write="always")
     items: Owned[Item]
 
@@ -206,6 +209,24 @@ async def test_a_row_that_is_deleted_before_its_change_is_not_found_and_stays(cl
     answer = await client.patch(f"/api/v1/orders/{order['id']}", json={"note": "changed"})
     assert (answer.status, answer.error["code"]) == (404, "NOT_FOUND")
     assert (await stored(client, order))[1] == "n", "what the function did is undone, too"
+
+
+LONG = "1234567890.12345678901234567890"
+
+
+@pytest.mark.parametrize(
+    "items",
+    ["", ', "items": []', f', "items": [{{"name": "x", "extra": {{"b": {LONG}}}}}, {{"name": "y"}}]'],
+    ids=["no list", "an empty one", "items with and without"],
+)
+async def test_json_of_a_row_and_its_items_keeps_every_digit(client: Client, items: str) -> None:
+    doing(nothing)
+    body = f'{{"name": "a", "extra": {{"a": {LONG}}}{items}}}'.encode()
+    answer = await client.post("/api/v1/orders", content=body, headers={"content-type": "application/json"})
+    assert answer.status == 201, answer.content
+    found = (await client.get(f"/api/v1/orders/{answer.data['id']}")).content.decode()
+    assert f'{{"a":{LONG}}}' in found.replace(" ", "")
+    assert (f'{{"b":{LONG}}}' in found.replace(" ", "")) == ("b" in items)
 
 
 async def test_a_function_that_asks_for_the_caller_needs_one(client: Client) -> None:
