@@ -153,7 +153,7 @@ FILTERS: list[tuple[str, str, dict[str, Any], str]] = [
     ("tracks", "Track", {"name": "' OR 1=1 --"}, "0"),
     # a text that may be null: ne gives the rows without one as well
     ("tracks", "Track", {"composer": "AC/DC"}, "Composer = 'AC/DC'"),
-    ("tracks", "Track", {"composer[ne]": "AC/DC"}, "Composer IS NOT 'AC/DC'"),
+    ("tracks", "Track", {"composer[ne]": "AC/DC"}, "Composer <> 'AC/DC'"),
     ("tracks", "Track", {"composer[in]": "AC/DC,U2"}, "Composer IN ('AC/DC', 'U2')"),
     ("tracks", "Track", {"composer[isNull]": "true"}, "Composer IS NULL"),
     ("tracks", "Track", {"composer[isNull]": "false"}, "Composer IS NOT NULL"),
@@ -216,13 +216,13 @@ FILTERS: list[tuple[str, str, dict[str, Any], str]] = [
     ),
     # ids
     ("tracks", "Track", {"albumId": id_of("Album", 141)}, "AlbumId = 141"),
-    ("tracks", "Track", {"genreId[ne]": id_of("Genre", 1)}, "GenreId IS NOT 1"),
+    ("tracks", "Track", {"genreId[ne]": id_of("Genre", 1)}, "GenreId <> 1"),
     ("tracks", "Track", {"genreId[in]": f"{id_of('Genre', 2)},{id_of('Genre', 24)}"}, "GenreId IN (2, 24)"),
     ("tracks", "Track", {"albumId[isNull]": "true"}, "AlbumId IS NULL"),
     ("tracks", "Track", {"mediaTypeId": id_of("MediaType", 3)}, "MediaTypeId = 3"),
     ("employees", "Employee", {"managerId[isNull]": "true"}, "ReportsTo IS NULL"),
     ("employees", "Employee", {"managerId[isNull]": "false"}, "ReportsTo IS NOT NULL"),
-    ("employees", "Employee", {"managerId[ne]": id_of("Employee", 2)}, "ReportsTo IS NOT 2"),
+    ("employees", "Employee", {"managerId[ne]": id_of("Employee", 2)}, "ReportsTo <> 2"),
     ("customers", "Customer", {"supportRepId": id_of("Employee", 4)}, "SupportRepId = 4"),
     # several at once
     (
@@ -235,7 +235,7 @@ FILTERS: list[tuple[str, str, dict[str, Any], str]] = [
             "genreId[ne]": id_of("Genre", 1),
             "composer[isNull]": "false",
         },
-        "Milliseconds >= 300000 AND Milliseconds < 310000 AND UnitPrice = 0.99 AND GenreId IS NOT 1 AND Composer IS NOT NULL",
+        "Milliseconds >= 300000 AND Milliseconds < 310000 AND UnitPrice = 0.99 AND GenreId <> 1 AND Composer IS NOT NULL",
     ),
     (
         "invoices",
@@ -320,7 +320,7 @@ def _compared(name: str, column: str, values: st.SearchStrategy[Any], number: An
         )
         for operator, symbol in _comparisons.items()
     ]
-    tests.append(values.map(lambda value: (f"{name}[ne]", str(value), f"{column} IS NOT ?", [number(value)])))
+    tests.append(values.map(lambda value: (f"{name}[ne]", str(value), f"{column} <> ?", [number(value)])))
     tests.append(
         st.lists(values, min_size=1, max_size=4).map(
             lambda found: (
@@ -345,7 +345,7 @@ def _key(name: str, column: str, table: str, most: int) -> list[st.SearchStrateg
     keys = st.integers(1, most)
     return [
         keys.map(lambda key: (name, id_of(table, key), f"{column} = ?", [key])),
-        keys.map(lambda key: (f"{name}[ne]", id_of(table, key), f"{column} IS NOT ?", [key])),
+        keys.map(lambda key: (f"{name}[ne]", id_of(table, key), f"{column} <> ?", [key])),
         st.lists(keys, min_size=1, max_size=10).map(
             lambda found: (
                 f"{name}[in]",
@@ -364,7 +364,7 @@ _filters = st.one_of(
     *_searched("name", "Name"),
     *_searched("composer", "Composer"),
     _composers.map(lambda text: ("composer", text, "Composer = ?", [text])),
-    _composers.map(lambda text: ("composer[ne]", text, "Composer IS NOT ?", [text])),
+    _composers.map(lambda text: ("composer[ne]", text, "Composer <> ?", [text])),
     st.booleans().map(
         lambda null: ("composer[isNull]", "true" if null else "false", f"Composer IS {'' if null else 'NOT '}NULL", [])
     ),

@@ -165,7 +165,7 @@ INSERT INTO shelfs (id, label, width) VALUES (?, ?, ?), (?, ?, ?) RETURNING labe
 INSERT INTO shelfs (id, label, width) VALUES (?, ?, ?), (?, ?, ?) ON CONFLICT DO NOTHING RETURNING id
 
 -- a change
-UPDATE shelfs SET label=?, width=(shelfs.width + ?), weight=(shelfs.weight * ? + abs(CASE WHEN (abs(shelfs.weight * ?) = 9e999) THEN -9223372036854775808 ELSE 0 END)), price=CASE WHEN (shelfs.price * ? >= 0) THEN (shelfs.price * ? + ?) / ? ELSE (shelfs.price * ? - ?) / ? END WHERE shelfs.id = ? RETURNING label, width
+UPDATE shelfs SET label=?, width=(shelfs.width + ?), weight=(shelfs.weight * ? + abs(CASE WHEN (abs(shelfs.weight * ?) >= 9e999) THEN -9223372036854775808 ELSE 0 END)), price=(CASE WHEN (shelfs.price * ? >= 0) THEN (shelfs.price * ? + ?) / ? ELSE (shelfs.price * ? - ?) / ? END + abs(CASE WHEN (abs(CASE WHEN (shelfs.price * ? >= 0) THEN (shelfs.price * ? + ?) / ? ELSE (shelfs.price * ? - ?) / ? END) >= 1000000000000000000) THEN -9223372036854775808 ELSE 0 END)) WHERE shelfs.id = ? RETURNING label, width
 
 -- a change of many
 UPDATE shelfs SET label=? WHERE shelfs.width = ?
