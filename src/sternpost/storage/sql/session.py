@@ -132,9 +132,13 @@ class SqlSession(References):
         documents: list[Document] = []
         async with self.savepoint():
             for row, names in zip(rows, missing, strict=True):
-                found = await self._insert_part(plan, tuple(sorted(row)), [row], skip=True, returning=returning)
+                nothing = client_error(ConstraintFailed("foreign key", names), plan)
+                try:
+                    found = await self._insert_part(plan, tuple(sorted(row)), [row], skip=True, returning=returning)
+                except ConstraintViolated as error:  # an id that was not made here need not be a value of the column
+                    raise (nothing if names else error) from error
                 if names and found:
-                    raise client_error(ConstraintFailed("foreign key", names), plan)
+                    raise nothing
                 documents += found
         return len(documents), documents if returning else []
 
