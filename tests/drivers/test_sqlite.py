@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 import time
 from contextlib import closing
@@ -12,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from sternpost.deadline import Deadline
-from sternpost.errors import OutcomeUnknown, StartupError, Timeout, Unavailable
+from sternpost.errors import Duplicate, OutcomeUnknown, StartupError, Timeout, Unavailable
 from sternpost.plan.query import Order
 from sternpost.ports.storage import NO_ARGUMENTS, Statistics, TransactionOptions
+from sternpost.storage.sql.failures import ENDED
 from sternpost.storage.sqlite import database as sqlite_database
 from sternpost.storage.sqlite.database import READER_THREADS, SqliteStorage
 from sternpost.testing.storage import StorageSuite, shelf, storage_plan
@@ -125,6 +127,16 @@ class TestSqlite(StorageSuite):
             assert ended is (read is _ENDLESS)
             assert time.monotonic() - started < 10
         assert await self._labels(opened) == ["SELECT 1 AS one"]
+
+    async def test_a_transaction_that_has_ended_says_so_whatever_failed_in_it(self, opened: SqliteStorage) -> None:
+        async with opened.transaction(Statistics()) as session:
+            await session.insert("Shelf", shelf("a"))
+            with pytest.raises(Duplicate):
+                async with session.savepoint():
+                    await session.insert("Shelf", shelf("a"))
+        with pytest.raises(RuntimeError, match=re.escape(ENDED)):
+            await session.insert("Shelf", shelf("b"))
+        assert await self._labels(opened) == ["a"]
 
     async def test_what_is_closed_leaves_the_file_alone(self, storage: SqliteStorage) -> None:
         """The last connection that is closed takes the write-ahead log away: so none has stayed open."""
