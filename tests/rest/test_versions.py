@@ -649,6 +649,30 @@ class Reply(Resource, prefix="rep", plural="replies"):
     read = Read(allow=public)
 
 
+class Badge(Resource, prefix="bad"):
+    code: str
+
+    read = Read(allow=public)
+    create = Create(allow=public)
+
+
+async def test_a_number_of_an_older_version_has_the_bounds_of_every_number(
+    make_settings: Callable[..., Settings],
+) -> None:
+    older = [Version("v1", [Changed(Badge, "code", was={"type": "integer"}, up=str, down=int)])]
+    badges = Contract("badges", resources=[Badge], api_version="v2", older=older)
+    async with Client(Sternpost(badges, settings=make_settings(), write_log=lambda line: None)) as client:
+        for code in (-(2**63), 0, 2**63 - 1):
+            created = await client.post("/api/v1/badges", json={"code": code})
+            assert (created.status, created.data["code"]) == (201, code), created.content
+            assert (await client.get(f"/api/v2/badges/{created.data['id']}")).data["code"] == str(code)
+        for code in (-(2**63) - 1, 2**63):
+            answer = await client.post(
+                "/api/v1/badges", content=b'{"code": %d}' % code, headers={"content-type": "application/json"}
+            )
+            assert (answer.status, answer.error["details"][0]["path"]) == (400, "code")
+
+
 class Article(Resource, prefix="art"):
     name: str
 
