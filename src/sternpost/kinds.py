@@ -71,6 +71,10 @@ class Limits(Protocol):
     def max_digits(self) -> int | None: ...
     @property
     def choices(self) -> tuple[str, ...]: ...
+    @property
+    def element(self) -> KindName | None: ...
+    @property
+    def null_elements(self) -> bool: ...
 
 
 class Unfit(ValueError):
@@ -300,10 +304,32 @@ def _uuid_constant(value: Any, limits: Limits | None) -> str | None:
 
 
 def _json_constant(value: Any, limits: Limits | None) -> Any:
+    if limits is not None and limits.element is not None and not _are_elements(value, limits):
+        return None
     try:
         return parse_json(value) if exact_json.to_document(value) is value else None
     except (Unfit, TypeError):
         return None
+
+
+def _are_elements(value: Any, limits: Limits) -> bool:
+    """Whether it is a list whose elements are of the kind that the column's are."""
+    if not isinstance(value, list):
+        return False
+    constant = KINDS[cast("KindName", limits.element)].constant
+    items = cast("list[Any]", value)
+    return all(limits.null_elements if item is None else constant(item, None) is not None for item in items)
+
+
+def _json_schema(limits: Limits) -> Schema:
+    """Any JSON value, or a list of elements of one kind."""
+    if limits.element is None:
+        return {}
+    element = KINDS[limits.element]
+    schema: Schema = dict(element.any_schema or {"type": element.name})  # JSON calls these types alike
+    if limits.null_elements:
+        schema["type"] = [schema["type"], "null"]
+    return {"type": "array", "items": schema}
 
 
 def _within(value: Any, limits: Limits | None, read: Read) -> bool:
@@ -695,7 +721,7 @@ _ALL = (
         read=exact_json.to_author,
         write=lambda limits, value: exact_json.to_document(value),
         constant=_json_constant,
-        schema=lambda limits: {},
+        schema=_json_schema,
     ),
 )
 """In the order in which generated source declares what belongs to them."""

@@ -119,6 +119,8 @@ class FieldCompiler:
             filters=self.filters(name, found.kind, found.nullable, options["filter"]),
             column=column_of(name, options.get("column")),
             storage=storage_of(found.kind, options.get("storage"), self._adder(name)),
+            element=found.element,
+            null_elements=found.null_elements,
         )
         if total is not None and not kind.exact:
             return replace(plan, computed=total)  # reported together with the list that it sums over

@@ -12,8 +12,9 @@ from typing import Any, ForwardRef, Literal, cast
 from sternpost.compile.diagnostics import Report
 from sternpost.compile.options import is_whole, shown
 from sternpost.compile.patterns import wrong_pattern
+from sternpost.contract.fields import FieldDeclaration
 from sternpost.contract.relations import Many, One, Owned
-from sternpost.contract.resource import Declaration
+from sternpost.contract.resource import Declaration, Resource
 from sternpost.contract.source import attribute_source
 from sternpost.contract.types import Format, Json
 from sternpost.kinds import KINDS
@@ -25,6 +26,14 @@ SUPPORTED = (
     "One[…], Many[…], Owned[…]"
 )
 
+ELEMENTS: dict[Any, Kind] = {str: "string", int: "integer", float: "number", bool: "boolean"}
+"""What the elements of a column that holds a list may be."""
+
+LISTS_FIX = (
+    "use Json for any JSON value, or a resource of its own with Many[…] or Owned[…]; for a column with an array in an "
+    'external database write list[str], list[int], list[float] or list[bool] with field(storage="array")'
+)
+
 
 @dataclass(frozen=True, slots=True)
 class FieldType:
@@ -34,6 +43,8 @@ class FieldType:
     nullable: bool
     choices: tuple[str, ...] = ()
     format: Format | None = None
+    element: Kind | None = None
+    null_elements: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +84,12 @@ def read_type(
         return None
     if relation is not None:
         return relation
-    found = _scalar(inner, nullable)
+    found = _elements(inner, nullable) if _is_array(declaration, name) else _scalar(inner, nullable)
+    if found is None and (typing.get_origin(inner) in (list, dict) or inner in (list, dict)):
+        report.add(
+            where, "SP202", f"{declaration.name}.{name}: the type {_shown(resolved)} is not supported", LISTS_FIX
+        )
+        return None
     if found is None:
         report.add(
             where,
@@ -150,13 +166,27 @@ def _scalar(annotation: Any, nullable: bool) -> FieldType | None:
         return FieldType("enum", nullable, _choices(typing.get_args(annotation)))
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         return FieldType("enum", nullable, _choices(tuple(member.value for member in annotation)))
-    if origin in (dict, list) or annotation in (dict, list):
-        return FieldType("json", nullable)
     try:
         kind = SCALARS.get(annotation)
     except TypeError:  # unhashable, so not a supported type
         return None
     return FieldType(kind, nullable) if kind else None
+
+
+def _is_array(declaration: Declaration, name: str) -> bool:
+    """Whether a field is declared as a column of an external database that holds a list."""
+    declared = declaration.attributes.get(name)
+    is_stored = isinstance(declared, FieldDeclaration) and declared.options.get("storage") == "array"
+    return is_stored and issubclass(declaration.cls, Resource)
+
+
+def _elements(annotation: Any, nullable: bool) -> FieldType | None:
+    """A list of elements of one kind; of JSON nothing is said."""
+    if typing.get_origin(annotation) is not list:
+        return _scalar(annotation, nullable)
+    inner, null_elements = _without_none(typing.get_args(annotation)[0])
+    kind = ELEMENTS.get(inner) if isinstance(inner, type) else None
+    return FieldType("json", nullable, element=kind, null_elements=null_elements) if kind else None
 
 
 def _wrong_format(found: FieldType) -> str | None:

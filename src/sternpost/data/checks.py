@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, cast
@@ -21,7 +22,7 @@ from sternpost.kinds import (
     is_short,
     parse_json,
 )
-from sternpost.plan.model import FieldPlan, Kind, PayloadPlan, ResourcePlan
+from sternpost.plan.model import FieldPlan, Kind, PayloadPlan, ResourcePlan, element_of
 from sternpost.plan.values import from_plan
 from sternpost.ports.storage import Document
 
@@ -85,6 +86,8 @@ class Checks:
         name = f"{resource.name}.{field.name}"
         if field.kind == "id" or field.references is not None:
             return self.instances.from_author(field, value)
+        if field.element is not None:
+            return self._elements(resource, field, value)
         if field.kind == "json":
             try:
                 return parse_json(value)
@@ -102,6 +105,18 @@ class Checks:
         if field.kind == "number":
             return float(cast("Any", value))  # as both databases keep it: a driver may refuse a whole number
         return Decimal(cast("Any", value)) if field.kind == "decimal" else value
+
+    def _elements(self, resource: ResourcePlan | PayloadPlan, field: FieldPlan, value: Any) -> list[Any]:
+        """The elements of a list, each in the pipeline's form."""
+        if not isinstance(value, list):
+            raise TypeError(f"{resource.name}.{field.name} takes list, not {type(value).__name__}")
+        found: list[Any] = []
+        for index, item in enumerate(cast("list[Any]", value)):
+            if item is None and not field.null_elements:
+                raise TypeError(f"{resource.name}.{field.name}.{index} may not be None")
+            element = replace(element_of(field), name=f"{field.name}.{index}")
+            found.append(None if item is None else self.checked(resource, element, item))
+        return found
 
 
 def _named(types: tuple[type, ...]) -> str:

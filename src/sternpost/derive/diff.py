@@ -159,6 +159,8 @@ COMPARED: dict[str, frozenset[str]] = {
             "decimal_places",
             "max_digits",
             "choices",
+            "element",
+            "null_elements",
             "references",
             "filters",
         ]
@@ -410,8 +412,10 @@ class _Comparison(_Findings):
             ("format", "format-changed"),
             ("decimal_places", "decimals-changed"),
             ("references", "reference-changed"),
+            ("element", "elements-changed"),
+            ("null_elements", "elements-changed"),
         ):
-            if old.get(name) != new.get(name):
+            if old.get(name, new.get(name)) != new.get(name):
                 self._break(code, where, f"{name} is {new.get(name)}, and was {old.get(name)}")
         self._nullable(where, old, new, written, gives)
         self._writing(where, old, new, accepts)

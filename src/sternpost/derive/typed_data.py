@@ -76,6 +76,7 @@ def data_fingerprint(plan: Plan) -> str:
                     f.required,
                     f.unique,
                     f.computed is None,
+                    *((f.element, f.null_elements) if f.element else ()),
                 )
                 for f in resource.fields
             ],
@@ -335,6 +336,9 @@ class _Module:
         return "\n".join(lines)
 
     def _type(self, resource: ResourcePlan, field: FieldPlan) -> str:
+        if field.element is not None:
+            element = KINDS[field.element].annotation + (" | None" if field.null_elements else "")
+            return f"list[{element}] | None" if field.nullable else f"list[{element}]"
         if field.kind == _ANYTHING.name:
             return _ANYTHING.annotation  # None is part of it
         found = _enum_name(resource, field) if field.kind == _CHOICE.name else KINDS[field.kind].annotation

@@ -68,6 +68,8 @@ def kind_of(table: FoundTable, column: FoundColumn, *, sqlite: bool) -> tuple[Ki
     if sqlite:
         return _sqlite_kind(table, column)
     if column.type == "array":
+        if column.dimensions > 1:
+            return None, None, f"an array of {column.dimensions} dimensions is not supported in a contract"
         if column.element in ELEMENTS:
             return "json", "array", ""
         return None, None, f"an array of {column.element} is not supported in a contract"

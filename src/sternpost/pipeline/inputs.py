@@ -40,7 +40,7 @@ from sternpost.kinds import (
 )
 from sternpost.pipeline.attributes import attribute, field_of
 from sternpost.pipeline.withheld import Guards, guards_of
-from sternpost.plan.model import FieldPlan, OperationPlan, Plan, ResourcePlan
+from sternpost.plan.model import FieldPlan, OperationPlan, Plan, ResourcePlan, element_of
 from sternpost.plan.shapes import InputShape, ListMember, Member
 from sternpost.plan.values import from_plan
 
@@ -169,7 +169,11 @@ class Inputs:
         return Input(self._model(shape, fields), shape, filled_in, guards, json=json)
 
     def _json_members(self, shape: InputShape, fields: Mapping[str, FieldPlan]) -> _JsonMembers | None:
-        names = tuple((each.name, each.public_name) for each in shape.members if fields[each.name].kind == "json")
+        names = tuple(
+            (each.name, each.public_name)
+            for each in shape.members
+            if fields[each.name].kind == "json" and fields[each.name].element is None
+        )
         lists = [
             (each.name, each.public_name, inner)
             for each in shape.lists
@@ -243,8 +247,15 @@ class Inputs:
                 return Annotated[str, AfterValidator(_said(parse_uuid))]
             case "enum":
                 return Literal[field.choices]
+            case "json" if field.element is not None:
+                return self._list_type(element_of(field))
             case "json":
                 return Annotated[Any, AfterValidator(_said(parse_json))]
+
+    def _list_type(self, element: FieldPlan) -> Any:
+        """A list of elements; a problem names the place of the element (`labels.2`)."""
+        item: Any = self._value_type(element)
+        return list[item | None] if element.nullable else list[item]
 
 
 def _plain(value: Any) -> Any:

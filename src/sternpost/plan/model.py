@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import orjson
 
-from sternpost.kinds import READERS, KindName
+from sternpost.kinds import EXTERNAL_TEXT_MAX, KINDS, READERS, KindName
 from sternpost.plan.names import database_name
 from sternpost.plan.policy import ALLOW, DENY, PolicyNode
 from sternpost.plan.query import Path
@@ -92,6 +92,10 @@ class FieldPlan:
     """Its column, where that has another name."""
     storage: str | None = None
     """How an external database keeps it, where there are several ways: one of its kind's `storage`."""
+    element: Kind | None = None
+    """For a column that holds a list: the kind of its elements."""
+    null_elements: bool = False
+    """Whether they may be null."""
     stored: tuple[tuple[str, Any], ...] = ()
     """Rules that its column keeps instead, because an older version of the API allows more."""
     shown: tuple[tuple[Any, Any], ...] = ()
@@ -108,6 +112,21 @@ class FieldPlan:
     def column_name(self) -> str:
         """Its column."""
         return self.column or self.name
+
+
+def element_of(field: FieldPlan) -> FieldPlan:
+    """One element of a field that holds a list, as a field by itself."""
+    assert field.element is not None, "the field holds no list"
+    known = KINDS[field.element]
+    return FieldPlan(
+        name=field.name,
+        public_name=field.public_name,
+        kind=field.element,
+        nullable=field.null_elements,
+        max_length=EXTERNAL_TEXT_MAX if "max_length" in known.bounds else None,
+        minimum=known.least,
+        maximum=known.most,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sternpost import Contract, Custom, Payload, Read, Resource, authenticated, implements, public
+from sternpost import Contract, Custom, Json, Payload, Read, Resource, authenticated, implements, public
 
 
 class Note(Payload):
@@ -12,7 +12,7 @@ class Note(Payload):
 class Product(Resource, prefix="prd"):
     name: str
     stock: int = 0
-    tags: list[str] = []
+    tags: Json = []
     read: str = Read(allow=public)
 
     note = Custom(input=Note, output=None, allow=authenticated)

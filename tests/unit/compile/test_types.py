@@ -47,15 +47,17 @@ def read(annotation: Any) -> FieldType | RelationType | None:
         (date, "date"),
         (UUID, "uuid"),
         (Any, "json"),
-        (dict, "json"),
-        (list[str], "json"),
-        (dict[str, int], "json"),
         ("str", "string"),
         ("Decimal", "decimal"),
     ],
 )
 def test_kinds(annotation: Any, kind: str) -> None:
     assert read(annotation) == FieldType(kind, nullable=False)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("annotation", [dict, list, list[str], dict[str, int], list[Any], "list[str] | None"])
+def test_what_holds_values_that_nothing_would_check_is_no_type(annotation: Any) -> None:
+    assert read(annotation) is None
 
 
 def test_null_is_one_of_the_values_of_json() -> None:

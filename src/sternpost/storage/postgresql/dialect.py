@@ -230,13 +230,16 @@ class ExternalPostgresqlDialect(PostgresqlDialect):
             case "decimal", _:
                 return checked(field, lambda value: _exact(value, field.decimal_places))
             case "json", "array":
-                return None
+                return checked(field, _plain_list)
             case "json", _:
                 return checked(field, exact_json.read)
             case _:
                 return super().decode(field, prefix)
 
     def fits(self, field: FieldPlan, column_type: str) -> bool:
+        if field.storage == "array":
+            elements = _ELEMENTS.get(field.element or "", _TEXTS | _WHOLE | _BINARY | {"boolean"})
+            return column_type.endswith("[]") and column_type.removesuffix("[]") in elements
         return column_type in _FITTING.get((field.kind, field.storage), ())
 
     def compared(self, value: BindParameter[Any], field: FieldPlan) -> ColumnElement[Any]:
@@ -251,6 +254,9 @@ class ExternalPostgresqlDialect(PostgresqlDialect):
 
 _WHOLE = {"smallint", "integer", "bigint"}
 _TEXTS = {"text", "character varying", "character", "citext", "name"}
+_BINARY = {"real", "double precision"}
+_ELEMENTS = {"string": _TEXTS, "integer": _WHOLE, "number": _BINARY, "boolean": {"boolean"}}
+"""The types that elements of an array may have, by their kind."""
 _FITTING: dict[tuple[Kind, str | None], set[str]] = {
     ("id", "integer"): _WHOLE,
     ("id", "uuid"): {"uuid"},
@@ -269,7 +275,6 @@ _FITTING: dict[tuple[Kind, str | None], set[str]] = {
     ("enum", None): {"enum", *_TEXTS},
     ("enum", "char"): {"character"},
     ("json", None): {"json", "jsonb"},
-    ("json", "array"): {"array"},
 }
 """The types of columns that hold a kind as it is said to be kept; a domain counts as what it is made of."""
 
@@ -281,6 +286,14 @@ def _is_whole(field: FieldPlan) -> bool:
 def _finite(value: float) -> float:
     if not math.isfinite(value):  # JSON knows neither infinities nor what is no number
         raise ValueError
+    return value
+
+
+def _plain_list(value: list[Any]) -> list[Any]:
+    """A list without lists in it: the dimensions of an array are not a part of its column's type."""
+    for item in value:
+        if isinstance(item, list) or (isinstance(item, float) and not math.isfinite(item)):
+            raise ValueError
     return value
 
 

@@ -49,7 +49,8 @@ FOLLOWED_DOMAIN = """
 domain tells."""
 
 _COLUMNS = f"""
-    SELECT a.attname, {BASE_TYPE} AS type
+    SELECT a.attname,
+           CASE WHEN e.typcategory = 'A' THEN format_type(e.typelem, NULL) || '[]' ELSE {BASE_TYPE} END AS type
     FROM pg_attribute a
     JOIN pg_type t ON t.oid = a.atttypid
     {FOLLOWED_DOMAIN}
@@ -181,6 +182,7 @@ def _column(row: Any, role: str) -> FoundColumn:
         precision=((modifier - 4) >> 16) & 0xFFFF if exact else None,
         scale=_signed(modifier - 4) if exact else None,
         element=row["element"],
+        dimensions=row["dimensions"],
         choices=tuple(row["choices"]),
         default=default,
         counted=bool(row["identity"]) or (default is not None and default.startswith("nextval(")),
@@ -228,6 +230,7 @@ _DETAILS = f"""
            COALESCE(pg_get_expr(d.adbin, d.adrelid), t.typdefault) AS default,
            a.attidentity::text AS identity, a.attgenerated::text AS generated,
            CASE WHEN e.typcategory = 'A' THEN format_type(e.typelem, NULL) END AS element,
+           GREATEST(a.attndims, (SELECT max(typndims) FROM pg_type WHERE oid = ANY(f.types))) AS dimensions,
            ARRAY(SELECT l.enumlabel::text FROM pg_enum l WHERE l.enumtypid = e.oid ORDER BY l.enumsortorder) AS choices,
            ARRAY(SELECT pg_get_expr(k.conbin, 0) || CASE WHEN k.convalidated THEN '' ELSE ' NOT VALID' END
                  FROM pg_constraint k

@@ -15,6 +15,7 @@ class FoundColumn:
     Attributes:
         type: PostgreSQL's name of the type without its length (`enum` and `array` for those), or as SQLite's DDL says.
         element: the type of an array's elements.
+        dimensions: how many an array was declared with; 0 for other types.
         default: SQL.
         counted: the database makes the next number where none is given.
         generated: its value cannot be set.
@@ -30,6 +31,7 @@ class FoundColumn:
     precision: int | None = None
     scale: int | None = None
     element: str | None = None
+    dimensions: int = 0
     choices: tuple[str, ...] = ()
     default: str | None = None
     counted: bool = False
