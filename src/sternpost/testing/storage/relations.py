@@ -133,6 +133,19 @@ class RelationSuite(Suite):
         await reader.select(query)
         assert reader.statistics.statements == 5
 
+    async def test_items_keep_the_order_of_their_list_whatever_their_ids(self, opened: Storage) -> None:
+        row = shelf("s")
+        await self._add(opened, row)
+        items = [book(title) for title in "qpr"]
+        ids = sorted((item["id"] for item in items), reverse=True)
+        async with opened.transaction(Statistics()) as session:
+            rows = [{**item, "id": key} for item, key in zip(items, ids, strict=True)]
+            await session.replace_owned("Shelf", "books", row["id"], rows)
+        query = replace(LABELS, relations=(Nested("books", TITLES),))
+        found = [{"title": "q"}, {"title": "p"}, {"title": "r"}]
+        assert await self._row(opened, query, row["id"]) == {"label": "s", "books": found}
+        assert (await opened.reader().select(query)).documents == [{"label": "s", "books": found}]
+
     async def test_an_answer_that_grows_too_large_is_refused(self, opened: Storage) -> None:
         await self._furnish(opened)
         query = replace(LABELS, relations=(Nested("parent", replace(LABELS, relations=(Nested("books", TITLES),))),))
