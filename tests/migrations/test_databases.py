@@ -444,6 +444,30 @@ def test_what_is_not_done_yet_can_be_corrected_and_what_is_done_cannot(target: M
     assert run(target, "SELECT label, size FROM boxes") == [("new", 6)] * 3
 
 
+def test_a_way_back_that_was_interrupted_is_finished_before_anything_else(target: Migrator, tmp_path: Path) -> None:
+    plan = plan_of(contract_text(BASE))
+    added(tmp_path, plan, "start")
+    wrong = Execute(sql("UPDATE boxes SET label = nothing"))
+    back: list[Step] = [Update("boxes", {"size": sql("size - 1")}), wrong]
+    prints = fingerprints_of(plan)
+    path = write_revision(read_history(tmp_path), title="back", fingerprints=prints, up=[], down=back)
+    later = plan_of(contract_text({"Box": {**BASE["Box"], "note": "str | None = None"}}))
+    runner = Runner(target, read_history(tmp_path))
+    runner.apply()
+    run(target, *boxes(3))
+    with pytest.raises(MigrationFailed, match="0002_back stopped in"):
+        runner.down()
+    added(tmp_path, later, "note")
+    for apply in (runner.apply, Runner(target, read_history(tmp_path)).apply):
+        with pytest.raises(StartupError, match="0002_back was interrupted: first run migrate down"):
+            apply()
+    path.write_text(path.read_text().replace("label = nothing", "label = 'old'"))
+    runner = Runner(target, read_history(tmp_path))
+    assert runner.down() == ["0002_back"]
+    assert run(target, "SELECT label, size FROM boxes") == [("old", 4)] * 3
+    assert runner.apply() == ["0002_back", "0003_note"]
+
+
 @pytest.mark.slow
 def test_a_batched_step_goes_on_where_it_was_killed(
     target: Migrator, database_url: str, tmp_path: Path, database: str
