@@ -946,7 +946,7 @@ def test_a_step_that_is_done_is_not_changed_any_more(target: Migrator, tmp_path:
     file = history.revisions[-1].path
     text = file.read_text(encoding="utf-8")
     assert "batch_rows=3" in text
-    file.write_text(text.replace("batch_rows=3", "batch_rows=4"), encoding="utf-8")
+    file.write_text(text.replace("batch_rows=3", "batch_rows=40"), encoding="utf-8")
     with pytest.raises(StartupError, match=r"0002_data was changed in a step that is done already \(1 are\)"):
         Runner(target, read_history(tmp_path)).apply()
     assert run(target, "SELECT size FROM boxes") == [(6,), (6,)]

@@ -24,6 +24,7 @@ from sternpost import (
     Create,
     Custom,
     Delete,
+    Json,
     Many,
     One,
     Owned,
@@ -97,7 +98,7 @@ class Post(Resource, prefix="pos", audit=True):
     flag: bool = field(default=False)
     day: date | None
     at: datetime | None
-    more: dict[str, Any] | None
+    more: Json | None
     board: One[Board] | None = one(on_delete="cascade", link=public)
     person: One[Person] | None = one(on_delete="set_null", link=public)
     tags: Many[Tag] = many(through="post_tags", write="always", link=public)

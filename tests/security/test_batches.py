@@ -15,6 +15,7 @@ from sternpost import (
     Contract,
     Create,
     Custom,
+    Json,
     Read,
     Resource,
     Settings,
@@ -35,7 +36,7 @@ class Note(Resource, prefix="not"):
     text: str = field(default="", max_length=2000)
     ratio: float | None
     whole: int | None
-    more: dict[str, Any] | None
+    more: Json | None
     version: int = field(auto="version")
 
     browse = Browse(allow=public, page_size=100, max_page_size=100)
