@@ -49,6 +49,8 @@ _JSON_NUMBER_MAX = 10**EXTERNAL_DIGITS_MAX
 NO_NUL = "^[^\\u0000]*$"
 """Every text: databases keep no U+0000."""
 
+JsonType = Literal["object", "array"]
+
 
 class Limits(Protocol):
     """What a field says about its values beside their kind."""
@@ -71,6 +73,8 @@ class Limits(Protocol):
     def max_digits(self) -> int | None: ...
     @property
     def choices(self) -> tuple[str, ...]: ...
+    @property
+    def json_type(self) -> JsonType | None: ...
     @property
     def element(self) -> KindName | None: ...
     @property
@@ -303,8 +307,13 @@ def _uuid_constant(value: Any, limits: Limits | None) -> str | None:
         return None
 
 
+def has_json_type(value: Any, limits: Limits) -> bool:
+    """Whether JSON is an object, or a list, where the field takes nothing else."""
+    return limits.json_type is None or isinstance(value, dict if limits.json_type == "object" else list)
+
+
 def _json_constant(value: Any, limits: Limits | None) -> Any:
-    if limits is not None and limits.element is not None and not _are_elements(value, limits):
+    if limits is not None and not (has_json_type(value, limits) and _are_elements(value, limits)):
         return None
     try:
         return parse_json(value) if exact_json.to_document(value) is value else None
@@ -313,18 +322,18 @@ def _json_constant(value: Any, limits: Limits | None) -> Any:
 
 
 def _are_elements(value: Any, limits: Limits) -> bool:
-    """Whether it is a list whose elements are of the kind that the column's are."""
-    if not isinstance(value, list):
-        return False
-    constant = KINDS[cast("KindName", limits.element)].constant
+    """Whether the elements of a list are of the kind that the column's are, where it has one."""
+    if limits.element is None:
+        return True
+    constant = KINDS[limits.element].constant
     items = cast("list[Any]", value)
     return all(limits.null_elements if item is None else constant(item, None) is not None for item in items)
 
 
 def _json_schema(limits: Limits) -> Schema:
-    """Any JSON value, or a list of elements of one kind."""
+    """Any JSON value, any object or list, or a list of elements of one kind."""
     if limits.element is None:
-        return {}
+        return {"type": limits.json_type} if limits.json_type else {}
     element = KINDS[limits.element]
     schema: Schema = dict(element.any_schema or {"type": element.name})  # JSON calls these types alike
     if limits.null_elements:

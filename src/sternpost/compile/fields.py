@@ -119,6 +119,7 @@ class FieldCompiler:
             filters=self.filters(name, found.kind, found.nullable, options["filter"]),
             column=column_of(name, options.get("column")),
             storage=storage_of(found.kind, options.get("storage"), self._adder(name)),
+            json_type=found.json_type,
             element=found.element,
             null_elements=found.null_elements,
         )

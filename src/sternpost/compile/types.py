@@ -17,7 +17,7 @@ from sternpost.contract.relations import Many, One, Owned
 from sternpost.contract.resource import Declaration, Resource
 from sternpost.contract.source import attribute_source
 from sternpost.contract.types import Format, Json
-from sternpost.kinds import KINDS
+from sternpost.kinds import KINDS, JsonType
 from sternpost.plan.model import Kind
 
 SCALARS: dict[Any, Kind] = {kind.declared_as: kind.name for kind in KINDS.values() if kind.declared_as is not None}
@@ -30,8 +30,9 @@ ELEMENTS: dict[Any, Kind] = {str: "string", int: "integer", float: "number", boo
 """What the elements of a column that holds a list may be."""
 
 LISTS_FIX = (
-    "use Json for any JSON value, or a resource of its own with Many[…] or Owned[…]; for a column with an array in an "
-    'external database write list[str], list[int], list[float] or list[bool] with field(storage="array")'
+    "use Json for any JSON value, dict[str, Any] for any object, list[Any] for any list, or a resource of its own with "
+    "Many[…] or Owned[…]; for a column with an array in an external database write list[str], list[int], list[float] "
+    'or list[bool] with field(storage="array")'
 )
 
 
@@ -43,6 +44,7 @@ class FieldType:
     nullable: bool
     choices: tuple[str, ...] = ()
     format: Format | None = None
+    json_type: JsonType | None = None
     element: Kind | None = None
     null_elements: bool = False
 
@@ -166,6 +168,9 @@ def _scalar(annotation: Any, nullable: bool) -> FieldType | None:
         return FieldType("enum", nullable, _choices(typing.get_args(annotation)))
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         return FieldType("enum", nullable, _choices(tuple(member.value for member in annotation)))
+    json_type = _json_type(annotation)
+    if json_type is not None:
+        return FieldType("json", nullable, json_type=json_type)
     try:
         kind = SCALARS.get(annotation)
     except TypeError:  # unhashable, so not a supported type
@@ -183,10 +188,18 @@ def _is_array(declaration: Declaration, name: str) -> bool:
 def _elements(annotation: Any, nullable: bool) -> FieldType | None:
     """A list of elements of one kind; of JSON nothing is said."""
     if typing.get_origin(annotation) is not list:
-        return _scalar(annotation, nullable)
+        return _scalar(annotation, nullable) if annotation == Json else None
     inner, null_elements = _without_none(typing.get_args(annotation)[0])
     kind = ELEMENTS.get(inner) if isinstance(inner, type) else None
-    return FieldType("json", nullable, element=kind, null_elements=null_elements) if kind else None
+    return FieldType("json", nullable, json_type="array", element=kind, null_elements=null_elements) if kind else None
+
+
+def _json_type(annotation: Any) -> JsonType | None:
+    """JSON that is an object or a list, of which nothing more is said."""
+    origin, arguments = typing.get_origin(annotation) or annotation, typing.get_args(annotation)
+    if origin is dict and arguments in ((), (str, Any)):
+        return "object"
+    return "array" if origin is list and arguments in ((), (Any,)) else None
 
 
 def _wrong_format(found: FieldType) -> str | None:

@@ -18,6 +18,7 @@ from sternpost.kinds import (
     KINDS,
     Unfit,
     has_digits,
+    has_json_type,
     has_places,
     is_short,
     parse_json,
@@ -86,6 +87,9 @@ class Checks:
         name = f"{resource.name}.{field.name}"
         if field.kind == "id" or field.references is not None:
             return self.instances.from_author(field, value)
+        if not has_json_type(value, field):
+            wanted = "dict" if field.json_type == "object" else "list"
+            raise TypeError(f"{name} takes {wanted}, not {type(value).__name__}")
         if field.element is not None:
             return self._elements(resource, field, value)
         if field.kind == "json":
@@ -108,8 +112,6 @@ class Checks:
 
     def _elements(self, resource: ResourcePlan | PayloadPlan, field: FieldPlan, value: Any) -> list[Any]:
         """The elements of a list, each in the pipeline's form."""
-        if not isinstance(value, list):
-            raise TypeError(f"{resource.name}.{field.name} takes list, not {type(value).__name__}")
         found: list[Any] = []
         for index, item in enumerate(cast("list[Any]", value)):
             if item is None and not field.null_elements:

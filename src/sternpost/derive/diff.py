@@ -159,6 +159,7 @@ COMPARED: dict[str, frozenset[str]] = {
             "decimal_places",
             "max_digits",
             "choices",
+            "json_type",
             "element",
             "null_elements",
             "references",
@@ -412,6 +413,7 @@ class _Comparison(_Findings):
             ("format", "format-changed"),
             ("decimal_places", "decimals-changed"),
             ("references", "reference-changed"),
+            ("json_type", "json-type-changed"),
             ("element", "elements-changed"),
             ("null_elements", "elements-changed"),
         ):

@@ -76,7 +76,7 @@ def data_fingerprint(plan: Plan) -> str:
                     f.required,
                     f.unique,
                     f.computed is None,
-                    *((f.element, f.null_elements) if f.element else ()),
+                    *((f.json_type, f.element, f.null_elements) if f.json_type else ()),
                 )
                 for f in resource.fields
             ],
@@ -339,6 +339,9 @@ class _Module:
         if field.element is not None:
             element = KINDS[field.element].annotation + (" | None" if field.null_elements else "")
             return f"list[{element}] | None" if field.nullable else f"list[{element}]"
+        if field.json_type is not None:
+            container = "dict[str, Any]" if field.json_type == "object" else "list[Any]"
+            return f"{container} | None" if field.nullable else container
         if field.kind == _ANYTHING.name:
             return _ANYTHING.annotation  # None is part of it
         found = _enum_name(resource, field) if field.kind == _CHOICE.name else KINDS[field.kind].annotation

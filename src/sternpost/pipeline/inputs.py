@@ -250,12 +250,15 @@ class Inputs:
             case "json" if field.element is not None:
                 return self._list_type(element_of(field))
             case "json":
-                return Annotated[Any, AfterValidator(_said(parse_json))]
+                return Annotated[_JSON_TYPES[field.json_type], AfterValidator(_said(parse_json))]
 
     def _list_type(self, element: FieldPlan) -> Any:
         """A list of elements; a problem names the place of the element (`labels.2`)."""
         item: Any = self._value_type(element)
         return list[item | None] if element.nullable else list[item]
+
+
+_JSON_TYPES: Mapping[str | None, Any] = {None: Any, "object": dict[str, Any], "array": list[Any]}
 
 
 def _plain(value: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import orjson
 
-from sternpost.kinds import EXTERNAL_TEXT_MAX, KINDS, READERS, KindName
+from sternpost.kinds import EXTERNAL_TEXT_MAX, KINDS, READERS, JsonType, KindName
 from sternpost.plan.names import database_name
 from sternpost.plan.policy import ALLOW, DENY, PolicyNode
 from sternpost.plan.query import Path
@@ -92,6 +92,8 @@ class FieldPlan:
     """Its column, where that has another name."""
     storage: str | None = None
     """How an external database keeps it, where there are several ways: one of its kind's `storage`."""
+    json_type: JsonType | None = None
+    """For JSON that is always an object, or always a list."""
     element: Kind | None = None
     """For a column that holds a list: the kind of its elements."""
     null_elements: bool = False

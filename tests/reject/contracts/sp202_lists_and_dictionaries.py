@@ -21,8 +21,8 @@ class Report(Payload):
 class Note(Resource, prefix="not"):
     labels: list[str]
     counts: dict[str, int]
-    anything: list
-    more: dict | None
+    anything: list[dict[str, Any]]
+    more: dict[int, Any] | None
     pairs: tuple[str, str]
     words: set[str]
     lines: list[Line] | None

@@ -55,7 +55,14 @@ def test_kinds(annotation: Any, kind: str) -> None:
     assert read(annotation) == FieldType(kind, nullable=False)  # pyright: ignore[reportArgumentType]
 
 
-@pytest.mark.parametrize("annotation", [dict, list, list[str], dict[str, int], list[Any], "list[str] | None"])
+@pytest.mark.parametrize(
+    ("annotation", "json_type"), [(dict, "object"), (dict[str, Any], "object"), (list, "array"), ("list[Any]", "array")]
+)
+def test_json_of_one_type(annotation: Any, json_type: Any) -> None:
+    assert read(annotation) == FieldType("json", nullable=False, json_type=json_type)
+
+
+@pytest.mark.parametrize("annotation", [list[str], dict[str, int], dict[int, Any], list[list[Any]], "list[str] | None"])
 def test_what_holds_values_that_nothing_would_check_is_no_type(annotation: Any) -> None:
     assert read(annotation) is None
 

@@ -88,6 +88,7 @@ CASES: list[tuple[str, str, Callable[[dict[str, Any]], Any]]] = [
     ("additive", "field-added", lambda p: add_field(p, required=False)),
     ("breaking", "type-changed", lambda p: product(p, "name").update(kind="integer")),
     ("breaking", "format-changed", lambda p: product(p, "name").update(format="uri")),
+    ("breaking", "json-type-changed", lambda p: product(p, "name").update(json_type="object")),
     ("breaking", "elements-changed", lambda p: product(p, "name").update(element="integer")),
     ("breaking", "null-in-output", lambda p: product(p, "name").update(nullable=True)),
     ("breaking", "write-narrowed", lambda p: product(p, "name").update(write="create")),
