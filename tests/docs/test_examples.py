@@ -99,9 +99,23 @@ def test_tutorial(tmp_path: Path) -> None:
     steps = [block for block in blocks(TUTORIAL, "python") if block.title]
     assert len(steps) >= 5
     assert all(block.title for block in blocks(TUTORIAL, "python")), "every block says which file it is"
-    for block in steps:
+    text = TUTORIAL.read_text(encoding="utf-8").splitlines()
+    for block, following in zip(steps, [*steps[1:], None], strict=True):
         file = project / str(block.title)
         file.write_text(block.code, encoding="utf-8")
+        said = "\n".join(text[block.line : following.line if following else None])
+        if "\n## " in said:  # a section ends: whoever stops here has a contract that compiles, or is told why not
+            check = subprocess.run(
+                [*run, "sternpost", "contract", "check"],
+                cwd=project,
+                env=env,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            codes = set(re.findall(r"SP\d{3}", check.stderr))
+            assert check.returncode == 0 or "does not compile" in said, check.stderr
+            assert {code for code in codes if code not in said} == set(), f"after line {block.line}"
         if file.name.startswith("test_"):
             done = subprocess.run(
                 [*run, "pytest", "-q"], cwd=project, env=env, capture_output=True, text=True, check=False

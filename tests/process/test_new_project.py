@@ -562,3 +562,13 @@ def test_a_second_deployment_migrates(own_project: Path, tmp_path: Path, databas
     assert status.returncode == 0, status.stdout + status.stderr
     third = deployed(Image(own_project, tmp_path / "third"), **secret)  # nothing to migrate
     assert "priority" in json.dumps(third)
+
+
+def test_says_where_this_sternpost_is_from(tmp_path: Path) -> None:
+    """A package index may not have it: the project's own environment installs it from the same place."""
+    done = python("sternpost", "new", "desk", folder=tmp_path)
+    assert f"export STERNPOST_REQUIREMENT={REPOSITORY}" in done.stdout
+    make = shutil.which("make")
+    assert make is not None
+    shown = run_in(tmp_path / "desk", make, "--dry-run", "test", STERNPOST_REQUIREMENT=str(REPOSITORY))
+    assert f"install --quiet --disable-pip-version-check '{REPOSITORY}'" in shown.stdout

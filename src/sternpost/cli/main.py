@@ -193,11 +193,16 @@ def new(
     name: Annotated[str, typer.Argument(help="The project's name, in lower case with dashes; also its folder")],
 ) -> None:
     """Create a new project with tests, settings, Dockerfile, compose.yaml and README."""
-    from sternpost.cli.scaffold import make_project
+    from shlex import quote
 
-    folder = make_project(name, Path())
+    from sternpost.cli.scaffold import make_project, own_requirement
+
+    folder, requirement = make_project(name, Path()), own_requirement()
+    export = (
+        f"  export STERNPOST_REQUIREMENT={quote(requirement)}   # where this Sternpost is from\n" if requirement else ""
+    )
     out.print(
-        f"[green bold]Created[/] {shown(folder)}/\n\n  cd {shown(folder)}\n"
+        f"[green bold]Created[/] {shown(folder)}/\n\n  cd {shown(folder)}\n{shown_lines(export)}"
         "  make test     [dim]# sets up and runs its tests[/]\n"
         "  make dev      [dim]# serves it on http://127.0.0.1:8000/docs[/]"
     )

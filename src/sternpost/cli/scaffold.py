@@ -8,11 +8,13 @@ nothing that Makefiles, shells and compose.yaml mean by a dollar sign.
 
 from __future__ import annotations
 
+import json
 import keyword
 import re
 import sys
-from importlib.metadata import PackageNotFoundError, requires
+from importlib.metadata import PackageNotFoundError, distribution, requires
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from sternpost.errors import StartupError
 
@@ -43,6 +45,19 @@ def make_project(name: str, parent: Path) -> Path:
         reason = f"{error.filename or folder} cannot be written: {error.strerror}"
         raise StartupError(f"{reason}. Run the command in a folder where you have write permission.") from error
     return folder
+
+
+def own_requirement() -> str | None:
+    """What Sternpost was installed from, where that was no package index (PEP 610): a folder, a file or an address.
+    A project that is made with it has to install it from there, too."""
+    try:
+        text = distribution("sternpost").read_text("direct_url.json")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        return None
+    url = json.loads(text).get("url") if text else None
+    if not isinstance(url, str):
+        return None
+    return unquote(urlsplit(url).path) if url.startswith("file:") else f"sternpost @ {url}"
 
 
 def _package(name: str) -> str:
