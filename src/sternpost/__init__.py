@@ -53,11 +53,13 @@ if TYPE_CHECKING:
     from sternpost.data.context import Context
     from sternpost.data.database import Database
     from sternpost.data.table import Repository, Table
+    from sternpost.ports.audit import AuditEntry
     from sternpost.settings import Settings
 
 _LAZY = {
     "Sternpost": "sternpost.app.application",
     "ContractError": "sternpost.compile.diagnostics",
+    "AuditEntry": "sternpost.ports.audit",
     "Change": "sternpost.data.change",
     "Context": "sternpost.data.context",
     "Database": "sternpost.data.database",
@@ -77,6 +79,7 @@ def __getattr__(name: str) -> Any:
 
 __all__ = [
     "Added",
+    "AuditEntry",
     "Browse",
     "Change",
     "Changed",

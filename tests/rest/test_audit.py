@@ -594,3 +594,17 @@ async def test_each_filter(client: Client) -> None:
         ({"row_id": "nothing"}, []),
     ):
         assert await trail(client, **query) == expected, query
+
+
+async def test_scripts_and_tests_read_the_trail_with_the_data_client(client: Client) -> None:
+    await client.post(f"{V1}/tags", json={"name": "Ada"}, token=client.token("usr_x"))
+    await client.post(f"{V1}/tags", json={"name": "Eve"}, token=client.token("usr_y"))
+    async with client.app.data(tenants="all") as db:
+        found = await db.audit_trail(limit=10_000)
+        assert found == (await trail(client))[::-1]
+        (mine,) = await db.audit_trail(actor="usr_y", action="create", resource="Tag")
+        assert (mine.row_id, mine.after and mine.after["name"]) == (found[0].row_id, "Eve")
+        assert await db.audit_trail(row_id=mine.row_id, since=mine.at + timedelta(seconds=1)) == []
+        async with db.transaction():
+            with pytest.raises(RuntimeError, match="outside of operations and transactions"):
+                await db.audit_trail()

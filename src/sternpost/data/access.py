@@ -49,6 +49,11 @@ class DataAccess:
         self._reader = reader
 
     @property
+    def in_operation(self) -> bool:
+        """Whether it works for a call, in the call's own reader or transaction."""
+        return self._reader is not None
+
+    @property
     def session(self) -> Session | None:
         """The transaction that is open here, or None."""
         current = _open.get().get(self)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, LiteralString, Self, TypeVar, get_args, overload
 
 from sternpost.data.access import DataAccess, HasAccess
@@ -13,6 +14,7 @@ from sternpost.data.table import Table
 from sternpost.deadline import Alarms, Deadline
 from sternpost.errors import WriteConflict
 from sternpost.ids import decode
+from sternpost.ports.audit import Action, AuditEntry, AuditQuery
 from sternpost.ports.storage import (
     Isolation,
     TransactionOptions,
@@ -110,6 +112,46 @@ class Database:
                     raise
             await self.access.backoff.wait(number)
         raise ValueError(f"retries is 0 or more, not {retries}")
+
+    async def audit_trail(
+        self,
+        *,
+        resource: str | None = None,
+        row_id: str | None = None,
+        actor: str | None = None,
+        operation: str | None = None,
+        request_id: str | None = None,
+        action: Action | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 50,
+    ) -> list[AuditEntry]:
+        """Recorded changes that fit all that is given, the newest first. For scripts and tests: with
+        `app.data(tenant="…")` those of the tenant.
+
+        Args:
+            resource, row_id, actor, operation, request_id, action, since, until: as `sternpost audit show` has them.
+            limit: how many at most.
+
+        Raises:
+            RuntimeError: in a service or a transaction: its own changes are not recorded before it is committed.
+        """
+        if self.access.in_operation or self.access.session is not None:
+            raise RuntimeError("The audit trail is read outside of operations and transactions, with app.data()")
+        visibility = self.access.visibility
+        query = AuditQuery(
+            resource=resource,
+            row_id=row_id,
+            actor=actor,
+            operation=operation,
+            request_id=request_id,
+            tenant=None if visibility.every else visibility.tenant,
+            action=action,
+            since=since,
+            until=until,
+            limit=limit,
+        )
+        return await self.access.model.storage.audit_trail().entries(query)
 
     # -- raw SQL
 
