@@ -131,7 +131,7 @@ _ROWS = (
         409,
         "FAILED_PRECONDITION",
         "Other resources still refer to this one",
-        "First delete the resources that refer to it, or change their references.",
+        "First delete the resources that refer to it, or change their references; details name those that you may see.",
     ),
     ErrorCode(
         "WRITE_CONFLICT",
@@ -373,6 +373,8 @@ class StillReferenced(Conflict):
     """Other rows refer to the one to be deleted (409)."""
 
     catalogue_code = "STILL_REFERENCED"
+    row: tuple[str, str] | None = None
+    """Which row was to be deleted: its resource and the digits of its id; told by who knows both."""
 
 
 class WriteConflict(Conflict):

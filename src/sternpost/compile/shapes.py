@@ -75,6 +75,9 @@ class _Shapes:
             members=_members(resource, writable, partial=partial, keeps=operation.kind == "replace"),
             lists=lists,
             read_only=tuple(dict.fromkeys(read_only)),
+            create_only=tuple(
+                f.public_name for f in resource.fields if f.write == "create" and "create" not in writable
+            ),
             partial=partial,
             from_caller=() if partial else self._from_caller(resource, writable),
             keeps=operation.kind == "replace",

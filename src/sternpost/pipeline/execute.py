@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from dataclasses import replace
 from typing import cast
 
 from sternpost.data.backoff import RETRIES
@@ -14,6 +15,7 @@ from sternpost.errors import (
     PreconditionFailed,
     PreconditionRequired,
     SternpostError,
+    StillReferenced,
     TenantRequired,
     Timeout,
     Unauthenticated,
@@ -22,6 +24,7 @@ from sternpost.errors import (
 from sternpost.pipeline.batch import Results, check_steps, locate, to_call
 from sternpost.pipeline.call import ANY, Answer, Call, Result
 from sternpost.pipeline.operations import CHANGES, READS, Execution, denied, fill_in_caller, insert
+from sternpost.pipeline.referrers import referrers
 from sternpost.pipeline.runtime import BoundOperation, Runtime
 from sternpost.plan.model import ResourcePlan
 from sternpost.plan.values import tenant_value
@@ -157,6 +160,9 @@ async def in_transaction(run: Execution) -> Answer:
                 run.statistics, visibility=run.visibility, deadline=run.deadline
             ) as session:
                 return await write(run, session)
+        except StillReferenced as error:
+            await tell_referrers(run, error)
+            raise
         except LockTimeout:
             raise
         except WriteConflict:
@@ -167,6 +173,17 @@ async def in_transaction(run: Execution) -> Answer:
         await run.runtime.backoff.wait(number)
         start_again(run)
     raise AssertionError("the last try returns or raises")
+
+
+async def tell_referrers(run: Execution, error: StillReferenced) -> None:
+    """Adds to the error what keeps the row, as far as the caller may know of it; nothing where the deletion was not the
+    operation's own."""
+    if error.row is None:
+        return
+    found = await referrers(run.runtime.plan, *error.row, reader_of(run), run.principal)
+    if found:
+        at = error.details[0].path if error.details else ""  # in a batch: the step
+        error.details = tuple(replace(detail, path=at) for detail in found)
 
 
 def start_again(run: Execution) -> None:

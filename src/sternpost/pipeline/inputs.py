@@ -146,6 +146,8 @@ class Input:
     def _explained(self, problem: ErrorDetails) -> tuple[str, str]:
         if problem["type"] != "extra_forbidden":
             return problem["type"], problem["msg"].removeprefix("Value error, ")
+        if len(problem["loc"]) == 1 and problem["loc"][0] in self.shape.create_only:
+            return "read_only", "This field can only be set when the row is created; leave it out"
         if problem["loc"][-1] in self.shape.read_only:
             return "read_only", "The server sets this field; leave it out"
         return "unknown_field", "There is no field of this name"

@@ -21,6 +21,7 @@ from sternpost.errors import (
     Invalid,
     NotFound,
     PreconditionFailed,
+    StillReferenced,
     Timeout,
     Unauthenticated,
     Unprocessable,
@@ -239,7 +240,11 @@ async def delete(run: Execution, session: Session) -> Answer:
     row = await _load(run, session, run.runtime.views.full(resource, run.access.facts, lock=True))
     if run.operation.function is not None:
         await run.operation.function(_context(run, session), run.runtime.instances.row(resource, row.document))
-    await session.remove(Remove(resource.name, key_is(0)), (_digits(run),), at=run.runtime.clock.now())
+    try:
+        await session.remove(Remove(resource.name, key_is(0)), (_digits(run),), at=run.runtime.clock.now())
+    except StillReferenced as error:
+        error.row = (resource.name, _digits(run))
+        raise
     return Answer()
 
 

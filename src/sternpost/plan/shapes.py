@@ -83,6 +83,7 @@ class InputShape:
     Attributes:
         name: what documentation calls it, such as `OrderCreate`.
         read_only: names in JSON of what the server sets; an input that has one is told so.
+        create_only: names in JSON of what clients set when they create a row, and never again.
         partial: whether everything may be left out, and what is left out stays as it is (a merge patch).
         from_caller: the fields that are the caller's own id where they are left out.
         keeps: whether what a caller can neither see nor set stays as it is where they leave it out.
@@ -92,6 +93,7 @@ class InputShape:
     members: tuple[Member, ...]
     lists: tuple[ListMember, ...] = ()
     read_only: tuple[str, ...] = ()
+    create_only: tuple[str, ...] = ()
     partial: bool = False
     from_caller: tuple[str, ...] = ()
     keeps: bool = False
