@@ -19,7 +19,7 @@ from sternpost.kinds import in_places
 from sternpost.plan.model import FieldPlan, Kind
 from sternpost.storage.postgresql.audit import PostgresqlAudit
 from sternpost.storage.postgresql.values import present
-from sternpost.storage.sql.dialect import Codec, ColumnType, Dialect, quoted, with_quotes_around
+from sternpost.storage.sql.dialect import Codec, ColumnType, Dialect, end_is, quoted, with_quotes_around
 from sternpost.storage.sql.external import checked, utc
 
 _TYPES: dict[Kind, str] = {
@@ -146,6 +146,9 @@ class PostgresqlDialect:
     def starts_with(self, column: Column[Any], value: BindParameter[Any]) -> ColumnElement[bool]:
         return func.starts_with(column, value)
 
+    def ends_with(self, column: Column[Any], value: BindParameter[Any]) -> ColumnElement[bool]:
+        return end_is(column, value)
+
     def lower(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         return func.lower(column)  # its collation is C
 
@@ -192,6 +195,14 @@ class ExternalPostgresqlDialect(PostgresqlDialect):
     """Values as the columns of another program take and give them: PostgreSQL tells the driver the type of each."""
 
     takes_arrays_of_rows = False  # the types of its columns are known to the database alone
+
+    # LIKE, as strpos in `contains`, is what `=` is for the column's type: with citext both ignore case.
+
+    def starts_with(self, column: Column[Any], value: BindParameter[Any]) -> ColumnElement[bool]:
+        return column.like(_escaped(value).concat(literal_column("'%'")))
+
+    def ends_with(self, column: Column[Any], value: BindParameter[Any]) -> ColumnElement[bool]:
+        return column.like(literal_column("'%'").concat(_escaped(value)))
 
     def lower(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         return func.lower(collate(column, "C"))
@@ -250,6 +261,14 @@ class ExternalPostgresqlDialect(PostgresqlDialect):
     def is_any_of(self, column: Column[Any], values: BindParameter[Any], field: FieldPlan) -> ColumnElement[bool]:
         array = cast(values, ColumnType("BIGINT[]")) if _is_whole(field) else values
         return column.operate(operators.eq, any_(array))
+
+
+def _escaped(value: BindParameter[Any]) -> ColumnElement[Any]:
+    """A text as a part of a pattern that stands for itself."""
+    found: ColumnElement[Any] = cast(value, ColumnType("TEXT"))
+    for sign in ("\\", "%", "_"):
+        found = func.replace(found, literal_column(f"'{sign}'"), literal_column(f"'\\{sign}'"))
+    return found
 
 
 _WHOLE = {"smallint", "integer", "bigint"}

@@ -51,6 +51,10 @@ def paged(found: Any, limit: int | None, offset: int | None, assembly: Assembly)
     return found.limit(most).offset(least)
 
 
+PARTS = frozenset({"contains", "startsWith", "endsWith"})
+"""Operators that look for a part of a text."""
+
+
 class Conditions:
     """Writes conditions on the tables of a plan. Every table that it brings into a statement passes the gate."""
 
@@ -144,6 +148,8 @@ class Conditions:
         folded = _ignores_case(node, field)
         if folded:
             column = self.dialect.lower(column)
+        elif field.storage == "char" and node.operator in PARTS:
+            column = cast(column, ColumnType("TEXT"))  # which takes the padding away
         match node.operator:
             case "in":
                 return self._one_of(column, node.operand, field, assembly, folded=folded)
@@ -156,9 +162,7 @@ class Conditions:
             case "startsWith":
                 return self.dialect.starts_with(column, self._operand(node.operand, field, assembly, folded=folded))
             case "endsWith":
-                text = cast(self._operand(node.operand, field, assembly, folded=folded), ColumnType("TEXT"))
-                start = func.length(column) - func.length(text) + constant("1")
-                return and_(func.length(column) >= func.length(text), func.substr(column, start) == text)
+                return self.dialect.ends_with(column, self._operand(node.operand, field, assembly, folded=folded))
             case operator:
                 operand = self._operand(node.operand, field, assembly, folded=folded)
                 return COMPARE[operator](column, operand)

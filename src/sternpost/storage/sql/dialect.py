@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import BindParameter, Column, ColumnElement, Table
+from sqlalchemy import BindParameter, Column, ColumnElement, Table, and_, func, literal_column
 from sqlalchemy.engine import Dialect as CompilerDialect
+from sqlalchemy.sql.expression import cast
 from sqlalchemy.types import UserDefinedType
 
 from sternpost.plan.audit import Audit
@@ -158,6 +159,10 @@ class Dialect(Protocol):
         """The text starts with another one; upper and lower case differ."""
         ...
 
+    def ends_with(self, column: Column[Any], value: BindParameter[Any]) -> ColumnElement[bool]:
+        """The text ends with another one; upper and lower case differ."""
+        ...
+
     def lower(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """The text with its ASCII letters in lower case, and no others."""
         ...
@@ -205,3 +210,10 @@ def with_quotes_around(compiler: CompilerDialect, words: Collection[str]) -> Com
 def quoted(text: str) -> str:
     """A text as SQL."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def end_is(column: ColumnElement[Any], value: BindParameter[Any]) -> ColumnElement[bool]:
+    """Whether a text ends with another one, as both databases write it."""
+    text = cast(value, ColumnType("TEXT"))
+    start = func.length(column) - func.length(text) + literal_column("1")
+    return and_(func.length(column) >= func.length(text), func.substr(column, start) == text)

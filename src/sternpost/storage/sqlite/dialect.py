@@ -16,7 +16,7 @@ from sqlalchemy.sql.expression import cast
 from sternpost import exact_json
 from sternpost.kinds import DIGITS_MAX, NUMERIC
 from sternpost.plan.model import FieldPlan, Kind
-from sternpost.storage.sql.dialect import Codec, ColumnType, Dialect, quoted, with_quotes_around
+from sternpost.storage.sql.dialect import Codec, ColumnType, Dialect, end_is, quoted, with_quotes_around
 from sternpost.storage.sql.external import checked, utc
 from sternpost.storage.sqlite.audit import SqliteAudit
 
@@ -147,6 +147,9 @@ class SqliteDialect:
 
     def starts_with(self, column: Column[Any], value: BindParameter[Any]) -> ColumnElement[bool]:
         return func.substr(column, literal_column("1"), func.length(value)) == value
+
+    def ends_with(self, column: Column[Any], value: BindParameter[Any]) -> ColumnElement[bool]:
+        return end_is(column, value)
 
     def lower(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         return func.lower(column)  # SQLite's own knows no other letters
