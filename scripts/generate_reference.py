@@ -52,7 +52,7 @@ MEANINGS = {
     "gte": "is at least",
     "lt": "is less than",
     "lte": "is at most",
-    "in": f"is one of several, separated by commas (at most {IN_MAX})",
+    "in": f"is one of several, separated by commas (at most {IN_MAX}); within a value `\\,` is a comma, `\\\\` a backslash",
     "contains": "contains the text (case-sensitive)",
     "startsWith": "starts with the text (case-sensitive)",
     "isNull": "`true`: has no value; `false`: has one",

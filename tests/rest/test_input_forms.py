@@ -109,3 +109,23 @@ async def test_an_email_has_up_to_64_characters_before_the_at(client: Client) ->
     assert (made.status, made.data["contact"]) == (201, longest)
     refused = await client.post("/api/v1/parts", json={"contact": f"a{longest}"})
     assert [(detail["path"], detail["code"]) for detail in refused.error["details"]] == [("contact", "email_local")]
+
+
+async def test_a_list_of_values_can_hold_commas_and_backslashes(make_settings: Callable[..., Settings]) -> None:
+    class Piece(Resource, prefix="pie", plural="pieces"):
+        name: str = field(filter=True)
+        browse = Browse(allow=public)
+        create = Create(allow=public)
+
+    app = Sternpost(Contract("pieces", resources=[Piece]), settings=make_settings(), write_log=lambda line: None)
+    async with Client(app) as client:
+        for name in ("a,b", "a", "b", "c\\", "\\,", "d"):
+            assert (await client.post("/api/v1/pieces", json={"name": name})).status == 201
+        for asked, found in (
+            (r"a\,b,d", ["a,b", "d"]),
+            ("a,b", ["a", "b"]),
+            (r"c\\,d", ["c\\", "d"]),
+            (r"\\\,", ["\\,"]),
+        ):
+            answer = await client.get(f"/api/v1/pieces?{urlencode({'name[in]': asked})}")
+            assert [row["name"] for row in answer.data] == found, asked

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sternpost.derive.openapi.schemas import Schema, Schemas
 from sternpost.ids import pattern as id_pattern
+from sternpost.kinds import KINDS
 from sternpost.plan.model import OperationPlan, ResourcePlan
 from sternpost.plan.shapes import FIELDS_MAX, IN_MAX, INCLUDES_MAX, PAGE_MAX, SORTS_MAX, OutputRelation, RowsShape
 
@@ -98,13 +99,14 @@ class QueryParameters:
     def _filters(self, resource: ResourcePlan, rows: RowsShape, prefix: str) -> list[Schema]:
         parameters: list[Schema] = []
         for each in rows.filters:
-            name, schema = each.public_name, self.schemas.filter_value(resource.fields_by_name[each.name])
+            field = resource.fields_by_name[each.name]
+            name, schema = each.public_name, self.schemas.filter_value(field)
             for operator in each.operators:
                 shown = prefix + (name if operator == "eq" else f"{name}[{operator}]")
                 if operator == "in":
-                    parameters.append(
-                        _listed(shown, f"{name} is one of these values, separated by commas", schema, IN_MAX)
-                    )
+                    within = "; a comma within a value is \\," if KINDS[field.kind].free_text else ""
+                    text = f"{name} is one of these values, separated by commas{within}"
+                    parameters.append(_listed(shown, text, schema, IN_MAX))
                 elif operator == "isNull":
                     parameters.append(_query(shown, f"Whether {name} is null", {"type": "boolean"}))
                 else:

@@ -32,6 +32,7 @@ NAME_SHOWN_MAX = 100
 """Characters shown of a name that cannot be one of a parameter."""
 
 _PARAMETER = re.compile(r"([A-Za-z0-9_.]{1,200})(?:\[([A-Za-z]{1,16})\])?")
+_SIGN = re.compile(r"\\[\\,]|.", re.DOTALL)
 _FLAGS = {"true": True, "false": False}
 
 
@@ -95,11 +96,25 @@ def _part(shown: str, name: str, operator: str | None, value: str) -> Part:
 
 def _filter(shown: str, path: Path, name: str, operator: str, value: str) -> Filter:
     if operator == "in":
-        return Filter(shown, path, name, operator, tuple(value.split(",")))
+        return Filter(shown, path, name, operator, values_of(value))
     if operator == "isNull":
         problem = None if value in _FLAGS else "Input should be true or false"
         return Filter(shown, path, name, operator, _FLAGS.get(value, False), problem)
     return Filter(shown, path, name, operator, value)
+
+
+def values_of(text: str) -> tuple[str, ...]:
+    """Values that are separated by commas. Behind a backslash a comma, or another backslash, is a part of a value; any
+    other backslash is one itself."""
+    if "\\" not in text:
+        return tuple(text.split(","))
+    found = [""]
+    for sign in _SIGN.findall(text):
+        if sign == ",":
+            found.append("")
+        else:
+            found[-1] += sign[-1]
+    return tuple(found)
 
 
 def _count(shown: str, value: str) -> Count:
