@@ -138,10 +138,10 @@ def passes(value: Any, tests: dict[str, Any]) -> bool:
     fold: Callable[[Any], Any] = lower if tests.get("mode") == "insensitive" else lambda text: text
 
     def one(operator: str, wanted: Any) -> bool:
-        if operator == "ne":
-            return not one("eq", wanted)
+        if operator == "ne":  # a comparison with null does not hold; None asks whether there is a value
+            return not one("eq", wanted) and (wanted is None or value is not None)
         if operator == "notIn":
-            return not one("in", wanted)
+            return not one("in", wanted) and value is not None
         if operator == "eq" and wanted is None:
             return value is None
         if value is None:
