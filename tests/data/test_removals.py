@@ -8,7 +8,21 @@ from typing import Any
 
 import pytest
 
-from sternpost import Contract, Delete, Many, One, Resource, Restore, Settings, Sternpost, Update, field, one, public
+from sternpost import (
+    Contract,
+    Delete,
+    Many,
+    One,
+    Owned,
+    Resource,
+    Restore,
+    Settings,
+    Sternpost,
+    Update,
+    field,
+    one,
+    public,
+)
 from sternpost.data.database import Database
 from sternpost.errors import ReferenceNotFound, StillReferenced
 from sternpost.testing import Client
@@ -48,6 +62,26 @@ class Node(Resource, prefix="nod"):
     parent: One[Node] | None
 
 
+class Crate(Resource, prefix="cra"):
+    """It goes with its album, refers to another, and owns slots; those that fill them go along, too."""
+
+    album: One[Album] | None = one(on_delete="cascade")
+    other: One[Crate] | None
+    outer: One[Crate] | None = one(on_delete="cascade")
+    filling: One[Filling] | None
+    slots: Owned[Slot]
+
+
+class Slot(Resource, prefix="slo"):
+    crate: One[Crate] = one(write="never")
+    code: str = field(default="")
+
+
+class Filling(Resource, prefix="fil"):
+    album: One[Album] = one(on_delete="cascade")
+    slot: One[Slot]
+
+
 class Person(Resource, prefix="per", soft_delete=True):
     mentor: One[Person] | None = one(on_delete="cascade")
     friend: One[Person] | None = one(on_delete="set_null")
@@ -66,7 +100,9 @@ class Seat(Resource, prefix="sea"):
 
 @pytest.fixture
 async def client(make_settings: Callable[..., Settings]) -> AsyncIterator[Client]:
-    contract = Contract("removals", resources=[Album, Track, Pick, Badge, Flag, Node, Person, Seat])
+    contract = Contract(
+        "removals", resources=[Album, Track, Pick, Badge, Flag, Node, Crate, Slot, Filling, Person, Seat]
+    )
     async with Client(Sternpost(contract, settings=make_settings(), write_log=lambda line: None)) as client:
         yield client
 
@@ -108,6 +144,42 @@ async def test_rows_that_hold_each_other_go_together(db: Database) -> None:
         await nodes.delete_many({"id": {"in": [root.id, child.id]}})
     assert await nodes.count() == 4
     assert await nodes.delete_many({}) == 4
+
+
+async def test_rows_that_hold_each_other_in_a_ring_go_together(db: Database) -> None:
+    album = await db.table(Album).create({})
+    crates, tables = db.table(Crate), [db.table(kind) for kind in (Album, Crate, Slot, Filling)]
+    first = await crates.create({"album_id": album.id, "slots": {"create": [{"code": "a"}]}})
+    second = await crates.create({"album_id": album.id, "other_id": first.id})
+    slot = (await db.table(Slot).find())[0]
+    filling = await db.table(Filling).create({"album_id": album.id, "slot_id": slot.id})
+    await crates.update(first.id, {"other_id": second.id, "filling_id": filling.id})
+    outside = await crates.create({"other_id": first.id})
+    with pytest.raises(StillReferenced):
+        await db.table(Album).delete(album.id)
+    assert [await table.count() for table in tables] == [1, 3, 1, 1]
+    assert (await crates.get(first.id)).other_id == second.id
+    await crates.delete(outside.id)
+    assert await db.table(Album).delete(album.id)
+    assert [await table.count() for table in tables] == [0, 0, 0, 0]
+
+
+async def test_what_an_owned_row_is_held_by_goes_before_its_owner(db: Database) -> None:
+    album = await db.table(Album).create({})
+    await db.table(Crate).create({"album_id": album.id, "slots": {"create": [{"code": "a"}]}})
+    slot = (await db.table(Slot).find())[0]
+    await db.table(Filling).create({"album_id": album.id, "slot_id": slot.id})
+    assert await db.table(Album).delete(album.id)
+    assert [await db.table(kind).count() for kind in (Crate, Slot, Filling)] == [0, 0, 0]
+
+
+async def test_rows_that_go_with_others_of_those_asked_for_are_counted(db: Database) -> None:
+    crates = db.table(Crate)
+    outer = await crates.create({})
+    inner = await crates.create({"outer_id": outer.id})
+    await crates.create({"outer_id": inner.id})
+    assert await crates.delete_many({"id": {"in": [outer.id, inner.id]}}) == 2
+    assert await crates.count() == 0
 
 
 async def test_what_has_to_refer_to_a_row_is_not_disconnected(db: Database) -> None:

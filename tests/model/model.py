@@ -315,12 +315,10 @@ class Model:
             case ("owner", refs):
                 if not caller.known:
                     return False
-                found = self._follow(res, row, refs, tenant)
+                found = self._owner(res, row, refs, tenant)
                 if found is None:
                     return False
-                at, owned = found
-                value = at.at(str(at.owner))
-                kept = owned[value.name]
+                at, value, kept = found
                 if kept is None or (value.kind == "id" and not self.is_id(self.owner_kind(at, value), caller.sub)):
                     return False
                 return kept == caller.sub
@@ -337,6 +335,20 @@ class Model:
                 return any(parts) if word == "or" else all(parts)
             case _:
                 return self.fold(policy, caller) is True
+
+    def _owner(self, res: Res, row: Row, refs: tuple[str, ...], tenant: str | None) -> tuple[Res, Value, Any] | None:
+        """The field that says whose a row at the end of references is, and its value. Where that is the row's id, the
+        reference tells it, even of a row that is not there yet or no more."""
+        end = res
+        for name in refs:
+            end = self.target(next(value for value in end.refs if value.relation == name))
+        told = refs and end.owner == "id" and not (end.soft or end.tenant)
+        found = self._follow(res, row, refs[:-1] if told else refs, tenant)
+        if found is None:
+            return None
+        at, owned = found
+        value = next(value for value in at.refs if value.relation == refs[-1]) if told else at.at(str(at.owner))
+        return at, value, owned[value.name]
 
     def owner_kind(self, res: Res, value: Value) -> Res:
         return self.target(value) if value.to else res

@@ -507,12 +507,14 @@ class Plan:
         )
 
     @cached_property
-    def restricting_themselves(self) -> frozenset[str]:
-        """The resources some rows of which may hold others of them, so that the order matters in which they go."""
+    def removed_by_each_other(self) -> frozenset[str]:
+        """The resources some rows of which may hold others of them, or take them along: where several are removed the
+        order matters, and the database may not count those that it took along itself."""
         return frozenset(
             resource.name
             for resource in self.resources
-            if not self.external
+            if resource.name in self._removed_along[resource.name]
+            or not self.external
             and any(
                 field.on_delete == "restrict" and other is resource for other, field in self.referrers[resource.name]
             )

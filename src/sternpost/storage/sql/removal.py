@@ -31,6 +31,9 @@ EVERY_ROW = Visibility(every=True, deleted=True)
 Place = tuple[str, Any]
 """A row: the name of its resource, and its key."""
 
+_Rows = dict[str, list[Any]]
+"""Rows by the name of their resource: their keys."""
+
 
 class Work(Protocol):
     """What a removal needs of its session."""
@@ -93,8 +96,9 @@ class Removal:
         for name in self._going:
             await self._clear_references(self.plan.by_name[name])
         try:
-            for name in self._in_order():
-                await self._remove_rows(statements if name == resource.name else self.across, self.plan.by_name[name])
+            for name in self._going:
+                await self._mark(statements if name == resource.name else self.across, self.plan.by_name[name])
+            await self._erase()
         except ConstraintFailed as failure:
             raise client_error(failure, resource, deleting=True) from failure
         return there
@@ -166,44 +170,62 @@ class Removal:
         bound = {**self._among(keys), EXCEPT: bind(but), **self._at(other, "updated")}
         await self.session.run(statements.nullify(other.name, field.name), bound)
 
-    def _in_order(self) -> list[str]:
-        """The resources of the rows that go, those first that refer to others of them."""
-        found: list[str] = []
-        left = list(self._going)
-        while left:
-            referred = {
-                str(field.references)
-                for name in left
-                for field in self.plan.by_name[name].fields
-                if field.references != name and field.name != "id"
-            }
-            first = next((name for name in left if name not in referred), left[0])  # in a ring one has to begin
-            left.remove(first)
-            found.append(first)
-        return found
-
-    async def _remove_rows(self, statements: Statements, resource: ResourcePlan) -> None:
+    async def _mark(self, statements: Statements, resource: ResourcePlan) -> None:
         marked = self._marked(resource)
         if marked and resource.soft_delete:  # an item is marked with its owner
             bound = {**self._among(marked), **self._at(resource)}
             await self.session.run(statements.mark(resource.name), bound)
-        left = self._for_good(resource)
-        while left:
-            first = await self._unreferenced(resource, left)
-            await self.session.run(self.every.erase(resource.name), self._among(first))
-            left = [key for key in left if key not in {*first}]
 
-    async def _unreferenced(self, resource: ResourcePlan, keys: list[Any]) -> list[Any]:
-        """Those of some rows of a resource that have to go first, because they hold others of them."""
-        own = [field for other, field in self.plan.referrers[resource.name] if other is resource]
-        restricting = [field.name for field in own if field.on_delete == "restrict"]
-        if len(keys) == 1 or not restricting:
-            return keys
-        held: set[Any] = set()
-        for name in restricting:
-            pairs = await self.session.fetch(self.every.references(resource.name, name), self._among(keys))
-            held |= {plain_key(target) for key, target in pairs if target is not None and target != key}
-        return [key for key in keys if key not in held] or keys
+    async def _erase(self) -> None:
+        """Removes those rows that go for good: first what refers to others of them."""
+        left = {name: keys for name in self._going if (keys := self._for_good(self.plan.by_name[name]))}
+        cleared = False
+        while left:
+            first = self._unreferenced_resource(left) or await self._unreferenced_rows(left)
+            if not first and not cleared:  # they refer to each other in a ring
+                await self._clear_within(left)
+                cleared = True
+                continue
+            for name, keys in (first or left).items():
+                await self.session.run(self.every.erase(name), self._among(keys))
+            left = _without(left, first or left)
+
+    def _unreferenced_resource(self, left: _Rows) -> _Rows:
+        """Of some rows those of a resource to which the contract lets no other of them refer. What refers within it
+        goes in the same statement, unless it holds what it refers to."""
+        for name, keys in left.items():
+            within = [(other, field) for other, field in self._references(left, to=name)]
+            if all(other.name == name and (field.on_delete != "restrict" or len(keys) == 1) for other, field in within):
+                return {name: keys}
+        return {}
+
+    async def _unreferenced_rows(self, left: _Rows) -> _Rows:
+        """Those of some rows to which no other of them refers."""
+        free = {name: {*keys} for name, keys in left.items()}
+        for name in left:
+            for other, field in self._references(left, to=name):
+                statement = self.every.references(other.name, field.name)
+                pairs = await self.session.fetch(statement, self._among(left[other.name]))
+                own = other.name == name  # a row may refer to itself
+                free[name] -= {plain_key(at) for key, at in pairs if at is not None and not (own and at == key)}
+        return {name: [key for key in left[name] if key in keys] for name, keys in free.items() if keys}
+
+    async def _clear_within(self, left: _Rows) -> None:
+        """Sets to null what some rows refer to each other by, where it can be. In an external database they are removed
+        as its own program has declared it."""
+        for name in left if not self.plan.external else ():
+            for other, field in self._references(left, to=name):
+                if field.nullable:
+                    await self.session.run(self.every.clear(other.name, field.name), self._among(left[other.name]))
+
+    def _references(self, left: _Rows, *, to: str) -> list[tuple[ResourcePlan, FieldPlan]]:
+        """The references by which some rows may hold rows of a resource, or go along with them."""
+        return [
+            (other, field)
+            for other in map(self.plan.by_name.__getitem__, left)
+            for field in other.fields
+            if field.references == to and field.name != "id" and field.on_delete != "set_null"
+        ]
 
     # -- restoring
 
@@ -278,3 +300,12 @@ class Removal:
         if self.at is None:
             raise TypeError(f"{resource.name}.{field.name} needs the time of the deletion")
         return {AT: self.session.statements.codecs.encoded(resource, field.name, self.at)}
+
+
+def _without(rows: _Rows, gone: _Rows) -> _Rows:
+    found: _Rows = {}
+    for name, keys in rows.items():
+        known = {*gone.get(name, ())}
+        if rest := [key for key in keys if key not in known]:
+            found[name] = rest
+    return found

@@ -45,6 +45,12 @@ class Removals(Builder):
         wanted = self._among(table.c.id, resource, "id", table, assembly)
         return assembly.statement(select(table.c.id, table.c[field]).where(*wanted))
 
+    def clear(self, resource_name: str, field: str) -> Statement:
+        """Sets a reference of an array of rows to null, before they are removed."""
+        resource, table, assembly = self.begin(resource_name)
+        wanted = self._among(table.c.id, resource, "id", table, assembly)
+        return assembly.statement(update(table).where(*wanted).values({field: constant("NULL")}))
+
     def referring(self, resource_name: str, field: str) -> Statement:
         """The keys of the rows that refer to one of an array of keys."""
         resource, table, assembly = self.begin(resource_name)

@@ -180,7 +180,7 @@ class SqlSession(References):
     async def remove(self, remove: Remove, slots: Slots, *, at: datetime | None = None) -> int:
         plan = self.plan.by_name[remove.resource]
         single = remove.where == key_is(0)
-        if plan.name in self.plan.removed_with_care or (plan.name in self.plan.restricting_themselves and not single):
+        if plan.name in self.plan.removed_with_care or (plan.name in self.plan.removed_by_each_other and not single):
             if single:
                 keys = [self.key(plan.name, slots[0])]
             else:

@@ -211,6 +211,10 @@ class Statements:
         """The keys of an array of rows, each with what it refers to."""
         return self._kept(("references", resource, field), lambda: self._removals.references(resource, field))
 
+    def clear(self, resource: str, field: str) -> Statement:
+        """Sets a reference of an array of rows to null, before they are removed."""
+        return self._kept(("clear", resource, field), lambda: self._removals.clear(resource, field))
+
     def referring(self, resource: str, field: str) -> Statement:
         """The keys of the rows that refer to one of an array of keys."""
         return self._kept(("referring", resource, field), lambda: self._removals.referring(resource, field))
