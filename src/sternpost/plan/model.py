@@ -513,16 +513,17 @@ class Plan:
         return frozenset(
             resource.name
             for resource in self.resources
-            if resource.name in self._removed_along[resource.name]
-            or not self.external
-            and any(
-                field.on_delete == "restrict" and other is resource for other, field in self.referrers[resource.name]
-            )
+            if resource.name in self._removed_along[resource.name] or self._holds_its_own(resource)
         )
 
+    def _holds_its_own(self, resource: ResourcePlan) -> bool:
+        """Whether some rows may hold others of the same resource. In an external database what is held is as its own
+        program has declared it."""
+        within = [field for other, field in self.referrers[resource.name] if other is resource]
+        return not self.external and any(field.on_delete == "restrict" for field in within)
+
     def _restricts_within(self, resource: ResourcePlan) -> bool:
-        """Whether what goes along with a row may hold another row that goes along. In an external database what is
-        held is as its own program has declared it."""
+        """Whether what goes along with a row may hold another row that goes along; see `_holds_its_own`."""
         along = self._removed_along[resource.name]
         return not self.external and any(
             field.on_delete == "restrict" and other.name in along
