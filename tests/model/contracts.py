@@ -12,7 +12,7 @@ NOTHING: Any = type("Nothing", (), {"__repr__": lambda _: "NOTHING"})()
 
 Policy = tuple[Any, ...]
 """("public",), ("authenticated",), ("scope", name), ("owner", refs), ("cmp", refs, field, operator, constant),
-("and" | "or", one, other), ("not", one)."""
+where the constant may be several (`in`), nothing (`isNull`), or ("at", field) of the same row; ("and" | "or", one, other), ("not", one)."""
 
 PUBLIC: Policy = ("public",)
 SEE, DO, ALL = "see:more", "do:more", "do:all"
@@ -305,6 +305,12 @@ def policy_text(policy: Policy) -> str:
             return f'scope("{name}")'
         case ("owner", refs):
             return ".".join(["this", *refs, "is_owner"])
+        case ("cmp", refs, name, "isNull", _):
+            return ".".join(["this", *refs, name, "is_null"])
+        case ("cmp", refs, name, "in", constants):
+            return ".".join(["this", *refs, name, f"in_({', '.join(map(repr, constants))})"])
+        case ("cmp", refs, name, operator, ("at", other)):
+            return ".".join(["this", *refs, name, f"{operator}({'.'.join(('this', *refs, other))})"])
         case ("cmp", refs, name, operator, constant):
             return ".".join(["this", *refs, name, f"{operator}({constant!r})"])
         case ("not", part):
@@ -563,7 +569,21 @@ def _policy(rng: Random, spec: Spec, res: Res, operation: str, depth: int = 0) -
                 operators = ("eq", "ne", "gt", "lte") if value.kind == "int" else ("eq", "ne")
                 constant = {"str": "a", "int": 2}.get(value.kind) or rng.choice(value.choices)
                 leaves.append(("cmp", refs, value.name, rng.choice(operators), constant))
+                if rng.random() < 0.2:
+                    several = {"str": ("a", "", "Ab"), "int": (2, -5, 7)}.get(value.kind) or value.choices
+                    leaves.append(("cmp", refs, value.name, "in", tuple(rng.sample(several, 2))))
+                alike = [other for other in at.fields if _compared(other, value, at)]
+                if alike and rng.random() < 0.3:
+                    leaves.append(("cmp", refs, value.name, rng.choice(operators), ("at", rng.choice(alike).name)))
+            if (value.nullable or refs) and not value.computed and rng.random() < 0.1:
+                leaves.append(("cmp", refs, value.name, "isNull", None))
     return rng.choice(leaves)
+
+
+def _compared(value: Value, other: Value, res: Res) -> bool:
+    """Whether two fields of one row may be compared."""
+    same = (value.kind, value.nocase, value.choices) == (other.kind, other.nocase, other.choices)
+    return same and value.name not in (other.name, res.tenant, "opened_by") and not (value.auto or value.computed)
 
 
 def _paths(spec: Spec, res: Res) -> list[tuple[tuple[str, ...], Res]]:

@@ -324,10 +324,18 @@ class Model:
                 return kept == caller.sub
             case ("cmp", refs, name, operator, constant):
                 found = self._follow(res, row, refs, tenant)
-                if found is None or found[1][name] is None:
-                    return False
+                kept = None if found is None else found[1][name]
+                if operator == "isNull" or found is None or kept is None:
+                    return operator == "isNull" and kept is None
                 value = found[0].at(name)
-                return COMPARE[operator](value.told(found[1][name]), value.told(constant))
+                match constant:
+                    case ("at", other):
+                        compared = found[1][other]
+                    case tuple(several):
+                        compared = list(several)
+                    case _:
+                        compared = constant
+                return compared is not None and COMPARE[operator](value.told(kept), value.told(compared))
             case ("not", part):
                 return not self.holds(part, res, row, caller, tenant)
             case ("and" | "or" as word, left, right):

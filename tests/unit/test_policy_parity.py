@@ -29,6 +29,7 @@ from sternpost.plan.policy import (
     PolicyNode,
     Public,
     Scope,
+    ValueAt,
     conditions_on_rows,
 )
 from sternpost.plan.query import Node, Path, Select, paths
@@ -195,8 +196,33 @@ SUBJECTS = (
 )
 SCOPES = ("tasks:read", "tasks:write")
 
-compares = st.sampled_from(COMPARED).flatmap(
-    lambda chosen: st.builds(Compare, st.just(chosen[0]), st.sampled_from(OPERATORS), st.sampled_from(chosen[1]))
+ALIKE: tuple[tuple[Path, Path], ...] = (
+    (("hours",), ("parent_id", "hours")),
+    (("parent_id", "hours"), ("parent_id", "parent_id", "hours")),
+    (("title",), ("user_id", "name")),
+    (("user_id",), ("parent_id", "user_id")),
+    (("user_id",), ("project_id", "team_id", "lead_id")),
+    (("cost",), ("project_id", "team_id", "budget")),
+    (("seen",), ("project_id", "started")),
+    (("level",), ("parent_id", "level")),
+)
+"""Values that are kept alike, so that they can be compared."""
+
+compares = st.one_of(
+    st.sampled_from(COMPARED).flatmap(
+        lambda chosen: st.builds(Compare, st.just(chosen[0]), st.sampled_from(OPERATORS), st.sampled_from(chosen[1]))
+    ),
+    st.sampled_from(COMPARED).flatmap(
+        lambda chosen: st.lists(st.sampled_from(chosen[1]), min_size=1, max_size=3, unique=True).map(
+            lambda values: Compare(chosen[0], "in", tuple(values))
+        )
+    ),
+    st.sampled_from([path for path, _ in COMPARED]).map(lambda path: Compare(path, "isNull")),
+    st.builds(
+        lambda pair, operator: Compare(pair[0], operator, ValueAt(pair[1])),
+        st.sampled_from(ALIKE),
+        st.sampled_from(OPERATORS),
+    ),
 )
 leaves = st.one_of(
     compares,
@@ -227,7 +253,7 @@ def field_at(path: Path) -> FieldPlan:
     return resource.fields_by_name[path[-1]]
 
 
-PATHS = tuple(sorted({path for path, _ in COMPARED} | set(OWNED)))
+PATHS = tuple(sorted({path for path, _ in COMPARED} | set(OWNED) | {path for pair in ALIKE for path in pair}))
 CHECK = RowCheck(
     {path: field_at(path) for path in PATHS},
     {path: PLAN.by_name[target].prefix for path in PATHS if (target := field_at(path).references)},
@@ -268,12 +294,12 @@ def prefix_at(path: Path) -> str | None:
 
 def compared(value: Any, operator: str, constant: Any) -> bool:
     """A comparison with what the contract has. One with nothing does not hold."""
-    if value is None:
+    if value is None or constant is None:
         return False
     if isinstance(value, Decimal):
         constant = Decimal(constant)
     elif isinstance(value, datetime):
-        constant = datetime.fromisoformat(constant)
+        constant = constant if isinstance(constant, datetime) else datetime.fromisoformat(constant)
     elif isinstance(value, date):
         constant = date.fromisoformat(constant)
     elif isinstance(value, str):
@@ -301,6 +327,12 @@ def holds(policy: PolicyNode, row: str, subject: str | None, scopes: frozenset[s
             return name in scopes
         case Owner(path):
             return known and is_caller(value_at("Task", row, path), prefix_at(path), subject)
+        case Compare(path, "isNull"):
+            return value_at("Task", row, path) is None
+        case Compare(path, "in", tuple(constants)):
+            return any(compared(value_at("Task", row, path), "eq", constant) for constant in constants)
+        case Compare(path, operator, ValueAt(other)):
+            return compared(value_at("Task", row, path), operator, value_at("Task", row, other))
         case Compare(path, operator, constant):
             return compared(value_at("Task", row, path), operator, constant)
         case AllOf(parts):
@@ -392,6 +424,9 @@ async def test_every_single_node_and_its_negation(filled: Filled) -> None:
         for operator in OPERATORS
         for constant in constants
     ]
+    single += [(Compare(path, "in", tuple(constants[:2])), None) for path, constants in COMPARED]
+    single += [(Compare(path, "isNull"), None) for path in PATHS]
+    single += [(Compare(left, operator, ValueAt(right)), None) for left, right in ALIKE for operator in OPERATORS]
     for node, subject in single:
         for policy in (node, Not(node)):
             condition = on_rows(policy)
@@ -417,7 +452,9 @@ async def test_folding_changes_no_answer(filled: Filled) -> None:
 
 async def test_a_policy_and_its_negation_together_allow_every_row(filled: Filled) -> None:
     """And no row twice: a comparison with null, or with a caller who can be no such value, does not hold."""
-    policies = [(Compare(path, "eq", constants[0]), None) for path, constants in COMPARED]
+    policies: list[tuple[PolicyNode, None]] = [(Compare(path, "eq", values[0]), None) for path, values in COMPARED]
+    policies += [(Compare(path, "in", tuple(values)), None) for path, values in COMPARED]
+    policies += [(Compare(left, "eq", ValueAt(right)), None) for left, right in ALIKE]
     for policy, subject in [*policies, *((Owner(path), subject) for path in OWNED for subject in SUBJECTS)]:
         one, other = [await filled.by_sql(on_rows(each), subject) for each in (policy, Not(policy))]
         assert one | other == {f"tsk_{row}" for row in TASKS}, policy

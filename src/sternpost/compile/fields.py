@@ -42,7 +42,9 @@ RESERVED = frozenset(
         "gt",
         "gte",
         "lt",
-        "lte",  # methods of `this` in a policy
+        "lte",
+        "in_",
+        "is_null",  # what `this` offers in a policy
     }
 )
 LIST_PARAMETERS = frozenset({"count", "limit"})

@@ -8,11 +8,23 @@ from typing import Any, cast
 from sternpost.compile.diagnostics import Report
 from sternpost.compile.names import a, listed
 from sternpost.compile.options import SCOPE, hidden_by, shown
-from sternpost.contract.policy import Misuse, Policy, PolicyPath
+from sternpost.contract.policy import METHODS, Misuse, Policy, PolicyPath, names_of
 from sternpost.contract.source import Source
 from sternpost.kinds import KINDS
 from sternpost.plan.model import FieldPlan
-from sternpost.plan.policy import AllOf, AnyOf, Authenticated, Compare, Not, Owner, PolicyNode, Public, Scope, paths
+from sternpost.plan.policy import (
+    AllOf,
+    AnyOf,
+    Authenticated,
+    Compare,
+    Not,
+    Owner,
+    PolicyNode,
+    Public,
+    Scope,
+    ValueAt,
+    paths,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +34,15 @@ class Known:
     fields: dict[str, FieldPlan]
     references: dict[str, str]
     owner_field: str | None
+
+
+Value = tuple[tuple[str, ...], str, FieldPlan]
+"""A value of a row: its path, the resource at the path's end, and the field there."""
+
+IN_MAX = 100
+"""Values that `in_` may have: they are written into the statement."""
+
+_METHODS = {name: name for name in METHODS} | {"in": "in_", "isNull": "is_null"}
 
 
 class PolicyCompiler:
@@ -136,26 +157,71 @@ class PolicyCompiler:
                 'compare one of its fields, such as this.status.eq("draft")',
             )
             return Not(Public())
+        found = self._value(names, operation, where)
+        if found is None:
+            return Not(Public())
+        path, resource, field = found
+        if isinstance(value, PolicyPath) and operator not in ("in", "isNull"):
+            return self._compare_values(found, operator, value, operation, where)
+        if operator == "isNull":
+            if field.nullable or len(path) > 1:
+                return Compare(path, "isNull")
+            message, fix = f"{resource}.{field.name} is never null", "leave the condition out"
+        else:
+            converted = _constants(field, operator, value)
+            if converted is not None:
+                return Compare(path, operator, converted)
+            given = ", ".join(map(shown, _listed(value))) or "no value" if operator == "in" else shown(value)
+            message = f"{resource}.{field.name} ({field.kind}) cannot be compared with {given} by {_METHODS[operator]}"
+            fix = f"give 1 to {IN_MAX} different values; " if operator == "in" else ""
+            fix += _comparison_fix(field)
+        self._add(operation, where, "SP507", message, fix)
+        return Not(Public())
+
+    def _compare_values(
+        self, left: Value, operator: Any, value: PolicyPath, operation: str, where: Source
+    ) -> PolicyNode:
+        right = self._value(names_of(value), operation, where) if is_value(value) else None
+        if right is None:
+            if not is_value(value):
+                self._whole_row(operation, where, left)
+            return Not(Public())
+        (path, resource, field), (other_path, other_resource, other) = left, right
+        allowed = KINDS[field.kind].policies or (("eq", "ne") if field.references else ())
+        if operator in allowed and _alike(field, other) and path != other_path:
+            return Compare(path, operator, ValueAt(other_path))
+        same = "it is the same value" if path == other_path else "their kinds, or how they are kept, differ"
+        self._add(
+            operation,
+            where,
+            "SP507",
+            f"{resource}.{field.name} ({field.kind}) cannot be compared with {other_resource}.{other.name} "
+            f"({other.kind}) by {_METHODS[operator]}" + (f": {same}" if operator in allowed else ""),
+            f"compare it by {listed(allowed)} with a value declared alike" if allowed else _comparison_fix(field),
+        )
+        return Not(Public())
+
+    def _whole_row(self, operation: str, where: Source, left: Value) -> None:
+        self._add(
+            operation,
+            where,
+            "SP507",
+            f"this is a whole row, with which {left[1]}.{left[2].name} cannot be compared",
+            "compare it with one of its fields, such as this.created_by",
+        )
+
+    def _value(self, names: tuple[str, ...], operation: str, where: Source) -> Value | None:
+        """The path of a value, the resource at its end, and the field; a reference is the id that it holds."""
         followed = self._follow(names[:-1], operation, where)
         if followed is None:
-            return Not(Public())
+            return None
         path, resource = followed
-        field = self.known[resource].fields.get(names[-1])
+        known = self.known[resource]
+        field = known.fields.get(f"{names[-1]}_id" if names[-1] in known.references else names[-1])
         if field is None:
             self._unknown(names[-1], resource, operation, where)
-            return Not(Public())
-        kind = KINDS[field.kind]
-        converted = kind.constant(value, field) if operator in kind.policies else None
-        if converted is None:
-            self._add(
-                operation,
-                where,
-                "SP507",
-                f"{resource}.{field.name} ({field.kind}) cannot be compared with {shown(value)} by {operator}",
-                _comparison_fix(field),
-            )
-            return Not(Public())
-        return Compare((*path, field.name), operator, converted)
+            return None
+        return (*path, field.name), resource, field
 
     def _follow(self, names: tuple[str, ...], operation: str, where: Source) -> tuple[tuple[str, ...], str] | None:
         resource, path = self.resource, list[str]()
@@ -214,6 +280,36 @@ def wrong_policy(value: object) -> tuple[str, str, str]:
         "SP505",
         f"{shown(part)} is not a policy",
         'use public, authenticated, scope("…"), this.is_owner, or a comparison such as this.status.eq("draft")',
+    )
+
+
+def _listed(value: Any) -> list[Any]:
+    """What `in_` was given; an order that does not depend on the process, where it was a set."""
+    if isinstance(value, set | frozenset):
+        return sorted(cast("set[Any]", value), key=repr)
+    return list(cast("list[Any]", value)) if isinstance(value, list | tuple) else [value]
+
+
+def _constants(field: FieldPlan, operator: str, value: Any) -> Any:
+    """What a value is compared with, in the form of the plan; None where it is not possible."""
+    kind = KINDS[field.kind]
+    if operator != "in":
+        return kind.constant(value, field) if operator in kind.policies else None
+    found = [kind.constant(each, field) if "eq" in kind.policies else None for each in _listed(value)]
+    if not 1 <= len(found) <= IN_MAX or None in found or len({*found}) != len(found):
+        return None
+    return tuple(found)
+
+
+def _alike(field: FieldPlan, other: FieldPlan) -> bool:
+    """Whether values of two fields can be compared: databases keep them in the same way."""
+    return (field.kind, field.references, field.decimal_places, field.storage, field.ignore_case, field.choices) == (
+        other.kind,
+        other.references,
+        other.decimal_places,
+        other.storage,
+        other.ignore_case,
+        other.choices,
     )
 
 

@@ -13,7 +13,7 @@ BOOLEAN_MISUSE = "__sternpost_boolean_misuse__"
 
 _OWN_CODE = __name__.partition(".")[0] + "."
 
-CompareOperator = Literal["eq", "ne", "gt", "gte", "lt", "lte"]
+CompareOperator = Literal["eq", "ne", "gt", "gte", "lt", "lte", "in", "isNull"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,8 @@ def _as_policy(value: object) -> Policy:
     return value if isinstance(value, Policy) else Policy("invalid", (value,))
 
 
-METHODS = ("eq", "ne", "gt", "gte", "lt", "lte")
+_MANY = (list, tuple, set, frozenset)
+METHODS = ("eq", "ne", "gt", "gte", "lt", "lte", "in_")
 _OPERATORS = {
     "eq": "==",
     "ne": "!=",
@@ -123,7 +124,10 @@ _OPERATORS = {
 """Python's operators by the names of their methods, without the underscores."""
 
 _METHOD_OF = {"==": "eq", "!=": "ne", ">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}
-_ONE_OF = frozenset({"in_", "isin", "is_in", "any_of", "one_of", "not_in", "notin_"})
+_ONE_OF = frozenset({"isin", "is_in", "any_of", "one_of"})
+_NONE_OF = frozenset({"not_in", "notin_", "none_of"})
+_NULL = frozenset({"is_none", "is_null", "isnull"})
+_NOT_NULL = frozenset({"is_not_null", "not_null", "isnotnull", "is_not_none"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,9 +146,11 @@ class PolicyPath:
 
     def __call__(self, *arguments: Any, **named: Any) -> Policy:
         """A method that values of rows do not have, such as `this.status.in_(…)`."""
-        value = repr(PolicyPath(self._names[:-1]))
-        if self._names and self._names[-1] in _ONE_OF:
-            return _misuse(f"{self!r}(…)", f"join comparisons: {value}.eq(…) | {value}.eq(…)")
+        value, name = repr(PolicyPath(self._names[:-1])), self._names[-1] if self._names else ""
+        if name in _ONE_OF | _NONE_OF:
+            return _misuse(f"{self!r}(…)", f"write {'~' if name in _NONE_OF else ''}{value}.in_(…)")
+        if name in _NULL | _NOT_NULL:
+            return _misuse(f"{self!r}(…)", f"write {'~' if name in _NOT_NULL else ''}{value}.is_null")
         return _misuse(f"{self!r}(…)", f"the methods of a value are {', '.join(METHODS)}, such as {value}.eq(…)")
 
     __iter__ = None  # with `__getitem__` alone Python would take it for a sequence without an end
@@ -178,35 +184,51 @@ class PolicyPath:
         """The caller owns the row at this path: their id is in its resource's `owner` field."""
         return Policy("owner", (self._names,))
 
+    @property
+    def is_null(self) -> Policy:
+        """There is no value, or the row at which it would be is none."""
+        return self._compare("isNull", None)
+
+    def in_(self, *values: object) -> Policy:
+        """The value is one of several constants: `this.status.in_("paid", "placed")`, or one list of them."""
+        listed: object = values[0] if len(values) == 1 and isinstance(values[0], _MANY) else values
+        return self._compare("in", listed)
+
     def eq(self, value: object) -> Policy:
-        """The value equals a constant."""
+        """The value equals a constant, or another value of the row, such as `this.created_by`."""
         return self._compare("eq", value)
 
     def ne(self, value: object) -> Policy:
-        """The value differs from a constant (and is not null)."""
+        """The value differs from a constant or another value (and neither is null)."""
         return self._compare("ne", value)
 
     def gt(self, value: object) -> Policy:
-        """The value is greater than a constant."""
+        """The value is greater than a constant or another value."""
         return self._compare("gt", value)
 
     def gte(self, value: object) -> Policy:
-        """The value is at least a constant."""
+        """The value is at least a constant or another value."""
         return self._compare("gte", value)
 
     def lt(self, value: object) -> Policy:
-        """The value is less than a constant."""
+        """The value is less than a constant or another value."""
         return self._compare("lt", value)
 
     def lte(self, value: object) -> Policy:
-        """The value is at most a constant."""
+        """The value is at most a constant or another value."""
         return self._compare("lte", value)
 
     def _compare(self, operator: CompareOperator, value: object) -> Policy:
         return Policy("compare", (self._names, operator, value))
 
 
-_VALUES_FIX = f"a value of the row can only be compared with a constant, by {', '.join(METHODS)}"
+def names_of(path: PolicyPath) -> tuple[str, ...]:
+    """The names that a value was reached by, from `this` on."""
+    names: tuple[str, ...] = object.__getattribute__(path, "_names")
+    return names
+
+
+_VALUES_FIX = f"a value of the row can only be compared, by {', '.join(METHODS)}"
 
 
 def _refuse_operators() -> None:

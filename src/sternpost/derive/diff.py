@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import chain, combinations
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from sternpost.derive.seen import DECLARED, both_as_seen
 from sternpost.plan.policy import (
@@ -23,6 +23,7 @@ from sternpost.plan.policy import (
     PolicyNode,
     Public,
     Scope,
+    ValueAt,
     describe,
     fold,
     implies,
@@ -685,11 +686,18 @@ _NODES: dict[str, Callable[[Data], PolicyNode]] = {
     "Authenticated": lambda data: Authenticated(),
     "Scope": lambda data: Scope(data["name"]),
     "Owner": lambda data: Owner(tuple(data["path"])),
-    "Compare": lambda data: Compare(tuple(data["path"]), data["operator"], data["value"]),
+    "Compare": lambda data: Compare(tuple(data["path"]), data["operator"], _compared(data["value"])),
     "AllOf": lambda data: AllOf(tuple(policy_from_data(part) for part in data["parts"])),
     "AnyOf": lambda data: AnyOf(tuple(policy_from_data(part) for part in data["parts"])),
     "Not": lambda data: Not(policy_from_data(data["part"])),
 }
+
+
+def _compared(value: Any) -> Any:
+    """What a policy compares with, from its JSON form."""
+    if isinstance(value, Mapping):
+        return ValueAt(tuple(cast("Data", value)["path"]))
+    return tuple(cast("list[Any]", value)) if isinstance(value, list) else value
 
 
 def policy_from_data(data: Data) -> PolicyNode:

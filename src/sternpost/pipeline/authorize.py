@@ -10,7 +10,7 @@ from sternpost.ids import decode, read_uuid
 from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
 from sternpost.plan.policy import COMPARE, PolicyNode, conditions_on_rows, paths
 from sternpost.plan.query import ALL as ALLOW
-from sternpost.plan.query import EQUALITY, Compare, Constant, Either, Every, Node, Not, Path, Subject
+from sternpost.plan.query import EQUALITY, Compare, Constant, Either, Every, Node, Not, Path, Subject, ValueAt
 from sternpost.plan.query import NONE as DENY
 from sternpost.plan.values import from_plan, without_case
 from sternpost.ports.authenticator import Principal
@@ -40,6 +40,10 @@ class RowCheck:
     def allows(self, node: Node, facts: Facts, subject: str | None) -> bool:
         """Whether the condition holds for the row with these facts."""
         match node:
+            case Compare(path, "isNull"):
+                return facts[path] is None
+            case Compare(path, operator, ValueAt(other)):
+                return self._agree(path, operator, other, facts)
             case Compare(path, operator, operand):
                 return self._compares(path, operator, operand, facts[path], subject)
             case Every(parts):
@@ -58,10 +62,22 @@ class RowCheck:
             left, right = _identities(field, value, subject, prefix)
         else:
             assert isinstance(operand, Constant), "a policy compares with the caller or with a constant"
+            if operator == "in":
+                return value is not None and any(
+                    self._compares(path, "eq", Constant(each), value, subject) for each in operand.value
+                )
             left, right = from_plan(field, value), from_plan(field, operand.value)
-        if field.ignore_case and operator in EQUALITY:
-            left, right = without_case(left), without_case(right)
-        return left is not None and right is not None and bool(COMPARE[operator](left, right))
+        return _holds(field, operator, left, right)
+
+    def _agree(self, path: Path, operator: str, other: Path, facts: Facts) -> bool:
+        field = self.fields[path]
+        return _holds(field, operator, from_plan(field, facts[path]), from_plan(self.fields[other], facts[other]))
+
+
+def _holds(field: FieldPlan, operator: str, left: Any, right: Any) -> bool:
+    if field.ignore_case and operator in EQUALITY:
+        left, right = without_case(left), without_case(right)
+    return left is not None and right is not None and bool(COMPARE[operator](left, right))
 
 
 def _identities(field: FieldPlan, value: Any, subject: str | None, prefix: str | None) -> tuple[Any, Any]:

@@ -44,12 +44,22 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
-class Compare:
-    """Rows whose value at `path` compares with a constant."""
+class ValueAt:
+    """Another value of the row, or of a row it refers to, that one is compared with."""
 
     path: tuple[str, ...]
-    operator: Literal["eq", "ne", "gt", "gte", "lt", "lte"]
-    value: str | int | float | bool
+
+
+PolicyConstant = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """Rows whose value at `path` compares with a constant, with one of several (`in`), or with another value."""
+
+    path: tuple[str, ...]
+    operator: Literal["eq", "ne", "gt", "gte", "lt", "lte", "in", "isNull"]
+    value: PolicyConstant | tuple[PolicyConstant, ...] | ValueAt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +176,7 @@ def _on_rows(node: PolicyNode, *, negated: bool) -> query.Node:
             found = query.Compare(path, "eq", query.SUBJECT)
             return query.Not(found) if negated else found
         case Compare(path, name, value):
-            found = query.Compare(path, name, query.Constant(value))
+            found = query.Compare(path, name, _operand(value))
             return query.Not(found) if negated else found
         case AllOf(parts) | AnyOf(parts):
             folded = tuple(_on_rows(part, negated=negated) for part in parts)
@@ -177,9 +187,21 @@ def _on_rows(node: PolicyNode, *, negated: bool) -> query.Node:
             return query.ALL if (node == ALLOW) is not negated else query.NONE
 
 
+def _operand(value: PolicyConstant | tuple[PolicyConstant, ...] | ValueAt | None) -> query.Operand:
+    match value:
+        case None:
+            return None
+        case ValueAt(path):
+            return query.ValueAt(path)
+        case _:
+            return query.Constant(value)
+
+
 def paths(node: PolicyNode) -> frozenset[Path]:
     """Every value of the row, or of rows it refers to, that the policy looks at."""
     match node:
+        case Compare(path, _, ValueAt(other)):
+            return frozenset((path, other))
         case Owner(path) | Compare(path):
             return frozenset((path,))
         case AllOf(parts) | AnyOf(parts):
@@ -214,15 +236,29 @@ def describe(node: PolicyNode) -> str:
             return f'scope("{name}")'
         case Owner(path):
             return f"this.{'.'.join(path)} == caller"
+        case Compare(path, "isNull"):
+            return f"this.{'.'.join(path)} is null"
         case Compare(path, name, value):
-            symbol = {"eq": "==", "ne": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}[name]
-            return f"this.{'.'.join(path)} {symbol} {value!r}"
+            return f"this.{'.'.join(path)} {_SYMBOLS[name]} {_described(value)}"
         case AllOf(parts):
             return " & ".join(_grouped(part) for part in parts)
         case AnyOf(parts):
             return " | ".join(_grouped(part) for part in parts)
         case Not(part):
             return f"~{_grouped(part)}"
+
+
+_SYMBOLS = {"eq": "==", "ne": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "in": "in"}
+
+
+def _described(value: Any) -> str:
+    match value:
+        case ValueAt(path):
+            return f"this.{'.'.join(path)}"
+        case tuple():
+            return f"({', '.join(map(repr, value))})"  # pyright: ignore[reportUnknownArgumentType]
+        case _:
+            return repr(value)
 
 
 def _grouped(node: PolicyNode) -> str:

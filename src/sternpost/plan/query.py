@@ -44,11 +44,19 @@ class Constant:
     value: Any
 
 
+@dataclass(frozen=True, slots=True)
+class ValueAt:
+    """Another value of the same row, or of one that it refers to."""
+
+    path: Path
+
+
 SUBJECT = Subject()
 TENANT = Tenant()
 
-Operand = int | Subject | Tenant | Constant | None
-"""What a value is compared with: a slot's number, the caller, the tenant, a constant; nothing for `isNull`."""
+Operand = int | Subject | Tenant | Constant | ValueAt | None
+"""What a value is compared with: a slot's number, the caller, the tenant, a constant, another value of the row; nothing
+for `isNull`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +137,8 @@ def every(parts: Iterable[Node]) -> Node:
 def paths(node: Node) -> frozenset[Path]:
     """Every value of the row, or of rows it refers to, that a condition without relations compares."""
     match node:
+        case Compare(path, _, ValueAt(other)):
+            return frozenset((path, other))
         case Compare(path):
             return frozenset((path,))
         case Every(parts) | Either(parts):

@@ -27,6 +27,7 @@ from sternpost.plan.query import (
     Subject,
     Tenant,
     Under,
+    ValueAt,
 )
 from sternpost.plan.values import from_plan, without_case
 from sternpost.storage.sql.codecs import Codecs
@@ -163,6 +164,9 @@ class Conditions:
                 return self.dialect.starts_with(column, self._operand(node.operand, field, assembly, folded=folded))
             case "endsWith":
                 return self.dialect.ends_with(column, self._operand(node.operand, field, assembly, folded=folded))
+            case operator if isinstance(node.operand, ValueAt):
+                other = self.value(node.operand.path, resource, table, assembly)
+                return COMPARE[operator](column, self.dialect.lower(other) if folded else other)
             case operator:
                 operand = self._operand(node.operand, field, assembly, folded=folded)
                 return COMPARE[operator](column, operand)
@@ -181,6 +185,8 @@ class Conditions:
                 return self.dialect.compared(known, field)
             case Constant(value):
                 return constant(self._literal(value, field, folded))
+            case ValueAt():
+                raise AssertionError("another value of the row is a column, not a parameter")
             case None:
                 raise AssertionError("only isNull compares with nothing")
 
@@ -208,7 +214,8 @@ class Conditions:
         if (
             isinstance(part, Compare)
             and len(part.path) == 1
-            and not isinstance(part.operand, Subject)  # the caller may be no such value, and is then compared as null
+            # the caller may be no such value, and is then compared as null; another value may be null, too
+            and not isinstance(part.operand, Subject | ValueAt)
         ):
             if not resource.fields_by_name[part.path[0]].nullable:
                 return not_(self._compare(part, resource, table, assembly))
