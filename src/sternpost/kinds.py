@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, InvalidOperation
 from typing import Any, Literal, LiteralString, Protocol, cast
 from uuid import UUID
@@ -44,6 +44,24 @@ was read can be written back."""
 
 JSON_DEPTH_MAX = 64
 
+TEXT_INSTANTS: dict[str, tuple[str, str, str]] = {
+    " ".join(filter(None, (name, precision, at_the_end))): (between, precision or "auto", zone)
+    for name, between in (("timestamp", " "), ("iso text", "T"))
+    for at_the_end, zone in (("", ""), ("utc", "Z"), ("offset", "+00:00"))
+    for precision in ("", "milliseconds", "microseconds")
+}
+"""How other programs keep instants as texts: what is between day and time, how exact they are (`timespec` of Python's
+`isoformat`), and what is at the end. Where nothing is said of it, a fraction has six digits, or is left out if it is
+zero."""
+
+_STEPS = {
+    "unix seconds": timedelta(seconds=1),
+    "unix milliseconds": timedelta(milliseconds=1),
+    "date text": timedelta(days=1),
+    **{name: timedelta(milliseconds=1) for name, form in TEXT_INSTANTS.items() if form[1] == "milliseconds"},
+}
+"""How far apart values are, where they are less exact than Python's."""
+
 _JSON_NUMBER_MAX = 10**EXTERNAL_DIGITS_MAX
 
 NO_NUL = "^[^\\u0000]*$"
@@ -55,6 +73,8 @@ JsonType = Literal["object", "array"]
 class Limits(Protocol):
     """What a field says about its values beside their kind."""
 
+    @property
+    def storage(self) -> str | None: ...
     @property
     def min_length(self) -> int | None: ...
     @property
@@ -223,6 +243,21 @@ def compared_decimal(limits: Limits, operator: str, number: Decimal) -> Decimal 
         return None if operator in _EQUAL_TESTS else most.copy_sign(number)
     rounded = in_places(number, places, _ROUNDING.get(operator))
     return None if operator in _EQUAL_TESTS and rounded != number else rounded
+
+
+def compared_instant(limits: Limits, operator: str, instant: datetime) -> datetime | None:
+    """What a field is compared with instead of an instant, so that the same rows are found, where the field's values
+    are less exact. None where no value of the field can be equal to it."""
+    step = _STEPS.get(limits.storage or "")
+    over = (instant - _EPOCH) % step if step else None
+    if step is None or not over:
+        return instant
+    if operator in _EQUAL_TESTS:
+        return None
+    return instant - over + (step if _ROUNDING[operator] == ROUND_CEILING else timedelta(0))
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _write_text(limits: Limits, value: Any) -> str:
@@ -677,8 +712,9 @@ _ALL = (
         filters=_COMPARED,
         tests=_COMPARED_TESTS,
         policies=_ORDER,
-        storage=("timestamp", "iso text", "date text", "unix seconds", "unix milliseconds"),
+        storage=(*TEXT_INSTANTS, "date text", "unix seconds", "unix milliseconds"),
         read=_read_instant,
+        compared=compared_instant,
         constant=_instant_constant,
         from_text=lambda limits: parse_instant,
         schema=lambda limits: {"type": "string", "format": "date-time"},

@@ -54,6 +54,7 @@ async def execute(url: str, sql: str) -> None:
     scheme = url.partition(":")[0]
     script = sql.replace("{id}", KEY_COLUMN[scheme])
     if scheme == "sqlite":
+        await asyncio.sleep(0)  # a service in this process ends what it reads in the loop's next turn
         connection = sqlite3.connect(url.removeprefix("sqlite:///"))
         connection.executescript(script)
         connection.close()

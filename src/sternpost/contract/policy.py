@@ -96,7 +96,6 @@ def _as_policy(value: object) -> Policy:
     return value if isinstance(value, Policy) else Policy("invalid", (value,))
 
 
-_MANY = (list, tuple, set, frozenset)
 METHODS = ("eq", "ne", "gt", "gte", "lt", "lte", "in_")
 _OPERATORS = {
     "eq": "==",
@@ -191,8 +190,8 @@ class PolicyPath:
 
     def in_(self, *values: object) -> Policy:
         """The value is one of several constants: `this.status.in_("paid", "placed")`, or one list of them."""
-        listed: object = values[0] if len(values) == 1 and isinstance(values[0], _MANY) else values
-        return self._compare("in", listed)
+        only: Any = values[0] if len(values) == 1 else None
+        return self._compare("in", only if isinstance(only, list | tuple | set | frozenset) else values)
 
     def eq(self, value: object) -> Policy:
         """The value equals a constant, or another value of the row, such as `this.created_by`."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sternpost.kinds import EXTERNAL_DIGITS_MAX, NUMERIC
+from sternpost.kinds import EXTERNAL_DIGITS_MAX, NUMERIC, TEXT_INSTANTS
 from sternpost.plan.conditions import rules_in
 from sternpost.plan.model import Kind
 from sternpost.plan.rules import OneOf
@@ -55,11 +55,14 @@ SQLITE_DIGITS = 15
 def digits_of(column: FoundColumn, *, sqlite: bool) -> dict[str, Any]:
     """The digits of a decimal, as the type says them, or as the values need them."""
     most = SQLITE_DIGITS if sqlite else EXTERNAL_DIGITS_MAX
-    if column.scale is not None and column.precision:
+    if not sqlite and column.scale is not None and column.precision:
         return {"decimal_places": min(column.scale, most), "max_digits": min(column.precision, most)}
     if not sqlite:  # each value has places of its own
         return {"storage": NUMERIC}
-    places = max((_places(value) for value in column.samples), default=2)
+    places, whole = _needed(column)  # SQLite holds no column to its type
+    if column.scale is not None and column.precision:
+        places, whole = max(places, column.scale), max(whole, column.precision - column.scale)
+        return {"decimal_places": min(places, most), "max_digits": min(places + whole, most)}
     return {"decimal_places": min(max(places, 2), most), "max_digits": most}
 
 
@@ -104,27 +107,20 @@ def _sqlite_kind(table: FoundTable, column: FoundColumn) -> tuple[Kind | None, s
     if name.startswith(("DEC", "NUMERIC", "NUMBER", "MONEY", "CURRENCY", "SMALLMONEY")):
         if not all(isinstance(value, int | float) for value in column.samples):
             return None, None, f"the column has the type {name}, but contains values that are not numbers"
-        if column.precision is not None and column.scale == 0:
+        if column.precision is not None and column.scale == 0 and not _needed(column)[0]:
             return "integer", None, ""
-        return "decimal", None, ""
+        # what is more exact than that, or as large, is only kept as the binary number that it is
+        return ("decimal" if sum(_needed(column)) <= SQLITE_DIGITS else "number"), None, ""
     return None, None, f"the type {name} is not supported in a contract" if name else "its type is not declared"
 
 
 def _sqlite_instant(column: FoundColumn) -> tuple[Kind | None, str | None, str]:
     """Derives the format of times from the stored values. All must have the same one, so that they sort."""
-    forms = {_form(value) for value in column.samples}
-    if forms <= {"day"} and column.type == "DATE":
+    if column.type == "DATE" and all(_is_day(value) for value in column.samples):
         return "date", None, ""
-    if forms == {"day"}:
-        return "datetime", "date text", ""
-    if not forms or forms <= {"blank"}:
-        return "datetime", None, ""
-    if forms == {"T"}:
-        return "datetime", "iso text", ""
-    if forms == {"seconds"}:
-        return "datetime", "unix seconds", ""
-    if forms == {"milliseconds"}:
-        return "datetime", "unix milliseconds", ""
+    for storage in _INSTANTS:
+        if all(_kept_as(storage, value) for value in column.samples):
+            return "datetime", None if storage == "timestamp" else storage, ""
     return None, None, "its dates and times are not all stored in the same known format"
 
 
@@ -137,9 +133,19 @@ def _is_flag(table: FoundTable, column: FoundColumn) -> bool:
     )
 
 
-def _places(value: Any) -> int:
-    exponent = Decimal(str(value)).normalize().as_tuple().exponent
-    return max(0, -exponent) if isinstance(exponent, int) else 0
+_NUMBER = re.compile(r"-?\d+(\.\d*)?")
+
+
+def _needed(column: FoundColumn) -> tuple[int, int]:
+    """The places, and the digits before the point, that the values have, and the one that the database fills in."""
+    places, whole = 0, 0
+    default = [column.default] if column.default and _NUMBER.fullmatch(column.default) else []
+    for value in (*column.samples, *default):
+        found = Decimal(str(value)).normalize()
+        exponent = found.as_tuple().exponent
+        if isinstance(exponent, int):
+            places, whole = max(places, -exponent), max(whole, found.adjusted() + 1 if found else 0)
+    return places, whole
 
 
 def is_uuid(value: Any) -> bool:
@@ -154,15 +160,27 @@ def _uuids(column: FoundColumn) -> bool:
     return bool(column.samples) and all(is_uuid(value) for value in column.samples)
 
 
-def _form(value: Any) -> str:
-    if isinstance(value, int):
-        return "milliseconds" if abs(value) > 10**11 else "seconds"
-    if not isinstance(value, str):
-        return "unknown"
+_INSTANTS = (*TEXT_INSTANTS, "date text", "unix seconds", "unix milliseconds")
+_FIRST_OF_MILLISECONDS = 10**11
+"""A number as large is taken for milliseconds since 1970: as seconds it would be the year 5138."""
+
+
+def _kept_as(storage: str, value: Any) -> bool:
+    """Whether an instant is kept in just this form: it is compared as it stands."""
+    if storage.startswith("unix"):
+        return isinstance(value, int) and (abs(value) > _FIRST_OF_MILLISECONDS) == (storage == "unix milliseconds")
+    if storage == "date text":
+        return _is_day(value)
+    between, precision, zone = TEXT_INSTANTS[storage]
     try:
         instant = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return False
+    return value == instant.replace(tzinfo=None).isoformat(between, precision) + zone
+
+
+def _is_day(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and date.fromisoformat(value).isoformat() == value
     except ValueError:
-        return "unknown"
-    if instant.tzinfo is not None and instant.utcoffset():
-        return "unknown"
-    return "day" if len(value) == 10 else {" ": "blank", "T": "T"}.get(value[10:11], "unknown")
+        return False

@@ -10,7 +10,7 @@ CREATE TABLE friends (user_id INTEGER NOT NULL REFERENCES users, order_id INTEGE
 CREATE VIEW open_orders AS SELECT * FROM orders WHERE state = 'open';
 CREATE VIRTUAL TABLE search USING fts5 (body);
 INSERT INTO users VALUES (1, 'Ada'), (2, 'Bob');
-INSERT INTO orders (id, state, placed, iso, epoch, day, paid, flag, price, ratio, doc, photo, user_id, code, note) VALUES (0, 'open', '2026-01-01 10:00:00', '2026-01-01T10:00:00', 1767261600, '2026-01-01', 1, 0, 1.005, 0.5, '{"a":[1]}', x'00', 2, '0f8fad5b-d9cb-469f-a165-70867728950e', 'x'), (-5, 'closed', '2026-01-02 10:00:00.5', NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+INSERT INTO orders (id, state, placed, iso, epoch, day, paid, flag, price, ratio, doc, photo, user_id, code, note) VALUES (0, 'open', '2026-01-01 10:00:00', '2026-01-01T10:00:00', 1767261600, '2026-01-01', 1, 0, 1.005, 0.5, '{"a":[1]}', x'00', 2, '0f8fad5b-d9cb-469f-a165-70867728950e', 'x'), (-5, 'closed', '2026-01-02 10:00:00.500000', NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
 INSERT INTO "order items" ("order id", sku, qty) VALUES (0, 'a', 1), (0, 'b', 2), (-5, 'c', 3);
 INSERT INTO tokens VALUES ('0f8fad5b-d9cb-469f-a165-70867728950e', 1, 'soon');
 INSERT INTO codes VALUES ('EUR', 'Euro');

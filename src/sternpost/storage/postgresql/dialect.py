@@ -236,8 +236,6 @@ class ExternalPostgresqlDialect(PostgresqlDialect):
                 return checked(field, present)
             case "number", _:
                 return checked(field, _finite)
-            case "string" | "enum", "char":
-                return lambda value: value.rstrip(" ")
             case "decimal", _:
                 return checked(field, lambda value: _exact(value, field.decimal_places))
             case "json", "array":

@@ -8,6 +8,7 @@ from typing import Any
 
 from sternpost.plan.model import Plan
 from sternpost.storage.sql.external import Columns, named_tables
+from sternpost.storage.sql.keys import KEY_BYTES
 from sternpost.storage.sql.tables import (
     EVERYTHING,
     Found,
@@ -16,7 +17,9 @@ from sternpost.storage.sql.tables import (
     FoundTable,
     Place,
     Selection,
+    short_text_key,
     shown,
+    too_long_key,
 )
 
 BASE_TYPE = """
@@ -127,12 +130,14 @@ async def _table(connection: Any, row: Any, first: str) -> FoundTable:
     checks = [str(found["condition"]) for found in constraints if found["kind"] == "c"]
     for column in columns:
         checks += [_of_column(condition, column["name"]) for condition in column["domain_checks"]]
+    described = tuple(_column(column, row["role"]) for column in columns)
+    key = next((tuple(found["columns"]) for found in constraints if found["kind"] == "p"), ())
     plain = [index for index in indexes if not index["partial"]]
     return FoundTable(
         _schema(row["schema"], first),
         row["name"],
-        tuple(_column(column, row["role"]) for column in columns),
-        next((tuple(found["columns"]) for found in constraints if found["kind"] == "p"), ()),
+        described,
+        key,
         tuple(sorted({tuple(found["columns"]) for found in plain if found["unique"]})),
         tuple(_foreign_key(found, first) for found in constraints if found["kind"] == "f"),
         tuple(dict.fromkeys(str(found["columns"][0]) for found in plain)),
@@ -144,8 +149,16 @@ async def _table(connection: Any, row: Any, first: str) -> FoundTable:
             *(f"trigger {trigger['name']}" for trigger in triggers),
             *(["row level security"] if row["secured"] else []),
         ),
-        _unfit(row),
+        _unfit(row) or await _unfit_key(connection, row, short_text_key(described, key)),
     )
+
+
+async def _unfit_key(connection: Any, table: Any, key: str | None) -> str:
+    if key is None:
+        return ""
+    rows = f"SELECT 1 FROM {_qualified(table['schema'], table['name'])}"
+    found = await connection.fetchval(f"{rows} WHERE octet_length({quoted(key)}::text) > {KEY_BYTES} LIMIT 1")
+    return too_long_key(key) if found else ""
 
 
 def _unfit(table: Any) -> str:

@@ -1,5 +1,5 @@
 """Values whose form the driver would change: instants and days at both ends of Python's calendar, which it takes for
-infinities, what lies beyond them, and numbers of single precision."""
+infinities, what lies beyond them, numbers of single precision, and texts of a fixed length."""
 
 from __future__ import annotations
 
@@ -33,6 +33,12 @@ async def keep_values(connection: Any) -> None:
     # As text, a number of single precision has the fewest digits that tell it from its neighbours: 0.1, and not
     # 0.10000000149011612, which is the same number in double precision.
     await connection.set_type_codec("float4", schema="pg_catalog", format="text", encoder=repr, decoder=float)
+    # `char(n)` is filled up with blanks, which are no part of the value: comparisons do not see them.
+    await connection.set_type_codec("bpchar", schema="pg_catalog", format="text", encoder=str, decoder=_unpadded)
+
+
+def _unpadded(text: str) -> str:
+    return text.rstrip(" ")
 
 
 def present(value: Any) -> Any:

@@ -74,7 +74,8 @@ class Decoder:
         at = self.names.index("id")
         key, codec = row[at], self.codecs[at]
         log = {**error.log, "table": self.table, "key": str(key)}
-        return not_representable(error.details[0].path, log, key if codec is None else codec(key))
+        path = error.details[0].path
+        return not_representable(path, log, None if path == "id" else key if codec is None else codec(key))
 
     def facts_of(self, row: Any) -> dict[Path, Any]:
         if not self.facts:
@@ -135,7 +136,15 @@ class Codecs:
         if hidden is None:
             return self.dialect.decode(field, prefix)
         start, digits = f"{prefix}_", hidden.digits
-        return lambda key: start + digits(key)
+
+        def show(key: Any) -> str:
+            try:
+                return start + digits(key)
+            except ValueError as error:
+                log = {"reason": str(error), "column": field.column_name}
+                raise not_representable(field.public_name, log) from error
+
+        return show
 
     def decode_at(self, resource: ResourcePlan, path: Path) -> Codec:
         """The same for the value at the end of a path."""

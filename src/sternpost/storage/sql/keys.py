@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 
-from sternpost.errors import Internal
 from sternpost.plan.model import Plan, ResourcePlan
 
 KEY_BYTES = 8
@@ -70,7 +69,7 @@ class HiddenKey:
         self._place = place
 
     def digits(self, key: Any) -> str:
-        """32 hexadecimal digits. Raises `Internal` for a key that does not fit into eight bytes."""
+        """32 hexadecimal digits. Raises `ValueError` for a key that does not fit into eight bytes."""
         return self._encrypt(self._bytes(key) + self._tag).hex()
 
     def key(self, digits: str) -> Any:
@@ -86,20 +85,15 @@ class HiddenKey:
         if self._integer and type(key) is int and key != NO_INTEGER:
             return key.to_bytes(KEY_BYTES, "big", signed=True)
         if not self._integer and isinstance(key, str):
-            encoded = key.rstrip(" ").encode()
+            encoded = key.encode()
             if len(encoded) <= KEY_BYTES and b"\0" not in encoded:
                 return encoded.ljust(KEY_BYTES, b"\0")
-        raise Internal(
-            log={"reason": f"{self._place} contains a key that cannot be turned into an id: {type(key).__name__}"}
-        )
+        raise ValueError(f"{self._place} contains a key that cannot be turned into an id: {type(key).__name__}")
 
 
 def plain_key(key: Any) -> Any:
-    """A key as rows that belong together have it: a UUID as its digits, a text without the blanks that a column of a
-    fixed length fills it up with."""
-    if isinstance(key, UUID):
-        return key.hex
-    return key.rstrip(" ") if isinstance(key, str) else key
+    """A key as rows that belong together have it: a UUID as its digits."""
+    return key.hex if isinstance(key, UUID) else key
 
 
 def _tag(secret: bytes, resource: ResourcePlan) -> bytes:

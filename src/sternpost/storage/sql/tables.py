@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
+
+from sternpost.storage.sql.keys import KEY_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,20 @@ class FoundColumn:
     samples: tuple[Any, ...] = ()
     domains: tuple[str, ...] = ()
     unreadable: str = ""
+
+
+def short_text_key(columns: Iterable[FoundColumn], key: Sequence[str]) -> str | None:
+    """The key, where it is one text so short that an id may have room for it: whether it has is told by the values, of
+    which a few characters may take more bytes."""
+    if len(key) != 1:
+        return None
+    (column,) = (each for each in columns if each.name == key[0])
+    return column.name if 0 < (column.length or 0) <= KEY_BYTES and not column.unreadable else None
+
+
+def too_long_key(name: str) -> str:
+    """Why a table with longer ones cannot be served."""
+    return f"its key {name} is a text of more than {KEY_BYTES} bytes in some rows, too long for an id"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,9 @@ INLINE_TURNS = 8
 _PRAGMAS = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA synchronous = FULL",  # NORMAL loses acknowledged writes when the power fails
-    "PRAGMA trusted_schema = OFF",
+    # The audit trail's triggers, and conditions and indexes of another program's tables, call JSON functions, or write
+    # to virtual tables. SQLite up to 3.40 takes those for unsafe, and would refuse whatever needs them.
+    "PRAGMA trusted_schema = ON",
     "PRAGMA temp_store = MEMORY",
 )
 
@@ -60,10 +62,6 @@ class Connections:
         if not self.path.parent.is_dir():
             raise sqlite3.OperationalError("unable to open database file")
         pragmas = [f"PRAGMA busy_timeout = {busy_ms}", *_PRAGMAS]
-        if not (reads_only or self._external):
-            # The audit trail's triggers, which a newer version of the service may have made, call JSON functions.
-            # SQLite up to 3.40 takes those for unsafe.
-            pragmas.append("PRAGMA trusted_schema = ON")
         return prepared(self._open(reads_only=reads_only), *pragmas, f"PRAGMA query_only = {int(reads_only)}")
 
     def _open(self, *, reads_only: bool) -> sqlite3.Connection:

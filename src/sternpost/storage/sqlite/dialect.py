@@ -14,7 +14,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.expression import cast
 
 from sternpost import exact_json
-from sternpost.kinds import DIGITS_MAX, NUMERIC
+from sternpost.kinds import DIGITS_MAX, NUMERIC, TEXT_INSTANTS
 from sternpost.plan.model import FieldPlan, Kind
 from sternpost.storage.sql.dialect import Codec, ColumnType, Dialect, end_is, quoted, with_quotes_around
 from sternpost.storage.sql.external import checked, utc
@@ -236,7 +236,7 @@ class ExternalSqliteDialect(SqliteDialect):
                 return checked(field, _number)
             case "decimal":
                 unit = Decimal(1).scaleb(-(field.decimal_places or 0))
-                return checked(field, lambda value: format(Decimal(str(value)).quantize(unit), "f"))
+                return checked(field, lambda value: _decimal(value, unit))
             case "boolean":
                 return checked(field, lambda value: _BOOLEANS[value])
             case "datetime":
@@ -274,9 +274,13 @@ def affinity(declared: str) -> str:
 
 _BOOLEANS: dict[Any, bool] = {0: False, 1: True, "0": False, "1": True, "false": False, "true": True}
 
+
+def _text_instants(between: str, precision: str, zone: str) -> Codec:
+    return lambda value: utc(value).isoformat(between, precision) + zone
+
+
 _INSTANTS: dict[str, Codec] = {
-    "timestamp": lambda value: utc(value).isoformat(sep=" "),
-    "iso text": lambda value: utc(value).isoformat(),
+    **{name: _text_instants(*form) for name, form in TEXT_INSTANTS.items()},
     "date text": lambda value: utc(value).date().isoformat(),
     "unix seconds": lambda value: int(value.timestamp()),
     "unix milliseconds": lambda value: int(value.timestamp() * 1000),
@@ -295,6 +299,16 @@ def _text(value: Any) -> str:
     if isinstance(value, int | float):  # a column of another type: SQLite made a number of the text
         return str(value)
     raise ValueError
+
+
+def _decimal(value: Any, unit: Decimal) -> str:
+    """A number with the field's places. A sum of binary fractions may miss it by as much as 15 digits do not show; one
+    that has more places is no such number."""
+    exact = Decimal(format(value, ".15g") if isinstance(value, float) else str(value))
+    shown = exact.quantize(unit)
+    if shown != exact:
+        raise ValueError
+    return format(shown, "f")
 
 
 def _whole(value: Any) -> int:

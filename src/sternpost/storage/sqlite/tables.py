@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from sternpost.errors import StartupError
-from sternpost.storage.sql.tables import EVERYTHING, Found, FoundColumn, FoundForeignKey, FoundTable, Selection
+from sternpost.storage.sql.keys import KEY_BYTES
+from sternpost.storage.sql.tables import (
+    EVERYTHING,
+    Found,
+    FoundColumn,
+    FoundForeignKey,
+    FoundTable,
+    Selection,
+    short_text_key,
+    too_long_key,
+)
 
 SAMPLES = 1000
 """Values looked at where a column's type does not tell how they are kept."""
@@ -88,7 +98,7 @@ def _table(connection: sqlite3.Connection, name: str, sql: str, names: dict[str,
         tuple(dict.fromkeys(indexed)),
         tuple(_checks(sql)),
         enforced=(*enforced, *_triggers(connection, name)),
-        unfit=_unfit(connection, name, key, is_rowid=is_rowid),
+        unfit=_unfit(connection, name, key, columns, is_rowid=is_rowid),
         takes_no_row=_refusal(connection, f"INSERT INTO {_quoted(name)} DEFAULT VALUES"),
         drops_no_row=_refusal(connection, f"DELETE FROM {_quoted(name)} WHERE 0"),
     )
@@ -106,12 +116,19 @@ def _triggers(connection: sqlite3.Connection, table: str) -> list[str]:
     return [f"trigger {name}" for (name,) in found]
 
 
-def _unfit(connection: sqlite3.Connection, table: str, key: tuple[str, ...], *, is_rowid: bool) -> str:
-    """A key that is not the row's own number may be NULL, in several rows."""
+def _unfit(
+    connection: sqlite3.Connection, table: str, key: tuple[str, ...], columns: Sequence[FoundColumn], *, is_rowid: bool
+) -> str:
+    """A key that is not the row's own number may be NULL, in several rows; a text may be longer than its type says."""
     if len(key) != 1 or is_rowid:
         return ""
-    query = f"SELECT 1 FROM {_quoted(table)} WHERE {_quoted(key[0])} IS NULL LIMIT 1"
-    return f"its key {key[0]} is NULL in some rows" if connection.execute(query).fetchone() else ""
+    rows = f"SELECT 1 FROM {_quoted(table)} WHERE"
+    if connection.execute(f"{rows} {_quoted(key[0])} IS NULL LIMIT 1").fetchone():
+        return f"its key {key[0]} is NULL in some rows"
+    if short_text_key(columns, key) is None:
+        return ""
+    too_long = connection.execute(f"{rows} length(CAST({_quoted(key[0])} AS BLOB)) > {KEY_BYTES} LIMIT 1")
+    return too_long_key(key[0]) if too_long.fetchone() else ""
 
 
 def _refusal(connection: sqlite3.Connection, statement: str) -> str:
