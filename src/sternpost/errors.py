@@ -427,7 +427,9 @@ class ConstraintViolated(Unprocessable):
     @classmethod
     def dropped(cls) -> ConstraintViolated:
         """The error of a row that the database took without an error and did not keep."""
-        return ConstraintViolated(log={"database": "the row was not written: a trigger or a rule has dropped it"})
+        return ConstraintViolated(
+            log={"database": "the change was not made: a trigger, a rule or row level security has dropped it"}
+        )
 
 
 class Unavailable(SternpostError):

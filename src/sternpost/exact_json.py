@@ -20,6 +20,10 @@ INT64_MIN, UINT64_MAX = -(2**63), 2**64 - 1
 _MAY_BE_LONG = r"[0-9][0-9.]{15}|[eE][+-]?[0-9]{3}"
 """Digits of a number that a binary one may not keep. They may stand in a text, where they do no harm."""
 
+_LEVELS_MAX = 150
+_LEVELS_AROUND = 100
+"""More than an answer has around a value: `orjson` writes some 250 levels, and reads about a thousand."""
+
 _long_in_text = re.compile(_MAY_BE_LONG).search
 _long_in_bytes = re.compile(_MAY_BE_LONG.encode()).search
 _text_or_blanks = re.compile(r'"(?:[^"\\]|\\.)*"|[ \t\r\n]+')
@@ -37,9 +41,22 @@ def read(text: str) -> Any:
     except orjson.JSONDecodeError:
         _check(text)  # a lone surrogate, or more levels than that reader takes: a client gets both as they are
     else:
-        if _long_in_text(text) is None:
+        if _long_in_text(text) is None and _is_writable(text, found):
             return found
     return orjson.Fragment(_text_or_blanks.sub(_without_blanks, text))
+
+
+def _is_writable(text: str, value: Any) -> bool:
+    """Whether a writer takes its levels, within those of an answer: it takes fewer than the reader."""
+    if text.count("[") + text.count("{") <= _LEVELS_MAX:
+        return True
+    for _ in range(_LEVELS_AROUND):
+        value = [value]
+    try:
+        orjson.dumps(value)
+    except TypeError:
+        return False
+    return True
 
 
 def to_author(value: Any) -> Any:

@@ -101,6 +101,7 @@ async def test_a_secret_that_is_a_key_is_in_no_id(postgres_database: str) -> Non
         "client_secret", "otp", "totp_secret", "otp_code", "api_key", "apiKey", "APIKey", "apikey", "API_KEY", "private_key",
         "PrivateKey", "privatekey", "salt", "password_salt", "key_material", "keymaterial", "encryption_key", "signing_key",
         "credentials", "recovery_codes", "reset_code", "pin", "cvv", "security_answer", "access_key", "webhook_secret",
+        "PassWord", "passwort", "kennwort", "mfa_seed", "cookie", "session_id", "SessionID", "nonce", "invite_code", "remember_me",
     ],
 )  # fmt: skip
 def test_names_of_secrets(name: str) -> None:

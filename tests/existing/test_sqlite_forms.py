@@ -128,3 +128,30 @@ async def test_what_another_program_declares_with_functions_stays_in_force(url: 
         changed = await call("PATCH", f"docs/{row['id']}", {"n": "b", "body": '{"name": "y"}'})
         assert (changed.status, changed.json()["data"]["n"]) == (200, "b")
         assert (await call("POST", "docs", {"body": "[]"})).status == 201
+
+
+async def test_a_text_that_is_not_utf_8_is_named(url: str) -> None:
+    latin = "CAST(x'4dfc6c6c6572' AS text)"
+    columns = "v text, at datetime, price decimal(5,2), doc json, ok boolean"
+    script = f"CREATE TABLE notes (id integer PRIMARY KEY, n int, {columns});"
+    inference = await infer_from(url, f"{script} INSERT INTO notes (n, v) VALUES (1, {latin}), (2, 'x')")
+    async with inference.served() as call:
+        answer = await call("GET", "notes")
+        assert (answer.status, answer.error["code"]) == (500, "VALUE_NOT_REPRESENTABLE")
+        assert [detail["path"].partition(".")[2] for detail in answer.error["details"]] == ["v"]
+        assert b"ller" not in answer.content
+        assert len((await call("GET", "notes?fields=n")).data) == 2
+    again = await infer_from(url, f"UPDATE notes SET at = {latin}, price = {latin}, doc = {latin}, ok = {latin}")
+    assert len(again.reasons("notes.at") + again.reasons("notes.price") + again.reasons("notes.ok")) == 3
+
+
+async def test_what_a_type_does_not_hold_is_served_as_it_is_or_left_out(url: str) -> None:
+    script = "CREATE TABLE notes (id integer PRIMARY KEY, code varchar(3), ok boolean);"
+    inference = await infer_from(url, f"{script} INSERT INTO notes (code, ok) VALUES ('longer', 'true')")
+    assert "max_length=6" in inference.declared("code")
+    assert inference.reasons("notes.ok") == [
+        "the column has the type BOOLEAN, but contains values that are neither 0 nor 1"
+    ]
+    async with inference.served() as call:
+        (row,) = (await call("GET", "notes")).data
+        assert (await call("PATCH", f"notes/{row['id']}", {"code": row["code"]})).data == row

@@ -409,3 +409,31 @@ async def test_what_a_column_is_not_compared_with_is_400(served: Served) -> None
         answer = await call("PATCH", f"things/{thing['id']}", {name: value})
         assert answer.status in (400, 422), name
     assert await call.rows("things") == [thing]
+
+
+async def test_an_answer_that_cannot_be_given_leaves_nothing_behind(served: Served, postgres_database: str) -> None:
+    """What the database makes of a value may be none that the service can show."""
+    call = await served(
+        """CREATE TABLE shift (id serial PRIMARY KEY, name text, ends timestamptz(0), until date DEFAULT 'infinity');
+        INSERT INTO shift (name, ends, until) VALUES ('a', now(), now())"""
+    )
+    for body in ({"ends": "9999-12-31T23:59:59.9Z", "until": "2026-01-01"}, {"name": "b"}):
+        made = await call("POST", "shifts", body)
+        assert (made.status, made.error["code"]) == (500, "VALUE_NOT_REPRESENTABLE"), body
+        step = {"operation": "shifts.create", "body": body}
+        assert (await call("POST", "$batch", {"operations": [step]})).status == 500
+    assert await stored(postgres_database, "SELECT name FROM shift") == [("a",)]
+    assert len(await call.rows("shifts")) == 1
+
+
+@pytest.mark.parametrize("depth", [200, 255, 300, 1000, 1100])
+async def test_json_of_many_levels_is_served(served: Served, depth: int) -> None:
+    text = "[" * depth + "]" * depth
+    call = await served(
+        f"CREATE TABLE doc (id serial PRIMARY KEY, body json); INSERT INTO doc (body) VALUES ('{text}')"
+    )
+    answer = await call("GET", "docs")
+    assert answer.status == 200
+    assert text.encode() in answer.content
+    found = answer.content.partition(b'"id":"')[2].partition(b'"')[0].decode()
+    assert text.encode() in (await call("GET", f"docs/{found}")).content

@@ -148,6 +148,8 @@ MISFITS: list[tuple[str, str, str]] = [
     ("text", "instant", "2026-01-02"),
     ("text", "instant", "now"),
     ("text", "instant", "helloZ"),
+    ("text", "instant", "9999-12-31T23:00:00-02:00"),
+    ("text", "instant", "0001-01-01T00:00:00+02:00"),
     ("text", "key", "{" + UUID + "}"),
     ("text", "key", UUID[:-1]),
     ("whole", "price", "1000000"),

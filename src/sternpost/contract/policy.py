@@ -190,8 +190,7 @@ class PolicyPath:
 
     def in_(self, *values: object) -> Policy:
         """The value is one of several constants: `this.status.in_("paid", "placed")`, or one list of them."""
-        only: Any = values[0] if len(values) == 1 else None
-        return self._compare("in", only if isinstance(only, list | tuple | set | frozenset) else values)
+        return self._compare("in", values[0] if len(values) == 1 else values)
 
     def eq(self, value: object) -> Policy:
         """The value equals a constant, or another value of the row, such as `this.created_by`."""

@@ -10,10 +10,10 @@ from sternpost.infer.names import ascii_words, one_of
 from sternpost.plan.model import Kind
 from sternpost.storage.sql.tables import FoundColumn
 
-_FOR_PEOPLE = r"\w*(password|passwd|passphrase|passcode)\w*|pwd|pswd|pw|pin|otp|totp|hotp|cvv|cvc"
+_FOR_PEOPLE = r"\w*(password|passwd|passphrase|passcode|passwort|kennwort)\w*|pwd|pswd|pw|pin|otp|totp|hotp|cvv|cvc"
 _FOR_PROGRAMS = (
     r"\w*(token|secret|hash|apikey|credential)|keymaterial|(access|auth|private|secret|session|signing|encryption)key"
-    r"|salt|bearer|jwt|bcrypt|argon2|scrypt"
+    r"|salt|bearer|jwt|bcrypt|argon2|scrypt|cookie|nonce|sessionid|rememberme"
 )
 _NUMBER = re.compile(_FOR_PEOPLE)
 """A number is called so only where it is the secret itself: `tokens` are counted more often than kept."""
@@ -22,7 +22,9 @@ _KINDS_OF_KEYS = {
     "api", "access", "app", "auth", "client", "encryption", "hmac", "host", "license", "master", "private",
     "secret", "service", "session", "shared", "signing", "ssh", "webhook",
 }  # fmt: skip
-_CODES = frozenset({"backup", "recovery", "reset", "verification", "confirmation", "activation"})
+_CODES = frozenset(
+    {"backup", "recovery", "reset", "verification", "confirmation", "activation", "invite", "invitation"}
+)
 _ABOUT = {
     "algorithm", "at", "attempt", "count", "date", "enabled", "expired", "expires", "expiry", "format", "id",
     "kind", "length", "limit", "name", "policy", "price", "status", "time", "type", "uri", "url", "version",
@@ -59,8 +61,10 @@ def _words(name: str) -> list[str]:
 
 
 def _names_a_secret(words: Sequence[str], *, is_text: bool) -> bool:
-    if not words or words[-1] in _ABOUT:
+    if not words or (words[-1] in _ABOUT and tuple(words[-2:]) != ("session", "id")):
         return False
+    if len(words) == 2 and _TEXT.fullmatch("".join(words)) and is_text:  # `PassWord` is one word, written as two
+        return True
     if any((_TEXT if is_text else _NUMBER).fullmatch(word) for word in words):
         return True
     return any(_is_secret_pair(*pair) for pair in pairwise(words))
@@ -72,5 +76,5 @@ def _is_secret_pair(first: str, second: str) -> bool:
         (second == "key" and first in _KINDS_OF_KEYS)
         or (first == "key" and second == "material")
         or (second == "code" and first in _CODES)
-        or (first, second) == ("security", "answer")
+        or (first, second) in (("security", "answer"), ("session", "id"), ("mfa", "seed"), ("otp", "seed"))
     )

@@ -81,6 +81,8 @@ def kind_of(table: FoundTable, column: FoundColumn, *, sqlite: bool) -> tuple[Ki
         return None, None, f"{scale}, which is not supported in a contract"
     if column.type == "enum" and not column.choices:
         return None, None, "its type has no values"
+    if column.type == "enum" and column.domains:
+        return None, None, "a domain over an enum type cannot be compared with a value"
     if column.type in _POSTGRESQL:
         return (*_POSTGRESQL[column.type], "")
     return None, None, f"the type {column.type} is not supported in a contract"
@@ -89,6 +91,8 @@ def kind_of(table: FoundTable, column: FoundColumn, *, sqlite: bool) -> tuple[Ki
 def _sqlite_kind(table: FoundTable, column: FoundColumn) -> tuple[Kind | None, str | None, str]:
     name = column.type
     if "BOOL" in name or name == "BIT":
+        if any(value not in (0, 1) for value in column.samples):
+            return None, None, f"the column has the type {name}, but contains values that are neither 0 nor 1"
         return "boolean", None, ""
     if name.startswith(("DATETIME", "TIMESTAMP", "DATE")):
         return _sqlite_instant(column)

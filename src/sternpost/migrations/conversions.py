@@ -33,9 +33,13 @@ def _read(pattern: str, what: str, type: str) -> str:
     return f"CAST(CASE WHEN {{c}} ~ '^{pattern}$' THEN {{c}} ELSE 'not {what}: ' || {{c}} END AS {type})"
 
 
-_READ_INSTANT = (
+_AS_INSTANT = (
     f"CAST(CASE WHEN {{c}} !~ '^{INSTANT_TEXT}$' THEN 'not a time: ' || {{c}} "
     f"WHEN {{c}} ~ '{ZONE_TEXT}$' THEN {{c}} ELSE {{c}} || 'Z' END AS TIMESTAMPTZ)"
+)
+_READ_INSTANT = (  # within Python's years, whatever its zone
+    f"CASE WHEN {_AS_INSTANT} BETWEEN '0001-01-01 00:00:00Z' AND '9999-12-31 23:59:59.999999Z' THEN {_AS_INSTANT} "
+    "ELSE CAST('not in the years 1 to 9999: ' || {c} AS TIMESTAMPTZ) END"
 )
 _READ_TRUTH = (
     "CASE {c} WHEN 'true' THEN TRUE WHEN 'false' THEN FALSE ELSE CAST('neither true nor false: ' || {c} AS BOOLEAN) END"

@@ -241,10 +241,12 @@ async def delete(run: Execution, session: Session) -> Answer:
     if run.operation.function is not None:
         await run.operation.function(_context(run, session), run.runtime.instances.row(resource, row.document))
     try:
-        await session.remove(Remove(resource.name, key_is(0)), (_digits(run),), at=run.runtime.clock.now())
+        removed = await session.remove(Remove(resource.name, key_is(0)), (_digits(run),), at=run.runtime.clock.now())
     except StillReferenced as error:
         error.row = (resource.name, _digits(run))
         raise
+    if not removed:  # although it was there, and is locked
+        raise ConstraintViolated.dropped()
     return Answer()
 
 
@@ -455,6 +457,11 @@ async def _load(run: Execution, reader: Reader, view: Select) -> Row:
         arguments = Arguments((None, None, None, *run.selection.values), run.subject, budget=budget)
     allow = None if run.access.policy is ALLOW else partial(_require_row_allowed, run)
     row = await reader.get(view, digits, arguments, allow=allow) if digits is not None else None
+    if row is None and view.lock and run.runtime.plan.external and digits is not None:
+        # row security may show a row that it lets nobody lock
+        row = await reader.get(replace(view, lock=False), digits, arguments, allow=allow)
+        if row is not None:
+            raise Forbidden(log={"database": "the row can be read, but not locked: row level security"})
     if row is None:
         raise NotFound
     if run.call.precondition is not None and not run.call.precondition.holds(_version(run, row)):

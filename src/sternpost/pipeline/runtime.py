@@ -227,9 +227,7 @@ class Runtime:
             function=function,
             writes_one_row=operation.kind == "create"
             and function is None
-            and not (
-                self.newest.external and operation.timeout_seconds
-            )  # those share no statement, so are to be undone
+            and not self.newest.external  # a row that no answer can be made of is undone
             and not resource.shape.lists
             and resource.name not in self.newest.audited
             and not self.newest.checked_references(self.newest.by_name[resource.name])

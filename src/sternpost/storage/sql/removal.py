@@ -15,7 +15,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Protocol
 
-from sternpost.errors import StillReferenced
+from sternpost.errors import ConstraintViolated, StillReferenced
 from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
 from sternpost.ports.storage import EVERY_TENANT, Visibility
 from sternpost.storage.sql.failures import ConstraintFailed, client_error
@@ -99,6 +99,7 @@ class Removal:
             for name in self._going:
                 await self._mark(statements if name == resource.name else self.across, self.plan.by_name[name])
             await self._erase()
+            await self._refuse_left(statements, resource)
         except ConstraintFailed as failure:
             raise client_error(failure, resource, deleting=True) from failure
         return there
@@ -189,6 +190,12 @@ class Removal:
             for name, keys in (first or left).items():
                 await self.session.run(self.every.erase(name), self._among(keys))
             left = _without(left, first or left)
+
+    async def _refuse_left(self, statements: Statements, resource: ResourcePlan) -> None:
+        """Raises `ConstraintViolated` where what another program declares has kept a row."""
+        gone = self._for_good(resource) if self.plan.external else ()
+        if gone and await self.session.keys(statements.lock(resource.name), self._among([*gone])):
+            raise ConstraintViolated.dropped()
 
     def _unreferenced_resource(self, left: _Rows) -> _Rows:
         """Of some rows those of a resource to which the contract lets no other of them refer. What refers within it

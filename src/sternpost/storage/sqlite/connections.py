@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from functools import partial
 from pathlib import Path
 
 from sternpost.errors import Unavailable
@@ -22,6 +23,11 @@ _PRAGMAS = (
     "PRAGMA trusted_schema = ON",
     "PRAGMA temp_store = MEMORY",
 )
+
+
+any_text = partial(str, encoding="utf-8", errors="surrogateescape")
+"""A text of another program, whatever its bytes: those that are no UTF-8 stay as lone surrogates (PEP 383), so that one
+such value is told apart, and does not stop the statement."""
 
 
 class Connections:
@@ -67,13 +73,16 @@ class Connections:
     def _open(self, *, reads_only: bool) -> sqlite3.Connection:
         external = self._external
         mode = "?mode=ro" if external and reads_only else "?mode=rw" if external else ""
-        return sqlite3.connect(
+        connection = sqlite3.connect(
             self.path.absolute().as_uri() + mode if external else self.path,
             uri=external,
             isolation_level=None,
             check_same_thread=False,
             cached_statements=512,
         )
+        if external:
+            connection.text_factory = any_text
+        return connection
 
     def connected(self, connection: sqlite3.Connection | None) -> sqlite3.Connection:
         """The connection. Raises `Unavailable` where the file could not be opened."""

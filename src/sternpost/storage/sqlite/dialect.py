@@ -290,11 +290,14 @@ _INSTANTS: dict[str, Codec] = {
 def _json(value: Any) -> Any:
     if isinstance(value, int | float):  # a column of the type JSON: SQLite made a number of the text
         return value
-    return exact_json.read(value)
+    return exact_json.read(_text(value))
 
 
 def _text(value: Any) -> str:
+    """A text as it is stored. Raises `ValueError` for one whose bytes are no UTF-8."""
     if isinstance(value, str):
+        if not value.isascii():
+            value.encode()
         return value
     if isinstance(value, int | float):  # a column of another type: SQLite made a number of the text
         return str(value)

@@ -21,6 +21,7 @@ from sternpost.storage.sql.tables import (
     short_text_key,
     too_long_key,
 )
+from sternpost.storage.sqlite.connections import any_text
 
 SAMPLES = 1000
 """Values looked at where a column's type does not tell how they are kept."""
@@ -38,6 +39,7 @@ def read_tables(path: Path, selection: Selection = EVERYTHING) -> Found:
     """The tables of a file. Raises `StartupError` for one that cannot be read."""
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            connection.text_factory = any_text
             for statement in _AS_WHEN_SERVED:
                 connection.execute(statement)
             rows = connection.execute(
@@ -158,11 +160,14 @@ def _column(
         )
         samples = tuple(value for (value,) in found)
     is_text = "CHAR" in kind.upper() or "TEXT" in kind.upper()
+    longest = 0
+    if is_text and first:  # which binds nobody
+        longest = connection.execute(f"SELECT max(length({_quoted(name)})) FROM {_quoted(table)}").fetchone()[0] or 0
     return FoundColumn(
         name=name,
         type=kind.upper(),
         nullable=not row[3] and name not in key,
-        length=int(first) if first and is_text else None,
+        length=max(int(first), longest) if first and is_text else None,
         precision=int(first) if first and not is_text else None,
         scale=(int(second) if second else 0) if first and not is_text else None,
         default=None if row[4] is None else str(row[4]),
