@@ -294,3 +294,31 @@ async def test_the_smallest_number_is_no_id(database_url: str) -> None:
     async with inference.served() as call:
         answer = await call("GET", "places")
         assert (answer.status, answer.error["code"]) == (500, "VALUE_NOT_REPRESENTABLE")
+
+
+async def test_a_key_that_equals_other_texts_is_left_out(database_url: str) -> None:
+    sqlite = database_url.startswith("sqlite")
+    script = (
+        "" if sqlite else "CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false);"
+    )
+    collation = "NOCASE" if sqlite else "loose"
+    inference = await infer_from(
+        database_url,
+        f"""{script} CREATE TABLE codes (code varchar(4) COLLATE {collation} PRIMARY KEY, n int);
+        CREATE TABLE uses ({{id}}, n int, code varchar(4) COLLATE {collation} REFERENCES codes);
+        INSERT INTO codes VALUES ('Ab', 1); INSERT INTO uses (code) VALUES ('aB')""",
+    )
+    assert list(inference.addresses) == ["uses"]
+    assert "different texts are equal" in inference.reasons("codes")[0]
+
+
+async def test_a_page_that_ends_with_no_instant_is_named(postgres_database: str) -> None:
+    inference = await infer_from(
+        postgres_database,
+        """CREATE TABLE shift (id serial PRIMARY KEY, n int, ends date); CREATE INDEX by_end ON shift (ends);
+        INSERT INTO shift (n, ends) VALUES (1, '-infinity'), (2, '2026-01-01')""",
+    )
+    async with inference.served() as call:
+        answer = await call("GET", "shifts?sort=ends&fields=n&pageSize=1&cursor=")
+        assert (answer.status, answer.error["code"]) == (500, "VALUE_NOT_REPRESENTABLE")
+        assert [row["n"] for row in (await call("GET", "shifts?sort=ends&fields=n")).data] == [1, 2]

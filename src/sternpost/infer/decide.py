@@ -345,7 +345,7 @@ class _Inference:
             return
         elif table.table.takes_no_row:
             table.no_create = f"the database takes no new row: {table.table.takes_no_row}"
-        elif table.key_storage == "text":
+        elif table.key_storage == "text" and not table.key.default:
             table.no_create = (
                 f"its key {table.key.name} must be chosen when a row is added, but clients cannot choose ids"
             )

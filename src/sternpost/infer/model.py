@@ -81,3 +81,15 @@ class Inferred:
 
     tables: list[InferredTable]
     left_out: list[tuple[str, str]]
+
+    @property
+    def not_written(self) -> list[tuple[str, str]]:
+        """The tables to which clients add no row, or from which they delete none, each with the reason."""
+        found: list[tuple[str, str]] = []
+        for table in self.tables:
+            if table.no_create:
+                found.append((table.table.shown, f"no row can be created: {table.no_create}"))
+            if table.table.drops_no_row:
+                reason = f"no row can be deleted: {table.table.drops_no_row}"
+                found.append((table.table.shown, reason))
+        return found

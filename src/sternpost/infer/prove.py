@@ -44,6 +44,8 @@ def infer_proven(found: Found, name: str, *, write: bool) -> tuple[Inferred, str
             return inferred, ""
         mistakes = _mistakes(inferred, write_contract(inferred, name, write=write, width=0))
         if not mistakes:
+            if write:
+                inferred.left_out.extend(inferred.not_written)
             return inferred, write_contract(inferred, name, write=write)
         more = {place: message for place, message in mistakes if place is not None and place not in refused}
         if not more:

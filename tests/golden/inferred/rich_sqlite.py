@@ -14,6 +14,8 @@
 # - orders.anything: its type is not declared.
 # - orders.total: its type is not declared.
 # - orders: enforced only by the database: iso IS NULL OR epoch IS NULL OR iso <> epoch.
+# - codes: no row can be created: its key code must be chosen when a row is added, but
+#   clients cannot choose ids.
 
 from __future__ import annotations
 

@@ -104,10 +104,8 @@ class PostgresqlDialect:
                 return str
             case "number":
                 return repr  # JSON knows no infinity
-            case "datetime":
-                return datetime.isoformat
-            case "date":
-                return date.isoformat
+            case "datetime" | "date":
+                return lambda value: present(value).isoformat()
             case _:
                 return None
 

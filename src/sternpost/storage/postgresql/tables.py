@@ -17,6 +17,7 @@ from sternpost.storage.sql.tables import (
     FoundTable,
     Place,
     Selection,
+    key_of_many_forms,
     short_text_key,
     shown,
     too_long_key,
@@ -156,6 +157,8 @@ async def _table(connection: Any, row: Any, first: str) -> FoundTable:
 async def _unfit_key(connection: Any, table: Any, key: str | None) -> str:
     if key is None:
         return ""
+    if await connection.fetchval(_TELLS_TEXTS_APART, table["oid"], key) is False:
+        return key_of_many_forms(key)
     rows = f"SELECT 1 FROM {_qualified(table['schema'], table['name'])}"
     found = await connection.fetchval(f"{rows} WHERE octet_length({quoted(key)}::text) > {KEY_BYTES} LIMIT 1")
     return too_long_key(key) if found else ""
@@ -256,6 +259,10 @@ _DETAILS = f"""
     LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
     WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
     ORDER BY a.attnum
+"""
+_TELLS_TEXTS_APART = """
+    SELECT c.collisdeterministic FROM pg_attribute a JOIN pg_collation c ON c.oid = a.attcollation
+    WHERE a.attrelid = $1 AND a.attname = $2
 """
 _NAMES = """ARRAY(SELECT a.attname::text FROM unnest({keys}) WITH ORDINALITY AS k(number, place)
                  JOIN pg_attribute a ON a.attrelid = {table} AND a.attnum = k.number

@@ -19,6 +19,7 @@ from sternpost.storage.sql.builder import Builder
 from sternpost.storage.sql.codecs import Decoder
 from sternpost.storage.sql.conditions import constant, paged
 from sternpost.storage.sql.dialect import Codec, ColumnType, Dialect
+from sternpost.storage.sql.external import not_representable
 from sternpost.storage.sql.statement import Assembly, Statement
 
 KEY = "our.key"
@@ -130,13 +131,18 @@ class Listing:
         return self.position_of([row[place] for place in self._places])
 
     def position_of(self, values: Sequence[Any]) -> Position:
-        """The same of the values of the order."""
-        return tuple(
-            [
-                value if codec is None or value is None else codec(value)
-                for value, codec in zip(values, self._to_cursor, strict=True)
-            ]
-        )
+        """The same of the values of the order. Raises `ValueNotRepresentable`."""
+        try:
+            return tuple(
+                [
+                    value if codec is None or value is None else codec(value)
+                    for value, codec in zip(values, self._to_cursor, strict=True)
+                ]
+            )
+        except ValueError as error:
+            places = ", ".join(".".join(entry.path) for entry in self.order)
+            log = {"reason": f"a list of {self._query.resource} is sorted by {places}, one of which has no value here"}
+            raise not_representable("sort", log) from error
 
     def key_of(self, position: Position) -> Any:
         """The key of the row that a position stands for, as it is bound."""

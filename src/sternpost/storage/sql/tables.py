@@ -53,6 +53,13 @@ def short_text_key(columns: Iterable[FoundColumn], key: Sequence[str]) -> str | 
     return column.name if 0 < (column.length or 0) <= KEY_BYTES and not column.unreadable else None
 
 
+def key_of_many_forms(name: str) -> str:
+    """Why a table cannot be served whose key is equal to other texts, as by a collation that ignores case."""
+    return (
+        f"its key {name} is compared by a collation for which different texts are equal, so that no id stands for a row"
+    )
+
+
 def too_long_key(name: str) -> str:
     """Why a table with longer ones cannot be served."""
     return f"its key {name} is a text of more than {KEY_BYTES} bytes in some rows, too long for an id"

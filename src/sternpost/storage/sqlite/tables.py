@@ -18,6 +18,7 @@ from sternpost.storage.sql.tables import (
     FoundForeignKey,
     FoundTable,
     Selection,
+    key_of_many_forms,
     short_text_key,
     too_long_key,
 )
@@ -129,6 +130,13 @@ def _unfit(
         return f"its key {key[0]} is NULL in some rows"
     if short_text_key(columns, key) is None:
         return ""
+    collations = connection.execute(
+        "SELECT DISTINCT x.coll FROM pragma_index_list(?) i, pragma_index_xinfo(i.name) x "
+        "WHERE i.origin = 'pk' AND x.key AND x.coll <> 'BINARY'",
+        (table,),
+    ).fetchall()
+    if collations:
+        return key_of_many_forms(key[0])
     too_long = connection.execute(f"{rows} length(CAST({_quoted(key[0])} AS BLOB)) > {KEY_BYTES} LIMIT 1")
     return too_long_key(key[0]) if too_long.fetchone() else ""
 
