@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncpg
+import pytest
 
+from sternpost.errors import ConstraintViolated
+from sternpost.testing import Client
 from tests.existing.support import infer_from, rows
 
 DROPS_DELETIONS = {
@@ -65,3 +68,16 @@ async def test_a_domain_over_an_enum_is_left_out(postgres_database: str) -> None
         "CREATE TYPE mood AS ENUM ('a', 'b'); CREATE DOMAIN today AS mood; CREATE TABLE day (id serial PRIMARY KEY, n int, m today)",
     )
     assert inference.reasons("day.m") == ["a domain over an enum type cannot be compared with a value"]
+
+
+async def test_an_update_that_a_trigger_drops_is_no_missing_row(database_url: str) -> None:
+    kind = database_url.partition(":")[0]
+    trigger = DROPS_DELETIONS[kind].format(table="stock").replace("BEFORE DELETE", "BEFORE UPDATE")
+    script = "CREATE TABLE stock ({id}, n int); INSERT INTO stock (n) VALUES (1);"
+    inference = await infer_from(database_url, script + (FUNCTION if kind == "postgresql" else "") + trigger)
+    app = inference.app()
+    async with Client(app), app.data() as db:
+        table = db.table(app.compiled.classes["Stock"])
+        (row,) = await table.find()
+        with pytest.raises(ConstraintViolated):
+            await table.update(row.id, {"n": 2})

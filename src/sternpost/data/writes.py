@@ -10,7 +10,7 @@ from typing import Any, cast
 from sternpost.data.model import DataModel
 from sternpost.data.where import Reading
 from sternpost.data.writing import complete, computed_values, refuse_counted, stamp
-from sternpost.errors import NotFound, ReferenceNotFound
+from sternpost.errors import ConstraintViolated, NotFound, ReferenceNotFound
 from sternpost.kinds import KINDS, NUMBERS
 from sternpost.plan.model import FieldPlan, RelationPlan, ResourcePlan
 from sternpost.plan.query import Arithmetic, Assignment, Compare, Modify, Nested, Node, Select, every, key_is
@@ -66,7 +66,7 @@ class Writer:
         return key
 
     async def update(self, resource: ResourcePlan, key: str, given: Mapping[str, Any]) -> None:
-        """Changes a row and what is nested in the change. Raises `NotFound`."""
+        """Changes a row and what is nested in the change. Raises `NotFound` and `ConstraintViolated`."""
         parts = taken_apart(self.model, resource, given)
         owned = [relation for relation in resource.owned_relations if relation.name in parts.related]
         if owned or not (parts.values or parts.changes):
@@ -85,6 +85,8 @@ class Writer:
             modify = Modify(resource.name, where, assignments(self.model, resource, parts, reading))
             changes = modify.assignments or resource.version_field is not None
             if changes and not (await self.session.modify(modify, reading.slots))[0]:
+                if await self.session.get(Select(resource.name, ("id",)), key) is not None:
+                    raise ConstraintViolated.dropped()
                 raise NotFound(f"There is no such {resource.name}")
         await self._lists(resource, key, parts)
 

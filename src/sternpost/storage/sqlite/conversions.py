@@ -30,7 +30,7 @@ def convert(value: Any, before: str, after: str) -> Any:
     try:
         return _CONVERSIONS[_sort(old), _sort(new)](value, old.digits or (0, 0), new.digits or (0, 0))
     except (ValueError, ArithmeticError):
-        return str(value).encode()
+        return str(_decimal(value, old.digits) if old.digits else value).encode()
 
 
 def _sort(form: Type) -> str:

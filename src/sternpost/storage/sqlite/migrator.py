@@ -366,10 +366,12 @@ def _refuse_misfits(connection: Any, table: str, steps: Sequence[_Rebuilding]) -
         if not isinstance(step, ChangeType) or CONVERT not in str(step.using.sqlite):
             continue
         found = connection.exec_driver_sql(
-            f"SELECT {_quote(step.column)} FROM {_quote(table)} WHERE typeof({step.using.sqlite}) = 'blob' LIMIT 1"
-        ).scalar()
+            f"SELECT {_quote(step.column)}, {step.using.sqlite} FROM {_quote(table)} "
+            f"WHERE typeof({step.using.sqlite}) = 'blob' LIMIT 1"
+        ).first()
         if found is not None:
-            raise StartupError(f"{table}.{step.column} cannot become {step.type.form}: a row has {found!r}")
+            shown = repr(found[0]) if isinstance(found[0], str) else found[1].decode()
+            raise StartupError(f"{table}.{step.column} cannot become {step.type.form}: a row has {shown}")
 
 
 @contextmanager
