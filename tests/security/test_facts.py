@@ -240,3 +240,83 @@ async def test_a_policy_sees_the_changed_row_where_a_path_comes_back_to_it(shift
     assert (await shifts.put(address, json={**body, "open": True})).status == 200
     assert (await shifts.put(address, json={**body, "open": False})).status in (401, 403)
     assert (await shifts.get(address)).data["open"] is True
+
+
+class Member(Resource, prefix="mbr", owner="id", tenant="firm_id"):
+    firm: One[Firm]
+
+    read = Read(allow=authenticated)
+    create = Create(allow=authenticated)
+
+
+class Guest(Resource, prefix="gst", owner="id", soft_delete=True):
+    name: str = field(default="")
+
+    read = Read(allow=public)
+    create = Create(allow=public)
+
+
+class Badge(Resource, prefix="bdg"):
+    """Whose it is, its own column says; whether that one is there for the caller, the row that it refers to."""
+
+    holder: One[Member]
+    text: str = field(default="")
+
+    browse = Browse(allow=this.holder.is_owner)
+    read = Read(allow=this.holder.is_owner)
+    create = Create(allow=this.holder.is_owner)
+    update = Update(allow=this.holder.is_owner)
+
+
+class Ticket(Resource, prefix="tkt"):
+    """The same, of one who may be deleted."""
+
+    holder: One[Guest]
+    text: str = field(default="")
+
+    browse = Browse(allow=this.holder.is_owner)
+    read = Read(allow=this.holder.is_owner)
+    create = Create(allow=this.holder.is_owner)
+    update = Update(allow=this.holder.is_owner)
+
+
+@pytest.fixture
+async def holders(make_settings: Callable[..., Settings]) -> AsyncIterator[People]:
+    contract = Contract("holders", resources=[Firm, Member, Guest, Badge, Ticket])
+    async with Client(Sternpost(contract, settings=make_settings(), write_log=lambda line: None)) as client:
+        yield People(client)
+
+
+async def is_there(people: People, path: str, row: str, token: str) -> bool:
+    """Whether a caller can list, read and change a row; the three say the same."""
+    client, address = people.client, f"{V1}/{path}/{row}"
+    listed = [each["id"] for each in (await client.get(f"{V1}/{path}", token=token)).data]
+    statuses = {
+        (await client.get(address, token=token)).status,
+        (await client.patch(address, json={"text": "x"}, token=token)).status,
+    }
+    assert (listed, statuses) in (([row], {200}), ([], {404}))
+    return bool(listed)
+
+
+async def test_an_owner_of_another_tenant_is_none(holders: People) -> None:
+    ours, theirs = [await holders.made("firms", None) for _ in range(2)]
+    member = await holders.made("members", holders.client.token("ada", tenant=ours))
+    own, strange = (holders.client.token(member, tenant=firm) for firm in (ours, theirs))
+    badge = await holders.made("badges", own, holderId=member)
+    assert await is_there(holders, "badges", badge, own)
+    assert not await is_there(holders, "badges", badge, strange)
+    answer = await holders.client.post(f"{V1}/badges", json={"holderId": member}, token=strange)
+    assert answer.status in (403, 422), answer.content
+
+
+async def test_an_owner_who_is_deleted_is_none(holders: People) -> None:
+    guest = await holders.made("guests", None)
+    token = holders.client.token(guest)
+    ticket = await holders.made("tickets", token, holderId=guest)
+    assert await is_there(holders, "tickets", ticket, token)
+    async with holders.client.app.data(tenants="all") as db:  # behind the back of the reference
+        await db.execute("update guests set deleted_at = :at", at=datetime(2026, 1, 1, tzinfo=UTC))
+    assert not await is_there(holders, "tickets", ticket, token)
+    answer = await holders.client.post(f"{V1}/tickets", json={"holderId": guest}, token=token)
+    assert answer.status in (403, 422), answer.content
