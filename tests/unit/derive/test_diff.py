@@ -67,6 +67,18 @@ def add_field(plan: dict[str, Any], **more: Any) -> None:
 ANYONE = {"policy": "Public"}
 KNOWN = {"policy": "Authenticated"}
 SCOPED = {"policy": "Scope", "name": "products:read"}
+OWN = {"policy": "Owner", "path": ["id"]}
+PRICED = {"policy": "Compare", "path": ["price_cents"], "operator": "eq", "value": 1}
+NAMED = {"policy": "Compare", "path": ["sku"], "operator": "eq", "value": "x"}
+
+
+def either(*parts: Any) -> Any:
+    return {"policy": "AnyOf", "parts": list(parts)}
+
+
+def both(*parts: Any) -> Any:
+    return {"policy": "AllOf", "parts": list(parts)}
+
 
 CASES: list[tuple[str, str, Callable[[dict[str, Any]], Any]]] = [
     ("breaking", "version-removed", lambda p: p.update(api_version="v2")),
@@ -229,14 +241,17 @@ def test_what_a_version_renames_is_not_breaking() -> None:
         (KNOWN, ANYONE, "policy-widened"),
         (SCOPED, KNOWN, "policy-widened"),
         (ANYONE, KNOWN, "policy-narrowed"),
-        (SCOPED, {"policy": "AnyOf", "parts": [SCOPED, SCOPED]}, "policy-rewritten"),
-        (SCOPED, {"policy": "AnyOf", "parts": [SCOPED, {"policy": "Owner", "path": ["id"]}]}, "policy-widened"),
+        (SCOPED, either(SCOPED, SCOPED), "policy-rewritten"),
+        (SCOPED, either(SCOPED, OWN), "policy-widened"),
         (SCOPED, {"policy": "Scope", "name": "other"}, "policy-changed"),
-        (
-            {"policy": "Owner", "path": ["id"]},
-            {"policy": "Compare", "path": ["sku"], "operator": "eq", "value": "x"},
-            "policy-changed",
-        ),
+        (OWN, NAMED, "policy-changed"),
+        (PRICED, either(PRICED, NAMED), "policy-widened"),
+        (either(PRICED, NAMED), PRICED, "policy-narrowed"),
+        (either(PRICED, NAMED), either(NAMED, PRICED), "policy-rewritten"),
+        (PRICED, both(PRICED, NAMED), "policy-narrowed"),
+        (both(PRICED, NAMED), PRICED, "policy-widened"),
+        (both(PRICED, NAMED), either(PRICED, NAMED), "policy-widened"),
+        (either(PRICED, NAMED), both(PRICED, NAMED), "policy-narrowed"),
     ],
 )
 def test_policies_are_compared_by_what_they_allow(old: Any, new: Any, code: str) -> None:
