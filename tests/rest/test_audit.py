@@ -608,3 +608,42 @@ async def test_scripts_and_tests_read_the_trail_with_the_data_client(client: Cli
         async with db.transaction():
             with pytest.raises(RuntimeError, match="outside of operations and transactions"):
                 await db.audit_trail()
+
+
+class Rack(Resource, prefix="rac"):
+    name: str = field(default="")
+
+    create = Create(allow=public)
+    delete = Delete(allow=public)
+
+
+class Jar(Resource, prefix="jar", audit=True, soft_delete=True):
+    rack: One[Rack] = one(on_delete="cascade", link=public)
+
+    create = Create(allow=public)
+    delete = Delete(allow=public)
+
+
+class Lid(Resource, prefix="lid"):
+    """Goes with its rack, and until then keeps its jar."""
+
+    rack: One[Rack] = one(on_delete="cascade", link=public)
+    jar: One[Jar] = one(link=public)
+
+    create = Create(allow=public)
+
+
+async def test_what_goes_for_good_with_another_row_is_deleted_once(make_settings: Callable[..., Settings]) -> None:
+    """Also where it would be kept if it were deleted alone."""
+    contract = Contract("jars", resources=[Rack, Jar, Lid])
+    async with Client(Sternpost(contract, settings=make_settings(), write_log=lambda line: None)) as client:
+        rack = (await client.post(f"{V1}/racks", json={})).data["id"]
+        kept, gone = [(await client.post(f"{V1}/jars", json={"rackId": rack})).data["id"] for _ in range(2)]
+        assert (await client.post(f"{V1}/lids", json={"rackId": rack, "jarId": kept})).status == 201
+        assert (await client.delete(f"{V1}/jars/{gone}")).status == 204
+        assert (await client.delete(f"{V1}/racks/{rack}")).status == 204
+        async with client.app.data() as db:
+            entries = {row: await db.audit_trail(resource="Jar", row_id=row) for row in (kept, gone)}
+        assert [entry.action for entry in entries[kept]] == ["delete", "create"]
+        assert [entry.action for entry in entries[gone]] == ["delete", "delete", "create"]
+        assert all(entry.after is None for each in entries.values() for entry in each[:1]), "the rows are gone"
