@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from sternpost import Browse, Contract, Create, Many, One, Resource, Settings, Sternpost, many, one, public
 from sternpost.storage.sql.reader import SqlReader
 from sternpost.storage.sql.statement import Statement
 from sternpost.testing import Client
@@ -314,3 +316,36 @@ async def test_policies_hold_for_included_lists(client: Client, shop: Shop) -> N
 async def test_wrong_parameters_of_included_lists_are_400(client: Client, shop: Shop, query: str, path: str) -> None:
     answer = await client.get(f"/api/v1/users?{query}", token=shop.admin)
     assert (answer.status, answer.error["details"][0]["path"]) == (400, path)
+
+
+class Member(Resource, prefix="mem"):
+    sent: Many[Letter] = many(by="sender")
+    received: Many[Letter] = many(by="receiver")
+
+    browse = Browse(allow=public)
+    create = Create(allow=public)
+
+
+class Letter(Resource, prefix="let"):
+    sender: One[Member] = one(filter=True)
+    receiver: One[Member] = one(filter=True)
+
+    browse = Browse(allow=public)
+    create = Create(allow=public)
+
+
+async def test_two_lists_of_one_resource_have_the_filters_of_their_own(make_settings: Callable[..., Settings]) -> None:
+    """Neither is filtered by the reference that ties it to its row, and each by the other's."""
+    contract = Contract("post", resources=[Member, Letter])
+    async with Client(Sternpost(contract, settings=make_settings(), write_log=lambda line: None)) as client:
+        ada, bob = [(await client.post("/api/v1/members", json={})).data["id"] for _ in range(2)]
+        for sender, receiver in ((ada, bob), (ada, ada), (bob, ada)):
+            body = {"senderId": sender, "receiverId": receiver}
+            assert (await client.post("/api/v1/letters", json=body)).status == 201
+        query = f"sent.receiverId={bob}&received.senderId={bob}&fields=id,sent,received"
+        listed = await client.get(f"/api/v1/members?{query}")
+        assert listed.status == 200, listed.content
+        assert [(len(row["sent"]), len(row["received"])) for row in listed.data] == [(1, 1), (0, 0)]
+        for wrong in ("sent.senderId", "received.receiverId"):
+            answer = await client.get(f"/api/v1/members?{wrong}={ada}")
+            assert (answer.status, answer.error["details"][0]["path"]) == (400, wrong)
