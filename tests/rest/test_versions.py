@@ -207,6 +207,20 @@ async def test_each_version_has_its_names_in_lists_and_errors(app: Sternpost) ->
         assert (taken.status, taken.error["details"][0]["path"]) == (409, "email")
 
 
+async def test_a_cursor_is_one_of_its_version(app: Sternpost) -> None:
+    """The lists of two versions may hold other rows, and the same cursor would go on in both."""
+    async with Client(app) as client:
+        for number in range(3):
+            person = {"name": f"P{number}", "email": f"p{number}@example.com", "nickname": ""}
+            assert (await client.post("/api/v1/people", json=person)).status == 201
+        lists = ["/api/v1/people?pageSize=1&sort=name", "/api/v2/people?pageSize=1&sort=fullName"]
+        cursors = [(await client.get(f"{address}&cursor=")).json()["meta"]["nextCursor"] for address in lists]
+        for address, own, other in zip(lists, cursors, reversed(cursors), strict=True):
+            assert (await client.get(f"{address}&cursor={own}")).status == 200
+            refused = await client.get(f"{address}&cursor={other}")
+            assert (refused.status, refused.error["details"][0]["code"]) == (400, "invalid_cursor")
+
+
 async def test_an_export_has_the_names_of_its_version(app: Sternpost) -> None:
     async with Client(app) as client:
         assert (await client.post("/api/v1/people", json=NEW)).status == 201
