@@ -109,6 +109,31 @@ async def test_a_connection_that_cannot_be_made_takes_no_place(closed: bool) -> 
     await pool.close()
 
 
+async def test_a_place_that_no_connection_took_is_the_next_ones() -> None:
+    """Who waits for a place tries to connect as soon as somebody else has failed, not when its own time is up."""
+    fail = asyncio.Event()
+    tried: list[int] = []
+
+    async def failing_once() -> Connection:
+        tried.append(len(tried))
+        if len(tried) == 1:
+            await fail.wait()
+            raise OSError
+        return Connection()
+
+    pool = Pool(failing_once, size=1, timeout_seconds=60)
+    first, second = (asyncio.create_task(pool.acquire()) for _ in range(2))
+    while not tried:
+        await asyncio.sleep(0)
+    fail.set()
+    with pytest.raises(OSError):  # noqa: PT011  (it has no text)
+        await first
+    async with asyncio.timeout(5):
+        pool.release(await second)
+    assert tried == [0, 1]
+    await pool.close()
+
+
 @pytest.mark.parametrize("limit", [None, 0.0])
 async def test_a_limit_ends_with_the_use_of_a_connection(limit: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next statement has the usual one: it is cut off when that is over, and not before."""
