@@ -955,3 +955,27 @@ def test_a_step_that_is_done_is_not_changed_any_more(target: Migrator, tmp_path:
     )
     assert Runner(target, read_history(tmp_path)).apply() == ["0002_data"]
     assert run(target, "SELECT size FROM boxes") == [(12,), (12,)]
+
+
+def test_a_step_that_is_done_is_not_changed_in_the_middle_of_the_next(target: Migrator, tmp_path: Path) -> None:
+    """The rows of the next one are changed in parts, of which the first is kept."""
+    plan = plan_of(contract_text(BASE))
+    added(tmp_path, plan, "boxes")
+    label = Update("boxes", {"label": sql("'new'")}, batch_rows=3)
+    size = Update("boxes", {"size": sql("size - 1")}, batch_rows=2)
+    history = added(tmp_path, plan, "data", extra=[label, size])
+    Runner(target, history).apply(to="0001")
+    last, sizes = f"WHERE id = '{3:032x}'", "SELECT size FROM boxes ORDER BY id"
+    run(target, *boxes(3), f"UPDATE boxes SET size = 0 {last}")
+    with pytest.raises(MigrationFailed, match="1 of 2 steps are done and kept"):
+        Runner(target, history).apply()
+    assert run(target, sizes) == [(4,), (4,), (0,)]
+    file = history.revisions[-1].path
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("batch_rows=3", "batch_rows=40"), encoding="utf-8")
+    with pytest.raises(StartupError, match=r"0002_data was changed in a step that is done already \(1 are\)"):
+        Runner(target, read_history(tmp_path)).apply()
+    file.write_text(text, encoding="utf-8")
+    run(target, f"UPDATE boxes SET size = 1 {last}")
+    assert Runner(target, read_history(tmp_path)).apply() == ["0002_data"]
+    assert run(target, sizes) == [(4,), (4,), (0,)]
