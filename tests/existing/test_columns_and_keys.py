@@ -94,6 +94,20 @@ async def test_a_reference_that_a_condition_requires(database_url: str) -> None:
     assert inference.declared("a") == "a: One[A]"
 
 
+@pytest.mark.parametrize(("required", "reasons"), [("NOT NULL", []), ("", ["it has no primary key"])])
+async def test_pairs_that_may_have_one_side_alone_are_no_links(
+    database_url: str, required: str, reasons: list[str]
+) -> None:
+    """A unique rule keeps each pair once, but not one in which a side is missing."""
+    inference = await infer_from(
+        database_url,
+        "CREATE TABLE a ({id}, n int); CREATE TABLE b ({id}, n int);"
+        f"CREATE TABLE pair (a_id int {required} REFERENCES a, b_id int {required} REFERENCES b, UNIQUE (a_id, b_id))",
+    )
+    assert inference.reasons("pair") == reasons
+    assert ('through="pair"' in inference.text) == (not reasons)
+
+
 async def test_a_condition_that_allows_null_requires_nothing(database_url: str) -> None:
     inference = await infer_from(
         database_url,
