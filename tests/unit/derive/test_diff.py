@@ -64,6 +64,11 @@ def add_field(plan: dict[str, Any], **more: Any) -> None:
     fields.append({**product(plan, "name"), "name": "extra", "public_name": "extra", **more})
 
 
+def add_relation(plan: dict[str, Any], **more: Any) -> None:
+    relation = {**items(plan), "name": "more", "public_name": "more", **more}
+    resource(plan, "Order")["relations"].append(relation)
+
+
 ANYONE = {"policy": "Public"}
 KNOWN = {"policy": "Authenticated"}
 SCOPED = {"policy": "Scope", "name": "products:read"}
@@ -139,6 +144,10 @@ CASES: list[tuple[str, str, Callable[[dict[str, Any]], Any]]] = [
     ("breaking", "relation-removed", lambda p: resource(p, "Order")["relations"].remove(items(p))),
     ("breaking", "relation-changed", lambda p: items(p).update(public_name="lines")),
     ("breaking", "items-narrowed", lambda p: items(p).update(max_items=1)),
+    ("breaking", "items-narrowed", lambda p: items(p).update(min_items=9)),
+    ("breaking", "required-field-added", lambda p: add_relation(p, input_name="more", min_items=1)),
+    ("additive", "relation-added", lambda p: add_relation(p, input_name="more", min_items=0)),
+    ("additive", "relation-added", lambda p: add_relation(p, input_name=None, min_items=1)),
     ("breaking", "policy-narrowed", lambda p: browse(p).update(policy=SCOPED)),
 ]
 
