@@ -403,6 +403,7 @@ async def test_other_mistakes(db: Database) -> None:
         (lambda: people.find(include={"mentor": {"where": {}}}), "takes fields, include, not 'where'"),
         (lambda: people.find(fields="name"), "fields is a list"),
         (lambda: books.find({"read_at": date(2020, 1, 1)}), "takes datetime, not date"),
+        (lambda: books.find({"bought_on": datetime(2020, 1, 1, tzinfo=UTC)}), "takes date, not datetime"),
         (lambda: books.find({"price": 1.5}), "takes Decimal or int, not float"),
         (lambda: books.aggregate(sum=["title"]), "which has no sum"),
         (lambda: books.aggregate(by=["state"], having={"count": {"gt": "1"}}), "compares count with a number"),
