@@ -150,6 +150,8 @@ class ReadSuite(Suite):
         assert ([d["label"] for d in page.documents], page.total) == (["a", "ä"], 4)
         beyond = await opened.reader().select(*paged(LABELS, limit=2, offset=20), count=True)
         assert (beyond.documents, beyond.total) == ([], 4)
+        none = await opened.reader().select(*paged(LABELS, limit=0, offset=0), count=True)
+        assert (none.documents, none.total) == ([], 4)
 
     async def test_going_on_from_a_position_gives_the_list_that_a_page_gives(self, opened: Storage) -> None:
         draw = random.Random(7)  # noqa: S311  (a seed, so that a failure can be repeated)

@@ -116,6 +116,9 @@ class RelationSuite(Suite):
         assert await parts(Nested("parts", behind), 3) == ([["a0"], [], []], set())
         middle = replace(widest, limit=0, offset=1)
         assert await parts(Nested("parts", middle), 2, 1) == ([["a2", "a1"], ["b0"], []], set())
+        for fields in (("label",), ("label", "notes")):  # rows that may be long are bounded in another way
+            part = Nested("parts", replace(middle, fields=fields), 9)
+            assert await parts(part, 2, 1) == ([["a2", "a1"], ["b0"], []], {"parts"})
         some = replace(widest, where=Compare(("width",), "lt", 0))
         assert await parts(Nested("parts", some), 2) == ([["a1", "a0"], ["b1", "b0"], []], set())
 
