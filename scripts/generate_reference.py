@@ -23,7 +23,7 @@ from sternpost.app.server import KEEP_ALIVE_SECONDS
 from sternpost.cli.main import cli
 from sternpost.compile.features import ALL_CODES as CODES
 from sternpost.contract.operations import Browse, Create, Custom, Delete, Operation, Read, Replace, Transition, Update
-from sternpost.contract.policy import METHODS, PolicyPath
+from sternpost.contract.policy import METHODS, PolicyPath, now
 from sternpost.data.change import Change
 from sternpost.data.context import Context
 from sternpost.data.database import Database
@@ -349,6 +349,7 @@ def declarations() -> str:
         ("`this.is_owner`", _doc(PolicyPath.is_owner)),
         *((f"`this.field.{name}(…)`", _doc(getattr(PolicyPath, name))) for name in METHODS),
         ("`this.field.is_null`", _doc(PolicyPath.is_null)),
+        ("`now()`", _doc(now)),
     ]
     parts += [
         "## Policies",

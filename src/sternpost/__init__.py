@@ -23,7 +23,7 @@ from sternpost.contract.operations import (
     Transition,
     Update,
 )
-from sternpost.contract.policy import Policy, authenticated, caller, public, scope, this
+from sternpost.contract.policy import Policy, authenticated, caller, now, public, scope, this
 from sternpost.contract.relations import Many, One, Owned, many, one
 from sternpost.contract.resource import Payload, Resource
 from sternpost.contract.types import Email, Format, Json, Url
@@ -134,6 +134,7 @@ __all__ = [
     "field",
     "implements",
     "many",
+    "now",
     "one",
     "public",
     "scope",

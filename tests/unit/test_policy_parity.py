@@ -25,6 +25,7 @@ from sternpost.plan.policy import (
     Authenticated,
     Compare,
     Not,
+    Now,
     Owner,
     PolicyNode,
     Public,
@@ -34,7 +35,7 @@ from sternpost.plan.policy import (
 )
 from sternpost.plan.query import Node, Path, Select, paths
 from sternpost.ports.authenticator import Principal
-from sternpost.ports.storage import Arguments, Statistics, Storage
+from sternpost.ports.storage import Arguments, Asking, Statistics, Storage
 from sternpost.storage.postgresql.database import PostgresqlStorage
 from sternpost.storage.sqlite.database import SqliteStorage
 from tests.support.rounds import for_drawn, rounds
@@ -208,6 +209,8 @@ ALIKE: tuple[tuple[Path, Path], ...] = (
 )
 """Values that are kept alike, so that they can be compared."""
 
+TIMES: tuple[Path, ...] = (("seen",), ("project_id", "started"))
+
 compares = st.one_of(
     st.sampled_from(COMPARED).flatmap(
         lambda chosen: st.builds(Compare, st.just(chosen[0]), st.sampled_from(OPERATORS), st.sampled_from(chosen[1]))
@@ -218,11 +221,10 @@ compares = st.one_of(
         )
     ),
     st.sampled_from([path for path, _ in COMPARED]).map(lambda path: Compare(path, "isNull")),
-    st.builds(
-        lambda pair, operator: Compare(pair[0], operator, ValueAt(pair[1])),
-        st.sampled_from(ALIKE),
-        st.sampled_from(OPERATORS),
+    st.tuples(st.sampled_from(ALIKE), st.sampled_from(OPERATORS)).map(
+        lambda drawn: Compare(drawn[0][0], drawn[1], ValueAt(drawn[0][1]))
     ),
+    st.tuples(st.sampled_from(TIMES), st.sampled_from(OPERATORS)).map(lambda drawn: Compare(*drawn, Now())),
 )
 leaves = st.one_of(
     compares,
@@ -294,7 +296,7 @@ def prefix_at(path: Path) -> str | None:
 
 def compared(value: Any, operator: str, constant: Any) -> bool:
     """A comparison with what the contract has. One with nothing does not hold."""
-    if value is None or constant is None:
+    if value is None:
         return False
     if isinstance(value, Decimal):
         constant = Decimal(constant)
@@ -332,7 +334,10 @@ def holds(policy: PolicyNode, row: str, subject: str | None, scopes: frozenset[s
         case Compare(path, "in", tuple(constants)):
             return any(compared(value_at("Task", row, path), "eq", constant) for constant in constants)
         case Compare(path, operator, ValueAt(other)):
-            return compared(value_at("Task", row, path), operator, value_at("Task", row, other))
+            right = value_at("Task", row, other)
+            return right is not None and compared(value_at("Task", row, path), operator, right)
+        case Compare(path, operator, Now()):
+            return compared(value_at("Task", row, path), operator, INSTANTS[1])
         case Compare(path, operator, constant):
             return compared(value_at("Task", row, path), operator, constant)
         case AllOf(parts):
@@ -360,13 +365,15 @@ class Filled:
     async def by_sql(self, condition: Node, subject: str | None) -> set[str]:
         """The tasks that the database says the caller may see."""
         query = Select("Task", ("id",), where=condition)
-        found = await self.storage.reader().select(query, Arguments(subject=subject), count=True)
+        found = await self.storage.reader().select(query, Arguments(asking=Asking(subject, INSTANTS[1])), count=True)
         assert found.total == len(found.documents)
         return {document["id"] for document in found.documents}
 
     def by_check(self, condition: Node, subject: str | None) -> set[str]:
         """The tasks that the check of single rows says the caller may see."""
-        return {row for row, facts in self.facts.items() if CHECK.allows(condition, facts, subject)}
+        return {
+            row for row, facts in self.facts.items() if CHECK.allows(condition, facts, Asking(subject, INSTANTS[1]))
+        }
 
 
 def on_rows(policy: PolicyNode) -> Node:
@@ -426,6 +433,7 @@ async def test_every_single_node_and_its_negation(filled: Filled) -> None:
     ]
     single += [(Compare(path, "in", tuple(constants[:2])), None) for path, constants in COMPARED]
     single += [(Compare(path, "isNull"), None) for path in PATHS]
+    single += [(Compare(path, operator, Now()), None) for path in TIMES for operator in OPERATORS]
     single += [(Compare(left, operator, ValueAt(right)), None) for left, right in ALIKE for operator in OPERATORS]
     for node, subject in single:
         for policy in (node, Not(node)):

@@ -8,7 +8,7 @@ from typing import Any, cast
 from sternpost.compile.diagnostics import Report
 from sternpost.compile.names import a, listed
 from sternpost.compile.options import SCOPE, hidden_by, shown
-from sternpost.contract.policy import METHODS, Misuse, Policy, PolicyPath, names_of
+from sternpost.contract.policy import METHODS, Instant, Misuse, Policy, PolicyPath, names_of
 from sternpost.contract.source import Source
 from sternpost.kinds import KINDS
 from sternpost.plan.model import FieldPlan
@@ -18,6 +18,7 @@ from sternpost.plan.policy import (
     Authenticated,
     Compare,
     Not,
+    Now,
     Owner,
     PolicyNode,
     Public,
@@ -163,6 +164,8 @@ class PolicyCompiler:
         path, resource, field = found
         if isinstance(value, PolicyPath) and operator not in ("in", "isNull"):
             return self._compare_values(found, operator, value, operation, where)
+        if isinstance(value, Instant) and operator in KINDS[field.kind].policies and field.kind == "datetime":
+            return Compare(path, operator, Now())
         if operator == "isNull":
             if field.nullable or len(path) > 1:
                 return Compare(path, "isNull")

@@ -287,6 +287,19 @@ this = PolicyPath()
 """The row that an operation is about; when creating, the row as it would be."""
 
 
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """The instant of the call."""
+
+    def __repr__(self) -> str:
+        return "now()"
+
+
+def now() -> Instant:
+    """The instant of the call, with which a policy compares a `datetime`: `this.ends_at.gt(now())`."""
+    return Instant()
+
+
 def scope(name: str) -> Policy:
     """Callers whose token carries the scope, such as `users:read`."""
     return Policy("scope", (name,))

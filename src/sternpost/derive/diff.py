@@ -19,6 +19,7 @@ from sternpost.plan.policy import (
     Authenticated,
     Compare,
     Not,
+    Now,
     Owner,
     PolicyNode,
     Public,
@@ -696,7 +697,8 @@ _NODES: dict[str, Callable[[Data], PolicyNode]] = {
 def _compared(value: Any) -> Any:
     """What a policy compares with, from its JSON form."""
     if isinstance(value, Mapping):
-        return ValueAt(tuple(cast("Data", value)["path"]))
+        found = cast("Data", value)
+        return Now() if found["policy"] == "Now" else ValueAt(tuple(found["path"]))
     return tuple(cast("list[Any]", value)) if isinstance(value, list) else value
 
 

@@ -10,10 +10,11 @@ from sternpost.ids import decode, read_uuid
 from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
 from sternpost.plan.policy import COMPARE, PolicyNode, conditions_on_rows, paths
 from sternpost.plan.query import ALL as ALLOW
-from sternpost.plan.query import EQUALITY, Compare, Constant, Either, Every, Node, Not, Path, Subject, ValueAt
+from sternpost.plan.query import EQUALITY, Compare, Constant, Either, Every, Node, Not, Now, Path, Subject, ValueAt
 from sternpost.plan.query import NONE as DENY
 from sternpost.plan.values import from_plan, without_case
 from sternpost.ports.authenticator import Principal
+from sternpost.ports.storage import Asking
 
 Facts = Mapping[Path, Any]
 
@@ -37,7 +38,7 @@ class RowCheck:
     fields: dict[Path, FieldPlan]
     prefixes: dict[Path, str]
 
-    def allows(self, node: Node, facts: Facts, subject: str | None) -> bool:
+    def allows(self, node: Node, facts: Facts, asking: Asking) -> bool:
         """Whether the condition holds for the row with these facts."""
         match node:
             case Compare(path, "isNull"):
@@ -45,26 +46,28 @@ class RowCheck:
             case Compare(path, operator, ValueAt(other)):
                 return self._agree(path, operator, other, facts)
             case Compare(path, operator, operand):
-                return self._compares(path, operator, operand, facts[path], subject)
+                return self._compares(path, operator, operand, facts[path], asking)
             case Every(parts):
-                return all(self.allows(part, facts, subject) for part in parts)
+                return all(self.allows(part, facts, asking) for part in parts)
             case Either(parts):
-                return any(self.allows(part, facts, subject) for part in parts)
+                return any(self.allows(part, facts, asking) for part in parts)
             case Not(part):
-                return not self.allows(part, facts, subject)
+                return not self.allows(part, facts, asking)
             case _:
                 raise AssertionError(f"{node} is no condition of a policy")
 
-    def _compares(self, path: Path, operator: str, operand: Any, value: Any, subject: str | None) -> bool:
+    def _compares(self, path: Path, operator: str, operand: Any, value: Any, asking: Asking) -> bool:
         field = self.fields[path]
         if isinstance(operand, Subject):
             prefix = self.prefixes.get(path)
-            left, right = _identities(field, value, subject, prefix)
+            left, right = _identities(field, value, asking.subject, prefix)
+        elif isinstance(operand, Now):
+            left, right = from_plan(field, value), asking.now
         else:
             assert isinstance(operand, Constant), "a policy compares with the caller or with a constant"
             if operator == "in":
                 return value is not None and any(
-                    self._compares(path, "eq", Constant(each), value, subject) for each in operand.value
+                    self._compares(path, "eq", Constant(each), value, asking) for each in operand.value
                 )
             left, right = from_plan(field, value), from_plan(field, operand.value)
         return _holds(field, operator, left, right)

@@ -180,7 +180,7 @@ async def tell_referrers(run: Execution, error: StillReferenced) -> None:
     operation's own."""
     if error.row is None:
         return
-    found = await referrers(run.runtime.plan, *error.row, reader_of(run), run.principal)
+    found = await referrers(run.runtime.plan, *error.row, reader_of(run), run.principal, run.asking)
     if found:
         at = error.details[0].path if error.details else ""  # in a batch: the step
         error.details = tuple(replace(detail, path=at) for detail in found)

@@ -16,8 +16,7 @@ from sternpost.pipeline.views import holds
 from sternpost.plan.model import Plan, RelationPlan, ResourcePlan
 from sternpost.plan.policy import DENY, PolicyNode
 from sternpost.plan.query import Compare, Node, Not, Select, Under, every
-from sternpost.ports.authenticator import NO_SCOPES, Principal
-from sternpost.ports.storage import Arguments, Document, Reader
+from sternpost.ports.storage import Arguments, Asking, Document, Reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +114,7 @@ async def keep_hidden(
     known: Iterable[tuple[Link, Node]],
     values: dict[str, Any],
     reader: Reader,
-    subject: str | None,
+    asking: Asking,
     row: str,
 ) -> None:
     """Adds to the lists of ids of an input those of the rows that are linked already and hidden from the caller, who
@@ -129,7 +128,7 @@ async def keep_hidden(
         if link.name not in values:
             continue
         query = Select(link.target.name, ("id",), where=every((Under(resource, link.relation.name, 0), Not(node))))
-        rows = await reader.select(query, Arguments((row,), subject))
+        rows = await reader.select(query, Arguments((row,), asking))
         hidden = [decode(link.target.prefix, found["id"]) for found in rows.documents]
         values[link.name] = [*values[link.name], *hidden]
 
@@ -138,33 +137,34 @@ async def refuse_hidden(
     links: Iterable[tuple[Link, Node]],
     values: Mapping[str, Any],
     reader: Reader,
-    principal: Principal | None,
+    asking: Asking,
+    scopes: frozenset[str],
     current: Document | None = None,
 ) -> None:
     """Looks up what an input refers to.
 
     Args:
         links: with what each asks of a row, once it is known who calls.
+        scopes: of the caller.
         current: the row as it is, where one is changed.
 
     Raises:
         ReferenceNotFound: with the path of each reference to a row that the caller may not refer to.
     """
     refused: list[str] = []
-    subject, scopes = (None, NO_SCOPES) if principal is None else (principal.subject, principal.scopes)
     for link, node in links:
         sent = list(link.sent(values))
         if not sent:
             continue
         known = link.present(current, told=holds(link.read_scope, scopes))
-        if link.of_caller and subject is not None:
-            known.add(decode(link.target.prefix, subject) or "")
+        if link.of_caller and asking.subject is not None:
+            known.add(decode(link.target.prefix, asking.subject) or "")
         sent = [(path, digits) for path, digits in sent if digits not in known]
         if not sent:
             continue
         wanted = list(dict.fromkeys(digits for _, digits in sent))
         query = Select(link.target.name, ("id",), where=every((Compare(("id",), "in", 0), node)))
-        rows = await reader.select(query, Arguments((wanted,), subject))
+        rows = await reader.select(query, Arguments((wanted,), asking))
         found = {decode(link.target.prefix, row["id"]) for row in rows.documents}
         refused += [path for path, digits in sent if digits not in found]
     if refused:

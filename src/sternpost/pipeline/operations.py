@@ -45,6 +45,7 @@ from sternpost.ports.budget import Budget
 from sternpost.ports.storage import (
     NO_ARGUMENTS,
     Arguments,
+    Asking,
     Document,
     Position,
     Reader,
@@ -88,6 +89,15 @@ class Execution:
     selection: Selection = field(init=False)
     steps: Sequence[Step] = field(init=False, default=())
     shared_budget: Budget | None = field(init=False, default=None)
+    _asking: Asking | None = field(init=False, default=None)
+
+    @property
+    def asking(self) -> Asking:
+        """The caller and the instant, as policies compare rows with them: one instant for the whole call."""
+        if self._asking is None:
+            now = self.runtime.clock.now() if self.runtime.asks_now else None
+            self._asking = Asking(self.subject, now)
+        return self._asking
 
     @property
     def budget(self) -> Budget:
@@ -99,7 +109,7 @@ class Execution:
     def of(self, operation: BoundOperation, call: Call) -> Execution:
         """A step of the batch that this is: the same caller, and the same transaction."""
         step = replace(self, operation=operation, call=call, access=operation.access(self.principal))
-        step.shared_budget = self.budget
+        step.shared_budget, step._asking = self.budget, self.asking
         return step
 
     @property
@@ -138,7 +148,7 @@ async def browse(run: Execution, reader: Reader) -> Answer:
     by_cursor = selection.cursor is not None
     position = await _position(run, reader, query, bound_to) if selection.cursor else None
     offset = 0 if by_cursor else (selection.page - 1) * selection.page_size
-    arguments = Arguments((selection.page_size, offset, parent, *selection.values), run.subject, position, run.budget)
+    arguments = Arguments((selection.page_size, offset, parent, *selection.values), run.asking, position, run.budget)
     rows = await reader.select(
         query if position is None else _behind(run, query, position),
         arguments,
@@ -199,11 +209,11 @@ async def create(run: Execution, session: Session) -> Answer:
     resource = run.operation.resource
     _keep_withheld(run, None)
     if any(len(path) > 1 for path in row_paths(run.policy)):
-        await refuse_hidden(run.access.links, run.values, session, run.principal)
+        await refuse_hidden(run.access.links, run.values, session, run.asking, run.scopes)
         await _require_allowed(run, session)
     else:
         await _require_allowed(run, session)
-        await refuse_hidden(run.access.links, run.values, session, run.principal)
+        await refuse_hidden(run.access.links, run.values, session, run.asking, run.scopes)
     change: Change[Any] = Change(run.runtime.data, session, resource, run.values, None, None)
     return _row_answer(run, await _apply(run, session, change))
 
@@ -215,7 +225,7 @@ async def _require_allowed(run: Execution, session: Session) -> None:
         if any(path[0] not in row for path in run.access.facts):  # it looks at what the server puts in
             row = prospective(run.runtime.plan, run.operation.resource, row, run.runtime.clock)
         facts = await session.facts(run.operation.resource.name, row, tuple(run.access.facts))
-        if not run.operation.check.allows(run.policy, facts, run.subject):
+        if not run.operation.check.allows(run.policy, facts, run.asking):
             raise denied(run)
 
 
@@ -224,12 +234,12 @@ async def change_row(run: Execution, session: Session) -> Answer:
     resource = run.operation.resource
     row = await _load(run, session, run.runtime.views.full(resource, run.access.facts, lock=True))
     _keep_withheld(run, row.document)
-    await refuse_hidden(run.access.links, run.values, session, run.principal, row.document)
-    await keep_hidden(resource.name, run.access.hiding, run.values, session, run.subject, _digits(run))
+    await refuse_hidden(run.access.links, run.values, session, run.asking, run.scopes, row.document)
+    await keep_hidden(resource.name, run.access.hiding, run.values, session, run.asking, _digits(run))
     change: Change[Any] = Change(run.runtime.data, session, resource, run.values, row.document, _digits(run))
     document = await _apply(run, session, change)
     facts = await _facts_after(run, session, row, document, also=run.policy)
-    if not run.operation.check.allows(run.policy, facts, run.subject):
+    if not run.operation.check.allows(run.policy, facts, run.asking):
         raise denied(run)  # nobody can change a row into one that is not theirs; the transaction is rolled back
     return _row_answer(run, document) if _sees(run, row.facts) or _sees(run, facts) else _id_alone(run, document)
 
@@ -295,7 +305,7 @@ async def custom(run: Execution, reader: Reader) -> Answer:
         view = run.runtime.views.full(resource, run.access.facts, lock=not run.operation.reads)
         row = await _load(run, reader, view)
         arguments.append(run.runtime.instances.row(resource, row.document))
-    elif run.policy is not ALLOW and not run.operation.check.allows(run.policy, {}, run.subject):
+    elif run.policy is not ALLOW and not run.operation.check.allows(run.policy, {}, run.asking):
         raise denied(run)
     if plan.input is not None:
         arguments.append(run.runtime.instances.payload(plan.input, run.values))
@@ -427,7 +437,7 @@ def _comes_back(plan: Plan, resource: ResourcePlan, path: Path) -> bool:
 
 
 def _sees(run: Execution, facts: Mapping[Path, Any]) -> bool:
-    return run.access.seeing is ALLOW or run.operation.check.allows(run.access.seeing, facts, run.subject)
+    return run.access.seeing is ALLOW or run.operation.check.allows(run.access.seeing, facts, run.asking)
 
 
 async def _changed_answer(run: Execution, reader: Reader, before: Row, document: Document) -> Answer:
@@ -454,7 +464,7 @@ async def _load(run: Execution, reader: Reader, view: Select) -> Row:
     arguments = NO_ARGUMENTS
     if view.relations:  # what is read for the service's own use is no answer, and owned lists have a length
         budget = run.budget if run.operation.reads else None
-        arguments = Arguments((None, None, None, *run.selection.values), run.subject, budget=budget)
+        arguments = Arguments((None, None, None, *run.selection.values), run.asking, budget=budget)
     allow = None if run.access.policy is ALLOW else partial(_require_row_allowed, run)
     row = await reader.get(view, digits, arguments, allow=allow) if digits is not None else None
     if row is None and view.lock and run.runtime.plan.external and digits is not None:
@@ -472,8 +482,8 @@ async def _load(run: Execution, reader: Reader, view: Select) -> Row:
 def _require_row_allowed(run: Execution, facts: Mapping[Path, Any]) -> None:
     """Raises `Forbidden`, `Unauthenticated` or `NotFound` where the caller may not do this with a row."""
     check = run.operation.check
-    if not check.allows(run.access.policy, facts, run.subject):
-        raise denied(run) if check.allows(run.access.seeing, facts, run.subject) else NotFound()
+    if not check.allows(run.access.policy, facts, run.asking):
+        raise denied(run) if check.allows(run.access.seeing, facts, run.asking) else NotFound()
 
 
 def _version(run: Execution, row: Row) -> int | None:
@@ -528,7 +538,7 @@ async def _export(run: Execution, reader: Reader) -> Answer:
         parts=_parts(
             run,
             query,
-            Arguments((None, None, parent, *selection.values), run.subject, budget=run.budget),
+            Arguments((None, None, parent, *selection.values), run.asking, budget=run.budget),
         ),
         columns=(
             *((field.public_name, KINDS[field.kind].free_text) for field in fields),
@@ -620,7 +630,7 @@ async def _visible_parent(run: Execution, reader: Reader) -> str:
     facts = run.runtime.operations[parent.reading.id].facts if parent.reading else ()
     query = Select(name, ("id",), facts=tuple(sorted(facts)))
     row = await reader.get(query, digits) if digits is not None else None
-    if digits is None or row is None or not check.allows(policy, row.facts, run.subject):
+    if digits is None or row is None or not check.allows(policy, row.facts, run.asking):
         raise NotFound
     return digits
 

@@ -16,7 +16,7 @@ from sternpost.pipeline.views import can_see
 from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
 from sternpost.plan.query import Compare, Node, Path, Related, Select, every
 from sternpost.ports.authenticator import NO_SCOPES, Principal
-from sternpost.ports.storage import Arguments, Reader
+from sternpost.ports.storage import Arguments, Asking, Reader
 
 ASKED_MAX = 20
 """References that are looked at; a resource with more of them is told of these alone."""
@@ -38,7 +38,9 @@ class _Holder:
     path: Path
 
 
-async def referrers(plan: Plan, name: str, digits: str, reader: Reader, principal: Principal | None) -> list[Detail]:
+async def referrers(
+    plan: Plan, name: str, digits: str, reader: Reader, principal: Principal | None, asking: Asking
+) -> list[Detail]:
     """A detail for each resource and field that refer to a row, or to what is deleted with it, in a row that the caller
     may see."""
     found: list[Detail] = []
@@ -48,7 +50,7 @@ async def referrers(plan: Plan, name: str, digits: str, reader: Reader, principa
             continue
         resource, condition, where = asked
         query = Select(resource.name, ("id",), where=condition, limit=_LIMIT)
-        rows = await reader.select(query, Arguments((digits, 1), principal.subject if principal else None))
+        rows = await reader.select(query, Arguments((digits, 1), asking))
         if rows.documents:
             message = f"{resource.name} refers to it by {where}"
             found.append(Detail("", "still_referenced", message))

@@ -201,6 +201,8 @@ class Runtime:
         self.data = DataModel(self.newest, self.instances, storage, clock, new_id)
         older = newest is not None and newest is not plan
         self.translation = Translation(plan, self.newest, conversions, self.data.checks) if older else None
+        plans = {plan.api_version: plan, self.newest.api_version: self.newest}
+        self.asks_now = any(each.asks_now for each in plans.values())
         self.checks = {resource.name: row_check(plan, resource) for resource in plan.resources}
         self.operations = {
             operation_id: self._bind(resource, operation, functions.get(operation_id))

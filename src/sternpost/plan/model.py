@@ -7,13 +7,14 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
+from itertools import chain
 from typing import Any, Literal
 
 import orjson
 
 from sternpost.kinds import EXTERNAL_TEXT_MAX, KINDS, READERS, JsonType, KindName
 from sternpost.plan.names import database_name
-from sternpost.plan.policy import ALLOW, DENY, PolicyNode
+from sternpost.plan.policy import ALLOW, DENY, PolicyNode, asks_now
 from sternpost.plan.query import Path
 from sternpost.plan.shapes import AuthoredRow, InputShape, OutputShape, QueryShape, ResourceShape
 
@@ -488,6 +489,13 @@ class Plan:
         owner = self.by_name.get(resource.owned_by or "")
         links = owner.owned_relations if owner else ()
         return next((link.remote_field for link in links if link.target == resource.name), None)
+
+    @cached_property
+    def asks_now(self) -> bool:
+        """Whether a policy compares with the instant of the call."""
+        operations = (operation.policy for resource in self.resources for operation in resource.operations)
+        links = (relation.link for resource in self.resources for relation in resource.relations if relation.link)
+        return any(map(asks_now, chain(operations, links)))
 
     @cached_property
     def removed_with_care(self) -> frozenset[str]:

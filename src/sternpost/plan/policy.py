@@ -50,16 +50,22 @@ class ValueAt:
     path: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The instant of the call, that a value is compared with."""
+
+
 PolicyConstant = str | int | float | bool
 
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """Rows whose value at `path` compares with a constant, with one of several (`in`), or with another value."""
+    """Rows whose value at `path` compares with a constant, with one of several (`in`), with another
+    value, or with the instant of the call."""
 
     path: tuple[str, ...]
     operator: Literal["eq", "ne", "gt", "gte", "lt", "lte", "in", "isNull"]
-    value: PolicyConstant | tuple[PolicyConstant, ...] | ValueAt | None = None
+    value: PolicyConstant | tuple[PolicyConstant, ...] | ValueAt | Now | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,12 +193,14 @@ def _on_rows(node: PolicyNode, *, negated: bool) -> query.Node:
             return query.ALL if (node == ALLOW) is not negated else query.NONE
 
 
-def _operand(value: PolicyConstant | tuple[PolicyConstant, ...] | ValueAt | None) -> query.Operand:
+def _operand(value: PolicyConstant | tuple[PolicyConstant, ...] | ValueAt | Now | None) -> query.Operand:
     match value:
         case None:
             return None
         case ValueAt(path):
             return query.ValueAt(path)
+        case Now():
+            return query.NOW
         case _:
             return query.Constant(value)
 
@@ -210,6 +218,19 @@ def paths(node: PolicyNode) -> frozenset[Path]:
             return paths(part)
         case _:
             return frozenset[Path]()
+
+
+def asks_now(node: PolicyNode) -> bool:
+    """Whether the policy compares with the instant of the call."""
+    match node:
+        case Compare(_, _, Now()):
+            return True
+        case AllOf(parts) | AnyOf(parts):
+            return any(map(asks_now, parts))
+        case Not(part):
+            return asks_now(part)
+        case _:
+            return False
 
 
 def scopes(node: PolicyNode) -> tuple[str, ...]:
@@ -255,6 +276,8 @@ def _described(value: Any) -> str:
     match value:
         case ValueAt(path):
             return f"this.{'.'.join(path)}"
+        case Now():
+            return "now()"
         case tuple():
             return f"({', '.join(map(repr, value))})"  # pyright: ignore[reportUnknownArgumentType]
         case _:

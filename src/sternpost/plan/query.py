@@ -51,11 +51,18 @@ class ValueAt:
     path: Path
 
 
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The instant of the call."""
+
+
 SUBJECT = Subject()
+NOW = Now()
 TENANT = Tenant()
 
-Operand = int | Subject | Tenant | Constant | ValueAt | None
-"""What a value is compared with: a slot's number, the caller, the tenant, a constant, another value of the row; nothing
+Operand = int | Subject | Tenant | Constant | ValueAt | Now | None
+"""What a value is compared with: a slot's number, the caller, the tenant, a constant, another value of the row, the instant of
+the call; nothing
 for `isNull`."""
 
 

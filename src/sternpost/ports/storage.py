@@ -59,18 +59,34 @@ EVERY_TENANT = Visibility(every=True)
 
 
 @dataclass(frozen=True, slots=True)
+class Asking:
+    """Who asks, and when: what conditions compare rows with beside values of their own.
+
+    Attributes:
+        subject: the caller's id; None for a caller without credentials.
+        now: the instant of the call.
+    """
+
+    subject: str | None = None
+    now: datetime | None = None
+
+
+NOBODY = Asking()
+
+
+@dataclass(frozen=True, slots=True)
 class Arguments:
     """What travels with a query.
 
     Attributes:
         slots: the values that it names.
-        subject: the caller's id, for policies.
+        asking: who asks, for policies.
         position: the place behind which the rows begin, as `Rows.next` told it; for a query with `after`.
         budget: how large the answer may become; None for no limit.
     """
 
     slots: Slots = ()
-    subject: str | None = None
+    asking: Asking = NOBODY
     position: Position | None = None
     budget: Budget | None = None
 

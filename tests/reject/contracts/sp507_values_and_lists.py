@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from sternpost import Browse, Contract, Delete, Email, One, Read, Replace, Resource, Transition, Update, field, this
+from sternpost import Browse, Contract, Delete, Email, One, Read, Replace, Resource, Transition, Update, field, now, this
 
 
 class User(Resource, prefix="usr", owner="id"):
@@ -30,6 +30,7 @@ class Order(Resource, prefix="ord", owner="buyer_id"):
     update = Update(allow=this.status.in_("draft", "draft") | this.buyer.eq(this.parent))
     replace = Replace(allow=this.status.is_null | this.buyer.is_null | this.buyer.in_("usr_1"))
     delete = Delete(allow=this.total.gt(this.rate) | this.total.gt(this.total) | this.buyer.gt(this.seller))
+    close = Transition("status", source="paid", target="draft", allow=this.total.lt(now()) | this.seen_at.in_(now()))
     pay = Transition("status", source="draft", target="paid", allow=this.total.lt(this) | this.total.gt(this.price))
 
 

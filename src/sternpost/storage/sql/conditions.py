@@ -19,6 +19,7 @@ from sternpost.plan.query import (
     Every,
     Node,
     Not,
+    Now,
     Operand,
     Order,
     OwnedBy,
@@ -34,7 +35,7 @@ from sternpost.storage.sql.codecs import Codecs
 from sternpost.storage.sql.dialect import Codec, ColumnType
 from sternpost.storage.sql.gate import Gate, identity_kind
 from sternpost.storage.sql.schema import Schema
-from sternpost.storage.sql.statement import SUBJECT, TENANT, Assembly
+from sternpost.storage.sql.statement import NOW, SUBJECT, TENANT, Assembly
 
 
 def constant(text: str) -> Any:
@@ -185,6 +186,8 @@ class Conditions:
                 return self.dialect.compared(known, field)
             case Constant(value):
                 return constant(self._literal(value, field, folded))
+            case Now():
+                return self.dialect.compared(assembly.named(NOW, self.codecs.encode(field)), field)
             case ValueAt():
                 raise AssertionError("another value of the row is a column, not a parameter")
             case None:

@@ -16,9 +16,11 @@ from sternpost.ports.budget import UNBOUNDED, Budget, TooLarge
 from sternpost.ports.storage import (
     NO_ARGUMENTS,
     NO_TENANT,
+    NOBODY,
     PART_ROWS,
     Allow,
     Arguments,
+    Asking,
     Document,
     Position,
     Reader,
@@ -35,7 +37,7 @@ from sternpost.storage.sql.keys import plain_key
 from sternpost.storage.sql.measures import measured
 from sternpost.storage.sql.raw import bound as bound_names
 from sternpost.storage.sql.reads import BYTES, KEY, KEYS, POSITION, ROWS, PointStatement
-from sternpost.storage.sql.statement import NO_VALUES, SUBJECT, TENANT, Statement
+from sternpost.storage.sql.statement import NO_VALUES, NOW, SUBJECT, TENANT, Statement
 from sternpost.storage.sql.statements import Statements
 from sternpost.storage.sql.tenants import of_tenant
 
@@ -156,7 +158,7 @@ class SqlReader:
             statement = listing.measured_counted if count else listing.measured_page
             most_bytes = budget.bytes_left
             named = {**named, BYTES: most_bytes}
-        rows = await self._fetch(statement, named, slots, subject=arguments.subject)
+        rows = await self._fetch(statement, named, slots, asking=arguments.asking)
         result = Rows([])
         if count:
             result.total = rows[0][-1] if rows else await self._total(query, arguments)
@@ -178,13 +180,13 @@ class SqlReader:
 
     async def count(self, query: Select, arguments: Arguments = NO_ARGUMENTS) -> int:
         statement = self.statements.listing(query).count
-        found = await self._fetch(statement, NO_VALUES, arguments.slots, subject=arguments.subject)
+        found = await self._fetch(statement, NO_VALUES, arguments.slots, asking=arguments.asking)
         return found[0][0]
 
     async def export(self, snapshot: Snapshot, query: Select, arguments: Arguments) -> AsyncGenerator[list[Document]]:
         """The rows of a query in parts, for `Storage.export`."""
         listing = self.statements.listing(query)
-        bound = self.bind(listing.page, _position_of(arguments), arguments.slots, subject=arguments.subject)
+        bound = self.bind(listing.page, _position_of(arguments), arguments.slots, asking=arguments.asking)
         self.statistics.statements += 1
         size = _part_rows(listing.decoder.row_bytes_max, arguments.budget)
         async with aclosing(snapshot.parts(listing.page.text, bound, size)) as parts:
@@ -289,23 +291,23 @@ class SqlReader:
         named: Mapping[str, Any],
         slots: Slots = (),
         *,
-        subject: str | None = None,
+        asking: Asking = NOBODY,
         short: bool = False,
     ) -> Sequence[Any]:
         self.statistics.statements += 1
-        bound = self.bind(statement, named, slots, subject=subject)
+        bound = self.bind(statement, named, slots, asking=asking)
         try:
             return await self.queries.fetch(statement.text, bound, short=short)
         except ConstraintFailed as failure:
             raise refused_comparison(failure) from failure
 
     def bind(
-        self, statement: Statement, named: Mapping[str, Any], slots: Slots = (), *, subject: str | None = None
+        self, statement: Statement, named: Mapping[str, Any], slots: Slots = (), *, asking: Asking = NOBODY
     ) -> tuple[Any, ...]:
-        """The parameters of a statement, with the tenant and the caller."""
-        if self.tenant_values or statement.subjects:
-            known = {f"{SUBJECT}{kind}": self._identity(kind, subject) for kind in statement.subjects}
-            named = {**named, **self.tenant_values, **known}
+        """The parameters of a statement, with the tenant, the caller and the instant."""
+        if self.tenant_values or statement.subjects or statement.asks_now:
+            known = {f"{SUBJECT}{kind}": self._identity(kind, asking.subject) for kind in statement.subjects}
+            named = {**named, **self.tenant_values, **known, NOW: asking.now}
         return statement.bind(named, slots)
 
     async def _total(self, query: Select, arguments: Arguments) -> int:
@@ -377,7 +379,7 @@ class SqlReader:
         most_bytes = UNBOUNDED if budget is None else budget.bytes_left
         keys = self.statements.dialect.bind_array(list(weight_of))
         named = {KEYS: keys, ROWS: most_rows, BYTES: most_bytes}
-        rows = await self._fetch(found_by.statement, named, arguments.slots, subject=arguments.subject)
+        rows = await self._fetch(found_by.statement, named, arguments.slots, asking=arguments.asking)
         if budget is not None and found_by.measured and any(row[-2] > most_bytes for row in rows):
             raise budget.too_large()
         grouped: dict[Any, list[tuple[Any, Document]]] = {}

@@ -11,6 +11,7 @@ from sqlalchemy import BindParameter, FromClause, bindparam
 from sternpost.storage.sql.dialect import Codec, Dialect
 
 SUBJECT = "subject."
+NOW = "call.now"
 TENANT = "tenant."
 
 NO_VALUES: Mapping[str, Any] = {}
@@ -24,11 +25,13 @@ class Statement:
         parameters: in the order in which they are bound: a slot's number, a field of the row that is written or one of
             our own names, and how its value becomes what the driver binds.
         subjects: the forms in which it asks for the caller, each also a parameter.
+        asks_now: whether it asks for the instant of the call.
     """
 
     text: str
     parameters: tuple[tuple[int | str, Codec], ...]
     subjects: tuple[str, ...] = ()
+    asks_now: bool = False
     _coded: tuple[tuple[int, Callable[[Any], Any]], ...] = field(init=False, repr=False, compare=False)
     _only: str | None = field(init=False, repr=False, compare=False)
     """The name of its one parameter, where that is bound as it is: so are reads by key."""
@@ -108,7 +111,7 @@ class Assembly:
         parameters = tuple(self._sources[name] for name in names)
         sources = [source for source, _ in parameters if isinstance(source, str)]
         subjects = tuple(source.removeprefix(SUBJECT) for source in sources if source.startswith(SUBJECT))
-        return Statement(str(compiled), parameters, tuple(dict.fromkeys(subjects)))
+        return Statement(str(compiled), parameters, tuple(dict.fromkeys(subjects)), NOW in sources)
 
     def _bound(self, name: str) -> BindParameter[Any]:
         return bindparam(name)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sternpost.plan.query import Assignment, Modify, Node, Remove, Select, every, key_is
-from sternpost.ports.storage import Arguments, Position, Session, Statistics, Storage
+from sternpost.ports.storage import Arguments, Asking, Position, Session, Statistics, Storage
 from sternpost.testing.storage.contract import LABELS, SHELF, storage_plan
 
 
@@ -29,7 +29,7 @@ def paged(
             values.append(number)
     if position is not None:
         query = query.behind(position)
-    return query, Arguments(tuple(values), subject, position)
+    return query, Arguments(tuple(values), Asking(subject), position)
 
 
 async def change(session: Session, resource: str, key: str, values: dict[str, Any], *conditions: Node) -> Any:

@@ -17,7 +17,7 @@ from sternpost.plan.policy import AllOf, Owner, PolicyNode, conditions_on_rows
 from sternpost.plan.policy import Compare as ComparePolicy
 from sternpost.plan.policy import Not as NotPolicy
 from sternpost.plan.query import ALL, Compare, Nested, Node, Not, Operator, Select, ordered
-from sternpost.ports.storage import Arguments, Position, Statistics, Storage
+from sternpost.ports.storage import Arguments, Asking, Position, Statistics, Storage
 from sternpost.testing.storage.base import Suite, delete, paged
 from sternpost.testing.storage.contract import LABELS, SHELF, TITLES, VIEW, book, drawn, shelf
 
@@ -249,7 +249,7 @@ class ReadSuite(Suite):
 
         async def seen(policy: PolicyNode, subject: str) -> list[str]:
             where = conditions_on_rows(policy, known=True, scopes=frozenset())
-            return await self._labels(opened, sorted_by("label", where=where), Arguments(subject=subject))
+            return await self._labels(opened, sorted_by("label", where=where), Arguments(asking=Asking(subject)))
 
         mine = Owner(("keeper",))
         assert await seen(mine, "ann") == ["mine", "top"]
