@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from urllib.parse import quote
 
@@ -155,3 +156,30 @@ async def test_what_a_type_does_not_hold_is_served_as_it_is_or_left_out(url: str
     async with inference.served() as call:
         (row,) = (await call("GET", "notes")).data
         assert (await call("PATCH", f"notes/{row['id']}", {"code": row["code"]})).data == row
+
+
+@pytest.mark.parametrize(
+    ("type", "values", "declared"),
+    [
+        ("bit", "(0), (1)", "bool"),
+        ("boolean", "(0), (NULL)", "bool"),
+        ("integer CHECK (v IN (0, 1))", "(0)", "bool"),
+        ("integer CHECK (v IN (0, 1, 2))", "(0)", "int"),
+        ("numeric", "(1.125)", "decimal_places=3, max_digits=15"),
+        ("decimal(10)", "(3)", "int"),
+        ("date", "('2026-01-31')", "date"),
+        ("datetime", "('2026-01-31')", 'storage="date text"'),
+        ("timestamp", "(1700000000)", 'storage="unix seconds"'),
+        ("uuid", "('0f8fad5b-d9cb-469f-a165-70867728950e')", "UUID"),
+        ("char(36)", "('0f8fad5b-d9cb-469f-a165-70867728950e')", "UUID"),
+        ("char(36)", "('0F8FAD5B-D9CB-469F-A165-70867728950E')", "max_length=36"),
+        ("float", "(1)", "float"),
+        ("time", "('10:00')", "str"),
+    ],
+)
+async def test_a_type_and_its_values_tell_the_kind(url: str, type: str, values: str, declared: str) -> None:
+    script = f"CREATE TABLE things (id integer PRIMARY KEY, v {type}); INSERT INTO things (v) VALUES {values}"
+    inference = await infer_from(url, script)
+    assert re.search(rf"\b{re.escape(declared)}", inference.declared("v")), inference.declared("v")
+    async with inference.served() as call:
+        assert (await call("GET", "things")).status == 200

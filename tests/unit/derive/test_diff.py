@@ -18,11 +18,26 @@ from shop import services
 from shop.contract import contract
 
 from sternpost.compile.compiler import compile_contract
+from sternpost.derive import diff
 from sternpost.derive.compare import Waiver, judge, read_waivers
 from sternpost.derive.diff import COMPARED, IRRELEVANT, compare, policy_from_data
 from sternpost.derive.emit import plan_data
 from sternpost.errors import StartupError
 from sternpost.plan import model
+from sternpost.plan.policy import (
+    AllOf,
+    AnyOf,
+    Authenticated,
+    Compare,
+    Not,
+    Now,
+    Owner,
+    PolicyNode,
+    Public,
+    Scope,
+    ValueAt,
+    describe,
+)
 
 SHOP: dict[str, Any] = orjson.loads(orjson.dumps(plan_data(compile_contract(contract, [services]))))
 
@@ -160,6 +175,128 @@ def test_each_change_has_its_class(kind: str, code: str, mutate: Callable[[dict[
     assert (kind, code) in found
     if kind != "breaking":
         assert not any(one == "breaking" for one, _ in found), found
+
+
+def receipt(plan: dict[str, Any], part: str, **more: Any) -> None:
+    """A transition that takes, or answers, a payload with one member."""
+    member = {**product(plan, "name"), "default": None, **more}
+    place(plan)[part] = {"name": "Receipt", "fields": [member], "description": ""}
+
+
+def link(plan: dict[str, Any], policy: Any) -> None:
+    items(plan)["link"] = policy
+
+
+Change = Callable[[dict[str, Any]], Any]
+
+PAIRS: list[tuple[str, str, Change, Change]] = [
+    ("breaking", "decimals-changed", lambda p: None, lambda p: product(p, "name").update(decimal_places=2)),
+    ("breaking", "reference-changed", lambda p: None, lambda p: product(p, "name").update(references="User")),
+    ("breaking", "generated-changed", lambda p: None, lambda p: product(p, "name").update(generated="created")),
+    ("breaking", "ownership-changed", lambda p: None, lambda p: resource(p, "Product").update(owned_by="Order")),
+    ("breaking", "required-added", lambda p: product(p, "name").update(required=False), lambda p: None),
+    ("breaking", "choice-removed", lambda p: status(p).update(write="always"), lambda p: status(p)["choices"].pop()),
+    ("breaking", "link-changed", lambda p: None, lambda p: link(p, OWN)),
+    ("breaking", "link-changed", lambda p: link(p, OWN), lambda p: None),
+    ("additive", "link-widened", lambda p: None, lambda p: link(p, ANYONE)),
+    ("additive", "policy-widened", lambda p: link(p, SCOPED), lambda p: link(p, ANYONE)),
+    ("breaking", "policy-narrowed", lambda p: link(p, ANYONE), lambda p: link(p, SCOPED)),
+    ("breaking", "nested-list-removed", lambda p: items(p).update(nested_route=True), lambda p: None),
+    ("additive", "nested-list-added", lambda p: None, lambda p: items(p).update(nested_route=True)),
+    ("additive", "relation-writable", lambda p: items(p).update(input_name=None), lambda p: None),
+    ("additive", "items-widened", lambda p: items(p).update(max_items=1), lambda p: None),
+    ("additive", "items-widened", lambda p: items(p).update(min_items=9), lambda p: items(p).update(min_items=8)),
+    ("additive", "tenant-removed", lambda p: resource(p, "Product").update(tenant="name"), lambda p: None),
+    ("additive", "export-added", lambda p: browse(p).update(export=False), lambda p: browse(p).update(export=True)),
+    ("additive", "match-optional", lambda p: place(p).update(require_match=True), lambda p: None),
+    ("additive", "timeout-widened", lambda p: place(p).update(timeout_seconds=1), lambda p: None),
+    (
+        "additive",
+        "timeout-widened",
+        lambda p: place(p).update(timeout_seconds=1),
+        lambda p: place(p).update(timeout_seconds=2),
+    ),
+    ("additive", "null-in-input", lambda p: receipt(p, "input"), lambda p: receipt(p, "input", nullable=True)),
+    ("breaking", "null-in-output", lambda p: receipt(p, "output"), lambda p: receipt(p, "output", nullable=True)),
+    ("breaking", "null-refused", lambda p: receipt(p, "input", nullable=True), lambda p: receipt(p, "input")),
+    ("additive", "null-never", lambda p: receipt(p, "output", nullable=True), lambda p: receipt(p, "output")),
+    ("breaking", "rule-narrowed", lambda p: receipt(p, "input"), lambda p: receipt(p, "input", max_length=1)),
+    (
+        "additive",
+        "rule-narrowed-in-output",
+        lambda p: receipt(p, "output"),
+        lambda p: receipt(p, "output", max_length=1),
+    ),
+    (
+        "additive",
+        "choice-added",
+        lambda p: receipt(p, "input", choices=["a"]),
+        lambda p: receipt(p, "input", choices=["a", "b"]),
+    ),
+    (
+        "additive",
+        "pattern-removed",
+        lambda p: product(p, "name").update(pattern="^x$"),
+        lambda p: product(p, "name").update(pattern=None),
+    ),
+    ("additive", "unique-removed", lambda p: product(p, "name").update(unique=True), lambda p: None),
+    ("additive", "read-scope-removed", lambda p: product(p, "name").update(read_scope="x:y"), lambda p: None),
+    ("breaking", "write-scope-changed", lambda p: None, lambda p: product(p, "name").update(write_scope="x:y")),
+    ("additive", "write-scope-removed", lambda p: product(p, "name").update(write_scope="x:y"), lambda p: None),
+    ("additive", "resource-added", lambda p: p["resources"].remove(resource(p, "Product")), lambda p: None),
+    ("additive", "operation-added", lambda p: resource(p, "Product")["operations"].remove(browse(p)), lambda p: None),
+    ("additive", "api-keys-added", lambda p: p.update(api_keys=False), lambda p: p.update(api_keys=True)),
+    ("neutral", "audit-changed", lambda p: None, lambda p: resource(p, "Product").update(audit=True)),
+    ("neutral", "text-changed", lambda p: None, lambda p: items(p).update(description="Otherwise")),
+]
+"""What becomes of which: the class is that of the change from the one to the other."""
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "before", "after"), PAIRS, ids=[f"{n}-{pair[1]}" for n, pair in enumerate(PAIRS)]
+)
+def test_each_pair_has_its_class(kind: str, code: str, before: Change, after: Change) -> None:
+    old, new = deepcopy(SHOP), deepcopy(SHOP)
+    before(old)
+    after(new)
+    found = {(difference.kind, difference.code) for difference in compare(old, new)}
+    assert (kind, code) in found
+    if kind != "breaking":
+        assert not any(one == "breaking" for one, _ in found), found
+    assert compare(new, new) == []
+
+
+def test_each_class_is_seen_once_at_least() -> None:
+    """Codes of changes that no case is about would be told without anybody having looked at them."""
+    source = Path(diff.__file__).read_text("utf-8")
+    codes = set(re.findall(r'"([a-z]+(?:-[a-z]+)+)"', source)) - {"page-size"}
+    seen = {case[1] for case in (*CASES, *PAIRS)} | {"field-renamed", "policy-changed", "policy-rewritten"}
+    assert codes <= seen, codes - seen
+
+
+def test_a_list_of_words_that_becomes_any_text_is_told_so() -> None:
+    new = deepcopy(SHOP)
+    status(new).update(kind="string")
+    assert "values that were not listed are possible" in [difference.what for difference in compare(SHOP, new)]
+
+
+NODES = (
+    Public(),
+    Authenticated(),
+    Scope("x:y"),
+    Owner(("team_id", "lead_id")),
+    Compare(("a",), "eq", "x"),
+    Compare(("a",), "in", ("x", "y")),
+    Compare(("a",), "isNull"),
+    Compare(("a",), "lte", ValueAt(("team_id", "b"))),
+    Compare(("at",), "gt", Now()),
+    Not(AnyOf((Public(), AllOf((Authenticated(), Scope("x")))))),
+)
+
+
+@pytest.mark.parametrize("node", NODES, ids=describe)
+def test_a_policy_is_read_as_it_was_written(node: PolicyNode) -> None:
+    assert policy_from_data(orjson.loads(orjson.dumps(model.as_data(node)))) == node
 
 
 def test_nothing_has_changed() -> None:
