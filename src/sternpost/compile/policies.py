@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, cast
 
 from sternpost.compile.diagnostics import Report
@@ -164,7 +165,11 @@ class PolicyCompiler:
         path, resource, field = found
         if isinstance(value, PolicyPath) and operator not in ("in", "isNull"):
             return self._compare_values(found, operator, value, operation, where)
-        if isinstance(value, Instant) and operator in KINDS[field.kind].policies and field.kind == "datetime":
+        if (
+            isinstance(value, Instant)
+            and operator in KINDS[field.kind].policies
+            and datetime in KINDS[field.kind].types
+        ):
             return Compare(path, operator, Now())
         if operator == "isNull":
             if field.nullable or len(path) > 1:

@@ -61,9 +61,8 @@ NOW = Now()
 TENANT = Tenant()
 
 Operand = int | Subject | Tenant | Constant | ValueAt | Now | None
-"""What a value is compared with: a slot's number, the caller, the tenant, a constant, another value of the row, the instant of
-the call; nothing
-for `isNull`."""
+"""What a value is compared with: a slot's number, the caller, the tenant, a constant, another value of the row, the
+instant of the call; nothing for `isNull`."""
 
 
 @dataclass(frozen=True, slots=True)
