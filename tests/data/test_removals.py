@@ -62,6 +62,16 @@ class Node(Resource, prefix="nod"):
     parent: One[Node] | None
 
 
+class Cabin(Resource, prefix="cab"):
+    """It holds a guest, who goes with another cabin."""
+
+    guest: One[Guest] | None
+
+
+class Guest(Resource, prefix="gue"):
+    home: One[Cabin] | None = one(on_delete="cascade")
+
+
 class Crate(Resource, prefix="cra"):
     """It goes with its album, refers to another, and owns slots; those that fill them go along, too."""
 
@@ -101,7 +111,7 @@ class Seat(Resource, prefix="sea"):
 @pytest.fixture
 async def client(make_settings: Callable[..., Settings]) -> AsyncIterator[Client]:
     contract = Contract(
-        "removals", resources=[Album, Track, Pick, Badge, Flag, Node, Crate, Slot, Filling, Person, Seat]
+        "removals", resources=[Album, Track, Pick, Badge, Flag, Node, Cabin, Guest, Crate, Slot, Filling, Person, Seat]
     )
     async with Client(Sternpost(contract, settings=make_settings(), write_log=lambda line: None)) as client:
         yield client
@@ -162,6 +172,17 @@ async def test_rows_that_hold_each_other_in_a_ring_go_together(db: Database) -> 
     await crates.delete(outside.id)
     assert await db.table(Album).delete(album.id)
     assert [await table.count() for table in tables] == [0, 0, 0, 0]
+
+
+async def test_a_row_holds_what_goes_with_another_that_goes(db: Database) -> None:
+    cabins, guests = db.table(Cabin), db.table(Guest)
+    first = await cabins.create({})
+    guest = await guests.create({"home_id": first.id})
+    second = await cabins.create({"guest_id": guest.id})
+    with pytest.raises(StillReferenced):
+        await cabins.delete(first.id)
+    assert await cabins.delete_many({"id": {"in": [first.id, second.id]}}) == 2
+    assert await guests.count() == 0
 
 
 async def test_what_an_owned_row_is_held_by_goes_before_its_owner(db: Database) -> None:

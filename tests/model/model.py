@@ -924,7 +924,8 @@ class Model:
                 if not refs:
                     return False
                 last = self.target(next(value for value in res.refs if value.relation == refs[-1]))
-                return len(refs) > 1 or last.owner != "id"  # a row whose owner is its id is looked at by its key
+                # a row whose owner is its id is looked at by its key, unless it may be gone for the caller
+                return len(refs) > 1 or last.owner != "id" or last.soft or last.tenant is not None
             case ("cmp", refs, *_):
                 return bool(refs)
             case ("not", part):
