@@ -525,8 +525,8 @@ class Plan:
         )
 
     def _holds_its_own(self, resource: ResourcePlan) -> bool:
-        """Whether some rows may hold others of the same resource, or what goes along with others. In an external database
-        what is held is as its own program has declared it."""
+        """Whether some rows may hold others of the same resource, or what goes along with those. In an external
+        database what is held is as its own program has declared it."""
         going = {resource.name, *self._removed_along[resource.name]}
         held = [field for name in going for other, field in self.referrers[name] if other is resource]
         return not self.external and any(field.on_delete == "restrict" for field in held)
