@@ -189,12 +189,20 @@ class PolicyCompiler:
     def _compare_values(
         self, left: Value, operator: Any, value: PolicyPath, operation: str, where: Source
     ) -> PolicyNode:
-        right = self._value(names_of(value), operation, where) if is_value(value) else None
-        if right is None:
-            if not is_value(value):
-                self._whole_row(operation, where, left)
+        path, resource, field = left
+        if not is_value(value):
+            self._add(
+                operation,
+                where,
+                "SP507",
+                f"this is a whole row, with which {resource}.{field.name} cannot be compared",
+                "compare it with one of its fields, such as this.created_by",
+            )
             return Not(Public())
-        (path, resource, field), (other_path, other_resource, other) = left, right
+        right = self._value(names_of(value), operation, where)
+        if right is None:
+            return Not(Public())
+        other_path, other_resource, other = right
         allowed = KINDS[field.kind].policies or (("eq", "ne") if field.references else ())
         if operator in allowed and _alike(field, other) and path != other_path:
             return Compare(path, operator, ValueAt(other_path))
@@ -208,15 +216,6 @@ class PolicyCompiler:
             f"compare it by {listed(allowed)} with a value declared alike" if allowed else _comparison_fix(field),
         )
         return Not(Public())
-
-    def _whole_row(self, operation: str, where: Source, left: Value) -> None:
-        self._add(
-            operation,
-            where,
-            "SP507",
-            f"this is a whole row, with which {left[1]}.{left[2].name} cannot be compared",
-            "compare it with one of its fields, such as this.created_by",
-        )
 
     def _value(self, names: tuple[str, ...], operation: str, where: Source) -> Value | None:
         """The path of a value, the resource at its end, and the field; a reference is the id that it holds."""
@@ -309,16 +308,12 @@ def _constants(field: FieldPlan, operator: str, value: Any) -> Any:
     return tuple(found)
 
 
+_KEPT = ("kind", "references", "decimal_places", "storage", "ignore_case", "choices")
+
+
 def _alike(field: FieldPlan, other: FieldPlan) -> bool:
     """Whether values of two fields can be compared: databases keep them in the same way."""
-    return (field.kind, field.references, field.decimal_places, field.storage, field.ignore_case, field.choices) == (
-        other.kind,
-        other.references,
-        other.decimal_places,
-        other.storage,
-        other.ignore_case,
-        other.choices,
-    )
+    return all(getattr(field, name) == getattr(other, name) for name in _KEPT)
 
 
 def _comparison_fix(field: FieldPlan) -> str:

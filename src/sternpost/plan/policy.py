@@ -56,6 +56,8 @@ class Now:
 
 
 PolicyConstant = str | int | float | bool
+Compared = PolicyConstant | tuple[PolicyConstant, ...] | ValueAt | Now | None
+"""What a value is compared with; nothing for `isNull`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ class Compare:
 
     path: tuple[str, ...]
     operator: Literal["eq", "ne", "gt", "gte", "lt", "lte", "in", "isNull"]
-    value: PolicyConstant | tuple[PolicyConstant, ...] | ValueAt | Now | None = None
+    value: Compared = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +195,7 @@ def _on_rows(node: PolicyNode, *, negated: bool) -> query.Node:
             return query.ALL if (node == ALLOW) is not negated else query.NONE
 
 
-def _operand(value: PolicyConstant | tuple[PolicyConstant, ...] | ValueAt | Now | None) -> query.Operand:
+def _operand(value: Compared) -> query.Operand:
     match value:
         case None:
             return None
@@ -272,14 +274,14 @@ def describe(node: PolicyNode) -> str:
 _SYMBOLS = {"eq": "==", "ne": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "in": "in"}
 
 
-def _described(value: Any) -> str:
+def _described(value: Compared) -> str:
     match value:
         case ValueAt(path):
             return f"this.{'.'.join(path)}"
         case Now():
             return "now()"
         case tuple():
-            return f"({', '.join(map(repr, value))})"  # pyright: ignore[reportUnknownArgumentType]
+            return f"({', '.join(map(repr, value))})"
         case _:
             return repr(value)
 
