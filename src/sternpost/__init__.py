@@ -26,7 +26,7 @@ from sternpost.contract.operations import (
 from sternpost.contract.policy import Policy, authenticated, caller, now, public, scope, this
 from sternpost.contract.relations import Many, One, Owned, many, one
 from sternpost.contract.resource import Payload, Resource
-from sternpost.contract.types import Email, Format, Json, Url
+from sternpost.contract.types import Email, Format, IPAddress, Json, Slug, Url
 from sternpost.contract.versions import Added, Changed, Removed, Renamed, Version
 from sternpost.errors import (
     Conflict,
@@ -96,6 +96,7 @@ __all__ = [
     "Email",
     "Forbidden",
     "Format",
+    "IPAddress",
     "Internal",
     "Invalid",
     "Json",
@@ -116,6 +117,7 @@ __all__ = [
     "Resource",
     "Restore",
     "Settings",
+    "Slug",
     "Sternpost",
     "SternpostError",
     "Table",

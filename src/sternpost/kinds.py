@@ -5,20 +5,37 @@ What a database has for a kind stands in its dialect; how values of one kind bec
 
 from __future__ import annotations
 
+import base64
+import binascii
 import math
 import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, InvalidOperation
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Literal, LiteralString, Protocol, cast
 from uuid import UUID
 
 from sternpost import exact_json
 
 KindName = Literal[
-    "id", "string", "integer", "number", "boolean", "decimal", "datetime", "date", "uuid", "enum", "json"
+    "id",
+    "string",
+    "integer",
+    "number",
+    "boolean",
+    "decimal",
+    "datetime",
+    "date",
+    "time",
+    "duration",
+    "uuid",
+    "ip",
+    "bytes",
+    "enum",
+    "json",
 ]
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
@@ -133,7 +150,8 @@ class Kind:
     Attributes:
         types: the Python types that its values may have; the first is the one that they have when they are read.
         annotation: how generated Python source names that type.
-        declared_as: the type that alone declares a field of this kind; None where something else does.
+        declared_as: the type, or the union of types, that alone declares a field of this kind; None where something
+            else does.
         described, example: for messages to the author: "a date", and one as Python source.
         number: whether there are sums and averages of it.
         exact: whether the sums of such numbers are exact.
@@ -165,7 +183,7 @@ class Kind:
     name: KindName
     types: tuple[type, ...]
     annotation: str
-    declared_as: type | None = None
+    declared_as: Any = None
     described: str
     example: str
     number: bool = False
@@ -203,8 +221,43 @@ def _read_day(value: Any) -> date:
     return value if isinstance(value, date) else date.fromisoformat(value)
 
 
+def _read_time(value: Any) -> time:
+    return value if isinstance(value, time) else time.fromisoformat(value)
+
+
+def _read_duration(value: Any) -> timedelta:
+    return value if isinstance(value, timedelta) else parse_duration(value)
+
+
 def _read_uuid(value: Any) -> UUID:
     return value if isinstance(value, UUID) else UUID(value)
+
+
+def _read_ip(value: Any) -> IPv4Address | IPv6Address:
+    return value if isinstance(value, IPv4Address | IPv6Address) else ip_address(value)
+
+
+def _read_bytes(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else base64.b64decode(value)
+
+
+def write_duration(value: timedelta) -> str:
+    """A duration as ISO 8601 has it, in days, hours, minutes and seconds: `P1DT2H3M4.5S`. One length of time has one
+    text, and a negative one a minus sign before it."""
+    sign, value = ("-", -value) if value < timedelta(0) else ("", value)
+    hours, seconds = divmod(value.seconds, 3600)
+    minutes, seconds = divmod(seconds, 60)
+    fraction = f".{value.microseconds:06d}".rstrip("0") if value.microseconds else ""
+    parts = ((value.days, "D"), (hours, "H"), (minutes, "M"))
+    day, hour, minute = (f"{number}{unit}" if number else "" for number, unit in parts)
+    second = f"{seconds}{fraction}S" if seconds or fraction else ""
+    clock = f"{hour}{minute}{second}"
+    return f"{sign}P{day}{'T' + clock if clock else ''}" if day or clock else "PT0S"
+
+
+def write_bytes(value: bytes) -> str:
+    """Bytes as base64 (RFC 4648, 4)."""
+    return base64.b64encode(value).decode()
 
 
 def _write_decimal(limits: Limits, value: Any) -> str:
@@ -329,6 +382,35 @@ def _day_constant(value: Any, limits: Limits | None) -> str | None:
     return value.isoformat() if _within(value, limits, _read_day) else None
 
 
+def _time_constant(value: Any, limits: Limits | None) -> str | None:
+    if not isinstance(value, time) or value.tzinfo is not None:
+        return None
+    return value.isoformat() if _within(value, limits, _read_time) else None
+
+
+def _duration_constant(value: Any, limits: Limits | None) -> str | None:
+    if not isinstance(value, timedelta) or not is_countable(value):
+        return None
+    return write_duration(value) if _within(value, limits, _read_duration) else None
+
+
+def _ip_constant(value: Any, limits: Limits | None) -> str | None:
+    try:
+        return str(parse_ip(value) if isinstance(value, str) else value) if isinstance(value, _IP) else None
+    except Unfit:
+        return None
+
+
+def _bytes_constant(value: Any, limits: Limits | None) -> str | None:
+    if not isinstance(value, bytes):
+        return None
+    fits = limits is None or (limits.min_length or 0) <= len(value) <= (limits.max_length or TEXT_MAX)
+    return write_bytes(value) if fits else None
+
+
+_IP = (str, IPv4Address, IPv6Address)
+
+
 def _choice_constant(value: Any, limits: Limits | None) -> str | None:
     return str(value) if isinstance(value, str) and (limits is None or value in limits.choices) else None
 
@@ -393,6 +475,13 @@ _is_instant = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,18})?([Zz]|[+-][0-9]{2}:[0-9]{2})", re.ASCII
 ).fullmatch
 _is_day = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII).fullmatch
+_is_time = re.compile(r"[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?", re.ASCII).fullmatch
+_is_duration = re.compile(
+    r"(-)?P(?:([0-9]{1,9})W)?(?:([0-9]{1,9})D)?"
+    r"(?:T(?:([0-9]{1,11})H)?(?:([0-9]{1,13})M)?(?:([0-9]{1,15})(?:\.([0-9]{1,6}))?S)?)?",
+    re.ASCII,
+).fullmatch
+_DURATION_MAX = timedelta(days=100_000_000)
 _is_decimal = re.compile(rf"-?[0-9]{{1,{EXTERNAL_DIGITS_MAX}}}(\.[0-9]{{1,{EXTERNAL_DIGITS_MAX}}})?").fullmatch
 _BOOLEANS = {"true": True, "false": False}
 
@@ -415,6 +504,56 @@ def parse_day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise Unfit("date_range", "The date does not exist") from None
+
+
+def parse_time(text: str) -> time:
+    """A time of day without a zone, such as 12:30 or 12:30:00.5. Raises `Unfit`."""
+    if not _is_time(text):
+        raise Unfit("time_format", "Input should be a time of day without a time zone, such as 12:30:00")
+    try:
+        return time.fromisoformat(text)
+    except ValueError:
+        raise Unfit("time_range", "The time does not exist") from None
+
+
+def parse_duration(text: str) -> timedelta:
+    """A duration by ISO 8601, without years and months, whose length varies. Raises `Unfit`."""
+    found = _is_duration(text)
+    if found is None or text[-1] in "PT":
+        raise Unfit("duration_format", "Input should be a duration without years and months, such as P1DT2H30M")
+    weeks, days, hours, minutes, seconds, fraction = (int(part) if part else 0 for part in found.groups(default="")[1:])
+    microseconds = fraction * 10 ** (6 - len(found[7])) if found[7] else 0
+    try:
+        value = timedelta(days + 7 * weeks, seconds, microseconds, 0, minutes, hours)
+    except OverflowError:
+        value = timedelta.max
+    if not is_countable(value):
+        raise Unfit("duration_range", "The duration is longer than 100,000,000 days")
+    return -value if found[1] else value
+
+
+def is_countable(value: timedelta) -> bool:
+    """Whether a duration is one that databases keep: its microseconds are a 64-bit number."""
+    return abs(value) <= _DURATION_MAX if value != timedelta.min else False
+
+
+def parse_ip(text: str) -> IPv4Address | IPv6Address:
+    """An IPv4 or IPv6 address, without a network or a zone. Raises `Unfit`."""
+    try:
+        found = ip_address(text)
+    except ValueError:
+        found = None
+    if found is None or (isinstance(found, IPv6Address) and found.scope_id is not None):
+        raise Unfit("ip_format", "Input should be an IPv4 or IPv6 address, such as 192.0.2.1 or 2001:db8::1")
+    return found
+
+
+def parse_bytes(text: str) -> bytes:
+    """Bytes as base64 with its padding (RFC 4648, 4). Raises `Unfit`."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise Unfit("base64_format", "Input should be base64 with padding, such as aGVsbG8=") from None
 
 
 def parse_text(text: str) -> str:
@@ -553,6 +692,17 @@ def _string_schema(limits: Limits) -> Schema:
 
 def _integer_schema(limits: Limits) -> Schema:
     return {"type": "integer", "format": "int64", **_given(minimum=limits.minimum, maximum=limits.maximum)}
+
+
+def _time_schema(limits: Limits) -> Schema:
+    pattern = "^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\\.[0-9]{1,6})?)?$"
+    return {"type": "string", "format": "time-local", "pattern": pattern}
+
+
+def _bytes_schema(limits: Limits) -> Schema:
+    """Every three bytes are four characters."""
+    least, most = (None if length is None else -(-length // 3) * 4 for length in (limits.min_length, limits.max_length))
+    return {"type": "string", "contentEncoding": "base64", **_given(minLength=least, maxLength=most)}
 
 
 def _number_schema(limits: Limits) -> Schema:
@@ -734,6 +884,78 @@ _ALL = (
         constant=_day_constant,
         from_text=lambda limits: parse_day,
         schema=lambda limits: {"type": "string", "format": "date"},
+    ),
+    Kind(
+        name="time",
+        types=(time,),
+        annotation="time",
+        declared_as=time,
+        described="a time of day without a time zone",
+        example="time(12, 30)",
+        bounds=("ge", "le"),
+        filters=_COMPARED,
+        tests=_COMPARED_TESTS,
+        policies=_ORDER,
+        read=_read_time,
+        constant=_time_constant,
+        from_text=lambda limits: parse_time,
+        schema=_time_schema,
+    ),
+    Kind(
+        name="duration",
+        types=(timedelta,),
+        annotation="timedelta",
+        declared_as=timedelta,
+        described="a length of time",
+        example="timedelta(hours=1)",
+        bounds=("ge", "le"),
+        filters=_COMPARED,
+        tests=_COMPARED_TESTS,
+        policies=_ORDER,
+        read=_read_duration,
+        write=lambda limits, value: write_duration(value),
+        constant=_duration_constant,
+        from_text=lambda limits: parse_duration,
+        schema=lambda limits: {"type": "string", "format": "duration"},
+    ),
+    Kind(
+        name="ip",
+        types=(IPv4Address, IPv6Address),
+        annotation="IPv4Address | IPv6Address",
+        declared_as=IPv4Address | IPv6Address,
+        described="an IP address",
+        example='ip_address("192.0.2.1")',
+        extremes=False,
+        sortable=False,
+        filters=_EQUAL,
+        tests=_EQUAL_TESTS,
+        policies=_EQUALITY,
+        read=_read_ip,
+        write=_write_text,
+        constant=_ip_constant,
+        from_text=lambda limits: parse_ip,
+        schema=lambda limits: {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]},
+    ),
+    Kind(
+        name="bytes",
+        types=(bytes,),
+        annotation="bytes",
+        declared_as=bytes,
+        described="bytes",
+        example='b"…"',
+        ordered=False,
+        extremes=False,
+        sortable=False,
+        can_be_unique=False,
+        free_text=True,
+        bounds=("min_length", "max_length"),
+        filters=(),
+        tests=("isNull",),
+        read=_read_bytes,
+        write=lambda limits, value: write_bytes(value),
+        constant=_bytes_constant,
+        from_text=lambda limits: parse_bytes,
+        schema=_bytes_schema,
     ),
     Kind(
         name="enum",

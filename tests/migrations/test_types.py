@@ -173,7 +173,10 @@ def declared(kind: str, *, nullable: bool, default: bool, other: str = "") -> st
     return f"{TYPES[kind]}{' | None' if nullable else ''}" + (f" = field({', '.join(options)})" if options else "")
 
 
-IMPORTS = "from datetime import UTC\nfrom uuid import UUID\nfrom sternpost import Json\n"
+IMPORTS = (
+    "from datetime import UTC\nfrom ipaddress import ip_address\nfrom uuid import UUID\n"
+    "from sternpost import IPAddress, Json\n"
+)
 
 
 def boxes(fields: dict[str, str]) -> str:
@@ -356,6 +359,10 @@ FILLED: dict[str, tuple[str, str, Any]] = {
         "2026-01-01T10:00:00.000005Z",
     ),
     "key": ("UUID", f"UUID('{UUID}')", UUID),
+    "starts": ("time", "time(23, 59, 59, 5)", "23:59:59.000005"),
+    "lasts": ("timedelta", "timedelta(days=-1, microseconds=7)", "-PT23H59M59.999993S"),
+    "address": ("IPAddress", "ip_address('2001:db8::1')", "2001:db8::1"),
+    "raw": ("bytes", "b'\\x00\\xff\\''", "AP8n"),
     "document": ("Json", "{'a': [1, 2.5, None, \"it's :b %\"]}", {"a": [1, 2.5, None, "it's :b %"]}),
     "listed": ("Json", "[]", []),
 }
@@ -375,7 +382,7 @@ async def test_a_default_of_every_kind_is_created_and_migrated(
         }
     before, after = (
         boxes({"label": "str | None"}),
-        boxes(fields).replace("import UTC", "import UTC, timedelta, timezone"),
+        boxes(fields).replace("import UTC", "import UTC, time, timedelta, timezone"),
     )
     history = history_of(tmp_path, before, after, lambda name: "NULL", lambda name: "NULL")
     expected = {name: value for name, (_, _, value) in FILLED.items()}
@@ -404,7 +411,7 @@ async def test_a_schema_with_a_default_of_every_kind_is_created_directly(
     make_settings: Callable[..., Settings],
 ) -> None:
     fields = {name: f"{kind} = field(default={default})" for name, (kind, default, _) in FILLED.items()}
-    text = boxes(fields).replace("import UTC", "import UTC, timedelta, timezone")
+    text = boxes(fields).replace("import UTC", "import UTC, time, timedelta, timezone")
     async with Client(app_of(text, make_settings())) as client:
         answer = await client.request("POST", "/api/v1/boxes", json={})
         assert answer.status == 201, answer.content

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, get_args
 from uuid import UUID
@@ -72,6 +73,10 @@ VALUES: dict[KindName, tuple[Any, Any]] = {
     "decimal": (Decimal("1.50"), "1.50"),
     "datetime": (datetime(2026, 1, 31, 12, 30, tzinfo=UTC), "2026-01-31T12:30:00Z"),
     "date": (date(2026, 1, 31), "2026-01-31"),
+    "time": (time(12, 30), "12:30:00"),
+    "duration": (timedelta(days=1, hours=2, seconds=0.5), "P1DT2H0.5S"),
+    "ip": (ip_address("2001:db8::1"), "2001:db8::1"),
+    "bytes": (b"\x00\xff", "AP8="),
     "enum": ("new", "new"),
     "json": ({"a": [1]}, {"a": [1]}),
 }
@@ -81,7 +86,7 @@ VALUES: dict[KindName, tuple[Any, Any]] = {
 def test_values_come_from_constants_and_texts(name: KindName) -> None:
     value, ready = VALUES[name]
     kind, field = KINDS[name], FieldPlan(name="f", public_name="f", kind=name, choices=("new",), decimal_places=2)
-    assert isinstance(value, kind.types[0])
+    assert isinstance(value, kind.types)
     assert kind.constant(value, field) == ready
     assert kind.read(ready) == value
     assert kind.read(value) == value
@@ -108,6 +113,12 @@ def test_values_come_from_constants_and_texts(name: KindName) -> None:
         ("string", "\0"),
         ("string", "\ud800"),
         ("enum", "old"),
+        ("time", time(12, tzinfo=UTC)),
+        ("duration", timedelta.max),
+        ("duration", timedelta.min),
+        ("ip", "192.0.2.0/24"),
+        ("ip", 7),
+        ("bytes", "AP8="),
         ("uuid", "x"),
         ("json", {1, 2}),
     ],

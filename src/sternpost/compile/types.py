@@ -22,7 +22,8 @@ from sternpost.plan.model import Kind
 
 SCALARS: dict[Any, Kind] = {kind.declared_as: kind.name for kind in KINDS.values() if kind.declared_as is not None}
 SUPPORTED = (
-    "str, int, float, bool, Decimal, datetime, date, UUID, Email, Url, Json, Literal[…], a StrEnum, "
+    "str, int, float, bool, Decimal, datetime, date, time, timedelta, bytes, UUID, Email, Url, Slug, IPAddress, Json, "
+    "Literal[…], a StrEnum, "
     "One[…], Many[…], Owned[…]"
 )
 
@@ -136,8 +137,8 @@ def _without_none(annotation: Any) -> tuple[Any, bool]:
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         arguments = typing.get_args(annotation)
         rest = [argument for argument in arguments if argument is not type(None)]
-        if len(rest) == 1 and len(arguments) == 2:
-            return rest[0], True
+        if rest and len(rest) < len(arguments):
+            return typing.Union[tuple(rest)], True  # noqa: UP007  (of any number)
     return annotation, False
 
 

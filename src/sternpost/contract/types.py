@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 from typing import Annotated, Any
 
 
@@ -26,6 +27,12 @@ Email = Annotated[str, Format("email", EMAIL_PATTERN, 254)]
 
 Url = Annotated[str, Format("uri", r"^https?://[!-~]+$", 2048)]
 """An absolute http or https address in ASCII."""
+
+Slug = Annotated[str, Format("slug", "^[a-z0-9]+(?:-[a-z0-9]+)*$", 100)]
+"""A part of an address: lower-case letters, digits and single hyphens, at most 100 characters."""
+
+IPAddress = IPv4Address | IPv6Address
+"""An IPv4 or IPv6 address."""
 
 Json = dict[str, Any] | list[Any] | str | int | float | bool | None
 """Any JSON value."""

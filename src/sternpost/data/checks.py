@@ -20,6 +20,7 @@ from sternpost.kinds import (
     has_digits,
     has_json_type,
     has_places,
+    is_countable,
     is_short,
     parse_json,
 )
@@ -162,11 +163,26 @@ def _choice(field: FieldPlan, value: Any) -> str | None:
     return None if value in field.choices else f"is none of {', '.join(field.choices)}"
 
 
+def _time(field: FieldPlan, value: Any) -> str | None:
+    return None if value.tzinfo is None else "has a time zone: a time of day has none"
+
+
+def _duration(field: FieldPlan, value: Any) -> str | None:
+    return None if is_countable(value) else "is longer than 100,000,000 days"
+
+
+def _address(field: FieldPlan, value: Any) -> str | None:
+    return "has a zone" if getattr(value, "scope_id", None) is not None else None
+
+
 _PROBLEMS: dict[Kind, Callable[[FieldPlan, Any], str | None]] = {
     "string": _text,
     "integer": _integer,
     "number": _number,
     "decimal": _decimal,
     "datetime": _instant,
+    "time": _time,
+    "duration": _duration,
+    "ip": _address,
     "enum": _choice,
 }

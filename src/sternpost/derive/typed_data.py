@@ -20,9 +20,10 @@ _HASH = re.compile(r"^# content: ([0-9a-f]{64})\n", re.MULTILINE)
 
 _IMPORTS = {
     "collections.abc": ("Sequence",),
-    "datetime": ("date", "datetime"),
+    "datetime": ("date", "datetime", "time", "timedelta"),
     "decimal": ("Decimal",),
     "functools": ("cached_property",),
+    "ipaddress": ("IPv4Address", "IPv6Address"),
     "typing": ("Any", "Literal", "NotRequired", "TypeAlias", "TypedDict"),
     "uuid": ("UUID",),
     "sternpost": ("Database", "Table"),

@@ -22,7 +22,10 @@ _TYPES: dict[Kind, str] = {
     "decimal": "Decimal",
     "datetime": "datetime",
     "date": "date",
+    "time": "time",
     "uuid": "UUID",
+    "ip": "IPAddress",
+    "bytes": "bytes",
     "json": "Json",
 }
 _ORDER = (
@@ -60,7 +63,7 @@ class _Module:
         self.width = width
         names = {found.name for table in inferred.tables for found in table.fields}
         # A field that is called like a type would hide it from the annotations that follow.
-        self.by_module = bool(names & {"date", "datetime"})
+        self.by_module = bool(names & {"date", "datetime", "time"})
         self.sternpost = {"Browse", "Contract", "Read", "Resource", "Sternpost", "field", "scope"}
         self.other: set[tuple[str, str]] = set()
         if write:
@@ -161,11 +164,17 @@ class _Module:
             self.other.add(("typing", "Literal"))
             return f"Literal[{', '.join(map(quoted, found.choices))}]"
         name = _TYPES[found.kind]
-        module = {"Decimal": "decimal", "UUID": "uuid", "datetime": "datetime", "date": "datetime"}.get(name)
+        module = {
+            "Decimal": "decimal",
+            "UUID": "uuid",
+            "datetime": "datetime",
+            "date": "datetime",
+            "time": "datetime",
+        }.get(name)
         if module is not None:
             self.other.add((module, name))
-        if found.kind == "json":
-            self.sternpost.add("Json")
+        if name in ("Json", "IPAddress"):
+            self.sternpost.add(name)
         return f"dt.{name}" if module == "datetime" and self.by_module else name
 
     def _declaration(self, name: str, annotation: str, function: str, options: dict[str, Any]) -> str:

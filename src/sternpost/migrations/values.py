@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from itertools import takewhile
 from typing import Any
@@ -144,6 +144,14 @@ def _of_form(form: str, rules: Iterable[ColumnRule], number: int) -> Any:
             return datetime(day.year, day.month, day.day, number % 24, number % 60, 0, 100000 + number, UTC)
         case "date":
             return date(2026, 1 + number % 12, 1 + number % 28).isoformat()
+        case "time":
+            return time(number % 24, number % 60).isoformat()
+        case "duration":
+            return number
+        case "ip":
+            return f"192.0.2.{number % 256}"
+        case "bytes":
+            return str(number).encode()
         case "json":
             return f'{{"number": {number}}}'
         case _:

@@ -32,11 +32,8 @@ from sternpost.kinds import (
     Unfit,
     decimal_limits,
     decimal_pattern,
-    parse_day,
-    parse_instant,
     parse_json,
     parse_text,
-    parse_uuid,
 )
 from sternpost.pipeline.attributes import attribute, field_of
 from sternpost.pipeline.withheld import Guards, guards_of
@@ -241,12 +238,12 @@ class Inputs:
                 return bool
             case "decimal":
                 return Annotated[str, BeforeValidator(_as_text), AfterValidator(_decimal_parser(field))]
-            case "datetime":
-                return Annotated[str, AfterValidator(_said(parse_instant)), AfterValidator(_bounds(field))]
-            case "date":
-                return Annotated[str, AfterValidator(_said(parse_day)), AfterValidator(_bounds(field))]
-            case "uuid":
-                return Annotated[str, AfterValidator(_said(parse_uuid))]
+            case "datetime" | "date" | "time" | "duration":
+                return Annotated[str, AfterValidator(_from_text(field)), AfterValidator(_bounds(field))]
+            case "uuid" | "ip":
+                return Annotated[str, AfterValidator(_from_text(field))]
+            case "bytes":
+                return Annotated[str, AfterValidator(_from_text(field)), AfterValidator(_byte_count(field))]
             case "enum":
                 return Literal[field.choices]
             case "json" if field.element is not None:
@@ -291,6 +288,26 @@ def _said(parse: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 _no_nul = _said(parse_text)
+
+
+def _from_text(field: FieldPlan) -> Callable[[str], Any]:
+    """What reads a value that JSON has as a text."""
+    from_text = KINDS[field.kind].from_text
+    assert from_text is not None, "the kind is written as text"
+    return _said(from_text(field))
+
+
+def _byte_count(field: FieldPlan) -> Callable[[bytes], bytes]:
+    least, most = field.min_length or 0, field.max_length
+
+    def check(value: bytes) -> bytes:
+        if len(value) < least:
+            raise PydanticCustomError("too_short", "Input should have at least {least} bytes", {"least": least})
+        if most is not None and len(value) > most:
+            raise PydanticCustomError("too_long", "Input should have at most {most} bytes", {"most": most})
+        return value
+
+    return check
 
 
 def _email_local(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sternpost.kinds import KINDS
+from sternpost.kinds import KINDS, Kind
 from sternpost.plan.model import Plan, RelationPlan, ResourcePlan
 
 AUDIT_TABLE = "sternpost_audit"
@@ -21,7 +21,8 @@ class RowAudit:
         resource, prefix: how the trail names a row.
         columns: those that are recorded; what is not named here never gets into the trail.
         masked: those of which only is recorded that they changed.
-        reals: those that hold floating point numbers.
+        reals: those that hold floating point numbers, or bytes: SQLite's JSON functions would cut the one, and refuse
+            the other.
         deleted: the column that says since when a row that is kept is deleted.
         tenant, tenant_prefix: the column that says whose row it is; the prefix where it holds an id.
     """
@@ -69,11 +70,15 @@ def row_audit(plan: Plan, resource: ResourcePlan) -> RowAudit:
         resource.prefix,
         tuple(field.column_name for field in shown),
         tuple(field.column_name for field in shown if field.sensitive),
-        tuple(field.column_name for field in shown if KINDS[field.kind].number and not KINDS[field.kind].exact),
+        tuple(field.column_name for field in shown if _is_quoted(KINDS[field.kind])),
         next((field.column_name for field in resource.fields if field.generated == "deleted"), None),
         tenant.column_name if tenant else None,
         plan.by_name[tenant.references].prefix if tenant and tenant.references else None,
     )
+
+
+def _is_quoted(kind: Kind) -> bool:
+    return (kind.number and not kind.exact) or bytes in kind.types
 
 
 def link_audit(plan: Plan, resource: ResourcePlan, relation: RelationPlan) -> LinkAudit:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum, StrEnum
+from ipaddress import IPv4Address
 from typing import Annotated, Any, Literal, Optional, Union
 from uuid import UUID
 
 import pytest
 
-from sternpost import Email, Format, Json, Many, One, Owned, Resource, Url
+from sternpost import Email, Format, IPAddress, Json, Many, One, Owned, Resource, Url
 from sternpost.compile.diagnostics import Report
 from sternpost.compile.types import FieldType, RelationType, read_type
 
@@ -45,6 +46,10 @@ def read(annotation: Any) -> FieldType | RelationType | None:
         (Decimal, "decimal"),
         (datetime, "datetime"),
         (date, "date"),
+        (time, "time"),
+        (timedelta, "duration"),
+        (bytes, "bytes"),
+        (IPAddress, "ip"),
         (UUID, "uuid"),
         (Any, "json"),
         ("str", "string"),
@@ -119,7 +124,8 @@ class User:
 @pytest.mark.parametrize(
     "annotation",
     [
-        bytes,
+        bytearray,
+        IPv4Address,
         set[str],
         int | str,
         int | str | None,

@@ -8,8 +8,10 @@ from typing import Any
 from uuid import UUID
 
 from sternpost import exact_json
+from sternpost.kinds import write_bytes
 from sternpost.plan.audit import AUDIT_TABLE, MASK, Audit, RowAudit
 from sternpost.plan.model import FieldPlan
+from sternpost.storage.sql.lengths_of_time import duration_text
 
 AUDIT_SETTING = "sternpost.audit"
 """Where PostgreSQL keeps, for one transaction, who it is for: JSON with `actor`, `operation` and `request_id`."""
@@ -49,6 +51,12 @@ class PostgresqlAudit:
                 return format(Decimal(value), f".{field.decimal_places or 0}f")
             case "number":
                 return float(value)
+            case "duration":
+                return duration_text(int(value))
+            case "ip":
+                return value.removesuffix("/32").removesuffix("/128")
+            case "bytes":
+                return write_bytes(bytes.fromhex(value[2:]))  # \\x…
             case "json":
                 return exact_json.loads(exact_json.dumps(value))
             case "datetime":

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from ipaddress import ip_address
 from typing import Any
 from uuid import UUID
 
@@ -15,12 +16,13 @@ from sqlalchemy.sql import operators
 from sqlalchemy.sql.expression import any_, cast
 
 from sternpost import exact_json
-from sternpost.kinds import in_places
+from sternpost.kinds import in_places, write_bytes
 from sternpost.plan.model import FieldPlan, Kind
 from sternpost.storage.postgresql.audit import PostgresqlAudit
 from sternpost.storage.postgresql.values import present
 from sternpost.storage.sql.dialect import Codec, ColumnType, Dialect, end_is, quoted, with_quotes_around
 from sternpost.storage.sql.external import checked, utc
+from sternpost.storage.sql.lengths_of_time import duration_text, microseconds
 
 _TYPES: dict[Kind, str] = {
     # Texts compare by code point, as in SQLite: one answer on every database, and indexes serve prefixes.
@@ -31,7 +33,11 @@ _TYPES: dict[Kind, str] = {
     "boolean": "BOOLEAN",
     "datetime": "TIMESTAMPTZ",
     "date": "DATE",
+    "time": "TIME",
+    "duration": "BIGINT",
     "uuid": "UUID",
+    "ip": "INET",
+    "bytes": "BYTEA",
     "enum": 'TEXT COLLATE "C"',
     "json": "JSONB",
 }
@@ -79,6 +85,8 @@ class PostgresqlDialect:
                 return Decimal
             case "number":
                 return float
+            case "duration":
+                return microseconds
             case _:
                 return None
 
@@ -89,8 +97,12 @@ class PostgresqlDialect:
                 return lambda value: start + value.hex
             case "decimal":
                 return lambda value: format(value, "f")  # str would write 1E-8
-            case "uuid":
+            case "uuid" | "ip":
                 return str
+            case "duration":
+                return duration_text
+            case "bytes":
+                return write_bytes
             case "json":
                 return exact_json.read
             case _:
@@ -106,6 +118,8 @@ class PostgresqlDialect:
                 return repr  # JSON knows no infinity
             case "datetime" | "date":
                 return lambda value: present(value).isoformat()
+            case "time":
+                return time.isoformat
             case _:
                 return None
 
@@ -119,6 +133,8 @@ class PostgresqlDialect:
                 return datetime.fromisoformat
             case "date":
                 return date.fromisoformat
+            case "time":
+                return time.fromisoformat
             case _:
                 return None
 
@@ -157,6 +173,8 @@ class PostgresqlDialect:
         return value
 
     def least_bytes(self, column: ColumnElement[Any], field: FieldPlan) -> ColumnElement[int]:
+        if field.kind == "bytes":
+            return func.octet_length(column)
         length = func.octet_length(cast(column, ColumnType("TEXT")))
         # The text of jsonb has blanks behind commas and colons, an answer has none: at most a third, as in [1, 2, 3].
         return length * literal_column("2") // literal_column("3") if field.kind == "json" else length
@@ -164,6 +182,8 @@ class PostgresqlDialect:
     def literal(self, value: Any) -> str:
         if isinstance(value, bool):
             return str(value).upper()
+        if isinstance(value, bytes):
+            return f"'\\x{value.hex()}'"
         return repr(value) if isinstance(value, int | float) else quoted(str(value))
 
     def encode_average(self, field: FieldPlan) -> Codec:
@@ -232,6 +252,8 @@ class ExternalPostgresqlDialect(PostgresqlDialect):
                 return checked(field, lambda value: present(value).replace(tzinfo=UTC))
             case "datetime" | "date", _:
                 return checked(field, present)
+            case "ip", _:
+                return checked(field, _address)
             case "number", _:
                 return checked(field, _finite)
             case "decimal", _:
@@ -286,7 +308,11 @@ _FITTING: dict[tuple[Kind, str | None], set[str]] = {
     ("datetime", None): {"timestamp with time zone"},
     ("datetime", "timestamp"): {"timestamp without time zone"},
     ("date", None): {"date"},
+    ("time", None): {"time without time zone"},
+    ("duration", None): {"bigint"},
     ("uuid", None): {"uuid"},
+    ("ip", None): {"inet"},
+    ("bytes", None): {"bytea"},
     ("enum", None): {"enum", *_TEXTS},
     ("enum", "char"): {"character"},
     ("json", None): {"json", "jsonb"},
@@ -302,6 +328,11 @@ def _finite(value: float) -> float:
     if not math.isfinite(value):  # JSON knows neither infinities nor what is no number
         raise ValueError
     return value
+
+
+def _address(value: Any) -> str:
+    """An address. Raises `ValueError` for a network, or an address with one."""
+    return str(ip_address(str(value)))
 
 
 def _plain_list(value: list[Any]) -> list[Any]:

@@ -149,6 +149,8 @@ class PostgresqlMigrator:
                 return str(value)
             case datetime():
                 return literal(f"{value.replace(tzinfo=None).isoformat()}Z")
+            case bytes():
+                return literal(f"\\x{value.hex()}")
             case _:
                 return literal(str(value))
 

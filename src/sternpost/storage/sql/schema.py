@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -29,10 +28,11 @@ from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 
 from sternpost.plan.audit import Audit, link_audit, row_audit
 from sternpost.plan.indexes import indexes, lowered_field
-from sternpost.plan.model import DELETED_FIELD, FieldPlan, Kind, Plan, RelationPlan, ResourcePlan, UniqueRule
+from sternpost.plan.model import DELETED_FIELD, FieldPlan, Plan, RelationPlan, ResourcePlan, UniqueRule
 from sternpost.plan.names import check_rule, database_name, key_rule, reference_rule
 from sternpost.plan.rings import closing_references
 from sternpost.plan.rules import rules_of
+from sternpost.plan.values import from_plan
 from sternpost.ports.own_tables import SCHEMA_TABLE
 from sternpost.storage.sql.api_keys import api_keys_table
 from sternpost.storage.sql.audit import audit_table
@@ -43,8 +43,6 @@ DELETED = DELETED_FIELD
 """The column of rows that are kept when they are deleted."""
 
 _ON_DELETE = {"restrict": "RESTRICT", "cascade": "CASCADE", "set_null": "SET NULL"}
-_READ: dict[Kind, Callable[[str], Any]] = {"date": date.fromisoformat, "datetime": datetime.fromisoformat}
-"""Defaults that a plan holds as text and a driver takes otherwise."""
 
 
 def alive(table: FromClause) -> ColumnElement[bool]:
@@ -272,15 +270,17 @@ class Schema:
         if field.default is None or field.computed is not None:
             return None
         encode = self.dialect.encode(field)
-        default = _READ[field.kind](field.default) if field.kind in _READ else field.default
+        default = from_plan(field, field.default)
         value = encode(default) if encode else default
         match value:
             case bool():
                 return str(value).upper()
             case int() | float() | Decimal():
                 return str(value)
-            case datetime() | date():
+            case datetime() | date() | time():
                 return literal(value.isoformat())
+            case bytes():
+                return self.dialect.literal(value)
             case _:
                 return literal(str(value))
 

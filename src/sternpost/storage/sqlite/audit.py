@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from sternpost.kinds import write_bytes
 from sternpost.plan.audit import AUDIT_TABLE, MASK, Audit, LinkAudit, RowAudit
 from sternpost.plan.model import FieldPlan
 
@@ -49,6 +50,8 @@ class SqliteAudit:
     def value(self, field: FieldPlan, value: Any, prefix: str | None) -> Any:
         if field.kind == "number":
             return float(value)
+        if field.kind == "bytes":
+            return write_bytes(bytes.fromhex(value[2:-1]))  # as `quote` writes it: X'…'
         decode = self._decode(field, prefix)
         return value if decode is None else decode(value)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 from uuid import UUID
 
@@ -14,10 +15,11 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.expression import cast
 
 from sternpost import exact_json
-from sternpost.kinds import DIGITS_MAX, NUMERIC, TEXT_INSTANTS
+from sternpost.kinds import DIGITS_MAX, NUMERIC, TEXT_INSTANTS, parse_ip, write_bytes
 from sternpost.plan.model import FieldPlan, Kind
 from sternpost.storage.sql.dialect import Codec, ColumnType, Dialect, end_is, quoted, with_quotes_around
 from sternpost.storage.sql.external import checked, utc
+from sternpost.storage.sql.lengths_of_time import duration_text, microseconds
 from sternpost.storage.sqlite.audit import SqliteAudit
 
 _TYPES: dict[Kind, str] = {
@@ -29,7 +31,11 @@ _TYPES: dict[Kind, str] = {
     "decimal": "INTEGER",
     "datetime": "TEXT",
     "date": "TEXT",
+    "time": "TEXT",
+    "duration": "INTEGER",
     "uuid": "TEXT",
+    "ip": "TEXT",
+    "bytes": "BLOB",
     "enum": "TEXT",
     "json": "TEXT",
 }
@@ -41,6 +47,7 @@ class SqliteDialect:
     - An instant is ISO 8601 text in UTC without its zone and without empty fractions: it sorts as text, and only a `Z`
       is missing for a client.
     - A decimal is an integer of its smallest unit, so that comparing, sorting and adding stay exact.
+    - A duration is the number of its microseconds.
     """
 
     name = "sqlite"
@@ -75,7 +82,11 @@ class SqliteDialect:
                 return _instant_text
             case "date":
                 return date.isoformat
-            case "uuid":
+            case "time":
+                return time.isoformat
+            case "duration":
+                return microseconds
+            case "uuid" | "ip":
                 return str
             case "json":
                 return lambda value: exact_json.dumps(value).decode()
@@ -96,6 +107,10 @@ class SqliteDialect:
                 return lambda value: format(Decimal(value).scaleb(-places), "f")
             case "datetime":
                 return lambda value: value + "Z"
+            case "duration":
+                return duration_text
+            case "bytes":
+                return write_bytes
             case "number":
                 return float  # what a statement gives back of the row that it writes is whole where the number is
             case "boolean":
@@ -129,9 +144,11 @@ class SqliteDialect:
         match value:
             case datetime():
                 return _instant_text(value)
-            case date():
+            case date() | time():
                 return value.isoformat()
-            case UUID():
+            case timedelta():
+                return microseconds(value)
+            case UUID() | IPv4Address() | IPv6Address():
                 return str(value)
             case Decimal():
                 raise TypeError(
@@ -175,6 +192,8 @@ class SqliteDialect:
         return func.length(cast(column, ColumnType("BLOB")))
 
     def literal(self, value: Any) -> str:
+        if isinstance(value, bytes):
+            return f"X'{value.hex()}'"
         return repr(value) if isinstance(value, int | float) else quoted(str(value))
 
     def encode_average(self, field: FieldPlan) -> Codec:
@@ -246,6 +265,14 @@ class ExternalSqliteDialect(SqliteDialect):
                 return checked(field, lambda value: date.fromisoformat(value[:10]).isoformat())
             case "uuid":
                 return checked(field, lambda value: str(UUID(value)))
+            case "time":
+                return checked(field, lambda value: time.fromisoformat(value).isoformat())
+            case "duration":
+                return checked(field, duration_text)
+            case "ip":
+                return checked(field, lambda value: str(parse_ip(value)))
+            case "bytes":
+                return checked(field, _bytes)
             case "json":
                 return checked(field, _json)
 
@@ -312,6 +339,12 @@ def _decimal(value: Any, unit: Decimal) -> str:
     if shown != exact:
         raise ValueError
     return format(shown, "f")
+
+
+def _bytes(value: Any) -> str:
+    if isinstance(value, str):  # a column for texts: its bytes are those of the text
+        value = value.encode()
+    return write_bytes(value)
 
 
 def _whole(value: Any) -> int:

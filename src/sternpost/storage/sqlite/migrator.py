@@ -151,6 +151,8 @@ class SqliteMigrator:
                 return str(value)
             case datetime():
                 return literal(value.replace(tzinfo=None).isoformat())
+            case bytes():
+                return f"X'{value.hex()}'"
             case _:
                 return literal(str(value))
 
