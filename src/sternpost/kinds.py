@@ -55,6 +55,15 @@ EXACT = Context(prec=4 * EXTERNAL_DIGITS_MAX + 100)
 TEXT_MAX = 10_000
 """The maximum length of a string where the contract sets none, so that every input is bounded."""
 
+ITEMS_MAX = 100
+"""The most items of a list, or members of a dictionary, where the contract says nothing."""
+
+EXTERNAL_ITEMS_MAX = 10_000
+"""The same for a column of another program."""
+
+KEY_MAX = 100
+"""The longest name of a member of a dictionary, in characters."""
+
 EXTERNAL_TEXT_MAX = 1_000_000
 """The same for a column of another program: about as much as the body of a request holds, unless more is allowed. What
 was read can be written back."""
@@ -112,10 +121,6 @@ class Limits(Protocol):
     def choices(self) -> tuple[str, ...]: ...
     @property
     def json_type(self) -> JsonType | None: ...
-    @property
-    def element(self) -> KindName | None: ...
-    @property
-    def null_elements(self) -> bool: ...
 
 
 class Unfit(ValueError):
@@ -313,6 +318,15 @@ def compared_instant(limits: Limits, operator: str, instant: datetime) -> dateti
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def write_instant(value: datetime) -> str:
+    """An instant in UTC, as answers have it."""
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _write_iso(limits: Limits, value: Any) -> str:
+    return value.isoformat()
+
+
 def _write_text(limits: Limits, value: Any) -> str:
     return str(value)
 
@@ -430,7 +444,7 @@ def has_json_type(value: Any, limits: Limits) -> bool:
 
 
 def _json_constant(value: Any, limits: Limits | None) -> Any:
-    if limits is not None and not (has_json_type(value, limits) and _are_elements(value, limits)):
+    if limits is not None and not has_json_type(value, limits):
         return None
     try:
         return parse_json(value) if exact_json.to_document(value) is value else None
@@ -438,24 +452,9 @@ def _json_constant(value: Any, limits: Limits | None) -> Any:
         return None
 
 
-def _are_elements(value: Any, limits: Limits) -> bool:
-    """Whether the elements of a list are of the kind that the column's are, where it has one."""
-    if limits.element is None:
-        return True
-    constant = KINDS[limits.element].constant
-    items = cast("list[Any]", value)
-    return all(limits.null_elements if item is None else constant(item, None) is not None for item in items)
-
-
 def _json_schema(limits: Limits) -> Schema:
-    """Any JSON value, any object or list, or a list of elements of one kind."""
-    if limits.element is None:
-        return {"type": limits.json_type} if limits.json_type else {}
-    element = KINDS[limits.element]
-    schema: Schema = dict(element.any_schema or {"type": element.name})  # JSON calls these types alike
-    if limits.null_elements:
-        schema["type"] = [schema["type"], "null"]
-    return {"type": "array", "items": schema}
+    """Any JSON value, any object, or any list."""
+    return {"type": limits.json_type} if limits.json_type else {}
 
 
 def _within(value: Any, limits: Limits | None, read: Read) -> bool:
@@ -864,6 +863,7 @@ _ALL = (
         policies=_ORDER,
         storage=(*TEXT_INSTANTS, "date text", "unix seconds", "unix milliseconds"),
         read=_read_instant,
+        write=lambda limits, value: write_instant(value),
         compared=compared_instant,
         constant=_instant_constant,
         from_text=lambda limits: parse_instant,
@@ -881,6 +881,7 @@ _ALL = (
         tests=_COMPARED_TESTS,
         policies=_ORDER,
         read=_read_day,
+        write=_write_iso,
         constant=_day_constant,
         from_text=lambda limits: parse_day,
         schema=lambda limits: {"type": "string", "format": "date"},
@@ -897,6 +898,7 @@ _ALL = (
         tests=_COMPARED_TESTS,
         policies=_ORDER,
         read=_read_time,
+        write=_write_iso,
         constant=_time_constant,
         from_text=lambda limits: parse_time,
         schema=_time_schema,
@@ -995,5 +997,9 @@ _ALL = (
 
 KINDS: Mapping[KindName, Kind] = {kind.name: kind for kind in _ALL}
 NUMBERS: frozenset[KindName] = frozenset(kind.name for kind in _ALL if kind.number)
+WRITERS: Mapping[KindName, Write] = {
+    kind.name: kind.write for kind in _ALL if kind.read is not _same and kind.name != "json"
+}
+"""What makes a JSON-ready value of a Python value, of the same kinds; JSON itself is one."""
 READERS: Mapping[KindName, Read] = {kind.name: kind.read for kind in _ALL if kind.read is not _same}
 """What makes the Python value of a JSON-ready one, of the kinds where the two differ."""

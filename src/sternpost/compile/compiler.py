@@ -12,22 +12,20 @@ from sternpost.compile.database_names import check_shared_names
 from sternpost.compile.diagnostics import Report
 from sternpost.compile.draft import ResourceDraft
 from sternpost.compile.features import ALL_CODES, CONTRACT_OPTIONS, FEATURES, additions
-from sternpost.compile.fields import FieldCompiler
 from sternpost.compile.names import matches
 from sternpost.compile.operations import OperationCompiler
 from sternpost.compile.options import CONTRACT, shown, well_typed
 from sternpost.compile.policies import Known, PolicyCompiler
-from sternpost.compile.reader import ClassReader
+from sternpost.compile.reader import ClassReader, documentation
 from sternpost.compile.relations import RelationCompiler
 from sternpost.compile.services import bind
 from sternpost.compile.shapes import with_shapes
-from sternpost.compile.types import RelationType, read_type
 from sternpost.compile.versions import CompilePolicy, Older, compile_versions
 from sternpost.contract.contract import Contract
 from sternpost.contract.policy import BOOLEAN_MISUSE, Policy
-from sternpost.contract.resource import Declaration, Declared, Payload, Resource, declarations
-from sternpost.contract.source import Source, attribute_source, call_keyword_source
-from sternpost.plan.model import FieldPlan, OperationPlan, PayloadPlan, Plan, RelationPlan, ResourcePlan
+from sternpost.contract.resource import Resource, declarations
+from sternpost.contract.source import Source, call_keyword_source
+from sternpost.plan.model import OperationPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.policy import DENY, PolicyNode
 
 _API_VERSION = re.compile(r"v[1-9][0-9]*")
@@ -60,12 +58,11 @@ class _Compiler:
         self.contract = contract
         self.report = Report(ALL_CODES)
         self.reader = ClassReader(self.report, external=contract.schema == "external")
-        self.payloads: dict[type, PayloadPlan] = {}
-        self.resources: dict[str, type[Resource]] = {}
 
     def compile(self, services: Iterable[ModuleType | Callable[..., Any]]) -> Compiled:
         self._check_contract()
-        classes = self.resources = self._collect()
+        classes = self._collect()
+        self.reader.names = tuple(classes)
         drafts = {name: self.reader.read(cls, classes) for name, cls in classes.items()}
         self._check_collisions(drafts)
         relation_plans = RelationCompiler(drafts, self.report).compile_all()
@@ -86,7 +83,10 @@ class _Compiler:
         if not (plan.external or self.report.diagnostics):
             check_shared_names(plan.resources, drafts, self.report)
         places = {name: draft.declaration.source for name, draft in drafts.items()}
-        all_classes: dict[str, type] = {**classes, **{payload.name: cls for cls, payload in self.payloads.items()}}
+        all_classes: dict[str, type] = {
+            **classes,
+            **{payload.name: cls for cls, payload in self.reader.payloads.found.items()},
+        }
         bound, functions = bind(
             plan,
             services,
@@ -281,7 +281,7 @@ class _Compiler:
         compiler = OperationCompiler(
             draft,
             policies,
-            self._payload,
+            self.reader.payloads.of,
             f"/api/{self.contract.api_version}",
             self.report,
             misused=any(BOOLEAN_MISUSE in declaration.attributes for declaration in declarations(draft.cls, Resource)),
@@ -303,37 +303,6 @@ class _Compiler:
                     "rename the operation, or turn that address off with many(route=False)",
                 )
 
-    def _payload(self, cls: type[Declared]) -> PayloadPlan:
-        if cls not in self.payloads:
-            fields: dict[str, FieldPlan] = {}
-            for declaration in declarations(cls, Payload):
-                self.reader.check_class(declaration, set())
-                compiler = FieldCompiler(declaration, self.report, external=self.reader.external)
-                for name in declaration.annotations:
-                    found = read_type(declaration, name, {}, self.report)
-                    if isinstance(found, RelationType):
-                        self._not_in_payload(declaration, name, found.target)
-                    elif found is not None:
-                        field = self.reader.scalar(compiler, name, found, declaration.attributes.get(name))
-                        fields.update({name: field} if field else {})
-            self._check_payload_name(cls)
-            self.payloads[cls] = PayloadPlan(cls.__name__, tuple(fields.values()), _doc(cls))
-        return self.payloads[cls]
-
-    def _check_payload_name(self, cls: type[Declared]) -> None:
-        if cls.__name__ in self.resources or any(other.__name__ == cls.__name__ for other in self.payloads):
-            self.report.add(
-                cls.__declaration__.source, "SP003", f"two classes are named {cls.__name__}", "rename one of the two"
-            )
-
-    def _not_in_payload(self, declaration: Declaration, name: str, target: str) -> None:
-        self.report.add(
-            attribute_source(declaration.source, declaration.name, name),
-            "SP202",
-            f"{declaration.name}.{name}: a Payload cannot have relations",
-            f"declare the id as text, {name}_id: str, and read the {target} with its repository",
-        )
-
 
 def _resource(
     draft: ResourceDraft, relations: tuple[RelationPlan, ...], operations: tuple[OperationPlan, ...]
@@ -343,7 +312,7 @@ def _resource(
         table=draft.table,
         path=draft.path,
         prefix=str(draft.keyword("prefix")),
-        description=_doc(draft.cls),
+        description=documentation(draft.cls),
         owner_field=draft.keyword("owner"),
         owned_by=draft.owned_by,
         position_column=_position_column(draft) if draft.owned_by and not draft.external else None,
@@ -354,10 +323,6 @@ def _resource(
         indexes=draft.indexes,
         **additions([feature.resource(draft) for feature in FEATURES]),
     )
-
-
-def _doc(cls: type) -> str:
-    return " ".join((cls.__dict__.get("__doc__") or "").split())
 
 
 def _position_column(draft: ResourceDraft) -> str:

@@ -64,6 +64,8 @@ CODES: dict[str, str] = {
     "SP221": "a column name is malformed or already used",
     "SP222": "a storage option is unknown or not allowed",
     "SP223": "a field or relation hides a name that is used below it",
+    "SP224": "a Payload contains itself",
+    "SP225": "the Payloads of a union cannot be told apart",
     "SP301": "a relation's target is not in the contract",
     "SP302": "a list has no reference that points back",
     "SP303": "several references point back to a list",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any, cast
@@ -19,10 +20,22 @@ from sternpost.compile.patterns import wrong_pattern
 from sternpost.compile.types import FieldType
 from sternpost.contract.fields import UNSET, FieldDeclaration, SumOf
 from sternpost.contract.policy import Caller
-from sternpost.contract.resource import Declaration
+from sternpost.contract.resource import Declaration, Payload
 from sternpost.contract.source import Source, attribute_source
-from sternpost.kinds import EXTERNAL_TEXT_MAX, KINDS, TEXT_MAX
-from sternpost.plan.model import Computed, FieldPlan, Generated, Kind, OnDelete, WriteRule
+from sternpost.kinds import EXTERNAL_ITEMS_MAX, EXTERNAL_TEXT_MAX, ITEMS_MAX, KINDS, TEXT_MAX
+from sternpost.plan.model import (
+    Computed,
+    FieldPlan,
+    Generated,
+    Kind,
+    ListOf,
+    MapOf,
+    ObjectOf,
+    OnDelete,
+    PayloadPlan,
+    WriteRule,
+)
+from sternpost.plan.structures import constant
 
 RESERVED = frozenset(
     {
@@ -50,11 +63,12 @@ RESERVED = frozenset(
 LIST_PARAMETERS = frozenset({"count", "limit"})
 """Names of list parameters. A field may have such a name if it has no filter."""
 
-_LENGTHS = {"min_length": 1, "max_length": 100, "decimal_places": 2, "max_digits": 12}
+_LENGTHS = {"min_length": 1, "max_length": 100, "decimal_places": 2, "max_digits": 12, "min_items": 1, "max_items": 20}
 _INSTANT = Automatic("datetime", "datetime")
 AUTO: dict[str, Automatic | None] = {"created": _INSTANT, "updated": _INSTANT, **AUTOMATIC, "database": None}
 """What fills a field in instead of clients, and which fields it is for; the database fills in any."""
 
+_ITEMS = ("min_items", "max_items")
 _BOUNDS = ("min_length", "max_length", "pattern", "ge", "le", "decimal_places", "max_digits")
 WRITE_RULES: tuple[WriteRule, ...] = ("always", "create", "never")
 
@@ -62,9 +76,13 @@ WRITE_RULES: tuple[WriteRule, ...] = ("always", "create", "never")
 class FieldCompiler:
     """Compiles the values of one class; mistakes go to `report`."""
 
-    def __init__(self, declaration: Declaration, report: Report, *, external: bool) -> None:
+    def __init__(
+        self, declaration: Declaration, report: Report, payload: Callable[[type], PayloadPlan], *, external: bool
+    ) -> None:
         self.declaration = declaration
         self.report = report
+        self.payload = payload
+        self.items_max = EXTERNAL_ITEMS_MAX if external else ITEMS_MAX
         self.digits_max = digits_max(external=external)
         self.text_max = EXTERNAL_TEXT_MAX if external else TEXT_MAX
 
@@ -81,32 +99,42 @@ class FieldCompiler:
             "description": "",
             **self.typed(name, declared.options, FIELD),
         }
-        kind = KINDS[found.kind]
         total = self._computed(name, declared.computed)
         self.check_name(name)
         self._check_constraints(name, found, options, computed=total is not None)
         self._check_auto(name, found.kind, options["auto"])
-        minimum, maximum = self._bounds(name, found.kind, options)
+        value = self._value(name, found.leaf, options)
         read_scope = self._read_scope(name, options["read"])
         write, write_scope = writing(options["write"], read_scope, self._adder(name))
-        plan = FieldPlan(
-            name=name,
-            public_name=camel(name),
-            kind=found.kind,
-            nullable=found.nullable,
+        plan = replace(
+            self._structured(name, found, value, options),
             required=options["default"] is UNSET and not found.nullable and options["auto"] is None,
-            default=None,
             write="never" if options["auto"] not in (None, "database") else write,
             description=options["description"],
             read_scope=read_scope,
             write_scope=write_scope,
-            hidden=False,
             sensitive=bool(options["sensitive"]),
             unique=bool(options["unique"]),
             ignore_case=ignores_case(found, options["unique"], self._adder(name)),
             generated=cast("Generated | None", options["auto"] if options["auto"] in tuple(AUTO) else None),
-            caller_default=False,
-            computed=None,
+            filters=self.filters(name, found.kind, found.nullable, options["filter"]),
+            column=column_of(name, options.get("column")),
+            storage=storage_of(found.kind, options.get("storage"), self._adder(name)),
+        )
+        if total is not None and not KINDS[found.kind].exact:
+            return replace(plan, computed=total)  # reported together with the list that it sums over
+        return self._with_default(replace(plan, computed=total), options["default"])
+
+    def _value(self, name: str, found: FieldType, options: dict[str, Any]) -> FieldPlan:
+        """A value that consists of no others but those of a payload; what limits it are the options of its field."""
+        kind = KINDS[found.kind]
+        minimum, maximum = self._bounds(name, found.kind, options)
+        return FieldPlan(
+            name=name,
+            public_name=camel(name),
+            kind=found.kind,
+            nullable=found.nullable,
+            required=True,
             min_length=options.get("min_length"),
             max_length=self._max_length(found, options),
             pattern=options.get("pattern") or (found.format.pattern if found.format else None),
@@ -116,18 +144,52 @@ class FieldCompiler:
             decimal_places=options.get("decimal_places"),
             max_digits=digits_of(options) if "max_digits" in kind.bounds else None,
             choices=found.choices,
-            references=None,
-            on_delete=None,
-            filters=self.filters(name, found.kind, found.nullable, options["filter"]),
-            column=column_of(name, options.get("column")),
-            storage=storage_of(found.kind, options.get("storage"), self._adder(name)),
             json_type=found.json_type,
-            element=found.element,
-            null_elements=found.null_elements,
+            structure=self._object(name, found.payloads),
         )
-        if total is not None and not kind.exact:
-            return replace(plan, computed=total)  # reported together with the list that it sums over
-        return self._with_default(replace(plan, computed=total), options["default"])
+
+    def _structured(self, name: str, found: FieldType, value: FieldPlan, options: Mapping[str, Any]) -> FieldPlan:
+        """The value, in the lists and dictionaries that it stands in; the outermost has so many items."""
+        if found.items is None:
+            return value
+        inner = self._structured(name, found.items, value, {})
+        least, most = options.get("min_items") or 0, options.get("max_items") or self.items_max
+        form = ListOf if found.json_type == "array" else MapOf
+        return FieldPlan(
+            name=name,
+            public_name=camel(name),
+            kind=found.kind,
+            nullable=found.nullable,
+            required=True,
+            json_type=found.json_type,
+            structure=form(inner, least, most),
+        )
+
+    def _object(self, name: str, classes: tuple[type[Payload], ...]) -> ObjectOf | None:
+        """The payloads that an object may be."""
+        if not classes:
+            return None
+        payloads = tuple(self.payload(cls) for cls in classes)
+        if len(payloads) == 1:
+            return ObjectOf(payloads)
+        tags = [{each.name: each.choices for each in payload.fields if len(each.choices) == 1} for payload in payloads]
+        told_apart = [
+            tag
+            for tag in tags[0]
+            if all(tag in each for each in tags) and len({each[tag] for each in tags}) == len(payloads)
+        ]
+        if len(told_apart) != 1:
+            self._add(
+                name,
+                "SP225",
+                f"{listed(payload.name for payload in payloads)} cannot be told apart"
+                if not told_apart
+                else f"{listed(payload.name for payload in payloads)} are told apart by several fields, "
+                f"{listed(told_apart)}",
+                'give each of them one field with a value of its own, such as kind: Literal["card"]',
+            )
+            return ObjectOf(payloads[:1])
+        return ObjectOf(payloads, told_apart[0])
 
     def typed(self, name: str, options: dict[str, Any], shapes: dict[str, Shape]) -> dict[str, Any]:
         """The options of one declaration without those of a wrong type, which are reported."""
@@ -234,21 +296,22 @@ class FieldCompiler:
             )
 
     def _check_constraints(self, name: str, found: FieldType, options: dict[str, Any], *, computed: bool) -> None:
-        kind = found.kind
-        bounds = KINDS[kind].bounds
-        for option in _BOUNDS:
+        kind = found.leaf.kind
+        bounds = (*KINDS[kind].bounds, *(_ITEMS if found.items is not None else ()))
+        for option in (*_BOUNDS, *_ITEMS):
             if options.get(option) is not None and option not in bounds:
+                those = ("list[…]", "dict[str, …]") if option in _ITEMS else _kinds_with(option)
                 self._add(
                     name,
                     "SP204",
                     f"{option} does not apply to {a(kind)}",
-                    f"remove {option}; it is only for {listed(_kinds_with(option))}",
+                    f"remove {option}; it is only for {listed(those)}",
                     option,
                 )
                 options[option] = None
         for option, example in _LENGTHS.items():
             value = options.get(option)
-            least = 1 if option in ("max_length", "max_digits") else 0
+            least = 1 if option in ("max_length", "max_digits", "max_items") else 0
             if value is not None and (not is_whole(value) or value < least):
                 self._add(
                     name,
@@ -260,9 +323,19 @@ class FieldCompiler:
                 options[option] = None
                 if option == "decimal_places":
                     computed = True  # report the mistake once: do not also report that it is missing
+        if (options.get("min_items") or 0) > (most_items := options.get("max_items") or self.items_max):
+            said = "" if options.get("max_items") else ", the default maximum"
+            self._add(
+                name,
+                "SP205",
+                f"min_items={options['min_items']} is greater than max_items={most_items}{said}",
+                "make min_items smaller or max_items greater",
+                "min_items",
+            )
         if "pattern" in bounds:
             self._check_pattern(name, options)
-            most = self._max_length(found, options) or self.text_max
+        if "max_length" in bounds:
+            most = self._max_length(found.leaf, options) or self.text_max
             if (options.get("min_length") or 0) > most:
                 said = "" if options.get("max_length") else ", the default maximum"
                 self._add(
@@ -352,7 +425,7 @@ class FieldCompiler:
 
     def _with_default(self, plan: FieldPlan, default: Any) -> FieldPlan:
         if default is not UNSET and default is not None:
-            converted = KINDS[plan.kind].constant(default, plan)
+            converted = constant(plan, default)
             if converted is None:
                 self._add(
                     plan.name,
@@ -398,6 +471,8 @@ class FieldCompiler:
 def _default_fix(plan: FieldPlan) -> str:
     if plan.choices:
         return f"use one of {listed(plan.choices)}"
+    if plan.structure is not None:
+        return "use a value of the declared type, within its limits"
     known = KINDS[plan.kind]
     within = " that the field's constraints allow" if known.bounds else ""
     return f"use {known.described}{within}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any, cast
 
 from sternpost.compile.database_names import table_problem
@@ -20,10 +21,10 @@ from sternpost.contract.fields import FieldDeclaration
 from sternpost.contract.operations import Operation
 from sternpost.contract.policy import BOOLEAN_MISUSE, Policy
 from sternpost.contract.relations import RelationDeclaration
-from sternpost.contract.resource import Declaration, Resource, declarations
+from sternpost.contract.resource import Declaration, Payload, Resource, declarations
 from sternpost.contract.source import attribute_source, class_keyword_source
 from sternpost.kinds import KINDS
-from sternpost.plan.model import FieldPlan
+from sternpost.plan.model import FieldPlan, PayloadPlan
 
 _KEYWORDS = {"prefix", "owner", "plural", "table", "unique", "indexes", "abstract", *CLASS_KEYWORDS}
 _PREFIX = re.compile(r"[a-z]{2,8}")
@@ -36,6 +37,9 @@ class ClassReader:
     def __init__(self, report: Report, *, external: bool = False) -> None:
         self.report = report
         self.external = external
+        self.payloads = Payloads(self)
+        self.names: tuple[str, ...] = ()
+        """Those of the contract's resources, which no payload may have."""
 
     def read(self, cls: type[Resource], classes: dict[str, type[Resource]]) -> ResourceDraft:
         own = cls.__declaration__
@@ -182,13 +186,17 @@ class ClassReader:
         draft.fields["id"] = key(draft.declaration, self.report, external=self.external)
         for name, found in draft.types.items():
             declared = draft.declared[name]
-            compiler = FieldCompiler(draft.owners[name], self.report, external=self.external)
+            compiler = self.fields_of(draft.owners[name])
             if isinstance(found, RelationType):
                 self._compile_relation(name, found, declared, compiler, draft)
             else:
                 field = self.scalar(compiler, name, found, declared)
                 if field is not None:
                     self._add_field(draft, field, compiler)
+
+    def fields_of(self, declaration: Declaration) -> FieldCompiler:
+        """The compiler of the fields of one class."""
+        return FieldCompiler(declaration, self.report, self.payloads.of, external=self.external)
 
     def scalar(self, compiler: FieldCompiler, name: str, found: FieldType, declared: Any) -> FieldPlan | None:
         """A value of a resource or of a payload; None after a diagnostic."""
@@ -285,3 +293,73 @@ class ClassReader:
                 f"{draft.name}: the owner field {owner!r} is {a(field.kind)}, which cannot hold a caller's id",
                 'use "id", a reference such as "user_id", or a str',
             )
+
+
+class Payloads:
+    """Reads the payloads of a contract, each once."""
+
+    def __init__(self, reader: ClassReader) -> None:
+        self.reader = reader
+        self.found: dict[type, PayloadPlan] = {}
+        self._open: list[type] = []
+
+    def of(self, cls: type[Any]) -> PayloadPlan:
+        """What a payload consists of; a part of it after a diagnostic."""
+        if cls in self._open:
+            self._recursive(cls)
+            return PayloadPlan(cls.__name__, (), "")
+        if cls not in self.found:
+            self._open.append(cls)
+            fields = self._fields(cls)
+            self._open.pop()
+            self._check_name(cls)
+            self.found[cls] = PayloadPlan(cls.__name__, fields, documentation(cls))
+        return self.found[cls]
+
+    def _fields(self, cls: type[Any]) -> tuple[FieldPlan, ...]:
+        fields: dict[str, FieldPlan] = {}
+        for declaration in declarations(cls, Payload):
+            self.reader.check_class(declaration, set())
+            compiler = self.reader.fields_of(declaration)
+            for name in declaration.annotations:
+                found = read_type(declaration, name, {}, self.reader.report)
+                if isinstance(found, RelationType):
+                    self._not_here(declaration, name, found.target)
+                elif found is not None:
+                    field = self.reader.scalar(compiler, name, found, declaration.attributes.get(name))
+                    fields.update({name: _as_tag(field)} if field else {})
+        return tuple(fields.values())
+
+    def _recursive(self, cls: type[Any]) -> None:
+        way = " in ".join(each.__name__ for each in reversed([*self._open[self._open.index(cls) :], cls]))
+        self.reader.report.add(
+            cls.__declaration__.source,
+            "SP224",
+            f"{cls.__name__} contains itself: {way}",
+            "use Json where the depth is not known, or a resource that refers to itself",
+        )
+
+    def _check_name(self, cls: type[Any]) -> None:
+        others = (*self.reader.names, *(other.__name__ for other in self.found))
+        if cls.__name__ in others:
+            self.reader.report.add(
+                cls.__declaration__.source, "SP003", f"two classes are named {cls.__name__}", "rename one of the two"
+            )
+
+    def _not_here(self, declaration: Declaration, name: str, target: str) -> None:
+        self.reader.report.add(
+            attribute_source(declaration.source, declaration.name, name),
+            "SP202",
+            f"{declaration.name}.{name}: a Payload cannot have relations",
+            f"declare the id as text, {name}_id: str, and read the {target} with its repository",
+        )
+
+
+def _as_tag(field: FieldPlan) -> FieldPlan:
+    """A field with one value tells clients what they have, so that it is always there, whatever an author leaves out."""
+    return replace(field, required=True, default=None) if len(field.choices) == 1 and not field.nullable else field
+
+
+def documentation(cls: type) -> str:
+    """The text of a class, in one line."""
+    return " ".join((cls.__dict__.get("__doc__") or "").split())

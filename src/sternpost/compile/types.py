@@ -6,7 +6,8 @@ import enum
 import sys
 import types
 import typing
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, ForwardRef, Literal, cast
 
 from sternpost.compile.diagnostics import Report
@@ -14,7 +15,7 @@ from sternpost.compile.options import is_whole, shown
 from sternpost.compile.patterns import wrong_pattern
 from sternpost.contract.fields import FieldDeclaration
 from sternpost.contract.relations import Many, One, Owned
-from sternpost.contract.resource import Declaration, Resource
+from sternpost.contract.resource import Declaration, Payload, Resource
 from sternpost.contract.source import attribute_source
 from sternpost.contract.types import Format, Json
 from sternpost.kinds import KINDS, JsonType
@@ -23,18 +24,13 @@ from sternpost.plan.model import Kind
 SCALARS: dict[Any, Kind] = {kind.declared_as: kind.name for kind in KINDS.values() if kind.declared_as is not None}
 SUPPORTED = (
     "str, int, float, bool, Decimal, datetime, date, time, timedelta, bytes, UUID, Email, Url, Slug, IPAddress, Json, "
-    "Literal[…], a StrEnum, "
-    "One[…], Many[…], Owned[…]"
+    "Literal[…], a StrEnum, list[…], dict[str, …], a Payload, a union of Payloads, One[…], Many[…], Owned[…]"
 )
 
 ELEMENTS: dict[Any, Kind] = {str: "string", int: "integer", float: "number", bool: "boolean"}
-"""What the elements of a column that holds a list may be."""
+"""What the elements of a column that holds an array may be."""
 
-LISTS_FIX = (
-    "use Json for any JSON value, dict[str, Any] for any object, list[Any] for any list, or a resource of its own with "
-    "Many[…] or Owned[…]; for a column with an array in an external database write list[str], list[int], list[float] "
-    'or list[bool] with field(storage="array")'
-)
+ARRAY_FIX = 'with storage="array" write list[str], list[int], list[float] or list[bool], with or without | None inside'
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +42,15 @@ class FieldType:
     choices: tuple[str, ...] = ()
     format: Format | None = None
     json_type: JsonType | None = None
-    element: Kind | None = None
-    null_elements: bool = False
+    items: FieldType | None = None
+    """What a list consists of, or the values of a dictionary."""
+    payloads: tuple[type[Payload], ...] = ()
+    """What an object is: one of these."""
+
+    @property
+    def leaf(self) -> FieldType:
+        """What stands in lists and dictionaries."""
+        return self if self.items is None else self.items.leaf
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,8 @@ def read_type(
     annotation = declaration.annotations[name]
     where = attribute_source(declaration.source, declaration.name, name)
     try:
-        resolved = _resolve(annotation, declaration, resources)
+        resolver = _resolver(declaration, resources)
+        resolved = resolver(annotation)
     except Exception as error:  # noqa: BLE001 - an annotation is the author's code: whatever it raises is one more diagnostic
         report.add(
             where,
@@ -87,21 +91,17 @@ def read_type(
         return None
     if relation is not None:
         return relation
-    found = _elements(inner, nullable) if _is_array(declaration, name) else _scalar(inner, nullable)
-    if found is None and (typing.get_origin(inner) in (list, dict) or inner in (list, dict)):
-        report.add(
-            where, "SP202", f"{declaration.name}.{name}: the type {_shown(resolved)} is not supported", LISTS_FIX
-        )
-        return None
+    is_array = _is_array(declaration, name)
+    found = _elements(inner, nullable) if is_array else _scalar(inner, nullable, resolver)
     if found is None:
         report.add(
             where,
             "SP202",
             f"{declaration.name}.{name}: the type {_shown(resolved)} is not supported",
-            f"use one of {SUPPORTED}; all but Many and Owned may be combined with | None",
+            ARRAY_FIX if is_array else f"use one of {SUPPORTED}; all but Many and Owned may be combined with | None",
         )
         return None
-    wrong = _wrong_format(found)
+    wrong = _wrong_format(found.leaf)
     if wrong is not None:
         report.add(
             where,
@@ -110,25 +110,33 @@ def read_type(
             'write Annotated[str, Format("name", "^[a-z]+$", 100)]',
         )
         return None
-    if found.kind == "enum" and not found.choices:
+    if found.leaf.kind == "enum" and not found.leaf.choices:
         report.add(
             where,
             "SP218",
-            f"{declaration.name}.{name}: the enum {_shown(inner)} is empty or has values that are not strings",
+            f"{declaration.name}.{name}: the enum {_shown(_innermost(inner))} is empty or has values that are not strings",
             "give every member a string value, such as Literal['draft', 'paid'] or a StrEnum",
         )
         return None
     return found
 
 
-def _resolve(annotation: Any, declaration: Declaration, resources: dict[str, type]) -> Any:
+Resolve = Callable[[Any], Any]
+"""Makes a type of an annotation that may be source text."""
+
+
+def _resolver(declaration: Declaration, resources: dict[str, type]) -> Resolve:
     module = sys.modules.get(declaration.cls.__module__)
     names: dict[str, Any] = {**resources, **declaration.namespace}
-    if isinstance(annotation, ForwardRef):
-        annotation = annotation.__forward_arg__
-    if isinstance(annotation, str):
-        return eval(annotation, dict(vars(module)) if module else {}, names)  # noqa: S307  (the author's own source text)
-    return annotation
+
+    def resolve(annotation: Any) -> Any:
+        if isinstance(annotation, ForwardRef):
+            annotation = annotation.__forward_arg__
+        if isinstance(annotation, str):
+            return eval(annotation, dict(vars(module)) if module else {}, names)  # noqa: S307  (the author's own source text)
+        return annotation
+
+    return resolve
 
 
 def _without_none(annotation: Any) -> tuple[Any, bool]:
@@ -154,17 +162,18 @@ def _relation(annotation: Any, nullable: bool) -> RelationType | None:
     return RelationType(form, name, nullable)
 
 
-def _scalar(annotation: Any, nullable: bool) -> FieldType | None:
+def _scalar(annotation: Any, nullable: bool, resolve: Resolve) -> FieldType | None:
+    """The type of a value, which may consist of others."""
     if annotation == Json or annotation is Any:
         return FieldType("json", nullable)
     origin = typing.get_origin(annotation)
     if origin is typing.Annotated:
         base, *metadata = typing.get_args(annotation)
         formats = [item for item in metadata if isinstance(item, Format)]
-        found = _scalar(base, nullable)
+        found = _scalar(base, nullable, resolve)
         if found is None or not formats:
             return found
-        return FieldType(found.kind, nullable, found.choices, formats[0])
+        return replace(found, format=formats[0])
     if origin is Literal:
         return FieldType("enum", nullable, _choices(typing.get_args(annotation)))
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
@@ -172,6 +181,11 @@ def _scalar(annotation: Any, nullable: bool) -> FieldType | None:
     json_type = _json_type(annotation)
     if json_type is not None:
         return FieldType("json", nullable, json_type=json_type)
+    if origin in (list, dict):
+        return _container(annotation, nullable, resolve)
+    payloads = _payloads(annotation)
+    if payloads:
+        return FieldType("json", nullable, json_type="object", payloads=payloads)
     try:
         kind = SCALARS.get(annotation)
     except TypeError:  # unhashable, so not a supported type
@@ -189,10 +203,38 @@ def _is_array(declaration: Declaration, name: str) -> bool:
 def _elements(annotation: Any, nullable: bool) -> FieldType | None:
     """A list of elements of one kind; of JSON nothing is said."""
     if typing.get_origin(annotation) is not list:
-        return _scalar(annotation, nullable) if annotation == Json else None
+        return FieldType("json", nullable) if annotation == Json else None
     inner, null_elements = _without_none(typing.get_args(annotation)[0])
     kind = ELEMENTS.get(inner) if isinstance(inner, type) else None
-    return FieldType("json", nullable, json_type="array", element=kind, null_elements=null_elements) if kind else None
+    return FieldType("json", nullable, json_type="array", items=FieldType(kind, null_elements)) if kind else None
+
+
+def _container(annotation: Any, nullable: bool, resolve: Resolve) -> FieldType | None:
+    """A list of values of one type, or a dictionary of them."""
+    arguments = typing.get_args(annotation)
+    if typing.get_origin(annotation) is dict:
+        if arguments[0] is not str:
+            return None
+        form, inner = "object", arguments[1]
+    else:
+        form, inner = "array", arguments[0]
+    value, null_items = _without_none(resolve(inner))
+    items = _scalar(value, null_items, resolve)
+    return items and FieldType("json", nullable, json_type=form, items=items)
+
+
+def _payloads(annotation: Any) -> tuple[type[Payload], ...]:
+    """The payloads that an annotation names: one, or several in a union; none where it names anything else."""
+    is_union = typing.get_origin(annotation) in (typing.Union, types.UnionType)
+    named = typing.get_args(annotation) if is_union else (annotation,)
+    return named if all(isinstance(each, type) and issubclass(each, Payload) for each in named) else ()
+
+
+def _innermost(annotation: Any) -> Any:
+    """The type within lists and dictionaries."""
+    if typing.get_origin(annotation) not in (list, dict):
+        return annotation
+    return _innermost(_without_none(typing.get_args(annotation)[-1])[0])
 
 
 def _json_type(annotation: Any) -> JsonType | None:

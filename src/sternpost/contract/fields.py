@@ -51,6 +51,8 @@ def field(
     min_length: int | None = None,
     max_length: int | None = None,
     pattern: str | None = None,
+    min_items: int | None = None,
+    max_items: int | None = None,
     ge: Any = None,
     le: Any = None,
     decimal_places: int | None = None,
@@ -71,8 +73,10 @@ def field(
         unique: no two rows may have the same value; a second one is answered 409, naming the field. With `"nocase"`
             text that differs in the case of ASCII letters alone is the same, to the filters eq, ne and in, too; an
             `Email` that is unique is so without saying.
-        min_length, max_length: of a string, in characters; at most 10,000 where nothing is said, and 1,000,000 in an
-            external database.
+        min_length, max_length: of a string, in characters, or of bytes; at most 10,000 where nothing is said, and
+            1,000,000 in an external database. What limits a value limits each value in a list or a dictionary.
+        min_items, max_items: of a list or a dictionary; at most 100 where nothing is said, and 10,000 in an external
+            database.
         pattern: a regular expression that a string must match (in the subset that Python, Rust and ECMAScript share).
         ge, le: the smallest and the greatest allowed number, date or time.
         decimal_places, max_digits: of a `Decimal`; places are required, digits are at most 18. For an external database
@@ -96,6 +100,8 @@ def field(
         "min_length": min_length,
         "max_length": max_length,
         "pattern": pattern,
+        "min_items": min_items,
+        "max_items": max_items,
         "ge": ge,
         "le": le,
         "decimal_places": decimal_places,

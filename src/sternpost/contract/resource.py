@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from sternpost.contract.fields import UNSET, FieldDeclaration
 from sternpost.contract.operations import Operation
 from sternpost.contract.relations import RelationDeclaration, not_loaded
 from sternpost.contract.source import Source
@@ -102,10 +103,7 @@ class Resource(Declared):
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
-        # The declaration keeps defaults and options. On the class they would stand for values that were not read.
-        for name in cls.__declaration__.annotations:
-            if name in vars(cls) and not isinstance(vars(cls)[name], RelationDeclaration | Operation):
-                delattr(cls, name)
+        _without_values(cls)
 
     def __getattr__(self, name: str) -> Any:
         declared = (vars(ancestor).get("__declaration__") for ancestor in type(self).__mro__)
@@ -117,8 +115,30 @@ class Resource(Declared):
         return f"<{type(self).__name__} {self.__dict__.get('id', 'without id')}>"
 
 
+def _without_values(cls: type[Declared]) -> None:
+    """The declaration keeps defaults and options. On the class they would stand for values that were not read."""
+    for name in cls.__declaration__.annotations:
+        if name in vars(cls) and not isinstance(vars(cls)[name], RelationDeclaration | Operation):
+            delattr(cls, name)
+
+
 class Payload(Declared):
-    """A structure without an id: the input or the output of a custom operation."""
+    """A structure without an id: the input or the output of a custom operation, or a value in JSON. An instance has the
+    declared defaults where nothing is given."""
+
+    __defaults__: ClassVar[dict[str, Any]] = {}
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        _without_values(cls)
+        declared = cls.__declaration__.attributes
+        options = {name: each.options for name, each in declared.items() if isinstance(each, FieldDeclaration)}
+        own = {name: each["default"] for name, each in options.items() if each.get("default", UNSET) is not UNSET}
+        cls.__defaults__ = {**cls.__defaults__, **own}
+
+    def __init__(self, /, **values: Any) -> None:
+        missing = {name: value for name, value in self.__defaults__.items() if name not in values}
+        super().__init__(**deepcopy(missing), **values)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"

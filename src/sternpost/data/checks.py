@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,6 +15,7 @@ from sternpost.errors import SternpostError
 from sternpost.kinds import (
     INT64_MAX,
     INT64_MIN,
+    KEY_MAX,
     KINDS,
     Unfit,
     has_digits,
@@ -24,7 +25,7 @@ from sternpost.kinds import (
     is_short,
     parse_json,
 )
-from sternpost.plan.model import FieldPlan, Kind, PayloadPlan, ResourcePlan, element_of
+from sternpost.plan.model import FieldPlan, Kind, ListOf, MapOf, ObjectOf, PayloadPlan, ResourcePlan
 from sternpost.plan.values import from_plan
 from sternpost.ports.storage import Document
 
@@ -65,7 +66,7 @@ class Checks:
             problem = self._misfit(payload, field, value)
             if problem is not None:
                 raise RuntimeError(f"{payload.name}.{field.name} does not fit its declaration: {problem}")
-            document[field.public_name] = None if value is None else KINDS[field.kind].write(field, value)
+            document[field.public_name] = None if value is None else self._ready(payload, field, value)
         return document
 
     def _misfit(self, payload: PayloadPlan, field: FieldPlan, value: Any) -> str | None:
@@ -88,11 +89,11 @@ class Checks:
         name = f"{resource.name}.{field.name}"
         if field.kind == "id" or field.references is not None:
             return self.instances.from_author(field, value)
+        if field.structure is not None:
+            return self._structured(resource, field, value)
         if not has_json_type(value, field):
             wanted = "dict" if field.json_type == "object" else "list"
             raise TypeError(f"{name} takes {wanted}, not {type(value).__name__}")
-        if field.element is not None:
-            return self._elements(resource, field, value)
         if field.kind == "json":
             try:
                 return parse_json(value)
@@ -111,15 +112,74 @@ class Checks:
             return float(cast("Any", value))  # as both databases keep it: a driver may refuse a whole number
         return Decimal(cast("Any", value)) if field.kind == "decimal" else value
 
-    def _elements(self, resource: ResourcePlan | PayloadPlan, field: FieldPlan, value: Any) -> list[Any]:
-        """The elements of a list, each in the pipeline's form."""
-        found: list[Any] = []
-        for index, item in enumerate(cast("list[Any]", value)):
-            if item is None and not field.null_elements:
-                raise TypeError(f"{resource.name}.{field.name}.{index} may not be None")
-            element = replace(element_of(field), name=f"{field.name}.{index}")
-            found.append(None if item is None else self.checked(resource, element, item))
-        return found
+    def _structured(self, resource: ResourcePlan | PayloadPlan, field: FieldPlan, value: Any) -> Any:
+        """Lists, dictionaries and objects, each part of them JSON-ready."""
+        path = f"{resource.name}.{field.name}"
+        match field.structure:
+            case ListOf(items, least, most):
+                if not isinstance(value, list | tuple):
+                    raise TypeError(f"{path} takes a list, not {type(value).__name__}")
+                parts = cast("Sequence[Any]", value)
+                _check_count(path, len(parts), least, most)
+                return [self._part(resource, items, f"{field.name}.{index}", part) for index, part in enumerate(parts)]
+            case MapOf(values, least, most):
+                if not isinstance(value, dict):
+                    raise TypeError(f"{path} takes a dict, not {type(value).__name__}")
+                named = cast("dict[Any, Any]", value)
+                _check_count(path, len(named), least, most)
+                if not all(isinstance(name, str) and len(name) <= KEY_MAX for name in named):
+                    raise TypeError(f"{path}: each name has to be a str of at most {KEY_MAX} characters")
+                return {name: self._part(resource, values, f"{field.name}.*", part) for name, part in named.items()}
+            case ObjectOf(payloads):
+                payload = next(
+                    (each for each in payloads if isinstance(value, self.instances.classes[each.name])), None
+                )
+                if payload is None:
+                    wanted = " or ".join(each.name for each in payloads)
+                    raise TypeError(f"{path} takes {wanted}, not {type(value).__name__}")
+                return self._object(payload, field.name, value)
+            case None:
+                raise AssertionError("it has no parts")
+
+    def _object(self, payload: PayloadPlan, name: str, value: Any) -> Document:
+        document: Document = {}
+        for field in payload.fields:
+            if field.required and not hasattr(value, field.name):
+                raise TypeError(f"{name}: the {payload.name} has no value for {field.name}")
+            if hasattr(value, field.name):
+                found = getattr(value, field.name)
+                document[field.public_name] = self._part(payload, field, f"{name}.{field.name}", found)
+            else:
+                document[field.public_name] = field.default
+        return document
+
+    def _part(self, resource: ResourcePlan | PayloadPlan, field: FieldPlan, name: str, value: Any) -> Any:
+        """A value within another one, JSON-ready."""
+        if value is None:
+            if not field.nullable:
+                raise TypeError(f"{resource.name}.{name} may not be None")
+            return None
+        return self._ready(resource, replace(field, name=name), value)
+
+    def _ready(self, resource: ResourcePlan | PayloadPlan, field: FieldPlan, value: Any) -> Any:
+        """A value as a document holds it."""
+        found = self.checked(resource, field, value)
+        if field.structure is not None:
+            return found
+        return KINDS[field.kind].write(field, _within_limits(resource, field, found))
+
+
+def _check_count(path: str, count: int, least: int, most: int) -> None:
+    if not least <= count <= most:
+        raise ValueError(f"{path} takes {least} to {most} items, not {count}")
+
+
+def _within_limits(resource: ResourcePlan | PayloadPlan, field: FieldPlan, value: Any) -> Any:
+    """The same value. Raises `ValueError` where its field limits it to others: no column does it for a part of JSON."""
+    limited = field.kind != "json" and KINDS[field.kind].constant(value, field) is None
+    if limited:
+        raise ValueError(f"{resource.name}.{field.name}: the value is not within the limits of its declaration")
+    return value
 
 
 def _named(types: tuple[type, ...]) -> str:

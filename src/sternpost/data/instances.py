@@ -8,8 +8,10 @@ from typing import Any
 
 from sternpost.contract.relations import Many, One, Owned
 from sternpost.errors import Invalid
+from sternpost.exact_json import to_author
 from sternpost.ids import decode, encode
-from sternpost.plan.model import FieldPlan, PayloadPlan, Plan, RelationPlan, ResourcePlan
+from sternpost.plan.model import FieldPlan, ListOf, MapOf, ObjectOf, PayloadPlan, Plan, RelationPlan, ResourcePlan
+from sternpost.plan.structures import payload_of
 from sternpost.plan.values import from_plan
 from sternpost.ports.storage import Document
 
@@ -27,7 +29,7 @@ class Instances:
         values: dict[str, Any] = {}
         for field in resource.fields:
             if field.public_name in document:
-                values[field.name] = from_plan(field, document[field.public_name])
+                values[field.name] = self.value(field, document[field.public_name])
         for relation in resource.relations:
             if relation.kind == "one" and relation.local_field in values:
                 key = values[relation.local_field]
@@ -47,14 +49,40 @@ class Instances:
         return One(key, None if found is None else self.row(self.plan.by_name[relation.target], found))
 
     def payload(self, payload: PayloadPlan, values: Mapping[str, Any]) -> Any:
-        """An instance of a payload's class."""
-        return self.classes[payload.name](**values)
+        """An instance of a payload's class, of values in the pipeline's form."""
+        shown = {
+            field.name: values[field.name] if field.structure is None else self.value(field, values[field.name])
+            for field in payload.fields
+            if field.name in values
+        }
+        return self.classes[payload.name](**shown)
+
+    def value(self, field: FieldPlan, value: Any) -> Any:
+        """A value of a document as an author sees it: Python's own, and instances of payloads."""
+        if value is None:
+            return None
+        match field.structure:
+            case ListOf(items):
+                return [self.value(items, item) for item in to_author(value)]
+            case MapOf(values):
+                return {name: self.value(values, item) for name, item in to_author(value).items()}
+            case ObjectOf():
+                found = to_author(value)
+                payload = payload_of(field.structure, found)
+                members = ((each, each.public_name) for each in payload.fields)
+                return self.classes[payload.name](
+                    **{each.name: self.value(each, found[name]) for each, name in members if name in found}
+                )
+            case None:
+                return from_plan(field, value)
 
     def written_rows(self, resource: ResourcePlan, documents: Sequence[Document]) -> list[dict[str, Any]]:
         """Rows as they were read, in the form in which they are written."""
         return [
             {
-                field.name: self.from_author(field, from_plan(field, document[field.public_name]))
+                field.name: document[field.public_name]
+                if field.structure is not None
+                else self.from_author(field, from_plan(field, document[field.public_name]))
                 for field in resource.fields
                 if field.public_name in document
             }
@@ -62,7 +90,9 @@ class Instances:
         ]
 
     def to_author(self, field: FieldPlan, value: Any) -> Any:
-        """A value of the pipeline as an author sees it: ids get their prefix."""
+        """A value of the pipeline as an author sees it: ids get their prefix, and objects are instances."""
+        if field.structure is not None:
+            return self.value(field, value)
         if field.references is not None and isinstance(value, str):
             return encode(self.plan.by_name[field.references].prefix, value)
         return value

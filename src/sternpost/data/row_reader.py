@@ -79,7 +79,7 @@ class RowReader:
             query = query.behind(position)
         documents = (await reader.select(query, Arguments(reading.slots, position=position))).documents
         if into is not None:
-            return [model_of_document(into, self._resource, document) for document in documents]
+            return [model_of_document(self._model, into, self._resource, document) for document in documents]
         return [self.instance(document) for document in documents]
 
     def _in_transaction(self) -> bool:

@@ -9,7 +9,6 @@ from typing import Any, cast
 
 from sternpost.data.model import DataModel
 from sternpost.plan.model import ResourcePlan
-from sternpost.plan.values import from_plan
 from sternpost.ports.storage import Document, Reader
 
 
@@ -25,10 +24,10 @@ def columns_of(model: type[Any]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def model_of_document(model: type[Any], resource: ResourcePlan, document: Document) -> Any:
+def model_of_document(contract: DataModel, model: type[Any], resource: ResourcePlan, document: Document) -> Any:
     """A model of a row that was read; values are Python's own (`Decimal`, `datetime`)."""
-    fields = resource.fields_by_name
-    return model(**{name: from_plan(fields[name], document[fields[name].public_name]) for name in columns_of(model)})
+    fields = [resource.fields_by_name[name] for name in columns_of(model)]
+    return model(**{each.name: contract.instances.value(each, document[each.public_name]) for each in fields})
 
 
 def model_of(model: type[Any], row: dict[str, Any]) -> Any:

@@ -13,6 +13,7 @@ from itertools import chain, combinations
 from typing import Any, Literal, cast
 
 from sternpost.derive.seen import DECLARED, both_as_seen
+from sternpost.kinds import KINDS, KindName
 from sternpost.plan.policy import (
     AllOf,
     AnyOf,
@@ -162,8 +163,7 @@ COMPARED: dict[str, frozenset[str]] = {
             "max_digits",
             "choices",
             "json_type",
-            "element",
-            "null_elements",
+            "structure",
             "references",
             "filters",
         ]
@@ -416,11 +416,10 @@ class _Comparison(_Findings):
             ("decimal_places", "decimals-changed"),
             ("references", "reference-changed"),
             ("json_type", "json-type-changed"),
-            ("element", "elements-changed"),
-            ("null_elements", "elements-changed"),
         ):
             if old.get(name, new.get(name)) != new.get(name):
                 self._break(code, where, f"{name} is {new.get(name)}, and was {old.get(name)}")
+        self._structure(where, old.get("structure"), new.get("structure"), accepts if written else frozenset(), gives)
         self._nullable(where, old, new, written, gives)
         self._writing(where, old, new, accepts)
         self._bounds(where, old, new, written, gives)
@@ -454,6 +453,45 @@ class _Comparison(_Findings):
                 self._break("read-scope-changed", where, f"only tokens with {new['read_scope']} see it")
         self._write_scope(where, old, new)
         self._listed(where, "filter", old["filters"], new["filters"])
+
+    def _structure(self, where: str, old: Data | None, new: Data | None, accepts: frozenset[str], gives: bool) -> None:
+        """What a value in JSON consists of."""
+        if old is None and new is None:
+            return
+        if old is None or new is None or old.keys() != new.keys():
+            self._break("structure-changed", where, "the value consists of other parts")
+            return
+        for part in ("items", "values"):
+            if part in new:
+                self._field(f"{where}[]", old[part], new[part], accepts, gives=gives)
+                self._least_items(where, old["min_items"], new["min_items"], accepts)
+                self._most("items", where, old["max_items"], new["max_items"], "items")
+        if old.get("discriminator") != new.get("discriminator"):
+            what = f"objects are told apart by {new['discriminator']}, and were by {old['discriminator']}"
+            self._break("discriminator-changed", where, what)
+        elif "payloads" in new:
+            self._payloads(where, old, new, accepts, gives)
+
+    def _payloads(self, where: str, old: Data, new: Data, accepts: frozenset[str], gives: bool) -> None:
+        """The objects that a value may be: alone it is the only one, whatever its name."""
+        before, after = (_told_apart(one) for one in (old, new))
+        for name, payload in before.items():
+            if name in after:
+                fields = (_by(each["fields"], "public_name") for each in (payload, after[name]))
+                self._fields(where if name is None else f"{where}.{name}", *fields, accepts=accepts, gives=gives)
+            else:
+                self._break("variant-removed", where, f"objects of the kind {name} are rejected")
+        for name in after:
+            if name not in before and gives:
+                self._break("variant-in-output", where, f"responses can contain objects of the kind {name}")
+            elif name not in before:
+                self._add("additive", "variant-added", where, f"objects of the kind {name} are accepted")
+
+    def _least_items(self, where: str, old: int, new: int, accepts: frozenset[str]) -> None:
+        if new > old and accepts:
+            self._break("items-narrowed", where, f"fewer than {new} items are rejected")
+        elif new != old:
+            self._add("additive", "items-widened", where, f"at least {new} items, and were {old}")
 
     def _nullable(self, where: str, old: Data, new: Data, written: bool, gives: bool) -> None:
         if old["nullable"] == new["nullable"]:
@@ -489,7 +527,7 @@ class _Comparison(_Findings):
             if before == after:
                 continue
             narrowed = before is None or (
-                after is not None and (Decimal(str(after)) - Decimal(str(before))) * narrower > 0
+                after is not None and _is_narrower(new["kind"], name, before, after, narrower)
             )
             what = f"{name} is {after}, and was {before}"
             if narrowed and written:
@@ -676,6 +714,28 @@ def _accepts(resource: Data) -> frozenset[str]:
     if resource.get("owned_by"):
         return frozenset(WRITABLE["create"])
     return frozenset(rule for operation in resource["operations"] for rule in WRITABLE.get(operation["kind"], ()))
+
+
+def _is_narrower(kind: str, name: str, before: Any, after: Any, narrower: int) -> bool:
+    """Whether a bound allows fewer values than the one before."""
+    if name in ("minimum", "maximum") and isinstance(after, str) and kind != _DECIMAL:
+        read = KINDS[cast("KindName", kind)].read
+        return read(after) > read(before) if narrower > 0 else read(after) < read(before)
+    return (Decimal(str(after)) - Decimal(str(before))) * narrower > 0
+
+
+_DECIMAL = next(kind.name for kind in KINDS.values() if Decimal in kind.types)
+
+
+def _told_apart(structure: Data) -> dict[str | None, Data]:
+    """The payloads of a structure by the value that tells them apart."""
+    tag = structure["discriminator"]
+    if tag is None:
+        return {None: structure["payloads"][0]}
+    return {
+        next(field["choices"][0] for field in payload["fields"] if field["name"] == tag): payload
+        for payload in structure["payloads"]
+    }
 
 
 def _written(field: Data, accepts: frozenset[str]) -> bool:

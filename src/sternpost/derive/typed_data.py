@@ -12,7 +12,16 @@ from pathlib import Path
 
 from sternpost.compile.compiler import Compiled
 from sternpost.kinds import KINDS, NUMBERS, Kind
-from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
+from sternpost.plan.model import (
+    FieldPlan,
+    ListOf,
+    MapOf,
+    ObjectOf,
+    PayloadPlan,
+    Plan,
+    RelationPlan,
+    ResourcePlan,
+)
 
 DATA_FIX = "Generate it again: sternpost contract emit --python {path}"
 _FINGERPRINT = re.compile(r"^# contract: ([0-9a-f]{64})$", re.MULTILINE)
@@ -77,7 +86,7 @@ def data_fingerprint(plan: Plan) -> str:
                     f.required,
                     f.unique,
                     f.computed is None,
-                    *((f.json_type, f.element, f.null_elements) if f.json_type else ()),
+                    *((f.json_type, _part_type(f)) if f.json_type else ()),
                 )
                 for f in resource.fields
             ],
@@ -147,7 +156,10 @@ class _Module:
         """The imports that the rest needs, and no others."""
         modules: dict[str, list[str]] = {name: list(names) for name, names in _IMPORTS.items()}
         for resource in self.plan.resources:
-            modules.setdefault(self.compiled.classes[resource.name].__module__, []).append(resource.name)
+            names = [resource.name, *(payload.name for field in resource.fields for payload in _payloads(field))]
+            for name in names:
+                module = modules.setdefault(self.compiled.classes[name].__module__, [])
+                module += [name] if name not in module else []
         used = set(re.findall(r"\w+", body))
         lines: list[str] = []
         for module, names in modules.items():
@@ -337,9 +349,9 @@ class _Module:
         return "\n".join(lines)
 
     def _type(self, resource: ResourcePlan, field: FieldPlan) -> str:
-        if field.element is not None:
-            element = KINDS[field.element].annotation + (" | None" if field.null_elements else "")
-            return f"list[{element}] | None" if field.nullable else f"list[{element}]"
+        found = _part_type(field)
+        if found is not None:
+            return f"{found} | None" if field.nullable else found
         if field.json_type is not None:
             container = "dict[str, Any]" if field.json_type == "object" else "list[Any]"
             return f"{container} | None" if field.nullable else container
@@ -347,6 +359,42 @@ class _Module:
             return _ANYTHING.annotation  # None is part of it
         found = _enum_name(resource, field) if field.kind == _CHOICE.name else KINDS[field.kind].annotation
         return f"{found} | None" if field.nullable else found
+
+
+def _part_type(field: FieldPlan) -> str | None:
+    """The type of JSON of which each part is declared; None of another value."""
+    match field.structure:
+        case ListOf(items):
+            return f"list[{_inner_type(items)}]"
+        case MapOf(values):
+            return f"dict[str, {_inner_type(values)}]"
+        case ObjectOf(payloads):
+            return " | ".join(payload.name for payload in payloads)
+        case None:
+            return None
+
+
+def _inner_type(field: FieldPlan) -> str:
+    found = _part_type(field)
+    if found is None and field.kind == _CHOICE.name:
+        found = f"Literal[{_literals(field.choices)}]"
+    if found is None and field.json_type is not None:
+        found = "dict[str, Any]" if field.json_type == "object" else "list[Any]"
+    found = found or KINDS[field.kind].annotation
+    return f"{found} | None" if field.nullable and field.kind != _ANYTHING.name else found
+
+
+def _payloads(field: FieldPlan) -> Iterator[PayloadPlan]:
+    """Those that a value of a field consists of, at the outermost place of each."""
+    match field.structure:
+        case ListOf(items):
+            yield from _payloads(items)
+        case MapOf(values):
+            yield from _payloads(values)
+        case ObjectOf(payloads):
+            yield from payloads
+        case None:
+            pass
 
 
 def _filter_of(resource: ResourcePlan, field: FieldPlan, *, nullable: bool = False) -> str:

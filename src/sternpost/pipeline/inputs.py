@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial, reduce
+from operator import or_
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
@@ -28,7 +30,9 @@ from sternpost.errors import Detail, Invalid
 from sternpost.exact_json import loads, may_have_long_numbers
 from sternpost.ids import pattern as id_pattern
 from sternpost.kinds import (
+    KEY_MAX,
     KINDS,
+    WRITERS,
     Unfit,
     decimal_limits,
     decimal_pattern,
@@ -37,8 +41,19 @@ from sternpost.kinds import (
 )
 from sternpost.pipeline.attributes import attribute, field_of
 from sternpost.pipeline.withheld import Guards, guards_of
-from sternpost.plan.model import FieldPlan, OperationPlan, Plan, ResourcePlan, element_of
+from sternpost.plan.model import (
+    FieldPlan,
+    ListOf,
+    MapOf,
+    ObjectOf,
+    OperationPlan,
+    PayloadPlan,
+    Plan,
+    ResourcePlan,
+    Structure,
+)
 from sternpost.plan.shapes import InputShape, ListMember, Member
+from sternpost.plan.structures import exact, holds_json
 from sternpost.plan.values import from_plan
 
 EMAIL_LOCAL_MAX = 64
@@ -64,20 +79,20 @@ class _JsonMembers:
     """Where in an input there is JSON of the client's own: the numbers in it keep digits that no other field has.
 
     Attributes:
-        names: of fields, each with its name in JSON.
+        names: of fields, each with its name in JSON and what it is.
         lists: lists of items that have such fields, each with its name in JSON.
     """
 
-    names: tuple[tuple[str, str], ...]
+    names: tuple[tuple[str, str, FieldPlan], ...]
     lists: tuple[tuple[str, str, _JsonMembers], ...]
 
     def take(self, values: dict[str, Any], sent: Mapping[str, Any], path: str = "") -> None:
         """Replaces what the validator has read, whose numbers are binary, by the same members of a more exact
         reading. Raises `Invalid` for a number that is too long."""
-        for name, public_name in self.names:
+        for name, public_name, field in self.names:
             if name in values and public_name in sent:
                 try:
-                    values[name] = parse_json(sent[public_name])
+                    values[name] = exact(field, values[name], sent[public_name])
                 except Unfit as error:
                     raise Invalid(details=[Detail(path + public_name, error.code, error.message)]) from None
         for name, public_name, inner in self.lists:
@@ -155,6 +170,7 @@ class Inputs:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self._objects: dict[str, type[BaseModel]] = {}
 
     def of(self, resource: ResourcePlan, operation: OperationPlan) -> Input | None:
         """For an operation; None where it takes no body."""
@@ -169,9 +185,7 @@ class Inputs:
 
     def _json_members(self, shape: InputShape, fields: Mapping[str, FieldPlan]) -> _JsonMembers | None:
         names = tuple(
-            (each.name, each.public_name)
-            for each in shape.members
-            if fields[each.name].kind == "json" and fields[each.name].element is None
+            (each.name, each.public_name, fields[each.name]) for each in shape.members if holds_json(fields[each.name])
         )
         lists = [
             (each.name, each.public_name, inner)
@@ -209,6 +223,8 @@ class Inputs:
         return annotation, Field(default_factory=list, alias=each.public_name)
 
     def _value_type(self, field: FieldPlan) -> Any:
+        if field.structure is not None:
+            return self._structured(field.structure)
         match field.kind:
             case "id":
                 return _id_type(self.plan.by_name[str(field.references)].prefix)
@@ -246,18 +262,48 @@ class Inputs:
                 return Annotated[str, AfterValidator(_from_text(field)), AfterValidator(_byte_count(field))]
             case "enum":
                 return Literal[field.choices]
-            case "json" if field.element is not None:
-                return self._list_type(element_of(field))
             case "json":
                 return Annotated[_JSON_TYPES[field.json_type], AfterValidator(_said(parse_json))]
 
-    def _list_type(self, element: FieldPlan) -> Any:
-        """A list of elements; a problem names the place of the element (`labels.2`)."""
-        item: Any = self._value_type(element)
-        return list[item | None] if element.nullable else list[item]
+    # -- JSON of which each part is declared: what comes out of these validators is JSON-ready
+
+    def _structured(self, structure: Structure) -> Any:
+        match structure:
+            case ListOf(items, least, most):
+                return Annotated[list[self._part(items)], Field(min_length=least, max_length=most)]
+            case MapOf(values, least, most):
+                return Annotated[dict[_KEY, self._part(values)], Field(min_length=least, max_length=most)]
+            case ObjectOf(payloads, None):
+                return Annotated[self._object(payloads[0]), AfterValidator(_to_document)]
+            case ObjectOf(payloads, discriminator):
+                models: Any = reduce(or_, map(self._object, payloads))
+                told_apart = Field(discriminator=attribute(str(discriminator)))
+                return Annotated[models, told_apart, AfterValidator(_to_document)]
+
+    def _part(self, field: FieldPlan) -> Any:
+        annotation: Any = self._value_type(field)
+        if field.kind in WRITERS:
+            annotation = Annotated[annotation, AfterValidator(partial(WRITERS[field.kind], field))]
+        return annotation | None if field.nullable else annotation
+
+    def _object(self, payload: PayloadPlan) -> type[BaseModel]:
+        known = self._objects.get(payload.name)
+        if known is not None:
+            return known
+        members: dict[str, Any] = {}
+        for field in payload.fields:
+            given = Field(alias=field.public_name) if field.required else Field(field.default, alias=field.public_name)
+            members[attribute(field.name)] = (self._part(field), given)
+        made = self._objects[payload.name] = create_model(payload.name, __config__=_CONFIG, **members)
+        return made
 
 
 _JSON_TYPES: Mapping[str | None, Any] = {None: Any, "object": dict[str, Any], "array": list[Any]}
+
+
+def _to_document(value: BaseModel) -> dict[str, Any]:
+    held = value.__dict__
+    return {str(field.alias): held[name] for name, field in type(value).model_fields.items()}
 
 
 def _plain(value: Any) -> Any:
@@ -288,6 +334,7 @@ def _said(parse: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 _no_nul = _said(parse_text)
+_KEY = Annotated[str, StringConstraints(max_length=KEY_MAX), AfterValidator(_no_nul)]
 
 
 def _from_text(field: FieldPlan) -> Callable[[str], Any]:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import orjson
 
-from sternpost.kinds import EXTERNAL_TEXT_MAX, KINDS, READERS, JsonType, KindName
+from sternpost.kinds import READERS, JsonType, KindName
 from sternpost.plan.names import database_name
 from sternpost.plan.policy import ALLOW, DENY, PolicyNode, asks_now
 from sternpost.plan.query import Path
@@ -95,10 +95,8 @@ class FieldPlan:
     """How an external database keeps it, where there are several ways: one of its kind's `storage`."""
     json_type: JsonType | None = None
     """For JSON that is always an object, or always a list."""
-    element: Kind | None = None
-    """For a column that holds a list: the kind of its elements."""
-    null_elements: bool = False
-    """Whether they may be null."""
+    structure: Structure | None = None
+    """For JSON of which each part is declared: what it consists of."""
     stored: tuple[tuple[str, Any], ...] = ()
     """Rules that its column keeps instead, because an older version of the API allows more."""
     shown: tuple[tuple[Any, Any], ...] = ()
@@ -117,19 +115,46 @@ class FieldPlan:
         return self.column or self.name
 
 
-def element_of(field: FieldPlan) -> FieldPlan:
-    """One element of a field that holds a list, as a field by itself."""
-    assert field.element is not None, "the field holds no list"
-    known = KINDS[field.element]
-    return FieldPlan(
-        name=field.name,
-        public_name=field.public_name,
-        kind=field.element,
-        nullable=field.null_elements,
-        max_length=EXTERNAL_TEXT_MAX if "max_length" in known.bounds else None,
-        minimum=known.least,
-        maximum=known.most,
-    )
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    """A list in JSON, with so many items.
+
+    Attributes:
+        items: what each item may be.
+    """
+
+    items: FieldPlan
+    min_items: int
+    max_items: int
+
+
+@dataclass(frozen=True, slots=True)
+class MapOf:
+    """An object in JSON whose members a client names, with so many of them.
+
+    Attributes:
+        values: what each value may be.
+    """
+
+    values: FieldPlan
+    min_items: int
+    max_items: int
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectOf:
+    """An object in JSON with declared members.
+
+    Attributes:
+        payloads: what it may be.
+        discriminator: where there are several, the field by whose one value they are told apart.
+    """
+
+    payloads: tuple[PayloadPlan, ...]
+    discriminator: str | None = None
+
+
+Structure = ListOf | MapOf | ObjectOf
 
 
 @dataclass(frozen=True, slots=True)

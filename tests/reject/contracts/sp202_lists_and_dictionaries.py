@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sternpost import Contract, Create, Custom, Payload, Resource, field, public
+from sternpost import Contract, Create, Custom, One, Payload, Resource, field, public
 
 
 class Line(Payload):
@@ -12,20 +12,17 @@ class Line(Payload):
 
 
 class Report(Payload):
-    labels: list[str]
-    lines: list[Line]
-    first: Line
-    stored: list[str] = field(storage="array")
+    pairs: list[tuple[str, str]]
+    mixed: list[str | int]
+    by_number: dict[int, Line]
+    inner: Line | str
 
 
 class Note(Resource, prefix="not"):
-    labels: list[str]
-    counts: dict[str, int]
-    anything: list[dict[str, Any]]
     more: dict[int, Any] | None
     pairs: tuple[str, str]
     words: set[str]
-    lines: list[Line] | None
+    others: list[One["Note"]]
     days: list[Any] = field(storage="array")
     inner: list[list[str]] = field(storage="array")
 

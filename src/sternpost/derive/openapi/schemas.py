@@ -6,9 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from sternpost.ids import pattern as id_pattern
-from sternpost.kinds import KINDS
-from sternpost.plan.model import FieldPlan, PayloadPlan, Plan, ResourcePlan
+from sternpost.kinds import KEY_MAX, KINDS
+from sternpost.plan.model import (
+    FieldPlan,
+    ListOf,
+    MapOf,
+    ObjectOf,
+    PayloadPlan,
+    Plan,
+    ResourcePlan,
+    Structure,
+)
 from sternpost.plan.shapes import InputShape, ListMember, OutputRelation
+from sternpost.plan.structures import tag_of
 
 Schema = dict[str, Any]
 
@@ -24,12 +34,33 @@ class Schemas:
 
     def value(self, field: FieldPlan) -> Schema:
         """A value that the field allows, without null."""
-        schema = KINDS[field.kind].schema(field)
+        schema = KINDS[field.kind].schema(field) if field.structure is None else self._structure(field.structure)
         if field.references is not None:
             schema["pattern"] = id_pattern(self.plan.by_name[field.references].prefix)
         if field.description:
             schema["description"] = field.description
         return schema
+
+    def _structure(self, structure: Structure) -> Schema:
+        match structure:
+            case ListOf(items, least, most):
+                return {"type": "array", "items": self.member(items), "minItems": least, "maxItems": most}
+            case MapOf(values, least, most):
+                return {
+                    "type": "object",
+                    "additionalProperties": self.member(values),
+                    "propertyNames": {"maxLength": KEY_MAX},
+                    "minProperties": least,
+                    "maxProperties": most,
+                }
+            case ObjectOf(payloads, None):
+                return self.payload(payloads[0])
+            case ObjectOf(payloads):
+                tags = [tag_of(structure, payload) for payload in payloads]
+                schemas = [self.payload(payload) for payload in payloads]
+                mapping = {tag.choices[0]: schema["$ref"] for tag, schema in zip(tags, schemas, strict=True)}
+                told_apart = {"propertyName": tags[0].public_name, "mapping": mapping}
+                return {"oneOf": schemas, "discriminator": told_apart}
 
     def filter_value(self, field: FieldPlan) -> Schema:
         """A value that a filter may ask for: any of the kind, where the field allows fewer."""
@@ -39,6 +70,8 @@ class Schemas:
     def member(self, field: FieldPlan) -> Schema:
         """A value that the field allows, null too where it may be."""
         schema = self.value(field)
+        if field.nullable and ("$ref" in schema or "oneOf" in schema):
+            return {"anyOf": [schema, {"type": "null"}]}
         if not field.nullable or "type" not in schema:  # a schema that names no type allows null already
             return schema
         if "enum" in schema:

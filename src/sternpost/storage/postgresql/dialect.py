@@ -17,7 +17,7 @@ from sqlalchemy.sql.expression import any_, cast
 
 from sternpost import exact_json
 from sternpost.kinds import in_places, write_bytes
-from sternpost.plan.model import FieldPlan, Kind
+from sternpost.plan.model import FieldPlan, Kind, ListOf
 from sternpost.storage.postgresql.audit import PostgresqlAudit
 from sternpost.storage.postgresql.values import present
 from sternpost.storage.sql.dialect import Codec, ColumnType, Dialect, end_is, quoted, with_quotes_around
@@ -267,7 +267,8 @@ class ExternalPostgresqlDialect(PostgresqlDialect):
 
     def fits(self, field: FieldPlan, column_type: str) -> bool:
         if field.storage == "array":
-            elements = _ELEMENTS.get(field.element or "", _TEXTS | _WHOLE | _BINARY | {"boolean"})
+            kind = field.structure.items.kind if isinstance(field.structure, ListOf) else ""
+            elements = _ELEMENTS.get(kind, _TEXTS | _WHOLE | _BINARY | {"boolean"})
             return column_type.endswith("[]") and column_type.removesuffix("[]") in elements
         return column_type in _FITTING.get((field.kind, field.storage), ())
 

@@ -13,10 +13,11 @@ from sternpost.errors import ValueNotRepresentable
 from sternpost.kinds import KINDS, NUMERIC
 from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
 from sternpost.plan.query import Nested, Path
+from sternpost.plan.structures import reader
 from sternpost.ports.budget import VALUE_BYTES
 from sternpost.ports.storage import Document
 from sternpost.storage.sql.dialect import Codec, Dialect
-from sternpost.storage.sql.external import not_representable
+from sternpost.storage.sql.external import checked, not_representable
 from sternpost.storage.sql.keys import Keys
 
 
@@ -134,7 +135,8 @@ class Codecs:
         prefix = self.plan.by_name[field.references].prefix if field.references else None
         hidden = self._hidden.get(field.references or "")
         if hidden is None:
-            return self.dialect.decode(field, prefix)
+            decode = self.dialect.decode(field, prefix)
+            return decode if field.structure is None else _structured(field, decode)
         start, digits = f"{prefix}_", hidden.digits
 
         def show(key: Any) -> str:
@@ -204,6 +206,13 @@ class Codecs:
         if encode is None:
             return array
         return lambda values: array([None if value is None else encode(value) for value in values])
+
+
+def _structured(field: FieldPlan, decode: Codec) -> Codec:
+    """From what the driver gives to what is declared, and nothing else."""
+    assert decode is not None, "JSON is read from text"
+    read = reader(field)
+    return checked(field, lambda value: read(decode(value)))
 
 
 def _around(name: str) -> int:
