@@ -55,6 +55,12 @@ MEANINGS = {
     "in": f"is one of several, separated by commas (at most {IN_MAX}); within a value `\\,` is a comma, `\\\\` a backslash",
     "contains": "contains the text (case-sensitive)",
     "startsWith": "starts with the text (case-sensitive)",
+    "iEq": "equals, whatever the case of ASCII letters",
+    "iContains": "contains the text, whatever the case of ASCII letters",
+    "iStartsWith": "starts with the text, whatever the case of ASCII letters",
+    "has": "of a list: contains the value",
+    "hasAny": f"of a list: contains at least one of several values, separated by commas (at most {IN_MAX})",
+    "hasAll": f"of a list: contains all of several values, separated by commas (at most {IN_MAX})",
     "isNull": "`true`: has no value; `false`: has one",
 }
 
@@ -233,6 +239,8 @@ with *and*.
 ## Operators by kind
 
 {table(("Kind", "Operators"), rows)}
+
+A list of single values, such as `list[str]`, has `has`, `hasAny` and `hasAll`.
 
 ## What they mean
 

@@ -22,6 +22,7 @@ from sternpost.contract.operations import (
     Restore,
     Transition,
     Update,
+    related,
 )
 from sternpost.contract.policy import Policy, authenticated, caller, now, public, scope, this
 from sternpost.contract.relations import Many, One, Owned, many, one
@@ -139,6 +140,7 @@ __all__ = [
     "now",
     "one",
     "public",
+    "related",
     "scope",
     "sum_of",
     "this",

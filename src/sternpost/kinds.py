@@ -718,6 +718,15 @@ def _decimal_schema(limits: Limits) -> Schema:
 
 # -- the table
 
+INSENSITIVE: Mapping[str, str] = {"iEq": "eq", "iContains": "contains", "iStartsWith": "startsWith"}
+"""Operators of lists that ignore the case of ASCII letters, and those that they are otherwise."""
+
+LIST_FILTERS = ("has", "hasAny", "hasAll")
+"""Operators on lists of single values: one of the values is in the list, or all of them are."""
+
+SEVERAL: frozenset[str] = frozenset({"in", "notIn", "hasAny", "hasAll"})
+"""Operators that take several values."""
+
 _EQUAL = ("eq", "ne", "in")
 _COMPARED = ("eq", "ne", "gt", "gte", "lt", "lte", "in")
 _EQUALITY = ("eq", "ne")
@@ -783,7 +792,7 @@ _ALL = (
         identifies=True,
         free_text=True,
         bounds=("min_length", "max_length", "pattern"),
-        filters=("eq", "ne", "in", "contains", "startsWith"),
+        filters=("eq", "ne", "in", "contains", "startsWith", *INSENSITIVE),
         tests=(*_COMPARED_TESTS, "contains", "startsWith", "endsWith", "mode"),
         policies=_EQUALITY,
         storage=("char",),

@@ -174,8 +174,8 @@ async def test_what_does_not_fit_is_told(app: Sternpost, changes: dict[str, Any]
 async def test_long_numbers_in_free_json_keep_their_digits(app: Sternpost) -> None:
     client = Client(app)
     long = "12345678901234567890123.4567890123456789"
-    text = (
-        '{"name":"A","address":{"street":"x"},"openings":{"a":[{"day":"mon","opensAt":"08:00","notes":[%s]}]}}' % long
+    text = '{"name":"A","address":{"street":"x"},"openings":{"a":[{"day":"mon","opensAt":"08:00","notes":[LONG]}]}}'.replace(
+        "LONG", long
     )
     made = await client.request(
         "POST", "/api/v1/shops", content=text.encode(), headers={"content-type": "application/json"}

@@ -103,6 +103,8 @@ CODES: dict[str, str] = {
     "SP419": "the operation takes no implementation",
     "SP420": "an operation's name is malformed",
     "SP421": "an operation has an unsupported type",
+    "SP424": "a filter of a list leads to no field that has a filter",
+    "SP425": "the number of groups of filters is wrong",
     "SP422": "an entry of services is neither a module nor a function with @implements",
     "SP501": "a policy uses and, or, not, if or in",
     "SP502": "a policy names an unknown field",

@@ -22,7 +22,7 @@ from sternpost.contract.fields import UNSET, FieldDeclaration, SumOf
 from sternpost.contract.policy import Caller
 from sternpost.contract.resource import Declaration, Payload
 from sternpost.contract.source import Source, attribute_source
-from sternpost.kinds import EXTERNAL_ITEMS_MAX, EXTERNAL_TEXT_MAX, ITEMS_MAX, KINDS, TEXT_MAX
+from sternpost.kinds import EXTERNAL_ITEMS_MAX, EXTERNAL_TEXT_MAX, ITEMS_MAX, KINDS, LIST_FILTERS, TEXT_MAX
 from sternpost.plan.model import (
     Computed,
     FieldPlan,
@@ -117,7 +117,7 @@ class FieldCompiler:
             unique=bool(options["unique"]),
             ignore_case=ignores_case(found, options["unique"], self._adder(name)),
             generated=cast("Generated | None", options["auto"] if options["auto"] in tuple(AUTO) else None),
-            filters=self.filters(name, found.kind, found.nullable, options["filter"]),
+            filters=self.filters(name, found.kind, found.nullable, options["filter"], of_list=_is_plain_list(found)),
             column=column_of(name, options.get("column")),
             storage=storage_of(found.kind, options.get("storage"), self._adder(name)),
         )
@@ -251,9 +251,9 @@ class FieldCompiler:
             storage=storage_of("id", options.get("storage"), self._adder(relation)),
         )
 
-    def filters(self, name: str, kind: Kind, nullable: bool, wanted: Any) -> tuple[str, ...]:
+    def filters(self, name: str, kind: Kind, nullable: bool, wanted: Any, *, of_list: bool = False) -> tuple[str, ...]:
         """The filter operators that lists allow on a field."""
-        possible = KINDS[kind].filters + (("isNull",) if nullable else ())
+        possible = (LIST_FILTERS if of_list else KINDS[kind].filters) + (("isNull",) if nullable else ())
         if not wanted:
             return ()
         if name in LIST_PARAMETERS:
@@ -476,6 +476,11 @@ def _default_fix(plan: FieldPlan) -> str:
     known = KINDS[plan.kind]
     within = " that the field's constraints allow" if known.bounds else ""
     return f"use {known.described}{within}"
+
+
+def _is_plain_list(found: FieldType) -> bool:
+    """Whether it is a list of single values, by which rows can be found."""
+    return found.json_type == "array" and found.items is not None and found.items.kind != "json"
 
 
 def _kinds_with(bound: str) -> list[str]:

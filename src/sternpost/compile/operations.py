@@ -24,11 +24,12 @@ from sternpost.contract.operations import (
     Restore,
     Transition,
     Update,
+    related,
 )
 from sternpost.contract.policy import Policy
 from sternpost.contract.resource import Payload
 from sternpost.kinds import KINDS
-from sternpost.plan.model import OperationKind, OperationPlan, PayloadPlan
+from sternpost.plan.model import OperationKind, OperationPlan, PayloadPlan, RelatedFilter
 from sternpost.plan.policy import Not, Public
 
 OPERATIONS: dict[type[Operation], tuple[OperationKind, str, bool, int]] = {
@@ -64,6 +65,9 @@ _SUCCESS: dict[str, str] = {
     "transition": "{One} is now {target}",
     "custom": "{One}: {name} done",
 }
+RELATED_DEPTH_MAX = 3
+"""References that the filter of a list may follow."""
+
 _OPTIONS = {**OPERATION, **OPERATION_OPTIONS}
 
 
@@ -171,6 +175,8 @@ class OperationCompiler:
             timeout_seconds=operation.timeout,
             has_service=False,
             export=isinstance(operation, Browse) and operation.export,
+            related=self._related(name, operation) if isinstance(operation, Browse) else (),
+            or_groups=operation.or_groups if isinstance(operation, Browse) else 0,
             **additions([feature.operation(self.draft, name, operation, self._adder(name)) for feature in FEATURES]),
         )
 
@@ -241,6 +247,45 @@ class OperationCompiler:
                 keyword,
             )
         return tuple(wanted)
+
+    def _related(self, name: str, operation: Browse) -> tuple[RelatedFilter, ...]:
+        found: dict[str, RelatedFilter] = {}
+        for each in operation.filter:
+            declared = related(each) if isinstance(each, str) else each
+            *path, last = declared.path.split(".") if isinstance(declared.path, str) else [""]  # pyright: ignore[reportUnnecessaryIsInstance]
+            problem = self._misled(path, last)
+            if problem is not None or declared.path in found:
+                message, fix = problem or (f"{declared.path} is listed twice", "list it once")
+                self._add(name, "SP424", message, fix, "filter")
+            else:
+                found[declared.path] = RelatedFilter(tuple(path), last, declared.all)
+        return tuple(found.values())
+
+    def _misled(self, path: Sequence[str], last: str) -> tuple[str, str] | None:
+        """Why a path leads to no field that has a filter, and what to do; None where it does."""
+        shown_path = ".".join((*path, last))
+        if not 1 <= len(path) <= RELATED_DEPTH_MAX:
+            return (
+                f"{shown(shown_path)} does not lead over 1 to {RELATED_DEPTH_MAX} references to a field",
+                'write the name of a reference, a dot and a field, such as "user.name"; a field of the resource itself '
+                "has field(filter=True)",
+            )
+        at = self.resource
+        for step in path:
+            references = self.policies.known[at].references
+            if step not in references:
+                return (
+                    f"{at} has no reference {step!r}",
+                    f"use one of {listed(references)}" if references else "leave it out",
+                )
+            at = references[step]
+        fields = self.policies.known[at].fields
+        possible = [field.name for field in fields.values() if field.filters]
+        if last not in possible:
+            known = f"use one of {listed(possible)}" if possible else "write field(filter=True) there"
+            what = "has no filter" if last in fields else "does not exist"
+            return f"{at}.{last} {what}", known
+        return None
 
     def _states(self, name: str, operation: Transition) -> tuple[str, tuple[str, ...], str]:
         given = (operation.source,) if isinstance(operation.source, str) else operation.source

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from sternpost.contract.fields import FieldDeclaration
-from sternpost.contract.operations import Operation
+from sternpost.contract.operations import Operation, RelatedField
 from sternpost.contract.policy import Policy, PolicyPath
 from sternpost.contract.relations import RelationDeclaration
 
@@ -190,6 +190,16 @@ OPERATION: dict[str, Shape] = {
     "sort": _SORT,
     "default_sort": _SORT,
     "export": FLAG,
+    "filter": Shape(
+        "SP424",
+        "a list of paths to fields, or of related(…)",
+        '["user.name"]',
+        lambda value: (
+            isinstance(value, list | tuple)
+            and all(isinstance(each, str | RelatedField) for each in cast("Sequence[Any]", value))
+        ),
+    ),
+    "or_groups": Shape("SP425", "a whole number from 0 to 10", "3", lambda value: is_whole(value) and 0 <= value <= 10),
 }
 CONTRACT: dict[str, Shape] = {
     **{name: Shape("SP008", "a string", '"…"', _is_text) for name in ("title", "description", "version", "license")},

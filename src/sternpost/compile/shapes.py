@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sternpost.compile.versions import Older
-from sternpost.plan.model import FieldPlan, OperationPlan, PayloadPlan, Plan, RelationPlan, ResourcePlan
+from sternpost.plan.model import (
+    FieldPlan,
+    OperationPlan,
+    PayloadPlan,
+    Plan,
+    RelatedFilter,
+    RelationPlan,
+    ResourcePlan,
+)
 from sternpost.plan.shapes import (
     WRITABLE,
     AuthoredRow,
@@ -17,6 +25,7 @@ from sternpost.plan.shapes import (
     OutputRelation,
     OutputShape,
     QueryShape,
+    RelatedFilterShape,
     ResourceShape,
     RowsShape,
 )
@@ -152,11 +161,33 @@ class _Shapes:
             reference.read_scope if reference is not None else None,
         )
 
+    def _related(self, resource: ResourcePlan, declared: RelatedFilter) -> RelatedFilterShape | None:
+        """None where this version of the API does not know the way, or the field."""
+        at, path, public_path = resource, [], []
+        for name in declared.path:
+            relation = at.relations_by_name.get(name)
+            if relation is None:
+                return None
+            path.append((at.name, name))
+            public_path.append(relation.public_name)
+            at = self.plan.by_name[relation.target]
+        field = at.fields_by_name.get(declared.field)
+        if field is None:
+            return None
+        shown = Filter(field.name, field.public_name, field.filters, field.read_scope)
+        return RelatedFilterShape(tuple(path), tuple(public_path), at.name, shown, declared.all)
+
     def _query(self, resource: ResourcePlan, operation: OperationPlan) -> QueryShape | None:
         if operation.kind not in ("browse", "read"):
             return None
         return QueryShape(
-            rows=_rows(resource, operation) if operation.kind == "browse" else RowsShape(),
+            rows=replace(
+                _rows(resource, operation),
+                related=tuple(filter(None, (self._related(resource, each) for each in operation.related))),
+                or_groups=operation.or_groups,
+            )
+            if operation.kind == "browse"
+            else RowsShape(),
             page_size=operation.page_size,
             max_page_size=operation.max_page_size,
             includes=any(map(self._can_be_included, resource.relations)),

@@ -28,6 +28,24 @@ class Operation:
     timeout: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RelatedField:
+    """A field of a row that the listed rows refer to; see `related`."""
+
+    path: str
+    all: bool = False
+
+
+def related(path: str, *, all: bool = False) -> RelatedField:
+    """A filter over a row that is referred to: `Browse(filter=[related("user.name")])`; the text alone means the same.
+
+    Args:
+        path: references, and a field at their end that has a filter of its own, such as `user.name`.
+        all: whether all rows that are referred to count, and all fields; else only those that the caller may read.
+    """
+    return RelatedField(path, all)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Browse(Operation):
     """A paged list: `GET /users`.
@@ -37,6 +55,9 @@ class Browse(Operation):
         sort: the fields a client may sort by.
         default_sort: the order without `sort`, such as `["-created_at"]`; by default that of creation.
         export: whether clients can download the whole list, as NDJSON or CSV.
+        filter: fields of rows that the listed ones refer to, such as `["user.name"]`: the list can be filtered by them,
+            with the operators that they have in their own list. A `related(…)` says more.
+        or_groups: how many groups of filters may be joined by "or", at most 10; none by default.
     """
 
     page_size: int = 20
@@ -44,6 +65,8 @@ class Browse(Operation):
     sort: Sequence[str] = ()
     default_sort: Sequence[str] = ()
     export: bool = False
+    filter: Sequence[str | RelatedField] = ()
+    or_groups: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

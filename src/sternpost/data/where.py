@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from sternpost.data.checks import Checks
-from sternpost.kinds import KINDS
+from sternpost.kinds import KINDS, LIST_FILTERS, SEVERAL
 from sternpost.plan.comparisons import comparison
 from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.query import (
@@ -23,6 +23,7 @@ from sternpost.plan.query import (
     Select,
     every,
 )
+from sternpost.plan.structures import items_of
 
 LIST_RELATION = ("some", "every", "none")
 ONE_RELATION = ("is", "isNot")
@@ -98,12 +99,13 @@ class Reading:
         return every(parts)
 
     def _field(self, resource: ResourcePlan, field: FieldPlan, wanted: Any) -> Node:
-        if not KINDS[field.kind].ordered and not (isinstance(wanted, Mapping) and "isNull" in wanted):
+        items = items_of(field)
+        if items is None and not KINDS[field.kind].ordered and not (isinstance(wanted, Mapping) and "isNull" in wanted):
             raise TypeError(
                 f'{resource.name}.{field.name} is JSON: only {{"isNull": True}} compares it; use db.sql for more'
             )
         tests: Mapping[str, Any] = cast("Mapping[str, Any]", wanted) if isinstance(wanted, Mapping) else {"eq": wanted}
-        allowed = KINDS[field.kind].tests
+        allowed = KINDS[field.kind].tests if items is None else (*LIST_FILTERS, "isNull")
         unknown = [name for name in tests if name not in allowed]
         if unknown:
             raise TypeError(f"{resource.name}.{field.name} has no operator {unknown[0]!r}; it has {', '.join(allowed)}")
@@ -123,7 +125,7 @@ class Reading:
     ) -> Node:
         if operator == "isNull":
             return Compare((field.name,), "isNull" if value else "isNotNull")
-        if operator in ("in", "notIn"):
+        if operator in SEVERAL:
             return self._one_of(resource, field, operator, value, insensitive=insensitive)
         if value is None:
             if operator not in ("eq", "ne"):
@@ -131,7 +133,7 @@ class Reading:
                     f'{resource.name}.{field.name}: {operator!r} needs a value; for null use {{"isNull": True}}'
                 )
             return Compare((field.name,), "isNull" if operator == "eq" else "isNotNull")
-        found: Any = self.checks.checked(resource, field, value)
+        found: Any = self.checks.checked(resource, items_of(field) or field, value)
         return comparison(field, operator, found, self.slot, insensitive=insensitive)
 
     def _one_of(
@@ -143,7 +145,7 @@ class Reading:
                 f"{resource.name}.{field.name}: {operator!r} takes no None; write "
                 f'{{"OR": [{{…}}, {{"{field.name}": None}}]}}'
             )
-        found = [self.checks.checked(resource, field, item) for item in items]
+        found = [self.checks.checked(resource, items_of(field) or field, item) for item in items]
         return comparison(field, operator, found, self.slot, insensitive=insensitive)
 
     # -- order

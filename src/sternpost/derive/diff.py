@@ -185,6 +185,8 @@ COMPARED: dict[str, frozenset[str]] = {
             "page_size",
             "max_page_size",
             "sort",
+            "related",
+            "or_groups",
             "default_sort",
             "sources",
             "target",
@@ -622,6 +624,17 @@ class _Comparison(_Findings):
         if old["page_size"] != new["page_size"]:
             self._break("page-size-changed", where, f"a page has {new['page_size']} rows, and had {old['page_size']}")
         self._listed(where, "sort", old["sort"], new["sort"])
+        was, now = (_related_filters(one) for one in (old, new))
+        self._listed(where, "filter", was, now)
+        for path in was.keys() & now.keys():
+            if was[path] != now[path]:
+                rows = "every row counts" if now[path] else "only rows that the caller may read count"
+                self._add("neutral", "filter-rows-changed", f"{where}.{path}", rows)
+        groups_before, groups = old.get("or_groups", 0), new.get("or_groups", 0)
+        if groups < groups_before:
+            self._break("or-groups-narrowed", where, f"at most {groups} groups of filters, and were {groups_before}")
+        elif groups > groups_before:
+            self._add("additive", "or-groups-widened", where, f"{groups} groups of filters can be joined by or")
         if old.get("export", False) != new.get("export", False):
             if new.get("export"):
                 self._add("additive", "export-added", where, "the whole list can be exported")
@@ -725,6 +738,11 @@ def _is_narrower(kind: str, name: str, before: Any, after: Any, narrower: int) -
 
 
 _DECIMAL = next(kind.name for kind in KINDS.values() if Decimal in kind.types)
+
+
+def _related_filters(operation: Data) -> dict[str, bool]:
+    """The filters of a list over rows that it refers to; whether rows count that a caller may not read."""
+    return {".".join((*each["path"], each["field"])): each["all"] for each in operation.get("related", ())}
 
 
 def _told_apart(structure: Data) -> dict[str | None, Data]:

@@ -22,6 +22,7 @@ from sternpost.plan.model import (
     RelationPlan,
     ResourcePlan,
 )
+from sternpost.plan.structures import items_of
 
 DATA_FIX = "Generate it again: sternpost contract emit --python {path}"
 _FINGERPRINT = re.compile(r"^# contract: ([0-9a-f]{64})$", re.MULTILINE)
@@ -145,6 +146,19 @@ class _Module:
             for nullable in (False, True):
                 yield self._filter(_filter_name(kind, nullable), kind, kind.annotation, nullable)
         yield _dictionary("JsonFilter", [Key("isNull", "bool", True)], total=True)
+        listed = {
+            items.kind for resource in self.plan.resources for each in resource.fields if (items := items_of(each))
+        }
+        for kind in KINDS.values():
+            if kind.name in listed:
+                several = f"Sequence[{kind.annotation}]"
+                keys = [
+                    Key("has", kind.annotation),
+                    Key("hasAny", several),
+                    Key("hasAll", several),
+                    Key("isNull", "bool"),
+                ]
+                yield _dictionary(_list_filter_name(kind), keys)
         for kind in KINDS.values():
             for nullable in (False, True) if kind.number else ():
                 yield self._change(kind, nullable)
@@ -401,7 +415,14 @@ def _filter_of(resource: ResourcePlan, field: FieldPlan, *, nullable: bool = Fal
     """The filter of a field: that of its kind, or its own."""
     if field.kind == _CHOICE.name:
         return f"{resource.name}{_camel(field.name)}Filter"
+    items = items_of(field)
+    if items is not None:
+        return _list_filter_name(KINDS[items.kind])
     return _filter_name(KINDS[field.kind], nullable and field.kind != _ANYTHING.name)
+
+
+def _list_filter_name(kind: Kind) -> str:
+    return f"{_camel(kind.name)}ListFilter"
 
 
 def _filter_name(kind: Kind, nullable: bool = False) -> str:

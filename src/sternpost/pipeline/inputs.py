@@ -53,7 +53,7 @@ from sternpost.plan.model import (
     Structure,
 )
 from sternpost.plan.shapes import InputShape, ListMember, Member
-from sternpost.plan.structures import exact, holds_json
+from sternpost.plan.structures import exact, holds_json, items_of
 from sternpost.plan.values import from_plan
 
 EMAIL_LOCAL_MAX = 64
@@ -197,7 +197,8 @@ class Inputs:
 
     def text_value(self, field: FieldPlan) -> Callable[[str], Any]:
         """Turns the text of a query parameter into a value of the field; raises `ValueError` with a sentence."""
-        return _text_parser(field, self._value_type(field))
+        value = items_of(field) or field
+        return _text_parser(value, self._value_type(value))
 
     def _model(self, shape: InputShape, fields: Mapping[str, FieldPlan]) -> type[BaseModel]:
         definitions: dict[str, Any] = {

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import orjson
 
 from sternpost.errors import Detail, Invalid
+from sternpost.kinds import INSENSITIVE
+from sternpost.pipeline.authorize import fold_for
 from sternpost.pipeline.inputs import NAME_SHOWN_MAX, Inputs
 from sternpost.pipeline.list_query import (
     Count,
@@ -37,15 +39,17 @@ from sternpost.pipeline.views import (
 )
 from sternpost.plan.comparisons import comparison
 from sternpost.plan.model import FieldPlan, OperationPlan, RelationPlan, ResourcePlan
-from sternpost.plan.query import Compare, Node, Operator, Order, ordered, total_order
+from sternpost.plan.query import ALL, Compare, Either, Node, Operator, Order, Related, every, ordered, total_order
 from sternpost.plan.shapes import (
     FIELDS_MAX,
     IN_MAX,
     INCLUDE_DEPTH_MAX,
     INCLUDES_MAX,
+    OR_CONDITIONS_MAX,
     PAGE_MAX,
     SORTS_MAX,
     OutputRelation,
+    RelatedFilterShape,
     RowsShape,
 )
 from sternpost.ports.authenticator import NO_SCOPES, Principal
@@ -89,6 +93,26 @@ class Selection:
     paging: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class RelatedRule:
+    """A filter over a row that the listed ones refer to.
+
+    Attributes:
+        steps: the references that lead to it, each with the resource that it leads to.
+        all: whether rows and fields count that the caller may not read.
+    """
+
+    steps: tuple[tuple[OutputRelation | RelationPlan, ResourcePlan], ...]
+    field: FieldPlan
+    parse: Callable[[str], Any]
+    all: bool
+
+    def visible(self, scopes: frozenset[str]) -> bool:
+        """Whether a caller with these scopes may follow the references, and see the field."""
+        followed = all(holds_scope(step, scopes) for step, _ in self.steps if isinstance(step, OutputRelation))
+        return self.all or (can_see(self.field, scopes) and followed)
+
+
 class Rules:
     """What the lists of a resource can be filtered and sorted by, prepared at start."""
 
@@ -96,6 +120,10 @@ class Rules:
         self.filters = {each.public_name: resource.fields_by_name[each.name] for each in rows.filters}
         self.parsers: dict[str, Callable[[str], Any]] = {name: inputs.text_value(f) for name, f in self.filters.items()}
         self.sortable = dict(rows.sorts)
+        self.or_groups = rows.or_groups
+        self.related = {
+            (*each.public_path, each.filter.public_name): _related_rule(each, inputs) for each in rows.related
+        }
 
     def names(self, path: Path, named: Named) -> list[str]:
         """The filters, as the client would name them, on fields that everyone may see."""
@@ -104,7 +132,24 @@ class Rules:
             for name, field in self.filters.items()
             if field.read_scope is None
             for operator in field.filters
+        ] + [
+            named(tuple(to_field), name, operator)
+            for (*to_field, name), rule in self.related.items()
+            if rule.visible(NO_SCOPES)
+            for operator in rule.field.filters
         ]
+
+
+def _related_rule(shape: RelatedFilterShape, inputs: Inputs) -> RelatedRule:
+    plan = inputs.plan
+    steps: list[tuple[OutputRelation | RelationPlan, ResourcePlan]] = []
+    for name, relation_name in shape.path:
+        resource = plan.by_name[name]
+        relation = resource.relations_by_name[relation_name]
+        given = next((each for each in resource.shape.output.relations if each.name == relation_name), relation)
+        steps.append((given, plan.by_name[relation.target]))
+    field = plan.by_name[shape.target].fields_by_name[shape.filter.name]
+    return RelatedRule(tuple(steps), field, inputs.text_value(field), shape.all)
 
 
 @dataclass(slots=True)
@@ -125,11 +170,17 @@ class _Reading:
 
     selection: Selection
     named: Named
-    scopes: frozenset[str]
+    principal: Principal | None
     conditions: list[Node] = field(default_factory=lambda: [])
     filters: list[tuple[str, str, str]] = field(default_factory=lambda: [])
     values: list[Any] = field(default_factory=lambda: [])
     asked: dict[tuple[str, ...], _Asked] = field(default_factory=lambda: {})
+    groups: dict[str, list[Node]] = field(default_factory=lambda: {})
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """Those of the caller."""
+        return self.principal.scopes if self.principal else NO_SCOPES
 
     def slot(self, value: Any) -> int:
         """The slot of a value."""
@@ -183,7 +234,7 @@ class Selector:
 
     def _select(self, query: ListQuery, principal: Principal | None) -> Selection:
         selection = Selection(EMPTY_TREE, page_size=self.operation.page_size or 0, order=self.default_order)
-        reading = _Reading(selection, query.named, principal.scopes if principal else NO_SCOPES)
+        reading = _Reading(selection, query.named, principal)
         details: list[Detail] = []
         listed: set[str] = set()
         for part in query.parts:
@@ -199,6 +250,8 @@ class Selector:
             details.append(Detail(pages[0], "invalid_parameter", message))
         if details:
             raise Invalid("Invalid parameters", details=details)
+        if reading.groups:
+            reading.conditions.append(Either(tuple(every(group) for group in reading.groups.values())))
         selection.conditions = tuple(reading.conditions)
         selection.values = tuple(reading.values)
         if reading.asked:
@@ -215,6 +268,10 @@ class Selector:
                 self._include(part, reading)
             case Fields() if self.chooses:
                 self._fields(part, reading)
+            case Filter(path=("or", group, *_)) if self.is_list and self.rules.or_groups:
+                self._or(group, replace(part, path=part.path[2:]), reading)
+            case Filter(path=(_, *_)) if (*part.path, part.name) in self.rules.related:
+                reading.conditions.append(self._filter(part, reading))
             case Limit() | Sort(path=(_, *_)) | Filter(path=(_, *_)) if self.includes:
                 self._of_relation(part, reading)
             case Page() | PageSize() | Cursor() | Count() if self.is_list:
@@ -223,11 +280,38 @@ class Selector:
             case Sort(path=()) if self.is_list:
                 reading.selection.order = _order(part, self.rules)
             case Filter(path=()) if self.is_list:
-                condition, value = self._condition(part, self.rules, reading)
-                reading.conditions.append(condition)
-                reading.filters.append((part.name, part.operator, str(value)))
+                reading.conditions.append(self._filter(part, reading))
             case _:
                 raise _unknown(self._allowed(reading.named))
+
+    def _or(self, group: str, part: Filter, reading: _Reading) -> None:
+        """A filter of a group: the filters of one have to fit together, and one of the groups has to."""
+        groups = reading.groups
+        if group not in groups and len(groups) >= self.rules.or_groups:
+            raise ValueError(f"At most {self.rules.or_groups} groups can be joined by or")
+        if sum(map(len, groups.values())) >= OR_CONDITIONS_MAX:
+            raise ValueError(f"The groups joined by or can have at most {OR_CONDITIONS_MAX} filters together")
+        groups.setdefault(group, []).append(self._filter(part, reading, ("or", group)))
+
+    def _filter(self, part: Filter, reading: _Reading, place: Path = ()) -> Node:
+        """A filter of the list's own rows, or of rows that they refer to; cursors are bound to it."""
+        if part.path:
+            condition, value = self._related(part, reading)
+        else:
+            condition, value = self._condition(part, self.rules, reading)
+        reading.filters.append((".".join((*place, *part.path, part.name)), part.operator, str(value)))
+        return condition
+
+    def _related(self, part: Filter, reading: _Reading) -> tuple[Node, Any]:
+        """A filter over a row that the listed ones refer to, of those that the caller may read."""
+        rule = self.rules.related.get((*part.path, part.name))
+        if rule is None or not rule.visible(reading.scopes):
+            raise _unknown(self._allowed(reading.named))
+        condition, value = _compared(part, rule.field, rule.parse, reading)
+        for relation, target in reversed(rule.steps):
+            readable = ALL if rule.all else fold_for(target.seeing, reading.principal)
+            condition = Related(relation.name, "some", every((readable, condition)))
+        return condition, value
 
     def _divide(self, part: Page | PageSize | Cursor | Count, selection: Selection) -> None:
         """Which part of the list is asked for."""
@@ -259,21 +343,7 @@ class Selector:
         field = rules.filters.get(part.name)
         if field is None or not can_see(field, reading.scopes):
             raise _unknown(_of_list(part.path, rules, reading.named) if part.path else self._allowed(reading.named))
-        operator = part.operator
-        if operator not in field.filters:
-            raise _unknown_operator(field, operator)
-        _check(part.problem)
-        parse, operand = rules.parsers[part.name], part.operand
-        if isinstance(operand, bool):
-            return Compare((field.name,), "isNull" if operand else "isNotNull"), operand
-        value: Any
-        if isinstance(operand, str):
-            value = parse(operand)
-        else:
-            if len(operand) > IN_MAX:
-                raise ValueError(f"At most {IN_MAX} values can be listed")
-            value = [parse(item) for item in operand]
-        return comparison(field, cast("Operator", operator), value, reading.slot), value
+        return _compared(part, field, rules.parsers[part.name], reading)
 
     # -- relations
 
@@ -359,6 +429,25 @@ class Selector:
         names += ["cursor", "count"] if self.is_list else []
         names += ["fields"] if self.chooses else []
         return names
+
+
+def _compared(part: Filter, field: FieldPlan, parse: Callable[[str], Any], reading: _Reading) -> tuple[Node, Any]:
+    """What a filter asks of a field, and its value for cursors."""
+    operator, operand = part.operator, part.operand
+    if operator not in field.filters:
+        raise _unknown_operator(field, operator)
+    _check(part.problem)
+    if isinstance(operand, bool):
+        return Compare((field.name,), "isNull" if operand else "isNotNull"), operand
+    value: Any
+    if isinstance(operand, str):
+        value = parse(operand)
+    else:
+        if len(operand) > IN_MAX:
+            raise ValueError(f"At most {IN_MAX} values can be listed")
+        value = [parse(item) for item in operand]
+    plain = cast("Operator", INSENSITIVE.get(operator, operator))
+    return comparison(field, plain, value, reading.slot, insensitive=operator in INSENSITIVE), value
 
 
 class _Refused(ValueError):

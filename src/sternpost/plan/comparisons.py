@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sternpost.kinds import KINDS
+from sternpost.kinds import KINDS, LIST_FILTERS
 from sternpost.plan.model import FieldPlan
 from sternpost.plan.query import NONE, Compare, Node, Operator
 
@@ -18,10 +18,12 @@ def comparison(
     which the same rows are found; where no row can have it, the condition does without a value.
 
     Args:
-        value: of the field's kind; for `in` and `notIn` a list of such.
+        value: of the field's kind, or of the items of a list; for operators on several a list of such.
         slot: puts a value into a slot and tells its number.
     """
     path, compared = (field.name,), KINDS[field.kind].compared
+    if operator in LIST_FILTERS:
+        return Compare(path, operator, slot([value] if operator == "has" else value))
     if compared is not None and operator in ("in", "notIn"):
         value = [found for item in value if (found := compared(field, operator, item)) is not None]
     elif compared is not None:

@@ -239,6 +239,21 @@ class PayloadPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class RelatedFilter:
+    """A filter of a list over a row that the listed rows refer to.
+
+    Attributes:
+        path: the relations that lead to it.
+        field: its field.
+        all: whether rows and fields count that the caller may not read.
+    """
+
+    path: tuple[str, ...]
+    field: str
+    all: bool
+
+
+@dataclass(frozen=True, slots=True)
 class OperationPlan:
     """One operation: what it does, who may call it, and its address."""
 
@@ -272,6 +287,10 @@ class OperationPlan:
     """Whether that function may run again after a conflict in the database."""
     export: bool = False
     """For a list: whether all of it can be had at once."""
+    related: tuple[RelatedFilter, ...] = ()
+    """For a list: filters over rows that the listed ones refer to."""
+    or_groups: int = 0
+    """For a list: how many groups of filters may be joined by "or"."""
     require_match: bool = False
     """Whether a caller has to say which version of the row it is about."""
     takes: InputShape | None = dataclasses.field(default=None, metadata=DERIVED)

@@ -15,7 +15,22 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 Operator = Literal[
-    "eq", "ne", "gt", "gte", "lt", "lte", "in", "notIn", "contains", "startsWith", "endsWith", "isNull", "isNotNull"
+    "eq",
+    "ne",
+    "gt",
+    "gte",
+    "lt",
+    "lte",
+    "in",
+    "notIn",
+    "contains",
+    "startsWith",
+    "endsWith",
+    "isNull",
+    "isNotNull",
+    "has",
+    "hasAny",
+    "hasAll",
 ]
 EQUALITY: frozenset[str] = frozenset({"eq", "ne", "in", "notIn"})
 """Operators that ask whether values are equal; a field may ignore case for these."""

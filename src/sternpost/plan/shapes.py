@@ -19,6 +19,9 @@ SORTS_MAX = 20
 IN_MAX = 100
 """Values that one `in` filter may list."""
 
+OR_CONDITIONS_MAX = 20
+"""Filters that all groups joined by "or" may have together."""
+
 FIELDS_MAX = 200
 """Names that `fields` may list."""
 
@@ -123,15 +126,37 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
+class RelatedFilterShape:
+    """A filter over a row that the listed ones refer to.
+
+    Attributes:
+        path: the relations that lead to it, each with its resource.
+        public_path: the same, as clients name them.
+        target: the resource of the field.
+        all: whether rows and fields count that the caller may not read.
+    """
+
+    path: tuple[tuple[str, str], ...]
+    public_path: tuple[str, ...]
+    target: str
+    filter: Filter
+    all: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RowsShape:
     """Which rows can be asked for, and in which order.
 
     Attributes:
         sorts: names in JSON of fields, each with the name of its field.
+        related: filters over rows that these refer to.
+        or_groups: how many groups of filters may be joined by "or".
     """
 
     filters: tuple[Filter, ...] = ()
     sorts: tuple[tuple[str, str], ...] = ()
+    related: tuple[RelatedFilterShape, ...] = ()
+    or_groups: int = 0
 
 
 @dataclass(frozen=True, slots=True)

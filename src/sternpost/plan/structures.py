@@ -36,6 +36,12 @@ def tag_of(structure: ObjectOf, payload: PayloadPlan) -> FieldPlan:
     return next(field for field in payload.fields if field.name == structure.discriminator)
 
 
+def items_of(field: FieldPlan) -> FieldPlan | None:
+    """What the items of a list of single values are; None where it is no such list."""
+    items = field.structure.items if isinstance(field.structure, ListOf) else None
+    return None if items is None or items.kind == "json" else items
+
+
 def holds_json(field: FieldPlan) -> bool:
     """Whether some part of it may be any JSON value."""
     match field.structure:

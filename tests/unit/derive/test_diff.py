@@ -121,7 +121,7 @@ CASES: list[tuple[str, str, Callable[[dict[str, Any]], Any]]] = [
     ("breaking", "type-changed", lambda p: product(p, "name").update(kind="integer")),
     ("breaking", "format-changed", lambda p: product(p, "name").update(format="uri")),
     ("breaking", "json-type-changed", lambda p: product(p, "name").update(json_type="object")),
-    ("breaking", "elements-changed", lambda p: product(p, "name").update(element="integer")),
+    ("breaking", "structure-changed", lambda p: product(p, "name").update(structure={"payloads": []})),
     ("breaking", "null-in-output", lambda p: product(p, "name").update(nullable=True)),
     ("breaking", "write-narrowed", lambda p: product(p, "name").update(write="create")),
     ("additive", "write-widened", lambda p: status(p).update(write="create")),
@@ -181,6 +181,23 @@ def receipt(plan: dict[str, Any], part: str, **more: Any) -> None:
     """A transition that takes, or answers, a payload with one member."""
     member = {**product(plan, "name"), "default": None, **more}
     place(plan)[part] = {"name": "Receipt", "fields": [member], "description": ""}
+
+
+def listed(plan: dict[str, Any], *, least: int = 0, most: int = 5, **more: Any) -> None:
+    """A list of texts in the place of a text."""
+    inner = {**product(plan, "name"), "default": None, **more}
+    product(plan, "name").update(structure={"items": inner, "min_items": least, "max_items": most})
+
+
+def variants(plan: dict[str, Any], part: str, *tags: str, discriminator: str = "kind") -> None:
+    """A union of objects, told apart by the tags, in the input or output of a transition."""
+    tag = {**status(plan), "name": discriminator, "public_name": discriminator, "default": None}
+    payloads = [{"name": name.title(), "fields": [{**tag, "choices": [name]}], "description": ""} for name in tags]
+    receipt(plan, part, structure={"payloads": payloads, "discriminator": discriminator})
+
+
+def related(plan: dict[str, Any], *, all: bool = False) -> None:
+    browse(plan)["related"] = [{"path": ["owner"], "field": "name", "all": all}]
 
 
 def link(plan: dict[str, Any], policy: Any) -> None:
@@ -248,6 +265,41 @@ PAIRS: list[tuple[str, str, Change, Change]] = [
     ("additive", "api-keys-added", lambda p: p.update(api_keys=False), lambda p: p.update(api_keys=True)),
     ("neutral", "audit-changed", lambda p: None, lambda p: resource(p, "Product").update(audit=True)),
     ("neutral", "text-changed", lambda p: None, lambda p: items(p).update(description="Otherwise")),
+    ("breaking", "items-narrowed", lambda p: listed(p), lambda p: listed(p, most=4)),
+    ("breaking", "items-narrowed", lambda p: listed(p), lambda p: listed(p, least=1)),
+    ("additive", "items-widened", lambda p: listed(p, least=1), lambda p: listed(p)),
+    ("breaking", "rule-narrowed", lambda p: listed(p), lambda p: listed(p, max_length=1)),
+    ("breaking", "variant-removed", lambda p: variants(p, "input", "a", "b"), lambda p: variants(p, "input", "a")),
+    ("breaking", "variant-in-output", lambda p: variants(p, "output", "a"), lambda p: variants(p, "output", "a", "b")),
+    ("additive", "variant-added", lambda p: variants(p, "input", "a"), lambda p: variants(p, "input", "a", "b")),
+    (
+        "breaking",
+        "discriminator-changed",
+        lambda p: variants(p, "input", "a", "b"),
+        lambda p: variants(p, "input", "a", "b", discriminator="form"),
+    ),
+    ("breaking", "filter-removed", lambda p: related(p), lambda p: None),
+    ("additive", "filter-added", lambda p: None, lambda p: related(p)),
+    ("neutral", "filter-rows-changed", lambda p: related(p), lambda p: related(p, all=True)),
+    (
+        "breaking",
+        "or-groups-narrowed",
+        lambda p: browse(p).update(or_groups=2),
+        lambda p: browse(p).update(or_groups=1),
+    ),
+    ("additive", "or-groups-widened", lambda p: None, lambda p: browse(p).update(or_groups=1)),
+    (
+        "additive",
+        "rule-widened",
+        lambda p: receipt(p, "input", kind="date", minimum="2026-01-02"),
+        lambda p: receipt(p, "input", kind="date", minimum="2026-01-01"),
+    ),
+    (
+        "breaking",
+        "rule-narrowed",
+        lambda p: receipt(p, "input", kind="duration", maximum="PT2H"),
+        lambda p: receipt(p, "input", kind="duration", maximum="PT90M"),
+    ),
 ]
 """What becomes of which: the class is that of the change from the one to the other."""
 

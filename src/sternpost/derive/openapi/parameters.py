@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from sternpost.derive.openapi.schemas import Schema, Schemas
 from sternpost.ids import pattern as id_pattern
-from sternpost.kinds import KINDS
+from sternpost.kinds import KINDS, SEVERAL
 from sternpost.plan.model import OperationPlan, ResourcePlan
-from sternpost.plan.shapes import FIELDS_MAX, IN_MAX, INCLUDES_MAX, PAGE_MAX, SORTS_MAX, OutputRelation, RowsShape
+from sternpost.plan.shapes import (
+    FIELDS_MAX,
+    IN_MAX,
+    INCLUDES_MAX,
+    OR_CONDITIONS_MAX,
+    PAGE_MAX,
+    SORTS_MAX,
+    OutputRelation,
+    RowsShape,
+)
 
 _WORDS = {
     "eq": "is",
@@ -17,6 +26,13 @@ _WORDS = {
     "lte": "is at most",
     "contains": "contains",
     "startsWith": "starts with",
+    "iEq": "is, in capital or small letters,",
+    "iContains": "contains, in capital or small letters,",
+    "iStartsWith": "starts, in capital or small letters, with",
+    "in": "is one of",
+    "has": "contains",
+    "hasAny": "contains at least one of",
+    "hasAll": "contains all of",
 }
 _CURSOR = (
     "The meta.nextCursor of the previous page, with the same sort and filters; empty at first. "
@@ -78,6 +94,11 @@ class QueryParameters:
         text = "Return only these fields. Naming a relation includes it; a dot selects one of its fields"
         parameters.append(_listed("fields", text, {"enum": names}, FIELDS_MAX))
         parameters += self._filters(resource, query.rows, "")
+        for each in query.rows.related:
+            rows, way = RowsShape(filters=(each.filter,)), ".".join(each.public_path)
+            parameters += self._filters(self.plan.by_name[each.target], rows, f"{way}.")
+        if query.rows.or_groups:
+            parameters.append(_or_groups(query.rows.or_groups))
         for relation in output.relations:
             parameters += self._of_relation(relation)
         return parameters
@@ -103,15 +124,25 @@ class QueryParameters:
             name, schema = each.public_name, self.schemas.filter_value(field)
             for operator in each.operators:
                 shown = prefix + (name if operator == "eq" else f"{name}[{operator}]")
-                if operator == "in":
+                if operator in SEVERAL:
                     within = "; a comma within a value is \\," if KINDS[field.kind].free_text else ""
-                    text = f"{name} is one of these values, separated by commas{within}"
+                    text = f"{name} {_WORDS[operator]} these values, separated by commas{within}"
                     parameters.append(_listed(shown, text, schema, IN_MAX))
                 elif operator == "isNull":
                     parameters.append(_query(shown, f"Whether {name} is null", {"type": "boolean"}))
                 else:
                     parameters.append(_query(shown, f"{name} {_WORDS[operator]} this value", schema))
         return parameters
+
+
+def _or_groups(most: int) -> Schema:
+    text = (
+        f"Groups of filters joined by or, at most {most}: `or.1.status=open&or.1.price[lt]=5&or.2.status=draft` finds "
+        "what is open and costs less than 5, and what is a draft. Any filter of this list may follow `or.` and the name "
+        "of a group"
+    )
+    schema: Schema = {"type": "object", "additionalProperties": {"type": "string"}, "maxProperties": OR_CONDITIONS_MAX}
+    return {**_query("or", text, schema), "style": "form", "explode": True}
 
 
 def _paging(page_size: int, max_page_size: int | None) -> list[Schema]:

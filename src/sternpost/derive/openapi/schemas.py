@@ -18,7 +18,7 @@ from sternpost.plan.model import (
     Structure,
 )
 from sternpost.plan.shapes import InputShape, ListMember, OutputRelation
-from sternpost.plan.structures import tag_of
+from sternpost.plan.structures import items_of, tag_of
 
 Schema = dict[str, Any]
 
@@ -64,6 +64,7 @@ class Schemas:
 
     def filter_value(self, field: FieldPlan) -> Schema:
         """A value that a filter may ask for: any of the kind, where the field allows fewer."""
+        field = items_of(field) or field
         every = KINDS[field.kind].any_schema
         return self.value(field) if every is None else dict(every)
 

@@ -8,6 +8,7 @@ from functools import lru_cache
 from urllib.parse import parse_qsl
 
 from sternpost.errors import Detail, Invalid
+from sternpost.kinds import SEVERAL
 from sternpost.pipeline.list_query import (
     Count,
     Cursor,
@@ -95,7 +96,7 @@ def _part(shown: str, name: str, operator: str | None, value: str) -> Part:
 
 
 def _filter(shown: str, path: Path, name: str, operator: str, value: str) -> Filter:
-    if operator == "in":
+    if operator in SEVERAL:
         return Filter(shown, path, name, operator, values_of(value))
     if operator == "isNull":
         problem = None if value in _FLAGS else "Input should be true or false"

@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, Column, ColumnElement, Table, collate, func, literal_column
+from sqlalchemy import BindParameter, Column, ColumnElement, Table, collate, exists, func, literal_column, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.expression import any_, cast
@@ -157,6 +157,14 @@ class PostgresqlDialect:
     def contains(self, column: Column[Any], value: BindParameter[Any]) -> ColumnElement[bool]:
         return func.strpos(column, value) > literal_column("0")
 
+    def holds(
+        self, column: Column[Any], values: BindParameter[Any], field: FieldPlan, *, every: bool
+    ) -> ColumnElement[bool]:
+        if every:
+            return column.bool_op("@>")(cast(values, ColumnType("JSONB")))
+        wanted = func.jsonb_array_elements(cast(values, ColumnType("JSONB"))).table_valued("value")
+        return exists(select(wanted.c.value).where(column.bool_op("@>")(wanted.c.value)))
+
     def starts_with(self, column: Column[Any], value: BindParameter[Any]) -> ColumnElement[bool]:
         return func.starts_with(column, value)
 
@@ -213,6 +221,13 @@ class ExternalPostgresqlDialect(PostgresqlDialect):
     """Values as the columns of another program take and give them: PostgreSQL tells the driver the type of each."""
 
     takes_arrays_of_rows = False  # the types of its columns are known to the database alone
+
+    def holds(
+        self, column: Column[Any], values: BindParameter[Any], field: FieldPlan, *, every: bool
+    ) -> ColumnElement[bool]:
+        if field.storage is None:
+            return super().holds(cast(column, ColumnType("JSONB")), values, field, every=every)
+        return column.bool_op("@>" if every else "&&")(values)
 
     # LIKE, as strpos in `contains`, is what `=` is for the column's type: with citext both ignore case.
 

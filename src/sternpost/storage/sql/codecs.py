@@ -10,10 +10,10 @@ from typing import Any
 import orjson
 
 from sternpost.errors import ValueNotRepresentable
-from sternpost.kinds import KINDS, NUMERIC
+from sternpost.kinds import KINDS, NUMERIC, WRITERS
 from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
 from sternpost.plan.query import Nested, Path
-from sternpost.plan.structures import reader
+from sternpost.plan.structures import items_of, reader
 from sternpost.ports.budget import VALUE_BYTES
 from sternpost.ports.storage import Document
 from sternpost.storage.sql.dialect import Codec, Dialect
@@ -120,6 +120,17 @@ class Codecs:
     def encode_array(self, field: FieldPlan) -> Codec:
         """From a list of values of the pipeline to an array as the driver binds it."""
         return self._both(field)[1]
+
+    def encode_items(self, field: FieldPlan) -> Codec:
+        """From values of the items of a list to what the driver binds to compare with the list."""
+        items = items_of(field)
+        assert items is not None, "the field holds a list of single values"
+        if field.storage is not None:
+            return self._array(self.dialect.encode(items))
+        write = WRITERS.get(items.kind)
+        return lambda values: orjson.dumps(
+            values if write is None else [write(items, each) for each in values]
+        ).decode()
 
     def encode_member(self, resource: ResourcePlan, name: str) -> Codec:
         """The same for a member of a row; a column of ours, such as an item's position, is bound as it is."""

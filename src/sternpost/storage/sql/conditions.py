@@ -159,6 +159,11 @@ class Conditions:
                 # null is in no list, not even in an empty one, and yet the comparison does not hold
                 listed = self._one_of(column, node.operand, field, assembly, folded=folded)
                 return and_(column.is_not(None), not_(listed))
+            case "has" | "hasAny" | "hasAll":
+                assert isinstance(node.operand, int), "the values of a list are in a slot"
+                wanted = assembly.slot(node.operand, self.codecs.encode_items(field))
+                held = self.dialect.holds(column, wanted, field, every=node.operator == "hasAll")
+                return and_(column.is_not(None), held)
             case "contains":
                 return self.dialect.contains(column, self._operand(node.operand, field, assembly, folded=folded))
             case "startsWith":

@@ -155,6 +155,12 @@ class Dialect(Protocol):
         """The text holds another one; upper and lower case differ."""
         ...
 
+    def holds(
+        self, column: Column[Any], values: BindParameter[Any], field: FieldPlan, *, every: bool
+    ) -> ColumnElement[bool]:
+        """Whether a list holds every one, or at least one, of several values."""
+        ...
+
     def starts_with(self, column: Column[Any], value: BindParameter[Any]) -> ColumnElement[bool]:
         """The text starts with another one; upper and lower case differ."""
         ...

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import BindParameter, Column, ColumnElement, Integer, Table, case, func, literal_column, select
+from sqlalchemy import BindParameter, Column, ColumnElement, Integer, Table, case, exists, func, literal_column, select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql.expression import cast
 
@@ -161,6 +161,16 @@ class SqliteDialect:
 
     def contains(self, column: Column[Any], value: BindParameter[Any]) -> ColumnElement[bool]:
         return func.instr(column, value) > literal_column("0")
+
+    def holds(
+        self, column: Column[Any], values: BindParameter[Any], field: FieldPlan, *, every: bool
+    ) -> ColumnElement[bool]:
+        wanted = func.temp.json_each(values).table_valued("value")
+        held = func.temp.json_each(column).table_valued("value")
+        items = select(held.c.value).where(held.c.value.is_not(None))
+        if every:
+            return ~exists(select(wanted.c.value).where(wanted.c.value.not_in(items)))
+        return exists(select(wanted.c.value).where(wanted.c.value.in_(items)))
 
     def starts_with(self, column: Column[Any], value: BindParameter[Any]) -> ColumnElement[bool]:
         return func.substr(column, literal_column("1"), func.length(value)) == value
