@@ -12,12 +12,37 @@ import inspect
 import re
 import textwrap
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import typer.main
 
-from sternpost import Contract, Payload, Resource, computed, field, implements, many, one, scope, sum_of
+from sternpost import (
+    Contract,
+    HookCall,
+    HttpContext,
+    Media,
+    Payload,
+    Redirect,
+    Request,
+    Resource,
+    Response,
+    Sternpost,
+    after_authentication,
+    after_commit,
+    after_validation,
+    around_handler,
+    before_encoding,
+    computed,
+    field,
+    implements,
+    many,
+    one,
+    provide,
+    scope,
+    sum_of,
+)
 from sternpost.app import protocol
 from sternpost.app.server import KEEP_ALIVE_SECONDS
 from sternpost.cli.main import cli
@@ -44,6 +69,7 @@ GROUPS = {
     "SP3": "Relations",
     "SP4": "Operations and services",
     "SP5": "Policies",
+    "SP6": "HTTP, hooks, providers, and the source of services",
 }
 MEANINGS = {
     "eq": "equals",
@@ -80,6 +106,7 @@ def generate() -> dict[str, str]:
         "filters.md": filters(),
         "contract.md": declarations(),
         "services.md": services(),
+        "applications.md": applications(),
     }
     return {name: f"{NOTE}\n\n{text.strip()}\n" for name, text in pages.items()}
 
@@ -386,6 +413,11 @@ def services() -> str:
         _doc(Context),
     ]
     parts.append(_methods(Context, ("caller", "now", "data", "repository")))
+    parts.append(_methods(Context, ("after_commit",)))
+    parts += ["## HttpContext", _doc(HttpContext), _methods(HttpContext, ("request", "response"))]
+    parts += ["## Request", _doc(Request), _methods(Request, ("query", "cookies"))]
+    parts += ["## Response", _doc(Response), _methods(Response, ("header", "cookie", "delete_cookie", "download"))]
+    parts += ["## Redirect", _doc(Redirect), "## Media", _doc(Media)]
     parts += ["## Change", _doc(Change), _methods(Change, ("apply",))]
     calls = ("transaction", "run", "sql", "execute", "key", "table")
     parts += ["## Database", _doc(Database), _methods(Database, calls)]
@@ -396,9 +428,25 @@ def services() -> str:
     return "\n\n".join(parts)
 
 
+def applications() -> str:
+    """What an application is made of."""
+    hooks = (after_authentication, after_validation, around_handler, before_encoding, after_commit)
+    parts = ["# Applications", "Everything here is imported from `sternpost`.", "## Sternpost", _doc(Sternpost)]
+    parts.append(
+        _methods(Sternpost, ("start", "stop", "lifespan", "data", "override", "caller", "allows", "error_answer"))
+    )
+    parts += ["## Hooks", "A call comes through them in this order.", *_functions(*hooks)]
+    parts += ["### HookCall", _doc(HookCall)]
+    parts += ["## Providers", *_functions(provide)]
+    return "\n\n".join(parts)
+
+
 def _methods(cls: type, names: Iterable[str]) -> str:
     rows = [
-        (f"`{name}{'' if isinstance(vars(cls)[name], property) else '(…)'}`", _sentence(vars(cls)[name]))
+        (
+            f"`{name}{'' if isinstance(vars(cls)[name], property | cached_property) else '(…)'}`",
+            _sentence(vars(cls)[name]),
+        )
         for name in names
     ]
     return table(("Member", "Meaning"), rows)

@@ -10,6 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from sternpost.contract.contract import Contract
 from sternpost.contract.fields import computed, field, sum_of
+from sternpost.contract.hooks import (
+    after_authentication,
+    after_commit,
+    after_validation,
+    around_handler,
+    before_encoding,
+)
 from sternpost.contract.implements import implements
 from sternpost.contract.operations import (
     Browse,
@@ -25,6 +32,7 @@ from sternpost.contract.operations import (
     related,
 )
 from sternpost.contract.policy import Policy, authenticated, caller, now, public, scope, this
+from sternpost.contract.providers import provide
 from sternpost.contract.relations import Many, One, Owned, many, one
 from sternpost.contract.resource import Payload, Resource
 from sternpost.contract.types import Email, Format, IPAddress, Json, Slug, Url
@@ -51,11 +59,14 @@ if TYPE_CHECKING:
     from sternpost.app.application import Sternpost
     from sternpost.compile.diagnostics import ContractError
     from sternpost.data.change import Change
-    from sternpost.data.context import Context
+    from sternpost.data.context import Context, HttpContext
     from sternpost.data.database import Database
+    from sternpost.data.hooks import HookCall, Proceed
     from sternpost.data.table import Repository, Table
     from sternpost.ports.audit import AuditEntry
+    from sternpost.ports.authenticator import Principal
     from sternpost.settings import Settings
+    from sternpost.web import Media, Redirect, Request, Response
 
 _LAZY = {
     "Sternpost": "sternpost.app.application",
@@ -64,8 +75,16 @@ _LAZY = {
     "Change": "sternpost.data.change",
     "Context": "sternpost.data.context",
     "Database": "sternpost.data.database",
+    "HookCall": "sternpost.data.hooks",
+    "HttpContext": "sternpost.data.context",
+    "Media": "sternpost.web",
+    "Principal": "sternpost.ports.authenticator",
+    "Proceed": "sternpost.data.hooks",
+    "Redirect": "sternpost.web",
     "Table": "sternpost.data.table",
     "Repository": "sternpost.data.table",
+    "Request": "sternpost.web",
+    "Response": "sternpost.web",
     "Settings": "sternpost.settings",
 }
 
@@ -97,11 +116,14 @@ __all__ = [
     "Email",
     "Forbidden",
     "Format",
+    "HookCall",
+    "HttpContext",
     "IPAddress",
     "Internal",
     "Invalid",
     "Json",
     "Many",
+    "Media",
     "NotFound",
     "NotLoaded",
     "One",
@@ -110,12 +132,17 @@ __all__ = [
     "Owned",
     "Payload",
     "Policy",
+    "Principal",
+    "Proceed",
     "Read",
+    "Redirect",
     "Removed",
     "Renamed",
     "Replace",
     "Repository",
+    "Request",
     "Resource",
+    "Response",
     "Restore",
     "Settings",
     "Slug",
@@ -131,7 +158,12 @@ __all__ = [
     "Url",
     "Version",
     "__version__",
+    "after_authentication",
+    "after_commit",
+    "after_validation",
+    "around_handler",
     "authenticated",
+    "before_encoding",
     "caller",
     "computed",
     "field",
@@ -139,6 +171,7 @@ __all__ = [
     "many",
     "now",
     "one",
+    "provide",
     "public",
     "related",
     "scope",

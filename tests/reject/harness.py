@@ -9,6 +9,11 @@ from types import ModuleType
 
 from sternpost.compile.compiler import compile_contract
 from sternpost.compile.diagnostics import ContractError
+from sternpost.compile.source_rules import check_sources
+from sternpost.contract.wiring import Wiring
+
+WIRED = ("hooks", "provide", "on_start", "on_stop", "middleware", "mounts")
+"""What a module may have beside its contract and services, as `Sternpost` takes it."""
 
 CONTRACTS = Path(__file__).parent / "contracts"
 
@@ -21,8 +26,11 @@ def names() -> list[str]:
 def refusal(name: str) -> ContractError:
     """What compiling a contract raises. The current folder must be `CONTRACTS`, so that no text depends on the machine."""
     module = _load(name)
+    wiring = Wiring(**{name: getattr(module, name) for name in WIRED if hasattr(module, name)})
     try:
-        compile_contract(module.contract, getattr(module, "services", ()))
+        compiled = compile_contract(module.contract, getattr(module, "services", ()), wiring)
+        if broken := check_sources(compiled.functions.values()):
+            raise ContractError(broken)
     except ContractError as error:
         return error
     finally:

@@ -3,41 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, TypeVar, cast
 
 from sternpost.app.drivers import make_authenticator, make_storage
+from sternpost.app.running import OTHER_LOOP, Running, StartedByRequest
 from sternpost.app.sensitive import sensitive_names
 from sternpost.auth.api_keys import ApiKeyAuthenticator
 from sternpost.clock import Clock, SystemClock
 from sternpost.compile.compiler import Compiled, compile_contract
 from sternpost.compile.versions import Older
 from sternpost.contract.contract import Contract
+from sternpost.contract.hooks import Hook
+from sternpost.contract.providers import Provider
+from sternpost.contract.source import caller_source
+from sternpost.contract.wiring import Wiring
 from sternpost.data.access import DataAccess
 from sternpost.data.database import Database
-from sternpost.derive.openapi.document import openapi
+from sternpost.data.providers import AppProviders, Overrides
 from sternpost.errors import StartupError
-from sternpost.health.readiness import Readiness
 from sternpost.ids import NewId, new_hex
+from sternpost.pipeline.allowed import allows
 from sternpost.pipeline.runtime import Runtime, first_instant
 from sternpost.pipeline.translation import NO_CONVERSIONS
 from sternpost.plan.model import Plan
 from sternpost.plan.scopes import known_scopes
 from sternpost.plan.values import tenant_value
-from sternpost.ports.authenticator import Authenticator
+from sternpost.ports.authenticator import Authenticator, Principal
 from sternpost.ports.storage import EVERY_TENANT, NO_TENANT, Origin, Storage, Visibility
-from sternpost.protocols.http.addresses import Addresses, Served, refusal
-from sternpost.protocols.http.headers import read_headers
-from sternpost.protocols.http.health import health_pages
-from sternpost.protocols.http.messages import Receive, Scope, Send, closing
-from sternpost.protocols.http.mounts import Asgi, Mount
-from sternpost.protocols.http.observed import observe
-from sternpost.protocols.http.prefix import without_prefix
-from sternpost.protocols.rest.docs import Docs
-from sternpost.protocols.rest.rest import Rest
+from sternpost.protocols.http.headers import bearer_token, read_headers
+from sternpost.protocols.http.messages import Receive, Scope, Send
+from sternpost.protocols.http.mounts import Asgi, error_answer
 from sternpost.settings import Settings, load_settings
 from sternpost.telemetry.log import Log, Write
 
@@ -47,16 +46,8 @@ IDS_WOULD_CHANGE = (
     "(for example the output of: openssl rand -hex 32), and never change it."
 )
 
-NO_LIFESPAN = (
-    "Pass lifespan=app.lifespan to the outer application, so that it is started before the first request and "
-    "stopped at the end"
-)
-OTHER_LOOP = (
-    "The application was started by a request in another event loop, and its connections belong to that loop. "
-    f"{NO_LIFESPAN}; in tests, use sternpost.testing.Client, or `with TestClient(outer) as client:`"
-)
-
 D = TypeVar("D", bound=Database)
+T = TypeVar("T")
 
 
 class Sternpost:
@@ -66,8 +57,15 @@ class Sternpost:
         contract: what to serve. It is compiled here; a contract with mistakes raises `ContractError`.
         services: modules (or functions) with `@implements`.
         settings: by default read from the environment when the application starts.
+        hooks: functions at fixed places of a call's way: `after_authentication(f)`, `after_validation(f)`,
+            `around_handler(f)`, `before_encoding(f)`, `after_commit(f)`; run in this order, and in that of this list.
+        provide: what services, hooks and start functions are given by type: `provide(Mailer, make_mailer)`.
+        on_start, on_stop: async functions that run when everything is provided, and before it is torn down. A request
+            is served only between the two.
+        middleware: what wraps the application, the outermost first: each is called with an ASGI application and gives
+            one. It runs outside the pipeline and sees requests of HTTP alone.
         mounts: other ASGI applications by path prefix. They run outside the pipeline: no policy, no limit, only log
-            lines. They are started and stopped with this one.
+            lines. They are started and stopped with this one. `caller`, `allows` and `error_answer` are for them.
         storage, authenticator, clock, new_id, write_log: replaced in tests; by default what the settings say.
     """
 
@@ -77,6 +75,11 @@ class Sternpost:
         *,
         services: Iterable[ModuleType | Callable[..., Any]] = (),
         settings: Settings | None = None,
+        hooks: Sequence[Hook] = (),
+        provide: Sequence[Provider] = (),
+        on_start: Sequence[Callable[..., Awaitable[object]]] = (),
+        on_stop: Sequence[Callable[..., Awaitable[object]]] = (),
+        middleware: Sequence[Callable[..., Asgi]] = (),
         mounts: Mapping[str, Asgi] | None = None,
         storage: Storage | None = None,
         authenticator: Authenticator | None = None,
@@ -85,7 +88,8 @@ class Sternpost:
         write_log: Write | None = None,
     ) -> None:
         self.contract = contract
-        self.compiled: Compiled = compile_contract(contract, services)
+        wiring = Wiring(hooks, provide, on_start, on_stop, middleware, mounts, caller_source(1))
+        self.compiled: Compiled = compile_contract(contract, services, wiring)
         self.mounts = dict(mounts or {})
         self.clock = clock or SystemClock()
         self.in_flight = 0
@@ -97,6 +101,8 @@ class Sternpost:
         self._running: Running | None = None
         self._starting: asyncio.Task[Running] | None = None
         self._stopped = False
+        self._overrides = Overrides()
+        self._providers = AppProviders()
 
     @property
     def plan(self) -> Plan:
@@ -129,11 +135,11 @@ class Sternpost:
         return self._running
 
     async def start(self) -> Running:
-        """Opens the database, builds everything that requests need, and starts the mounted applications. An unavailable
-        database is no error.
+        """Opens the database, makes what is provided, builds everything that requests need, runs the functions for the
+        start, and starts the mounted applications. An unavailable database is no error.
 
         Raises:
-            StartupError: a setting is wrong or unsafe, or a mounted application does not start.
+            StartupError: a setting is wrong or unsafe, or something of the application does not start.
         """
         return await self._start(Running)
 
@@ -179,11 +185,14 @@ class Sternpost:
             log.event(
                 "warning", "Ids will change at every start, because no secret key is set", reason=IDS_WOULD_CHANGE
             )
+        self._providers = AppProviders(self.compiled.wired.makers, {Settings: settings}, self._overrides)
         runtime = self._runtime(settings, storage, authenticator)
-        running = self._running = kind(self, runtime, settings, log, self._older(settings, runtime, log))
+        running = self._running = kind(
+            self.mounts, self.compiled.wired, runtime, settings, log, self._older(settings, runtime, log)
+        )
         self._stopped = False
         try:
-            await running.start_mounts()
+            await running.start()
         except BaseException:
             await self.stop()
             self._stopped = False  # it may be tried again
@@ -231,6 +240,9 @@ class Sternpost:
             conversions=older.conversions if older else NO_CONVERSIONS,
             timeout_seconds=settings.request_timeout_seconds,
             answer_bytes_max=settings.answer_bytes_max,
+            hooks=self.compiled.wired.hooks,
+            injected=self.compiled.wired.injected,
+            providers=self._providers,
         )
 
     def _older(self, settings: Settings, newest: Runtime, log: Log) -> list[Runtime]:
@@ -255,7 +267,7 @@ class Sternpost:
         running, self._running = self._running, None
         if running is not None:
             self._stopped = True
-            await running.stop_mounts()
+            await running.stop()
             await running.runtime.authenticator.close()
             await running.runtime.storage.close()
 
@@ -294,6 +306,36 @@ class Sternpost:
         finally:
             await storage.close()
 
+    @contextmanager
+    def override(self, wanted: type[T], value: T) -> Generator[None]:
+        """Puts a value in place of the provided one, for the time of a test: `with app.override(Mailer, fake):`. Its
+        factory is not called; one that other providers need is overridden before the start."""
+        with self._overrides.replaced(wanted, value):
+            yield
+
+    async def caller(self, scope: Scope) -> Principal | None:
+        """Who a request to a mounted application comes from, by its Authorization header; None without one.
+
+        Raises:
+            InvalidCredentials: the token or the key is not valid (an `Unauthenticated`).
+        """
+        credentials = bearer_token(read_headers(scope))
+        return None if credentials is None else await self.running.runtime.authenticator.authenticate(credentials)
+
+    async def allows(self, principal: Principal | None, operation: str, id: str | None = None) -> bool:
+        """Whether a caller may carry out an operation, such as `orders.read`, on a row. The policy is asked as it is
+        for a call, with the row; nothing is carried out.
+
+        Raises:
+            ValueError: there is no such operation, it is about a row and no id is given, or its policy asks for the
+                values of a new row.
+        """
+        return await allows(self.running.runtime, principal, operation, id)
+
+    def error_answer(self, scope: Scope, error: Exception) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body that this service answers an error with, for a mounted application; it is logged."""
+        return error_answer(scope, error)
+
     def _visibility(self, tenant: str | None, tenants: str | None) -> Visibility:
         if tenant is not None and tenants is not None:
             raise TypeError('data() takes tenant="…" or tenants="all", not both')
@@ -322,7 +364,7 @@ class Sternpost:
             self.in_flight += 1
             try:
                 running = self._running or await self._start_by_request()
-                await running.serve(scope, receive, send)
+                await running.entry(scope, receive, send)
             finally:
                 self.in_flight -= 1
         elif scope["type"] == "lifespan":
@@ -344,88 +386,3 @@ class Sternpost:
                 await self.stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
-
-
-class Running:
-    """A started application: everything that is needed to process requests."""
-
-    def __init__(
-        self, app: Sternpost, runtime: Runtime, settings: Settings, log: Log, older: Sequence[Runtime] = ()
-    ) -> None:
-        self.runtime = runtime
-        self.settings = settings
-        self.log = log
-        self._root_path = settings.root_path
-        self.closing = False
-        """Whether answers end their connection."""
-        storage = runtime.storage
-        self.readiness = Readiness(
-            runtime.plan.version, runtime.clock, {"database": storage.check}, self._unhealthy, storage.replicas()
-        )
-        plans = (runtime.plan, *(version.plan for version in older))
-        docs = Docs(plans, openapi).addresses() if settings.docs else {}
-        versions = [Rest(version, max_body_bytes=settings.max_body_bytes) for version in (runtime, *older)]
-        self.mounts = [Mount(prefix, mount) for prefix, mount in app.mounts.items()]
-        self.addresses = Addresses(
-            {**docs, **health_pages(self.readiness)},
-            [
-                *((version.router.base, version) for version in versions),
-                *((mount.prefix, mount) for mount in self.mounts),
-            ],
-        )
-        self._cors: Served | None = None
-        if settings.cors_enabled:
-            from sternpost.protocols.http.cors import with_cors
-
-            self._cors = with_cors(self.addresses, settings.cors_origins)
-
-    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handles one request, and observes it from start to end."""
-        root: str = scope.get("root_path") or self._root_path
-        if root:
-            scope = without_prefix(scope, root, self.addresses.serves)
-        headers = read_headers(scope)
-        observation = observe(self.log, self.runtime.clock, scope, headers)
-        try:
-            served = refusal(scope, headers) or self._cors or self.addresses.find(scope["path"])
-            await served(scope, receive, closing(scope, send) if self.closing else send, headers, observation)
-        finally:
-            self.log.request(observation)
-
-    async def start_mounts(self) -> None:
-        """Starts the mounted applications. Raises `StartupError` where one does not start."""
-        for mount in self.mounts:
-            reason = await mount.start()
-            if reason is not None:
-                self.log.event(
-                    "info", "A mounted application takes no lifespan events", mount=mount.prefix, reason=reason
-                )
-
-    async def stop_mounts(self) -> None:
-        """Stops those that were started, the last first."""
-        for mount in reversed(self.mounts):
-            reason = await mount.stop()
-            if reason is not None:
-                self.log.event(
-                    "error", "A mounted application did not stop as it should", mount=mount.prefix, reason=reason
-                )
-
-    def _unhealthy(self, name: str, reason: str) -> None:
-        self.log.event("warning", f"{name} is unhealthy", check=name, reason=reason)
-
-
-class StartedByRequest(Running):
-    """An application that its first request has started, because no lifespan event did. It answers in the event loop of
-    that request only, to which its connections belong."""
-
-    def __init__(
-        self, app: Sternpost, runtime: Runtime, settings: Settings, log: Log, older: Sequence[Runtime] = ()
-    ) -> None:
-        super().__init__(app, runtime, settings, log, older)
-        self._loop = asyncio.get_running_loop()
-        log.event("warning", "Started by the first request, because no lifespan event came", fix=NO_LIFESPAN)
-
-    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if asyncio.get_running_loop() is not self._loop:
-            raise RuntimeError(OTHER_LOOP)
-        await super().serve(scope, receive, send)

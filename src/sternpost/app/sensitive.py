@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from sternpost.plan.model import Plan
 
-ALWAYS = frozenset({"password", "secret", "token", "authorization", "cookie", "api_key", "apiKey", "jwt"})
+ALWAYS = frozenset(
+    [
+        *("password", "secret", "token", "api_key", "apiKey", "jwt"),
+        *("authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"),
+    ]
+)
 
 
 def sensitive_names(*plans: Plan) -> frozenset[str]:

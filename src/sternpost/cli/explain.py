@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rich.table import Table
 
 from sternpost.cli.output import Terminal, shown
@@ -9,6 +11,7 @@ from sternpost.compile.compiler import Compiled
 from sternpost.compile.features import OPERATION_OPTIONS
 from sternpost.contract.resource import Declaration, Resource, declarations
 from sternpost.contract.source import Source, attribute_source, is_given
+from sternpost.data.hooks import PLACES
 from sternpost.derive.emit import dialects
 from sternpost.errors import StartupError
 from sternpost.plan.model import OperationPlan, ResourcePlan
@@ -44,6 +47,19 @@ def list_all(compiled: Compiled, console: Terminal) -> None:
     for _, operation in compiled.plan.operations.values():
         table.add_row(*map(shown, (operation.id, operation.method, operation.path, describe(operation.policy))))
     console.table(table)
+    wired = compiled.wired
+    if wired.middleware or wired.mounts:
+        console.print("\n[bold]outside the pipeline[/]")
+        for each in wired.middleware:
+            console.print(f"  middleware {shown(name_of(each))}")
+        for prefix in wired.mounts:
+            console.print(f"  mount {shown(prefix)}")
+
+
+def name_of(thing: Any) -> str:
+    """What something of the author's is called; of a partial, what it is one of."""
+    found = getattr(thing, "func", thing)
+    return str(getattr(found, "__qualname__", None) or type(found).__name__)
 
 
 def explain_one(compiled: Compiled, operation_id: str, database: str, console: Terminal) -> None:
@@ -60,12 +76,31 @@ def explain_one(compiled: Compiled, operation_id: str, database: str, console: T
         function = compiled.functions[operation.id]
         where = Source(function.__code__.co_filename, function.__code__.co_firstlineno)
         console.print(f"[bold]service[/] {shown(function.__name__)}  {shown(where.place)}")
+    _way(compiled, operation, console)
     console.print(f"\n[bold]SQL[/] ({database})")
     for purpose, text in explain_operation(Statements(compiled.plan, dialects()[database]), operation_id):
         console.print(f"  [dim]-- {shown(purpose)}[/]")
         console.print("  " + shown(" ".join(text.split())))
     console.print("\n[bold]declared[/]")
     console.table(_places(compiled, resource, operation))
+
+
+def _way(compiled: Compiled, operation: OperationPlan, console: Terminal) -> None:
+    """Who serves it, what its function is given, and the hooks in the order in which it comes to them."""
+    if operation.http_only:
+        said = "answers with another address" if operation.redirects else "looks at the request"
+        why = f"answers with {operation.media.type}" if operation.media is not None else said
+        console.print(f"[bold]served[/]  over HTTP alone, because it {shown(why)}; batches leave it out")
+    for parameter, wanted in compiled.wired.injected.get(operation.id, ()):
+        maker = next((maker for maker in compiled.wired.makers if maker.key is wanted), None)
+        per = f", one per {maker.per}" if maker is not None else ""
+        console.print(f"[bold]given[/]   {shown(parameter)}: {shown(wanted.__name__)}{per}")
+    hooks = compiled.wired.hooks.get(operation.id)
+    for place in PLACES if hooks is not None else ():
+        for hook in getattr(hooks, place):
+            code = hook.function.__code__
+            where = Source(code.co_filename, code.co_firstlineno).place
+            console.print(f"[bold]hook[/]    {place.replace('_', ' ')}: {shown(hook.name)}  {shown(where)}")
 
 
 def _places(compiled: Compiled, resource: ResourcePlan, operation: OperationPlan) -> Table:

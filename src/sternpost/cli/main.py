@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,7 +27,8 @@ from sternpost.cli.output import (
     shown,
     shown_lines,
 )
-from sternpost.compile.diagnostics import ContractError
+from sternpost.compile.diagnostics import ContractError, Diagnostic
+from sternpost.data.hooks import PLACES
 from sternpost.errors import StartupError
 from sternpost.version import __version__
 from sternpost.visible import visible_json
@@ -69,7 +71,7 @@ def main() -> None:
         print_error(str(error))
         sys.exit(WRONG)
     except ContractError as error:
-        print_diagnostics(error)
+        print_diagnostics(error.diagnostics, "contract has")
         sys.exit(FAILED)
     except ImportFailed as error:
         print_error("\n".join((str(error), *getattr(error, "__notes__", ()))))
@@ -219,8 +221,11 @@ def check(app: App = None) -> None:
     operations = sum(len(resource.operations) for resource in plan.resources)
     counted = f"{_count(len(plan.resources), 'resource')}, {_count(operations, 'operation')}"
     out.print(f"[green bold]ok[/] {shown(plan.name)}: {counted}, fingerprint {plan.fingerprint[:16]}")
+    for operation in (operation for _, operation in plan.operations.values() if operation.http_only):
+        out.print(f"[yellow]http[/] {shown(operation.id)} is served over HTTP alone; batches leave it out")
     if not plan.external:
         print_lists(plan, out)
+    _check_sources(application.compiled)
     path = data_file()
     if path is not None:
         from sternpost.derive.typed_data import problem_of
@@ -230,6 +235,20 @@ def check(app: App = None) -> None:
             print_error(problem)
             raise typer.Exit(FAILED)
         out.print(f"[green bold]ok[/] {shown(path)}: the data client's types are those of the contract")
+
+
+def _check_sources(compiled: Any) -> None:
+    """Shows what services and what is beside them do that they may not; ends the command where there is something."""
+    from sternpost.compile.source_rules import check_sources
+
+    wired = compiled.wired
+    hooks = [hook for found in wired.hooks.values() for place in PLACES for hook in getattr(found, place)]
+    others = [injected.function for injected in (*hooks, *wired.on_start, *wired.on_stop)]
+    factories = [maker.factory for maker in wired.makers]
+    found = check_sources([*compiled.functions.values(), *others, *factories])
+    if found:
+        print_diagnostics(found, "services and what is beside them have")
+        raise typer.Exit(FAILED)
 
 
 @contract_cli.command()
@@ -397,11 +416,11 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def print_diagnostics(error: ContractError) -> None:
-    """The mistakes of a contract, for a terminal."""
-    count = len(error.diagnostics)
-    errors.print(f"[red bold]The contract has {count} mistake{'s' if count > 1 else ''}[/]")
-    for diagnostic in error.diagnostics:
+def print_diagnostics(diagnostics: Sequence[Diagnostic], what_has: str) -> None:
+    """Mistakes, for a terminal."""
+    count = len(diagnostics)
+    errors.print(f"[red bold]The {what_has} {count} mistake{'s' if count > 1 else ''}[/]")
+    for diagnostic in diagnostics:
         what = f"{diagnostic.place}: {diagnostic.code} {diagnostic.message}"
         fix = shown_lines(diagnostic.fix)
         errors.print(f"  [bold]{shown_lines(what)}[/]\n      [green]fix:[/] {fix}")

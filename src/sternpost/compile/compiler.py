@@ -12,19 +12,24 @@ from sternpost.compile.database_names import check_shared_names
 from sternpost.compile.diagnostics import Report
 from sternpost.compile.draft import ResourceDraft
 from sternpost.compile.features import ALL_CODES, CONTRACT_OPTIONS, FEATURES, additions
+from sternpost.compile.hooks import HookCompiler
 from sternpost.compile.names import matches
 from sternpost.compile.operations import OperationCompiler
 from sternpost.compile.options import CONTRACT, shown, well_typed
 from sternpost.compile.policies import Known, PolicyCompiler
+from sternpost.compile.providers import ProviderCompiler
 from sternpost.compile.reader import ClassReader, documentation
 from sternpost.compile.relations import RelationCompiler
 from sternpost.compile.services import bind
 from sternpost.compile.shapes import with_shapes
 from sternpost.compile.versions import CompilePolicy, Older, compile_versions
+from sternpost.compile.wiring import NOTHING_WIRED, Wired, middleware_of, mounted_below, start_or_stop
 from sternpost.contract.contract import Contract
 from sternpost.contract.policy import BOOLEAN_MISUSE, Policy
 from sternpost.contract.resource import Resource, declarations
 from sternpost.contract.source import Source, call_keyword_source
+from sternpost.contract.wiring import NO_WIRING, Wiring
+from sternpost.data.providers import Needs
 from sternpost.plan.model import OperationPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.policy import DENY, PolicyNode
 
@@ -42,20 +47,24 @@ class Compiled:
     places: dict[str, Source]
     older: tuple[Older, ...] = ()
     """Older versions of the API that are served as well, the newest first."""
+    wired: Wired = NOTHING_WIRED
 
 
-def compile_contract(contract: Contract, services: Iterable[ModuleType | Callable[..., Any]] = ()) -> Compiled:
-    """Compiles `contract` and binds the functions found in `services`.
+def compile_contract(
+    contract: Contract, services: Iterable[ModuleType | Callable[..., Any]] = (), wiring: Wiring = NO_WIRING
+) -> Compiled:
+    """Compiles `contract`, binds the functions found in `services`, and checks what the application adds.
 
     Raises:
         ContractError: the contract has mistakes; all of them are in it.
     """
-    return _Compiler(contract).compile(services)
+    return _Compiler(contract, wiring).compile(services)
 
 
 class _Compiler:
-    def __init__(self, contract: Contract) -> None:
+    def __init__(self, contract: Contract, wiring: Wiring) -> None:
         self.contract = contract
+        self.wiring = wiring
         self.report = Report(ALL_CODES)
         self.reader = ClassReader(self.report, external=contract.schema == "external")
 
@@ -87,21 +96,46 @@ class _Compiler:
             **classes,
             **{payload.name: cls for cls, payload in self.reader.payloads.found.items()},
         }
-        bound, functions = bind(
+        providers = ProviderCompiler(self.wiring.provide, self._line, self.report)
+        bound, functions, injected = bind(
             plan,
             services,
             ids,
             {name: draft.where for name, draft in drafts.items()},
             all_classes,
             self.contract.source,
+            providers,
             self.report,
         )
+        wired = self._wired(bound, ids, providers, injected)
         older: tuple[Older, ...] = ()
         if not self.report.diagnostics:
             bound, older = compile_versions(self.contract, bound, self.report, self._older_policy(drafts, known))
         self.report.raise_if_any()
         bound, older = with_shapes(bound, older)
-        return Compiled(bound, functions, all_classes, places, older)
+        return Compiled(bound, functions, all_classes, places, older, wired)
+
+    @property
+    def _line(self) -> Source:
+        """Where the application is made."""
+        return self.wiring.source or self.contract.source
+
+    def _wired(
+        self, plan: Plan, ids: dict[int, list[str]], providers: ProviderCompiler, injected: dict[str, Needs]
+    ) -> Wired:
+        wiring, where, report = self.wiring, self._line, self.report
+        hooks = HookCompiler(plan, ids, providers, report).compile(wiring.hooks, where)
+        on_start = start_or_stop("on_start", wiring.on_start, where, providers, report)
+        on_stop = start_or_stop("on_stop", wiring.on_stop, where, providers, report)
+        return Wired(
+            hooks,
+            injected,
+            providers.finish(),
+            on_start,
+            on_stop,
+            middleware_of(wiring.middleware, where, report),
+            mounted_below(wiring.mounts, plan, where, report),
+        )
 
     def _older_policy(self, drafts: dict[str, ResourceDraft], known: dict[str, Known]) -> CompilePolicy:
         def compile_policy(resource: str, operation: OperationPlan, policy: Any, where: Source) -> PolicyNode:

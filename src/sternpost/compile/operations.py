@@ -11,6 +11,7 @@ from sternpost.compile.draft import ResourceDraft
 from sternpost.compile.features import FEATURES, OPERATION_OPTIONS, additions
 from sternpost.compile.names import SNAKE, camel, kebab, listed, snake
 from sternpost.compile.options import OPERATION, Add, hidden_by, is_names, shown, well_typed
+from sternpost.compile.outputs import is_own, media_of, redirects, refuse_input
 from sternpost.compile.policies import PolicyCompiler, is_value, wrong_policy
 from sternpost.contract.fields import UNSET
 from sternpost.contract.operations import (
@@ -29,8 +30,9 @@ from sternpost.contract.operations import (
 from sternpost.contract.policy import Policy
 from sternpost.contract.resource import Payload
 from sternpost.kinds import KINDS
-from sternpost.plan.model import OperationKind, OperationPlan, PayloadPlan, RelatedFilter
+from sternpost.plan.model import MediaPlan, OperationKind, OperationPlan, PayloadPlan, RelatedFilter
 from sternpost.plan.policy import Not, Public
+from sternpost.web import Redirect
 
 OPERATIONS: dict[type[Operation], tuple[OperationKind, str, bool, int]] = {
     Browse: ("browse", "GET", False, 200),
@@ -137,6 +139,8 @@ class OperationCompiler:
         default_sort: tuple[str, ...] = ()
         sources: tuple[str, ...] = ()
         input_plan = output_plan = None
+        media: MediaPlan | None = None
+        is_redirect = False
         returns_nothing = kind == "delete"
         if isinstance(operation, Browse):
             page_size, max_page_size = self._page_sizes(name, operation)
@@ -146,8 +150,11 @@ class OperationCompiler:
             state_field, sources, target = self._states(name, operation)
         elif isinstance(operation, Custom):
             method, on_item, status, returns_nothing = self._custom(name, operation)
-            input_plan = self._payload(name, "input", operation.input)
-            output_plan = None if operation.output is UNSET else self._payload(name, "output", operation.output)
+            input_plan = self._input(name, operation)
+            media = media_of(operation.output, self._adder(name))
+            is_redirect = redirects(operation.output, self._adder(name))
+            if operation.output is not UNSET and not is_own(operation.output):
+                output_plan = self._payload(name, "output", operation.output)
         words = self._words(name, target or "")
         suffix = "" if kind not in ("restore", "transition", "custom") else f"/{kebab(name)}"
         return OperationPlan(
@@ -177,6 +184,8 @@ class OperationCompiler:
             export=isinstance(operation, Browse) and operation.export,
             related=self._related(name, operation) if isinstance(operation, Browse) else (),
             or_groups=operation.or_groups if isinstance(operation, Browse) else 0,
+            redirects=is_redirect,
+            media=media,
             **additions([feature.operation(self.draft, name, operation, self._adder(name)) for feature in FEATURES]),
         )
 
@@ -376,9 +385,15 @@ class OperationCompiler:
         return (
             "GET" if operation.method == "GET" else "POST",
             operation.on != "collection",
-            204 if nothing else 200,
+            204 if nothing else 303 if operation.output is Redirect else 200,
             nothing,
         )
+
+    def _input(self, name: str, operation: Custom) -> PayloadPlan | None:
+        if is_own(operation.input):
+            refuse_input(operation.input, self._adder(name))
+            return None
+        return self._payload(name, "input", operation.input)
 
     def _payload(self, name: str, keyword: str, declared: Any) -> PayloadPlan | None:
         if declared is None:

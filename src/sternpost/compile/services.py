@@ -11,11 +11,13 @@ from typing import Any
 from sternpost.compile.diagnostics import Report
 from sternpost.compile.names import listed
 from sternpost.compile.options import shown
-from sternpost.compile.parameters import Passed
+from sternpost.compile.parameters import Passed, asks_for_request, part_of_request
+from sternpost.compile.providers import ProviderCompiler
 from sternpost.contract.implements import MARK, Implementation
 from sternpost.contract.source import Source
 from sternpost.data.change import Change
 from sternpost.data.context import Context
+from sternpost.data.providers import Needs
 from sternpost.plan.model import OperationPlan, Plan, ResourcePlan
 
 Function = Callable[..., Any]
@@ -63,9 +65,10 @@ def bind(
     places: Mapping[str, Where],
     classes: Mapping[str, type],
     where: Source,
+    providers: ProviderCompiler,
     report: Report,
-) -> tuple[Plan, dict[str, Function]]:
-    """The plan with `has_service` set, and the function of each operation id.
+) -> tuple[Plan, dict[str, Function], dict[str, Needs]]:
+    """The plan with `has_service` set, the function of each operation id, and what of its parameters is provided.
 
     Args:
         operation_ids: the plan's ids of each declared operation object, by its identity.
@@ -75,8 +78,16 @@ def bind(
     """
     bound: dict[str, Function] = {}
     retry_safe: set[str] = set()
+    injected: dict[str, Needs] = {}
     for function, mark in find_functions(services, where, report):
-        name = shown(function)
+        name, needs = shown(function), providers.needs_of(function, mark.source, per_call=True)
+        if wrong := part_of_request(function):
+            report.add(
+                mark.source,
+                "SP604",
+                f"{name}: the parameter {wrong[0]} asks for a {wrong[1]} by itself",
+                f"write async def {name}(ctx: HttpContext, …), and use ctx.{wrong[1].lower()}",
+            )
         if not mark.operations:
             report.add(mark.source, "SP415", f"{name}: @implements names no operation", "write @implements(Order.pay)")
         for declared in mark.operations:
@@ -92,6 +103,7 @@ def bind(
                 other = bound.setdefault(operation_id, function)
                 if other is function:
                     retry_safe |= {operation_id} if mark.retry_safe else set()
+                    injected.update({operation_id: needs} if needs else {})
                     resource, operation = plan.operations[operation_id]
                     _check_function(function, mark.source, operation, _passed(resource, operation, classes), report)
                 else:
@@ -107,13 +119,18 @@ def bind(
         replace(
             resource,
             operations=tuple(
-                replace(operation, has_service=operation.id in bound, retry_safe=operation.id in retry_safe)
+                replace(
+                    operation,
+                    has_service=operation.id in bound,
+                    retry_safe=operation.id in retry_safe,
+                    uses_request=operation.id in bound and asks_for_request(bound[operation.id]),
+                )
                 for operation in resource.operations
             ),
         )
         for resource in plan.resources
     )
-    return replace(plan, resources=resources), bound
+    return replace(plan, resources=resources), bound, injected
 
 
 def parameters(operation: OperationPlan) -> tuple[str, ...]:
@@ -156,12 +173,13 @@ def _check_function(
     except (TypeError, ValueError):  # not written in Python, so not an async function either
         return
     positional = [p for p in signature.parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    if len(positional) != len(expected) or len(positional) != len(signature.parameters):
+    provided = [p for p in signature.parameters.values() if p.kind is p.KEYWORD_ONLY]
+    if len(positional) != len(expected) or len(positional) + len(provided) != len(signature.parameters):
         report.add(
             where,
             "SP418",
             f"{name} takes ({listed(signature.parameters)}), but {operation.id} calls it with ({listed(expected)})",
-            f"write async def {name}({listed(expected)})",
+            f"write async def {name}({listed(expected)}){_KEYWORD_FIX if len(positional) > len(expected) else ''}",
         )
         return
     wrong = passed.misplaced(function, positional)
@@ -172,6 +190,9 @@ def _check_function(
             f"{name}: {operation.id} passes ({listed(expected)}) in this order, which does not fit ({wrong})",
             f"write async def {name}({passed.signature()})",
         )
+
+
+_KEYWORD_FIX = "; a parameter for what is provided stands behind a *, such as *, mailer: Mailer"
 
 
 def _check_missing(

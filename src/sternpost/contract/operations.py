@@ -143,7 +143,9 @@ class Custom(Operation):
         method: the HTTP method, `POST` (in a transaction) or `GET` (reads only).
         on: `item` for `/orders/:id/name`, `collection` for `/orders/name`.
         input: a `Payload` that the body is validated against; only with POST.
-        output: a `Payload`; without one the answer is the resource's row. None for an empty answer (204).
+        output: a `Payload`; without one the answer is the resource's row. None for an empty answer (204). `Redirect`
+            for an operation that returns a `Redirect`, `Media("application/pdf")` for one that returns bytes or text of
+            that type: these two are served over HTTP alone.
     """
 
     method: Literal["POST", "GET"] = "POST"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from sternpost.data.access import DataAccess
 from sternpost.data.database import Database
@@ -12,8 +14,13 @@ from sternpost.data.table import Repository
 from sternpost.errors import Unauthenticated
 from sternpost.ports.authenticator import Principal
 from sternpost.ports.storage import Reader
+from sternpost.web import Exchange, Request, Response
 
 T = TypeVar("T")
+P = ParamSpec("P")
+
+Later = Callable[[Callable[[], Any]], None]
+"""Takes what is to be done after the commit."""
 
 
 class Context:
@@ -26,11 +33,18 @@ class Context:
     """
 
     def __init__(
-        self, model: DataModel, principal: Principal | None, reader: Reader, log: Any, previous_state: str | None = None
+        self,
+        model: DataModel,
+        principal: Principal | None,
+        reader: Reader,
+        log: Any,
+        previous_state: str | None = None,
+        later: Later | None = None,
     ) -> None:
         self._model = model
         self._reader = reader
         self._access: DataAccess | None = None
+        self._later = later
         self.principal = principal
         self.log = log
         self.previous_state = previous_state
@@ -61,3 +75,56 @@ class Context:
     def repository(self, cls: type[T]) -> Repository[T]:
         """The rows of a resource, in this call's transaction: the same as `ctx.data.table(cls)`."""
         return self.data.table(cls)
+
+    def after_commit(self, function: Callable[P, Any], *arguments: P.args, **options: P.kwargs) -> None:
+        """Has a function, async or not, run once the change is committed, before the client is answered:
+        `ctx.after_commit(mailer.send, address)`. It never runs where the change is rolled back, and where the operation
+        runs again, only what its last run has asked for does. An error in it is logged. It is lost in a crash, and
+        given up after ten seconds.
+
+        Raises:
+            RuntimeError: the operation only reads, so that nothing is committed.
+        """
+        if self._later is None or not self._reader.writes:
+            raise RuntimeError('This operation only reads, and commits nothing. Declare it with method="POST".')
+        self._later(partial(function, *arguments, **options))
+
+    if not TYPE_CHECKING:  # to type checkers these are no members at all
+
+        def __getattr__(self, name: str) -> Any:
+            if name in ("request", "response"):
+                raise AttributeError(f"ctx.{name} is there where the parameter is declared as ctx: HttpContext")
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+
+class HttpContext(Context):
+    """The context of an operation that is served over HTTP alone: `async def function(ctx: HttpContext, …)`."""
+
+    def __init__(
+        self,
+        model: DataModel,
+        principal: Principal | None,
+        reader: Reader,
+        log: Any,
+        previous_state: str | None = None,
+        later: Later | None = None,
+        exchange: Exchange | None = None,
+    ) -> None:
+        super().__init__(model, principal, reader, log, previous_state, later)
+        self._exchange = exchange
+
+    @property
+    def request(self) -> Request:
+        """The request: method, headers, query, cookies, address. Raises `RuntimeError` where there is none."""
+        return self._over_http.request
+
+    @property
+    def response(self) -> Response:
+        """Headers and cookies to add to the answer. Raises `RuntimeError` where there is no request."""
+        return self._over_http.response
+
+    @property
+    def _over_http(self) -> Exchange:
+        if self._exchange is None:
+            raise RuntimeError("This call did not come over HTTP, so there is no request and no response")
+        return self._exchange

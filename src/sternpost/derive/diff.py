@@ -197,6 +197,9 @@ COMPARED: dict[str, frozenset[str]] = {
             "export",
             "require_match",
             "timeout_seconds",
+            "uses_request",
+            "redirects",
+            "media",
         ]
     ),
     "PayloadPlan": frozenset(["fields"]),
@@ -281,6 +284,22 @@ class _Findings:
             self._add("additive", "write-scope-removed", where, "everyone who may do the operation may set it")
         else:
             self._break("write-scope-changed", where, f"only tokens with {now} may set it")
+
+    def _http_only(self, where: str, old: Data, new: Data) -> None:
+        was, now = _is_http_only(old), _is_http_only(new)
+        if now and not was:
+            self._break("http-only", where, "HTTP alone serves it, and batches refuse it")
+        elif was and not now:
+            self._add("additive", "http-only-ended", where, "batches take it")
+        before, after = _answers_with(old), _answers_with(new)
+        if before != after:
+            self._break("media-changed", where, f"it responds with {after}, and did with {before}")
+
+    def _timeout(self, where: str, old: float | None, new: float | None) -> None:
+        if new is not None and (old is None or new < old):
+            self._break("timeout-narrowed", where, f"its time limit is {new} seconds, and was {old}")
+        else:
+            self._add("additive", "timeout-widened", where, f"its time limit is {new} seconds, and was {old}")
 
     def _break(self, code: str, where: str, what: str, fix: str = KEEP) -> None:
         self._add("breaking", code, where, what, fix)
@@ -654,16 +673,11 @@ class _Comparison(_Findings):
                 self._break("match-required", where, "without If-Match it responds with 428")
             else:
                 self._add("additive", "match-optional", where, "If-Match may be left out")
+        self._http_only(where, old, new)
         if old["timeout_seconds"] != new["timeout_seconds"]:
             self._timeout(where, old["timeout_seconds"], new["timeout_seconds"])
         for name, code in (("input", "input"), ("output", "output")):
             self._payload(where, code, old[name], new[name])
-
-    def _timeout(self, where: str, old: float | None, new: float | None) -> None:
-        if new is not None and (old is None or new < old):
-            self._break("timeout-narrowed", where, f"its time limit is {new} seconds, and was {old}")
-        else:
-            self._add("additive", "timeout-widened", where, f"its time limit is {new} seconds, and was {old}")
 
     def _states(self, where: str, old: Data, new: Data) -> None:
         gone = [state for state in old["sources"] if state not in new["sources"]]
@@ -697,6 +711,15 @@ class _Comparison(_Findings):
         else:
             code = "policy-narrowed" if not widened else "policy-changed"
             self._break(code, where, what)
+
+
+def _is_http_only(operation: Data) -> bool:
+    return bool(operation.get("uses_request") or operation.get("redirects") or operation.get("media"))
+
+
+def _answers_with(operation: Data) -> str:
+    media = operation.get("media")
+    return media["type"] if media else "another address" if operation.get("redirects") else "JSON"
 
 
 def _named(items: Iterable[Data]) -> dict[str, Data]:

@@ -116,8 +116,9 @@ def check_steps(
             error = Unauthenticated()
             locate(error, index)
             raise error
-        elif not found.in_batches:
-            message = "A custom GET operation cannot be part of a batch: call it separately"
+        elif not found.plan.in_batches:
+            what = "An operation that only HTTP serves" if found.plan.http_only else "A custom GET operation"
+            message = f"{what} cannot be part of a batch: call it separately"
             details.append(Detail(f"operations.{index}.operation", "not_in_a_batch", message))
         else:
             details += _unexpected(step, found, f"operations.{index}")

@@ -9,6 +9,7 @@ from typing import Any
 from sternpost.errors import SternpostError
 from sternpost.pipeline.list_query import NOTHING_ASKED, ListQuery
 from sternpost.ports.storage import Document
+from sternpost.web import Exchange, Redirect
 
 ANY = frozenset({0})
 """As the versions of a `Precondition`: any version matches. Versions are counted from 1."""
@@ -73,6 +74,7 @@ class Call:
         idempotency_key: by which the client recognises this very call when it sends it again.
         on_leave: told what to call when the client goes away, where the protocol notices that.
         deadline_seconds: how long the client waits; the operation's own limit holds, too.
+        exchange: the request and the response of HTTP, for operations and hooks that look at them.
     """
 
     operation: str
@@ -89,6 +91,7 @@ class Call:
     idempotency_key: str | None = None
     on_leave: Callable[[Callable[[], None]], None] | None = None
     deadline_seconds: float | None = None
+    exchange: Exchange | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,8 @@ class Answer:
         version: of the row that is the document, where its resource counts changes.
         columns: what each document of `parts` holds, in order: its name, and whether its value is free text.
         results: those of a batch, in order.
+        content: what an operation with an own media type answers with.
+        redirect: the address that the client is sent to.
     """
 
     document: Document | None = None
@@ -119,3 +124,5 @@ class Answer:
     columns: tuple[tuple[str, bool], ...] = ()
     version: int | None = None
     results: Sequence[Result] = ()
+    content: bytes | None = None
+    redirect: Redirect | None = None

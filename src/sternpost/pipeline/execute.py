@@ -23,6 +23,8 @@ from sternpost.errors import (
 )
 from sternpost.pipeline.batch import Results, check_steps, locate, to_call
 from sternpost.pipeline.call import ANY, Answer, Call, Result
+from sternpost.pipeline.ending import Ending
+from sternpost.pipeline.hooked import after_commit, around, run_each
 from sternpost.pipeline.operations import CHANGES, READS, Execution, denied, fill_in_caller, insert
 from sternpost.pipeline.referrers import referrers
 from sternpost.pipeline.runtime import BoundOperation, Runtime
@@ -43,43 +45,61 @@ async def execute(runtime: Runtime, call: Call, observation: Observation) -> Ans
     observation.operation, observation.success_message = operation.plan.id, operation.plan.success_message
 
     require_served(runtime)
-    with Deadline(seconds_of(operation, call), runtime.alarms) as deadline:
-        if operation.reads and call.on_leave is not None:
-            call.on_leave(deadline.leave)
-        # Place of the limits by address (`call.address`): one check for None on an operation that declares none.
-        principal = await authenticate(runtime, operation, call)
-        observation.user_id = principal.subject if principal else None
+    left: Ending | None = None
+    try:
+        with Deadline(seconds_of(operation, call), runtime.alarms) as deadline:
+            if operation.reads and call.on_leave is not None:
+                call.on_leave(deadline.leave)
+            # Place of the limits by address (`call.address`): one check for None on an operation that declares none.
+            principal = await authenticate(runtime, operation, call)
+            observation.user_id = principal.subject if principal else None
 
-        visibility, statistics = runtime.visibility(principal), Statistics()
-        run = Execution(
-            runtime,
-            operation,
-            call,
-            principal,
-            operation.access(principal),
-            visibility,
-            observation,
-            statistics,
-            deadline,
-        )
-        try:
-            return await carry_out(run)
-        finally:
-            observation.statements += statistics.statements
+            visibility, statistics = runtime.visibility(principal), Statistics()
+            run = Execution(
+                runtime,
+                operation,
+                call,
+                principal,
+                operation.access(principal),
+                visibility,
+                observation,
+                statistics,
+                deadline,
+            )
+            try:
+                answer = await carry_out(run)
+            finally:
+                observation.statements += statistics.statements
+                left = run.left
+        if left is not None:  # behind the time limit: from a commit on it ends nothing any more
+            await left.committed(observation)
+        return answer
+    finally:
+        if left is not None:
+            await left.close(observation)
 
 
 async def carry_out(run: Execution, session: Session | Reader | None = None) -> Answer:
     """The rest of the way, once it is known who calls; with `session` as a step of the batch whose
     transaction it is, or of one that only reads and has none."""
     # Place of the limits by principal: a step of a batch counts as the operation that it is.
+    hooks = run.operation.hooks
+    if hooks is not None:
+        await run_each(run, hooks.after_authentication)
     validate(run)
     if run.access.refused:
         raise denied(run)
+    if hooks is not None:
+        run.valid = True
+        await run_each(run, hooks.after_validation)
     try:
         if session is not None:
             return await step(run, session)
         if run.operation.reads:
-            return translated(run, await read(run, None))
+            answer = translated(run, await read(run, None))
+            if hooks is not None:
+                await run_each(run, hooks.before_encoding, answer)
+            return answer
         if run.joins_others:
             return translated(run, await insert(run))
         if run.only_reads:
@@ -100,13 +120,16 @@ async def step(run: Execution, session: Session | Reader) -> Answer:
             return await write(run, cast("Session", session))
         answer = translated(run, await read(run, session))
         count(run, answer)
+        if run.operation.hooks is not None:
+            await run_each(run, run.operation.hooks.before_encoding, answer)
         return answer
 
 
 def read(run: Execution, session: Reader | None) -> Awaitable[Answer]:
     """What changes nothing: without a transaction, or in that of its batch."""
     # Place of the cache: what is known is answered from here, and what was read is kept.
-    return READS[run.operation.plan.kind](run, session or reader_of(run))
+    handler, reader, hooks = READS[run.operation.plan.kind], session or reader_of(run), run.operation.hooks
+    return handler(run, reader) if hooks is None else around(run, hooks, handler, reader)
 
 
 def reader_of(run: Execution) -> Reader:
@@ -124,8 +147,12 @@ async def write(run: Execution, session: Session | None) -> Answer:
     # others (`insert`) brings both to the group.
     if run.runtime.newest.audited and not run.steps:
         await session.attribute(Origin(run.subject, run.operation.plan.id, run.observation.request_id))
-    answer = translated(run, await WRITES[run.operation.plan.kind](run, session))
+    handler, hooks = WRITES[run.operation.plan.kind], run.operation.hooks
+    answer = translated(run, await (handler(run, session) if hooks is None else around(run, hooks, handler, session)))
     count(run, answer)
+    if hooks is not None:
+        await run_each(run, hooks.before_encoding, answer)
+        after_commit(run, hooks, answer)
     return answer
 
 
@@ -154,6 +181,8 @@ async def in_transaction(run: Execution) -> Answer:
     Raises:
         WriteConflict: it may not be tried again, or has been tried too often.
     """
+    exchange = run.call.exchange
+    added = None if exchange is None else exchange.response.saved()
     for number in range(RETRIES + 1):
         try:
             async with run.runtime.storage.transaction(
@@ -170,6 +199,10 @@ async def in_transaction(run: Execution) -> Answer:
             if number == RETRIES or not all(operation.tried_again for operation in (run.operation, *steps)):
                 raise
         run.deadline.again()
+        if run.left is not None:
+            await run.left.again(run.observation)
+        if exchange is not None and added is not None:
+            exchange.response.restore(added)
         await run.runtime.backoff.wait(number)
         start_again(run)
     raise AssertionError("the last try returns or raises")
@@ -201,6 +234,7 @@ async def batch(run: Execution, session: Session | Reader) -> Answer:
         operation = run.runtime.operations[step.operation]
         try:
             call = to_call(step, earlier)
+            call.exchange = run.call.exchange
             answer = await carry_out(run.of(operation, call), session)
         except SternpostError as error:
             locate(error, index)

@@ -10,7 +10,8 @@ from functools import partial
 from typing import Any
 
 from sternpost.data.change import Change
-from sternpost.data.context import Context
+from sternpost.data.context import Context, HttpContext
+from sternpost.data.providers import CallProviders
 from sternpost.data.writing import complete, prospective, stamp
 from sternpost.deadline import Deadline
 from sternpost.errors import (
@@ -31,7 +32,9 @@ from sternpost.kinds import KINDS
 from sternpost.pipeline.authorize import ALLOW, DENY, fold_for
 from sternpost.pipeline.call import Answer, Call, Step
 from sternpost.pipeline.cursors import digest_of
+from sternpost.pipeline.ending import Ending
 from sternpost.pipeline.links import keep_hidden, refuse_hidden
+from sternpost.pipeline.own_answers import own_answer
 from sternpost.pipeline.runtime import Access, BoundOperation, Runtime
 from sternpost.pipeline.selection import KEPT_CHARACTERS_MAX, KEPT_MAX, LIMIT, OFFSET, PARENT, Selection
 from sternpost.pipeline.translation import WrongState
@@ -73,6 +76,8 @@ class Execution:
         deadline: when all of it is to end, and who is told when a commit begins.
         steps: those of a batch, checked.
         shared_budget: what is left of the answer's budget, that of all steps of a batch; made when it is needed.
+        left: what is left to do at the end, where there is something; that of the batch for its steps.
+        valid: whether the input was validated.
     """
 
     runtime: Runtime
@@ -89,6 +94,8 @@ class Execution:
     selection: Selection = field(init=False)
     steps: Sequence[Step] = field(init=False, default=())
     shared_budget: Budget | None = field(init=False, default=None)
+    left: Ending | None = field(init=False, default=None)
+    valid: bool = field(init=False, default=False)
     _asking: Asking | None = field(init=False, default=None)
 
     @property
@@ -110,7 +117,20 @@ class Execution:
         """A step of the batch that this is: the same caller, and the same transaction."""
         step = replace(self, operation=operation, call=call, access=operation.access(self.principal))
         step.shared_budget, step._asking = self.budget, self.asking
+        if operation.function is not None or operation.hooks is not None:
+            step.left = self.ending
         return step
+
+    def later(self, function: Callable[[], Any]) -> None:
+        """Has a function run after the commit."""
+        self.ending.later(function)
+
+    @property
+    def ending(self) -> Ending:
+        """What is left to do at the end."""
+        if self.left is None:
+            self.left = Ending()
+        return self.left
 
     @property
     def policy(self) -> Node:
@@ -249,7 +269,7 @@ async def delete(run: Execution, session: Session) -> Answer:
     resource = run.operation.resource
     row = await _load(run, session, run.runtime.views.full(resource, run.access.facts, lock=True))
     if run.operation.function is not None:
-        await run.operation.function(_context(run, session), run.runtime.instances.row(resource, row.document))
+        await _call(run, _context(run, session), run.runtime.instances.row(resource, row.document))
     try:
         removed = await session.remove(Remove(resource.name, key_is(0)), (_digits(run),), at=run.runtime.clock.now())
     except StillReferenced as error:
@@ -275,7 +295,7 @@ async def restore(run: Execution, session: Session) -> Answer:
         )
     document = await _again(run, session)
     if run.operation.function is not None:
-        await run.operation.function(_context(run, session), run.runtime.instances.row(resource, document))
+        await _call(run, _context(run, session), run.runtime.instances.row(resource, document))
         document = await _again(run, session)
     return await _changed_answer(run, session, row, document)
 
@@ -291,7 +311,7 @@ async def transition(run: Execution, session: Session) -> Answer:
     if run.operation.function is not None:
         previous = row.document[resource.fields_by_name[str(plan.state_field)].public_name]
         context = _context(run, session, previous_state=previous)
-        await run.operation.function(context, run.runtime.instances.row(resource, document))
+        await _call(run, context, run.runtime.instances.row(resource, document))
         document = await _again(run, session)
     return await _changed_answer(run, session, row, document)
 
@@ -299,7 +319,7 @@ async def transition(run: Execution, session: Session) -> Answer:
 async def custom(run: Execution, reader: Reader) -> Answer:
     """An author's own operation: a POST with a session, a GET with a reader."""
     plan, resource = run.operation.plan, run.operation.resource
-    arguments: list[Any] = [_context(run, reader)]
+    arguments: list[Any] = []
     row = None
     if plan.on_item:
         view = run.runtime.views.full(resource, run.access.facts, lock=not run.operation.reads)
@@ -309,10 +329,11 @@ async def custom(run: Execution, reader: Reader) -> Answer:
         raise denied(run)
     if plan.input is not None:
         arguments.append(run.runtime.instances.payload(plan.input, run.values))
-    assert run.operation.function is not None, "a custom operation without a function does not compile"
-    result = await run.operation.function(*arguments)
+    result = await _call(run, _context(run, reader), *arguments)
     if plan.returns_nothing:
         return Answer()
+    if plan.media is not None or plan.redirects:
+        return own_answer(plan, result)
     if plan.output is not None:
         output = run.runtime.data.checks.answer(plan.output, result)
         run.budget.take(output)
@@ -379,7 +400,7 @@ async def _move(run: Execution, session: Session) -> Document | None:
 async def _apply(run: Execution, session: Session, change: Change[Any]) -> Document:
     if run.operation.function is None:
         return await change.write()
-    await run.operation.function(_context(run, session), change)
+    await _call(run, _context(run, session), change)
     if change.document is None:
         name = run.operation.function.__name__
         raise RuntimeError(
@@ -450,6 +471,11 @@ async def _changed_answer(run: Execution, reader: Reader, before: Row, document:
 def _id_alone(run: Execution, document: Document) -> Answer:
     """What a caller is answered who may do this, but not read the row."""
     return Answer(document={"id": document["id"]})
+
+
+async def load_row(run: Execution, reader: Reader) -> Row:
+    """What the policy looks at in the row of a call. Raises as `_load`."""
+    return await _load(run, reader, Select(run.operation.resource.name, ("id",), facts=tuple(sorted(run.access.facts))))
 
 
 async def _load(run: Execution, reader: Reader, view: Select) -> Row:
@@ -684,5 +710,19 @@ def _digits(run: Execution) -> str:
     return digits
 
 
+async def _call(run: Execution, context: Context, *arguments: Any) -> Any:
+    """Calls the author's function, with what is provided for it."""
+    function, needs = run.operation.function, run.operation.injected
+    assert function is not None, "only an operation with a function comes here"
+    if not needs:
+        return await function(context, *arguments)
+    providers = CallProviders(run.runtime.providers, context)
+    run.ending.provided(providers)
+    return await function(context, *arguments, **await providers.arguments(needs))
+
+
 def _context(run: Execution, reader: Reader, *, previous_state: str | None = None) -> Context:
-    return Context(run.runtime.data, run.principal, reader, run.observation.logger(), previous_state)
+    model, log = run.runtime.data, run.observation.logger()
+    if run.operation.plan.uses_request:
+        return HttpContext(model, run.principal, reader, log, previous_state, run.later, run.call.exchange)
+    return Context(model, run.principal, reader, log, previous_state, run.later)

@@ -9,8 +9,10 @@ from typing import Any
 
 from sternpost.clock import Clock
 from sternpost.data.backoff import Backoff
+from sternpost.data.hooks import Hooks
 from sternpost.data.instances import Instances
 from sternpost.data.model import DataModel
+from sternpost.data.providers import AppProviders, Needs
 from sternpost.deadline import Alarms
 from sternpost.ids import NewId
 from sternpost.pipeline.authorize import ALLOW, DENY, RowCheck, fold_for, row_check
@@ -107,6 +109,8 @@ class BoundOperation:
             a statement, and the commit, with others.
         links: the references of its input.
         tried_again: whether it may run once more after a conflict in the database.
+        hooks: None where it has none.
+        injected: parameters of the function that are provided; empty for none.
         translation: for an operation of an older version; None for one whose words are those of the newest.
     """
 
@@ -129,12 +133,14 @@ class BoundOperation:
     translation: Translation | None = None
     tenanted: ResourcePlan | None = None
     """Whose field says whose its rows are; None where they are everybody's."""
+    hooks: Hooks | None = None
+    injected: Needs = ()
     _access: dict[frozenset[str] | None, Access] = field(default_factory=lambda: {})
 
     @property
-    def in_batches(self) -> bool:
-        """Whether it can be a step: a function that reads may not write, and a batch is a transaction that does."""
-        return self.plan.kind != "batch" and (self.plan.kind != "custom" or not self.reads)
+    def looks_at_http(self) -> bool:
+        """Whether something of the author's may look at the request of HTTP."""
+        return self.plan.http_only or self.hooks is not None
 
     def access(self, principal: Principal | None) -> Access:
         """What the operation is for this caller; decided for the first with these scopes."""
@@ -179,11 +185,17 @@ class Runtime:
         conversions: Conversions = NO_CONVERSIONS,
         timeout_seconds: float | None = None,
         answer_bytes_max: int = ANSWER_BYTES_MAX,
+        hooks: Mapping[str, Hooks] | None = None,
+        injected: Mapping[str, Needs] | None = None,
+        providers: AppProviders | None = None,
     ) -> None:
         self.plan = plan
         self.timeout_seconds = timeout_seconds
         self.answer_bytes_max = answer_bytes_max
         """How long an operation may take that says nothing of that; None for no limit."""
+        self.hooks = hooks or {}
+        self.injected = injected or {}
+        self.providers = providers or AppProviders()
         self.alarms = Alarms()
         self.newest = newest or plan
         self.versioned = plan.api_version if newest else None
@@ -229,6 +241,7 @@ class Runtime:
             function=function,
             writes_one_row=operation.kind == "create"
             and function is None
+            and operation.id not in self.hooks
             and not self.newest.external  # a row that no answer can be made of is undone
             and not resource.shape.lists
             and resource.name not in self.newest.audited
@@ -239,6 +252,8 @@ class Runtime:
             tried_again=function is None or operation.retry_safe,
             translation=self.translation,
             tenanted=self._tenanted(resource.name),
+            hooks=self.hooks.get(operation.id),
+            injected=self.injected.get(operation.id, ()),
         )
 
     def _bind_batch(self, batch: OperationPlan) -> BoundOperation:
@@ -248,7 +263,7 @@ class Runtime:
             resource=NO_ROWS,
             seconds=self.timeout_seconds,
             reads=False,
-            needs_caller=all(found.needs_caller for found in self.operations.values() if found.in_batches),
+            needs_caller=all(found.needs_caller for found in self.operations.values() if found.plan.in_batches),
             facts=frozenset(),
             seeing=NO_ROWS.seeing,
             check=row_check(self.plan, NO_ROWS),

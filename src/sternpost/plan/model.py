@@ -254,6 +254,16 @@ class RelatedFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class MediaPlan:
+    """An answer with an own media type."""
+
+    type: str
+    max_bytes: int
+    content_security_policy: str | None = None
+    """What a page may load; None for nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class OperationPlan:
     """One operation: what it does, who may call it, and its address."""
 
@@ -293,10 +303,28 @@ class OperationPlan:
     """For a list: how many groups of filters may be joined by "or"."""
     require_match: bool = False
     """Whether a caller has to say which version of the row it is about."""
+    uses_request: bool = False
+    """Whether an author's function in it looks at the request, or adds to the response, of HTTP."""
+    redirects: bool = False
+    """Whether it answers with another address."""
+    media: MediaPlan | None = None
+    """The media type that it answers with; None for JSON."""
     takes: InputShape | None = dataclasses.field(default=None, metadata=DERIVED)
     """What a client may send; None where it takes no body."""
     query: QueryShape | None = dataclasses.field(default=None, metadata=DERIVED)
     """What can be asked of a read; None where it takes no parameters."""
+
+    @property
+    def http_only(self) -> bool:
+        """Whether HTTP alone can serve it, so that batches and other protocols leave it out."""
+        return self.uses_request or self.redirects or self.media is not None
+
+    @property
+    def in_batches(self) -> bool:
+        """Whether it can be a step: a function that reads may not write, and a batch is a transaction that does."""
+        if self.kind == "batch" or self.http_only:
+            return False
+        return self.kind != "custom" or self.method != "GET"
 
 
 @dataclass(frozen=True)

@@ -121,6 +121,10 @@ class Log:
         if LEVELS[level] >= self.least:
             self._line(level, message, None, self.masked(more))
 
+    def failure(self, message: str, **more: Any) -> None:
+        """A line of the error that is being handled, and that belongs to no request."""
+        self.event("error", message, **more, stack=self._stack(sys.exception()))
+
     def bound(self, observation: Observation) -> Any:
         """A structlog logger for the author's code; its lines carry the request's ids."""
 

@@ -21,6 +21,17 @@ class Sink(Protocol):
         ...
 
 
+class Unobserved:
+    """A sink that keeps nothing: what is asked for a mounted application is part of that one's request."""
+
+    def error(self, observation: Observation, error: BaseException) -> None:
+        """Keeps nothing: whoever asks is told the error."""
+
+    def bound(self, observation: Observation) -> Any:
+        """No logger: no function of the author's runs."""
+        return None
+
+
 @dataclass
 class Observation:
     """One request, from its first byte to its last. What most requests do not set stands on the class."""

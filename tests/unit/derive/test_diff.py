@@ -152,6 +152,9 @@ CASES: list[tuple[str, str, Callable[[dict[str, Any]], Any]]] = [
     ("additive", "source-added", lambda p: place(p)["sources"].append("paid")),
     ("breaking", "target-changed", lambda p: place(p).update(target="paid")),
     ("breaking", "timeout-narrowed", lambda p: place(p).update(timeout_seconds=0.1)),
+    ("breaking", "http-only", lambda p: place(p).update(uses_request=True)),
+    ("breaking", "media-changed", lambda p: place(p).update(redirects=True)),
+    ("breaking", "media-changed", lambda p: place(p).update(media={"type": "text/csv", "max_bytes": 9})),
     ("breaking", "match-required", lambda p: place(p).update(require_match=True)),
     ("neutral", "soft-delete-changed", lambda p: resource(p, "Product").update(soft_delete=True)),
     ("breaking", "answer-changed", lambda p: place(p).update(returns_nothing=True)),
@@ -225,6 +228,7 @@ PAIRS: list[tuple[str, str, Change, Change]] = [
     ("additive", "items-widened", lambda p: items(p).update(min_items=9), lambda p: items(p).update(min_items=8)),
     ("additive", "tenant-removed", lambda p: resource(p, "Product").update(tenant="name"), lambda p: None),
     ("additive", "export-added", lambda p: browse(p).update(export=False), lambda p: browse(p).update(export=True)),
+    ("additive", "http-only-ended", lambda p: place(p).update(uses_request=True), lambda p: None),
     ("additive", "match-optional", lambda p: place(p).update(require_match=True), lambda p: None),
     ("additive", "timeout-widened", lambda p: place(p).update(timeout_seconds=1), lambda p: None),
     (

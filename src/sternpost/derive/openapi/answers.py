@@ -42,6 +42,11 @@ _TRUNCATED: Schema = {
     "description": "Included relations that were cut off at their limit for at least one row, as they are written in "
     "`include`: `posts.comments`",
 }
+_LOCATION: Schema = {
+    "description": "Where the client is sent to",
+    "required": True,
+    "schema": {"type": "string", "format": "uri-reference"},
+}
 _ETAG: Schema = {
     "description": "The version of the row and of this representation (RFC 9110, 8.8.3)",
     "required": True,
@@ -65,6 +70,13 @@ class Answers:
         """The answer of an operation."""
         if operation.returns_nothing:
             return {"description": "Success; the response has no body"}
+        if operation.redirects:
+            return {"description": "The client is sent to another address", "headers": {"Location": _LOCATION}}
+        if operation.media is not None:
+            return {
+                "description": operation.success_message,
+                "content": {operation.media.type: {"schema": {"type": "string"}}},
+            }
         if operation.kind == "browse":
             return self.many(resource, export=operation.export)
         if operation.kind == "read":
@@ -132,6 +144,11 @@ def _envelope(data: Schema, meta: Schema) -> Schema:
     return {"type": "object", "properties": {"data": data, "meta": meta}, "required": ["data", "meta"]}
 
 
+def success_status(operation: OperationPlan) -> str:
+    """The status of an answer that succeeds; a function chooses among those of redirects."""
+    return "3XX" if operation.redirects else str(operation.status)
+
+
 def errors(operation: OperationPlan, *, has_body: bool) -> Schema:
     """References to the answers that refuse."""
     statuses = [400, 401, 403, 406, 500, 503, 504]
@@ -155,7 +172,11 @@ def used(paths: Any) -> list[int]:
 def _is_tagged(resource: ResourcePlan, operation: OperationPlan) -> bool:
     """Whether the answer is one row that counts its changes."""
     return resource.version_field is not None and not (
-        operation.kind == "browse" or operation.returns_nothing or operation.output is not None
+        operation.kind == "browse"
+        or operation.returns_nothing
+        or operation.redirects
+        or operation.media is not None
+        or operation.output is not None
     )
 
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sternpost.derive.openapi.answers import Answers, conditional_responses, error_response, error_schema, errors, used
+from sternpost.derive.openapi.answers import (
+    Answers,
+    conditional_responses,
+    error_response,
+    error_schema,
+    errors,
+    success_status,
+    used,
+)
 from sternpost.derive.openapi.batch import describe_batch
 from sternpost.derive.openapi.parameters import QueryParameters, conditions, id_parameter
 from sternpost.derive.openapi.schemas import Schema, Schemas
@@ -36,7 +44,7 @@ class _Document:
                     path = f"{self.plan.base_path}/{resource.path}/{{id}}/{relation.public_name}"
                     paths.setdefault(path, {})["get"] = self._nested(resource, relation, nested)
         if self.plan.batch is not None:
-            batch = [o.id for r in self.plan.resources for o in r.operations if o.kind != "custom" or o.method != "GET"]
+            batch = [o.id for r in self.plan.resources for o in r.operations if o.in_batches]
             refused = errors(self.plan.batch, has_body=True) | _refusals(paths)
             paths[f"{self.plan.base_path}/{BATCH}"] = describe_batch(self.plan, batch, dict(sorted(refused.items())))
         self.schemas.named["Error"] = error_schema()
@@ -70,7 +78,7 @@ class _Document:
             "operationId": operation.id.replace(".", "_"),
             "tags": [resource.name],
             "summary": operation.summary,
-            "description": f"Allowed for: `{describe(operation.policy)}`.",
+            "description": _description(operation),
             "security": _security(operation),
             **self._deprecated(),
         }
@@ -80,7 +88,7 @@ class _Document:
         if body is not None:
             described["requestBody"] = body
         described["responses"] = {
-            str(operation.status): self.answers.success(resource, operation),
+            success_status(operation): self.answers.success(resource, operation),
             **errors(operation, has_body=body is not None),
             **conditional_responses(resource, operation),
         }
@@ -118,6 +126,11 @@ class _Document:
             ["application/merge-patch+json", "application/json"] if operation.takes.partial else ["application/json"]
         )
         return {"required": True, "content": {media: {"schema": schema} for media in types}}
+
+
+def _description(operation: OperationPlan) -> str:
+    alone = " Served over HTTP alone: it cannot be part of a batch." if operation.http_only else ""
+    return f"Allowed for: `{describe(operation.policy)}`.{alone}"
 
 
 def _security(operation: OperationPlan) -> list[Schema]:

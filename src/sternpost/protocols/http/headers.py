@@ -94,6 +94,18 @@ def check_accept(accept: bytes) -> None:
     raise NotAcceptable
 
 
+def check_accept_of(accept: bytes, media: bytes) -> None:
+    """Raises `NotAcceptable` where the client does not take a media type."""
+    if not accept:
+        return
+    kind = media.partition(b"/")[0] + b"/*"
+    for part in accept.split(b","):
+        wanted, _, parameters = part.strip().lower().partition(b";")
+        if wanted.strip() in (b"*/*", kind, media) and not _refused(parameters):
+            return
+    raise NotAcceptable(f"This operation answers with {media.decode()}")
+
+
 def prefers_problem(accept: bytes) -> bool:
     """Whether errors go out as RFC 9457 problems: when the client names that media type."""
     return b"application/problem+json" in accept.lower()

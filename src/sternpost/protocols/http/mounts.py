@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sternpost.errors import StartupError
-from sternpost.protocols.http.errors import encode_error
+from sternpost.protocols.http.errors import log_and_encode
 from sternpost.protocols.http.headers import RequestHeaders
 from sternpost.protocols.http.messages import ABORT, SECURE, Receive, Scope, Send, send_response
 from sternpost.protocols.http.observed import watching
@@ -18,6 +18,27 @@ Asgi = Callable[[Scope, Receive, Send], Any]
 
 END_SECONDS = 5.0
 """How long an application may take to return once it has said that its shutdown is complete."""
+
+
+REQUEST_ID = "request_id"
+"""Where the state of a request has its id: `request.state.request_id` in Starlette and FastAPI."""
+
+OBSERVED = "sternpost.observed"
+"""Where a scope holds the observation of the request, and its headers."""
+
+
+def error_answer(scope: Scope, error: Exception) -> tuple[int, dict[str, str], bytes]:
+    """Logs an error of a mounted application, and gives what the service answers it with.
+
+    Raises:
+        ValueError: the scope is none of a mounted application.
+    """
+    if OBSERVED not in scope:
+        raise ValueError("This is not the scope of a request to a mounted application")
+    observation, headers = scope[OBSERVED]
+    status, more, body = log_and_encode(error, observation, headers)
+    pairs = [*SECURE.pairs, *more, (b"x-request-id", observation.request_id.encode())]
+    return status, {name.decode(): value.decode("latin-1") for name, value in pairs}, body
 
 
 class Mount:
@@ -43,8 +64,8 @@ class Mount:
     ) -> None:
         """Hands a request on. What the application raises is logged, and answered as long as that is possible."""
         below = {**with_prefix(scope), "root_path": scope.get("root_path", "") + self._root}
-        if self._task is not None:
-            below["state"] = dict(self._state)
+        below["state"] = {**self._state, REQUEST_ID: observation.request_id}
+        below[OBSERVED] = (observation, headers)
         complete = False
 
         async def sending(message: Any) -> None:
@@ -55,12 +76,12 @@ class Mount:
         try:
             await self._app(below, receive, watching(below, sending, observation))
         except Exception as error:
-            observation.log.error(observation, error)
             if not observation.status:
-                observation.status, more, body = encode_error(None, observation, headers)
+                observation.status, more, body = log_and_encode(error, observation, headers)
                 more.append((b"x-request-id", observation.request_id.encode()))
                 await send_response(scope, send, observation.status, more, body, SECURE)
                 return
+            observation.log.error(observation, error)
             observation.error_code = "INTERNAL_ERROR"
             if complete:
                 return  # frameworks answer with their own error, and raise it again for a server to log

@@ -10,13 +10,16 @@ from urllib.parse import quote, quote_from_bytes
 import orjson
 
 from sternpost.pipeline.call import Answer
-from sternpost.plan.model import OperationPlan
-from sternpost.protocols.http.headers import RequestHeaders
-from sternpost.protocols.http.messages import ENCODING, JSON, Header, Scope
+from sternpost.plan.model import OperationPlan, Plan
+from sternpost.protocols.http.headers import RequestHeaders, check_accept, check_accept_of
+from sternpost.protocols.http.messages import ENCODING, JSON, FixedHeaders, Header, Scope
 from sternpost.protocols.http.prefix import prefix_of
 from sternpost.protocols.rest.batch import encode_results
 from sternpost.protocols.rest.conditions import entity_tag, not_modified
 from sternpost.telemetry.observation import Observation
+from sternpost.web import content_type
+
+CONTENT_SECURITY_POLICY = b"content-security-policy"
 
 KEPT_BYTES_MAX = 300
 """The longest query whose next-page address is cached."""
@@ -35,6 +38,10 @@ def encode(
     """Status, headers and body of an answer to a request."""
     if operation.returns_nothing:
         return operation.status, [], b""
+    if answer.content is not None and operation.media is not None:
+        return operation.status, [(b"content-type", content_type(operation.media.type).encode())], answer.content
+    if answer.redirect is not None:
+        return answer.redirect.status, [(b"location", answer.redirect.url.encode())], b""
     if operation.kind == "batch":
         return operation.status, [JSON], encode_results(answer.results, observation.request_id)
     meta = {**answer.meta, "requestId": observation.request_id}
@@ -54,6 +61,26 @@ def encode(
     if operation.kind == "create" and answer.document is not None:
         headers.append((b"location", f"{prefix_of(scope)}{operation.path}/{answer.document['id']}".encode()))
     return operation.status, headers, orjson.dumps({"data": data, "meta": meta}, option=ENCODING)
+
+
+def check_answer(accept: bytes, operation: OperationPlan) -> None:
+    """Raises `NotAcceptable` where the client does not take what an operation answers with. To be sent elsewhere is
+    nothing that a client takes or does not."""
+    if operation.media is not None:
+        check_accept_of(accept, operation.media.type.encode())
+    elif not operation.redirects:
+        check_accept(accept)
+
+
+def pages_of(plan: Plan, fixed: FixedHeaders) -> dict[str, FixedHeaders]:
+    """The headers of operations that answer with pages which may load something, by the operation's id."""
+    found: dict[str, FixedHeaders] = {}
+    for _, operation in plan.operations.values():
+        policy = operation.media.content_security_policy if operation.media is not None else None
+        if policy is not None:
+            kept = (pair for pair in fixed.pairs if pair[0] != CONTENT_SECURITY_POLICY)
+            found[operation.id] = FixedHeaders(*kept, (CONTENT_SECURITY_POLICY, policy.encode()))
+    return found
 
 
 def _link(scope: Scope, cursor: str) -> Header:

@@ -11,7 +11,8 @@ from sternpost.pipeline.execute import execute, require_served
 from sternpost.pipeline.runtime import Runtime
 from sternpost.protocols.http.body import CLIENT_CLOSED, ClientDisconnected, read_body
 from sternpost.protocols.http.errors import log_and_encode
-from sternpost.protocols.http.headers import RequestHeaders, bearer_token, check_accept, check_content_type
+from sternpost.protocols.http.exchange import added, check_query, exchange_of
+from sternpost.protocols.http.headers import RequestHeaders, bearer_token, check_content_type
 from sternpost.protocols.http.messages import (
     ON_LEAVE,
     SECURITY_HEADERS,
@@ -22,7 +23,7 @@ from sternpost.protocols.http.messages import (
     Send,
     send_response,
 )
-from sternpost.protocols.rest.answers import encode
+from sternpost.protocols.rest.answers import check_answer, encode, pages_of
 from sternpost.protocols.rest.batch import read_steps
 from sternpost.protocols.rest.conditions import precondition
 from sternpost.protocols.rest.deprecation import deprecation_headers
@@ -40,6 +41,7 @@ class Rest:
         self.router = Router(runtime)
         self.max_body_bytes = max_body_bytes
         self.headers = FixedHeaders(*SECURITY_HEADERS, *deprecation_headers(runtime.plan))
+        self._pages = pages_of(runtime.plan, self.headers)
 
     async def __call__(
         self, scope: Scope, receive: Receive, send: Send, headers: RequestHeaders, observation: Observation
@@ -48,7 +50,7 @@ class Rest:
         observation.api_version = self.runtime.versioned
         export: Export | None = None
         more: list[Header] = []
-        status, body = 500, b""
+        status, body, fixed = 500, b"", self.headers
         try:
             methods, key, endpoint = self._find(scope)
             if endpoint is None:
@@ -59,6 +61,9 @@ class Rest:
                 answer = await execute(self.runtime, call, observation)
                 if media is None:
                     status, more, body = encode(endpoint.operation, answer, observation, scope, headers)
+                    if call.exchange is not None:
+                        fixed = self._pages.get(endpoint.operation.id, fixed)
+                        more, fixed = added(call.exchange, more, fixed)
                 else:
                     export = await Export.begun(media, answer, endpoint.operation.id.partition(".")[0], scope)
         except (ClientDisconnected, CallerLeft):
@@ -71,7 +76,7 @@ class Rest:
             return
         observation.status = status
         more.append((b"x-request-id", observation.request_id.encode()))
-        await send_response(scope, send, status, more, body, self.headers)
+        await send_response(scope, send, status, more, body, fixed)
 
     def _find(self, scope: Scope) -> tuple[Methods, str | None, Endpoint | None]:
         """What is at the address, the id in it, and what the method means there, if anything. Raises `NotFound`."""
@@ -111,16 +116,20 @@ class Rest:
             address=client[0] if client else None,
             idempotency_key=headers.idempotency_key,
             on_leave=scope[ON_LEAVE].append if operation.method == "GET" and ON_LEAVE in scope else None,
+            exchange=exchange_of(scope) if endpoint.exchange else None,
         )
         try:
             if media is None:
-                check_accept(headers.accept)
+                check_answer(headers.accept, operation)
             if endpoint.body_types or scope["method"] == "POST":
                 await self._read_body(call, endpoint, receive, headers)
             if headers.if_match is not None or headers.if_none_match is not None:
                 call.precondition = precondition(headers, reads=operation.method == "GET")
             if scope["query_string"]:
-                call.query = list_query(scope["query_string"])
+                if operation.kind == "custom" and operation.uses_request:
+                    check_query(scope)
+                else:
+                    call.query = list_query(scope["query_string"])
         except SternpostError as error:
             call.refused = error
         return call

@@ -15,11 +15,13 @@ class Endpoint:
     Attributes:
         body_types: media types of its body; empty where it takes none.
         parent: for the list under a row, the resource and relation.
+        exchange: whether something of the author's may look at the request.
     """
 
     operation: OperationPlan
     body_types: frozenset[bytes] = frozenset()
     parent: tuple[str, str] | None = None
+    exchange: bool = False
 
 
 Methods = dict[str, Endpoint]
@@ -40,14 +42,18 @@ class Router:
         self._below_items: dict[tuple[str, str], Methods] = {}
         for resource in runtime.plan.resources:
             for operation in resource.operations:
-                self._add(operation, Endpoint(operation, _body_types(operation)))
+                exchange = runtime.operations[operation.id].looks_at_http
+                self._add(operation, Endpoint(operation, _body_types(operation), exchange=exchange))
             for relation in resource.relations:
                 nested = runtime.nested(relation)
                 if nested is not None:
-                    endpoint = Endpoint(nested.plan, parent=(resource.name, relation.name))
+                    endpoint = Endpoint(
+                        nested.plan, parent=(resource.name, relation.name), exchange=nested.looks_at_http
+                    )
                     self._below_items.setdefault((resource.path, relation.public_name), {}).setdefault("GET", endpoint)
         if runtime.plan.batch is not None:
-            self._add(runtime.plan.batch, Endpoint(runtime.plan.batch, _JSON))
+            hooked = any(found.hooks is not None for found in runtime.operations.values())
+            self._add(runtime.plan.batch, Endpoint(runtime.plan.batch, _JSON, exchange=hooked))
 
     def match(self, path: str) -> tuple[Methods, str | None] | None:
         """What is at an address, and the id in it; None for nothing."""

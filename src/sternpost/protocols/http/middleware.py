@@ -1,0 +1,48 @@
+"""The author's own ASGI middleware around the application: outside the pipeline, and for HTTP alone."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from sternpost.clock import Clock
+from sternpost.protocols.http.errors import encode_error
+from sternpost.protocols.http.headers import read_headers
+from sternpost.protocols.http.messages import ABORT, ANSWER, SECURE, Receive, Scope, Send, send_response
+from sternpost.protocols.http.observed import observe
+from sternpost.telemetry.log import Log
+
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def wrapped(middleware: Sequence[Callable[[App], App]], app: App, log: Log, clock: Clock) -> App:
+    """The application within its middleware, the first outermost."""
+    inner = app
+    for each in reversed(middleware):
+        inner = each(inner)
+
+    async def entry(scope: Scope, receive: Receive, send: Send) -> None:
+        """What is raised within is logged, and answered as long as that is possible."""
+        # The server's short ways are for its own channels, which middleware may wrap.
+        below = {name: value for name, value in scope.items() if name not in (ANSWER, ABORT)}
+        started = False
+
+        async def sending(message: Any) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await inner(below, receive, sending)
+        except Exception as error:
+            headers = read_headers(scope)
+            observation = observe(log, clock, scope, headers)
+            log.error(observation, error)
+            if started:
+                raise  # the server cuts the connection off
+            observation.status, more, body = encode_error(None, observation, headers)
+            more.append((b"x-request-id", observation.request_id.encode()))
+            await send_response(below, send, observation.status, more, body, SECURE)
+            log.request(observation)
+
+    return entry

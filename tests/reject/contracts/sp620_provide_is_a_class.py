@@ -1,0 +1,21 @@
+"""A class in place of the providers."""
+
+from __future__ import annotations
+
+from sternpost import Contract, Create, Read, Resource, public
+
+class Order(Resource, prefix="ord"):
+    note: str
+
+    read = Read(allow=public)
+    create = Create(allow=public)
+
+
+contract = Contract("shop", resources=[Order])
+
+
+class Mailer:
+    """Sends mails."""
+
+
+provide = Mailer

@@ -1,0 +1,29 @@
+"""Two providers of one type."""
+
+from __future__ import annotations
+
+from sternpost import Contract, Create, Read, Resource, public
+from sternpost import provide as provided
+
+class Order(Resource, prefix="ord"):
+    note: str
+
+    read = Read(allow=public)
+    create = Create(allow=public)
+
+
+contract = Contract("shop", resources=[Order])
+
+
+class Mailer:
+    """Sends mails."""
+
+
+def make_mailer() -> Mailer:
+    return Mailer()
+
+
+provide = [
+    provided(Mailer),
+    provided(Mailer, make_mailer),
+]

@@ -1,0 +1,16 @@
+"""A text in place of middleware."""
+
+from __future__ import annotations
+
+from sternpost import Contract, Create, Read, Resource, public
+
+class Order(Resource, prefix="ord"):
+    note: str
+
+    read = Read(allow=public)
+    create = Create(allow=public)
+
+
+contract = Contract("shop", resources=[Order])
+
+middleware = "gzip"
