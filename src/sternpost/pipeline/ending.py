@@ -50,7 +50,8 @@ class Ending:
                 )
 
     async def close(self, observation: Observation) -> None:
-        """Tears down what was provided, the last first."""
+        """Tears down what was provided, the last first. What was to follow a commit that did not come is forgotten."""
+        self._after_commit.clear()
 
         def failed(name: str) -> None:
             observation.logger().error("What was provided could not be torn down", provided=name, exc_info=True)

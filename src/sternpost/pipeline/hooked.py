@@ -80,8 +80,11 @@ def _within(run: Execution, hook: Injected, inner: Callable[[], Awaitable[None]]
             done = True
 
         await hook.function(view(run), proceed, **run.runtime.providers.arguments(hook.needs))
-        if error is not None:
-            raise error  # a hook may look at an error; nothing answers in place of the handler
+        if error is not None:  # a hook may look at an error; nothing answers in place of the handler
+            try:
+                raise error
+            finally:
+                error = None  # or the error would hold the frame that holds it
         if not done:
             raise RuntimeError(f"{hook.name} ended without `await proceed()`: raise an error to refuse the call")
 
