@@ -1005,9 +1005,11 @@ _ALL = (
 """In the order in which generated source declares what belongs to them."""
 
 KINDS: Mapping[KindName, Kind] = {kind.name: kind for kind in _ALL}
+ANYTHING: KindName = "json"
+"""The kind of values of which no part may be declared."""
 NUMBERS: frozenset[KindName] = frozenset(kind.name for kind in _ALL if kind.number)
 WRITERS: Mapping[KindName, Write] = {
-    kind.name: kind.write for kind in _ALL if kind.read is not _same and kind.name != "json"
+    kind.name: kind.write for kind in _ALL if kind.read is not _same and kind.name != ANYTHING
 }
 """What makes a JSON-ready value of a Python value, of the same kinds; JSON itself is one."""
 READERS: Mapping[KindName, Read] = {kind.name: kind.read for kind in _ALL if kind.read is not _same}

@@ -114,7 +114,7 @@ async def test_what_postgresql_alone_enforces(postgres_database: str) -> None:
 
 
 async def test_only_keys_is_said_only_of_keys(database_url: str) -> None:
-    photo = "BLOB" if database_url.startswith("sqlite") else "bytea"
+    photo = "BLOB" if database_url.startswith("sqlite") else "point"
     inference = await infer_from(
         database_url,
         f"CREATE TABLE a ({{id}}, n int); CREATE TABLE pictures ({{id}}, photo {photo});"

@@ -214,7 +214,7 @@ async def test_an_author_has_instances(app: Sternpost) -> None:
             ({"counts": {1: 1}}, "each name has to be a str"),
             ({"counts": {"a": 2**63}}, "does not fit"),
             ({"prices": [[Decimal("1.555")]]}, "within the limits"),
-            ({"prices": "x"}, "takes a list"),
+            ({"prices": "x"}, "takes list"),
         ):
             with pytest.raises((TypeError, ValueError), match=said):
                 await shops.update(made.id, wrong)

@@ -78,7 +78,9 @@ def test_headers_and_cookies_are_counted() -> None:
 def test_cookies_are_guarded_by_default() -> None:
     response = Response()
     response.cookie("__Host-session", "abc", max_age=60)
-    response.cookie("theme", "dark", secure=False, http_only=False, same_site="strict", path="/shop", domain="a.example")
+    response.cookie(
+        "theme", "dark", secure=False, http_only=False, same_site="strict", path="/shop", domain="a.example"
+    )
     response.delete_cookie("old")
     assert lines(response) == [
         "set-cookie: __Host-session=abc; Path=/; Max-Age=60; Secure; HttpOnly; SameSite=Lax",

@@ -356,7 +356,7 @@ class Payloads:
 
 
 def _as_tag(field: FieldPlan) -> FieldPlan:
-    """A field with one value tells clients what they have, so that it is always there, whatever an author leaves out."""
+    """A field with one value tells clients what they have, so that it is always there."""
     return replace(field, required=True, default=None) if len(field.choices) == 1 and not field.nullable else field
 
 

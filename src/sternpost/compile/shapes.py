@@ -163,7 +163,9 @@ class _Shapes:
 
     def _related(self, resource: ResourcePlan, declared: RelatedFilter) -> RelatedFilterShape | None:
         """None where this version of the API does not know the way, or the field."""
-        at, path, public_path = resource, [], []
+        at = resource
+        path: list[tuple[str, str]] = []
+        public_path: list[str] = []
         for name in declared.path:
             relation = at.relations_by_name.get(name)
             if relation is None:

@@ -118,13 +118,13 @@ class Checks:
         match field.structure:
             case ListOf(items, least, most):
                 if not isinstance(value, list | tuple):
-                    raise TypeError(f"{path} takes a list, not {type(value).__name__}")
+                    raise TypeError(f"{path} takes list, not {type(value).__name__}")
                 parts = cast("Sequence[Any]", value)
                 _check_count(path, len(parts), least, most)
                 return [self._part(resource, items, f"{field.name}.{index}", part) for index, part in enumerate(parts)]
             case MapOf(values, least, most):
                 if not isinstance(value, dict):
-                    raise TypeError(f"{path} takes a dict, not {type(value).__name__}")
+                    raise TypeError(f"{path} takes dict, not {type(value).__name__}")
                 named = cast("dict[Any, Any]", value)
                 _check_count(path, len(named), least, most)
                 if not all(isinstance(name, str) and len(name) <= KEY_MAX for name in named):

@@ -321,80 +321,8 @@ _UNIQUE: tuple[tuple[str, str, str, Class, str, str], ...] = (
 """Options about equal values: what it is to have one that was not there, and to be without it."""
 
 
-class _Comparison(_Findings):
-    """Compares one API version with itself."""
-
-    def plan(self, old: Data, new: Data) -> list[Difference]:
-        self._texts("", old, new, ("title", "description", "license", "version"))
-        if old["base_path"] != new["base_path"]:
-            self._break(
-                "prefix-changed", "", f"every address starts with {new['base_path']} instead of {old['base_path']}"
-            )
-        self._most("batch", "", old.get("batch_max", 50), new.get("batch_max", 50), "operations in a batch")
-        if old.get("api_keys", False) != new.get("api_keys", False):
-            if new.get("api_keys"):
-                self._add("additive", "api-keys-added", "", "API keys are accepted as well as tokens")
-            else:
-                self._break("api-keys-removed", "", "API keys are rejected")
-        for name in ("deprecated", "sunset", "deprecation_link", "gone_after_sunset"):
-            if old.get(name) != new.get(name):
-                self._add("neutral", "deprecation-changed", "", f"{name} is {new.get(name)}, and was {old.get(name)}")
-        before, after = _named(old["resources"]), _named(new["resources"])
-        for name, resource in before.items():
-            if name in after:
-                self._resource(resource, after[name])
-            elif _served(resource):
-                self._break("resource-removed", resource["path"], f"/{resource['path']} responds with 404")
-        for name, resource in after.items():
-            if name not in before and _served(resource):
-                self._add("additive", "resource-added", resource["path"], f"/{resource['path']} is new")
-        return self.found
-
-    def _resource(self, old: Data, new: Data) -> None:
-        place = old["path"]
-        if not _served(old) and not _served(new):
-            return
-        if old["path"] != new["path"] and old["operations"] and new["operations"]:  # owned rows have no address
-            self._break("path-changed", place, f"its address is /{new['path']}")
-        if old["prefix"] != new["prefix"]:
-            self._break("id-prefix-changed", place, f"ids start with {new['prefix']}_ instead of {old['prefix']}_")
-        if old.get("owned_by") != new.get("owned_by"):
-            self._break("ownership-changed", place, "its rows are written in a different way")
-        self._texts(place, old, new, ("description",))
-        groups = {tuple(group) for group in old["unique_together"]}
-        for group in {tuple(group) for group in new["unique_together"]} - groups:
-            self._break("unique-added", place, f"a second row with the same {', '.join(group)} is rejected")
-        for group in groups - {tuple(group) for group in new["unique_together"]}:
-            self._add("additive", "unique-removed", place, f"several rows may have the same {', '.join(group)}")
-        self._fields(place, _visible(old), _visible(new), accepts=_accepts(old) | _accepts(new))
-        self._relations(place, old, new)
-        if bool(new.get("soft_delete")) != bool(old.get("soft_delete")):
-            kept = "are kept in the database" if new.get("soft_delete") else "are deleted permanently"
-            self._add("neutral", "soft-delete-changed", place, f"deleted rows {kept}")
-        if bool(new.get("audit")) != bool(old.get("audit")):
-            recorded = "is recorded" if new.get("audit") else "is no longer recorded"
-            self._add("neutral", "audit-changed", place, f"the history of changes {recorded}")
-        if new.get("tenant") and new.get("tenant") != old.get("tenant"):
-            self._break(
-                "tenant-added",
-                place,
-                f"rows belong to tenants (field {new['tenant']}), and only callers with a tenant are allowed",
-            )
-        elif old.get("tenant") and not new.get("tenant"):
-            self._add(
-                "additive", "tenant-removed", place, "rows no longer belong to tenants, and callers need no tenant"
-            )
-        before, after = _by(old["operations"], "id"), _by(new["operations"], "id")
-        for key, operation in before.items():
-            if key in after:
-                self._operation(operation, after[key])
-            else:
-                self._break("operation-removed", key, f"{operation['method']} {operation['path']} is removed")
-        for key, operation in after.items():
-            if key not in before:
-                self._add("additive", "operation-added", key, f"{operation['method']} {operation['path']} is new")
-
-    # -- fields
+class _FieldComparison(_Findings):
+    """Compares values: of resources, and of what operations take and give."""
 
     def _fields(
         self,
@@ -577,6 +505,80 @@ class _Comparison(_Findings):
             self._break("choice-in-output", where, what)
         elif come:
             self._add("additive", "choice-added", where, f"{', '.join(come)} is accepted")
+
+
+class _Comparison(_FieldComparison):
+    """Compares one API version with itself."""
+
+    def plan(self, old: Data, new: Data) -> list[Difference]:
+        self._texts("", old, new, ("title", "description", "license", "version"))
+        if old["base_path"] != new["base_path"]:
+            self._break(
+                "prefix-changed", "", f"every address starts with {new['base_path']} instead of {old['base_path']}"
+            )
+        self._most("batch", "", old.get("batch_max", 50), new.get("batch_max", 50), "operations in a batch")
+        if old.get("api_keys", False) != new.get("api_keys", False):
+            if new.get("api_keys"):
+                self._add("additive", "api-keys-added", "", "API keys are accepted as well as tokens")
+            else:
+                self._break("api-keys-removed", "", "API keys are rejected")
+        for name in ("deprecated", "sunset", "deprecation_link", "gone_after_sunset"):
+            if old.get(name) != new.get(name):
+                self._add("neutral", "deprecation-changed", "", f"{name} is {new.get(name)}, and was {old.get(name)}")
+        before, after = _named(old["resources"]), _named(new["resources"])
+        for name, resource in before.items():
+            if name in after:
+                self._resource(resource, after[name])
+            elif _served(resource):
+                self._break("resource-removed", resource["path"], f"/{resource['path']} responds with 404")
+        for name, resource in after.items():
+            if name not in before and _served(resource):
+                self._add("additive", "resource-added", resource["path"], f"/{resource['path']} is new")
+        return self.found
+
+    def _resource(self, old: Data, new: Data) -> None:
+        place = old["path"]
+        if not _served(old) and not _served(new):
+            return
+        if old["path"] != new["path"] and old["operations"] and new["operations"]:  # owned rows have no address
+            self._break("path-changed", place, f"its address is /{new['path']}")
+        if old["prefix"] != new["prefix"]:
+            self._break("id-prefix-changed", place, f"ids start with {new['prefix']}_ instead of {old['prefix']}_")
+        if old.get("owned_by") != new.get("owned_by"):
+            self._break("ownership-changed", place, "its rows are written in a different way")
+        self._texts(place, old, new, ("description",))
+        groups = {tuple(group) for group in old["unique_together"]}
+        for group in {tuple(group) for group in new["unique_together"]} - groups:
+            self._break("unique-added", place, f"a second row with the same {', '.join(group)} is rejected")
+        for group in groups - {tuple(group) for group in new["unique_together"]}:
+            self._add("additive", "unique-removed", place, f"several rows may have the same {', '.join(group)}")
+        self._fields(place, _visible(old), _visible(new), accepts=_accepts(old) | _accepts(new))
+        self._relations(place, old, new)
+        if bool(new.get("soft_delete")) != bool(old.get("soft_delete")):
+            kept = "are kept in the database" if new.get("soft_delete") else "are deleted permanently"
+            self._add("neutral", "soft-delete-changed", place, f"deleted rows {kept}")
+        if bool(new.get("audit")) != bool(old.get("audit")):
+            recorded = "is recorded" if new.get("audit") else "is no longer recorded"
+            self._add("neutral", "audit-changed", place, f"the history of changes {recorded}")
+        if new.get("tenant") and new.get("tenant") != old.get("tenant"):
+            self._break(
+                "tenant-added",
+                place,
+                f"rows belong to tenants (field {new['tenant']}), and only callers with a tenant are allowed",
+            )
+        elif old.get("tenant") and not new.get("tenant"):
+            self._add(
+                "additive", "tenant-removed", place, "rows no longer belong to tenants, and callers need no tenant"
+            )
+        before, after = _by(old["operations"], "id"), _by(new["operations"], "id")
+        for key, operation in before.items():
+            if key in after:
+                self._operation(operation, after[key])
+            else:
+                self._break("operation-removed", key, f"{operation['method']} {operation['path']} is removed")
+        for key, operation in after.items():
+            if key not in before:
+                self._add("additive", "operation-added", key, f"{operation['method']} {operation['path']} is new")
 
     # -- relations
 

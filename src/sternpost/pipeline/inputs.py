@@ -9,8 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import partial, reduce
-from operator import or_
+from functools import partial
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
@@ -277,7 +276,10 @@ class Inputs:
             case ObjectOf(payloads, None):
                 return Annotated[self._object(payloads[0]), AfterValidator(_to_document)]
             case ObjectOf(payloads, discriminator):
-                models: Any = reduce(or_, map(self._object, payloads))
+                first, *others = map(self._object, payloads)
+                models: Any = first
+                for other in others:
+                    models |= other
                 told_apart = Field(discriminator=attribute(str(discriminator)))
                 return Annotated[models, told_apart, AfterValidator(_to_document)]
 

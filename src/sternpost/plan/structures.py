@@ -1,7 +1,7 @@
 """JSON of which each part is declared: lists, dictionaries and objects, at any depth.
 
-Within it every value is JSON-ready at any time: in inputs, documents and columns alike. Only authors see Python's values
-(`data/instances.py`).
+Within it every value is JSON-ready at any time: in inputs, documents and columns alike. Only authors see Python's
+values (`data/instances.py`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, cast
 import orjson
 
 from sternpost import exact_json
-from sternpost.kinds import KINDS, READERS, parse_json
+from sternpost.kinds import ANYTHING, KINDS, READERS, parse_json
 from sternpost.plan.model import FieldPlan, ListOf, MapOf, ObjectOf, PayloadPlan
 
 Check = Callable[[Any], Any]
@@ -39,7 +39,7 @@ def tag_of(structure: ObjectOf, payload: PayloadPlan) -> FieldPlan:
 def items_of(field: FieldPlan) -> FieldPlan | None:
     """What the items of a list of single values are; None where it is no such list."""
     items = field.structure.items if isinstance(field.structure, ListOf) else None
-    return None if items is None or items.kind == "json" else items
+    return None if items is None or items.kind == ANYTHING else items
 
 
 def holds_json(field: FieldPlan) -> bool:
@@ -52,7 +52,7 @@ def holds_json(field: FieldPlan) -> bool:
         case ObjectOf(payloads):
             return any(holds_json(each) for payload in payloads for each in payload.fields)
         case None:
-            return field.kind == "json"
+            return field.kind == ANYTHING
 
 
 def constant(field: FieldPlan, value: Any) -> Any:
@@ -108,7 +108,7 @@ def exact(field: FieldPlan, value: Any, sent: Any) -> Any:
                 name: exact(named[name], item, sent[name]) if name in sent else item for name, item in value.items()
             }
         case None:
-            return parse_json(sent) if field.kind == "json" else value
+            return parse_json(sent) if field.kind == ANYTHING else value
 
 
 def reader(field: FieldPlan) -> Check:
@@ -185,7 +185,7 @@ def _object_reader(payload: PayloadPlan) -> Check:
 
 def _value_reader(field: FieldPlan) -> Check:
     kind = KINDS[field.kind]
-    if field.kind == "json":
+    if field.kind == ANYTHING:
         return lambda value: value
     if field.choices:
         return _choice_reader(frozenset(field.choices))

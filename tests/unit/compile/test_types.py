@@ -67,9 +67,33 @@ def test_json_of_one_type(annotation: Any, json_type: Any) -> None:
     assert read(annotation) == FieldType("json", nullable=False, json_type=json_type)
 
 
-@pytest.mark.parametrize("annotation", [list[str], dict[str, int], dict[int, Any], list[list[Any]], "list[str] | None"])
+@pytest.mark.parametrize("annotation", [dict[int, Any], list[tuple[str]], list[int | str], dict[str, set[str]]])
 def test_what_holds_values_that_nothing_would_check_is_no_type(annotation: Any) -> None:
     assert read(annotation) is None
+
+
+TEXT = FieldType("string", nullable=False)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "found"),
+    [
+        (list[str], FieldType("json", nullable=False, json_type="array", items=TEXT)),
+        ("dict[str, str] | None", FieldType("json", nullable=True, json_type="object", items=TEXT)),
+        (
+            list[list[str] | None],
+            FieldType(
+                "json",
+                nullable=False,
+                json_type="array",
+                items=FieldType("json", nullable=True, json_type="array", items=TEXT),
+            ),
+        ),
+        (list["str"], FieldType("json", nullable=False, json_type="array", items=TEXT)),
+    ],
+)
+def test_lists_and_dictionaries(annotation: Any, found: FieldType) -> None:
+    assert read(annotation) == found
 
 
 def test_null_is_one_of_the_values_of_json() -> None:

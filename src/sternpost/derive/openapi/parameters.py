@@ -138,8 +138,8 @@ class QueryParameters:
 def _or_groups(most: int) -> Schema:
     text = (
         f"Groups of filters joined by or, at most {most}: `or.1.status=open&or.1.price[lt]=5&or.2.status=draft` finds "
-        "what is open and costs less than 5, and what is a draft. Any filter of this list may follow `or.` and the name "
-        "of a group"
+        "what is open and costs less than 5, and what is a draft. Any filter of this list may follow `or.` and the "
+        "name of a group"
     )
     schema: Schema = {"type": "object", "additionalProperties": {"type": "string"}, "maxProperties": OR_CONDITIONS_MAX}
     return {**_query("or", text, schema), "style": "form", "explode": True}

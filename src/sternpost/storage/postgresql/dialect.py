@@ -158,7 +158,7 @@ class PostgresqlDialect:
         return func.strpos(column, value) > literal_column("0")
 
     def holds(
-        self, column: Column[Any], values: BindParameter[Any], field: FieldPlan, *, every: bool
+        self, column: ColumnElement[Any], values: BindParameter[Any], field: FieldPlan, *, every: bool
     ) -> ColumnElement[bool]:
         if every:
             return column.bool_op("@>")(cast(values, ColumnType("JSONB")))
@@ -223,7 +223,7 @@ class ExternalPostgresqlDialect(PostgresqlDialect):
     takes_arrays_of_rows = False  # the types of its columns are known to the database alone
 
     def holds(
-        self, column: Column[Any], values: BindParameter[Any], field: FieldPlan, *, every: bool
+        self, column: ColumnElement[Any], values: BindParameter[Any], field: FieldPlan, *, every: bool
     ) -> ColumnElement[bool]:
         if field.storage is None:
             return super().holds(cast(column, ColumnType("JSONB")), values, field, every=every)

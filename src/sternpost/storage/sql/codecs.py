@@ -147,7 +147,8 @@ class Codecs:
         hidden = self._hidden.get(field.references or "")
         if hidden is None:
             decode = self.dialect.decode(field, prefix)
-            return decode if field.structure is None else _structured(field, decode)
+            # an array has elements of its column's type, some of which may be null, whatever is declared
+            return decode if field.structure is None or field.storage is not None else _structured(field, decode)
         start, digits = f"{prefix}_", hidden.digits
 
         def show(key: Any) -> str:

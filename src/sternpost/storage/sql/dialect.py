@@ -156,7 +156,7 @@ class Dialect(Protocol):
         ...
 
     def holds(
-        self, column: Column[Any], values: BindParameter[Any], field: FieldPlan, *, every: bool
+        self, column: ColumnElement[Any], values: BindParameter[Any], field: FieldPlan, *, every: bool
     ) -> ColumnElement[bool]:
         """Whether a list holds every one, or at least one, of several values."""
         ...

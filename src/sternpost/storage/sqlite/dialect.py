@@ -163,7 +163,7 @@ class SqliteDialect:
         return func.instr(column, value) > literal_column("0")
 
     def holds(
-        self, column: Column[Any], values: BindParameter[Any], field: FieldPlan, *, every: bool
+        self, column: ColumnElement[Any], values: BindParameter[Any], field: FieldPlan, *, every: bool
     ) -> ColumnElement[bool]:
         wanted = func.temp.json_each(values).table_valued("value")
         held = func.temp.json_each(column).table_valued("value")
