@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from sternpost.data.context import Context, HttpContext
     from sternpost.data.database import Database
     from sternpost.data.hooks import HookCall, Proceed
+    from sternpost.data.pages import Page, PageRequest
     from sternpost.data.table import Repository, Table
     from sternpost.ports.audit import AuditEntry
     from sternpost.ports.authenticator import Principal
@@ -80,6 +81,8 @@ _LAZY = {
     "Media": "sternpost.web",
     "Principal": "sternpost.ports.authenticator",
     "Proceed": "sternpost.data.hooks",
+    "Page": "sternpost.data.pages",
+    "PageRequest": "sternpost.data.pages",
     "Redirect": "sternpost.web",
     "Table": "sternpost.data.table",
     "Repository": "sternpost.data.table",
@@ -130,6 +133,8 @@ __all__ = [
     "Operation",
     "OutcomeUnknown",
     "Owned",
+    "Page",
+    "PageRequest",
     "Payload",
     "Policy",
     "Principal",

@@ -275,9 +275,11 @@ class SternpostError(Exception):
 
     Attributes:
         http_status: of the answer; a subclass of your own may set it, as it may set `grpc_status`.
+        code, message, fix: a subclass of your own may set them for all its errors; operations that list it in `errors`
+            document it.
 
     Args:
-        message: the message for the client; by default that of the catalogue.
+        message: the message for the client; by default that of the class, or of the catalogue.
         code: a more specific code of your own, in UPPER_SNAKE_CASE; the status stays that of the class.
         details: the individual problems, each with the path of the value it concerns. The first 100 are told.
         log: further facts that are only logged, never sent to the client.
@@ -290,6 +292,9 @@ class SternpostError(Exception):
     catalogue_code = "INTERNAL_ERROR"
     http_status: int = 0
     grpc_status: str = ""
+    code: str = ""
+    message: str = ""
+    fix: str = ""
 
     def __init__(
         self,
@@ -301,13 +306,13 @@ class SternpostError(Exception):
         retry_after_seconds: int | None = None,
     ) -> None:
         entry = CATALOGUE[self.catalogue_code]
-        self.message = _sendable("The message of an error", message or entry.message)
-        self.code = _sendable("The code of an error", code or entry.code)
+        self.message = _sendable("The message of an error", message or self.message or entry.message)
+        self.code = _sendable("The code of an error", code or self.code or entry.code)
         self.http_status = self.http_status or entry.http
         if self.http_status not in range(400, 600):
             raise TypeError(f"{type(self).__name__}.http_status is no status of an error: {self.http_status!r}")
         self.grpc_status = self.grpc_status or entry.grpc
-        self.fix = entry.fix
+        self.fix = self.fix or entry.fix
         self.details = _bounded(details)
         self.log = log or {}
         _check_type("log", self.log, Mapping)

@@ -138,16 +138,10 @@ class Response:
             ValueError: it is no header, or one that Sternpost sets itself.
         """
         lowered = name.lower()
-        if not _TOKEN.fullmatch(name):
-            raise ValueError(f"{name[:64]!r} is not the name of a header")
         if lowered == "set-cookie":
             raise ValueError("Set-Cookie is set with ctx.response.cookie(…)")
-        if lowered in RESERVED or lowered.startswith("access-control-"):
-            raise ValueError(f"The header {name} is set by Sternpost")
-        if not _VALUE.fullmatch(value) or len(value) > HEADER_BYTES_MAX:
-            raise ValueError(
-                f"The value of {name} is not one line of ASCII, at most {HEADER_BYTES_MAX} characters long"
-            )
+        check_name(name)
+        check_value(name, value)
         self._headers[lowered] = value.strip()
         self._count()
 
@@ -222,6 +216,21 @@ class Response:
     def _count(self) -> None:
         if len(self._headers) + len(self._cookies) > HEADERS_MAX:
             raise ValueError(f"An answer takes at most {HEADERS_MAX} own headers and cookies")
+
+
+def check_name(name: str) -> None:
+    """Raises `ValueError` where a header is none, or one that Sternpost sets itself."""
+    if not _TOKEN.fullmatch(name):
+        raise ValueError(f"{name[:64]!r} is not the name of a header")
+    lowered = name.lower()
+    if lowered in (*RESERVED, "set-cookie") or lowered.startswith("access-control-"):
+        raise ValueError(f"The header {name} is set by Sternpost")
+
+
+def check_value(name: str, value: object) -> None:
+    """Raises `ValueError` where a header cannot have a value."""
+    if not isinstance(value, str) or not _VALUE.fullmatch(value) or len(value) > HEADER_BYTES_MAX:
+        raise ValueError(f"The value of {name} is not one line of ASCII, at most {HEADER_BYTES_MAX} characters long")
 
 
 def _check_prefix(name: str, path: str, domain: str | None, *, secure: bool) -> None:

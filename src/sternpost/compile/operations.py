@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import MISSING, fields, replace
 from typing import Any
 
 from sternpost.compile.diagnostics import Report
 from sternpost.compile.draft import ResourceDraft
 from sternpost.compile.features import FEATURES, OPERATION_OPTIONS, additions
+from sternpost.compile.fields import LIST_PARAMETERS
 from sternpost.compile.names import SNAKE, camel, kebab, listed, snake
 from sternpost.compile.options import OPERATION, Add, hidden_by, is_names, shown, well_typed
-from sternpost.compile.outputs import is_own, media_of, redirects, refuse_input
+from sternpost.compile.outputs import form_of, is_own, media_of, own_errors, redirects, refuse_input, row_of
 from sternpost.compile.policies import PolicyCompiler, is_value, wrong_policy
 from sternpost.contract.fields import UNSET
 from sternpost.contract.operations import (
@@ -29,10 +30,11 @@ from sternpost.contract.operations import (
 )
 from sternpost.contract.policy import Policy
 from sternpost.contract.resource import Payload
-from sternpost.kinds import KINDS
-from sternpost.plan.model import MediaPlan, OperationKind, OperationPlan, PayloadPlan, RelatedFilter
+from sternpost.kinds import ANYTHING, KINDS
+from sternpost.plan.model import MediaPlan, OperationKind, OperationPlan, OutputForm, PayloadPlan, RelatedFilter
 from sternpost.plan.policy import Not, Public
-from sternpost.web import Redirect
+from sternpost.plan.structures import items_of
+from sternpost.web import Redirect, check_name
 
 OPERATIONS: dict[type[Operation], tuple[OperationKind, str, bool, int]] = {
     Browse: ("browse", "GET", False, 200),
@@ -121,7 +123,10 @@ class OperationCompiler:
         """The operation with the defaults where an option has a wrong type, which is reported."""
         options = {option: getattr(operation, option) for option in _OPTIONS if hasattr(operation, option)}
         kept = well_typed(options, _OPTIONS, self._adder(name))
-        defaults = {field.name: field.default for field in fields(operation)}
+        defaults = {
+            field.name: field.default if field.default_factory is MISSING else field.default_factory()
+            for field in fields(operation)
+        }
         return replace(operation, **{option: defaults[option] for option in options if option not in kept})
 
     def _operation(self, name: str, declared: Operation) -> OperationPlan:
@@ -141,6 +146,8 @@ class OperationCompiler:
         input_plan = output_plan = None
         media: MediaPlan | None = None
         is_redirect = False
+        form: OutputForm = "one"
+        output_rows: str | None = None
         returns_nothing = kind == "delete"
         if isinstance(operation, Browse):
             page_size, max_page_size = self._page_sizes(name, operation)
@@ -148,13 +155,23 @@ class OperationCompiler:
             default_sort = self._sortable(name, operation.default_sort, "default_sort", signed=True)
         elif isinstance(operation, Transition):
             state_field, sources, target = self._states(name, operation)
+            input_plan = self._input(name, operation)
         elif isinstance(operation, Custom):
             method, on_item, status, returns_nothing = self._custom(name, operation)
             input_plan = self._input(name, operation)
             media = media_of(operation.output, self._adder(name))
             is_redirect = redirects(operation.output, self._adder(name))
             if operation.output is not UNSET and not is_own(operation.output):
-                output_plan = self._payload(name, "output", operation.output)
+                form, declared_output = form_of(operation.output)
+                output_rows = row_of(declared_output, self.policies.known)
+                if output_rows is None:
+                    output_plan = self._payload(name, "output", declared_output)
+            status = self._status(name, operation, status)
+            if form == "page":
+                page_size, max_page_size = self._page_sizes(name, operation)
+                self._check_paged(name, operation)
+            if method == "GET" and input_plan is not None:
+                self._check_parameters(name, input_plan)
         words = self._words(name, target or "")
         suffix = "" if kind not in ("restore", "transition", "custom") else f"/{kebab(name)}"
         return OperationPlan(
@@ -186,6 +203,11 @@ class OperationCompiler:
             or_groups=operation.or_groups if isinstance(operation, Browse) else 0,
             redirects=is_redirect,
             media=media,
+            output_form=form,
+            output_rows=output_rows,
+            max_items=operation.max_items if isinstance(operation, Custom) and form == "list" else None,
+            headers=self._headers(name, operation) if isinstance(operation, Transition | Custom) else (),
+            errors=own_errors(operation.errors, self._adder(name)),
             **additions([feature.operation(self.draft, name, operation, self._adder(name)) for feature in FEATURES]),
         )
 
@@ -230,7 +252,7 @@ class OperationCompiler:
             return self.policies.compile_without_row(operation.allow, name, where)
         return self.policies.compile(operation.allow, name, where, creates=kind == "create")
 
-    def _page_sizes(self, name: str, operation: Browse) -> tuple[int, int]:
+    def _page_sizes(self, name: str, operation: Browse | Custom) -> tuple[int, int]:
         if not 1 <= operation.page_size <= operation.max_page_size <= 1000:
             self._add(
                 name,
@@ -365,14 +387,6 @@ class OperationCompiler:
                 'use on="item" or on="collection"',
                 "on",
             )
-        if operation.method == "GET" and operation.input is not None:
-            self._add(
-                name,
-                "SP410",
-                "a GET request has no body, but an input is declared",
-                "use POST, or remove the input",
-                "input",
-            )
         if operation.on == "collection" and operation.output is UNSET:
             self._add(
                 name,
@@ -389,7 +403,58 @@ class OperationCompiler:
             nothing,
         )
 
-    def _input(self, name: str, operation: Custom) -> PayloadPlan | None:
+    def _status(self, name: str, operation: Custom, usual: int) -> int:
+        if operation.status is None:
+            return usual
+        if (operation.output is None) != (operation.status == 204) or is_own(operation.output):
+            self._add(
+                name,
+                "SP427",
+                f"status={operation.status} does not fit the output",
+                "leave status out: 204 is that of an empty answer (output=None), and redirects and own media types "
+                "have their own",
+                "status",
+            )
+        return operation.status
+
+    def _headers(self, name: str, operation: Transition | Custom) -> tuple[tuple[str, str], ...]:
+        for header in operation.headers:
+            try:
+                check_name(header)
+            except ValueError as error:
+                self._add(name, "SP428", f"headers={shown(header)}: {error}", "name another header", "headers")
+        return tuple(operation.headers.items())
+
+    def _check_paged(self, name: str, operation: Custom) -> None:
+        if operation.method != "GET":
+            self._add(
+                name,
+                "SP410",
+                "a Page is read by its number, and a POST request has no such parameter",
+                'write method="GET", or output=list[…]',
+                "output",
+            )
+
+    def _check_parameters(self, name: str, payload: PayloadPlan) -> None:
+        for field in payload.fields:
+            if field.kind == ANYTHING and items_of(field) is None:
+                self._add(
+                    name,
+                    "SP429",
+                    f"{payload.name}.{field.name} is an object or a nested list, which no parameter can be",
+                    'use single values and lists of them, or method="POST"',
+                    "input",
+                )
+            elif field.public_name in LIST_PARAMETERS | {"pageSize"}:
+                self._add(
+                    name,
+                    "SP429",
+                    f"{payload.name}.{field.name}: a parameter named {field.public_name!r} has a meaning of its own",
+                    "rename the field",
+                    "input",
+                )
+
+    def _input(self, name: str, operation: Transition | Custom) -> PayloadPlan | None:
         if is_own(operation.input):
             refuse_input(operation.input, self._adder(name))
             return None
@@ -403,7 +468,8 @@ class OperationCompiler:
             self._add(
                 name,
                 "SP411",
-                f"{keyword}={text} is not a Payload",
+                f"{keyword}={text} is not a Payload"
+                + (", and no resource of the contract" if keyword == "output" else ""),
                 f"declare class {name.title().replace('_', '')}(Payload) and write "
                 f"{keyword}={name.title().replace('_', '')}",
                 keyword,

@@ -190,6 +190,30 @@ OPERATION: dict[str, Shape] = {
     "sort": _SORT,
     "default_sort": _SORT,
     "export": FLAG,
+    "status": Shape(
+        "SP427",
+        "a status from 200 to 299",
+        "202",
+        lambda value: value is None or (is_whole(value) and 200 <= value <= 299 and value not in (205, 206)),
+    ),
+    "max_items": Shape(
+        "SP405", "a whole number from 1 to 1000", "100", lambda value: is_whole(value) and 1 <= value <= 1000
+    ),
+    "headers": Shape(
+        "SP428",
+        "a dictionary of names of headers and what they tell",
+        '{"Retry-After": "seconds until it is done"}',
+        lambda value: (
+            isinstance(value, dict)
+            and all(isinstance(each, str) for item in cast("dict[Any, Any]", value).items() for each in item)
+        ),
+    ),
+    "errors": Shape(
+        "SP426",
+        "a list of classes of errors",
+        "[OutOfStock]",
+        lambda value: isinstance(value, list | tuple) and all(isinstance(each, type) for each in cast("Any", value)),
+    ),
     "filter": Shape(
         "SP424",
         "a list of paths to fields, or of related(…)",

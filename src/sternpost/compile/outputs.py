@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+import typing
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sternpost.compile.options import Add, is_whole, shown
-from sternpost.plan.model import MediaPlan
+from sternpost.contract.resource import Resource
+from sternpost.data.pages import Page
+from sternpost.errors import CATALOGUE, SternpostError
+from sternpost.plan.model import MediaPlan, OutputForm, OwnError
 from sternpost.web import MEDIA_BYTES_MAX, MEDIA_TYPE, Media, Redirect
 
 BYTES_MAX = 100_000_000
@@ -108,3 +113,51 @@ def _check_options(declared: Media, add: Add) -> None:
 
 def _shown(declared: object) -> str:
     return f"{type(declared).__name__}(…)" if isinstance(declared, Media | Redirect) else shown(declared)
+
+
+def form_of(declared: Any) -> tuple[OutputForm, Any]:
+    """Whether one is declared, a list, or a page of a list; and of what."""
+    forms: dict[Any, OutputForm] = {list: "list", Page: "page"}
+    form = forms.get(typing.get_origin(declared))
+    return ("one", declared) if form is None else (form, typing.get_args(declared)[0])
+
+
+def row_of(declared: Any, resources: Mapping[str, object]) -> str | None:
+    """The resource of the contract that is declared, by itself or by its name; None for anything else."""
+    name = declared.__forward_arg__ if isinstance(declared, typing.ForwardRef) else declared
+    if isinstance(name, str):  # a class cannot name itself in its own body
+        return name if name in resources else None
+    if isinstance(declared, type) and issubclass(declared, Resource) and declared.__name__ in resources:
+        return declared.__name__
+    return None
+
+
+_CODE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
+
+
+def own_errors(classes: Sequence[type[Any]], add: Add) -> tuple[OwnError, ...]:
+    """The errors that an operation declares; each has a code of its own."""
+    found: dict[str, OwnError] = {}
+    for cls in classes:
+        code = getattr(cls, "code", "")
+        if not issubclass(cls, SternpostError):
+            add(
+                "errors",
+                "SP426",
+                f"{cls.__name__} is no error of Sternpost",
+                f"derive it from one, such as class {cls.__name__}(Conflict)",
+            )
+        elif not (isinstance(code, str) and _CODE.fullmatch(code)) or code in CATALOGUE:
+            add(
+                "errors",
+                "SP426",
+                f"{cls.__name__} has no code of its own",
+                'write, in the class, code = "OUT_OF_STOCK" and message = "…"',
+            )
+        elif code in found:
+            add("errors", "SP426", f"the code {code} is listed twice", "give each class a code of its own")
+        else:
+            usual = CATALOGUE[cls.catalogue_code]
+            status = cls.http_status or usual.http
+            found[code] = OwnError(code, status, cls.message or usual.message, cls.fix or usual.fix)
+    return tuple(found.values())

@@ -15,9 +15,16 @@ from sternpost.compile.names import listed, snake
 from sternpost.contract.resource import Declared
 from sternpost.data.change import Change
 from sternpost.data.context import Context, HttpContext
+from sternpost.data.pages import PageRequest
 from sternpost.web import Request, Response
 
-_NAMES = {"context": {"context", "ctx"}, "change": {"change"}, "row": {"row"}, "input": {"input", "payload"}}
+_NAMES = {
+    "context": {"context", "ctx"},
+    "change": {"change"},
+    "row": {"row"},
+    "input": {"input", "payload"},
+    "page": {"page"},
+}
 """How parameters without a type are called, by what is passed."""
 
 _OWN: dict[str, Any] = {"Context": Context, "HttpContext": HttpContext, "Change": Change}
@@ -63,7 +70,7 @@ class Passed:
     def _takes(self, part: str, cls: Any, arguments: tuple[Any, ...]) -> bool:
         """Whether a value can be what a class says; what says nothing of it can be anything."""
         said: type[Any] | None = cls if inspect.isclass(cls) else None
-        if said is None or not (issubclass(said, Declared | Context | Change) or _is_plain(said)):
+        if said is None or not (issubclass(said, Declared | Context | Change | PageRequest) or _is_plain(said)):
             return True
         if not issubclass(self.types[part], said) and not issubclass(said, self.types[part]):
             return False

@@ -17,6 +17,7 @@ from sternpost.contract.implements import MARK, Implementation
 from sternpost.contract.source import Source
 from sternpost.data.change import Change
 from sternpost.data.context import Context
+from sternpost.data.pages import PageRequest
 from sternpost.data.providers import Needs
 from sternpost.plan.model import OperationPlan, Plan, ResourcePlan
 
@@ -138,17 +139,20 @@ def parameters(operation: OperationPlan) -> tuple[str, ...]:
     match operation.kind:
         case "create" | "replace" | "update":
             return ("context", "change")
-        case "transition" | "delete" | "restore":
+        case "transition":
+            return ("context", "row", *(("input",) if operation.input else ()))
+        case "delete" | "restore":
             return ("context", "row")
         case "custom":
-            return ("context", *(("row",) if operation.on_item else ()), *(("input",) if operation.input else ()))
+            row, given = ("row",) if operation.on_item else (), ("input",) if operation.input else ()
+            return ("context", *row, *given, *(("page",) if operation.is_paged else ()))
         case _:
             return ()
 
 
 def _passed(resource: ResourcePlan, operation: OperationPlan, classes: Mapping[str, type]) -> Passed:
     row = classes[resource.name]
-    of_parts: dict[str, type] = {"context": Context, "change": Change, "row": row}
+    of_parts: dict[str, type] = {"context": Context, "change": Change, "row": row, "page": PageRequest}
     if operation.input is not None:
         of_parts["input"] = classes[operation.input.name]
     return Passed({part: of_parts[part] for part in parameters(operation)}, row, classes)
@@ -206,6 +210,13 @@ def _check_missing(
                 f"{resource.name}.{operation.name}: the custom operation has no implementation",
                 f"write @implements({resource.name}.{operation.name}) on an async function "
                 "and pass it in Sternpost(services=[…])",
+            )
+        if operation.kind == "transition" and operation.input is not None and operation.id not in bound:
+            report.add(
+                where(operation.name),
+                "SP430",
+                f"{resource.name}.{operation.name}: nothing uses the input of the transition",
+                f"write @implements({resource.name}.{operation.name}) on an async function, or leave input out",
             )
     makers = [resource] if resource.owned_by is None else [plan.by_name[resource.owned_by]]
     creations = [operation for maker in makers for operation in maker.operations if operation.kind == "create"]

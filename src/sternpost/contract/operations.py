@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import Any, Literal
 
 from sternpost.contract.fields import UNSET
 from sternpost.contract.policy import Policy
+from sternpost.errors import SternpostError
 
 _UNDECLARED: Any = UNSET
 
@@ -21,11 +22,13 @@ class Operation:
         allow: the policy; there is no default.
         summary: one line for the API documentation.
         timeout: seconds after which it is cancelled and rolled back, with the response 504.
+        errors: own classes of errors that it may respond with, each with a `code` of its own; they are documented.
     """
 
     allow: Policy = _UNDECLARED
     summary: str = ""
     timeout: float | None = None
+    errors: Sequence[type[SternpostError]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +130,16 @@ class Transition(Operation):
         source: the state, or states, it starts from.
         target: the state it ends in.
         require_match: whether requests must send the version that they change (`If-Match`); without it: 428.
+        input: a `Payload` that the body is validated against, and the function gets; it needs an implementation.
+        headers: own headers of the answer, each with what it tells; the function sets them with `ctx.headers`.
     """
 
     field: str
     source: str | Sequence[str]
     target: str
     require_match: bool = dataclass_field(default=False, kw_only=True)
+    input: Any = dataclass_field(default=None, kw_only=True)
+    headers: Mapping[str, str] = dataclass_field(default_factory=dict[str, str], kw_only=True, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,13 +149,24 @@ class Custom(Operation):
     Attributes:
         method: the HTTP method, `POST` (in a transaction) or `GET` (reads only).
         on: `item` for `/orders/:id/name`, `collection` for `/orders/name`.
-        input: a `Payload` that the body is validated against; only with POST.
-        output: a `Payload`; without one the answer is the resource's row. None for an empty answer (204). `Redirect`
-            for an operation that returns a `Redirect`, `Media("application/pdf")` for one that returns bytes or text of
-            that type: these two are served over HTTP alone.
+        input: a `Payload` that the body is validated against; with GET its fields are parameters of the query.
+        output: a `Payload` or a resource, a `list[…]` of one of them, or a `Page[…]`, whose function gets a
+            `PageRequest`. Of a resource clients get the rows and fields that they may read. Without an output the
+            answer is the row that the operation is about. None for an empty answer (204). `Redirect` for an operation
+            that returns a `Redirect`, `Media("application/pdf")` for one that returns bytes or text of that type: these
+            two are served over HTTP alone.
+        status: of a successful answer, from 200 to 299; by default 200, or 204 without an answer.
+        headers: own headers of the answer, each with what it tells; the function sets them with `ctx.headers`.
+        max_items: of a list; more is a mistake of the function.
+        page_size, max_page_size: items of a page, by default and at most.
     """
 
     method: Literal["POST", "GET"] = "POST"
     on: Literal["item", "collection"] = "item"
     input: Any = None
     output: Any = UNSET
+    status: int | None = None
+    headers: Mapping[str, str] = dataclass_field(default_factory=dict[str, str], hash=False)
+    max_items: int = 100
+    page_size: int = 20
+    max_page_size: int = 100

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from sternpost.data.access import DataAccess
 from sternpost.data.database import Database
 from sternpost.data.model import DataModel
+from sternpost.data.own_headers import OwnHeaders
 from sternpost.data.table import Repository
 from sternpost.errors import Unauthenticated
 from sternpost.ports.authenticator import Principal
@@ -30,6 +31,7 @@ class Context:
         principal: the caller, or None if the request has no credentials.
         log: a logger that carries the request's ids.
         previous_state: in a transition, the state of the row before it.
+        headers: of the answer; those that the operation declares can be set: `ctx.headers["Retry-After"] = "5"`.
     """
 
     def __init__(
@@ -40,11 +42,13 @@ class Context:
         log: Any,
         previous_state: str | None = None,
         later: Later | None = None,
+        headers: OwnHeaders | None = None,
     ) -> None:
         self._model = model
         self._reader = reader
         self._access: DataAccess | None = None
         self._later = later
+        self.headers = headers if headers is not None else OwnHeaders(())
         self.principal = principal
         self.log = log
         self.previous_state = previous_state
@@ -108,9 +112,10 @@ class HttpContext(Context):
         log: Any,
         previous_state: str | None = None,
         later: Later | None = None,
+        headers: OwnHeaders | None = None,
         exchange: Exchange | None = None,
     ) -> None:
-        super().__init__(model, principal, reader, log, previous_state, later)
+        super().__init__(model, principal, reader, log, previous_state, later, headers)
         self._exchange = exchange
 
     @property

@@ -184,6 +184,11 @@ COMPARED: dict[str, frozenset[str]] = {
             "status",
             "page_size",
             "max_page_size",
+            "output_form",
+            "output_rows",
+            "max_items",
+            "headers",
+            "errors",
             "sort",
             "related",
             "or_groups",
@@ -644,6 +649,7 @@ class _Comparison(_FieldComparison):
         self._most("page-size", where, old["max_page_size"], new["max_page_size"], "rows of a page")
         if old["page_size"] != new["page_size"]:
             self._break("page-size-changed", where, f"a page has {new['page_size']} rows, and had {old['page_size']}")
+        self._own_answers(where, old, new)
         self._listed(where, "sort", old["sort"], new["sort"])
         was, now = (_related_filters(one) for one in (old, new))
         self._listed(where, "filter", was, now)
@@ -680,6 +686,28 @@ class _Comparison(_FieldComparison):
             self._timeout(where, old["timeout_seconds"], new["timeout_seconds"])
         for name, code in (("input", "input"), ("output", "output")):
             self._payload(where, code, old[name], new[name])
+
+    def _own_answers(self, where: str, old: Data, new: Data) -> None:
+        """What an operation of the author's gives, beside its payload."""
+        forms = [(one.get("output_form", "one"), one.get("output_rows")) for one in (old, new)]
+        if forms[0] != forms[1]:
+            (was, rows_before), (now, rows) = forms
+            what = f"it responds with {now} of {rows or 'its output'}, and did with {was} of {rows_before or 'it'}"
+            self._break("output-changed", where, what)
+        self._most("list", where, old.get("max_items"), new.get("max_items"), "items")
+        headers_before, headers = (dict(one.get("headers", ())) for one in (old, new))
+        for name in headers_before.keys() - headers.keys():
+            self._break("header-removed", where, f"responses do not have the header {name}")
+        for name in headers.keys() - headers_before.keys():
+            self._add("additive", "header-added", where, f"responses have the header {name}")
+        errors_before, errors = (_by(one.get("errors", ()), "code") for one in (old, new))
+        for code in errors_before.keys() - errors.keys():
+            self._add("additive", "error-removed", where, f"it does not respond with {code}")
+        for code in errors.keys() - errors_before.keys():
+            self._add("additive", "error-added", where, f"it can respond with {code}")
+        for code in errors.keys() & errors_before.keys():
+            if errors[code]["status"] != errors_before[code]["status"]:
+                self._break("error-changed", where, f"{code} has the status {errors[code]['status']}")
 
     def _states(self, where: str, old: Data, new: Data) -> None:
         gone = [state for state in old["sources"] if state not in new["sources"]]

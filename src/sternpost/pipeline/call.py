@@ -113,6 +113,7 @@ class Answer:
         version: of the row that is the document, where its resource counts changes.
         columns: what each document of `parts` holds, in order: its name, and whether its value is free text.
         results: those of a batch, in order.
+        headers: own ones, which the operation declares.
         content: what an operation with an own media type answers with.
         redirect: the address that the client is sent to.
     """
@@ -124,5 +125,6 @@ class Answer:
     columns: tuple[tuple[str, bool], ...] = ()
     version: int | None = None
     results: Sequence[Result] = ()
+    headers: tuple[tuple[str, str], ...] = ()
     content: bytes | None = None
     redirect: Redirect | None = None

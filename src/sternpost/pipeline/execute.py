@@ -159,7 +159,7 @@ async def write(run: Execution, session: Session | None) -> Answer:
 def count(run: Execution, answer: Answer) -> None:
     """Counts a document of a change, or of a step: what cannot be answered is not committed. Others are counted as they
     come about."""
-    if answer.document is not None and run.operation.plan.output is None:
+    if answer.document is not None and run.operation.plan.gives_own_row:
         run.budget.take(answer.document)
 
 
@@ -169,8 +169,9 @@ def translated(run: Execution, answer: Answer) -> Answer:
     The group of an `insert` commits by itself. An operation whose answer has a conversion does not join one (see
     `BoundOperation.writes_one_row`), so that what is translated behind it cannot fail.
     """
-    if run.operation.translation is not None and run.operation.plan.output is None:
-        run.operation.translation.answer(run.operation.resource.name, answer)
+    plan = run.operation.plan
+    if run.operation.translation is not None and plan.output is None:
+        run.operation.translation.answer(plan.output_rows or run.operation.resource.name, answer)
     return answer
 
 

@@ -172,7 +172,7 @@ class Inputs:
         self._objects: dict[str, type[BaseModel]] = {}
 
     def of(self, resource: ResourcePlan, operation: OperationPlan) -> Input | None:
-        """For an operation; None where it takes no body."""
+        """For an operation; None where it takes no input."""
         shape = operation.takes
         if shape is None:
             return None

@@ -11,6 +11,8 @@ from typing import Any
 
 from sternpost.data.change import Change
 from sternpost.data.context import Context, HttpContext
+from sternpost.data.own_headers import OwnHeaders
+from sternpost.data.pages import PageRequest
 from sternpost.data.providers import CallProviders
 from sternpost.data.writing import complete, prospective, stamp
 from sternpost.deadline import Deadline
@@ -27,14 +29,14 @@ from sternpost.errors import (
     Unauthenticated,
     Unprocessable,
 )
-from sternpost.ids import decode
+from sternpost.ids import decode, encode
 from sternpost.kinds import KINDS
 from sternpost.pipeline.authorize import ALLOW, DENY, fold_for
 from sternpost.pipeline.call import Answer, Call, Step
 from sternpost.pipeline.cursors import digest_of
 from sternpost.pipeline.ending import Ending
 from sternpost.pipeline.links import keep_hidden, refuse_hidden
-from sternpost.pipeline.own_answers import own_answer
+from sternpost.pipeline.own_answers import listed, own_answer
 from sternpost.pipeline.runtime import Access, BoundOperation, Runtime
 from sternpost.pipeline.selection import KEPT_CHARACTERS_MAX, KEPT_MAX, LIMIT, OFFSET, PARENT, Selection
 from sternpost.pipeline.translation import WrongState
@@ -311,8 +313,12 @@ async def transition(run: Execution, session: Session) -> Answer:
     if run.operation.function is not None:
         previous = row.document[resource.fields_by_name[str(plan.state_field)].public_name]
         context = _context(run, session, previous_state=previous)
-        await _call(run, context, run.runtime.instances.row(resource, document))
+        given = () if plan.input is None else (run.runtime.instances.payload(plan.input, run.values),)
+        await _call(run, context, run.runtime.instances.row(resource, document), *given)
         document = await _again(run, session)
+        answer = await _changed_answer(run, session, row, document)
+        answer.headers = tuple(context.headers.items())
+        return answer
     return await _changed_answer(run, session, row, document)
 
 
@@ -329,17 +335,68 @@ async def custom(run: Execution, reader: Reader) -> Answer:
         raise denied(run)
     if plan.input is not None:
         arguments.append(run.runtime.instances.payload(plan.input, run.values))
-    result = await _call(run, _context(run, reader), *arguments)
+    if plan.is_paged:
+        arguments.append(PageRequest(run.selection.page, run.selection.page_size))
+    context = _context(run, reader)
+    result = await _call(run, context, *arguments)
     if plan.returns_nothing:
-        return Answer()
-    if plan.media is not None or plan.redirects:
-        return own_answer(plan, result)
+        answer = Answer()
+    elif plan.media is not None or plan.redirects:
+        answer = own_answer(plan, result)
+    elif not plan.gives_own_row:
+        answer = await declared_answer(run, reader, result)
+    else:
+        assert row is not None, "without an output it is about a row"
+        answer = await _changed_answer(run, reader, row, await _again(run, reader))
+    answer.headers = tuple(context.headers.items())
+    return answer
+
+
+async def declared_answer(run: Execution, reader: Reader, result: Any) -> Answer:
+    """What an author's function gives as its output: one, a list, or a page of a list; of payloads, or of rows, of
+    which the caller gets what they may read.
+
+    Raises:
+        NotFound: it is one row, which the caller may not see.
+        RuntimeError: it does not fit the declaration, which is the author's mistake.
+    """
+    plan = run.operation.plan
+    page_size = run.selection.page_size if plan.is_paged else 0
+    items, total = listed(plan, result, page_size)
     if plan.output is not None:
-        output = run.runtime.data.checks.answer(plan.output, result)
-        run.budget.take(output)
-        return Answer(document=output)
-    assert row is not None, "without an output it is about a row"
-    return await _changed_answer(run, reader, row, await _again(run, reader))
+        documents = [run.runtime.data.checks.answer(plan.output, item) for item in items]
+        for document in documents:
+            run.budget.take(document)
+    else:
+        documents = await _visible_rows(run, reader, run.runtime.plan.by_name[str(plan.output_rows)], items)
+    if plan.output_form == "list":
+        return Answer(documents=documents)
+    if plan.is_paged:
+        meta = {
+            "page": run.selection.page,
+            "pageSize": page_size,
+            "totalCount": total,
+            "totalPages": -(-total // page_size),
+        }
+        return Answer(documents=documents, meta=meta)
+    if not documents:
+        raise NotFound
+    return Answer(document=documents[0])
+
+
+async def _visible_rows(run: Execution, reader: Reader, resource: ResourcePlan, items: Sequence[Any]) -> list[Document]:
+    """The rows that a function names, in its order, as far as the caller may read them."""
+    instances = run.runtime.instances
+    digits = [instances.digits(resource.name, getattr(item, "id", item)) for item in items]
+    view = run.runtime.views.of(resource, run.principal)
+    policy = fold_for(resource.seeing, run.principal)
+    if not digits or policy is DENY:
+        return []
+    query = replace(view, where=every((Compare(("id",), "in", 0), policy)))
+    rows = await reader.select(query, Arguments((digits,), run.asking, budget=run.budget))
+    by_id = {document["id"]: document for document in rows.documents}
+    named = (encode(resource.prefix, each) for each in digits)
+    return [by_id[each] for each in named if each in by_id]
 
 
 READS: dict[OperationKind, Callable[[Execution, Reader], Awaitable[Answer]]] = {
@@ -723,6 +780,7 @@ async def _call(run: Execution, context: Context, *arguments: Any) -> Any:
 
 def _context(run: Execution, reader: Reader, *, previous_state: str | None = None) -> Context:
     model, log = run.runtime.data, run.observation.logger()
+    headers = OwnHeaders(tuple(name for name, _ in run.operation.plan.headers))
     if run.operation.plan.uses_request:
-        return HttpContext(model, run.principal, reader, log, previous_state, run.later, run.call.exchange)
-    return Context(model, run.principal, reader, log, previous_state, run.later)
+        return HttpContext(model, run.principal, reader, log, previous_state, run.later, headers, run.call.exchange)
+    return Context(model, run.principal, reader, log, previous_state, run.later, headers)

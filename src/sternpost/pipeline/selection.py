@@ -198,6 +198,7 @@ class Selector:
         self.inputs = inputs
         query = operation.query
         self.is_list = operation.kind == "browse"
+        self.is_paged = self.is_list or operation.is_paged
         self.chooses = query is not None
         self.includes = query is not None and query.includes
         self.rules = Rules(resource, RowsShape() if query is None else query.rows, inputs)
@@ -274,7 +275,10 @@ class Selector:
                 reading.conditions.append(self._filter(part, reading))
             case Limit() | Sort(path=(_, *_)) | Filter(path=(_, *_)) if self.includes:
                 self._of_relation(part, reading)
-            case Page() | PageSize() | Cursor() | Count() if self.is_list:
+            case Page() | PageSize() if self.is_paged:
+                reading.selection.paging += (part.shown,)
+                self._divide(part, reading.selection)
+            case Cursor() | Count() if self.is_list:
                 reading.selection.paging += (part.shown,)
                 self._divide(part, reading.selection)
             case Sort(path=()) if self.is_list:
@@ -422,7 +426,7 @@ class Selector:
 
     def _allowed(self, named: Named) -> list[str]:
         """Every part that may be asked for, as the client would name it."""
-        names: list[str] = ["page", "pageSize"] if self.is_list else []
+        names: list[str] = ["page", "pageSize"] if self.is_paged else []
         names += ["sort"] if self.rules.sortable else []
         names += ["include"] if self.includes else []
         names += self.rules.names((), named)

@@ -239,6 +239,20 @@ class PayloadPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnError:
+    """An error of the author's that an operation may respond with."""
+
+    code: str
+    status: int
+    message: str
+    fix: str
+
+
+OutputForm = Literal["one", "list", "page"]
+"""How many of what it declares an operation gives."""
+
+
+@dataclass(frozen=True, slots=True)
 class RelatedFilter:
     """A filter of a list over a row that the listed rows refer to.
 
@@ -309,8 +323,18 @@ class OperationPlan:
     """Whether it answers with another address."""
     media: MediaPlan | None = None
     """The media type that it answers with; None for JSON."""
+    output_form: OutputForm = "one"
+    """For custom operations: whether the output is one, a list, or a page of a list."""
+    output_rows: str | None = None
+    """For custom operations: the resource whose rows are the output."""
+    max_items: int | None = None
+    """For a list of a custom operation: the most that it may have."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Own headers of the answer, each with what it tells."""
+    errors: tuple[OwnError, ...] = ()
+    """Own errors that it may respond with."""
     takes: InputShape | None = dataclasses.field(default=None, metadata=DERIVED)
-    """What a client may send; None where it takes no body."""
+    """What a client may send; None where it takes no input."""
     query: QueryShape | None = dataclasses.field(default=None, metadata=DERIVED)
     """What can be asked of a read; None where it takes no parameters."""
 
@@ -325,6 +349,21 @@ class OperationPlan:
         if self.kind == "batch" or self.http_only:
             return False
         return self.kind != "custom" or self.method != "GET"
+
+    @property
+    def has_parameters(self) -> bool:
+        """Whether its input is sent as parameters, not as a body."""
+        return self.kind == "custom" and self.method == "GET" and (self.input is not None or self.is_paged)
+
+    @property
+    def is_paged(self) -> bool:
+        """Whether an author's function makes pages of a list."""
+        return self.output_form == "page"
+
+    @property
+    def gives_own_row(self) -> bool:
+        """Whether the answer is the row that it is about, or rows of its resource."""
+        return self.output is None and self.output_rows is None
 
 
 @dataclass(frozen=True)

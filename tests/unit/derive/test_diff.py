@@ -100,6 +100,8 @@ def both(*parts: Any) -> Any:
     return {"policy": "AllOf", "parts": list(parts)}
 
 
+FULL = {"code": "FULL", "status": 409, "message": "It is full", "fix": "Wait"}
+
 CASES: list[tuple[str, str, Callable[[dict[str, Any]], Any]]] = [
     ("breaking", "version-removed", lambda p: p.update(api_version="v2")),
     ("additive", "version-added", lambda p: p.update(older=[{**deepcopy(SHOP), "api_version": "v0"}])),
@@ -167,6 +169,10 @@ CASES: list[tuple[str, str, Callable[[dict[str, Any]], Any]]] = [
     ("additive", "relation-added", lambda p: add_relation(p, input_name="more", min_items=0)),
     ("additive", "relation-added", lambda p: add_relation(p, input_name=None, min_items=1)),
     ("breaking", "policy-narrowed", lambda p: browse(p).update(policy=SCOPED)),
+    ("breaking", "output-changed", lambda p: place(p).update(output_form="list")),
+    ("breaking", "output-changed", lambda p: place(p).update(output_rows="User")),
+    ("additive", "header-added", lambda p: place(p).update(headers=[["X-A", "a"]])),
+    ("additive", "error-added", lambda p: place(p).update(errors=[FULL])),
 ]
 
 
@@ -281,6 +287,16 @@ PAIRS: list[tuple[str, str, Change, Change]] = [
         "discriminator-changed",
         lambda p: variants(p, "input", "a", "b"),
         lambda p: variants(p, "input", "a", "b", discriminator="form"),
+    ),
+    ("breaking", "list-narrowed", lambda p: place(p).update(max_items=2), lambda p: place(p).update(max_items=1)),
+    ("additive", "list-widened", lambda p: place(p).update(max_items=1), lambda p: place(p).update(max_items=2)),
+    ("breaking", "header-removed", lambda p: place(p).update(headers=[["X-A", "a"]]), lambda p: None),
+    ("additive", "error-removed", lambda p: place(p).update(errors=[FULL]), lambda p: None),
+    (
+        "breaking",
+        "error-changed",
+        lambda p: place(p).update(errors=[FULL]),
+        lambda p: place(p).update(errors=[{**FULL, "status": 422}]),
     ),
     ("breaking", "filter-removed", related, lambda p: None),
     ("additive", "filter-added", lambda p: None, related),

@@ -6,7 +6,7 @@ from typing import Any
 
 from sternpost.derive.openapi.schemas import Schema, Schemas
 from sternpost.errors import CATALOGUE
-from sternpost.plan.model import OperationPlan, ResourcePlan
+from sternpost.plan.model import OperationPlan, OwnError, ResourcePlan
 from sternpost.plan.policy import implies
 
 _ERRORS = {
@@ -54,6 +54,9 @@ _ETAG: Schema = {
 }
 
 
+_COUNTS: Schema = {name: {"type": "integer", "minimum": 0} for name in ("page", "pageSize", "totalCount", "totalPages")}
+
+
 class Answers:
     """Describes what comes back when an operation succeeds."""
 
@@ -65,6 +68,19 @@ class Answers:
         if operation.kind == "create" or implies(operation.policy, resource.seeing):
             return self.schemas.output(resource)
         return self.schemas.or_id(resource)
+
+    def _declared(self, resource: ResourcePlan, operation: OperationPlan) -> Schema:
+        """What a custom operation or a change gives."""
+        if operation.output is not None:
+            one = self.schemas.payload(operation.output)
+        elif operation.output_rows is not None:
+            one = self.schemas.output(self.schemas.plan.by_name[operation.output_rows])
+        else:
+            return self._row(resource, operation)
+        if operation.output_form == "one":
+            return one
+        most = operation.max_items if operation.output_form == "list" else operation.max_page_size
+        return {"type": "array", "items": one, "maxItems": most}
 
     def success(self, resource: ResourcePlan, operation: OperationPlan) -> Schema:
         """The answer of an operation."""
@@ -83,8 +99,7 @@ class Answers:
             data, meta = self.schemas.chosen(resource), _meta({})
             meta["properties"]["truncated"] = _TRUNCATED
         else:
-            data = self.schemas.payload(operation.output) if operation.output else self._row(resource, operation)
-            meta = _meta({})
+            data, meta = self._declared(resource, operation), _meta(_COUNTS if operation.is_paged else {})
         response: Schema = {
             "description": operation.success_message,
             "content": {"application/json": {"schema": _envelope(data, meta)}},
@@ -104,9 +119,7 @@ class Answers:
 
     def many(self, resource: ResourcePlan, *, export: bool) -> Schema:
         """A page of a list."""
-        counts: Schema = {
-            name: {"type": "integer", "minimum": 0} for name in ("page", "pageSize", "totalCount", "totalPages")
-        }
+        counts = _COUNTS
         more: Schema = {
             "nextCursor": {
                 "type": ["string", "null"],
@@ -163,6 +176,31 @@ def errors(operation: OperationPlan, *, has_body: bool) -> Schema:
     return {str(status): {"$ref": f"#/components/responses/Error{status}"} for status in sorted(statuses)}
 
 
+def with_own(described: Schema, operation: OperationPlan) -> Schema:
+    """The answers of an operation with its own headers and errors."""
+    if operation.headers:
+        success = described[success_status(operation)]
+        own = {name: {"description": text, "schema": {"type": "string"}} for name, text in operation.headers}
+        described[success_status(operation)] = {**success, "headers": {**success.get("headers", {}), **own}}
+    by_status: dict[int, list[OwnError]] = {}
+    for error in operation.errors:
+        by_status.setdefault(error.status, []).append(error)
+    for status, errors_of in by_status.items():
+        usual = CATALOGUE[_ERRORS[status]].message if status in _ERRORS else "An own error"
+        told = "; ".join(f"`{error.code}`: {error.message}" for error in errors_of)
+        examples = {error.code: {"value": _example(error)} for error in errors_of}
+        described[str(status)] = {
+            "description": f"{usual}. {told}",
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}, "examples": examples}},
+        }
+    return described
+
+
+def _example(error: OwnError) -> Schema:
+    told: Schema = {"code": error.code, "message": error.message, "details": [], "fix": error.fix, "requestId": "req_…"}
+    return {"error": told}
+
+
 def used(paths: Any) -> list[int]:
     """The statuses whose answers some operation refers to."""
     text = str(paths)
@@ -176,7 +214,7 @@ def _is_tagged(resource: ResourcePlan, operation: OperationPlan) -> bool:
         or operation.returns_nothing
         or operation.redirects
         or operation.media is not None
-        or operation.output is not None
+        or not operation.gives_own_row
     )
 
 

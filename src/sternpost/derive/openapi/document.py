@@ -13,6 +13,7 @@ from sternpost.derive.openapi.answers import (
     errors,
     success_status,
     used,
+    with_own,
 )
 from sternpost.derive.openapi.batch import describe_batch
 from sternpost.derive.openapi.parameters import QueryParameters, conditions, id_parameter
@@ -87,11 +88,14 @@ class _Document:
         body = self._body(resource, operation)
         if body is not None:
             described["requestBody"] = body
-        described["responses"] = {
-            success_status(operation): self.answers.success(resource, operation),
-            **errors(operation, has_body=body is not None),
-            **conditional_responses(resource, operation),
-        }
+        described["responses"] = with_own(
+            {
+                success_status(operation): self.answers.success(resource, operation),
+                **errors(operation, has_body=body is not None),
+                **conditional_responses(resource, operation),
+            },
+            operation,
+        )
         return described
 
     def _deprecated(self) -> Schema:
@@ -115,7 +119,7 @@ class _Document:
         }
 
     def _body(self, resource: ResourcePlan, operation: OperationPlan) -> Schema | None:
-        if operation.takes is None:
+        if operation.takes is None or operation.has_parameters:
             return None
         schema = (
             self.schemas.input(operation.takes, resource.fields_by_name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sternpost.derive.openapi.schemas import Schema, Schemas
 from sternpost.ids import pattern as id_pattern
 from sternpost.kinds import KINDS, SEVERAL
@@ -80,6 +82,8 @@ class QueryParameters:
     def of(self, resource: ResourcePlan, operation: OperationPlan) -> list[Schema]:
         """What can be asked of an operation of a resource."""
         query, output = operation.query, resource.shape.output
+        if operation.has_parameters:
+            return self._own(operation)
         if query is None:
             return []
         parameters = _paging(query.page_size, query.max_page_size) if query.page_size is not None else []
@@ -101,6 +105,21 @@ class QueryParameters:
             parameters.append(_or_groups(query.rows.or_groups))
         for relation in output.relations:
             parameters += self._of_relation(relation)
+        return parameters
+
+    def _own(self, operation: OperationPlan) -> list[Schema]:
+        """The fields of an input that is sent in the query."""
+        parameters = _paged(operation.page_size or 1, operation.max_page_size) if operation.is_paged else []
+        for field in operation.input.fields if operation.input is not None else ():
+            schema = self.schemas.member(replace(field, nullable=False))
+            described = {**_query(field.public_name, field.description, schema), "required": field.required}
+            if field.default is not None:
+                described["schema"] = {**schema, "default": field.default}
+            if not field.description:
+                del described["description"]
+            if field.structure is not None:
+                described |= {"style": "form", "explode": False}
+            parameters.append(described)
         return parameters
 
     def _of_relation(self, relation: OutputRelation) -> list[Schema]:
@@ -145,7 +164,7 @@ def _or_groups(most: int) -> Schema:
     return {**_query("or", text, schema), "style": "form", "explode": True}
 
 
-def _paging(page_size: int, max_page_size: int | None) -> list[Schema]:
+def _paged(page_size: int, max_page_size: int | None) -> list[Schema]:
     size = {"type": "integer", "minimum": 1, "maximum": max_page_size, "default": page_size}
     return [
         _query(
@@ -154,6 +173,12 @@ def _paging(page_size: int, max_page_size: int | None) -> list[Schema]:
             {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": 1},
         ),
         _query("pageSize", "The number of rows per page", size),
+    ]
+
+
+def _paging(page_size: int, max_page_size: int | None) -> list[Schema]:
+    return [
+        *_paged(page_size, max_page_size),
         _query("cursor", _CURSOR, {"type": "string"}),
         _query("count", "With cursor: also return the total count", {"type": "boolean", "enum": [True]}),
     ]

@@ -36,17 +36,18 @@ def encode(
     operation: OperationPlan, answer: Answer, observation: Observation, scope: Scope, request: RequestHeaders
 ) -> tuple[int, list[Header], bytes]:
     """Status, headers and body of an answer to a request."""
+    own: list[Header] = [(name.encode(), value.encode()) for name, value in answer.headers]
     if operation.returns_nothing:
-        return operation.status, [], b""
+        return operation.status, own, b""
     if answer.content is not None and operation.media is not None:
-        return operation.status, [(b"content-type", content_type(operation.media.type).encode())], answer.content
+        return operation.status, [(b"content-type", content_type(operation.media.type).encode()), *own], answer.content
     if answer.redirect is not None:
-        return answer.redirect.status, [(b"location", answer.redirect.url.encode())], b""
+        return answer.redirect.status, [(b"location", answer.redirect.url.encode()), *own], b""
     if operation.kind == "batch":
         return operation.status, [JSON], encode_results(answer.results, observation.request_id)
     meta = {**answer.meta, "requestId": observation.request_id}
     data: Any = answer.documents if answer.documents is not None else answer.document
-    headers: list[Header] = [JSON]
+    headers: list[Header] = [JSON, *own]
     if following := answer.meta.get("nextCursor"):
         link = _link(scope, following)
         if len(link[1]) <= LINK_BYTES_MAX:

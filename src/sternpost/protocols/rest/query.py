@@ -69,13 +69,17 @@ def named(path: Path, name: str, operator: str) -> str:
     return dotted if operator == "eq" else f"{dotted}[{operator}]"
 
 
-def _read(query: bytes) -> ListQuery:
+def pairs_of(query: bytes) -> list[tuple[str, str]]:
+    """The parameters of a query, in order. Raises `Invalid` for one that is not UTF-8, or too long."""
     try:
-        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=PARAMETERS_MAX)
+        return parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=PARAMETERS_MAX)
     except (ValueError, UnicodeError):
         message = f"The query is not UTF-8, or has more than {PARAMETERS_MAX} parameters"
         raise Invalid("Invalid parameters", details=[Detail("", "malformed_query", message)]) from None
-    return of_pairs(pairs)
+
+
+def _read(query: bytes) -> ListQuery:
+    return of_pairs(pairs_of(query))
 
 
 _known = lru_cache(1000)(_read)

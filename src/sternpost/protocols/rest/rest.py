@@ -125,7 +125,9 @@ class Rest:
                 await self._read_body(call, endpoint, receive, headers)
             if headers.if_match is not None or headers.if_none_match is not None:
                 call.precondition = precondition(headers, reads=operation.method == "GET")
-            if scope["query_string"]:
+            if endpoint.parameters is not None:
+                call.body, call.query = endpoint.parameters.read(scope["query_string"])
+            elif scope["query_string"]:
                 if operation.kind == "custom" and operation.uses_request:
                     check_query(scope)
                 else:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sternpost.pipeline.runtime import Runtime
 from sternpost.plan.model import OperationPlan
+from sternpost.protocols.rest.parameters import Parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +17,14 @@ class Endpoint:
         body_types: media types of its body; empty where it takes none.
         parent: for the list under a row, the resource and relation.
         exchange: whether something of the author's may look at the request.
+        parameters: what reads the input from the query, where it is sent there.
     """
 
     operation: OperationPlan
     body_types: frozenset[bytes] = frozenset()
     parent: tuple[str, str] | None = None
     exchange: bool = False
+    parameters: Parameters | None = None
 
 
 Methods = dict[str, Endpoint]
@@ -43,7 +46,9 @@ class Router:
         for resource in runtime.plan.resources:
             for operation in resource.operations:
                 exchange = runtime.operations[operation.id].looks_at_http
-                self._add(operation, Endpoint(operation, _body_types(operation), exchange=exchange))
+                parameters = Parameters(operation) if operation.has_parameters else None
+                endpoint = Endpoint(operation, _body_types(operation), exchange=exchange, parameters=parameters)
+                self._add(operation, endpoint)
             for relation in resource.relations:
                 nested = runtime.nested(relation)
                 if nested is not None:
@@ -91,6 +96,8 @@ class Router:
 def _body_types(operation: OperationPlan) -> frozenset[bytes]:
     if operation.kind == "update":
         return _PATCH
+    if operation.has_parameters:
+        return frozenset()
     return _JSON if operation.kind in ("create", "replace") or operation.input is not None else frozenset()
 
 
