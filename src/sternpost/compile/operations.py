@@ -406,13 +406,13 @@ class OperationCompiler:
     def _status(self, name: str, operation: Custom, usual: int) -> int:
         if operation.status is None:
             return usual
-        if (operation.output is None) != (operation.status == 204) or is_own(operation.output):
+        if (operation.status == 204 and operation.output is not None) or is_own(operation.output):
             self._add(
                 name,
                 "SP427",
                 f"status={operation.status} does not fit the output",
-                "leave status out: 204 is that of an empty answer (output=None), and redirects and own media types "
-                "have their own",
+                "leave status out: 204 is for an empty answer (output=None), and redirects and own media types have "
+                "their own",
                 "status",
             )
         return operation.status

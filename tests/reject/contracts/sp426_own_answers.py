@@ -60,7 +60,6 @@ class Room(Resource, prefix="roo"):
     pages = Custom(on="collection", output=Page[Point], allow=public)
     rows = Custom(on="collection", output=list["Rooms"], allow=public)
     pair = Custom(on="collection", output=tuple[Point, Point], allow=public)
-    nothing = Custom(on="collection", output=None, status=200, allow=public)
     empty = Custom(on="collection", output=Point, status=204, allow=public)
     failing = Custom(on="collection", output=Point, status=404, allow=public)
     elsewhere = Custom(on="collection", output=Redirect, status=201, allow=public)
