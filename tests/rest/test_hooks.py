@@ -131,7 +131,7 @@ async def make(make_settings: Callable[..., Settings], log_lines: LogLines) -> A
         clients.append(Client(app))
         return clients[-1]
 
-    yield made
+    return made
 
 
 def journal_of(client: Client) -> list[str]:
