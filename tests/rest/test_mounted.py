@@ -135,7 +135,7 @@ async def raw(scope: Any, receive: Any, send: Any) -> None:
     """A mounted application that leaves its errors to the service."""
     if scope["type"] == "lifespan":
         raise RuntimeError("no such thing")
-    raise Forbidden("Not here") if scope["path"].endswith("known") else ValueError("s3cret")
+    raise Forbidden("Not here") if scope["path"].endswith("/known") else ValueError("s3cret")
 
 
 async def test_mounted_applications_know_the_caller_and_ask_the_policy(make: Make, log_lines: LogLines) -> None:

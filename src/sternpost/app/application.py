@@ -99,8 +99,12 @@ class Sternpost:
         self._new_id = new_id
         self._write_log = write_log
         self._running: Running | None = None
+        self._serving: Running | None = None
+        """The same once it has started as a whole: before that no request is served."""
         self._starting: asyncio.Task[Running] | None = None
         self._stopped = False
+        self.failure: Exception | None = None
+        """Why it did not start, where a server asked it to."""
         self._overrides = Overrides()
         self._providers = AppProviders()
 
@@ -157,6 +161,16 @@ class Sternpost:
         finally:
             await self.stop()
 
+    @asynccontextmanager
+    async def opened(self) -> AsyncGenerator[Storage]:
+        """The database alone, for a command: nothing is provided, and no function of the start runs."""
+        storage = self._storage or make_storage(self.settings)
+        await storage.open(self.plan)
+        try:
+            yield storage
+        finally:
+            await storage.close()
+
     async def _start(self, kind: type[Running]) -> Running:
         settings = self.settings
         if self.plan.hides_keys and not settings.keeps_secrets and settings.production:
@@ -197,6 +211,7 @@ class Sternpost:
             await self.stop()
             self._stopped = False  # it may be tried again
             raise
+        self._serving = running
         return running
 
     async def _start_by_request(self) -> Running:
@@ -264,7 +279,7 @@ class Sternpost:
 
     async def stop(self) -> None:
         """Closes what `start` opened."""
-        running, self._running = self._running, None
+        running, self._running, self._serving = self._running, None, None
         if running is not None:
             self._stopped = True
             await running.stop()
@@ -291,7 +306,7 @@ class Sternpost:
         Raises:
             TypeError: the contract has tenants, and neither is given, or both.
         """
-        visibility, origin = self._visibility(tenant, tenants), Origin(actor) if actor is not None else None
+        visibility, origin = _visibility(self.plan, tenant, tenants), Origin(actor) if actor is not None else None
         if self._running is not None:
             yield cls(DataAccess(self._running.runtime.data, visibility=visibility, origin=origin))
             return
@@ -336,21 +351,6 @@ class Sternpost:
         """Status, headers and body that this service answers an error with, for a mounted application; it is logged."""
         return error_answer(scope, error)
 
-    def _visibility(self, tenant: str | None, tenants: str | None) -> Visibility:
-        if tenant is not None and tenants is not None:
-            raise TypeError('data() takes tenant="…" or tenants="all", not both')
-        if tenants not in (None, "all"):
-            raise TypeError(f'tenants can only be "all", not {tenants!r}; for one tenant write tenant="…"')
-        owners = [resource for resource in self.plan.resources if resource.tenant is not None]
-        if tenant is None and tenants is None and owners:
-            raise TypeError(
-                f'{owners[0].name} belongs to tenants: write app.data(tenant="…") for the rows of one tenant, '
-                'or app.data(tenants="all") for the rows of all tenants'
-            )
-        if tenant is not None and all(tenant_value(self.plan, resource, tenant) is None for resource in owners):
-            raise TypeError(f"{tenant!r} is not a valid tenant of this contract")
-        return EVERY_TENANT if tenants else Visibility(tenant) if tenant else NO_TENANT
-
     def drain(self) -> None:
         """From now on readiness fails; requests are still answered."""
         self.running.readiness.draining = self.running.closing = True
@@ -363,7 +363,7 @@ class Sternpost:
         if scope["type"] == "http":
             self.in_flight += 1
             try:
-                running = self._running or await self._start_by_request()
+                running = self._serving or await self._start_by_request()
                 await running.entry(scope, receive, send)
             finally:
                 self.in_flight -= 1
@@ -379,6 +379,7 @@ class Sternpost:
                 try:
                     await self.start()
                 except Exception as error:
+                    self.failure = error
                     await send({"type": "lifespan.startup.failed", "message": str(error)})
                     raise
                 await send({"type": "lifespan.startup.complete"})
@@ -386,3 +387,19 @@ class Sternpost:
                 await self.stop()
                 await send({"type": "lifespan.shutdown.complete"})
                 return
+
+
+def _visibility(plan: Plan, tenant: str | None, tenants: str | None) -> Visibility:
+    if tenant is not None and tenants is not None:
+        raise TypeError('data() takes tenant="…" or tenants="all", not both')
+    if tenants not in (None, "all"):
+        raise TypeError(f'tenants can only be "all", not {tenants!r}; for one tenant write tenant="…"')
+    owners = [resource for resource in plan.resources if resource.tenant is not None]
+    if tenant is None and tenants is None and owners:
+        raise TypeError(
+            f'{owners[0].name} belongs to tenants: write app.data(tenant="…") for the rows of one tenant, '
+            'or app.data(tenants="all") for the rows of all tenants'
+        )
+    if tenant is not None and all(tenant_value(plan, resource, tenant) is None for resource in owners):
+        raise TypeError(f"{tenant!r} is not a valid tenant of this contract")
+    return EVERY_TENANT if tenants else Visibility(tenant) if tenant else NO_TENANT

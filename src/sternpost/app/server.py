@@ -190,7 +190,9 @@ def serve(
     except SystemExit as error:
         if error.code == 0:
             return 0
-        raise StartupError("The application failed to start") from error
+        if isinstance(app.failure, StartupError):
+            raise app.failure from error
+        raise StartupError("The application failed to start") from app.failure or error
     return 0
 
 

@@ -16,14 +16,12 @@ T = TypeVar("T")
 
 
 def on_storage(application: Sternpost, work: Callable[[Storage], Awaitable[T]]) -> T:
-    """Starts the application, does the work, and stops it. Raises `StartupError` where the database cannot be used."""
+    """Opens the application's database, does the work, and closes it; nothing else of the application starts. Raises
+    `StartupError` where the database cannot be used."""
 
     async def run() -> T:
-        running = await application.start()
-        try:
-            return await work(running.runtime.storage)
-        finally:
-            await application.stop()
+        async with application.opened() as storage:
+            return await work(storage)
 
     try:
         return asyncio.run(run())
