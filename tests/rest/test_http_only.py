@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from openapi_spec_validator import validate
 
 from sternpost import (
     Browse,
@@ -140,6 +141,7 @@ def test_the_plan_says_what_http_alone_serves() -> None:
     assert alone == {f"pages.{name}" for name in ("create", "look", "go", "pdf", "table", "html", "bare")}
     assert not {name for name in alone if plan.operations[name][1].in_batches}
     described = openapi(plan)
+    validate(described)
     steps = str(described["paths"][f"{V1}/$batch"])
     assert "pages.sign" in steps
     assert not [name for name in alone if name in steps]

@@ -33,10 +33,15 @@ from sternpost import (
     scope,
     this,
 )
+from sternpost.errors import StartupError
 from sternpost.testing import Client
 from tests.conftest import LogLines
 
 V1 = "/api/v1"
+
+
+def no_middleware(app: Any) -> Any:
+    raise ValueError("no room")
 
 
 class Paper(Resource, prefix="pap", owner="by", soft_delete=True):
@@ -116,6 +121,14 @@ async def test_middleware_is_around_everything_the_first_outermost(make: Make, l
         assert b"s3cret" not in broken.content
         assert log_lines.requests[-1]["status"] == 500
         assert "builtins.ValueError" in str(log_lines.lines)
+
+
+@pytest.mark.parametrize("database", ["sqlite"])
+async def test_middleware_that_cannot_be_made_ends_the_start(make: Make) -> None:
+    app = make(middleware=[no_middleware])
+    with pytest.raises(StartupError, match="no_middleware could not be made: ValueError: no room"):
+        await app.start()
+    assert not app.started
 
 
 async def called(request: Request) -> Response:

@@ -227,6 +227,20 @@ async def idle(ctx: Context) -> None:
     """Does nothing."""
 
 
+async def test_a_factory_that_makes_nothing_is_told_of(make: Make) -> None:
+    def nothing() -> Generator[Mailer]:
+        if events:
+            yield Mailer(Server(Settings()))
+
+    async def forgotten() -> None:
+        """Forgets to return it."""
+
+    for factory in (nothing, forgotten):
+        app = make(provide(Mailer, factory), services=(plain, idle))
+        with pytest.raises(StartupError, match="The factory of Mailer has made nothing"):
+            await app.start()
+
+
 def test_what_is_missing_is_told_with_the_way_that_led_there(make: Make) -> None:
     with pytest.raises(ContractError, match="create → Mailer → Server: nothing provides Server"):
         make(*PROVIDERS[:3])

@@ -201,9 +201,13 @@ class Sternpost:
             )
         self._providers = AppProviders(self.compiled.wired.makers, {Settings: settings}, self._overrides)
         runtime = self._runtime(settings, storage, authenticator)
-        running = self._running = kind(
-            self.mounts, self.compiled.wired, runtime, settings, log, self._older(settings, runtime, log)
-        )
+        older = self._older(settings, runtime, log)
+        try:
+            running = self._running = kind(self.mounts, self.compiled.wired, runtime, settings, log, older)
+        except BaseException:
+            await authenticator.close()
+            await storage.close()
+            raise
         self._stopped = False
         try:
             await running.start()

@@ -61,14 +61,18 @@ class _Made:
         self._ends: list[tuple[type, Generator[Any] | AsyncGenerator[Any]]] = []
 
     async def make(self, maker: Maker, arguments: dict[str, Any]) -> Any:
-        """Makes a value. Raises what the factory raises."""
+        """Makes a value. Raises what the factory raises, and `TypeError` where it makes nothing."""
         made: Any = maker.factory(**arguments)
         if maker.yields:
             generator = cast("Generator[Any] | AsyncGenerator[Any]", made)
-            made = await anext(generator) if isinstance(generator, AsyncGenerator) else next(generator)
+            made = await anext(generator, None) if isinstance(generator, AsyncGenerator) else next(generator, None)
             self._ends.append((maker.key, generator))
         elif inspect.isawaitable(made):
             made = await made
+        if made is None:
+            raise TypeError(
+                f"The factory of {maker.key.__name__} has made nothing: it has to return, or yield, the value"
+            )
         self.values[maker.key] = made
         return made
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from sternpost.clock import Clock
+from sternpost.errors import StartupError
 from sternpost.protocols.http.errors import encode_error
 from sternpost.protocols.http.headers import read_headers
 from sternpost.protocols.http.messages import ABORT, ANSWER, SECURE, Receive, Scope, Send, send_response
@@ -16,10 +17,14 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def wrapped(middleware: Sequence[Callable[[App], App]], app: App, log: Log, clock: Clock) -> App:
-    """The application within its middleware, the first outermost."""
+    """The application within its middleware, the first outermost. Raises `StartupError` where one cannot be made."""
     inner = app
     for each in reversed(middleware):
-        inner = each(inner)
+        try:
+            inner = each(inner)
+        except Exception as error:
+            name = getattr(getattr(each, "func", each), "__name__", type(each).__name__)
+            raise StartupError(f"The middleware {name} could not be made: {type(error).__name__}: {error}") from error
 
     async def entry(scope: Scope, receive: Receive, send: Send) -> None:
         """What is raised within is logged, and answered as long as that is possible."""
