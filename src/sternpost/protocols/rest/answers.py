@@ -11,7 +11,7 @@ import orjson
 
 from sternpost.pipeline.call import Answer
 from sternpost.plan.model import OperationPlan, Plan
-from sternpost.protocols.http.headers import RequestHeaders, check_accept, check_accept_of
+from sternpost.protocols.http.headers import RequestHeaders, check_accept_of
 from sternpost.protocols.http.messages import ENCODING, JSON, FixedHeaders, Header, Scope
 from sternpost.protocols.http.prefix import prefix_of
 from sternpost.protocols.rest.batch import encode_results
@@ -64,13 +64,11 @@ def encode(
     return operation.status, headers, orjson.dumps({"data": data, "meta": meta}, option=ENCODING)
 
 
-def check_answer(accept: bytes, operation: OperationPlan) -> None:
-    """Raises `NotAcceptable` where the client does not take what an operation answers with. To be sent elsewhere is
-    nothing that a client takes or does not."""
+def check_own_accept(accept: bytes, operation: OperationPlan) -> None:
+    """Raises `NotAcceptable` where the client does not take the media type that an operation answers with. To be sent
+    elsewhere is nothing that a client takes or does not."""
     if operation.media is not None:
         check_accept_of(accept, operation.media.type.encode())
-    elif not operation.redirects:
-        check_accept(accept)
 
 
 def pages_of(plan: Plan, fixed: FixedHeaders) -> dict[str, FixedHeaders]:

@@ -12,7 +12,7 @@ from sternpost.pipeline.runtime import Runtime
 from sternpost.protocols.http.body import CLIENT_CLOSED, ClientDisconnected, read_body
 from sternpost.protocols.http.errors import log_and_encode
 from sternpost.protocols.http.exchange import added, check_query, exchange_of
-from sternpost.protocols.http.headers import RequestHeaders, bearer_token, check_content_type
+from sternpost.protocols.http.headers import RequestHeaders, bearer_token, check_accept, check_content_type
 from sternpost.protocols.http.messages import (
     ON_LEAVE,
     SECURITY_HEADERS,
@@ -23,7 +23,7 @@ from sternpost.protocols.http.messages import (
     Send,
     send_response,
 )
-from sternpost.protocols.rest.answers import check_answer, encode, pages_of
+from sternpost.protocols.rest.answers import check_own_accept, encode, pages_of
 from sternpost.protocols.rest.batch import read_steps
 from sternpost.protocols.rest.conditions import precondition
 from sternpost.protocols.rest.deprecation import deprecation_headers
@@ -120,7 +120,10 @@ class Rest:
         )
         try:
             if media is None:
-                check_answer(headers.accept, operation)
+                if endpoint.is_json:
+                    check_accept(headers.accept)
+                else:
+                    check_own_accept(headers.accept, operation)
             if endpoint.body_types or scope["method"] == "POST":
                 await self._read_body(call, endpoint, receive, headers)
             if headers.if_match is not None or headers.if_none_match is not None:

@@ -18,6 +18,7 @@ class Endpoint:
         parent: for the list under a row, the resource and relation.
         exchange: whether something of the author's may look at the request.
         parameters: what reads the input from the query, where it is sent there.
+        is_json: whether it answers with JSON.
     """
 
     operation: OperationPlan
@@ -25,6 +26,7 @@ class Endpoint:
     parent: tuple[str, str] | None = None
     exchange: bool = False
     parameters: Parameters | None = None
+    is_json: bool = True
 
 
 Methods = dict[str, Endpoint]
@@ -45,9 +47,13 @@ class Router:
         self._below_items: dict[tuple[str, str], Methods] = {}
         for resource in runtime.plan.resources:
             for operation in resource.operations:
-                exchange = runtime.operations[operation.id].looks_at_http
-                parameters = Parameters(operation) if operation.has_parameters else None
-                endpoint = Endpoint(operation, _body_types(operation), exchange=exchange, parameters=parameters)
+                endpoint = Endpoint(
+                    operation,
+                    _body_types(operation),
+                    exchange=runtime.operations[operation.id].looks_at_http,
+                    parameters=Parameters(operation) if operation.has_parameters else None,
+                    is_json=operation.media is None and not operation.redirects,
+                )
                 self._add(operation, endpoint)
             for relation in resource.relations:
                 nested = runtime.nested(relation)
