@@ -52,7 +52,7 @@ class Note(Resource, prefix="not"):
     text: str = field(min_length=1)
     state: Literal["draft", "sent"] = field(default="draft", write="never")
 
-    browse = Browse(allow=public)
+    browse = Browse(export=True, allow=public)
     read = Read(allow=public)
     create = Create(allow=public)
     update = Update(allow=authenticated)
@@ -324,6 +324,8 @@ async def test_hooks_see_the_request_and_add_to_the_answer(make: Make) -> None:
         steps = [{"operation": "notes.browse"}, {"operation": "notes.create", "body": {"text": "y"}}]
         batch = await client.post(f"{V1}/$batch", json={"operations": steps}, headers=headers)
         assert batch.headers["x-operation"] == "notes.create for tests"
+        export = await client.get(f"{V1}/notes", headers={**headers, "Accept": "text/csv"})
+        assert (export.headers["x-operation"], export.content.count(b"\r\n")) == ("notes.browse for tests", 3)
 
 
 async def test_the_input_that_a_hook_sees_cannot_be_changed(make: Make) -> None:

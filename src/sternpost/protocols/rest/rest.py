@@ -66,13 +66,16 @@ class Rest:
                         more, fixed = added(call.exchange, more, fixed)
                 else:
                     export = await Export.begun(media, answer, endpoint.operation.id.partition(".")[0], scope)
+                    if call.exchange is not None:
+                        more, fixed = added(call.exchange, more, fixed)
+                        fixed = FixedHeaders(*fixed.pairs, *more)
         except (ClientDisconnected, CallerLeft):
             observation.status = CLIENT_CLOSED
             return
         except Exception as error:  # noqa: BLE001  (a bug must not end the process; it is logged with its stack)
             status, more, body = log_and_encode(error, observation, headers)
         if export is not None:
-            await export.send(scope, receive, send, self.headers, observation)
+            await export.send(scope, receive, send, fixed, observation)
             return
         observation.status = status
         more.append((b"x-request-id", observation.request_id.encode()))
