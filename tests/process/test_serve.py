@@ -246,6 +246,23 @@ def test_token_prints_a_token_and_nothing_else(tmp_path: Path) -> None:
     assert len(done.stdout.strip().split(".")) == 3
 
 
+def test_the_demos_commands_write_an_order_place_it_and_pay_it(tmp_path: Path) -> None:
+    env = environment(DEMO_DIR=str(tmp_path / "demo"), PORT="0")
+    del env["STERNPOST_JWT_SECRET"]
+    with running(["-m", "shop.demo"], env, ROOT, r"is ready on http://127.0.0.1:(\d+)") as demo:
+        demo.wait_for(r"/pay ")
+        start = demo.lines.index("An order, placed and paid:")
+        pasted = demo.lines[start + 1 : start + 6]
+        done = subprocess.run(["sh", "-e"], input="\necho\n".join(pasted), capture_output=True, text=True, check=True)
+        made, placed, paid = (json.loads(line)["data"] for line in done.stdout.splitlines() if line)
+        assert (made["status"], placed["status"], paid["status"]) == ("draft", "placed", "paid")
+        assert made["id"] == placed["id"] == paid["id"]
+        token = pasted[0].removeprefix("TOKEN=")
+        product = {"sku": "SKU-9999", "name": "Door", "priceCents": 100}
+        assert demo.request("POST", "/api/v1/products", product, token)[0] == 201
+        assert demo.stop(signal.SIGINT) == 0
+
+
 def test_the_demo_starts_prints_a_working_command_and_starts_again_quickly(tmp_path: Path) -> None:
     env = environment(DEMO_DIR=str(tmp_path / "demo"), PORT="0")
     del env["STERNPOST_JWT_SECRET"]

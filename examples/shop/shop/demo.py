@@ -8,14 +8,17 @@ import sys
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import Progress
 
 from shop.app import app
-from shop.seed import ORDERS, PRODUCTS, USERS, is_seeded, seed, user_id
+from shop.seed import product_id, seed, user_id
 from sternpost import Settings
+from sternpost.app.seeding import run_seed
 from sternpost.app.server import serve
 from sternpost.cli.configuration import development_settings, development_token
 from sternpost.errors import StartupError, SternpostError
+
+SCOPES = ["users:*", "products:*", "orders:*"]
+"""The demo's token may read and write everything, place orders and pay them."""
 
 console = Console(highlight=False)
 
@@ -36,27 +39,38 @@ async def prepare() -> None:
     running = await app.start()
     try:
         await running.runtime.storage.create_schema()
-        if not await is_seeded(app):
-            with Progress(console=console, transient=True) as progress:
-                await seed(app, progress)
-            console.print(f"seeded {USERS} users, {PRODUCTS} products, {ORDERS} orders")
+        with console.status("seeding the shop"):
+            filled = await run_seed(app, seed)
+        added = [f"{entry.added} {entry.resource}" for entry in filled if entry.added]
+        if added:
+            console.print(f"seeded {', '.join(added)}")
     finally:
         await app.stop()
 
 
 def announce(settings: Settings, port: int) -> None:
-    """Where it is, and a command that works when pasted."""
+    """Where it is, and commands that work when pasted: reading, then writing an order, placing it and paying it."""
     base = f"http://{settings.host}:{port}"
-    # print, not rich: a line must stay one line to be pasted
-    print(f"\nSternpost shop is ready on {base}", flush=True)
-    print(f"API docs: {base}/docs    description: {base}/openapi.json", flush=True)
+    api = f"{base}/api/v1"
+    lines = [f"Sternpost shop is ready on {base}", f"API docs: {base}/docs    description: {base}/openapi.json"]
     if settings.jwt_secret is not None:
-        token = development_token(settings, user_id(0), ["users:read", "orders:read"], 30 * 86_400)
-        print(
-            f"curl -s '{base}/api/v1/users?pageSize=3&sort=-createdAt' -H 'Authorization: Bearer {token}'\n", flush=True
-        )
+        token = development_token(settings, user_id(0), SCOPES, 30 * 86_400)
+        caller = '-H "Authorization: Bearer $TOKEN"'
+        item = f'{{"items": [{{"productId": "{product_id(0)}", "quantity": 1}}]}}'
+        lines += [
+            f"curl -s '{api}/users?pageSize=3&sort=-createdAt' -H 'Authorization: Bearer {token}'",
+            "",
+            "An order, placed and paid:",
+            f"TOKEN={token}",
+            f"curl -s {api}/orders {caller} -H 'Content-Type: application/json' -d '{item}'",
+            f"ORDER=$(curl -s '{api}/orders?pageSize=1&sort=-createdAt&fields=id' {caller} | cut -d '\"' -f 6)",
+            f"curl -s -X POST {api}/orders/$ORDER/place {caller}",
+            f"curl -s -X POST {api}/orders/$ORDER/pay {caller}",
+        ]
     else:
-        print(f"curl -s '{base}/api/v1/products?pageSize=3'    # tokens come from STERNPOST_JWT_JWKS_URL\n", flush=True)
+        lines.append(f"curl -s '{api}/products?pageSize=3'    # tokens come from STERNPOST_JWT_JWKS_URL")
+    # print, not rich: a line must stay one line to be pasted
+    print("", *lines, "", sep="\n", flush=True)
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""Fills a shop with the same 200 users, 50 products and 1,000 orders each time: `python -m shop.seed`."""
+"""Fills a shop with the same 200 users, 50 products and 1,000 orders: `sternpost seed`. What is there already stays."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import get_args
 
-from rich.progress import Progress
-
 from shop.contract import OrderStatus, UserStatus
 from shop.data import Data, OrderCreate, OrderItemCreate, ProductCreate, UserCreate
-from sternpost import Sternpost
 
 USERS, PRODUCTS, ORDERS = 200, 50, 1000
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -62,33 +59,27 @@ def user_id(number: int) -> str:
     return f"usr_{seed_id(1, number)}"
 
 
-async def is_seeded(app: Sternpost) -> bool:
-    """Whether the first seeded user exists."""
-    async with app.data(Data) as db:
-        return await db.users.exists({"id": user_id(0)})
+def product_id(number: int) -> str:
+    """The id of a seeded product."""
+    return f"prd_{seed_id(2, number)}"
 
 
-async def seed(app: Sternpost, progress: Progress | None = None) -> None:
-    """Writes everything in one transaction: afterwards all of it is there, or nothing."""
+async def seed(data: Data) -> None:
+    """Adds what is missing of the sample data; run twice, it leaves the same rows."""
     dice = random.Random(20260101)  # noqa: S311  (sample data)
-    task = progress.add_task("seeding the shop", total=USERS + PRODUCTS + ORDERS) if progress else None
-
-    def advance(rows: int) -> None:
-        if progress and task is not None:
-            progress.advance(task, rows)
-
     users = [_user(dice, number) for number in range(USERS)]
     products = [_product(dice, number) for number in range(PRODUCTS)]
     prices = [product["price_cents"] for product in products]
-    orders: list[list[OrderCreate]] = [[] for _ in users]
+    orders: dict[str, list[OrderCreate]] = {}
+    there = {order.id for order in await data.orders.find(fields=["id"])}
     for number in range(ORDERS):
         user, order = _order(dice, number, prices)
-        orders[user].append(order)
-    async with app.data(Data) as db, db.transaction():
-        advance(await db.products.create_many(products))
-        for user, own in zip(users, orders, strict=True):
-            await db.users.create({**user, "orders": {"create": own}})
-            advance(1 + len(own))
+        if order.get("id") not in there:
+            orders.setdefault(user_id(user), []).append(order)
+    await data.products.create_many(products, on_conflict="skip")
+    await data.users.create_many(users, on_conflict="skip")
+    for user, own in orders.items():
+        await data.users.update(user, {"orders": {"create": own}})
 
 
 def _user(dice: random.Random, number: int) -> UserCreate:
@@ -105,16 +96,12 @@ def _user(dice: random.Random, number: int) -> UserCreate:
 
 def _product(dice: random.Random, number: int) -> ProductCreate:
     return {
-        "id": _product_id(number),
+        "id": product_id(number),
         "sku": f"SKU-{number:04d}",
         "name": f"{THINGS[number % len(THINGS)]} No. {number // len(THINGS) + 1}",
         "price_cents": dice.randrange(499, 49_999, 100),
         "stock": dice.randrange(0, 500),
     }
-
-
-def _product_id(number: int) -> str:
-    return f"prd_{seed_id(2, number)}"
 
 
 def _order(dice: random.Random, number: int, prices: list[int]) -> tuple[int, OrderCreate]:
@@ -124,7 +111,7 @@ def _order(dice: random.Random, number: int, prices: list[int]) -> tuple[int, Or
     items: list[OrderItemCreate] = [
         {
             "id": f"itm_{seed_id(4, number * 10 + index)}",
-            "product_id": _product_id(product),
+            "product_id": product_id(product),
             "quantity": dice.randint(1, 5),
             "unit_price_cents": prices[product],
         }

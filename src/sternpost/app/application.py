@@ -31,9 +31,8 @@ from sternpost.pipeline.runtime import Runtime, first_instant
 from sternpost.pipeline.translation import NO_CONVERSIONS
 from sternpost.plan.model import Plan
 from sternpost.plan.scopes import known_scopes
-from sternpost.plan.values import tenant_value
 from sternpost.ports.authenticator import Authenticator, Principal
-from sternpost.ports.storage import EVERY_TENANT, NO_TENANT, Origin, Storage, Visibility
+from sternpost.ports.storage import Origin, Storage
 from sternpost.protocols.http.headers import bearer_token, read_headers
 from sternpost.protocols.http.messages import Receive, Scope, Send
 from sternpost.protocols.http.mounts import Asgi, error_answer
@@ -48,6 +47,9 @@ IDS_WOULD_CHANGE = (
 
 D = TypeVar("D", bound=Database)
 T = TypeVar("T")
+
+Seed = Callable[[Any], Awaitable[None]]
+"""Fills a database: `async def seed(data: Data) -> None`."""
 
 
 class Sternpost:
@@ -66,6 +68,8 @@ class Sternpost:
             one. It runs outside the pipeline and sees requests of HTTP alone.
         mounts: other ASGI applications by path prefix. They run outside the pipeline: no policy, no limit, only log
             lines. They are started and stopped with this one. `caller`, `allows` and `error_answer` are for them.
+        seed: an async function that fills a database for development and tests, given the data client; run twice, it
+            must leave the same rows. `sternpost seed` runs it.
         storage, authenticator, clock, new_id, write_log: replaced in tests; by default what the settings say.
     """
 
@@ -81,6 +85,7 @@ class Sternpost:
         on_stop: Sequence[Callable[..., Awaitable[object]]] = (),
         middleware: Sequence[Callable[..., Asgi]] = (),
         mounts: Mapping[str, Asgi] | None = None,
+        seed: Seed | None = None,
         storage: Storage | None = None,
         authenticator: Authenticator | None = None,
         clock: Clock | None = None,
@@ -91,12 +96,13 @@ class Sternpost:
         wiring = Wiring(hooks, provide, on_start, on_stop, middleware, mounts, caller_source(1))
         self.compiled: Compiled = compile_contract(contract, services, wiring)
         self.mounts = dict(mounts or {})
-        self.clock = clock or SystemClock()
+        self.clock: Clock = clock or SystemClock()
+        self.seed = seed
         self.in_flight = 0
-        self._settings = settings
-        self._storage = storage
+        self._settings: Settings | None = settings
+        self._storage: Storage | None = storage
         self._authenticator = authenticator
-        self._new_id = new_id
+        self._new_id: NewId = new_id
         self._write_log = write_log
         self._running: Running | None = None
         self._serving: Running | None = None
@@ -129,6 +135,17 @@ class Sternpost:
         """Sets the settings, where a command has read them already."""
         self._settings = settings
 
+    @contextmanager
+    def replaced(self, settings: Settings, *, clock: Clock, new_id: NewId) -> Generator[None]:
+        """Within the block it has these settings, this clock and these ids, and the database that the settings name.
+        For tests of an application that is made when its module is imported."""
+        before = self._settings, self.clock, self._new_id, self._storage
+        self._settings, self.clock, self._new_id, self._storage = settings, clock, new_id, None
+        try:
+            yield
+        finally:
+            self._settings, self.clock, self._new_id, self._storage = before
+
     @property
     def running(self) -> Running:
         """What serves requests, between `start` and `stop`."""
@@ -138,14 +155,18 @@ class Sternpost:
             )
         return self._running
 
-    async def start(self) -> Running:
+    async def start(self, *, only_open: bool = False) -> Running:
         """Opens the database, makes what is provided, builds everything that requests need, runs the functions for the
         start, and starts the mounted applications. An unavailable database is no error.
+
+        Args:
+            only_open: leaves out what the application itself does at its start, for `Running.start` later. Nothing
+                then belongs to an event loop yet.
 
         Raises:
             StartupError: a setting is wrong or unsafe, or something of the application does not start.
         """
-        return await self._start(Running)
+        return await self._start(Running, only_open=only_open)
 
     @asynccontextmanager
     async def lifespan(self, outer: object = None) -> AsyncGenerator[None]:
@@ -171,7 +192,7 @@ class Sternpost:
         finally:
             await storage.close()
 
-    async def _start(self, kind: type[Running]) -> Running:
+    async def _start(self, kind: type[Running], *, only_open: bool = False) -> Running:
         settings = self.settings
         if self.plan.hides_keys and not settings.keeps_secrets and settings.production:
             raise StartupError(IDS_WOULD_CHANGE)
@@ -210,7 +231,8 @@ class Sternpost:
             raise
         self._stopped = False
         try:
-            await running.start()
+            if not only_open:
+                await running.start()
         except BaseException:
             await self.stop()
             self._stopped = False  # it may be tried again

@@ -4,27 +4,29 @@ pyproject.toml."""
 from __future__ import annotations
 
 import importlib
+import inspect
 import os
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, cast
 
-from sternpost.app.application import Sternpost
+from sternpost.app.application import Seed, Sternpost
 from sternpost.app.import_errors import TRACEBACK_VARIABLE, ImportFailed
 from sternpost.app.stand_in import stand_in
 from sternpost.compile.diagnostics import ContractError
+from sternpost.data.database import Database
 from sternpost.errors import StartupError
 
+HERE = Path()
+"""The folder of the project, where a command runs in it."""
 
-def application_name(given: str | None) -> str:
+
+def application_name(given: str | None, folder: Path = HERE) -> str:
     """`module:attribute`. Raises `StartupError` where nothing says it."""
-    if given:
-        return given
-    if os.environ.get("STERNPOST_APP"):
-        return os.environ["STERNPOST_APP"]
-    configured = _project().get("app")
-    if isinstance(configured, str):
+    configured = given or configured_name(folder)
+    if configured:
         return configured
     raise StartupError(
         "No application is given. Name it (sternpost … my_service.app:app), "
@@ -32,16 +34,51 @@ def application_name(given: str | None) -> str:
     )
 
 
-def data_file() -> Path | None:
+def configured_name(folder: Path) -> str | None:
+    """The application that the environment or the project in this folder names."""
+    named = os.environ.get("STERNPOST_APP") or _project(folder).get("app")
+    return named if isinstance(named, str) else None
+
+
+def data_file(folder: Path = HERE) -> Path | None:
     """The committed module with the data client's types, where pyproject.toml names one."""
-    named = _project().get("data")
-    return Path(named) if isinstance(named, str) else None
+    named = _project(folder).get("data")
+    return folder / named if isinstance(named, str) else None
 
 
-def _project() -> dict[str, Any]:
-    """What pyproject.toml says under [tool.sternpost]: `app`, `data`, `migrations`, and `paths` (folders to import
-    from)."""
-    project = Path("pyproject.toml")
+def seed_of(app: Sternpost, folder: Path = HERE) -> Seed | None:
+    """The function that fills a database: the application's, or the one that pyproject.toml names.
+
+    Raises:
+        StartupError: there is none of that name.
+    """
+    named = _project(folder).get("seed")
+    if app.seed is not None or not isinstance(named, str):
+        return app.seed
+    module_name, _, attribute = named.partition(":")
+    found = getattr(_imported(module_name), attribute, None) if attribute else None
+    if not inspect.iscoroutinefunction(found):
+        raise StartupError(f"seed = {named!r} in pyproject.toml is no async function; write module:function")
+    return cast("Seed", found)
+
+
+def data_class(folder: Path = HERE) -> type[Database]:
+    """The data client with the contract's types, where there is one; else the one without."""
+    path = data_file(folder)
+    if path is None:
+        return Database
+    for parent in map(Path, sys.path):
+        if path.resolve().is_relative_to(parent.resolve()):
+            relative = path.resolve().relative_to(parent.resolve()).with_suffix("")
+            name = ".".join(relative.parts).removesuffix(".__init__")
+            return cast("type[Database]", _imported(name).Data)
+    raise StartupError(f"{path} is in no folder that modules are imported from; name its folder in paths")
+
+
+def _project(folder: Path = HERE) -> dict[str, Any]:
+    """What pyproject.toml says under [tool.sternpost]: `app`, `data`, `seed`, `migrations`, and `paths` (folders to
+    import from)."""
+    project = folder / "pyproject.toml"
     if not project.is_file():
         return {}
     try:
@@ -50,10 +87,11 @@ def _project() -> dict[str, Any]:
         raise StartupError(f"pyproject.toml cannot be read: {error}") from error
 
 
-def load_application(name: str, *, writing: Path | None = None) -> Sternpost:
+def load_application(name: str, *, writing: Path | None = None, folder: Path = HERE) -> Sternpost:
     """Imports the application.
 
     Args:
+        folder: that of its project.
         writing: the module with the data client's types, where it is about to be written: it is not read.
 
     Raises:
@@ -64,12 +102,22 @@ def load_application(name: str, *, writing: Path | None = None) -> Sternpost:
     module_name, separator, attribute = name.partition(":")
     if not separator or not attribute:
         raise StartupError(f"{name!r} is not module:attribute, such as my_service.app:app")
-    for folder in (*map(Path, _project().get("paths", ())), Path("src"), Path()):
-        if folder.is_dir() and str(folder.resolve()) not in sys.path:
-            sys.path.insert(0, str(folder.resolve()))
+    for part in (*_project(folder).get("paths", ()), "src", ""):
+        source = folder / part
+        if source.is_dir() and str(source.resolve()) not in sys.path:
+            sys.path.insert(0, str(source.resolve()))
+    with stand_in(writing):
+        module = _imported(module_name, folder)
+    app = getattr(module, attribute, None)
+    if not isinstance(app, Sternpost):
+        raise StartupError(f"{name} is not a Sternpost application")
+    return app
+
+
+def _imported(module_name: str, folder: Path = HERE) -> ModuleType:
+    """A module of the project. Raises `StartupError`, `ContractError` and `ImportFailed`."""
     try:
-        with stand_in(writing):
-            module = importlib.import_module(module_name)
+        return importlib.import_module(module_name)
     except (StartupError, ContractError):
         raise
     except Exception as error:
@@ -80,21 +128,17 @@ def load_application(name: str, *, writing: Path | None = None) -> Sternpost:
             ) from error
         if _shows_all():
             raise
-        raise _import_failed(module_name, error) from error
-    app = getattr(module, attribute, None)
-    if not isinstance(app, Sternpost):
-        raise StartupError(f"{name} is not a Sternpost application")
-    return app
+        raise _import_failed(module_name, error, folder) from error
 
 
 def _shows_all() -> bool:
     return os.environ.get(TRACEBACK_VARIABLE) == "full"
 
 
-def _import_failed(module_name: str, error: Exception) -> ImportFailed:
+def _import_failed(module_name: str, error: Exception, folder: Path) -> ImportFailed:
     """What to raise for an error in the author's code."""
     failed = ImportFailed(module_name, error)
-    path = data_file()
+    path = data_file(folder)
     if path is not None and any(Path(file).resolve() == path.resolve() for file in failed.files):
         from sternpost.derive.typed_data import DATA_FIX
 
@@ -102,14 +146,14 @@ def _import_failed(module_name: str, error: Exception) -> ImportFailed:
     return failed
 
 
-def migrations_folder(name: str) -> Path:
+def migrations_folder(name: str, folder: Path = HERE) -> Path:
     """Where the migrations of an application are: what pyproject.toml says, else `migrations` beside its package."""
-    configured = _project().get("migrations")
+    configured = _project(folder).get("migrations")
     if isinstance(configured, str):
-        return Path(configured)
+        return folder / configured
     package = importlib.import_module(name.partition(":")[0].partition(".")[0])
     if package.__file__ is None:
-        return Path("migrations")
+        return folder / "migrations"
     file = Path(package.__file__)
     beside = file.parent.parent if file.name == "__init__.py" else file.parent
     return (beside.parent if beside.name == "src" else beside) / "migrations"

@@ -12,6 +12,8 @@ from sternpost.ports.migrator import Migrator
 from sternpost.ports.schema import DatabaseName, Shape
 
 if TYPE_CHECKING:
+    from sternpost.migrations.history import History
+    from sternpost.migrations.runner import Runner
     from sternpost.storage.sql.schema import Schema
 
 LOCK_TIMEOUT_SECONDS = 5.0
@@ -36,6 +38,28 @@ def migrator_of(url: str, lock_timeout_seconds: float = LOCK_TIMEOUT_SECONDS) ->
     from sternpost.storage.postgresql.migrator import PostgresqlMigrator
 
     return PostgresqlMigrator(url, lock_timeout_seconds=lock_timeout_seconds)
+
+
+def is_current(history: History, plan: Plan) -> bool:
+    """Whether the migrations lead to what the contract needs."""
+    from sternpost.migrations.shape import same
+
+    head = history.head
+    return head is not None and head.fingerprints == fingerprints_of(plan) and same(history.shape(), shape_of(plan))
+
+
+def runner_of(
+    plan: Plan,
+    history: History,
+    url: str,
+    lock_timeout_seconds: float = LOCK_TIMEOUT_SECONDS,
+    tell: Callable[[str], None] = lambda text: None,
+) -> Runner:
+    """What applies the migrations to the database at `url`."""
+    from sternpost.migrations.runner import Runner
+
+    migrator = migrator_of(url, lock_timeout_seconds)
+    return Runner(migrator, history, tell, {plan.storage_fingerprint: fingerprints_of(plan)[migrator.name]})
 
 
 def scratch_databases(name: DatabaseName, server_url: str = "") -> AbstractContextManager[Callable[[], Migrator]]:

@@ -212,8 +212,7 @@ def verify(
     ] = None,
 ) -> None:
     """Verify every migration: apply, undo and reapply it on scratch databases with rows, and compare the results."""
-    from sternpost.app.migrating import fingerprints_of, scratch_databases, shape_of
-    from sternpost.migrations.shape import same
+    from sternpost.app.migrating import is_current, scratch_databases
     from sternpost.migrations.verify import verify as prove
     from sternpost.ports.schema import DATABASE_NAMES
     from sternpost.settings import load_settings
@@ -228,10 +227,7 @@ def verify(
     if url is None:
         configured = load_settings(dotenv=Path(".env"), serving=False).database_url.get_secret_value()
         url = configured if configured.startswith("postgres") else None
-    head = history.head
-    if not same(history.shape(), shape_of(application.plan)) or (
-        head is not None and head.fingerprints != fingerprints_of(application.plan)
-    ):
+    if not is_current(history, application.plan):
         raise StartupError("The contract has changes without a migration: run sternpost migrate plan")
     failed = False
     with ExitStack() as stack:
@@ -301,12 +297,10 @@ def _need_migrations(history: History) -> None:
 
 
 def _runner(settings: Settings, application: Sternpost, history: History, lock_timeout: float) -> Runner:
-    from sternpost.app.migrating import fingerprints_of, migrator_of
-    from sternpost.migrations.runner import Runner
+    from sternpost.app.migrating import runner_of
 
-    migrator = migrator_of(settings.database_url.get_secret_value(), lock_timeout)
-    earlier = {application.plan.storage_fingerprint: fingerprints_of(application.plan)[migrator.name]}
-    return Runner(migrator, history, lambda text: out.print(f"[dim]{shown(text)}[/]"), earlier)
+    url = settings.database_url.get_secret_value()
+    return runner_of(application.plan, history, url, lock_timeout, lambda text: out.print(f"[dim]{shown(text)}[/]"))
 
 
 def _pair(text: str, separator: str, option: str) -> tuple[str, str]:

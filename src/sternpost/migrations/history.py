@@ -127,7 +127,7 @@ class History:
 
 def read_history(folder: Path) -> History:
     """Reads the folder. Raises `StartupError` where its files contradict each other."""
-    if not folder.is_dir():
+    if not any(folder.glob("*.py")):
         return History(folder, ())
     from alembic.script.revision import RevisionError
     from alembic.util import CommandError

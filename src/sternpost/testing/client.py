@@ -44,7 +44,42 @@ class Response:
         return self.json()["error"]
 
 
-class Client:
+class Calls:
+    """Requests by their method."""
+
+    async def get(self, url: str, **options: Any) -> Response:
+        return await self.request("GET", url, **options)
+
+    async def post(self, url: str, **options: Any) -> Response:
+        return await self.request("POST", url, **options)
+
+    async def put(self, url: str, **options: Any) -> Response:
+        return await self.request("PUT", url, **options)
+
+    async def patch(self, url: str, **options: Any) -> Response:
+        return await self.request("PATCH", url, **options)
+
+    async def delete(self, url: str, **options: Any) -> Response:
+        return await self.request("DELETE", url, **options)
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        json: Any = None,
+        content: bytes | None = None,
+        token: str | None = None,
+        headers: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
+    ) -> Response:
+        """One request. `json` is sent as JSON, `content` as it is; `token` as a bearer token.
+
+        `headers` replace those that would be sent by themselves; as pairs, one can be sent several times.
+        """
+        raise NotImplementedError
+
+
+class Client(Calls):
     """Starts an application for the time of an `async with` block and calls it.
 
     ```python async with Client(app) as client: answer = await client.post("/api/v1/users", json={"name": "Ada",
@@ -89,20 +124,9 @@ class Client:
             tenant=None if tenant is None else (settings.jwt_tenant_claim, tenant),
         )
 
-    async def get(self, url: str, **options: Any) -> Response:
-        return await self.request("GET", url, **options)
-
-    async def post(self, url: str, **options: Any) -> Response:
-        return await self.request("POST", url, **options)
-
-    async def put(self, url: str, **options: Any) -> Response:
-        return await self.request("PUT", url, **options)
-
-    async def patch(self, url: str, **options: Any) -> Response:
-        return await self.request("PATCH", url, **options)
-
-    async def delete(self, url: str, **options: Any) -> Response:
-        return await self.request("DELETE", url, **options)
+    def as_(self, subject: str, *scopes: str, tenant: str | None = None) -> Caller:
+        """The same client for a caller: each request carries a token that is made for it, so that it never expires."""
+        return Caller(self, subject, scopes, tenant)
 
     async def request(
         self,
@@ -114,10 +138,6 @@ class Client:
         token: str | None = None,
         headers: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
     ) -> Response:
-        """One request. `json` is sent as JSON, `content` as it is; `token` as a bearer token.
-
-        `headers` replace those that would be sent by themselves; as pairs, one can be sent several times.
-        """
         path, _, query = url.partition("?")
         pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
         sent = [(name.lower(), value) for name, value in pairs]
@@ -161,3 +181,31 @@ class Client:
         start = messages[0]
         received = {name.decode("latin-1"): value.decode("latin-1") for name, value in start["headers"]}
         return Response(start["status"], received, b"".join(message.get("body", b"") for message in messages[1:]))
+
+
+class Caller(Calls):
+    """Who calls: requests with a token for a subject, its scopes and its tenant, made at the time of each request."""
+
+    def __init__(self, client: Client, subject: str, scopes: Sequence[str], tenant: str | None) -> None:
+        self.client = client
+        self.subject = subject
+        self.scopes = tuple(scopes)
+        self.tenant = tenant
+
+    @property
+    def token(self) -> str:
+        """A token of this caller, which is valid for an hour."""
+        return self.client.token(self.subject, *self.scopes, tenant=self.tenant)
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        json: Any = None,
+        content: bytes | None = None,
+        token: str | None = None,
+        headers: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
+    ) -> Response:
+        own = token or self.token
+        return await self.client.request(method, url, json=json, content=content, token=own, headers=headers)

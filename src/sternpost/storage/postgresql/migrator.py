@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
 from sternpost.errors import StartupError
 from sternpost.plan.audit import AUDIT_TABLE
@@ -45,6 +44,7 @@ from sternpost.ports.steps import (
 from sternpost.storage.postgresql.audit import AUDIT_FUNCTIONS
 from sternpost.storage.postgresql.dialect import PostgresqlDialect
 from sternpost.storage.postgresql.search_path import CREATE_FIRST_SCHEMA
+from sternpost.storage.postgresql.server import copy_database, drop_databases
 from sternpost.storage.sql.checks import literal
 from sternpost.storage.sql.dialect import ColumnType
 from sternpost.storage.sql.migrating import (
@@ -189,40 +189,16 @@ def scratch(url: str) -> Generator[Callable[[], PostgresqlMigrator]]:
 
     def create() -> PostgresqlMigrator:
         name = f"sternpost_verify_{secrets.token_hex(6)}"
-        _on_server(url, f'CREATE DATABASE "{name}" TEMPLATE template0')
+        address = copy_database(url, name)
         made.append(name)
-        parts = urlsplit(url)
-        migrator = PostgresqlMigrator(urlunsplit(parts._replace(path=f"/{name}")))
+        migrator = PostgresqlMigrator(address)
         migrator.run(lambda connection: connection.exec_driver_sql(CREATE_FIRST_SCHEMA))
         return migrator
 
     try:
         yield create
     finally:
-        for name in made:
-            _on_server(url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-
-
-def _on_server(url: str, statement: str) -> None:
-    async def run() -> None:
-        import asyncpg
-
-        connect: Any = getattr(asyncpg, "connect")  # noqa: B009  (its own annotations are incomplete)
-        try:
-            connection = await connect(url, timeout=10)
-            try:
-                await connection.execute(statement)
-            finally:
-                await connection.close()
-        except (OSError, asyncpg.PostgresError) as error:
-            raise StartupError(f"No scratch database can be created on the server of {_shown(url)}: {error}") from error
-
-    asyncio.run(run())
-
-
-def _shown(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.hostname}:{parts.port or 5432}{parts.path}"
+        drop_databases(url, *made)
 
 
 def _quote(name: str) -> str:
