@@ -161,13 +161,46 @@ def dev(
     app: App = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on", min=0, max=65535)] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Apply migrations without asking")] = False,
+    allow_destructive: Annotated[
+        bool, typer.Option("--allow-destructive", help="With --yes, also apply migrations that destroy data")
+    ] = False,
 ) -> None:
-    """Serve for development: restart on changes; if the contract has mistakes, show them and wait for the next save."""
+    """Serve for development. After a change of the contract: write its types, show the migration, apply it after a yes,
+    and restart. Until then, and if the contract has mistakes, the last good version is served."""
     from sternpost.app.loading import application_name
+    from sternpost.cli.configuration import development_settings
     from sternpost.cli.dev import run_dev
 
+    if development_settings(serving=False).production:
+        raise StartupError("dev changes the database by itself, and STERNPOST_ENV is production: use serve")
     options = [*(("--host", host) if host else ()), *(("--port", str(port)) if port else ())]
-    sys.exit(run_dev(application_name(app), options))
+    sys.exit(run_dev(application_name(app), options, yes=yes, allow_destructive=allow_destructive))
+
+
+@cli.command("dev-look", hidden=True)
+def dev_look(
+    app: Annotated[str, typer.Argument()],
+    rename: Annotated[list[str] | None, typer.Option()] = None,
+    drop: Annotated[list[str] | None, typer.Option()] = None,
+) -> None:
+    """What a change means for the database; only `dev` asks."""
+    from sternpost.cli.migrate import outlook
+
+    print_json(outlook(app, rename or (), drop or ()))
+
+
+@cli.command()
+def seed(
+    app: App = None,
+    production: Annotated[bool, typer.Option("--production", help="Also with STERNPOST_ENV=production")] = False,
+) -> None:
+    """Fill the database with the project's own rows, all of them or none. Run again, it leaves the same rows."""
+    from sternpost.app.loading import application_name, load_application
+    from sternpost.cli.seed import fill
+
+    application = load_application(application_name(app))
+    fill(application, allow_production=production)
 
 
 @cli.command()

@@ -268,6 +268,20 @@ def create_schema(application: Sternpost) -> bool:
     return on_storage(application, lambda storage: storage.create_schema())
 
 
+def outlook(app: str, rename: Sequence[str], drop: Sequence[str]) -> dict[str, Any]:
+    """What `dev` has to do before the contract can be served; writes the data client's types."""
+    from dataclasses import asdict, replace
+
+    from sternpost.cli.configuration import configure
+    from sternpost.cli.outlook import look, write_types
+    from sternpost.migrations.planner import Answers
+
+    application, wrote = write_types(app)
+    configure(application, serving=False)
+    answers = Answers(dict(map(_renamed, rename)), frozenset(drop))
+    return asdict(replace(look(application, _history(application, app), answers), wrote=wrote))
+
+
 # -- parts
 
 
