@@ -90,6 +90,8 @@ def test_makes_every_part(project: Path) -> None:
         "src/my_service/contract.py",
         "src/my_service/services.py",
         "src/my_service/app.py",
+        "src/my_service/data.py",
+        "src/my_service/seed.py",
         "tests/conftest.py",
         "tests/test_contract.py",
         "tests/test_tasks.py",
@@ -121,6 +123,13 @@ def test_its_tests_pass(project: Path) -> None:
     assert int(passed.group(1)) > 5
     assert "skipped" not in run.stdout
     assert "warning" not in (run.stdout + run.stderr).lower()
+
+
+def test_its_seed_leaves_the_same_rows_twice(own_project: Path) -> None:
+    assert python("sternpost", "migrate", "apply", folder=own_project).returncode == 0
+    first, second = (python("sternpost", "seed", folder=own_project) for _ in range(2))
+    assert re.search(r"tasks +3 +3", first.stdout), first.stdout + first.stderr
+    assert re.search(r"tasks +3 +0", second.stdout), second.stdout + second.stderr
 
 
 @pytest.mark.slow

@@ -230,9 +230,10 @@ def new(
     """Create a new project with tests, settings, Dockerfile, compose.yaml and README."""
     from shlex import quote
 
-    from sternpost.cli.scaffold import make_project, own_requirement
+    from sternpost.cli.scaffold import make_project, own_requirement, write_data_types
 
     folder, requirement = make_project(name, Path()), own_requirement()
+    write_data_types(folder)
     export = (
         f"  export STERNPOST_REQUIREMENT={quote(requirement)}   # where this Sternpost is from\n" if requirement else ""
     )

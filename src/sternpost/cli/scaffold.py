@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import json
 import keyword
+import os
 import re
+import subprocess
 import sys
+import tomllib
 from importlib.metadata import PackageNotFoundError, distribution, requires
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -45,6 +48,17 @@ def make_project(name: str, parent: Path) -> Path:
         reason = f"{error.filename or folder} cannot be written: {error.strerror}"
         raise StartupError(f"{reason}. Run the command in a folder where you have write permission.") from error
     return folder
+
+
+def write_data_types(folder: Path) -> None:
+    """Writes the data client's types of a new project, as its own command would: in a process of its own, which has
+    imported nothing yet."""
+    named = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["sternpost"]["data"]
+    command = [sys.executable, "-m", "sternpost", "contract", "emit", "--python", named]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("STERNPOST_")}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise StartupError(f"The project was made, but not its data client: {done.stderr.strip()}")
 
 
 def own_requirement() -> str | None:

@@ -82,8 +82,11 @@ class Calls:
 class Client(Calls):
     """Starts an application for the time of an `async with` block and calls it.
 
-    ```python async with Client(app) as client: answer = await client.post("/api/v1/users", json={"name": "Ada",
-    "email": "ada@example.com"}) assert answer.status == 201 ```
+    ```python
+    async with Client(app) as client:
+        answer = await client.post("/api/v1/users", json={"name": "Ada", "email": "ada@example.com"})
+        assert answer.status == 201
+    ```
 
     Args:
         app: the application.
