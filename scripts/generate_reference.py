@@ -430,7 +430,8 @@ def declarations() -> str:
     ]
     parts += [
         "## Policies",
-        f"A `Policy`: {_doc(Policy)}",
+        "### Policy",
+        _doc(Policy),
         "Join policies with `&`, `|` and `~`. `this` is the row; "
         'a reference is followed by its name: `this.order.is_owner`, `this.order.status.eq("draft")`.',
     ]

@@ -43,7 +43,7 @@ contract = Contract("lamps", resources=[Lamp])
 """
 APP = "from sternpost import Sternpost\nfrom contract import contract\n\napp = Sternpost(contract)\n"
 PROJECT = '[tool.sternpost]\napp = "app:app"\ndata = "data.py"\nmigrations = "migrations"\n'
-COLOR = '    color: str | None = field(default=None, max_length=20)\n'
+COLOR = "    color: str | None = field(default=None, max_length=20)\n"
 
 
 class Dev:
@@ -90,7 +90,7 @@ class Dev:
         try:
             wait_until(found, SECONDS)
         except AssertionError:
-            raise AssertionError(f"{pattern!r} is not in:\n{self.text[self._seen:]}\n--- of:\n{self.text}") from None
+            raise AssertionError(f"{pattern!r} is not in:\n{self.text[self._seen :]}\n--- of:\n{self.text}") from None
 
     def type(self, text: str) -> None:
         os.write(self._terminal, text.encode())
@@ -239,7 +239,9 @@ def test_without_a_terminal_it_says_what_to_run(folder: Path, tmp_path: Path) ->
 def test_a_value_that_only_the_author_knows_is_asked_for(folder: Path, tmp_path: Path) -> None:
     with developing(folder, f"sqlite:///{tmp_path / 'dev.sqlite'}", "--yes") as dev:
         wait_until(dev.ready, SECONDS)
-        dev.save("watts: int = field(default=40)\n", "watts: int = field(default=40)\n    maker: str = field(max_length=9)\n")
+        dev.save(
+            "watts: int = field(default=40)\n", "watts: int = field(default=40)\n    maker: str = field(max_length=9)\n"
+        )
         dev.wait_for("maker")
         dev.wait_for("give the field a default, or run migrate plan; the last good version is still served")
         assert dev.ready()

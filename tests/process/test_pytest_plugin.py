@@ -322,7 +322,9 @@ def test_uses_the_migrations_and_says_when_they_are_behind(tmp_path: Path, chose
     subprocess.run(command, cwd=folder, env=environment(), check=True, capture_output=True, timeout=SECONDS)
     passed(pytest_in(folder, f"--sternpost-database={chosen}"), 1)
     source = (folder / "lamps.py").read_text()
-    (folder / "lamps.py").write_text(source.replace("    house: str", "    watts: int | None = field(default=None)\n    house: str"))
+    (folder / "lamps.py").write_text(
+        source.replace("    house: str", "    watts: int | None = field(default=None)\n    house: str")
+    )
     (folder / "tests" / "test_lamps.py").write_text(READY)
     behind = pytest_in(folder, f"--sternpost-database={chosen}", "-o", "filterwarnings=")
     passed(behind, 1)
