@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import re
 import textwrap
+import types
 import typing
 from collections.abc import Callable, Iterable
 from functools import cached_property
@@ -61,6 +62,7 @@ from sternpost.contract.operations import (
     Restore,
     Transition,
     Update,
+    related,
 )
 from sternpost.contract.policy import METHODS, Policy, PolicyPath, now
 from sternpost.contract.relations import Many, One, Owned
@@ -416,6 +418,7 @@ def declarations() -> str:
     parts += [part for kind in (One, Many, Owned) for part in (f"### {kind.__name__}", _doc(kind))]
     parts += _functions(one, many)
     parts += ["## Operations", "### Operation", _doc(Operation)]
+    parts += _functions(related)
     for operation in (Browse, Read, Create, Replace, Update, Delete, Restore, Transition, Custom):
         parts += _class(operation)
     rows = [
@@ -451,17 +454,19 @@ WITHOUT_ONE_TYPE = {
 
 def field_types() -> str:
     """What the annotation of a field may be, from the table of kinds."""
+    exported = [(name, getattr(sternpost, name)) for name in sternpost.__all__]
+    unions = {value: name for name, value in exported if isinstance(value, types.UnionType)}
     rows: list[tuple[str, ...]] = []
     for name, kind in KINDS.items():
-        written = f"`{kind.annotation}`" if kind.declared_as is not None else WITHOUT_ONE_TYPE[name]
+        alias = unions.get(kind.declared_as)
+        written = f"`{alias or kind.annotation}`" if kind.declared_as is not None else WITHOUT_ONE_TYPE[name]
         arguments = ", ".join(f"`{bound}`" for bound in kind.bounds)
         policies = ", ".join(f"`{test}`" for test in kind.policies)
         storage = ", ".join(f"`{form}`" for form in kind.storage)
         rows.append((written, name, kind.described, arguments or "none", policies or "none", storage or "none"))
-    aliases = [(name, getattr(sternpost, name)) for name in sternpost.__all__]
     formats = [
         (f"`{name}`", f"`{text.name}`", f"`{text.pattern}`", str(text.max_length))
-        for name, alias in aliases
+        for name, alias in exported
         for text in getattr(alias, "__metadata__", ())
         if isinstance(text, Format)
     ]
@@ -492,6 +497,7 @@ def applications() -> str:
     parts += [*_class(Sternpost, level=2), *_members(Sternpost, _public(Sternpost))]
     parts += ["## Hooks", "A call comes through them in this order.", *_functions(*hooks)]
     parts += ["### HookCall", _doc(HookCall)]
+    parts += ["### Proceed", "What `around_handler` is given to go on with: `answer = await proceed()`."]
     parts += ["## Providers", *_functions(provide)]
     parts += [
         "## ContractError",

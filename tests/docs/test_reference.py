@@ -43,14 +43,15 @@ NO_SIGNATURE = {
     "Table",
     "Repository",
 }
-NO_SIGNATURE |= {"Settings", "One", "Many", "Owned", "Operation", "implements"}
-IN_TABLES = {"Email", "Url", "Json", "this", "caller", "scope", "now"}
+NO_SIGNATURE |= {"Settings", "One", "Many", "Owned", "Operation", "implements", "HookCall", "HttpContext", "Request"}
+NO_SIGNATURE |= {"Response", "Proceed"}
+IN_TABLES = {"Email", "IPAddress", "Json", "Slug", "Url", "this", "caller", "scope", "now"}
 """What nobody calls to make one, or is used as the pages show: declared as classes, given to functions, annotations."""
 
 
 def section(name: str, pages: str = PAGES) -> str:
     """What the reference says under the heading of a name."""
-    found = re.search(rf"^(#+) {re.escape(name)}(?:\(…\))?\n(.*?)(?=^\1 |\Z)", pages, re.MULTILINE | re.DOTALL)
+    found = re.search(rf"^(#+) {re.escape(name)}\n(.*?)(?=^\1 |\Z)", pages, re.MULTILINE | re.DOTALL)
     assert found is not None, f"{name} has no heading"
     return found[2]
 
