@@ -132,8 +132,13 @@ def environment(**more: str) -> dict[str, str]:
     return clean_environment(PYTHONDONTWRITEBYTECODE="1", **more)
 
 
+OTHERS = ("no:cacheprovider", "no:hypothesispytest", "no:schemathesis")
+"""Plugins that take seconds to start and have nothing to do with this."""
+
+
 def pytest_in(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+    without = [part for name in OTHERS for part in ("-p", name)]
+    command = [sys.executable, "-m", "pytest", "-q", *without, *arguments]
     return subprocess.run(
         command, cwd=folder, env=environment(**more), text=True, capture_output=True, timeout=SECONDS, check=False
     )
@@ -361,7 +366,7 @@ def test_other_projects_get_nothing_and_pay_nothing(tmp_path: Path) -> None:
         "    assert 'sternpost.testing.fixtures' not in sys.modules\n"
         "\ndef test_no_fixture(client):\n    pass\n"
     )
-    done = pytest_in(tmp_path, "-p", "no:hypothesispytest", "-p", "no:schemathesis")
+    done = pytest_in(tmp_path)
     assert "1 passed, 1 error" in done.stdout, done.stdout
     assert "fixture 'client' not found" in done.stdout
 
