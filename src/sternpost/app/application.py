@@ -136,11 +136,13 @@ class Sternpost:
         self._settings = settings
 
     @contextmanager
-    def replaced(self, settings: Settings, *, clock: Clock, new_id: NewId) -> Generator[None]:
-        """Within the block it has these settings, this clock and these ids, and the database that the settings name.
+    def replaced(
+        self, settings: Settings, *, clock: Clock, new_id: NewId, storage: Storage | None = None
+    ) -> Generator[None]:
+        """Within the block it has these settings, this clock, these ids, and this database or that of the settings.
         For tests of an application that is made when its module is imported."""
         before = self._settings, self.clock, self._new_id, self._storage
-        self._settings, self.clock, self._new_id, self._storage = settings, clock, new_id, None
+        self._settings, self.clock, self._new_id, self._storage = settings, clock, new_id, storage
         try:
             yield
         finally:

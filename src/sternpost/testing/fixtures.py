@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -15,6 +15,7 @@ from sternpost.testing.project import RUN, application_of
 if TYPE_CHECKING:
     from sternpost.app.application import Sternpost
     from sternpost.data.database import Database
+    from sternpost.ports.storage import Storage
     from sternpost.settings import Settings
     from sternpost.testing.client import Caller, Client
     from sternpost.testing.clock import ManualClock
@@ -118,15 +119,18 @@ def sternpost_lifetime(
     sternpost_settings: Mapping[str, Any],
 ) -> Generator[Lifetime]:
     """The application, open on a database of this test alone."""
+    from sternpost.app.drivers import make_storage
     from sternpost.testing.clock import CountedIds
-    from sternpost.testing.lifetime import Lifetime
+    from sternpost.testing.lifetime import Lifetime, LoopStorage
 
     url = sternpost_copies.copy()
     with ExitStack() as stack:
         stack.callback(sternpost_copies.drop, url)
-        ids = CountedIds(clock, TEST_IDS)
-        stack.enter_context(sternpost_application.replaced(_settings(url, sternpost_settings), clock=clock, new_id=ids))
         lifetime = Lifetime(sternpost_application)
+        settings = _settings(url, sternpost_settings)
+        storage = cast("Storage", LoopStorage(make_storage(settings, serving=True), lifetime.enter))
+        ids = CountedIds(clock, TEST_IDS)
+        stack.enter_context(sternpost_application.replaced(settings, clock=clock, new_id=ids, storage=storage))
         lifetime.open()
         stack.callback(lifetime.close)
         yield lifetime
@@ -153,13 +157,15 @@ def caller(client: Client) -> Callable[..., Caller]:
 
 
 @pytest.fixture
-def data(app: Sternpost, sternpost_lifetime: Lifetime, pytestconfig: pytest.Config) -> Database:
+def data(app: Sternpost, pytestconfig: pytest.Config) -> Database:
     """The data client on the test's database, of the generated class where the project has one; with tenants, the rows
     of all of them."""
     from sternpost.app.loading import data_class
-    from sternpost.testing.lifetime import LoopAccess
+    from sternpost.data.access import DataAccess
+    from sternpost.ports.storage import EVERY_TENANT, NO_TENANT
 
-    return data_class(pytestconfig.rootpath)(LoopAccess(app, sternpost_lifetime))
+    visibility = EVERY_TENANT if app.plan.tenanted else NO_TENANT
+    return data_class(pytestconfig.rootpath)(DataAccess(app.running.runtime.data, visibility=visibility))
 
 
 # -- the end of the run

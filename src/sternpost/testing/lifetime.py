@@ -7,14 +7,12 @@ there: every runner of loops ends those before it closes its loop, so that conne
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from sternpost.app.application import Sternpost
 from sternpost.app.running import Running
-from sternpost.data.access import DataAccess
-from sternpost.data.model import DataModel
-from sternpost.ports.storage import EVERY_TENANT, NO_TENANT
+from sternpost.ports.storage import Storage
 from sternpost.testing.apart import run_apart
 from sternpost.testing.client import Client, Response
 
@@ -92,22 +90,21 @@ class LoopClient(Client):
         return await super().request(method, url, **options)
 
 
-class LoopAccess(DataAccess):
-    """Access to the database that tells in which event loop it is used; with tenants, to the rows of all of them."""
+class LoopStorage:
+    """A database that tells in which event loop it is used, whoever uses it: a request, the data client, `app.data()`.
 
-    def __init__(self, app: Sternpost, lifetime: Lifetime) -> None:
-        self._lifetime = lifetime
-        visibility = EVERY_TENANT if app.plan.tenanted else NO_TENANT
-        super().__init__(app.running.runtime.data, visibility=visibility)
+    Args:
+        storage: the database.
+        enter: told each time.
+    """
 
-    @property
-    def model(self) -> DataModel:
-        self._lifetime.enter()
-        return self._model
+    def __init__(self, storage: Storage, enter: Callable[[], None]) -> None:
+        self._storage = storage
+        self._enter = enter
 
-    @model.setter
-    def model(self, model: DataModel) -> None:
-        self._model = model
+    def __getattr__(self, name: str) -> Any:
+        self._enter()
+        return getattr(self._storage, name)
 
 
 def _stepped(coroutine: Any) -> Any:
