@@ -31,8 +31,9 @@ from sternpost.pipeline.runtime import Runtime, first_instant
 from sternpost.pipeline.translation import NO_CONVERSIONS
 from sternpost.plan.model import Plan
 from sternpost.plan.scopes import known_scopes
+from sternpost.plan.values import tenant_value
 from sternpost.ports.authenticator import Authenticator, Principal
-from sternpost.ports.storage import Origin, Storage
+from sternpost.ports.storage import EVERY_TENANT, NO_TENANT, Origin, Storage, Visibility
 from sternpost.protocols.http.headers import bearer_token, read_headers
 from sternpost.protocols.http.messages import Receive, Scope, Send
 from sternpost.protocols.http.mounts import Asgi, error_answer
