@@ -31,7 +31,7 @@ from sternpost.contract.operations import (
     Update,
     related,
 )
-from sternpost.contract.policy import Policy, authenticated, caller, now, public, scope, this
+from sternpost.contract.policy import Policy, authenticated, caller, claim, named, now, outer, public, scope, this
 from sternpost.contract.providers import provide
 from sternpost.contract.relations import Many, One, Owned, many, one
 from sternpost.contract.resource import Payload, Resource
@@ -170,12 +170,15 @@ __all__ = [
     "authenticated",
     "before_encoding",
     "caller",
+    "claim",
     "computed",
     "field",
     "implements",
     "many",
+    "named",
     "now",
     "one",
+    "outer",
     "provide",
     "public",
     "related",

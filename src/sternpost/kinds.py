@@ -179,6 +179,8 @@ class Kind:
         write: makes a JSON-ready value of a Python value.
         compared: what a field is compared with instead of a value, with an operator; None for a value that none of
             the field's can equal. Where there is none, it is the value itself.
+        from_claim: makes a value of what a token says of the caller; None where that is no value of the kind. Where
+            there is none, policies do not compare the kind with what is known of the caller.
         from_text: for a field, what makes a value of the text of a query parameter, and raises `ValueError` with a
             sentence for the client; None where the validator of inputs reads texts too.
         schema: the JSON schema of the values that a field allows.
@@ -210,6 +212,7 @@ class Kind:
     constant: Constant = lambda value, limits: None
     write: Write = lambda limits, value: value
     compared: Callable[[Limits, str, Any], Any] | None = None
+    from_claim: Callable[[Any], Any] | None = None
     from_text: Callable[[Limits], FromText] | None = None
     schema: Callable[[Limits], Schema]
     any_schema: Mapping[str, Any] | None = None
@@ -345,6 +348,23 @@ def _text_constant(value: Any, limits: Limits | None) -> str | None:
         return None
     long_enough = (limits.min_length or 0) <= len(value) <= (limits.max_length or TEXT_MAX)
     return value if long_enough and (limits.pattern is None or re.search(limits.pattern, value)) else None
+
+
+def _text_claim(value: Any) -> str | None:
+    kept = isinstance(value, str) and "\0" not in value and not _half_characters.search(value)
+    return value if kept else None
+
+
+def _uuid_claim(value: Any) -> UUID | None:
+    return UUID(value) if isinstance(value, str) and _is_uuid(value) else None
+
+
+def _boolean_claim(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _integer_claim(value: Any) -> int | None:
+    return _integer_constant(value, None)
 
 
 def _integer_constant(value: Any, limits: Limits | None) -> int | None:
@@ -747,6 +767,7 @@ _ALL = (
         filters=_EQUAL,
         tests=_EQUAL_TESTS,
         storage=("integer", "uuid", "text"),
+        from_claim=_text_claim,
         schema=lambda limits: {"type": "string"},
     ),
     Kind(
@@ -763,6 +784,7 @@ _ALL = (
         read=_read_uuid,
         write=_write_text,
         constant=_uuid_constant,
+        from_claim=_uuid_claim,
         from_text=lambda limits: parse_uuid,
         schema=lambda limits: {"type": "string", "format": "uuid"},
     ),
@@ -779,6 +801,7 @@ _ALL = (
         tests=("eq", "ne", "isNull"),
         policies=_EQUALITY,
         constant=_boolean_constant,
+        from_claim=_boolean_claim,
         from_text=_boolean_from_text,
         schema=lambda limits: {"type": "boolean"},
     ),
@@ -797,6 +820,7 @@ _ALL = (
         policies=_EQUALITY,
         storage=("char",),
         constant=_text_constant,
+        from_claim=_text_claim,
         from_text=lambda limits: parse_text,
         schema=_string_schema,
         any_schema={"type": "string", "pattern": NO_NUL},
@@ -817,6 +841,7 @@ _ALL = (
         tests=_COMPARED_TESTS,
         policies=_ORDER,
         constant=_integer_constant,
+        from_claim=_integer_claim,
         from_text=_integer_from_text,
         schema=_integer_schema,
         any_schema={"type": "integer", "format": "int64", "minimum": INT64_MIN, "maximum": INT64_MAX},
@@ -980,6 +1005,7 @@ _ALL = (
         storage=("char",),
         write=_write_text,
         constant=_choice_constant,
+        from_claim=_text_claim,
         schema=lambda limits: {"type": "string", "enum": list(limits.choices)},
     ),
     Kind(

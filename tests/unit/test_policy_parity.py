@@ -33,7 +33,7 @@ from sternpost.plan.policy import (
     ValueAt,
     conditions_on_rows,
 )
-from sternpost.plan.query import Node, Path, Select, paths
+from sternpost.plan.query import Node, Path, Select, facts_of
 from sternpost.ports.authenticator import Principal
 from sternpost.ports.storage import Arguments, Asking, Statistics, Storage
 from sternpost.storage.postgresql.database import PostgresqlStorage
@@ -408,7 +408,7 @@ async def test_a_policy_allows_the_same_rows_in_sql_and_row_by_row(filled: Fille
 
     async def agree(policy: PolicyNode, caller: Principal | None) -> None:
         folded = fold_for(policy, caller)
-        assert paths(folded) <= set(PATHS)
+        assert facts_of(folded) <= set(PATHS)
         subject = caller.subject if caller else None
         by_sql = await filled.by_sql(folded, subject)
         assert by_sql == filled.by_check(folded, subject)

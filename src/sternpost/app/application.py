@@ -201,8 +201,12 @@ class Sternpost:
             raise StartupError(IDS_WOULD_CHANGE)
         storage = self._storage or make_storage(settings, serving=True)
         await storage.open(self.plan)
+        plans = (self.plan, *self._older_plans())
         authenticator: Authenticator = self._authenticator or make_authenticator(
-            settings, self.clock, known_scopes(self.plan).union(*map(known_scopes, self._older_plans()))
+            settings,
+            self.clock,
+            frozenset[str]().union(*map(known_scopes, plans)),
+            frozenset[str]().union(*(plan.claims for plan in plans)),
         )
         log = Log(
             settings.service or self.plan.name,

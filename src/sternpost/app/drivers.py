@@ -82,9 +82,13 @@ def _check_postgresql(variable: str, url: str) -> None:
 
 
 def make_authenticator(
-    settings: Settings, clock: Clock, known_scopes: frozenset[str] = frozenset()
+    settings: Settings,
+    clock: Clock,
+    known_scopes: frozenset[str] = frozenset(),
+    known_claims: frozenset[str] = frozenset(),
 ) -> JwtAuthenticator:
-    """Token verification as the settings say; `known_scopes` are those that patterns of scopes stand for."""
+    """Token verification as the settings say; `known_scopes` are those that patterns of scopes stand for, and
+    `known_claims` those that are kept."""
     return JwtAuthenticator(
         clock,
         secret=settings.jwt_secret.get_secret_value() if settings.jwt_secret else None,
@@ -94,4 +98,5 @@ def make_authenticator(
         tenant_claim=settings.jwt_tenant_claim,
         leeway_seconds=settings.jwt_leeway_seconds,
         known_scopes=known_scopes,
+        known_claims=known_claims,
     )

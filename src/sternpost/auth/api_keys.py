@@ -131,7 +131,7 @@ class ApiKeyAuthenticator:
         if found.revoked_at is not None:
             self._known.pop(digest, None)
             raise _refused("the API key has been revoked")
-        principal = Principal(found.subject, frozenset(found.scopes), found.tenant)
+        principal = Principal(found.subject, frozenset(found.scopes), found.tenant, api_key=found.id)
         noted = before.used_noted if before else float("-inf")
         known = _Known(found, principal, self.clock.monotonic() + self.cache_seconds, noted)
         self._known[digest] = known

@@ -14,8 +14,9 @@ import jwt as pyjwt
 from sternpost.auth.jwks import PUBLIC_ALGORITHMS, KeySet
 from sternpost.clock import Clock
 from sternpost.errors import InvalidCredentials
+from sternpost.plan.caller import ClaimValue, kept_claim
 from sternpost.plan.scopes import expanded, is_pattern
-from sternpost.ports.authenticator import Principal
+from sternpost.ports.authenticator import NO_CLAIMS, Principal
 
 TOKEN_BYTES_MAX = 7168
 """The largest token that is accepted, or made. With the other headers of a request it stays below 8 KiB, at which
@@ -59,6 +60,7 @@ class JwtAuthenticator:
     Args:
         leeway_seconds: how much the clock of who makes tokens may differ.
         known_scopes: what patterns of scopes stand for: the scopes that the contract asks for.
+        known_claims: the claims that the contract asks for; of others nothing is kept.
     """
 
     def __init__(
@@ -72,8 +74,10 @@ class JwtAuthenticator:
         tenant_claim: str = "tenant",
         leeway_seconds: float = 0.0,
         known_scopes: frozenset[str] = frozenset(),
+        known_claims: frozenset[str] = frozenset(),
     ) -> None:
         self.clock = clock
+        self.known_claims = known_claims
         self.tenant_claim = tenant_claim
         self.leeway_seconds = leeway_seconds
         self.known_scopes = known_scopes
@@ -172,7 +176,8 @@ class JwtAuthenticator:
         subject = claims.get("sub")
         if not isinstance(subject, str) or not 1 <= len(subject) <= SUBJECT_MAX or not subject.isprintable():
             raise _refused("the token has no valid sub")
-        return Principal(subject, self._scopes(claims, algorithm), self._tenant(claims))
+        kept = NO_CLAIMS if not self.known_claims else self._claims(claims)
+        return Principal(subject, self._scopes(claims, algorithm), self._tenant(claims), kept)
 
     def _scopes(self, claims: Mapping[str, Any], algorithm: str) -> frozenset[str]:
         """The scopes as they are written, and those that patterns stand for. The issuers of a JWKS sign no patterns."""
@@ -181,6 +186,11 @@ class JwtAuthenticator:
         if len(scopes) + len(patterns) > SCOPES_MAX:
             raise _refused(f"the token has more than {SCOPES_MAX} scopes")
         return frozenset(scopes) | expanded(patterns, self.known_scopes)
+
+    def _claims(self, claims: Mapping[str, Any]) -> Mapping[str, ClaimValue]:
+        """Those that policies ask for, of the types that they can ask for."""
+        found = {name: kept_claim(claims.get(name)) for name in self.known_claims}
+        return {name: value for name, value in found.items() if value is not None}
 
     def _tenant(self, claims: Mapping[str, Any]) -> str | None:
         tenant = claims.get(self.tenant_claim)
@@ -245,18 +255,20 @@ def make_token(
     issuer: str | None = None,
     audience: str | None = None,
     tenant: tuple[str, str] | None = None,
+    claims: Mapping[str, Any] = NO_CLAIMS,
 ) -> str:
     """An HS256 token for development and tests; `expires` and `issued` in seconds since 1970; `tenant` as `(claim,
-    value)`. A scope with `*` is a pattern: it stands for every scope of the contract that it fits."""
+    value)`; `claims` beside those. A scope with `*` is a pattern: it stands for every scope of the contract that it
+    fits."""
     literal = [scope for scope in scopes if not is_pattern(scope)]
     patterns = [scope for scope in scopes if is_pattern(scope)]
-    claims: dict[str, Any] = {"sub": subject, "scope": " ".join(literal), "iat": issued, "exp": expires}
+    payload: dict[str, Any] = {**claims, "sub": subject, "scope": " ".join(literal), "iat": issued, "exp": expires}
     if patterns:
-        claims[SCOPE_PATTERNS_CLAIM] = " ".join(patterns)
+        payload[SCOPE_PATTERNS_CLAIM] = " ".join(patterns)
     if issuer is not None:
-        claims["iss"] = issuer
+        payload["iss"] = issuer
     if audience is not None:
-        claims["aud"] = audience
+        payload["aud"] = audience
     if tenant is not None:
-        claims[tenant[0]] = tenant[1]
-    return pyjwt.encode(claims, secret, algorithm=SYMMETRIC_ALGORITHM)
+        payload[tenant[0]] = tenant[1]
+    return pyjwt.encode(payload, secret, algorithm=SYMMETRIC_ALGORITHM)

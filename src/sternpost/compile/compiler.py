@@ -16,7 +16,8 @@ from sternpost.compile.hooks import HookCompiler
 from sternpost.compile.names import matches
 from sternpost.compile.operations import OperationCompiler
 from sternpost.compile.options import CONTRACT, shown, well_typed
-from sternpost.compile.policies import Known, PolicyCompiler
+from sternpost.compile.policies import PolicyCompiler
+from sternpost.compile.policy_paths import Known
 from sternpost.compile.providers import ProviderCompiler
 from sternpost.compile.reader import ClassReader, documentation
 from sternpost.compile.relations import RelationCompiler
@@ -308,7 +309,9 @@ class _Compiler:
             relation.name: relation.type.target for relation in draft.relations if relation.type.form == "one"
         }
         owner = draft.keyword("owner")
-        return Known(draft.fields, references, owner if isinstance(owner, str) and owner in draft.fields else None)
+        owner_field = owner if isinstance(owner, str) and owner in draft.fields else None
+        lists = {relation.name: relation.type.target for relation in draft.relations if relation.type.form != "one"}
+        return Known(draft.fields, references, lists, owner_field, str(draft.keyword("prefix")))
 
     def _operations(self, name: str, draft: ResourceDraft, known: dict[str, Known]) -> tuple[OperationPlan, ...]:
         policies = PolicyCompiler(name, known, self.report)

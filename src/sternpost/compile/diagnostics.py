@@ -146,6 +146,16 @@ CODES: dict[str, str] = {
     "SP635": "a service swallows an exception",
     "SP636": "a service keeps state between calls",
     "SP637": "an allowed finding gives no reason",
+    "SP511": "a claim is malformed",
+    "SP512": "a policy compares with a value of the caller that does not fit",
+    "SP513": "a policy looks into something that is no list",
+    "SP514": "a policy uses a list as if it were one value",
+    "SP515": "a policy uses outer where there is no row outside, or for more than a comparison",
+    "SP516": "a policy looks into lists too deeply",
+    "SP517": "a policy looks into too many lists",
+    "SP518": "a policy looks into lists of a row that does not exist yet",
+    "SP519": "the name or the text of a policy is malformed",
+    "SP520": "a policy has a name that is never told",
 }
 """Every code and what it is about. `tests/reject` holds at least one contract for each."""
 

@@ -2,64 +2,72 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
 from datetime import datetime
 from typing import Any, cast
 
+from sternpost.compile.caller_values import IN_MAX, METHOD, Mistake, condition_on_caller, listed_values, value_of_caller
 from sternpost.compile.diagnostics import Report
 from sternpost.compile.names import a, listed
 from sternpost.compile.options import SCOPE, hidden_by, shown
-from sternpost.contract.policy import METHODS, Instant, Misuse, Policy, PolicyPath, names_of
+from sternpost.compile.policy_paths import Known, Paths, Value
+from sternpost.contract.policy import CallerPath, Instant, Misuse, Policy, PolicyPath, is_outside, names_of
 from sternpost.contract.source import Source
 from sternpost.kinds import KINDS
+from sternpost.plan.caller import OfCaller
 from sternpost.plan.model import FieldPlan
 from sternpost.plan.policy import (
     AllOf,
     AnyOf,
     Authenticated,
     Compare,
+    Named,
     Not,
     Now,
+    Outside,
     Owner,
     PolicyNode,
     Public,
     Scope,
+    Through,
     ValueAt,
+    parts,
     paths,
+    walked,
+    within,
 )
 
+DEPTH_MAX = 3
+"""Lists that a policy may look into one within another."""
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What policies may refer to: for each resource its fields, its `one` relations, and its owner field."""
+LISTS_MAX = 10
+"""Lists that a policy may look into: each is a subquery of every statement that asks it."""
 
-    fields: dict[str, FieldPlan]
-    references: dict[str, str]
-    owner_field: str | None
-
-
-Value = tuple[tuple[str, ...], str, FieldPlan]
-"""A value of a row: its path, the resource at the path's end, and the field there."""
-
-IN_MAX = 100
-"""Values that `in_` may have: they are written into the statement."""
-
-_METHODS = {name: name for name in METHODS} | {"in": "in_", "isNull": "is_null"}
+_TURNED = {"eq": "eq", "ne": "ne", "gt": "lt", "gte": "lte", "lt": "gt", "lte": "gte"}
+"""The operator that says the same with the two sides exchanged."""
 
 
-class PolicyCompiler:
-    """Compiles the policies of one resource's operations."""
+class PolicyCompiler(Paths):
+    """Compiles the policies of one resource's operations.
 
-    def __init__(self, resource: str, known: dict[str, Known], report: Report) -> None:
-        self.resource = resource
-        self.known = known
-        self.report = report
+    Args:
+        outside: for a policy on the rows of a list: that of the row outside.
+    """
+
+    def __init__(
+        self, resource: str, known: dict[str, Known], report: Report, outside: PolicyCompiler | None = None
+    ) -> None:
+        super().__init__(resource, known, report, resource if outside is None else outside.subject)
+        self.outside = outside
+        self._depth: int = 0 if outside is None else outside._depth + 1
 
     def compile(self, policy: Policy, operation: str, where: Source, *, creates: bool) -> PolicyNode:
         """The policy in the form of the plan. A wrong policy is reported, and replaced by one that denies."""
-        node = self._node(policy, operation, where)
+        node = self._whole(policy, operation, where)
+        if creates:
+            self._check_new_row(node, operation, where)
         if creates and any(path[0] == "id" for path in paths(node)):
-            self._add(
+            self.add(
                 operation,
                 where,
                 "SP508",
@@ -70,9 +78,9 @@ class PolicyCompiler:
 
     def compile_without_row(self, policy: Policy, operation: str, where: Source) -> PolicyNode:
         """The same for an operation that is about no row."""
-        node = self._node(policy, operation, where)
-        if paths(node):
-            self._add(
+        node = self._whole(policy, operation, where)
+        if paths(node) or walked(node):
+            self.add(
                 operation,
                 where,
                 "SP509",
@@ -80,6 +88,37 @@ class PolicyCompiler:
                 'use public, authenticated or a scope, and check rows in the function; or declare it with on="item"',
             )
         return node
+
+    def _whole(self, policy: Policy, operation: str, where: Source) -> PolicyNode:
+        node = self._node(policy, operation, where)
+        lists = sum(isinstance(each, Through) for each in within(node))
+        if lists > LISTS_MAX:
+            self.add(
+                operation,
+                where,
+                "SP517",
+                f"the policy looks into {lists} lists, each of which is a subquery; {LISTS_MAX} are allowed",
+                "ask one list for several things at once: this.members.any(… & …)",
+            )
+        return node
+
+    def _check_new_row(self, node: PolicyNode, operation: str, where: Source) -> None:
+        """What a row that is being created does not have: lists of its own, and a place in the database."""
+        for each in walked(node):
+            own = not each.path
+            if own or _looks_outside(each.where):
+                self.add(
+                    operation,
+                    where,
+                    "SP518",
+                    f"the policy looks into this.{each.relation}, but a row that is being created has no lists yet"
+                    if own
+                    else "the policy compares rows of a list with outer, but a row that is being created is not in the "
+                    "database yet",
+                    "look into the list of a row that it refers to, such as this.team.members.any(…), and compare its "
+                    "rows with the caller",
+                )
+                return
 
     def _node(self, policy: Policy, operation: str, where: Source) -> PolicyNode:
         match policy.kind:
@@ -92,16 +131,25 @@ class PolicyCompiler:
             case "owner":
                 return self._owner(policy.parts[0], operation, where)
             case "compare":
-                names, operator, value = policy.parts
-                return self._compare(names, operator, value, operation, where)
+                path, operator, value = policy.parts
+                return self._compare(path, operator, value, operation, where)
+            case "caller":
+                of, operator, value = policy.parts
+                return self._of_caller(of, operator, value, operation, where)
+            case "through":
+                names, method, part = policy.parts
+                return self._through(names, method, part, operation, where)
+            case "named":
+                return self._named(policy, operation, where)
             case "all":
                 return AllOf(self._parts(policy, "all", operation, where))
             case "any":
                 return AnyOf(self._parts(policy, "any", operation, where))
             case "not":
+                self._check_told(policy.parts[0], "below ~", operation, where)
                 return Not(self._node(policy.parts[0], operation, where))
             case "invalid":
-                self._add(operation, where, *wrong_policy(policy))
+                self.add(operation, where, *wrong_policy(policy))
                 return Not(Public())
 
     def _parts(self, policy: Policy, kind: str, operation: str, where: Source) -> tuple[PolicyNode, ...]:
@@ -116,7 +164,7 @@ class PolicyCompiler:
 
     def _scope(self, name: Any, operation: str, where: Source) -> PolicyNode:
         if not isinstance(name, str) or not SCOPE.fullmatch(name):
-            self._add(
+            self.add(
                 operation,
                 where,
                 "SP506",
@@ -127,13 +175,13 @@ class PolicyCompiler:
         return Scope(name)
 
     def _owner(self, names: tuple[str, ...], operation: str, where: Source) -> PolicyNode:
-        followed = self._follow(names, operation, where)
+        followed = self.follow(names, operation, where)
         if followed is None:
             return Not(Public())
         path, resource = followed
         owner_field = self.known[resource].owner_field
         if owner_field is None:
-            self._add(
+            self.add(
                 operation,
                 where,
                 "SP503",
@@ -149,20 +197,27 @@ class PolicyCompiler:
         guarded = any(field.generated in ("deleted", "tenant") for field in self.known[resource].fields.values())
         return AllOf((Owner(path), Owner((*path, "id")))) if guarded else Owner(path)
 
-    def _compare(self, names: tuple[str, ...], operator: Any, value: Any, operation: str, where: Source) -> PolicyNode:
+    def _compare(self, left: PolicyPath, operator: Any, value: Any, operation: str, where: Source) -> PolicyNode:
+        names = names_of(left)
         if not names:
-            self._add(
+            self.add(
                 operation,
                 where,
                 "SP507",
-                f"this is a whole row, which cannot be compared with {shown(value)}",
+                f"{left!r} is a whole row, which cannot be compared with {shown(value)}",
                 'compare one of its fields, such as this.status.eq("draft")',
             )
             return Not(Public())
-        found = self._value(names, operation, where)
+        if is_outside(left):
+            if isinstance(value, PolicyPath) and is_value(value) and not is_outside(value) and operator in _TURNED:
+                return self._compare(value, _TURNED[operator], left, operation, where)
+            return self._wrong_outside(left, operation, where)
+        found = self.value(names, operation, where)
         if found is None:
             return Not(Public())
         path, resource, field = found
+        if isinstance(value, CallerPath):
+            return self._compare_with_caller(found, operator, value, operation, where)
         if isinstance(value, PolicyPath) and operator not in ("in", "isNull"):
             return self._compare_values(found, operator, value, operation, where)
         if (
@@ -179,11 +234,11 @@ class PolicyCompiler:
             converted = _constants(field, operator, value)
             if converted is not None:
                 return Compare(path, operator, converted)
-            given = ", ".join(map(shown, _listed(value))) or "no value" if operator == "in" else shown(value)
-            message = f"{resource}.{field.name} ({field.kind}) cannot be compared with {given} by {_METHODS[operator]}"
+            given = ", ".join(map(shown, listed_values(value))) or "no value" if operator == "in" else shown(value)
+            message = f"{resource}.{field.name} ({field.kind}) cannot be compared with {given} by {METHOD[operator]}"
             fix = f"give 1 to {IN_MAX} different values; " if operator == "in" else ""
             fix += _comparison_fix(field)
-        self._add(operation, where, "SP507", message, fix)
+        self.add(operation, where, "SP507", message, fix)
         return Not(Public())
 
     def _compare_values(
@@ -191,7 +246,7 @@ class PolicyCompiler:
     ) -> PolicyNode:
         path, resource, field = left
         if not is_value(value):
-            self._add(
+            self.add(
                 operation,
                 where,
                 "SP507",
@@ -199,78 +254,145 @@ class PolicyCompiler:
                 "compare it with one of its fields, such as this.created_by",
             )
             return Not(Public())
-        right = self._value(names_of(value), operation, where)
+        beyond = is_outside(value)
+        if beyond and self.outside is None:
+            return self._wrong_outside(value, operation, where)
+        at = self.outside if beyond and self.outside is not None else self
+        right = at.value(names_of(value), operation, where)
         if right is None:
             return Not(Public())
         other_path, other_resource, other = right
-        allowed = KINDS[field.kind].policies or (("eq", "ne") if field.references else ())
-        if operator in allowed and _alike(field, other) and path != other_path:
-            return Compare(path, operator, ValueAt(other_path))
-        same = "it is the same value" if path == other_path else "their kinds, or how they are kept, differ"
-        self._add(
+        allowed = KINDS[field.kind].policies or (("eq", "ne") if KINDS[field.kind].identifies else ())
+        itself = path == other_path and not beyond
+        if operator in allowed and _alike(field, other) and not itself:
+            return Compare(path, operator, Outside(other_path) if beyond else ValueAt(other_path))
+        same = "it is the same value" if itself else "their kinds, or how they are kept, differ"
+        self.add(
             operation,
             where,
             "SP507",
             f"{resource}.{field.name} ({field.kind}) cannot be compared with {other_resource}.{other.name} "
-            f"({other.kind}) by {_METHODS[operator]}" + (f": {same}" if operator in allowed else ""),
+            f"({other.kind}) by {METHOD[operator]}" + (f": {same}" if operator in allowed else ""),
             f"compare it by {listed(allowed)} with a value declared alike" if allowed else _comparison_fix(field),
         )
         return Not(Public())
 
-    def _value(self, names: tuple[str, ...], operation: str, where: Source) -> Value | None:
-        """The path of a value, the resource at its end, and the field; a reference is the id that it holds."""
-        followed = self._follow(names[:-1], operation, where)
-        if followed is None:
-            return None
-        path, resource = followed
-        known = self.known[resource]
-        field = known.fields.get(f"{names[-1]}_id" if names[-1] in known.references else names[-1])
-        if field is None:
-            self._unknown(names[-1], resource, operation, where)
-            return None
-        return (*path, field.name), resource, field
+    # -- what is known of the caller
 
-    def _follow(self, names: tuple[str, ...], operation: str, where: Source) -> tuple[tuple[str, ...], str] | None:
-        resource, path = self.resource, list[str]()
-        for name in names:
-            known = self.known.get(resource)
-            if known is None:  # the relation's target is not in the contract, which is reported there
-                return None
-            if name not in known.references:
-                if name in known.fields:
-                    self._add(
-                        operation,
-                        where,
-                        "SP504",
-                        f"{resource}.{name} is not a One[…] relation, so a policy cannot go through it",
-                        f"use one of the relations {listed(known.references)}"
-                        if known.references
-                        else "compare the field itself, for example with .eq(…), or declare it as One[…]",
-                    )
-                else:
-                    self._unknown(name, resource, operation, where)
-                return None
-            path.append(f"{name}_id")
-            resource = known.references[name]
-        return (tuple(path), resource) if resource in self.known else None
+    def _of_caller(self, of: CallerPath, operator: Any, value: Any, operation: str, where: Source) -> PolicyNode:
+        """A condition on the caller alone; or the same as one on the row, where it is compared with a value of that."""
+        if isinstance(value, PolicyPath) and operator in ("eq", "ne"):
+            return self._compare(value, operator, of, operation, where)
+        return self._accepted(condition_on_caller(of, operator, value), operation, where)
 
-    def _unknown(self, name: str, resource: str, operation: str, where: Source) -> None:
-        known = self.known[resource]
-        self._add(
-            operation,
-            where,
-            "SP502",
-            f"{resource} has no field {name!r}",
-            f"use one of {listed([*known.fields, *known.references])}",
+    def _compare_with_caller(
+        self, left: Value, operator: Any, value: CallerPath, operation: str, where: Source
+    ) -> PolicyNode:
+        path, resource, field = left
+        prefix = self.known[field.references].prefix if field.references in self.known else None
+        found = value_of_caller(resource, field, prefix, operator, value)
+        return self._accepted(
+            Compare(path, operator, found) if isinstance(found, OfCaller) else found, operation, where
         )
 
-    def _add(self, operation: str, where: Source, code: str, message: str, fix: str) -> None:
-        self.report.add(where, code, f"{self.resource}.{operation}: {message}", fix)
+    def _accepted(self, found: PolicyNode | Mistake, operation: str, where: Source) -> PolicyNode:
+        if not isinstance(found, Mistake):
+            return found
+        self.add(operation, where, found.code, found.message, found.fix)
+        return Not(Public())
+
+    # -- lists
+
+    def _through(self, names: tuple[str, ...], method: str, part: Any, operation: str, where: Source) -> PolicyNode:
+        followed = self.follow(names[:-1], operation, where)
+        if followed is None:
+            return Not(Public())
+        path, resource = followed
+        lists = self.known[resource].lists
+        target = lists.get(names[-1]) if names else None
+        written = ".".join(("this", *names))
+        if target is None:
+            self.add(
+                operation,
+                where,
+                "SP513",
+                f"{written} is no list, so .{method}(…) cannot be asked of it",
+                f"{resource} has the lists {listed(lists)}" if lists else f"{resource} has no list: declare it as Many",
+            )
+        elif self._depth >= DEPTH_MAX:
+            self.add(
+                operation,
+                where,
+                "SP516",
+                f"{written} is a list within {DEPTH_MAX} others",
+                "keep what the policy asks closer to the row, for example in a field or in a shorter relation",
+            )
+        elif not isinstance(part, Policy):
+            self.add(operation, where, *wrong_policy(part))
+        elif target in self.known:
+            self._check_told(part, f"in {written}.{method}(…)", operation, where)
+            inner = PolicyCompiler(target, self.known, self.report, self)
+            return Through(path, names[-1], target, inner._node(part, operation, where))
+        return Not(Public())
+
+    def _wrong_outside(self, value: PolicyPath, operation: str, where: Source) -> PolicyNode:
+        within = self.outside is not None
+        self.add(
+            operation,
+            where,
+            "SP515",
+            f"{value!r} is only compared with a value of the list's row" if within else f"{value!r} is in no list",
+            "ask it of this, outside of the list"
+            if within
+            else "outer is the row outside of .any(…) or .none(…); here that row is this",
+        )
+        return Not(Public())
+
+    # -- names
+
+    def _named(self, policy: Policy, operation: str, where: Source) -> PolicyNode:
+        name, part, text = policy.parts
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
+            message, fix = f"{shown(name)} is no name of a policy", 'write it in lower case, such as "staff_only"'
+        elif not isinstance(text, str) or not text.strip() or len(text) > TEXT_MAX or not text.isprintable():
+            message = f"the policy {name} has no text that could be told"
+            fix = f'write one line of at most {TEXT_MAX} characters, such as text="Only staff may do this"'
+        elif not isinstance(part, Policy):
+            self.add(operation, where, *wrong_policy(part))
+            return Not(Public())
+        else:
+            self._check_told(part, f"within {name}", operation, where)
+            return Named(name, text, self._node(part, operation, where))
+        self.add(operation, where, "SP519", message, fix)
+        return Not(Public())
+
+    def _check_told(self, part: Any, place: str, operation: str, where: Source) -> None:
+        """Only a policy that has to hold by itself can be told where it does not."""
+        if isinstance(part, Policy) and part.kind == "named":
+            self.add(
+                operation,
+                where,
+                "SP520",
+                f"the policy {shown(part.parts[0])} is {place}, where its text is never told",
+                "name the whole: named(…, ~…, text=…)",
+            )
+
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+TEXT_MAX = 200
+"""Characters of the text of a policy with a name."""
+
+
+def _looks_outside(node: PolicyNode) -> bool:
+    """Whether a condition on the rows of a list compares them with the row outside."""
+    if isinstance(node, Compare):
+        return isinstance(node.value, Outside)
+    return not isinstance(node, Through) and any(map(_looks_outside, parts(node)))
 
 
 def is_value(part: object) -> bool:
     """Whether it is a value of the row (`this.active`); `this` alone is the whole row."""
-    return isinstance(part, PolicyPath) and repr(part) != "this"
+    return isinstance(part, CallerPath) or (isinstance(part, PolicyPath) and names_of(part) != ())
 
 
 def wrong_policy(value: object) -> tuple[str, str, str]:
@@ -290,19 +412,12 @@ def wrong_policy(value: object) -> tuple[str, str, str]:
     )
 
 
-def _listed(value: Any) -> list[Any]:
-    """What `in_` was given; an order that does not depend on the process, where it was a set."""
-    if isinstance(value, set | frozenset):
-        return sorted(cast("set[Any]", value), key=repr)
-    return list(cast("list[Any]", value)) if isinstance(value, list | tuple) else [value]
-
-
 def _constants(field: FieldPlan, operator: str, value: Any) -> Any:
     """What a value is compared with, in the form of the plan; None where it is not possible."""
     kind = KINDS[field.kind]
     if operator != "in":
         return kind.constant(value, field) if operator in kind.policies else None
-    found = [kind.constant(each, field) if "eq" in kind.policies else None for each in _listed(value)]
+    found = [kind.constant(each, field) if "eq" in kind.policies else None for each in listed_values(value)]
     if not 1 <= len(found) <= IN_MAX or None in found or len({*found}) != len(found):
         return None
     return tuple(found)

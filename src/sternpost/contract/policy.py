@@ -1,4 +1,4 @@
-"""Policy expressions: `public`, `authenticated`, `scope("…")`, `this.is_owner`, joined by `&`, `|` and `~`."""
+"""Policy expressions: `public`, `scope("…")`, `this.is_owner`, `claim("…").eq(…)`, joined by `&`, `|` and `~`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,20 @@ class Misuse:
 class Policy:
     """An expression of who may do something, as data: the compiler turns it into SQL and into a check of a row."""
 
-    kind: Literal["public", "authenticated", "scope", "owner", "compare", "all", "any", "not", "invalid"]
+    kind: Literal[
+        "public",
+        "authenticated",
+        "scope",
+        "owner",
+        "compare",
+        "caller",
+        "through",
+        "named",
+        "all",
+        "any",
+        "not",
+        "invalid",
+    ]
     parts: tuple[Any, ...] = ()
 
     def __repr__(self) -> str:
@@ -134,18 +147,19 @@ class PolicyPath:
     """A value of the row (`this.status`) or of a row it refers to (`this.order.user`)."""
 
     _names: tuple[str, ...] = ()
+    _root: Literal["this", "outer"] = "this"
 
     def __repr__(self) -> str:
-        return ".".join(("this", *self._names))
+        return ".".join((self._root, *self._names))
 
     def __getattr__(self, name: str) -> PolicyPath:
         if name.startswith("__"):
             raise AttributeError(name)
-        return PolicyPath((*self._names, name))
+        return PolicyPath((*self._names, name), self._root)
 
     def __call__(self, *arguments: Any, **named: Any) -> Policy:
         """A method that values of rows do not have, such as `this.status.in_(…)`."""
-        value, name = repr(PolicyPath(self._names[:-1])), self._names[-1] if self._names else ""
+        value, name = repr(PolicyPath(self._names[:-1], self._root)), self._names[-1] if self._names else ""
         if name in _ONE_OF | _NONE_OF:
             return _misuse(f"{self!r}(…)", f"write {'~' if name in _NONE_OF else ''}{value}.in_(…)")
         if name in _NULL | _NOT_NULL:
@@ -181,7 +195,7 @@ class PolicyPath:
     @property
     def is_owner(self) -> Policy:
         """The caller owns the row at this path: their id is in its resource's `owner` field."""
-        return Policy("owner", (self._names,))
+        return Policy("owner", (self._names,)) if self._root == "this" else _outside(f"{self!r}.is_owner")
 
     @property
     def is_null(self) -> Policy:
@@ -216,14 +230,85 @@ class PolicyPath:
         """The value is at most a constant or another value."""
         return self._compare("lte", value)
 
+    def any(self, policy: object) -> Policy:
+        """Some row of the list fits: `this.members.any(this.user.is_owner)`. Within it `this` is the row of the list,
+        and `outer` the row outside."""
+        return self._through("any", policy)
+
+    def none(self, policy: object) -> Policy:
+        """No row of the list fits: `this.bans.none(this.user.is_owner)`."""
+        return ~self._through("none", policy)
+
+    def _through(self, name: str, policy: object) -> Policy:
+        if self._root == "outer":
+            return _outside(f"{self!r}.{name}(…)")
+        return Policy("through", (self._names, name, policy))
+
     def _compare(self, operator: CompareOperator, value: object) -> Policy:
-        return Policy("compare", (self._names, operator, value))
+        return Policy("compare", (self, operator, value))
 
 
 def names_of(path: PolicyPath) -> tuple[str, ...]:
-    """The names that a value was reached by, from `this` on."""
+    """The names that a value was reached by, from `this` or `outer` on."""
     names: tuple[str, ...] = object.__getattribute__(path, "_names")
     return names
+
+
+def is_outside(path: PolicyPath) -> bool:
+    """Whether it is a value of the row outside."""
+    return object.__getattribute__(path, "_root") == "outer"
+
+
+def _outside(text: str) -> Policy:
+    return _misuse(text, "outer is compared with: this.user.eq(outer.author); ask anything else of it outside the list")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CallerPath:
+    """A value of the caller: a claim of the token, the tenant, or the id of the API key."""
+
+    source: Literal["claim", "tenant", "apiKey"]
+    name: object = ""
+
+    def __repr__(self) -> str:
+        if self.source == "claim":
+            return f"claim({self.name!r})"
+        return "caller.tenant" if self.source == "tenant" else "caller.api_key"
+
+    def eq(self, value: object) -> Policy:
+        """The value equals a constant, or a value of the row."""
+        return self._compare("eq", value)
+
+    def ne(self, value: object) -> Policy:
+        """The value differs from a constant, or from a value of the row."""
+        return self._compare("ne", value)
+
+    def in_(self, *values: object) -> Policy:
+        """The value is one of several constants."""
+        return self._compare("in", values[0] if len(values) == 1 else values)
+
+    def _compare(self, operator: CompareOperator, value: object) -> Policy:
+        return Policy("caller", (self, operator, value))
+
+    def __getattr__(self, name: str) -> Policy:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _misuse(f"{self!r}.{name}", "a value of the caller can only be compared, by eq, ne and in_")
+
+    def __and__(self, other: Any) -> Policy:
+        return _as_policy(self) & other
+
+    def __or__(self, other: Any) -> Policy:
+        return _as_policy(self) | other
+
+    __rand__ = __and__
+    __ror__ = __or__
+
+    def __invert__(self) -> Policy:
+        return ~_as_policy(self)
+
+    def __bool__(self) -> bool:
+        return _noted_as_boolean()
 
 
 _VALUES_FIX = f"a value of the row can only be compared, by {', '.join(METHODS)}"
@@ -233,7 +318,7 @@ def _refuse_operators() -> None:
     """Python's own operators: a comparison would be a plain `False`, and anything else an error without a place."""
 
     def refused(symbol: str) -> Any:
-        def apply(self: PolicyPath, other: object) -> Policy:
+        def apply(self: PolicyPath | CallerPath, other: object) -> Policy:
             method = _METHOD_OF.get(symbol)
             return _misuse(f"{self!r} {symbol} …", f"write {self!r}.{method}(…)" if method else _VALUES_FIX)
 
@@ -241,6 +326,7 @@ def _refuse_operators() -> None:
 
     for name, symbol in _OPERATORS.items():
         setattr(PolicyPath, f"__{name}__", refused(symbol))
+        setattr(CallerPath, f"__{name}__", refused(symbol))
 
 
 _refuse_operators()
@@ -284,7 +370,24 @@ authenticated = Policy("authenticated")
 """Everyone with a valid token."""
 
 this = PolicyPath()
-"""The row that an operation is about; when creating, the row as it would be."""
+"""The row that an operation is about; when creating, the row as it would be. Within `any(…)` and `none(…)` the row of
+the list."""
+
+outer = PolicyPath((), "outer")
+"""Within `this.members.any(…)` the row outside, whose list it is."""
+
+
+def claim(name: str) -> CallerPath:
+    """A claim of the caller's token: `this.department.eq(claim("department"))`, `claim("plan").in_("pro", "team")`. A
+    list of values is compared by `in_`: `this.department.in_(claim("departments"))`. Without the claim, or with one of
+    another type, neither the comparison nor its negation holds."""
+    return CallerPath("claim", name)
+
+
+def named(name: str, policy: object, *, text: str) -> Policy:
+    """A policy whose name and text are told to who is refused for it: `named("staff_only", scope("staff"), text="Only
+    the staff of the clinic may do this")`."""
+    return Policy("named", (name, policy, text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +411,16 @@ def scope(name: str) -> Policy:
 @dataclass(frozen=True, slots=True)
 class Caller:
     """The id of the caller; `one(default=caller)` makes it the default of a relation."""
+
+    @property
+    def tenant(self) -> CallerPath:
+        """The tenant that the caller acts for: `this.clinic.eq(caller.tenant)`."""
+        return CallerPath("tenant")
+
+    @property
+    def api_key(self) -> CallerPath:
+        """The id of the caller's API key, as `sternpost apikey list` shows it; there is none with a token."""
+        return CallerPath("apiKey")
 
 
 caller = Caller()

@@ -14,22 +14,28 @@ from typing import Any, Literal, cast
 
 from sternpost.derive.seen import DECLARED, both_as_seen
 from sternpost.kinds import KINDS, KindName
+from sternpost.plan.caller import OfCaller
 from sternpost.plan.policy import (
     AllOf,
     AnyOf,
     Authenticated,
+    CallerIs,
     Compare,
+    Named,
     Not,
     Now,
+    Outside,
     Owner,
     PolicyNode,
     Public,
     Scope,
+    Through,
     ValueAt,
     describe,
     fold,
     implies,
     scopes,
+    unnamed,
 )
 from sternpost.plan.shapes import WRITABLE
 
@@ -734,6 +740,9 @@ class _Comparison(_FieldComparison):
             return
         what = f"allowed for {describe(new)}, and was for {describe(old)}"
         narrowed, widened = _narrows(old, new), _narrows(new, old)
+        if unnamed(old) == unnamed(new):
+            self._add("neutral", "policy-text", where, what)
+            return
         if not narrowed and not widened:
             self._add("neutral", "policy-rewritten", where, f"{what}: the same callers")
         elif not narrowed:
@@ -822,6 +831,11 @@ _NODES: dict[str, Callable[[Data], PolicyNode]] = {
     "AllOf": lambda data: AllOf(tuple(policy_from_data(part) for part in data["parts"])),
     "AnyOf": lambda data: AnyOf(tuple(policy_from_data(part) for part in data["parts"])),
     "Not": lambda data: Not(policy_from_data(data["part"])),
+    "Named": lambda data: Named(data["name"], data["text"], policy_from_data(data["part"])),
+    "CallerIs": lambda data: CallerIs(_of_caller(data["of"]), data["operator"], _compared(data["value"])),
+    "Through": lambda data: Through(
+        tuple(data["path"]), data["relation"], data["target"], policy_from_data(data["where"])
+    ),
 }
 
 
@@ -829,8 +843,20 @@ def _compared(value: Any) -> Any:
     """What a policy compares with, from its JSON form."""
     if isinstance(value, Mapping):
         found = cast("Data", value)
-        return Now() if found["policy"] == "Now" else ValueAt(tuple(found["path"]))
+        match found["policy"]:
+            case "Now":
+                return Now()
+            case "OfCaller":
+                return _of_caller(found)
+            case kind:
+                return (Outside if kind == "Outside" else ValueAt)(tuple(found["path"]))
     return tuple(cast("list[Any]", value)) if isinstance(value, list) else value
+
+
+def _of_caller(data: Data) -> OfCaller:
+    return OfCaller(
+        data["source"], data["name"], data["form"], data["prefix"], tuple(data["choices"]), many=data["many"]
+    )
 
 
 def policy_from_data(data: Data) -> PolicyNode:

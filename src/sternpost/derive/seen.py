@@ -7,7 +7,7 @@ only its name in JSON is that of the version.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 Data = Mapping[str, Any]
 
@@ -85,14 +85,23 @@ class _Seen:
         seen = {"name": member["public_name"], DECLARED: member["name"], refers: self._class(member.get(refers))}
         return {**member, **seen}
 
-    def _policy(self, resource: str, policy: Data) -> Data:
+    def _policy(self, resource: str, policy: Data, outside: str | None = None) -> Data:
+        """A policy on rows of a resource; `outside` is that of the row whose list they are in."""
         found = dict(policy)
         if "path" in policy:
             found["path"] = self._path(resource, policy["path"])
+        value = policy.get("value")
+        if isinstance(value, Mapping) and "path" in value:
+            other = cast("Data", value)
+            at = outside if other["policy"] == "Outside" else resource
+            found["value"] = {**other, "path": self._path(at, other["path"])}
+        if "where" in policy:
+            found["where"] = self._policy(policy["target"], policy["where"], resource)
+            found["target"] = self._class(policy["target"])
         if "parts" in policy:
-            found["parts"] = [self._policy(resource, part) for part in policy["parts"]]
+            found["parts"] = [self._policy(resource, part, outside) for part in policy["parts"]]
         if "part" in policy:
-            found["part"] = self._policy(resource, policy["part"])
+            found["part"] = self._policy(resource, policy["part"], outside)
         return found
 
     def _path(self, resource: str | None, path: Iterable[str]) -> list[str]:

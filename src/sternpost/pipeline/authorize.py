@@ -2,28 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from sternpost.ids import decode, read_uuid
+from sternpost.plan.caller import OfCaller
 from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
-from sternpost.plan.policy import COMPARE, PolicyNode, conditions_on_rows, paths
+from sternpost.plan.policy import COMPARE, CallerIs, PolicyNode, conditions_on_rows, of_caller, paths, within
 from sternpost.plan.query import ALL as ALLOW
-from sternpost.plan.query import EQUALITY, Compare, Constant, Either, Every, Node, Not, Now, Path, Subject, ValueAt
+from sternpost.plan.query import (
+    EQUALITY,
+    Compare,
+    Constant,
+    Either,
+    Every,
+    Fact,
+    Node,
+    Not,
+    Now,
+    Path,
+    Subject,
+    Through,
+    ValueAt,
+)
 from sternpost.plan.query import NONE as DENY
 from sternpost.plan.values import from_plan, without_case
-from sternpost.ports.authenticator import Principal
+from sternpost.ports.authenticator import NO_SCOPES, Principal
 from sternpost.ports.storage import Asking
 
-Facts = Mapping[Path, Any]
+Facts = Mapping[Fact, Any]
 
 
 def fold_for(policy: PolicyNode, principal: Principal | None) -> Node:
     """What a policy asks of a row once it is known who calls; `ALLOW` and `DENY` are the very constants."""
-    return conditions_on_rows(
-        policy, known=principal is not None, scopes=principal.scopes if principal else frozenset()
-    )
+    scopes = principal.scopes if principal else NO_SCOPES
+    return conditions_on_rows(policy, known=principal is not None, scopes=scopes, decide=partial(decided, principal))
+
+
+def decided(principal: Principal | None, asked: OfCaller | CallerIs) -> bool:
+    """Whether the caller has a value, or fulfils a condition."""
+    found = (asked.of if isinstance(asked, CallerIs) else asked).read(principal)
+    return found is not None and (not isinstance(asked, CallerIs) or asked.holds(found))
+
+
+def questions(plans: Iterable[Plan]) -> tuple[OfCaller | CallerIs, ...]:
+    """All that the policies of the plans ask of the caller, beside the id and the scopes, each once."""
+    found: dict[OfCaller | CallerIs, None] = {}
+    for plan in plans:
+        for policy in plan.policies:
+            found.update(dict.fromkeys(of_caller(policy)))
+            found.update(dict.fromkeys(each for each in within(policy) if isinstance(each, CallerIs)))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +72,8 @@ class RowCheck:
     def allows(self, node: Node, facts: Facts, asking: Asking) -> bool:
         """Whether the condition holds for the row with these facts."""
         match node:
+            case Through():
+                return facts[node]
             case Compare(path, "isNull"):
                 return facts[path] is None
             case Compare(path, operator, ValueAt(other)):
@@ -61,6 +94,11 @@ class RowCheck:
         if isinstance(operand, Subject):
             prefix = self.prefixes.get(path)
             left, right = _identities(field, value, asking.subject, prefix)
+        elif isinstance(operand, OfCaller):
+            found = operand.read(asking.caller)
+            if operand.many:
+                return value is not None and any(self._is_callers(path, operator, value, each) for each in found or ())
+            return found is not None and value is not None and self._is_callers(path, operator, value, found)
         elif isinstance(operand, Now):
             left, right = from_plan(field, value), asking.now
         else:
@@ -71,6 +109,12 @@ class RowCheck:
                 )
             left, right = from_plan(field, value), from_plan(field, operand.value)
         return _holds(field, operator, left, right)
+
+    def _is_callers(self, path: Path, operator: str, value: Any, found: Any) -> bool:
+        """Whether a value of the row compares with one of the caller's."""
+        field, prefix = self.fields[path], self.prefixes.get(path)
+        left = from_plan(field, value) if prefix is None else decode(prefix, value)
+        return _holds(field, "eq" if operator == "in" else operator, left, found)
 
     def _agree(self, path: Path, operator: str, other: Path, facts: Facts) -> bool:
         field = self.fields[path]
@@ -100,4 +144,4 @@ def row_check(plan: Plan, resource: ResourcePlan) -> RowCheck:
     return RowCheck(fields, prefixes)
 
 
-__all__ = ["ALLOW", "DENY", "Facts", "RowCheck", "fold_for", "row_check"]
+__all__ = ["ALLOW", "DENY", "Facts", "RowCheck", "decided", "fold_for", "questions", "row_check"]

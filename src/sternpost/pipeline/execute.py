@@ -145,6 +145,8 @@ async def write(run: Execution, session: Session | None) -> Answer:
     # stored answer is the answer (a replay), and the handler is not called. Behind the handler is the place of what
     # becomes visible with the change: its answer for a replay, and outbox rows. A new row that shares a statement with
     # others (`insert`) brings both to the group.
+    if run.runtime.newest.walked:
+        session.next_step()
     if run.runtime.newest.audited and not run.steps:
         await session.attribute(Origin(run.subject, run.operation.plan.id, run.observation.request_id))
     handler, hooks = WRITES[run.operation.plan.kind], run.operation.hooks

@@ -42,8 +42,24 @@ from sternpost.pipeline.selection import KEPT_CHARACTERS_MAX, KEPT_MAX, LIMIT, O
 from sternpost.pipeline.translation import WrongState
 from sternpost.pipeline.views import EMPTY_TREE, can_see, holds_scope
 from sternpost.plan.model import OperationKind, Plan, ResourcePlan
-from sternpost.plan.query import Assignment, Compare, Constant, Modify, Node, Path, Remove, Select, Under, every, key_is
-from sternpost.plan.query import paths as row_paths
+from sternpost.plan.query import (
+    Assignment,
+    Compare,
+    Constant,
+    Fact,
+    Modify,
+    Node,
+    Path,
+    Remove,
+    Select,
+    Through,
+    Under,
+    begins_at,
+    every,
+    facts_of,
+    in_order,
+    key_is,
+)
 from sternpost.plan.shapes import ListMember
 from sternpost.ports.authenticator import NO_SCOPES, Principal
 from sternpost.ports.budget import Budget
@@ -105,7 +121,7 @@ class Execution:
         """The caller and the instant, as policies compare rows with them: one instant for the whole call."""
         if self._asking is None:
             now = self.runtime.clock.now() if self.runtime.asks_now else None
-            self._asking = Asking(self.subject, now)
+            self._asking = Asking(self.subject, now, self.principal)
         return self._asking
 
     @property
@@ -230,7 +246,7 @@ async def create(run: Execution, session: Session) -> Answer:
     """
     resource = run.operation.resource
     _keep_withheld(run, None)
-    if any(len(path) > 1 for path in row_paths(run.policy)):
+    if any(isinstance(fact, Through) or len(fact) > 1 for fact in facts_of(run.policy)):
         await refuse_hidden(run.access.links, run.values, session, run.asking, run.scopes)
         await _require_allowed(run, session)
     else:
@@ -244,9 +260,10 @@ async def _require_allowed(run: Execution, session: Session) -> None:
     """Raises `Forbidden` or `Unauthenticated` where the caller may not create the row as it would be."""
     if run.policy is not ALLOW:
         row: Mapping[str, Any] = run.values
-        if any(path[0] not in row for path in run.access.facts):  # it looks at what the server puts in
+        asked = in_order(facts_of(run.policy))
+        if any(begins_at(fact)[0] not in row for fact in asked):  # it looks at what the server puts in
             row = prospective(run.runtime.plan, run.operation.resource, row, run.runtime.clock)
-        facts = await session.facts(run.operation.resource.name, row, tuple(run.access.facts))
+        facts = await session.facts(run.operation.resource.name, row, asked, run.asking)
         if not run.operation.check.allows(run.policy, facts, run.asking):
             raise denied(run)
 
@@ -484,21 +501,29 @@ def _keep_withheld(run: Execution, document: Document | None) -> None:
 
 async def _facts_after(
     run: Execution, reader: Reader, before: Row, after: Document, *, also: Node = ALLOW
-) -> Mapping[Path, Any]:
+) -> Mapping[Fact, Any]:
     """What the policy for seeing the row, and another one, look at in a row that was changed.
 
     Raises:
         NotFound: an author's function has deleted it.
     """
-    resource, paths = run.operation.resource, row_paths(run.access.seeing) | row_paths(also)
+    resource, facts = run.operation.resource, facts_of(run.access.seeing) | facts_of(also)
+    paths = [fact for fact in facts if not isinstance(fact, Through)]
     looked_at = {resource.fields_by_name[path[0]].public_name for path in paths}
+    into_lists = len(paths) < len(facts)
     # What a function has changed besides can be anything that a policy looks at; without one it is in the row.
-    if not paths or (run.operation.function is None and before.document == after):
+    if not facts or (run.operation.function is None and not into_lists and before.document == after):
         return before.facts
-    unchanged = run.operation.function is None and all(before.document[name] == after[name] for name in looked_at)
+    unchanged = (
+        run.operation.function is None
+        and not into_lists
+        and all(before.document[name] == after[name] for name in looked_at)
+    )
     if unchanged and not any(_comes_back(run.runtime.newest, resource, path) for path in paths):
         return before.facts
-    row = await reader.get(Select(resource.name, ("id",), facts=tuple(sorted(paths))), _digits(run))
+    row = await reader.get(
+        Select(resource.name, ("id",), facts=in_order(facts)), _digits(run), Arguments(asking=run.asking)
+    )
     if row is None:
         raise NotFound
     return row.facts
@@ -514,7 +539,7 @@ def _comes_back(plan: Plan, resource: ResourcePlan, path: Path) -> bool:
     return False
 
 
-def _sees(run: Execution, facts: Mapping[Path, Any]) -> bool:
+def _sees(run: Execution, facts: Mapping[Fact, Any]) -> bool:
     return run.access.seeing is ALLOW or run.operation.check.allows(run.access.seeing, facts, run.asking)
 
 
@@ -544,7 +569,7 @@ async def _load(run: Execution, reader: Reader, view: Select) -> Row:
         PreconditionFailed: it is not in the version that the call is about.
     """
     digits = decode(run.operation.resource.prefix, run.call.id or "")
-    arguments = NO_ARGUMENTS
+    arguments = Arguments(asking=run.asking) if run.access.into_lists else NO_ARGUMENTS
     if view.relations:  # what is read for the service's own use is no answer, and owned lists have a length
         budget = run.budget if run.operation.reads else None
         arguments = Arguments((None, None, None, *run.selection.values), run.asking, budget=budget)
@@ -562,7 +587,7 @@ async def _load(run: Execution, reader: Reader, view: Select) -> Row:
     return row
 
 
-def _require_row_allowed(run: Execution, facts: Mapping[Path, Any]) -> None:
+def _require_row_allowed(run: Execution, facts: Mapping[Fact, Any]) -> None:
     """Raises `Forbidden`, `Unauthenticated` or `NotFound` where the caller may not do this with a row."""
     check = run.operation.check
     if not check.allows(run.access.policy, facts, run.asking):
@@ -710,9 +735,8 @@ async def _visible_parent(run: Execution, reader: Reader) -> str:
         raise denied(run)
     digits = decode(parent.prefix, sent)
     check = run.runtime.checks[name]
-    facts = run.runtime.operations[parent.reading.id].facts if parent.reading else ()
-    query = Select(name, ("id",), facts=tuple(sorted(facts)))
-    row = await reader.get(query, digits) if digits is not None else None
+    query = Select(name, ("id",), facts=in_order(facts_of(policy)))
+    row = await reader.get(query, digits, Arguments(asking=run.asking)) if digits is not None else None
     if digits is None or row is None or not check.allows(policy, row.facts, run.asking):
         raise NotFound
     return digits

@@ -15,7 +15,7 @@ from sternpost.data.model import DataModel
 from sternpost.data.providers import AppProviders, Needs
 from sternpost.deadline import Alarms
 from sternpost.ids import NewId
-from sternpost.pipeline.authorize import ALLOW, DENY, RowCheck, fold_for, row_check
+from sternpost.pipeline.authorize import ALLOW, DENY, RowCheck, decided, fold_for, questions, row_check
 from sternpost.pipeline.cursors import Cursors
 from sternpost.pipeline.inputs import Input, Inputs
 from sternpost.pipeline.links import Link, links_of
@@ -23,11 +23,11 @@ from sternpost.pipeline.list_query import ListQuery
 from sternpost.pipeline.selection import Selection, Selector
 from sternpost.pipeline.translation import NO_CONVERSIONS, Conversions, Translation
 from sternpost.pipeline.views import Views
+from sternpost.plan.caller import OfCaller
 from sternpost.plan.model import FieldPlan, OperationPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.policy import DENY as DENIED
-from sternpost.plan.policy import PolicyNode, fold, paths
-from sternpost.plan.query import Node, Path, Select
-from sternpost.plan.query import paths as row_paths
+from sternpost.plan.policy import CallerIs, PolicyNode, fold
+from sternpost.plan.query import Fact, Node, Path, Select, Through, facts_of
 from sternpost.plan.shapes import WRITABLE
 from sternpost.ports.authenticator import Authenticator, Principal
 from sternpost.ports.budget import Budget
@@ -64,13 +64,14 @@ NO_ROWS = ResourcePlan(
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What an operation is for all callers with the same scopes.
+    """What an operation is for all callers with the same rights.
 
     Attributes:
         policy: the operation's policy, as far as it depends on the row. `ALLOW` and `DENY` are the very constants.
         seeing: the same for whether a row exists for the caller at all.
         refused: whether it is refused whatever the row, so that saying so tells nothing about one.
         facts: what the two look at.
+        into_lists: whether they look into lists, so that the database is told who asks.
         view: what the caller gets to see, without relations.
         sees_all: whether that is everything.
         selections: what was asked for before, checked.
@@ -82,7 +83,8 @@ class Access:
     policy: Node
     seeing: Node
     refused: bool
-    facts: frozenset[Path]
+    facts: frozenset[Fact]
+    into_lists: bool
     view: Select
     sees_all: bool
     selections: dict[ListQuery, Selection]
@@ -100,7 +102,6 @@ class BoundOperation:
         seconds: how long a call may take; None for no limit.
         reads: whether it changes nothing, and so needs no transaction.
         needs_caller: without credentials it is refused, whatever the row.
-        facts: what its policy, and that for seeing a row, look at.
         seeing: the policy that says which rows there are for a caller, that of the same version of the API.
         input: None where it takes no body, or one that is no data of a resource.
         caller_defaults: the references that an input may leave out, where the caller is who is meant.
@@ -119,7 +120,6 @@ class BoundOperation:
     seconds: float | None
     reads: bool
     needs_caller: bool
-    facts: frozenset[Path]
     seeing: PolicyNode
     check: RowCheck
     selector: Selector
@@ -135,7 +135,9 @@ class BoundOperation:
     """Whose field says whose its rows are; None where they are everybody's."""
     hooks: Hooks | None = None
     injected: Needs = ()
-    _access: dict[frozenset[str] | None, Access] = field(default_factory=lambda: {})
+    asks: tuple[OfCaller | CallerIs, ...] | None = None
+    """What policies ask of callers, beside their ids and scopes; None where that is nothing."""
+    _access: dict[Hashable, Access] = field(default_factory=lambda: {})
 
     @property
     def looks_at_http(self) -> bool:
@@ -143,20 +145,23 @@ class BoundOperation:
         return self.plan.http_only or self.hooks is not None
 
     def access(self, principal: Principal | None) -> Access:
-        """What the operation is for this caller; decided for the first with these scopes."""
-        scopes = None if principal is None else principal.scopes
-        found = self._access.get(scopes)
+        """What the operation is for this caller; decided for the first with these scopes, and with as much of what else
+        policies ask for."""
+        rights: Hashable = None if principal is None else principal.scopes
+        if self.asks is not None and principal is not None:
+            rights = (rights, tuple([decided(principal, asked) for asked in self.asks]))
+        found = self._access.get(rights)
         if found is None:
             if len(self._access) >= ACCESS_MAX:
                 self._access.clear()
-            found = self._access[scopes] = self._decide(principal)
+            found = self._access[rights] = self._decide(principal)
         return found
 
     def _decide(self, principal: Principal | None) -> Access:
         policy = fold_for(self.plan.policy, principal)
         seeing = fold_for(self.seeing, principal)
         refused = policy is DENY and (seeing is DENY or not self.plan.on_item)
-        facts = row_paths(policy) | row_paths(seeing) | _version(self.resource, self.plan)
+        facts = facts_of(policy) | facts_of(seeing) | _version(self.resource, self.plan)
         no_rows = self.resource is NO_ROWS
         view = Select("", ()) if no_rows else self.views.of(self.resource, principal, facts)
         sees_all = no_rows or self.views.is_whole(view)
@@ -164,7 +169,8 @@ class BoundOperation:
         checked = tuple((link, node) for link, node in links if node is not ALLOW)
         known = ((link, fold_for(link.known, principal)) for link in self.links if link.relation.kind == "linked")
         hiding = tuple((link, node) for link, node in known if node is not ALLOW)
-        return Access(policy, seeing, refused, facts, view, sees_all, {}, {}, checked, hiding)
+        into_lists = any(isinstance(fact, Through) for fact in facts)
+        return Access(policy, seeing, refused, facts, into_lists, view, sees_all, {}, {}, checked, hiding)
 
 
 class Runtime:
@@ -215,6 +221,7 @@ class Runtime:
         self.translation = Translation(plan, self.newest, conversions, self.data.checks) if older else None
         plans = {plan.api_version: plan, self.newest.api_version: self.newest}
         self.asks_now = any(each.asks_now for each in plans.values())
+        self.questions = questions(plans.values()) or None
         self.checks = {resource.name: row_check(plan, resource) for resource in plan.resources}
         self.operations = {
             operation_id: self._bind(resource, operation, functions.get(operation_id))
@@ -230,9 +237,6 @@ class Runtime:
             seconds=operation.timeout_seconds or self.timeout_seconds,
             reads=operation.method == "GET",
             needs_caller=fold(operation.policy, known=False, scopes=frozenset()) == DENIED,
-            facts=paths(operation.policy)
-            | paths(resource.seeing)
-            | _version(self.newest.by_name[resource.name], operation),
             seeing=resource.seeing,
             check=self.checks[resource.name],
             selector=Selector(resource, operation, self.inputs, self.views),
@@ -254,6 +258,7 @@ class Runtime:
             tenanted=self._tenanted(resource.name),
             hooks=self.hooks.get(operation.id),
             injected=self.injected.get(operation.id, ()),
+            asks=self.questions,
         )
 
     def _bind_batch(self, batch: OperationPlan) -> BoundOperation:
@@ -264,7 +269,6 @@ class Runtime:
             seconds=self.timeout_seconds,
             reads=False,
             needs_caller=all(found.needs_caller for found in self.operations.values() if found.plan.in_batches),
-            facts=frozenset(),
             seeing=NO_ROWS.seeing,
             check=row_check(self.plan, NO_ROWS),
             selector=Selector(NO_ROWS, batch, self.inputs, self.views),

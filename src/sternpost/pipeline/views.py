@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sternpost.pipeline.authorize import fold_for
 from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
-from sternpost.plan.query import Nested, Node, Order, Path, Select, every
+from sternpost.plan.query import Fact, Nested, Node, Order, Select, every, in_order
 from sternpost.plan.shapes import INCLUDE_DEPTH_MAX, INCLUDES_MAX, OutputRelation
 from sternpost.ports.authenticator import NO_SCOPES, Principal
 
@@ -43,14 +43,14 @@ class Views:
         self.plan = plan
         self._newest = newest
         self._read_scopes = {resource.name: frozenset(resource.shape.output.scopes) for resource in plan.resources}
-        self._own: dict[tuple[str, frozenset[Path], bool], Select] = {}
-        self._plain: dict[tuple[str, frozenset[str], frozenset[Path]], Select] = {}
+        self._own: dict[tuple[str, frozenset[Fact], bool], Select] = {}
+        self._plain: dict[tuple[str, frozenset[str], frozenset[Fact]], Select] = {}
 
     def of(
         self,
         resource: ResourcePlan,
         principal: Principal | None,
-        facts: frozenset[Path] = frozenset(),
+        facts: frozenset[Fact] = frozenset(),
         tree: IncludeTree = EMPTY_TREE,
     ) -> Select:
         """The view of `resource` for a caller: visible fields, owned lists always, other relations as asked for."""
@@ -63,7 +63,7 @@ class Views:
             found = self._plain[key] = self._build(resource, principal, facts, tree)
         return found
 
-    def full(self, resource: ResourcePlan, facts: frozenset[Path] = frozenset(), *, lock: bool = False) -> Select:
+    def full(self, resource: ResourcePlan, facts: frozenset[Fact] = frozenset(), *, lock: bool = False) -> Select:
         """Every field and every owned list, for the service's own use. With `lock` nobody changes the row meanwhile."""
         key = (resource.name, facts, lock)
         found = self._own.get(key)
@@ -73,7 +73,7 @@ class Views:
                 for relation in resource.owned_relations
             )
             names = tuple(f.name for f in resource.fields)
-            found = Select(resource.name, names, relations=lists, facts=tuple(sorted(facts)), lock=lock)
+            found = Select(resource.name, names, relations=lists, facts=in_order(facts), lock=lock)
             self._own[key] = found
         return found
 
@@ -85,7 +85,7 @@ class Views:
         )
 
     def _build(
-        self, resource: ResourcePlan, principal: Principal | None, facts: frozenset[Path], tree: IncludeTree
+        self, resource: ResourcePlan, principal: Principal | None, facts: frozenset[Fact], tree: IncludeTree
     ) -> Select:
         resource = self.plan.by_name[resource.name]  # as it is in this version of the API
         scopes = principal.scopes if principal else NO_SCOPES
@@ -98,7 +98,7 @@ class Views:
             if asked is None and (relation.kind != "owned" or tree.fields is not None):
                 continue
             relations.append(self._nested(relation, asked or EMPTY_TREE, principal))
-        return Select(resource.name, visible, relations=tuple(relations), facts=tuple(sorted(facts)))
+        return Select(resource.name, visible, relations=tuple(relations), facts=in_order(facts))
 
     def _nested(self, relation: RelationPlan, asked: IncludeTree, principal: Principal | None) -> Nested:
         """The rows of a relation that the caller may see, as far as the contract's maximum allows."""

@@ -7,14 +7,13 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
-from itertools import chain
 from typing import Any, Literal
 
 import orjson
 
 from sternpost.kinds import READERS, JsonType, KindName
 from sternpost.plan.names import database_name
-from sternpost.plan.policy import ALLOW, DENY, PolicyNode, asks_now
+from sternpost.plan.policy import ALLOW, DENY, PolicyNode, Through, asks_now, of_caller, within
 from sternpost.plan.query import Path
 from sternpost.plan.shapes import AuthoredRow, InputShape, OutputShape, QueryShape, ResourceShape
 
@@ -604,9 +603,27 @@ class Plan:
     @cached_property
     def asks_now(self) -> bool:
         """Whether a policy compares with the instant of the call."""
+        return any(map(asks_now, self.policies))
+
+    @cached_property
+    def policies(self) -> tuple[PolicyNode, ...]:
+        """Every policy: of operations, and of what relations may refer to."""
         operations = (operation.policy for resource in self.resources for operation in resource.operations)
         links = (relation.link for resource in self.resources for relation in resource.relations if relation.link)
-        return any(map(asks_now, chain(operations, links)))
+        return (*operations, *links)
+
+    @cached_property
+    def claims(self) -> frozenset[str]:
+        """The claims of tokens that policies ask for."""
+        asked = (value for policy in self.policies for value in of_caller(policy))
+        return frozenset(value.name for value in asked if value.source == "claim")
+
+    @cached_property
+    def walked(self) -> frozenset[str]:
+        """The resources whose rows policies look for in lists."""
+        return frozenset(
+            node.target for policy in self.policies for node in within(policy) if isinstance(node, Through)
+        )
 
     @cached_property
     def removed_with_care(self) -> frozenset[str]:
@@ -650,6 +667,10 @@ class Plan:
             for name in {resource.name, *along}
             for other, field in self.referrers[name]
         )
+
+    def gone_with(self, resource: str) -> frozenset[str]:
+        """The resources of which rows may go with one that is removed, and its own."""
+        return self._removed_along[resource] | {resource}
 
     @cached_property
     def _removed_along(self) -> dict[str, frozenset[str]]:
@@ -752,7 +773,7 @@ def as_data(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         shown = (field.name for field in fields(value) if not field.metadata.get("derived"))
         data = {name: as_data(getattr(value, name)) for name in shown}
-        if type(value).__module__ == "sternpost.plan.policy":
+        if type(value).__module__ in ("sternpost.plan.policy", "sternpost.plan.caller"):
             return {"policy": type(value).__name__, **data}
         return data
     if isinstance(value, tuple | list):

@@ -8,11 +8,12 @@ as SQL for many.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from sternpost.plan import query
+from sternpost.plan.caller import OfCaller
 from sternpost.plan.query import Path
 
 
@@ -55,19 +56,66 @@ class Now:
     """The instant of the call, that a value is compared with."""
 
 
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """A value of the row outside, from within a condition on the rows of one of its lists."""
+
+    path: tuple[str, ...]
+
+
 PolicyConstant = str | int | float | bool
-Compared = PolicyConstant | tuple[PolicyConstant, ...] | ValueAt | Now | None
+Compared = PolicyConstant | tuple[PolicyConstant, ...] | ValueAt | Outside | Now | OfCaller | None
 """What a value is compared with; nothing for `isNull`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """Rows whose value at `path` compares with a constant, with one of several (`in`), with another
-    value, or with the instant of the call."""
+    """Rows whose value at `path` compares with a constant, with one of several (`in`), with another value, with one of
+    the caller, or with the instant of the call."""
 
     path: tuple[str, ...]
     operator: Literal["eq", "ne", "gt", "gte", "lt", "lte", "in", "isNull"]
     value: Compared = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallerIs:
+    """Callers of whom a value compares with a constant, or with one of several (`in`)."""
+
+    of: OfCaller
+    operator: Literal["eq", "ne", "in"]
+    value: PolicyConstant | tuple[PolicyConstant, ...]
+
+    def holds(self, found: Any) -> bool:
+        """Whether it holds for a value that the caller has."""
+        if self.operator == "in":
+            return found in self.value if isinstance(self.value, tuple) else False
+        return bool(COMPARE[self.operator](found, self.value))
+
+
+@dataclass(frozen=True, slots=True)
+class Through:
+    """Rows with a list of which some row fits.
+
+    Attributes:
+        path: the references to follow to the row that has the list.
+        relation: the list, and the resource of its rows.
+        where: what is asked of a row of the list: its paths begin there.
+    """
+
+    path: tuple[str, ...]
+    relation: str
+    target: str
+    where: PolicyNode
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A policy with a name and a text, which who is refused for it is told."""
+
+    name: str
+    text: str
+    part: PolicyNode
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +139,7 @@ class Not:
     part: PolicyNode
 
 
-PolicyNode = Public | Authenticated | Scope | Owner | Compare | AllOf | AnyOf | Not
+PolicyNode = Public | Authenticated | Scope | Owner | Compare | CallerIs | Through | Named | AllOf | AnyOf | Not
 
 COMPARE: dict[str, Callable[[Any, Any], Any]] = {
     "eq": operator.eq,
@@ -107,34 +155,89 @@ ALLOW = Public()
 DENY = Not(ALLOW)
 
 
-def fold(node: PolicyNode, *, known: bool, scopes: frozenset[str]) -> PolicyNode:
+Decide = Callable[[OfCaller | CallerIs], bool | None]
+"""Whether a caller has a value, or fulfils a condition; None where that is left open."""
+
+
+def _open(asked: OfCaller | CallerIs) -> None:
+    """Leaves open what is asked of the caller."""
+
+
+def fold(node: PolicyNode, *, known: bool, scopes: frozenset[str], decide: Decide = _open) -> PolicyNode:
     """Decides what depends on the caller alone; what is left speaks of rows only.
+
+    What is compared with a value that the caller does not have does not hold, and neither does its negation.
 
     Args:
         known: whether the caller has valid credentials.
         scopes: the scopes of the caller's token.
+        decide: what else is known of the caller.
 
     Returns:
-        `ALLOW`, `DENY`, or an expression of `Owner`, `Compare`, `AllOf`, `AnyOf` and `Not`.
+        `ALLOW`, `DENY`, or an expression of `Owner`, `Compare`, `Through`, `AllOf`, `AnyOf`, and `Not` of the first
+        three.
     """
-    match node:
-        case Public():
-            return ALLOW
-        case Authenticated():
-            return ALLOW if known else DENY
-        case Scope(name):
-            return ALLOW if name in scopes else DENY
-        case Owner():
-            return node if known else DENY
-        case Compare():
-            return node
-        case AllOf(parts):
-            return _join(parts, AllOf, ALLOW, DENY, known, scopes)
-        case AnyOf(parts):
-            return _join(parts, AnyOf, DENY, ALLOW, known, scopes)
-        case Not(part):
-            inner = fold(part, known=known, scopes=scopes)
-            return DENY if inner == ALLOW else ALLOW if inner == DENY else Not(inner)
+    return _Folding(known, scopes, decide).fold(node, negated=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Folding:
+    known: bool
+    scopes: frozenset[str]
+    decide: Decide
+
+    def fold(self, node: PolicyNode, *, negated: bool) -> PolicyNode:
+        match node:
+            case Named(_, _, part):
+                return self.fold(part, negated=negated)
+            case Not(part):
+                return self.fold(part, negated=not negated)
+            case AllOf(parts) | AnyOf(parts):
+                folded = [self.fold(part, negated=negated) for part in parts]
+                return _joined(folded, AllOf if isinstance(node, AllOf) is not negated else AnyOf)
+            case Through():
+                return self._through(node, negated=negated)
+            case Compare(_, _, OfCaller() as value) if self.decide(value) is False:
+                return DENY
+            case CallerIs(value) if self.decide(value) is False:
+                return DENY
+            case _:
+                held = self._held(node)
+        if held is None:
+            return Not(node) if negated else node
+        return ALLOW if held is not negated else DENY
+
+    def _held(self, node: PolicyNode) -> bool | None:
+        match node:
+            case Public():
+                return True
+            case Authenticated():
+                return self.known
+            case Scope(name):
+                return name in self.scopes
+            case Owner():
+                return None if self.known else False
+            case CallerIs():
+                return self.decide(node)
+            case _:
+                return None
+
+    def _through(self, node: Through, *, negated: bool) -> PolicyNode:
+        if negated and any(self.decide(value) is False for value in of_caller(node.where)):
+            return DENY  # without the value nobody knows whether one of the rows would fit
+        where = self.fold(node.where, negated=False)
+        if where == DENY:
+            return ALLOW if negated else DENY
+        found = replace(node, where=where)
+        return Not(found) if negated else found
+
+
+def _joined(folded: Sequence[PolicyNode], kind: type[AllOf | AnyOf]) -> PolicyNode:
+    neutral, decisive = (ALLOW, DENY) if kind is AllOf else (DENY, ALLOW)
+    if decisive in folded:
+        return decisive
+    rest = tuple(dict.fromkeys(part for part in folded if part != neutral))
+    return neutral if not rest else rest[0] if len(rest) == 1 else kind(rest)
 
 
 def implies(node: PolicyNode, other: PolicyNode) -> bool:
@@ -152,55 +255,42 @@ def implies(node: PolicyNode, other: PolicyNode) -> bool:
     return other == Authenticated() and isinstance(node, Scope | Owner)
 
 
-def _join(
-    parts: tuple[PolicyNode, ...],
-    kind: type[AllOf | AnyOf],
-    neutral: PolicyNode,
-    decisive: PolicyNode,
-    known: bool,
-    scopes: frozenset[str],
-) -> PolicyNode:
-    folded = [fold(part, known=known, scopes=scopes) for part in parts]
-    if decisive in folded:
-        return decisive
-    rest = tuple(dict.fromkeys(part for part in folded if part != neutral))
-    return neutral if not rest else rest[0] if len(rest) == 1 else kind(rest)
-
-
-def conditions_on_rows(node: PolicyNode, *, known: bool, scopes: frozenset[str]) -> query.Node:
+def conditions_on_rows(node: PolicyNode, *, known: bool, scopes: frozenset[str], decide: Decide = _open) -> query.Node:
     """What a policy asks of a row once it is known who calls, in the query language.
 
     Returns:
         `query.ALL` and `query.NONE` (the very constants) where the row does not matter.
     """
-    return _on_rows(fold(node, known=known, scopes=scopes), negated=False)
+    return _on_rows(fold(node, known=known, scopes=scopes, decide=decide))
 
 
-def _on_rows(node: PolicyNode, *, negated: bool) -> query.Node:
-    """A negation moves to the comparisons. There it is their exact complement: a comparison with null does not hold,
-    and nor does one with a caller whose id is no value of that kind, so that its negation does."""
+def _on_rows(node: PolicyNode) -> query.Node:
+    """A negation is the exact complement: a comparison with null does not hold, and nor does one with a caller whose id
+    is no value of that kind, so that its negation does. What is still open of the caller is not fulfilled."""
     match node:
         case Owner(path):
-            found = query.Compare(path, "eq", query.SUBJECT)
-            return query.Not(found) if negated else found
+            return query.Compare(path, "eq", query.SUBJECT)
         case Compare(path, name, value):
-            found = query.Compare(path, name, _operand(value))
-            return query.Not(found) if negated else found
+            return query.Compare(path, name, _operand(value))
+        case Through(path, relation, _, where):
+            return query.Through(path, relation, _on_rows(where))
         case AllOf(parts) | AnyOf(parts):
-            folded = tuple(_on_rows(part, negated=negated) for part in parts)
-            return query.Every(folded) if isinstance(node, AllOf) is not negated else query.Either(folded)
-        case Not(part):
-            return _on_rows(part, negated=not negated)
+            folded = tuple(map(_on_rows, parts))
+            return query.Every(folded) if isinstance(node, AllOf) else query.Either(folded)
+        case Not(Owner() | Compare() | Through() as part):
+            return query.Not(_on_rows(part))
         case _:
-            return query.ALL if (node == ALLOW) is not negated else query.NONE
+            return query.ALL if node == ALLOW else query.NONE
 
 
 def _operand(value: Compared) -> query.Operand:
     match value:
-        case None:
-            return None
+        case None | OfCaller():
+            return value
         case ValueAt(path):
             return query.ValueAt(path)
+        case Outside(path):
+            return query.Outside(path)
         case Now():
             return query.NOW
         case _:
@@ -208,44 +298,72 @@ def _operand(value: Compared) -> query.Operand:
 
 
 def paths(node: PolicyNode) -> frozenset[Path]:
-    """Every value of the row, or of rows it refers to, that the policy looks at."""
+    """Every value of the row, or of rows it refers to, that the policy looks at by itself. What it looks at in the rows
+    of lists is not among them."""
     match node:
         case Compare(path, _, ValueAt(other)):
             return frozenset((path, other))
         case Owner(path) | Compare(path):
             return frozenset((path,))
-        case AllOf(parts) | AnyOf(parts):
-            return frozenset[Path]().union(*(paths(part) for part in parts))
-        case Not(part):
-            return paths(part)
         case _:
-            return frozenset[Path]()
+            return frozenset[Path]().union(*map(paths, () if isinstance(node, Through) else parts(node)))
+
+
+def parts(node: PolicyNode) -> tuple[PolicyNode, ...]:
+    """The policies that a policy is made of."""
+    match node:
+        case AllOf(found) | AnyOf(found):
+            return found
+        case Not(part) | Named(_, _, part):
+            return (part,)
+        case Through():
+            return (node.where,)
+        case _:
+            return ()
+
+
+def within(node: PolicyNode) -> Iterator[PolicyNode]:
+    """A policy and all that it is made of, at any depth."""
+    yield node
+    for part in parts(node):
+        yield from within(part)
+
+
+def of_caller(node: PolicyNode) -> tuple[OfCaller, ...]:
+    """Every value of the caller that the policy asks for, beside the id and the scopes, each once."""
+    found = (
+        each.value if isinstance(each, Compare) else each.of if isinstance(each, CallerIs) else None
+        for each in within(node)
+    )
+    return tuple(dict.fromkeys(value for value in found if isinstance(value, OfCaller)))
+
+
+def walked(node: PolicyNode) -> tuple[Through, ...]:
+    """The lists that the policy looks into, from the row itself."""
+    if isinstance(node, Through):
+        return (node,)
+    return tuple(found for part in parts(node) for found in walked(part))
+
+
+def unnamed(node: PolicyNode) -> PolicyNode:
+    """The policy without the names of its parts."""
+    match node:
+        case Named(_, _, part):
+            return unnamed(part)
+        case AllOf(found) | AnyOf(found):
+            return replace(node, parts=tuple(map(unnamed, found)))
+        case _:
+            return node
 
 
 def asks_now(node: PolicyNode) -> bool:
     """Whether the policy compares with the instant of the call."""
-    match node:
-        case Compare(_, _, Now()):
-            return True
-        case AllOf(parts) | AnyOf(parts):
-            return any(map(asks_now, parts))
-        case Not(part):
-            return asks_now(part)
-        case _:
-            return False
+    return any(isinstance(each, Compare) and isinstance(each.value, Now) for each in within(node))
 
 
 def scopes(node: PolicyNode) -> tuple[str, ...]:
     """Every scope the policy names, in order, each once."""
-    match node:
-        case Scope(name):
-            return (name,)
-        case AllOf(parts) | AnyOf(parts):
-            return tuple(dict.fromkeys(name for part in parts for name in scopes(part)))
-        case Not(part):
-            return scopes(part)
-        case _:
-            return ()
+    return tuple(dict.fromkeys(each.name for each in within(node) if isinstance(each, Scope)))
 
 
 def describe(node: PolicyNode) -> str:
@@ -263,10 +381,18 @@ def describe(node: PolicyNode) -> str:
             return f"this.{'.'.join(path)} is null"
         case Compare(path, name, value):
             return f"this.{'.'.join(path)} {_SYMBOLS[name]} {_described(value)}"
-        case AllOf(parts):
-            return " & ".join(_grouped(part) for part in parts)
-        case AnyOf(parts):
-            return " | ".join(_grouped(part) for part in parts)
+        case CallerIs(of, name, value):
+            return f"{of} {_SYMBOLS[name]} {_described(value)}"
+        case Through(path, relation, _, where):
+            return f"{'.'.join(('this', *path, relation))}.any({describe(where)})"
+        case Not(Through(path, relation, _, where)):
+            return f"{'.'.join(('this', *path, relation))}.none({describe(where)})"
+        case Named(name, _, part):
+            return f'named("{name}", {describe(part)})'
+        case AllOf(found):
+            return " & ".join(_grouped(part) for part in found)
+        case AnyOf(found):
+            return " | ".join(_grouped(part) for part in found)
         case Not(part):
             return f"~{_grouped(part)}"
 
@@ -278,8 +404,12 @@ def _described(value: Compared) -> str:
     match value:
         case ValueAt(path):
             return f"this.{'.'.join(path)}"
+        case Outside(path):
+            return f"outer.{'.'.join(path)}"
         case Now():
             return "now()"
+        case OfCaller():
+            return str(value)
         case tuple():
             return f"({', '.join(map(repr, value))})"
         case _:
@@ -287,4 +417,4 @@ def _described(value: Compared) -> str:
 
 
 def _grouped(node: PolicyNode) -> str:
-    return f"({describe(node)})" if isinstance(node, AllOf | AnyOf | Compare) else describe(node)
+    return f"({describe(node)})" if isinstance(node, AllOf | AnyOf | Compare | CallerIs) else describe(node)

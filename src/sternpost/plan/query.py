@@ -14,6 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from sternpost.plan.caller import OfCaller
+
 Operator = Literal[
     "eq",
     "ne",
@@ -67,6 +69,13 @@ class ValueAt:
 
 
 @dataclass(frozen=True, slots=True)
+class Outside:
+    """A value of the row outside, for the rows of a list that a policy looks into."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Now:
     """The instant of the call."""
 
@@ -75,9 +84,9 @@ SUBJECT = Subject()
 NOW = Now()
 TENANT = Tenant()
 
-Operand = int | Subject | Tenant | Constant | ValueAt | Now | None
-"""What a value is compared with: a slot's number, the caller, the tenant, a constant, another value of the row, the
-instant of the call; nothing for `isNull`."""
+Operand = int | Subject | Tenant | Constant | ValueAt | Outside | Now | OfCaller | None
+"""What a value is compared with: a slot's number, the caller, the tenant, a constant, another value of the row or of
+the row outside, the instant of the call, a value of the caller; nothing for `isNull`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +150,23 @@ class OwnedBy:
     where: Node
 
 
-Node = Compare | Every | Either | Not | Related | Under | OwnedBy
+@dataclass(frozen=True, slots=True)
+class Through:
+    """Some row of a list fits, as policies ask it: the list of the row, or of one that it refers to.
+
+    Attributes:
+        path: the references to follow to the row that has the list.
+    """
+
+    path: Path
+    relation: str
+    where: Node
+
+
+Node = Compare | Every | Either | Not | Related | Under | OwnedBy | Through
+
+Fact = Path | Through
+"""What a policy has to know of a row: a value, or whether some row of a list fits."""
 
 ALL = Every()
 NONE = Either()
@@ -155,19 +180,42 @@ def every(parts: Iterable[Node]) -> Node:
     return flat[0] if len(flat) == 1 else Every(tuple(flat)) if flat else ALL
 
 
-def paths(node: Node) -> frozenset[Path]:
-    """Every value of the row, or of rows it refers to, that a condition without relations compares."""
+def facts_of(node: Node) -> frozenset[Fact]:
+    """What a condition of a policy has to know of a row to be decided without the database."""
     match node:
         case Compare(path, _, ValueAt(other)):
             return frozenset((path, other))
         case Compare(path):
             return frozenset((path,))
+        case Through():
+            return frozenset((node,))
         case Every(parts) | Either(parts):
-            return frozenset[Path]().union(*(paths(part) for part in parts))
+            return frozenset[Fact]().union(*map(facts_of, parts))
         case Not(part):
-            return paths(part)
+            return facts_of(part)
         case _:
-            return frozenset[Path]()
+            return frozenset[Fact]()
+
+
+def lists_in(node: Node) -> frozenset[Through]:
+    """The lists that a condition of a policy looks into, from the row itself."""
+    return frozenset(fact for fact in facts_of(node) if isinstance(fact, Through))
+
+
+def in_order(facts: Iterable[Fact]) -> tuple[Fact, ...]:
+    """Facts in an order that does not depend on the process: values first."""
+    values, lists = list[Path](), list[Through]()
+    for fact in facts:
+        if isinstance(fact, Through):
+            lists.append(fact)
+        else:
+            values.append(fact)
+    return (*sorted(values), *sorted(lists, key=repr))
+
+
+def begins_at(fact: Fact) -> Path:
+    """The values of the row that a fact is found by: empty for a list of the row itself."""
+    return fact.path if isinstance(fact, Through) else fact
 
 
 def key_is(slot: int) -> Compare:
@@ -244,7 +292,7 @@ class Select:
     where: Node = ALL
     relations: tuple[Nested, ...] = ()
     order: tuple[Order, ...] = ()
-    facts: tuple[Path, ...] = ()
+    facts: tuple[Fact, ...] = ()
     distinct: tuple[str, ...] = ()
     after: tuple[bool, ...] | None = None
     limit: int | None = None

@@ -16,8 +16,9 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from sternpost.deadline import Deadline
+from sternpost.plan.caller import Caller
 from sternpost.plan.model import Plan
-from sternpost.plan.query import Aggregate, Modify, Path, Remove, Select, Upsert
+from sternpost.plan.query import Aggregate, Fact, Modify, Remove, Select, Upsert
 from sternpost.ports.audit import AuditTrail
 from sternpost.ports.budget import Budget
 from sternpost.ports.keys import KeyStore
@@ -65,10 +66,12 @@ class Asking:
     Attributes:
         subject: the caller's id; None for a caller without credentials.
         now: the instant of the call.
+        caller: what else there is to know of the caller.
     """
 
     subject: str | None = None
     now: datetime | None = None
+    caller: Caller | None = None
 
 
 NOBODY = Asking()
@@ -94,7 +97,7 @@ class Arguments:
 NO_ARGUMENTS = Arguments()
 
 
-Allow = Callable[[Mapping[Path, Any]], None]
+Allow = Callable[[Mapping[Fact, Any]], None]
 """Raises an error where what is known of a row (its facts) forbids to read on."""
 
 
@@ -103,7 +106,7 @@ class Row:
     """One row: what the client may get of it, what a policy has to know, and what was cut of it (see `Rows`)."""
 
     document: Document
-    facts: dict[Path, Any]
+    facts: dict[Fact, Any]
     cut: AbstractSet[str] = frozenset()
 
 
@@ -203,7 +206,9 @@ class Reader(Protocol):
         there is no such row."""
         ...
 
-    async def facts(self, resource: str, values: Values, paths: Sequence[Path]) -> dict[Path, Any]:
+    async def facts(
+        self, resource: str, values: Values, facts: Sequence[Fact], asking: Asking = NOBODY
+    ) -> dict[Fact, Any]:
         """What a policy has to know about a row that is not stored yet; follows its references."""
         ...
 
@@ -230,6 +235,11 @@ class Session(Reader, Protocol):
 
     async def attribute(self, origin: Origin) -> None:
         """Says for whom everything is that is changed from here on; for plans with audited resources."""
+        ...
+
+    def next_step(self) -> None:
+        """Begins another step of a batch: what the steps before have written counts as other rows for policies that
+        look into lists."""
         ...
 
     async def insert(self, resource: str, values: Values) -> Document:

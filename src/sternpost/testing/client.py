@@ -110,8 +110,16 @@ class Client(Calls):
     ) -> None:
         await self.app.stop()
 
-    def token(self, subject: str, *scopes: str, seconds: int = 3600, tenant: str | None = None) -> str:
-        """A token that the application accepts, for the subject with these scopes, acting for this tenant."""
+    def token(
+        self,
+        subject: str,
+        *scopes: str,
+        seconds: int = 3600,
+        tenant: str | None = None,
+        claims: Mapping[str, Any] | None = None,
+    ) -> str:
+        """A token that the application accepts, for the subject with these scopes and further claims, acting for this
+        tenant."""
         settings = self.app.settings
         if settings.jwt_secret is None:
             raise StartupError("Tokens for tests need the setting STERNPOST_JWT_SECRET")
@@ -125,6 +133,7 @@ class Client(Calls):
             issuer=settings.jwt_issuer,
             audience=settings.jwt_audience,
             tenant=None if tenant is None else (settings.jwt_tenant_claim, tenant),
+            claims=claims or {},
         )
 
     def as_(self, subject: str, *scopes: str, tenant: str | None = None) -> Caller:

@@ -342,7 +342,12 @@ def test_each_class_is_seen_once_at_least() -> None:
     """Codes of changes that no case is about would be told without anybody having looked at them."""
     source = Path(diff.__file__).read_text("utf-8")
     codes = set(re.findall(r'"([a-z]+(?:-[a-z]+)+)"', source)) - {"page-size"}
-    seen = {case[1] for case in (*CASES, *PAIRS)} | {"field-renamed", "policy-changed", "policy-rewritten"}
+    seen = {case[1] for case in (*CASES, *PAIRS)} | {
+        "field-renamed",
+        "policy-changed",
+        "policy-rewritten",
+        "policy-text",
+    }
     assert codes <= seen, codes - seen
 
 
@@ -459,6 +464,13 @@ def test_what_a_version_renames_is_not_breaking() -> None:
         (KNOWN, ANYONE, "policy-widened"),
         (SCOPED, KNOWN, "policy-widened"),
         (ANYONE, KNOWN, "policy-narrowed"),
+        (
+            {"policy": "Named", "name": "a", "text": "A", "part": SCOPED},
+            {"policy": "Named", "name": "a", "text": "B", "part": SCOPED},
+            "policy-text",
+        ),
+        ({"policy": "Named", "name": "a", "text": "A", "part": SCOPED}, ANYONE, "policy-widened"),
+        (SCOPED, {"policy": "Named", "name": "a", "text": "A", "part": SCOPED}, "policy-text"),
         (SCOPED, either(SCOPED, SCOPED), "policy-rewritten"),
         (SCOPED, either(SCOPED, OWN), "policy-widened"),
         (SCOPED, {"policy": "Scope", "name": "other"}, "policy-changed"),

@@ -17,9 +17,9 @@ from sternpost.plan.query import (
     Select,
     Under,
     every,
+    facts_of,
     key_is,
     ordered,
-    paths,
     total_order,
 )
 
@@ -73,9 +73,9 @@ def test_nothing_fits_what_allows_nothing() -> None:
 
 def test_the_paths_of_a_condition_are_those_of_the_row() -> None:
     deep = Compare(("shelf_id", "label"), "eq", 3)
-    found = paths(every((A, Either((B, Not(deep))), Related("books", "some", C), Under("Shelf", "books", 4))))
+    found = facts_of(every((A, Either((B, Not(deep))), Related("books", "some", C), Under("Shelf", "books", 4))))
     assert found == {("a",), ("b",), ("shelf_id", "label")}
-    assert paths(ALL) == frozenset()
+    assert facts_of(ALL) == frozenset()
 
 
 def test_an_order_ends_with_the_id_in_the_direction_of_what_is_before_it() -> None:

@@ -12,7 +12,7 @@ import orjson
 from sternpost.errors import ValueNotRepresentable
 from sternpost.kinds import KINDS, NUMERIC, WRITERS
 from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
-from sternpost.plan.query import Nested, Path
+from sternpost.plan.query import Fact, Nested, Path, Through
 from sternpost.plan.structures import items_of, reader
 from sternpost.ports.budget import VALUE_BYTES
 from sternpost.ports.storage import Document
@@ -27,7 +27,7 @@ class Decoder:
 
     names: tuple[str, ...]
     codecs: tuple[Codec, ...]
-    facts: tuple[Path, ...]
+    facts: tuple[Fact, ...]
     fact_codecs: tuple[Codec, ...]
     row_bytes_max: float = math.inf
     """Bytes that a document may have as JSON, without what its relations hold."""
@@ -78,7 +78,7 @@ class Decoder:
         path = error.details[0].path
         return not_representable(path, log, None if path == "id" else key if codec is None else codec(key))
 
-    def facts_of(self, row: Any) -> dict[Path, Any]:
+    def facts_of(self, row: Any) -> dict[Fact, Any]:
         if not self.facts:
             return {}
         start = len(self.names)
@@ -164,6 +164,10 @@ class Codecs:
         """The same for the value at the end of a path."""
         return self.decode(self.plan.field_at(resource, path))
 
+    def decode_fact(self, resource: ResourcePlan, fact: Fact) -> Codec:
+        """The same for what a policy has to know of a row; whether some row of a list fits, SQLite tells by numbers."""
+        return bool if isinstance(fact, Through) else self.decode_at(resource, fact)
+
     def to_cursor(self, field: FieldPlan) -> Codec:
         """From what the driver gives to plain JSON, without loss: a part of a position in a list."""
         hidden = self._hidden.get(field.references or "")
@@ -178,7 +182,7 @@ class Codecs:
         self,
         resource: ResourcePlan,
         fields: Sequence[str],
-        facts: Sequence[Path] = (),
+        facts: Sequence[Fact] = (),
         relations: Sequence[Nested] = (),
     ) -> Decoder:
         """How rows with these columns become documents, to which relations may be added."""
@@ -190,7 +194,7 @@ class Codecs:
             names=tuple(plan.public_name for plan in plans),
             codecs=tuple(self.decode(plan) for plan in plans),
             facts=tuple(facts),
-            fact_codecs=tuple(self.decode_at(resource, path) for path in facts),
+            fact_codecs=tuple(self.decode_fact(resource, fact) for fact in facts),
             table=resource.table,
             row_bytes_max=names_bytes + sum(map(self._bytes_max, plans)),
             names_bytes=names_bytes + sum(_around(plan.public_name) for plan in plans),

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, and_, exists, false, func, literal_column, not_, or_, select, true
 from sqlalchemy.sql.expression import cast
 
+from sternpost.plan.caller import OfCaller
 from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.policy import COMPARE
 from sternpost.plan.query import (
@@ -17,18 +18,22 @@ from sternpost.plan.query import (
     Constant,
     Either,
     Every,
+    Fact,
     Node,
     Not,
     Now,
     Operand,
     Order,
+    Outside,
     OwnedBy,
     Path,
     Related,
     Subject,
     Tenant,
+    Through,
     Under,
     ValueAt,
+    lists_in,
 )
 from sternpost.plan.values import from_plan, without_case
 from sternpost.storage.sql.codecs import Codecs
@@ -36,6 +41,7 @@ from sternpost.storage.sql.dialect import Codec, ColumnType
 from sternpost.storage.sql.gate import Gate, identity_kind
 from sternpost.storage.sql.schema import Schema
 from sternpost.storage.sql.statement import NOW, SUBJECT, TENANT, Assembly
+from sternpost.storage.sql.written import CHANGED, UNSURE, WRITTEN
 
 
 def constant(text: str) -> Any:
@@ -58,14 +64,19 @@ PARTS = frozenset({"contains", "startsWith", "endsWith"})
 
 
 class Conditions:
-    """Writes conditions on the tables of a plan. Every table that it brings into a statement passes the gate."""
+    """Writes conditions on the tables of a plan. Every table that it brings into a statement passes the gate.
 
-    def __init__(self, schema: Schema, codecs: Codecs, gate: Gate) -> None:
+    Args:
+        aside: whether policies disregard the rows of lists that the transaction has written; see `written.py`.
+    """
+
+    def __init__(self, schema: Schema, codecs: Codecs, gate: Gate, *, aside: bool = False) -> None:
         self.plan: Plan = schema.plan
         self.dialect = schema.dialect
         self.schema = schema
         self.codecs = codecs
         self.gate = gate
+        self.aside = aside
 
     def rows(
         self, resource: ResourcePlan, table: FromClause, where: Node, assembly: Assembly
@@ -92,12 +103,20 @@ class Conditions:
                 return self._complement(part, resource, table, assembly)
             case Related():
                 return self._related(node, resource, table, assembly)
+            case Through():
+                return self._through(node, resource, table, assembly)
             case Under():
                 return self._under(node, table, assembly)
             case OwnedBy(where):
                 return self._owned_by(where, resource, table, assembly)
 
     # -- values
+
+    def fact(self, fact: Fact, resource: ResourcePlan, table: FromClause, assembly: Assembly) -> ColumnElement[Any]:
+        """What a policy has to know of a row, as a column."""
+        if isinstance(fact, Through):
+            return self._through(fact, resource, table, assembly)
+        return self.value(fact, resource, table, assembly)
 
     def value(self, path: Path, resource: ResourcePlan, table: FromClause, assembly: Assembly) -> ColumnElement[Any]:
         """The value at a path: a column, or a subquery for each reference that is followed."""
@@ -170,8 +189,9 @@ class Conditions:
                 return self.dialect.starts_with(column, self._operand(node.operand, field, assembly, folded=folded))
             case "endsWith":
                 return self.dialect.ends_with(column, self._operand(node.operand, field, assembly, folded=folded))
-            case operator if isinstance(node.operand, ValueAt):
-                other = self.value(node.operand.path, resource, table, assembly)
+            case operator if isinstance(node.operand, ValueAt | Outside):
+                at = assembly.outside[table] if isinstance(node.operand, Outside) else (resource, table)
+                other = self.value(node.operand.path, *at, assembly)
                 return COMPARE[operator](column, self.dialect.lower(other) if folded else other)
             case operator:
                 operand = self._operand(node.operand, field, assembly, folded=folded)
@@ -193,7 +213,10 @@ class Conditions:
                 return constant(self._literal(value, field, folded))
             case Now():
                 return self.dialect.compared(assembly.named(NOW, self.codecs.encode(field)), field)
-            case ValueAt():
+            case OfCaller():
+                value = assembly.of_caller(operand, _folding(self.codecs.encode(field), folded))
+                return self.dialect.compared(value, field)
+            case ValueAt() | Outside():
                 raise AssertionError("another value of the row is a column, not a parameter")
             case None:
                 raise AssertionError("only isNull compares with nothing")
@@ -203,8 +226,10 @@ class Conditions:
     ) -> ColumnElement[bool]:
         if isinstance(operand, Constant):
             return column.in_([constant(self._literal(value, field, folded)) for value in operand.value])
-        assert isinstance(operand, int), "a list is a constant or in a slot"
         encode = _folding(self.codecs.encode_array(field), folded)
+        if isinstance(operand, OfCaller):
+            return self.dialect.is_any_of(column, assembly.of_caller(operand, encode), field)
+        assert isinstance(operand, int), "a list is a constant, in a slot or the caller's"
         return self.dialect.is_any_of(column, assembly.slot(operand, encode), field)
 
     def _literal(self, value: Any, field: FieldPlan, folded: bool) -> str:
@@ -219,11 +244,13 @@ class Conditions:
         """The exact complement: NOT alone would leave out the rows for which the condition is unknown."""
         if isinstance(part, Compare) and part.operator in ("isNull", "isNotNull"):
             return not_(self._compare(part, resource, table, assembly))
+        if isinstance(part, Through):
+            return self._through(part, resource, table, assembly, negated=True)
         if (
             isinstance(part, Compare)
             and len(part.path) == 1
             # the caller may be no such value, and is then compared as null; another value may be null, too
-            and not isinstance(part.operand, Subject | ValueAt)
+            and not isinstance(part.operand, Subject | ValueAt | Outside)
         ):
             if not resource.fields_by_name[part.path[0]].nullable:
                 return not_(self._compare(part, resource, table, assembly))
@@ -251,20 +278,89 @@ class Conditions:
         self, node: Related, resource: ResourcePlan, table: FromClause, assembly: Assembly
     ) -> ColumnElement[bool]:
         relation = resource.relations_by_name[node.relation]
-        target = self.plan.by_name[relation.target]
-        other = assembly.alias(self.schema.tables[target.name])
         where = Not(node.where) if node.quantifier == "every" else node.where
+        other = assembly.alias(self.schema.tables[relation.target])
+        found = self._some(relation, other, table.c[relation.local_field], where, assembly, [table])
+        return found if node.quantifier == "some" else not_(found)
+
+    def _through(
+        self,
+        node: Through,
+        resource: ResourcePlan,
+        table: FromClause,
+        assembly: Assembly,
+        *,
+        negated: bool = False,
+    ) -> ColumnElement[bool]:
+        """Whether some row of a list fits, of the row itself or of one that it refers to. The rows of the list are
+        those of the gate: alive, and of the tenant."""
+        holder = resource
+        for name in node.path:
+            holder = self.plan.by_name[str(holder.fields_by_name[name].references)]
+        relation = holder.relations_by_name[node.relation]
+        own = relation.local_field
+        # the reference is the id of the row that it leads to, unless that may be as if it did not exist
+        path = (*node.path, own) if not node.path or own != "id" or self.gate.guards(holder) else node.path
+        other = assembly.alias(self.schema.tables[relation.target])
+        outside = assembly.outside.get(table)
+        tables = [table] if outside is None else [table, outside[1]]
+        assembly.outside[other] = (resource, table)
+        key = self.value(path, resource, table, assembly)
+        found = self._some(relation, other, key, node.where, assembly, tables, aside=self.aside)
+        known = self._known(holder, node, assembly, negated=negated) if self.aside else []
+        return and_(*known, not_(found) if negated else found) if known else not_(found) if negated else found
+
+    def _known(
+        self, holder: ResourcePlan, node: Through, assembly: Assembly, *, negated: bool
+    ) -> list[ColumnElement[bool]]:
+        """That it can be told what the lists were before the transaction has written."""
+        relation = holder.relations_by_name[node.relation]
+        names = [f"{CHANGED if negated else UNSURE}{relation.target}"]
+        names += [f"{UNSURE}{relation.link_table}"] if relation.kind == "linked" else []
+        found = [assembly.written(name) == constant("0") for name in names]
+        target = self.plan.by_name[relation.target]
+        for inner in lists_in(node.where) if negated else ():
+            at = target
+            for name in inner.path:
+                at = self.plan.by_name[str(at.fields_by_name[name].references)]
+            found += self._known(at, inner, assembly, negated=True)
+        return found
+
+    def _some(
+        self,
+        relation: RelationPlan,
+        other: FromClause,
+        key: Any,
+        where: Node,
+        assembly: Assembly,
+        tables: list[FromClause],
+        *,
+        aside: bool = False,
+    ) -> ColumnElement[bool]:
+        """Whether some row of a relation fits.
+
+        Args:
+            other: where its rows are.
+            key: of the row whose relation it is.
+            tables: those of the rows outside.
+        """
+        target = self.plan.by_name[relation.target]
         conditions = self.rows(target, other, where, assembly)
+        if aside:
+            written, own = assembly.written(f"{WRITTEN}{target.name}"), self._column(other, "id")
+            conditions.append(not_(self.dialect.is_any_of(own, written, target.fields_by_name["id"])))
         if relation.kind == "linked":
             link = assembly.alias(self.schema.links[str(relation.link_table)])
             conditions += [
-                link.c[str(relation.link_local)] == table.c.id,
+                link.c[str(relation.link_local)] == key,
                 link.c[str(relation.link_remote)] == other.c.id,
             ]
         else:
-            conditions.append(other.c[relation.remote_field] == table.c[relation.local_field])
-        found = exists(select(constant("1")).where(and_(*conditions)).correlate(table))
-        return found if node.quantifier == "some" else not_(found)
+            conditions.append(other.c[relation.remote_field] == key)
+        return exists(select(constant("1")).where(and_(*conditions)).correlate(*tables))
+
+    def _column(self, table: FromClause, name: str) -> Any:
+        return table.c[name]
 
     def _under(self, node: Under, table: FromClause, assembly: Assembly) -> ColumnElement[bool]:
         parent = self.plan.by_name[node.resource]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from sternpost.errors import Internal, Unavailable
 from sternpost.ids import decode, read_uuid
 from sternpost.plan.model import RelationPlan, ResourcePlan
-from sternpost.plan.query import Aggregate, Nested, Path, Select
+from sternpost.plan.query import Aggregate, Fact, Nested, Select, Through, begins_at
 from sternpost.ports.budget import UNBOUNDED, Budget, TooLarge
 from sternpost.ports.storage import (
     NO_ARGUMENTS,
@@ -40,6 +40,7 @@ from sternpost.storage.sql.reads import BYTES, KEY, KEYS, POSITION, ROWS, PointS
 from sternpost.storage.sql.statement import NO_VALUES, NOW, SUBJECT, TENANT, Statement
 from sternpost.storage.sql.statements import Statements
 from sternpost.storage.sql.tenants import of_tenant
+from sternpost.storage.sql.written import Written
 
 MANY = 2**31 - 1
 """Rows of a statement without a limit."""
@@ -100,10 +101,12 @@ class SqlReader:
         statements: Statements,
         statistics: Statistics | None = None,
         visibility: Visibility = NO_TENANT,
+        noted: Written | None = None,
     ) -> None:
         self.queries = queries
         self.visibility = visibility
-        self.statements = statements.of(visibility)
+        self.statements = statements.of(visibility, aside=bool(noted))
+        self.noted = noted
         self.plan = statements.plan
         self.statistics = statistics or Statistics()
         self.tenant_values: Mapping[str, Any] = NO_VALUES
@@ -114,7 +117,7 @@ class SqlReader:
     def with_deleted(self) -> Reader:
         """The same, and deleted rows are there for it, too."""
         visibility = replace(self.visibility, deleted=True)
-        return SqlReader(self.queries, self.statements, self.statistics, visibility)
+        return SqlReader(self.queries, self.statements, self.statistics, visibility, self.noted)
 
     # -- rows
 
@@ -123,13 +126,16 @@ class SqlReader:
     ) -> Row | None:
         if allow is not None and query.lock and self.statements.dialect.locks_rows:
             unlocked = replace(query, fields=("id",), relations=(), lock=False)
-            if await self.get(unlocked, key, allow=allow) is None:
+            if await self.get(unlocked, key, arguments, allow=allow) is None:
                 return None
         statement = self.statements.point(query)
         self.statistics.statements += 1
         own = key if statement.key is None else statement.key(key)
         tenant = self.tenant_values
-        found = await self.queries.fetch_one(statement, {KEY: own, **tenant} if tenant else {KEY: own})
+        named = {KEY: own, **tenant} if tenant else {KEY: own}
+        if statement.one.asks:
+            named.update(self._of_call(statement.one, arguments.asking, (query.resource, key)))
+        found = await self.queries.fetch_one(statement, named)
         if found is None:
             return None
         decoder = statement.decoder
@@ -224,12 +230,14 @@ class SqlReader:
         rows = await self._fetch(self.statements.place(query), {KEY: listing.key_of(position)}, short=True)
         return listing.position_of(rows[0]) if rows else None
 
-    async def facts(self, resource: str, values: Values, paths: Sequence[Path]) -> dict[Path, Any]:
+    async def facts(
+        self, resource: str, values: Values, facts: Sequence[Fact], asking: Asking = NOBODY
+    ) -> dict[Fact, Any]:
         plan = self.plan.by_name[resource]
         values = of_tenant(self.plan, plan, values, self.visibility)
-        found: dict[Path, Any] = {}
-        for path in paths:
-            if len(path) == 1:
+        found: dict[Fact, Any] = {}
+        for path in facts:
+            if not isinstance(path, Through) and len(path) == 1:
                 field = plan.fields_by_name[path[0]]
                 value = values.get(path[0])
                 found[path] = (
@@ -237,11 +245,12 @@ class SqlReader:
                     if field.references and value is not None
                     else value
                 )
-        for path, statement, codec in self.statements.facts(resource, tuple(paths)):
-            key = self.statements.codecs.encoded(plan, path[0], values.get(path[0]))
-            rows = await self._fetch(statement, {KEY: key}, short=True) if key is not None else ()
+        for fact, statement, codec in self.statements.facts(resource, tuple(facts)):
+            first = begins_at(fact)[0]
+            key = self.statements.codecs.encoded(plan, first, values.get(first))
+            rows = await self._fetch(statement, {KEY: key}, asking=asking, short=True) if key is not None else ()
             value = rows[0][0] if rows else None
-            found[path] = value if codec is None or value is None else codec(value)
+            found[fact] = value if codec is None or value is None else codec(value)
         return found
 
     # -- groups
@@ -305,10 +314,26 @@ class SqlReader:
         self, statement: Statement, named: Mapping[str, Any], slots: Slots = (), *, asking: Asking = NOBODY
     ) -> tuple[Any, ...]:
         """The parameters of a statement, with the tenant, the caller and the instant."""
-        if self.tenant_values or statement.subjects or statement.asks_now:
-            known = {f"{SUBJECT}{kind}": self._identity(kind, asking.subject) for kind in statement.subjects}
-            named = {**named, **self.tenant_values, **known, NOW: asking.now}
+        if statement.asks:
+            named = {**named, **self.tenant_values, **self._of_call(statement, asking)}
+        elif self.tenant_values:
+            named = {**named, **self.tenant_values}
         return statement.bind(named, slots)
+
+    def _of_call(self, statement: Statement, asking: Asking, row: tuple[str, str] | None = None) -> dict[str, Any]:
+        """What a statement asks of the call, by the names of its parameters; `row` where it is about a single one."""
+        named: dict[str, Any] = {
+            f"{SUBJECT}{kind}": self._identity(kind, asking.subject) for kind in statement.subjects
+        }
+        named[NOW] = asking.now
+        for name, value in statement.of_caller:
+            named[name] = value.read(asking.caller)
+        for name in statement.written:
+            named[name] = (self.noted or Written(self.plan)).value(name, row, self._keys)
+        return named
+
+    def _keys(self, resource: str, ids: Iterable[str]) -> Any:
+        return self.statements.dialect.bind_array([self.key(resource, digits) for digits in ids])
 
     async def _total(self, query: Select, arguments: Arguments) -> int:
         """The count for a page without rows; known without asking where that page is the first."""

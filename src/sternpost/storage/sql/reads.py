@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, FromClause, and_, case, cast, func, or_, s
 
 from sternpost.kinds import KINDS
 from sternpost.plan.model import FieldPlan, RelationPlan, ResourcePlan
-from sternpost.plan.query import ALL, Nested, Order, Path, key_place, ordered, total_order
+from sternpost.plan.query import ALL, Fact, Nested, Order, Path, Through, begins_at, key_place, ordered, total_order
 from sternpost.plan.query import Select as Query
 from sternpost.ports.storage import Position
 from sternpost.storage.sql.builder import Builder
@@ -54,14 +54,23 @@ class PointStatement:
         object.__setattr__(self, "_keys_at", places[0])
 
     def others(self, named: Mapping[str, Any]) -> tuple[Any, ...]:
-        """The values of the parameters of `many` beside the keys: reads that agree in them can be sent together."""
+        """The values of the parameters of `many` beside the keys, as they are bound: reads that agree in them can be
+        sent together."""
         parameters = self.many.parameters
-        return () if len(parameters) == 1 else tuple([named[str(name)] for name, _ in parameters if name != KEYS])
+        if len(parameters) == 1:
+            return ()
+        return tuple([_bound(named[str(name)], encode) for name, encode in parameters if name != KEYS])
 
     def bind_many(self, keys: Any, others: tuple[Any, ...]) -> tuple[Any, ...]:
         """The parameters of `many`."""
         at = self._keys_at
         return (*others[:at], keys, *others[at:]) if others else (keys,)
+
+
+def _bound(value: Any, encode: Codec) -> Any:
+    """A value as the driver binds it, in a form that can be compared."""
+    bound: Any = value if encode is None or value is None else encode(value)
+    return (*bound,) if isinstance(bound, list) else bound  # pyright: ignore[reportUnknownVariableType]
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,18 +212,20 @@ class Reads(Builder):
             query = query.with_for_update(of=table, read=True, key_share=True)
         return assembly.statement(query)
 
-    def facts(self, resource_name: str, paths: tuple[Path, ...]) -> tuple[tuple[Path, Statement, Codec], ...]:
-        """For a row that is not stored yet: per path with a reference, the statement that follows it."""
+    def facts(self, resource_name: str, facts: tuple[Fact, ...]) -> tuple[tuple[Fact, Statement, Codec], ...]:
+        """For a row that is not stored yet: per fact behind a reference, the statement that follows it."""
         resource = self.plan.by_name[resource_name]
-        found: list[tuple[Path, Statement, Codec]] = []
-        for path in paths:
-            if len(path) > 1:
+        found: list[tuple[Fact, Statement, Codec]] = []
+        for fact in facts:
+            path = begins_at(fact)
+            if isinstance(fact, Through) or len(path) > 1:
                 target, table, assembly = self.begin(str(resource.fields_by_name[path[0]].references))
                 key = self.dialect.compared(assembly.named(KEY), target.fields_by_name["id"])
-                query = select(self.conditions.value(path[1:], target, table, assembly)).where(
+                rest = replace(fact, path=path[1:]) if isinstance(fact, Through) else path[1:]
+                query = select(self.conditions.fact(rest, target, table, assembly)).where(
                     table.c.id == key, *self.conditions.rows(target, table, ALL, assembly)
                 )
-                found.append((path, assembly.statement(query), self.codecs.decode_at(resource, path)))
+                found.append((fact, assembly.statement(query), self.codecs.decode_fact(resource, fact)))
         return tuple(found)
 
     # -- lists
@@ -484,7 +495,7 @@ class Reads(Builder):
     def _columns(
         self, query: Query, resource: ResourcePlan, table: FromClause, assembly: Assembly
     ) -> list[ColumnElement[Any]]:
-        facts = [self.conditions.value(path, resource, table, assembly) for path in query.facts]
+        facts = [self.conditions.fact(fact, resource, table, assembly) for fact in query.facts]
         keys = [table.c[name] for name in self.key_fields(query)]
         return [*(table.c[name] for name in query.fields), *facts, *keys]
 

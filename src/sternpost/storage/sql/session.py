@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from datetime import datetime
@@ -10,8 +10,9 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from sternpost.errors import ConstraintViolated, ReferenceNotFound, SternpostError, Unavailable
+from sternpost.ids import decode
 from sternpost.plan.model import RelationPlan, ResourcePlan
-from sternpost.plan.query import Assignment, Compare, Modify, Remove, Upsert, every, key_is, names_one_row
+from sternpost.plan.query import Assignment, Compare, Every, Modify, Node, Remove, Upsert, every, key_is, names_one_row
 from sternpost.ports.storage import NO_TENANT, Document, Origin, Slots, Statistics, Values, Visibility
 from sternpost.storage.sql.failures import ConstraintFailed, client_error, unnamed_error
 from sternpost.storage.sql.keys import plain_key
@@ -22,6 +23,7 @@ from sternpost.storage.sql.statement import NO_VALUES, Statement
 from sternpost.storage.sql.statements import Statements
 from sternpost.storage.sql.tenants import of_tenant, refuse_move
 from sternpost.storage.sql.writes import PARENT, ROWS_MAX, TARGET, VARIABLES_MAX
+from sternpost.storage.sql.written import Written
 
 _ONE_PART = (
     "Parts of a transaction come one after the other: await a transaction() inside another before the next begins"
@@ -64,7 +66,8 @@ class SqlSession(References):
         statistics: Statistics,
         visibility: Visibility = NO_TENANT,
     ) -> None:
-        super().__init__(connection, statements, statistics, visibility)
+        noted = Written(statements.plan) if statements.plan.walked else None
+        super().__init__(connection, statements, statistics, visibility, noted)
         self.connection = connection
         self._savepoints = 0
         self._open: list[str] = []
@@ -73,6 +76,21 @@ class SqlSession(References):
     async def attribute(self, origin: Origin) -> None:
         self.statistics.statements += 1
         await self.connection.attribute(origin)
+
+    def next_step(self) -> None:
+        if self.noted is not None:
+            self.noted.next_step()
+
+    def _note(self, change: Callable[..., None], *about: Any, **how: Any) -> None:
+        """Remembers what was written, for policies; see `written.py`."""
+        change(*about, **how)
+        if self.noted and self.statements.setting_aside() is not self.statements:
+            self.statements = self.statements.setting_aside()
+
+    def _digits(self, resource: str, row: Mapping[str, Any]) -> str | None:
+        """The digits of the id of a row, or of its document."""
+        found = row.get("id")
+        return decode(self.plan.by_name[resource].prefix, found) or found if isinstance(found, str) else None
 
     # -- new rows
 
@@ -87,7 +105,10 @@ class SqlSession(References):
             raise await self.explained(failure, plan, values) from failure
         if not rows:
             raise ConstraintViolated.dropped()
-        return decoder.document(rows[0])
+        document = decoder.document(rows[0])
+        if self.noted is not None:
+            self._note(self.noted.added, resource, self._digits(resource, document))
+        return document
 
     async def insert_rows(
         self, resource: str, rows: Sequence[Values], *, skip: bool, returning: tuple[str, ...] = ()
@@ -95,6 +116,9 @@ class SqlSession(References):
         plan = self.plan.by_name[resource]
         rows = [of_tenant(self.plan, plan, row, self.visibility) for row in rows]
         missing = await self.missing(plan, rows)
+        if self.noted is not None:
+            for row in rows:
+                self._note(self.noted.added, resource, self._digits(resource, row))
         if any(missing):
             if skip:
                 return await self._insert_one_by_one(plan, rows, missing, returning)
@@ -156,6 +180,8 @@ class SqlSession(References):
             raise client_error(failure, plan) from failure
         if not rows:  # the existing row cannot be seen: it is deleted, or another tenant's
             raise client_error(ConstraintFailed("unique", upsert.key), plan)
+        if self.noted is not None:
+            self._note(self.noted.changed, plan.name, self._digits(plan.name, values) if "id" in upsert.key else None)
         return decoder.document(rows[0])
 
     # -- changes and removals
@@ -168,6 +194,8 @@ class SqlSession(References):
             if not await self.any_row(plan, modify.where, slots):  # nothing is written
                 return 0, []
             raise client_error(ConstraintFailed("foreign key", missing[0]), plan)
+        if self.noted is not None:
+            self._note(self.noted.changed, plan.name, _key_of(modify.where, slots))
         statement, decoder = self.statements.modify(modify)
         try:
             if modify.returning:
@@ -179,6 +207,8 @@ class SqlSession(References):
 
     async def remove(self, remove: Remove, slots: Slots, *, at: datetime | None = None) -> int:
         plan = self.plan.by_name[remove.resource]
+        if self.noted is not None:
+            self._note(self.noted.removed, plan.name)
         single = remove.where == key_is(0)
         if plan.name in self.plan.removed_with_care or (plan.name in self.plan.removed_by_each_other and not single):
             if single:
@@ -207,6 +237,8 @@ class SqlSession(References):
                 raise client_error(ConstraintFailed("foreign key", names), plan)
 
     async def restore(self, resource: str, id: str) -> bool:
+        if self.noted is not None:
+            self._note(self.noted.restored, resource)
         return await Removal(self, None).restore(self.plan.by_name[resource], self.key(resource, id))
 
     # -- lists that belong to a row
@@ -223,10 +255,15 @@ class SqlSession(References):
             except SternpostError as error:
                 error.details = tuple(detail.within(f"{plan.public_name}.{index}") for detail in error.details)
                 raise
+        if self.noted is not None:
+            items = [str(self._digits(plan.target, document)) for document in documents]
+            self._note(self.noted.owned, resource, plan, id, items)
         return documents
 
     async def replace_links(self, resource: str, relation: str, id: str, targets: Sequence[str]) -> None:
         plan = self.plan.by_name[resource].relations_by_name[relation]
+        if self.noted is not None:
+            self._note(self.noted.linked, resource, plan, id, own=True)
         parent = self.key(resource, id)
         wanted = list(dict.fromkeys(targets))
         missing = await self.unseen(plan.target, wanted)
@@ -245,6 +282,8 @@ class SqlSession(References):
         plan = self.plan.by_name[resource].relations_by_name[relation]
         if await self.unseen(resource, [id]) or await self.unseen(plan.target, targets):
             raise ReferenceNotFound
+        if self.noted is not None:
+            self._note(self.noted.linked, resource, plan, id, own=False)
         parent = self.key(resource, id)
         for target in dict.fromkeys(targets):
             await self._add_link(plan, parent, self.key(plan.target, target))
@@ -253,6 +292,8 @@ class SqlSession(References):
         plan = self.plan.by_name[resource].relations_by_name[relation]
         if await self.unseen(resource, [id]):
             return
+        if self.noted is not None:
+            self._note(self.noted.linked, resource, plan, id, own=False)
         statement, parent = self.statements.delete_link(plan), self.key(resource, id)
         for target in dict.fromkeys(targets):
             await self.run(statement, {PARENT: parent, TARGET: self.key(plan.target, target)}, short=True)
@@ -327,6 +368,14 @@ class SqlSession(References):
     async def fetch(self, statement: Statement, named: Mapping[str, Any], slots: Slots = ()) -> Sequence[Any]:
         """The rows of a short statement."""
         return await self._fetch(statement, named, slots, short=True)
+
+
+def _key_of(where: Node, slots: Slots) -> str | None:
+    """The id that a condition names; None where it may be about several rows."""
+    for part in where.parts if isinstance(where, Every) else (where,):
+        if isinstance(part, Compare) and part.path == ("id",) and part.operator == "eq" and type(part.operand) is int:
+            return slots[part.operand]
+    return None
 
 
 def _assigned(assignments: Iterable[Assignment], slots: Slots) -> Values:

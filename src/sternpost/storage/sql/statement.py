@@ -8,10 +8,13 @@ from typing import Any
 
 from sqlalchemy import BindParameter, FromClause, bindparam
 
+from sternpost.plan.caller import OfCaller
+from sternpost.plan.model import ResourcePlan
 from sternpost.storage.sql.dialect import Codec, Dialect
 
 SUBJECT = "subject."
 NOW = "call.now"
+CALLER = "caller."
 TENANT = "tenant."
 
 NO_VALUES: Mapping[str, Any] = {}
@@ -26,12 +29,18 @@ class Statement:
             our own names, and how its value becomes what the driver binds.
         subjects: the forms in which it asks for the caller, each also a parameter.
         asks_now: whether it asks for the instant of the call.
+        of_caller: what else it asks of the caller, by the names of the parameters.
+        written: the names of the parameters that tell what the transaction has written.
     """
 
     text: str
     parameters: tuple[tuple[int | str, Codec], ...]
     subjects: tuple[str, ...] = ()
     asks_now: bool = False
+    of_caller: tuple[tuple[str, OfCaller], ...] = ()
+    written: tuple[str, ...] = ()
+    asks: bool = field(init=False, repr=False, compare=False)
+    """Whether it asks for anything of the call: who calls, or when."""
     _coded: tuple[tuple[int, Callable[[Any], Any]], ...] = field(init=False, repr=False, compare=False)
     _only: str | None = field(init=False, repr=False, compare=False)
     """The name of its one parameter, where that is bound as it is: so are reads by key."""
@@ -44,6 +53,7 @@ class Statement:
         sources = [source for source, _ in self.parameters]
         names = [source for source in sources if isinstance(source, str)]
         object.__setattr__(self, "_names", names if len(names) == len(sources) else None)
+        object.__setattr__(self, "asks", bool(self.subjects or self.asks_now or self.of_caller or self.written))
         object.__setattr__(self, "_only", names[0] if len(sources) == len(names) == 1 and not self._coded else None)
 
     def bind(self, named: Mapping[str, Any], slots: Sequence[Any] = ()) -> tuple[Any, ...]:
@@ -78,6 +88,10 @@ class Assembly:
         self._alias_prefix = alias_prefix
         self._aliases = 0
         self._sources: dict[str, tuple[int | str, Codec]] = {}
+        self._of_caller: dict[str, OfCaller] = {}
+        self._written: dict[str, None] = {}
+        self.outside: dict[FromClause, tuple[ResourcePlan, FromClause]] = {}
+        """For the rows of a list that a policy looks into: the row whose list it is."""
 
     def slot(self, number: int, encode: Codec = None, part: str = "") -> BindParameter[Any]:
         """The value of a slot. `part` tells apart what several forms of one value are bound as."""
@@ -99,6 +113,17 @@ class Assembly:
         self._sources[name + part] = (name, encode)
         return self._bound(name + part)
 
+    def of_caller(self, value: OfCaller, encode: Codec) -> BindParameter[Any]:
+        """A value of the caller."""
+        name = f"{CALLER}{len(self._of_caller)}"
+        self._of_caller[name] = value
+        return self.named(name, encode)
+
+    def written(self, name: str) -> BindParameter[Any]:
+        """What the transaction has written; see `written.py`."""
+        self._written[name] = None
+        return self.named(name)
+
     def alias(self, table: FromClause) -> FromClause:
         """A table under a name of its own, so that it can stand in the statement more than once."""
         self._aliases += 1
@@ -111,7 +136,14 @@ class Assembly:
         parameters = tuple(self._sources[name] for name in names)
         sources = [source for source, _ in parameters if isinstance(source, str)]
         subjects = tuple(source.removeprefix(SUBJECT) for source in sources if source.startswith(SUBJECT))
-        return Statement(str(compiled), parameters, tuple(dict.fromkeys(subjects)), NOW in sources)
+        return Statement(
+            str(compiled),
+            parameters,
+            tuple(dict.fromkeys(subjects)),
+            NOW in sources,
+            tuple(self._of_caller.items()),
+            tuple(self._written),
+        )
 
     def _bound(self, name: str) -> BindParameter[Any]:
         return bindparam(name)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable
 from typing import Any, TypeVar, cast
 
 from sternpost.plan.model import Plan, RelationPlan
-from sternpost.plan.query import Aggregate, Modify, Nested, Path, Remove, Select, Upsert
+from sternpost.plan.query import Aggregate, Fact, Modify, Nested, Remove, Select, Upsert
 from sternpost.ports.storage import NO_TENANT, Visibility
 from sternpost.storage.sql.codecs import Codecs, Decoder
 from sternpost.storage.sql.conditions import Conditions
@@ -42,17 +42,19 @@ class Statements:
         *,
         base: Statements | None = None,
         visibility: Visibility = NO_TENANT,
+        aside: bool = False,
     ) -> None:
         self.plan = plan
         self.dialect = dialect = dialect.external if plan.external else dialect
         self._base = base or self
-        self._variants: dict[tuple[bool, bool], Statements] = {}
+        self._variants: dict[tuple[bool, bool, bool], Statements] = {}
+        self._visibility = visibility
         self._keeps_deleted = any(resource.soft_delete for resource in plan.resources)
         self.schema = base.schema if base else Schema(plan, dialect)
         self.codecs = base.codecs if base else Codecs(plan, dialect, key_secret)
         self.gate = Gate(plan, visibility)
         self.alias_prefix = prefix = _alias_prefix(plan)
-        conditions = Conditions(self.schema, self.codecs, self.gate)
+        conditions = Conditions(self.schema, self.codecs, self.gate, aside=aside)
         self._reads = Reads(self.schema, self.codecs, conditions, prefix)
         self._groups = Groups(self.schema, self.codecs, conditions, prefix)
         self._writes = Writes(self.schema, self.codecs, conditions, prefix)
@@ -69,22 +71,31 @@ class Statements:
         """The references whose rows the database's own check would take from every tenant, and from those deleted."""
         self._cache: dict[Hashable, Any] = {}
 
-    def of(self, visibility: Visibility) -> Statements:
-        """These, or those that ask for no tenant, or find deleted rows, too."""
-        if not (visibility.every or visibility.deleted):
+    def of(self, visibility: Visibility, *, aside: bool = False) -> Statements:
+        """These, or those that ask for no tenant, or find deleted rows, too.
+
+        Args:
+            aside: whether policies disregard rows of lists that the transaction has written.
+        """
+        if not (visibility.every or visibility.deleted or aside):
             return self._base
         variant = (
             visibility.every and bool(self.gate.tenant_kinds),
             visibility.deleted and self._keeps_deleted,
+            aside,
         )
-        if variant == (False, False):
+        if not any(variant):
             return self._base
         found = self._base._variants.get(variant)
         if found is None:
             wanted = Visibility(every=variant[0], deleted=variant[1])
-            found = Statements(self.plan, self.dialect, base=self._base, visibility=wanted)
+            found = Statements(self.plan, self.dialect, base=self._base, visibility=wanted, aside=aside)
             self._base._variants[variant] = found
         return found
+
+    def setting_aside(self) -> Statements:
+        """The same, and policies disregard rows of lists that the transaction has written."""
+        return self.of(self._visibility, aside=True)
 
     # -- reading
 
@@ -117,9 +128,9 @@ class Statements:
         """The values of a query's order in one row."""
         return self._kept(("place", query), lambda: self._reads.place(query))
 
-    def facts(self, resource: str, paths: tuple[Path, ...]) -> tuple[tuple[Path, Statement, Codec], ...]:
-        """For a row that is not stored yet: per path with a reference, the statement that follows it."""
-        return self._kept(("facts", resource, paths), lambda: self._reads.facts(resource, paths))
+    def facts(self, resource: str, facts: tuple[Fact, ...]) -> tuple[tuple[Fact, Statement, Codec], ...]:
+        """For a row that is not stored yet: per fact behind a reference, the statement that follows it."""
+        return self._kept(("facts", resource, facts), lambda: self._reads.facts(resource, facts))
 
     def present(self, resource: str) -> Statement:
         """Which rows of an array of keys exist for this visibility."""
