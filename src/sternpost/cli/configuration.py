@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +56,12 @@ def development_settings(*, serving: bool = True) -> Settings:
 
 
 def development_token(
-    settings: Settings, subject: str, scopes: list[str], seconds: int, tenant: str | None = None
+    settings: Settings,
+    subject: str,
+    scopes: list[str],
+    seconds: int,
+    tenant: str | None = None,
+    claims: Mapping[str, Any] | None = None,
 ) -> str:
     """A token that a service with these settings accepts.
 
@@ -83,6 +89,7 @@ def development_token(
         scopes=scopes,
         issued=now,
         expires=now + seconds,
+        claims=claims or {},
         issuer=settings.jwt_issuer,
         audience=settings.jwt_audience,
         tenant=None if tenant is None else (settings.jwt_tenant_claim, tenant),

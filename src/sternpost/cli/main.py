@@ -27,6 +27,7 @@ from sternpost.cli.output import (
     shown,
     shown_lines,
 )
+from sternpost.cli.policy import policy_cli
 from sternpost.compile.diagnostics import ContractError, Diagnostic
 from sternpost.data.hooks import PLACES
 from sternpost.errors import StartupError
@@ -56,6 +57,7 @@ cli.add_typer(contract_cli, name="contract")
 cli.add_typer(migrate_cli, name="migrate")
 cli.add_typer(apikey_cli, name="apikey")
 cli.add_typer(audit_cli, name="audit")
+cli.add_typer(policy_cli, name="policy")
 
 
 def main() -> None:
@@ -215,12 +217,18 @@ def token(
     ] = None,
     seconds: Annotated[int, typer.Option(help="How long the token is valid", min=1)] = 86_400,
     tenant: Annotated[str | None, typer.Option(help="The tenant that the caller acts for")] = None,
+    claim: Annotated[
+        list[str] | None, typer.Option(help="A further claim, as name=value or name=JSON; can be repeated")
+    ] = None,
 ) -> None:
     """Print a token for development."""
+    from sternpost.cli.claims import read_claims
     from sternpost.cli.configuration import development_settings, development_token
 
     scopes = [part for item in scope or [] for part in item.split()]
-    print_plain(development_token(development_settings(), sub, scopes, seconds, tenant) + "\n")
+    print_plain(
+        development_token(development_settings(), sub, scopes, seconds, tenant, read_claims(claim or [])) + "\n"
+    )
 
 
 @cli.command()

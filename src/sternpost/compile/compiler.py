@@ -309,9 +309,11 @@ class _Compiler:
             relation.name: relation.type.target for relation in draft.relations if relation.type.form == "one"
         }
         owner = draft.keyword("owner")
+        hides = any(field.generated in ("deleted", "tenant") for field in draft.fields.values())
+        guarded = hides or draft.keyword("tenant") == "id"
         owner_field = owner if isinstance(owner, str) and owner in draft.fields else None
         lists = {relation.name: relation.type.target for relation in draft.relations if relation.type.form != "one"}
-        return Known(draft.fields, references, lists, owner_field, str(draft.keyword("prefix")))
+        return Known(draft.fields, references, lists, owner_field, str(draft.keyword("prefix")), guarded)
 
     def _operations(self, name: str, draft: ResourceDraft, known: dict[str, Known]) -> tuple[OperationPlan, ...]:
         policies = PolicyCompiler(name, known, self.report)

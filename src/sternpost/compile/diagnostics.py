@@ -26,6 +26,7 @@ CODES: dict[str, str] = {
     "SP040": "the tenant field does not exist",
     "SP041": "the tenant field cannot hold a tenant",
     "SP042": "an owned resource declares its own tenant",
+    "SP043": "an operation creates tenants",
     "SP050": "a version field is declared wrongly",
     "SP051": "an operation requires a version that the resource does not have",
     "SP060": "a resource cannot keep its deleted rows",

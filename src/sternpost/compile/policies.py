@@ -194,8 +194,7 @@ class PolicyCompiler(Paths):
         if owner_field != "id" or not path:
             return Owner((*path, owner_field))
         # The reference tells the id of the other row; whether that is still there for the caller, the row itself does.
-        guarded = any(field.generated in ("deleted", "tenant") for field in self.known[resource].fields.values())
-        return AllOf((Owner(path), Owner((*path, "id")))) if guarded else Owner(path)
+        return AllOf((Owner(path), Owner((*path, "id")))) if self.known[resource].guarded else Owner(path)
 
     def _compare(self, left: PolicyPath, operator: Any, value: Any, operation: str, where: Source) -> PolicyNode:
         names = names_of(left)

@@ -12,14 +12,15 @@ from sternpost.plan.model import FieldPlan
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What policies may refer to: for each resource its fields, its `one` relations, its lists, its owner field, and
-    what its ids begin with."""
+    """What policies may refer to: for each resource its fields, its `one` relations, its lists, its owner field, what
+    its ids begin with, and whether some rows are as if they did not exist."""
 
     fields: dict[str, FieldPlan]
     references: dict[str, str]
     lists: dict[str, str]
     owner_field: str | None
     prefix: str
+    guarded: bool
 
 
 Value = tuple[tuple[str, ...], str, FieldPlan]

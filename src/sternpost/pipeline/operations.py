@@ -31,10 +31,11 @@ from sternpost.errors import (
 )
 from sternpost.ids import decode, encode
 from sternpost.kinds import KINDS
-from sternpost.pipeline.authorize import ALLOW, DENY, fold_for
+from sternpost.pipeline.authorize import ALLOW, DENY, Facts, fold_for
 from sternpost.pipeline.call import Answer, Call, Step
 from sternpost.pipeline.cursors import digest_of
 from sternpost.pipeline.ending import Ending
+from sternpost.pipeline.judgement import Judge
 from sternpost.pipeline.links import keep_hidden, refuse_hidden
 from sternpost.pipeline.own_answers import listed, own_answer
 from sternpost.pipeline.runtime import Access, BoundOperation, Runtime
@@ -265,7 +266,7 @@ async def _require_allowed(run: Execution, session: Session) -> None:
             row = prospective(run.runtime.plan, run.operation.resource, row, run.runtime.clock)
         facts = await session.facts(run.operation.resource.name, row, asked, run.asking)
         if not run.operation.check.allows(run.policy, facts, run.asking):
-            raise denied(run)
+            raise denied(run, facts)
 
 
 async def change_row(run: Execution, session: Session) -> Answer:
@@ -279,7 +280,7 @@ async def change_row(run: Execution, session: Session) -> Answer:
     document = await _apply(run, session, change)
     facts = await _facts_after(run, session, row, document, also=run.policy)
     if not run.operation.check.allows(run.policy, facts, run.asking):
-        raise denied(run)  # nobody can change a row into one that is not theirs; the transaction is rolled back
+        raise denied(run, facts)  # nobody can change a row into one that is not theirs; the transaction is rolled back
     return _row_answer(run, document) if _sees(run, row.facts) or _sees(run, facts) else _id_alone(run, document)
 
 
@@ -448,9 +449,18 @@ def fill_in_caller(run: Execution) -> None:
         run.values[default.name] = digits
 
 
-def denied(run: Execution) -> Forbidden | Unauthenticated:
-    """What a caller is told who may not do this: to say who they are, or that they may not."""
-    return Unauthenticated() if run.principal is None else Forbidden()
+def denied(run: Execution, facts: Facts | None = None) -> Forbidden | Unauthenticated:
+    """What a caller is told who may not do this: to say who they are, or that they may not, and why, where the policy
+    has names for that.
+
+    Args:
+        facts: of the row, where the caller may know of it.
+    """
+    if run.principal is None:
+        return Unauthenticated()
+    judge = Judge(run.operation.check, run.principal, run.asking, facts)
+    unmet = judge.clause(run.operation.plan.policy).unmet()
+    return Forbidden(details=[Detail("", policy.name, policy.text) for policy in unmet])
 
 
 # -- parts
@@ -591,7 +601,7 @@ def _require_row_allowed(run: Execution, facts: Mapping[Fact, Any]) -> None:
     """Raises `Forbidden`, `Unauthenticated` or `NotFound` where the caller may not do this with a row."""
     check = run.operation.check
     if not check.allows(run.access.policy, facts, run.asking):
-        raise denied(run) if check.allows(run.access.seeing, facts, run.asking) else NotFound()
+        raise denied(run, facts) if check.allows(run.access.seeing, facts, run.asking) else NotFound()
 
 
 def _version(run: Execution, row: Row) -> int | None:
@@ -729,10 +739,10 @@ async def _visible_parent(run: Execution, reader: Reader) -> str:
     parent = run.runtime.plan.by_name[name]
     reference = run.runtime.newest.reference_of(parent, parent.relations_by_name[relation])
     if reference is not None and not holds_scope(reference, run.scopes):
-        raise denied(run)
+        raise Unauthenticated if run.principal is None else Forbidden
     policy = fold_for(parent.seeing, run.principal)
     if policy is DENY:
-        raise denied(run)
+        raise Unauthenticated if run.principal is None else Forbidden
     digits = decode(parent.prefix, sent)
     check = run.runtime.checks[name]
     query = Select(name, ("id",), facts=in_order(facts_of(policy)))

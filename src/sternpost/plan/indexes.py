@@ -162,7 +162,9 @@ def _owners(node: PolicyNode) -> tuple[str, ...]:
 
 def _in_tenant(resource: ResourcePlan, columns: tuple[tuple[str, bool], ...]) -> tuple[tuple[str, bool], ...]:
     """Behind the tenant, which every list is of."""
-    return columns if resource.tenant in (None, columns[0][0]) else ((resource.tenant, columns[0][1]), *columns)
+    return (
+        columns if resource.tenant in (None, "id", columns[0][0]) else ((str(resource.tenant), columns[0][1]), *columns)
+    )
 
 
 def _first(resource: ResourcePlan, index: IndexPlan) -> str:

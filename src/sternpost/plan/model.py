@@ -387,7 +387,8 @@ class ResourcePlan:
     indexes: tuple[tuple[str, ...], ...] = ()
     """Declared indexes: field names, those that descend with a `-` before them."""
     tenant: str | None = None
-    """The field that says whose row it is; every statement on the table asks for the caller's."""
+    """The field that says whose row it is; every statement on the table asks for the caller's. `id` where the rows are
+    the tenants."""
     soft_delete: bool = False
     """Whether deleted rows are kept, where no statement finds them."""
     audit: bool = False
@@ -434,7 +435,7 @@ class ResourcePlan:
 
     def unique_in_tenant(self, group: tuple[str, ...]) -> tuple[str, ...]:
         """What has to differ where a group is unique: other tenants may have the same values."""
-        return group if self.tenant is None or self.tenant in group else (self.tenant, *group)
+        return group if self.tenant in (None, "id") or self.tenant in group else (str(self.tenant), *group)
 
     @cached_property
     def new_row(self) -> NewRow:

@@ -1,5 +1,5 @@
 """Tenants: `class Project(Resource, tenant="organization_id")`. The server sets the field, so clients cannot
-write it."""
+write it. The rows of `class Organization(Resource, tenant="id")` are the tenants themselves."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from sternpost.compile.diagnostics import Report
 from sternpost.compile.draft import ResourceDraft
 from sternpost.compile.features.feature import Feature
 from sternpost.compile.names import a, listed
-from sternpost.compile.options import shown
+from sternpost.compile.options import Add, shown
+from sternpost.contract.operations import Create, Operation
 from sternpost.kinds import KINDS
 from sternpost.plan.model import FieldPlan
 
@@ -43,6 +44,8 @@ class Tenants(Feature):
                 'name a required field without default: a reference such as "organization_id", a str or a UUID',
             )
             return
+        if field.name == "id":
+            return  # the tenant's own row
         draft.fields[field.name] = replace(field, write="never", required=False, generated="tenant")
 
     def read_all(self, drafts: Mapping[str, ResourceDraft], report: Report) -> None:
@@ -55,6 +58,16 @@ class Tenants(Feature):
                     f"remove tenant here, and declare it on {draft.owned_by}",
                 )
 
+    def operation(self, draft: ResourceDraft, name: str, declared: Operation, add: Add) -> Mapping[str, Any]:
+        if isinstance(declared, Create) and draft.keyword("tenant") == "id":
+            add(
+                None,
+                "SP043",
+                f"the rows of {draft.name} are the tenants, and who calls it acts for one that is there already",
+                'remove it, and create tenants in a script: async with app.data(tenants="all") as db',
+            )
+        return {}
+
     def resource(self, draft: ResourceDraft) -> Mapping[str, Any]:
         tenant = draft.keyword("tenant")
         return {"tenant": tenant if isinstance(tenant, str) and draft.owned_by is None else None}
@@ -63,7 +76,7 @@ class Tenants(Feature):
 def _unfit(field: FieldPlan) -> str | None:
     """Why a field cannot hold the tenant; None where it can."""
     if field.name == "id":
-        return "is the row's own id"
+        return None
     if not KINDS[field.kind].identifies:
         return f"is {a(field.kind)}, which cannot hold a tenant"
     if field.nullable:

@@ -19,7 +19,7 @@ from sternpost.derive.openapi.batch import describe_batch
 from sternpost.derive.openapi.parameters import QueryParameters, conditions, id_parameter
 from sternpost.derive.openapi.schemas import Schema, Schemas
 from sternpost.plan.model import BATCH, OperationPlan, Plan, RelationPlan, ResourcePlan
-from sternpost.plan.policy import Public, describe
+from sternpost.plan.policy import Named, PolicyNode, Public, describe, within
 
 
 def openapi(plan: Plan) -> dict[str, Any]:
@@ -107,7 +107,7 @@ class _Document:
             "operationId": f"{resource.path.replace('-', '_')}_{relation.name}_{operation.name}",
             "tags": [resource.name],
             "summary": f"List the {relation.name.replace('_', ' ')} of one {resource.name}",
-            "description": f"Allowed for: `{describe(operation.policy)}`.",
+            "description": _allowed(operation.policy),
             "security": _security(operation),
             **self._deprecated(),
             "parameters": [id_parameter(resource), *self.parameters.of(target, operation)],
@@ -134,7 +134,7 @@ class _Document:
 
 def _description(operation: OperationPlan) -> str:
     alone = " Served over HTTP alone: it cannot be part of a batch." if operation.http_only else ""
-    return f"Allowed for: `{describe(operation.policy)}`.{alone}"
+    return f"{_allowed(operation.policy)}{alone}"
 
 
 def _security(operation: OperationPlan) -> list[Schema]:
@@ -145,3 +145,10 @@ def _refusals(paths: Mapping[str, Mapping[str, Any]]) -> Schema:
     """The answers that refuse some operation."""
     responses = [operation["responses"] for path in paths.values() for operation in path.values()]
     return {status: answer for each in responses for status, answer in each.items() if status >= "400"}
+
+
+def _allowed(policy: PolicyNode) -> str:
+    """Who may, and what others are told of it."""
+    told = {each.name: each.text for each in within(policy) if isinstance(each, Named)}
+    texts = "".join(f" 403 tells `{name}`: {text}" for name, text in told.items())
+    return f"Allowed for: `{describe(policy)}`.{texts}"

@@ -15,11 +15,16 @@ def of_tenant(plan: Plan, resource: ResourcePlan, values: Values, visibility: Vi
 
     Raises:
         TenantRequired: there is no tenant to give the row to.
-        RuntimeError: the author's code says another tenant's, or, across all of them, none.
+        RuntimeError: the author's code says another tenant's, or, across all of them, none; or makes a tenant, but not
+            across all of them.
     """
     if resource.tenant is None:
         return values
     name, given = resource.tenant, values.get(resource.tenant)
+    if name == "id":
+        if not visibility.every:
+            raise RuntimeError(f"The rows of {resource.name} are the tenants: create them for all tenants")
+        return values
     if visibility.every:
         if given is None:
             raise RuntimeError(f"For all tenants, a new {resource.name} must name its tenant: set {name}")
