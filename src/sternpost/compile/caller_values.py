@@ -81,7 +81,7 @@ def condition_on_caller(of: CallerPath, operator: Any, value: Any) -> CallerIs |
         if fit and len(constants) <= IN_MAX and len({*constants}) == len(constants):
             return CallerIs(OfCaller(of.source, str(of.name), form), operator, tuple(constants) if many else value)
     given = ", ".join(map(shown, constants)) or "no value"
-    texts = "texts" if of.source != "claim" else "texts, of whole numbers or of booleans"
+    texts = "texts" if of.source != "claim" else "values of one type: texts, whole numbers or booleans"
     text = "a text" if of.source != "claim" else "a text, a whole number, True or False"
     return Mistake(
         "SP512",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, cast
 
@@ -91,6 +92,14 @@ class PolicyCompiler(Paths):
 
     def _whole(self, policy: Policy, operation: str, where: Source) -> PolicyNode:
         node = self._node(policy, operation, where)
+        for name, place in _untold(node, ""):
+            self.add(
+                operation,
+                where,
+                "SP520",
+                f"the policy {name} is {place}, where its text is never told",
+                "name a policy that has to hold by itself: the whole, or a part of it that is joined by & or |",
+            )
         lists = sum(isinstance(each, Through) for each in within(node))
         if lists > LISTS_MAX:
             self.add(
@@ -146,7 +155,6 @@ class PolicyCompiler(Paths):
             case "any":
                 return AnyOf(self._parts(policy, "any", operation, where))
             case "not":
-                self._check_told(policy.parts[0], "below ~", operation, where)
                 return Not(self._node(policy.parts[0], operation, where))
             case "invalid":
                 self.add(operation, where, *wrong_policy(policy))
@@ -329,7 +337,6 @@ class PolicyCompiler(Paths):
         elif not isinstance(part, Policy):
             self.add(operation, where, *wrong_policy(part))
         elif target in self.known:
-            self._check_told(part, f"in {written}.{method}(…)", operation, where)
             inner = PolicyCompiler(target, self.known, self.report, self)
             return Through(path, names[-1], target, inner._node(part, operation, where))
         return Not(Public())
@@ -360,26 +367,23 @@ class PolicyCompiler(Paths):
             self.add(operation, where, *wrong_policy(part))
             return Not(Public())
         else:
-            self._check_told(part, f"within {name}", operation, where)
             return Named(name, text, self._node(part, operation, where))
         self.add(operation, where, "SP519", message, fix)
         return Not(Public())
-
-    def _check_told(self, part: Any, place: str, operation: str, where: Source) -> None:
-        """Only a policy that has to hold by itself can be told where it does not."""
-        if isinstance(part, Policy) and part.kind == "named":
-            self.add(
-                operation,
-                where,
-                "SP520",
-                f"the policy {shown(part.parts[0])} is {place}, where its text is never told",
-                "name the whole: named(…, ~…, text=…)",
-            )
 
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 TEXT_MAX = 200
 """Characters of the text of a policy with a name."""
+
+
+def _untold(node: PolicyNode, place: str) -> Iterator[tuple[str, str]]:
+    """The names of policies in places where nobody is told them."""
+    if isinstance(node, Named) and place:
+        yield node.name, place
+    within: dict[type, str] = {Named: "within another one with a name", Not: "below ~", Through: "in a list"}
+    for part in parts(node):
+        yield from _untold(part, place or within.get(type(node), ""))
 
 
 def _looks_outside(node: PolicyNode) -> bool:
@@ -403,7 +407,8 @@ def wrong_policy(value: object) -> tuple[str, str, str]:
     if isinstance(part, Misuse):
         return "SP510", f"{part} is nothing that a policy can ask for", part.fix
     if is_value(part):
-        return "SP505", f"{part} is a value, not a policy", f"compare it, for example {part}.eq(True)"
+        example = f'{part}.eq("…")' if isinstance(part, CallerPath) else f"{part}.eq(True)"
+        return "SP505", f"{part} is a value, not a policy", f"compare it, for example {example}"
     return (
         "SP505",
         f"{shown(part)} is not a policy",

@@ -293,7 +293,7 @@ class CallerPath:
     def __getattr__(self, name: str) -> Policy:
         if name.startswith("__"):
             raise AttributeError(name)
-        return _misuse(f"{self!r}.{name}", "a value of the caller can only be compared, by eq, ne and in_")
+        return _misuse(f"{self!r}.{name}", _CALLER_FIX)
 
     def __and__(self, other: Any) -> Policy:
         return _as_policy(self) & other
@@ -311,6 +311,7 @@ class CallerPath:
         return _noted_as_boolean()
 
 
+_CALLER_FIX = "compare it by eq, ne or in_; or compare a value of the row with it, which has all the methods of a value"
 _VALUES_FIX = f"a value of the row can only be compared, by {', '.join(METHODS)}"
 
 
@@ -319,8 +320,10 @@ def _refuse_operators() -> None:
 
     def refused(symbol: str) -> Any:
         def apply(self: PolicyPath | CallerPath, other: object) -> Policy:
-            method = _METHOD_OF.get(symbol)
-            return _misuse(f"{self!r} {symbol} …", f"write {self!r}.{method}(…)" if method else _VALUES_FIX)
+            method, of_caller = _METHOD_OF.get(symbol), isinstance(self, CallerPath)
+            if method is None or (of_caller and not hasattr(CallerPath, method)):
+                return _misuse(f"{self!r} {symbol} …", _CALLER_FIX if of_caller else _VALUES_FIX)
+            return _misuse(f"{self!r} {symbol} …", f"write {self!r}.{method}(…)")
 
         return apply
 

@@ -29,7 +29,7 @@ from sternpost.plan.policy import DENY as DENIED
 from sternpost.plan.policy import CallerIs, PolicyNode, fold
 from sternpost.plan.query import Fact, Node, Path, Select, Through, facts_of
 from sternpost.plan.shapes import WRITABLE
-from sternpost.ports.authenticator import Authenticator, Principal
+from sternpost.ports.authenticator import NO_SCOPES, Authenticator, Principal
 from sternpost.ports.budget import Budget
 from sternpost.ports.storage import NO_TENANT, Storage, Visibility
 
@@ -236,7 +236,7 @@ class Runtime:
             resource=self.newest.by_name[resource.name],
             seconds=operation.timeout_seconds or self.timeout_seconds,
             reads=operation.method == "GET",
-            needs_caller=fold(operation.policy, known=False, scopes=frozenset()) == DENIED,
+            needs_caller=fold(operation.policy, known=False, scopes=NO_SCOPES, decide=lambda asked: False) == DENIED,
             seeing=resource.seeing,
             check=self.checks[resource.name],
             selector=Selector(resource, operation, self.inputs, self.views),

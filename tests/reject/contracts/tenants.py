@@ -17,10 +17,6 @@ class Numbered(Resource, prefix="num", tenant="number"):
     number: int
 
 
-class Itself(Resource, prefix="its", tenant="id"):
-    name: str
-
-
 class Perhaps(Resource, prefix="prh", tenant="company_id"):
     company: One[Company] | None
 
@@ -39,4 +35,4 @@ class Bill(Resource, prefix="bil", tenant="company_id"):
     lines: Owned[Line]
 
 
-contract = Contract("shop", resources=[Company, Missing, Numbered, Itself, Perhaps, Usual, Line, Bill])
+contract = Contract("shop", resources=[Company, Missing, Numbered, Perhaps, Usual, Line, Bill])

@@ -61,7 +61,7 @@ class Tenants(Feature):
     def operation(self, draft: ResourceDraft, name: str, declared: Operation, add: Add) -> Mapping[str, Any]:
         if isinstance(declared, Create) and draft.keyword("tenant") == "id":
             add(
-                None,
+                "allow",
                 "SP043",
                 f"the rows of {draft.name} are the tenants, and who calls it acts for one that is there already",
                 'remove it, and create tenants in a script: async with app.data(tenants="all") as db',

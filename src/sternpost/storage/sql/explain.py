@@ -6,21 +6,25 @@ from dataclasses import replace
 
 from sqlalchemy import select
 
+from sternpost.plan.caller import OfCaller
 from sternpost.plan.model import OperationPlan, ResourcePlan
-from sternpost.plan.policy import conditions_on_rows, paths, scopes
+from sternpost.plan.policy import CallerIs, conditions_on_rows, paths, scopes
 from sternpost.plan.query import (
     ALL,
     NONE,
     Assignment,
     Compare,
     Constant,
+    Fact,
     Modify,
     Nested,
     Node,
     Remove,
     Select,
     every,
+    in_order,
     key_is,
+    lists_in,
     ordered,
 )
 from sternpost.ports.storage import EVERY_TENANT, Visibility
@@ -33,13 +37,14 @@ WITH_DELETED = Visibility(deleted=True)
 
 def explain_operation(statements: Statements, operation_id: str) -> list[tuple[str, str]]:
     """Each statement that the operation sends, for a caller who has none of the scopes its policy names, or, where such
-    a caller is always refused, for one who has all of them."""
+    a caller is always refused, for one who has all of them. What else policies ask of the caller is there, and as they
+    want it."""
     resource, operation = statements.plan.operations[operation_id]
     held: frozenset[str] = frozenset()
-    rows = conditions_on_rows(operation.policy, known=True, scopes=held)
+    rows = conditions_on_rows(operation.policy, known=True, scopes=held, decide=_granted)
     if rows == NONE:  # without scopes nothing is left to see: show it for a caller who has them
         held = frozenset(scopes(operation.policy))
-        rows = conditions_on_rows(operation.policy, known=True, scopes=held)
+        rows = conditions_on_rows(operation.policy, known=True, scopes=held, decide=_granted)
     query = _view(statements, resource, held if operation.kind in ("browse", "read") else None)
     texts: list[tuple[str, str]] = []
     if operation.kind == "browse":
@@ -47,8 +52,10 @@ def explain_operation(statements: Statements, operation_id: str) -> list[tuple[s
         listing = statements.listing(replace(query, where=rows, order=order, limit=0, offset=1))
         texts += [("page", listing.counted.text), ("count, for a page without rows", listing.count.text)]
     elif operation.on_item:
-        looked_at = paths(operation.policy) | paths(resource.seeing)
-        one = replace(query, facts=tuple(sorted(looked_at)), lock=operation.method != "GET")
+        seeing = conditions_on_rows(resource.seeing, known=True, scopes=held, decide=_granted)
+        looked_at: frozenset[Fact] = paths(operation.policy) | paths(resource.seeing)
+        looked_at |= lists_in(rows) | lists_in(seeing)
+        one = replace(query, facts=in_order(looked_at), lock=operation.method != "GET")
         reading = statements.of(WITH_DELETED) if operation.kind == "restore" else statements
         if one.lock and rows != ALL and statements.dialect.locks_rows:
             unlocked = replace(one, fields=("id",), relations=(), lock=False)
@@ -60,6 +67,10 @@ def explain_operation(statements: Statements, operation_id: str) -> list[tuple[s
     if rows != ALL and operation.kind == "browse":
         texts.append(("policy as SQL", _condition(statements, resource, rows)))
     return texts
+
+
+def _granted(asked: OfCaller | CallerIs) -> bool:
+    return True
 
 
 def _condition(statements: Statements, resource: ResourcePlan, rows: Node) -> str:
