@@ -378,7 +378,8 @@ def check() -> RowCheck:
     return RowCheck(fields, prefixes)
 
 
-@rounds(120, 3000)
+@pytest.mark.timeout(600)
+@rounds(60, 800)
 async def test_lists_and_claims_allow_the_same_rows_in_every_way(filled: Storage, rounds: int) -> None:
     sizes: set[int] = set()
     tasks = {task: alive("Task", task) for task in TASKS}
