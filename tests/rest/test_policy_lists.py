@@ -18,6 +18,7 @@ from sternpost import (
     Owned,
     Read,
     Resource,
+    Restore,
     Settings,
     Sternpost,
     Update,
@@ -85,7 +86,7 @@ class Tag(Resource, prefix="tag"):
 admin = this.team.members.any(this.user.is_owner & this.role.eq("admin"))
 
 
-class Document(Resource, prefix="doc"):
+class Document(Resource, prefix="doc", soft_delete=True):
     team: One[Team] = one(link=public)
     author: One[User] | None
     text: str = field(default="")
@@ -96,6 +97,7 @@ class Document(Resource, prefix="doc"):
     read = Read(allow=admin | this.reviewers.any(this.user.is_owner) | this.tags.any(this.open.eq(True)))
     create = Create(allow=admin)
     update = Update(allow=admin | this.reviewers.any(this.user.is_owner))
+    restore = Restore(allow=admin | this.reviewers.any(this.user.is_owner))
     delete = Delete(allow=authenticated & this.team.members.none(this.user.eq(outer.author)))
 
 
@@ -250,6 +252,17 @@ async def test_a_function_grants_its_caller_nothing_in_the_same_call(world: Worl
     answer = await world.client.post(f"/api/v1/teams/{world.team}/join", token=token)
     assert (answer.status, answer.data) == (200, {"id": world.team})
     assert (await world.client.get(f"/api/v1/teams/{world.team}", token=token)).status == 200
+
+
+async def test_a_membership_that_was_deleted_restores_nothing(world: World) -> None:
+    """Where deleted rows are looked for, those of lists do not count; the items of the row itself do."""
+    address = f"/api/v1/documents/{world.document}"
+    ann, ben = world.client.token(world.ann), world.client.token(world.ben)
+    assert await world.patch(world.ann, authorId=world.ben, reviewers=[{"userId": world.ben}]) == 200
+    assert (await world.client.delete(address, token=ann)).status == 204
+    await world.client.delete(f"/api/v1/members/{world.member}")
+    assert (await world.client.post(f"{address}/restore", token=ann)).status == 404
+    assert (await world.client.post(f"{address}/restore", token=ben)).status == 200
 
 
 async def test_lists_under_a_row_are_those_of_a_visible_row(world: World) -> None:

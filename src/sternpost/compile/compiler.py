@@ -143,7 +143,7 @@ class _Compiler:
             if not isinstance(policy, Policy):
                 self.report.add(where, "SP023", f"allow={shown(policy)} is not a policy", 'write scope("…") or public')
                 return DENY
-            compiler = PolicyCompiler(drafts[resource].name, known, self.report)
+            compiler = PolicyCompiler(drafts[resource].name, known, self.report, older=True)
             if operation.kind == "custom" and not operation.on_item:
                 return compiler.compile_without_row(policy, operation.name, where)
             return compiler.compile(policy, operation.name, where, creates=operation.kind == "create")

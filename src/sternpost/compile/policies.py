@@ -53,13 +53,21 @@ class PolicyCompiler(Paths):
 
     Args:
         outside: for a policy on the rows of a list: that of the row outside.
+        older: whether the policy is one of an older version of the API.
     """
 
     def __init__(
-        self, resource: str, known: dict[str, Known], report: Report, outside: PolicyCompiler | None = None
+        self,
+        resource: str,
+        known: dict[str, Known],
+        report: Report,
+        outside: PolicyCompiler | None = None,
+        *,
+        older: bool = False,
     ) -> None:
         super().__init__(resource, known, report, resource if outside is None else outside.subject)
         self.outside = outside
+        self._older = older
         self._depth: int = 0 if outside is None else outside._depth + 1
 
     def compile(self, policy: Policy, operation: str, where: Source, *, creates: bool) -> PolicyNode:
@@ -101,6 +109,14 @@ class PolicyCompiler(Paths):
                 "name a policy that has to hold by itself: the whole, or a part of it that is joined by & or |",
             )
         lists = sum(isinstance(each, Through) for each in within(node))
+        if lists and self._older:
+            self.add(
+                operation,
+                where,
+                "SP521",
+                "a policy of an older version looks into lists, which only those of the newest one may",
+                "write a policy of the row and the caller alone, or change that of the operation itself",
+            )
         if lists > LISTS_MAX:
             self.add(
                 operation,

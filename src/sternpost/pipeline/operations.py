@@ -567,7 +567,7 @@ def _id_alone(run: Execution, document: Document) -> Answer:
 
 async def load_row(run: Execution, reader: Reader) -> Row:
     """What the policy looks at in the row of a call. Raises as `_load`."""
-    return await _load(run, reader, Select(run.operation.resource.name, ("id",), facts=tuple(sorted(run.access.facts))))
+    return await _load(run, reader, Select(run.operation.resource.name, ("id",), facts=in_order(run.access.facts)))
 
 
 async def _load(run: Execution, reader: Reader, view: Select) -> Row:

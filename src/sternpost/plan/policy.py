@@ -242,6 +242,7 @@ def _joined(folded: Sequence[PolicyNode], kind: type[AllOf | AnyOf]) -> PolicyNo
 
 def implies(node: PolicyNode, other: PolicyNode) -> bool:
     """Whether whoever a policy allows is allowed by another one, too, as far as their forms tell."""
+    node, other = unnamed(node), unnamed(other)
     if node in (other, DENY) or other == ALLOW:
         return True
     if isinstance(node, AnyOf):

@@ -77,13 +77,20 @@ class Conditions:
         self.codecs = codecs
         self.gate = gate
         self.aside = aside
+        self.alive = self if gate.alive is gate else Conditions(schema, codecs, gate.alive, aside=aside)
+        """What policies look into: lists hold no deleted rows, also where those are there otherwise."""
 
     def rows(
         self, resource: ResourcePlan, table: FromClause, where: Node, assembly: Assembly
     ) -> list[ColumnElement[bool]]:
         """The conditions for the rows of a resource: those of the gate, then those that are asked for."""
+        return self._all((self.gate.row_filters(resource), where), resource, table, assembly)
+
+    def _all(
+        self, nodes: tuple[Node, ...], resource: ResourcePlan, table: FromClause, assembly: Assembly
+    ) -> list[ColumnElement[bool]]:
         found: list[ColumnElement[bool]] = []
-        for node in (self.gate.row_filters(resource), where):
+        for node in nodes:
             parts = node.parts if isinstance(node, Every) else (node,)
             found += [self.condition(part, resource, table, assembly) for part in parts]
         return found
@@ -300,13 +307,13 @@ class Conditions:
         relation = holder.relations_by_name[node.relation]
         own = relation.local_field
         # the reference is the id of the row that it leads to, unless that may be as if it did not exist
-        path = (*node.path, own) if not node.path or own != "id" or self.gate.guards(holder) else node.path
+        path = (*node.path, own) if not node.path or own != "id" or self.alive.gate.guards(holder) else node.path
         other = assembly.alias(self.schema.tables[relation.target])
         outside = assembly.outside.get(table)
         tables = [table] if outside is None else [table, outside[1]]
         assembly.outside[other] = (resource, table)
-        key = self.value(path, resource, table, assembly)
-        found = self._some(relation, other, key, node.where, assembly, tables, aside=self.aside)
+        key = self.alive.value(path, resource, table, assembly)
+        found = self.alive._some(relation, other, key, node.where, assembly, tables, policy=True)
         known = self._known(holder, node, assembly, negated=negated) if self.aside else []
         return and_(*known, not_(found) if negated else found) if known else not_(found) if negated else found
 
@@ -335,7 +342,7 @@ class Conditions:
         assembly: Assembly,
         tables: list[FromClause],
         *,
-        aside: bool = False,
+        policy: bool = False,
     ) -> ColumnElement[bool]:
         """Whether some row of a relation fits.
 
@@ -345,8 +352,9 @@ class Conditions:
             tables: those of the rows outside.
         """
         target = self.plan.by_name[relation.target]
-        conditions = self.rows(target, other, where, assembly)
-        if aside:
+        filters = self.gate.list_filters(relation) if policy else self.gate.row_filters(target)
+        conditions = self._all((filters, where), target, other, assembly)
+        if policy and self.aside:
             written, own = assembly.written(f"{WRITTEN}{target.name}"), self._column(other, "id")
             conditions.append(not_(self.dialect.is_any_of(own, written, target.fields_by_name["id"])))
         if relation.kind == "linked":

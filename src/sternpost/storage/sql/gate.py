@@ -5,12 +5,13 @@ Each statement of the builders comes through here, so that no way to the rows ca
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, literal_column
 
-from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
+from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.query import ALL, TENANT, Compare, Node, OwnedBy, every
 from sternpost.ports.storage import Visibility
 from sternpost.storage.sql.schema import DELETED
@@ -35,6 +36,13 @@ class Gate:
             found = self._filters[resource.name] = every(self._parts(resource))
         return found
 
+    def list_filters(self, relation: RelationPlan) -> Node:
+        """The same for the rows of a list of a row that is there: what it owns is there, too."""
+        target = self.plan.by_name[relation.target]
+        if relation.kind != "owned":
+            return self.row_filters(target)
+        return every(part for part in self._parts(target) if not isinstance(part, OwnedBy))
+
     def guards(self, resource: ResourcePlan) -> bool:
         """Whether some rows of the resource do not exist for this visibility."""
         return self.row_filters(resource) != ALL
@@ -46,6 +54,12 @@ class Gate:
             return changes
         one: ColumnElement[Any] = literal_column("1")
         return {**changes, field.name: table.c[field.name] + one}
+
+    @cached_property
+    def alive(self) -> Gate:
+        """The same without deleted rows."""
+        visibility = self._visibility
+        return Gate(self.plan, replace(visibility, deleted=False)) if visibility.deleted else self
 
     @cached_property
     def tenant_kinds(self) -> tuple[str, ...]:
