@@ -19,9 +19,13 @@ from sternpost import (
     Transition,
     Update,
     authenticated,
+    caller,
+    claim,
     field,
     many,
+    named,
     one,
+    outer,
     this,
 )
 
@@ -35,6 +39,16 @@ class Label(Resource, prefix="lab", tenant="team", soft_delete=True, unique=[("n
 
     browse = Browse(sort=["name"], allow=authenticated)
     delete = Delete(allow=authenticated)
+
+
+ready = named(
+    "ready",
+    this.team.eq(caller.tenant)
+    & this.parent.labels.none(this.color.eq("red") | this.name.eq(outer.title))
+    & this.steps.any(this.label.eq(outer.label))
+    & claim("role").in_("lead", "planner"),
+    text="Only a task that is ready can be finished",
+)
 
 
 class Task(Resource, prefix="tas", tenant="team", soft_delete=True, audit=True):
@@ -56,7 +70,7 @@ class Task(Resource, prefix="tas", tenant="team", soft_delete=True, audit=True):
     update = Update(allow=this.parent.state.eq("open"), require_match=True)
     delete = Delete(allow=authenticated)
     restore = Restore(allow=authenticated)
-    finish = Transition("state", source="open", target="done", allow=authenticated)
+    finish = Transition("state", source="open", target="done", allow=ready | this.title.in_(claim("titles")))
 
 
 class Step(Resource, prefix="ste"):

@@ -71,8 +71,10 @@ UPDATE tasks SET version=(tasks.version + 1), deleted_at=NULL WHERE tasks.id = $
 SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = $2 AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT $3 OFFSET 0;
 
 -- tasks.finish
+-- what the policy looks at, before the row is locked
+SELECT tasks.id, tasks.team, tasks.title, EXISTS (SELECT 1 FROM labels AS r1, task_labels AS r3 WHERE r1.team = $1 AND r1.deleted_at IS NULL AND (r1.color = 'red' OR r1.name = tasks.title) AND r3.task_id = (SELECT r2.id FROM tasks AS r2 WHERE r2.id = tasks.parent_id AND r2.team = $1 AND r2.deleted_at IS NULL) AND r3.label_id = r1.id) AS anon_1, EXISTS (SELECT 1 FROM steps AS r4 WHERE r4.label_id = tasks.label_id AND r4.task_id = tasks.id) AS anon_2 FROM tasks WHERE tasks.id = $2 AND tasks.team = $1 AND tasks.deleted_at IS NULL;
 -- row
-SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS id__1 FROM tasks WHERE tasks.id = $1 AND tasks.team = $2 AND tasks.deleted_at IS NULL FOR NO KEY UPDATE OF tasks;
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.team AS team__1, tasks.title AS title__1, EXISTS (SELECT 1 FROM labels AS r1, task_labels AS r3 WHERE r1.team = $1 AND r1.deleted_at IS NULL AND (r1.color = 'red' OR r1.name = tasks.title) AND r3.task_id = (SELECT r2.id FROM tasks AS r2 WHERE r2.id = tasks.parent_id AND r2.team = $1 AND r2.deleted_at IS NULL) AND r3.label_id = r1.id) AS anon_1, EXISTS (SELECT 1 FROM steps AS r4 WHERE r4.label_id = tasks.label_id AND r4.task_id = tasks.id) AS anon_2, tasks.id AS id__1 FROM tasks WHERE tasks.id = $2 AND tasks.team = $1 AND tasks.deleted_at IS NULL FOR NO KEY UPDATE OF tasks;
 -- guarded update
 UPDATE tasks SET state=$1, version=(tasks.version + 1) WHERE tasks.team = $2 AND tasks.deleted_at IS NULL AND tasks.id = $3 AND tasks.state IN ('open') RETURNING tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at;
 -- steps
