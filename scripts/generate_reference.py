@@ -64,7 +64,8 @@ from sternpost.contract.operations import (
     Update,
     related,
 )
-from sternpost.contract.policy import METHODS, Policy, PolicyPath, now
+from sternpost.contract.policy import METHODS, Policy, PolicyPath, claim, named, now
+from sternpost.contract.policy import Caller as CallerInPolicies
 from sternpost.contract.relations import Many, One, Owned
 from sternpost.contract.types import Format, Json
 from sternpost.contract.versions import Added, Changed, Removed, Renamed, Version
@@ -430,6 +431,13 @@ def declarations() -> str:
         ("`this.field.is_null`", _doc(PolicyPath.is_null)),
         ("`now()`", _doc(now)),
         ("`caller`", "Not a policy: `one(default=caller)` sets a reference to the caller."),
+        ("`this.list.any(…)`", _doc(PolicyPath.any)),
+        ("`this.list.none(…)`", _doc(PolicyPath.none)),
+        ("`outer`", "Within `this.list.any(…)` the row outside: `this.user.eq(outer.author)`."),
+        ('`claim("…")`', _doc(claim)),
+        ("`caller.tenant`", _doc(CallerInPolicies.tenant)),
+        ("`caller.api_key`", _doc(CallerInPolicies.api_key)),
+        ('`named("…", policy, text="…")`', _doc(named)),
     ]
     parts += [
         "## Policies",

@@ -87,7 +87,7 @@ class Resource(Declared):
         prefix: the start of its ids, 2 to 8 lower-case letters (`usr` gives `usr_…`). Required.
         owner: the field that holds the id of the caller who owns a row; `this.is_owner` looks there.
         tenant: the field that holds the tenant of a row. The server sets it from the token; other tenants cannot
-            reach the row.
+            reach the row. `id` where the rows are the tenants, so that each has its own.
         plural: the name in addresses and tables, if it is not the regular plural.
         table: the name of its table, if it is not the plural.
         schema: in an external PostgreSQL database, the schema that holds the table.

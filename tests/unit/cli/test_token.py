@@ -7,10 +7,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import jwt as pyjwt
 import pytest
 
 from sternpost import Browse, Contract, One, Read, Resource, Settings, Sternpost, field, one, scope
 from sternpost.auth.jwt import SCOPES_MAX, TOKEN_BYTES_MAX
+from sternpost.cli.claims import read_claims
 from sternpost.cli.configuration import development_token
 from sternpost.cli.main import main
 from sternpost.errors import StartupError
@@ -124,3 +126,15 @@ def test_the_command_prints_no_such_token(
     printed = capsys.readouterr()
     assert (ended.value.code, printed.out) == (2, "")
     assert "too large" in printed.err
+
+
+def test_a_token_has_the_claims_that_are_asked_for(settings: Settings) -> None:
+    written = ["plan=pro", "level=3", 'teams=["a", "b"]', "beta=true", "word=tru"]
+    claims = read_claims(written)
+    assert claims == {"plan": "pro", "level": 3, "teams": ("a", "b"), "beta": True, "word": "tru"}
+    token = development_token(settings, "ada", [], 60, claims=claims)
+    payload = pyjwt.decode(token, options={"verify_signature": False})
+    assert (payload["teams"], payload["level"], payload["sub"]) == (["a", "b"], 3, "ada")
+    for wrong in ("plan", "=pro", "ratio=1.5", f"plan={'x' * 300}", "a={}"):
+        with pytest.raises(StartupError, match="is no claim"):
+            read_claims([wrong])

@@ -6,20 +6,29 @@ from itertools import product
 
 import pytest
 
+from sternpost.plan.caller import OfCaller
 from sternpost.plan.policy import (
     ALLOW,
     DENY,
     AllOf,
     AnyOf,
     Authenticated,
+    CallerIs,
     Compare,
+    Named,
     Not,
+    Outside,
     Owner,
     PolicyNode,
     Scope,
+    Through,
     asks_now,
+    describe,
     fold,
     implies,
+    of_caller,
+    paths,
+    walked,
 )
 from sternpost.plan.policy import Now as Instant
 
@@ -93,3 +102,59 @@ def test_a_policy_is_asked_whether_it_needs_the_instant() -> None:
     later = Compare(("at",), "gt", Instant())
     assert all(map(asks_now, (later, Not(later), AllOf((A, later)), AnyOf((later, A)))))
     assert not any(map(asks_now, (A, OPEN, Not(OPEN), AllOf((A, OPEN)))))
+
+
+PLAN = OfCaller("claim", "plan", "string")
+PRO = CallerIs(PLAN, "eq", "pro")
+SAME = Compare(("plan",), "eq", PLAN)
+MEMBERS = Through(("team_id",), "members", "Member", OWN)
+
+
+@pytest.mark.parametrize(
+    ("node", "with_claim", "without"),
+    [
+        (PRO, ALLOW, DENY),
+        (Not(PRO), DENY, DENY),
+        (SAME, SAME, DENY),
+        (Not(SAME), Not(SAME), DENY),
+        (Not(AllOf((SAME, OPEN))), AnyOf((Not(SAME), Not(OPEN))), Not(OPEN)),
+        (Not(AnyOf((SAME, OPEN))), AllOf((Not(SAME), Not(OPEN))), DENY),
+        (Through((), "lines", "Line", SAME), Through((), "lines", "Line", SAME), DENY),
+        (Not(Through((), "lines", "Line", SAME)), Not(Through((), "lines", "Line", SAME)), DENY),
+        (Not(Through((), "lines", "Line", Not(PRO))), ALLOW, DENY),
+        (
+            Through((), "lines", "Line", AnyOf((SAME, OPEN))),
+            Through((), "lines", "Line", AnyOf((SAME, OPEN))),
+            Through((), "lines", "Line", OPEN),
+        ),
+        (Through((), "lines", "Line", AllOf((PRO, OPEN))), Through((), "lines", "Line", OPEN), DENY),
+        (Not(Through((), "lines", "Line", B)), ALLOW, ALLOW),
+        (Named("a", "A", AllOf((A, OPEN))), OPEN, OPEN),
+        (Not(Not(MEMBERS)), MEMBERS, MEMBERS),
+    ],
+)
+def test_what_is_compared_with_a_missing_claim_does_not_hold(
+    node: PolicyNode, with_claim: PolicyNode, without: PolicyNode
+) -> None:
+    held = frozenset({"a"})
+    assert fold(node, known=True, scopes=held, decide=lambda asked: True) == with_claim
+    assert fold(node, known=True, scopes=held, decide=lambda asked: False) == without
+
+
+def test_a_name_makes_no_difference_to_who_may() -> None:
+    named = AllOf((Named("a", "A", A), OPEN))
+    assert implies(named, AllOf((A, OPEN)))
+    assert implies(AllOf((A, OPEN)), named)
+
+
+def test_what_a_policy_is_made_of() -> None:
+    inner = Through((), "notes", "Note", Compare(("level",), "gt", Outside(("level",))))
+    node = AllOf((Named("a", "A", Through(("team_id",), "members", "Member", AllOf((inner, SAME)))), Not(PRO), OPEN))
+    assert [each.relation for each in walked(node)] == ["members"]
+    assert of_caller(node) == (PLAN,)
+    assert paths(node) == {("state",)}
+    assert describe(node) == (
+        'named("a", this.team_id.members.any(this.notes.any(this.level > outer.level) & (this.plan == claim("plan"))))'
+        " & ~(claim(\"plan\") == 'pro') & (this.state == 'open')"
+    )
+    assert describe(Not(MEMBERS)) == "this.team_id.members.none(this.owner == caller)"
