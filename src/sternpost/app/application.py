@@ -401,25 +401,9 @@ class Sternpost:
             finally:
                 self.in_flight -= 1
         elif scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
+            await _live(self, receive, send)
         else:
             await send({"type": "websocket.close", "code": 1000})
-
-    async def _lifespan(self, receive: Receive, send: Send) -> None:
-        while True:
-            message = await receive()
-            if message["type"] == "lifespan.startup":
-                try:
-                    await self.start()
-                except Exception as error:
-                    self.failure = error
-                    await send({"type": "lifespan.startup.failed", "message": str(error)})
-                    raise
-                await send({"type": "lifespan.startup.complete"})
-            elif message["type"] == "lifespan.shutdown":
-                await self.stop()
-                await send({"type": "lifespan.shutdown.complete"})
-                return
 
 
 def _visibility(plan: Plan, tenant: str | None, tenants: str | None) -> Visibility:
@@ -436,3 +420,21 @@ def _visibility(plan: Plan, tenant: str | None, tenants: str | None) -> Visibili
     if tenant is not None and all(tenant_value(plan, resource, tenant) is None for resource in owners):
         raise TypeError(f"{tenant!r} is not a valid tenant of this contract")
     return EVERY_TENANT if tenants else Visibility(tenant) if tenant else NO_TENANT
+
+
+async def _live(app: Sternpost, receive: Receive, send: Send) -> None:
+    """Starts and stops an application when its server says so (the lifespan of the ASGI specification)."""
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            try:
+                await app.start()
+            except Exception as error:
+                app.failure = error
+                await send({"type": "lifespan.startup.failed", "message": str(error)})
+                raise
+            await send({"type": "lifespan.startup.complete"})
+        elif message["type"] == "lifespan.shutdown":
+            await app.stop()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
