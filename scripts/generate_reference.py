@@ -72,6 +72,7 @@ from sternpost.contract.versions import Added, Changed, Removed, Renamed, Versio
 from sternpost.data.change import Change
 from sternpost.data.context import Context
 from sternpost.data.database import Database
+from sternpost.data.pages import Page, PageRequest
 from sternpost.data.table import Table
 from sternpost.errors import CATALOGUE, Detail, SternpostError
 from sternpost.kinds import KINDS
@@ -562,6 +563,9 @@ def services() -> str:
         *_members(Response, _public(Response)),
         *_class(Redirect, level=2),
         *_class(Media, level=2),
+        *_class(Page, level=2),
+        *_class(PageRequest, level=2),
+        *_members(PageRequest, _public(PageRequest)),
         "## Change",
         _doc(Change),
         *_members(Change, _public(Change)),

@@ -137,7 +137,7 @@ def _keep_baseline(application: Sternpost) -> None:
 
 
 def write_types(name: str) -> tuple[Sternpost, tuple[str, ...]]:
-    """Loads the application, and writes the data client's types where they are of an earlier contract; what it wrote."""
+    """Loads the application, and writes the data client's types if they are of an earlier contract; what it wrote."""
     from sternpost.app.loading import data_file, load_application
     from sternpost.derive.typed_data import typed_data
 
