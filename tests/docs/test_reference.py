@@ -45,7 +45,7 @@ NO_SIGNATURE = {
 }
 NO_SIGNATURE |= {"Settings", "One", "Many", "Owned", "Operation", "implements", "HookCall", "HttpContext", "Request"}
 NO_SIGNATURE |= {"Response", "Proceed"}
-IN_TABLES = {"Email", "IPAddress", "Json", "Slug", "Url", "this", "caller", "scope", "now"}
+IN_TABLES = {"Email", "IPAddress", "Json", "Slug", "Url", "this", "caller", "claim", "named", "now", "outer", "scope"}
 """What nobody calls to make one, or is used as the pages show: declared as classes, given to functions, annotations."""
 
 
