@@ -97,16 +97,13 @@ class Written:
         """
         kind, dot, about = name.partition(".")
         own: set[Row | None] = set() if row is None else {row}
-        match kind + dot:
-            case value if value == WRITTEN:
-                rows = self._rows.get(about, set())
-                if row is not None:
-                    rows = rows - self._parts.get(row, {}).get(about, set()) - {row[1] if row[0] == about else ""}
-                return bound(about, sorted(rows))
-            case value if value == UNSURE:
-                return int(about in self._unsure or bool(self._links.get(about, set()) - own))
-            case _:
-                return int(about in self._unsure or bool(self._changed.get(about, set()) - own))
+        if kind + dot == WRITTEN:
+            rows = self._rows.get(about, set())
+            if row is not None:
+                rows = rows - self._parts.get(row, {}).get(about, set()) - {row[1] if row[0] == about else ""}
+            return bound(about, sorted(rows))
+        causes = self._links if kind + dot == UNSURE else self._changed
+        return int(about in self._unsure or bool(causes.get(about, set()) - own))
 
     def _note(self, resource: str, id: str | None) -> None:
         rows = self._rows.setdefault(resource, set())
