@@ -153,9 +153,7 @@ class Sternpost:
     def running(self) -> Running:
         """What serves requests, between `start` and `stop`."""
         if self._running is None:
-            raise RuntimeError(
-                "The application has not been started: use a server with ASGI lifespan events, or call start()"
-            )
+            raise RuntimeError("The application has not been started: serve it with lifespan events, or call start()")
         return self._running
 
     async def start(self, *, only_open: bool = False) -> Running:

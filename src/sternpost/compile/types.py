@@ -114,7 +114,7 @@ def read_type(
         report.add(
             where,
             "SP218",
-            f"{declaration.name}.{name}: the enum {_shown(_innermost(inner))} is empty or has values that are no strings",
+            f"{declaration.name}.{name}: {_shown(_innermost(inner))} is empty, or has values that are no strings",
             "give every member a string value, such as Literal['draft', 'paid'] or a StrEnum",
         )
         return None
