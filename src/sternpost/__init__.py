@@ -35,6 +35,7 @@ from sternpost.contract.policy import Policy, authenticated, caller, claim, name
 from sternpost.contract.providers import provide
 from sternpost.contract.relations import Many, One, Owned, many, one
 from sternpost.contract.resource import Payload, Resource
+from sternpost.contract.row_rules import check, no_overlap
 from sternpost.contract.types import Email, Format, IPAddress, Json, Slug, Url
 from sternpost.contract.versions import Added, Changed, Removed, Renamed, Version
 from sternpost.errors import (
@@ -170,12 +171,14 @@ __all__ = [
     "authenticated",
     "before_encoding",
     "caller",
+    "check",
     "claim",
     "computed",
     "field",
     "implements",
     "many",
     "named",
+    "no_overlap",
     "now",
     "one",
     "outer",

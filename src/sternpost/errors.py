@@ -120,6 +120,13 @@ _ROWS = (
         "Choose another value. Details name the field, where it is one; of several that are taken, one.",
     ),
     ErrorCode(
+        "OVERLAP",
+        409,
+        "FAILED_PRECONDITION",
+        "The span of this resource overlaps that of another one",
+        "Choose another span. Details name the fields of its start and its end.",
+    ),
+    ErrorCode(
         "STATE_CONFLICT",
         409,
         "FAILED_PRECONDITION",
@@ -187,7 +194,7 @@ _ROWS = (
         422,
         "FAILED_PRECONDITION",
         "The change would violate a rule of the data",
-        "Correct the input. Details name the field, where the database tells which it is.",
+        "Correct the input. Details name the fields, and the check that they break, where the database tells which.",
     ),
     ErrorCode(
         "HEADERS_TOO_LARGE",
@@ -372,6 +379,12 @@ class Duplicate(Conflict):
     """Another row already has this unique value (409)."""
 
     catalogue_code = "DUPLICATE"
+
+
+class Overlapping(Conflict):
+    """The row's span overlaps that of another one, which `no_overlap` forbids (409)."""
+
+    catalogue_code = "OVERLAP"
 
 
 class StillReferenced(Conflict):

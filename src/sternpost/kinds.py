@@ -10,7 +10,7 @@ import binascii
 import math
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, InvalidOperation
@@ -148,6 +148,17 @@ def _same(value: Any) -> Any:
     return value
 
 
+_LOWER = {ord(letter): ord(letter.lower()) for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+
+
+def without_case(value: Any) -> Any:
+    """Text, or each text of a list, with its ASCII letters in lower case, as the databases' `lower` makes it; another
+    value as it is."""
+    if isinstance(value, list | tuple):
+        return [without_case(item) for item in cast("Sequence[Any]", value)]
+    return value.translate(_LOWER) if isinstance(value, str) else value
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """What is known about one kind.
@@ -171,6 +182,7 @@ class Kind:
         filters: the operators that lists may offer on it.
         tests: the operators that the data client has for it.
         policies: the operators by which a policy may compare it with a constant.
+        spans: whether two of its values, or one and an open end, bound a span.
         storage: the ways in which an external database may keep it, beside the usual one.
         read: makes the Python value of a JSON-ready one, or of one that is a Python value already. Values of kinds with
             an order compare once they are read.
@@ -207,6 +219,7 @@ class Kind:
     filters: tuple[str, ...]
     tests: tuple[str, ...]
     policies: tuple[str, ...] = ()
+    spans: bool = False
     storage: tuple[str, ...] = ()
     read: Read = _same
     constant: Constant = lambda value, limits: None
@@ -840,6 +853,7 @@ _ALL = (
         filters=_COMPARED,
         tests=_COMPARED_TESTS,
         policies=_ORDER,
+        spans=True,
         constant=_integer_constant,
         from_claim=_integer_claim,
         from_text=_integer_from_text,
@@ -876,6 +890,7 @@ _ALL = (
         filters=_COMPARED,
         tests=_COMPARED_TESTS,
         policies=_ORDER,
+        spans=True,
         storage=(NUMERIC,),
         read=Decimal,
         write=_write_decimal,
@@ -895,6 +910,7 @@ _ALL = (
         filters=_COMPARED,
         tests=_COMPARED_TESTS,
         policies=_ORDER,
+        spans=True,
         storage=(*TEXT_INSTANTS, "date text", "unix seconds", "unix milliseconds"),
         read=_read_instant,
         write=lambda limits, value: write_instant(value),
@@ -914,6 +930,7 @@ _ALL = (
         filters=_COMPARED,
         tests=_COMPARED_TESTS,
         policies=_ORDER,
+        spans=True,
         read=_read_day,
         write=_write_iso,
         constant=_day_constant,

@@ -10,6 +10,7 @@ from sternpost.contract.operations import Operation
 from sternpost.contract.resource import Declaration, Resource
 from sternpost.contract.source import Source, attribute_source, class_keyword_source
 from sternpost.plan.model import FieldPlan
+from sternpost.plan.row_rules import CheckPlan, OverlapPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class ResourceDraft:
         types, declared, owners: by attribute, its type, the value it was given, and the class that declares it.
         fields: the fields that are compiled already; features add theirs and change what is there.
         unique, indexes: the declared groups that are valid.
+        checks, no_overlap: the declared rules over rows that are valid.
         schema: the schema of an external database that holds the table.
         owned_by: the resource that owns its rows; known once the relations of all resources are.
     """
@@ -49,6 +51,8 @@ class ResourceDraft:
     operations: dict[str, Operation] = field(default_factory=dict[str, Operation])
     unique: tuple[tuple[str, ...], ...] = ()
     indexes: tuple[tuple[str, ...], ...] = ()
+    checks: tuple[CheckPlan, ...] = ()
+    no_overlap: tuple[OverlapPlan, ...] = ()
     schema: str | None = None
     owned_by: str | None = None
 

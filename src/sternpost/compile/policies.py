@@ -254,13 +254,13 @@ class PolicyCompiler(Paths):
                 return Compare(path, "isNull")
             message, fix = f"{resource}.{field.name} is never null", "leave the condition out"
         else:
-            converted = _constants(field, operator, value)
+            converted = constants(field, operator, value)
             if converted is not None:
                 return Compare(path, operator, converted)
             given = ", ".join(map(shown, listed_values(value))) or "no value" if operator == "in" else shown(value)
             message = f"{resource}.{field.name} ({field.kind}) cannot be compared with {given} by {METHOD[operator]}"
             fix = f"give 1 to {IN_MAX} different values; " if operator == "in" else ""
-            fix += _comparison_fix(field)
+            fix += comparison_fix(field)
         self.add(operation, where, "SP507", message, fix)
         return Not(Public())
 
@@ -287,7 +287,7 @@ class PolicyCompiler(Paths):
         other_path, other_resource, other = right
         allowed = KINDS[field.kind].policies or (("eq", "ne") if KINDS[field.kind].identifies else ())
         itself = path == other_path and not beyond
-        if operator in allowed and _alike(field, other) and not itself:
+        if operator in allowed and alike(field, other) and not itself:
             return Compare(path, operator, Outside(other_path) if beyond else ValueAt(other_path))
         same = "it is the same value" if itself else "their kinds, or how they are kept, differ"
         self.add(
@@ -296,7 +296,7 @@ class PolicyCompiler(Paths):
             "SP507",
             f"{resource}.{field.name} ({field.kind}) cannot be compared with {other_resource}.{other.name} "
             f"({other.kind}) by {METHOD[operator]}" + (f": {same}" if operator in allowed else ""),
-            f"compare it by {listed(allowed)} with a value declared alike" if allowed else _comparison_fix(field),
+            f"compare it by {listed(allowed)} with a value declared alike" if allowed else comparison_fix(field),
         )
         return Not(Public())
 
@@ -432,7 +432,7 @@ def wrong_policy(value: object) -> tuple[str, str, str]:
     )
 
 
-def _constants(field: FieldPlan, operator: str, value: Any) -> Any:
+def constants(field: FieldPlan, operator: str, value: Any) -> Any:
     """What a value is compared with, in the form of the plan; None where it is not possible."""
     kind = KINDS[field.kind]
     if operator != "in":
@@ -446,12 +446,13 @@ def _constants(field: FieldPlan, operator: str, value: Any) -> Any:
 _KEPT = ("kind", "references", "decimal_places", "storage", "ignore_case", "choices")
 
 
-def _alike(field: FieldPlan, other: FieldPlan) -> bool:
+def alike(field: FieldPlan, other: FieldPlan) -> bool:
     """Whether values of two fields can be compared: databases keep them in the same way."""
     return all(getattr(field, name) == getattr(other, name) for name in _KEPT)
 
 
-def _comparison_fix(field: FieldPlan) -> str:
+def comparison_fix(field: FieldPlan) -> str:
+    """What a field can be compared with, as the fix of a diagnostic."""
     kind = KINDS[field.kind]
     if field.references is not None:
         return "use is_owner for the caller's own rows; ids cannot be compared with constants"

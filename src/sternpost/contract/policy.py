@@ -18,10 +18,16 @@ CompareOperator = Literal["eq", "ne", "gt", "gte", "lt", "lte", "in", "isNull"]
 
 @dataclass(frozen=True, slots=True)
 class Misuse:
-    """What an author wrote that means nothing in a policy. It is kept until the compile step reports it."""
+    """What an author wrote that means nothing in a policy. It is kept until the compile step reports it.
+
+    Attributes:
+        comparison: where it is a comparison by one of Python's operators, what that would be by a method: the names of
+            the value, the method, and what it is compared with. Rules over rows are written so.
+    """
 
     text: str
     fix: str
+    comparison: tuple[tuple[str, ...], CompareOperator, object] | None = None
 
     def __repr__(self) -> str:
         return self.text
@@ -94,8 +100,8 @@ def _noted_as_boolean(*, itself: bool = True) -> bool:
     return True
 
 
-def _misuse(text: str, fix: str) -> Policy:
-    return Policy("invalid", (Misuse(text, fix),))
+def _misuse(text: str, fix: str, comparison: tuple[tuple[str, ...], CompareOperator, object] | None = None) -> Policy:
+    return Policy("invalid", (Misuse(text, fix, comparison),))
 
 
 def _called(policy: Policy) -> str:
@@ -135,7 +141,7 @@ _OPERATORS = {
 }
 """Python's operators by the names of their methods, without the underscores."""
 
-_METHOD_OF = {"==": "eq", "!=": "ne", ">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}
+_METHOD_OF: dict[str, CompareOperator] = {"==": "eq", "!=": "ne", ">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}
 _ONE_OF = frozenset({"isin", "is_in", "any_of", "one_of"})
 _NONE_OF = frozenset({"not_in", "notin_", "none_of"})
 _NULL = frozenset({"is_none", "is_null", "isnull"})
@@ -316,14 +322,17 @@ _VALUES_FIX = f"a value of the row can only be compared, by {', '.join(METHODS)}
 
 
 def _refuse_operators() -> None:
-    """Python's own operators: a comparison would be a plain `False`, and anything else an error without a place."""
+    """Python's own operators: a comparison would be a plain `False`, and anything else an error without a place. Of a
+    policy they are refused, as who reads one must not have to know that `==` has no truth value here; the comparisons
+    are kept for rules over rows."""
 
     def refused(symbol: str) -> Any:
         def apply(self: PolicyPath | CallerPath, other: object) -> Policy:
             method, of_caller = _METHOD_OF.get(symbol), isinstance(self, CallerPath)
             if method is None or (of_caller and not hasattr(CallerPath, method)):
                 return _misuse(f"{self!r} {symbol} …", _CALLER_FIX if of_caller else _VALUES_FIX)
-            return _misuse(f"{self!r} {symbol} …", f"write {self!r}.{method}(…)")
+            kept = None if isinstance(self, CallerPath) else (names_of(self), method, other)
+            return _misuse(f"{self!r} {symbol} …", f"write {self!r}.{method}(…)", kept)
 
         return apply
 

@@ -94,6 +94,9 @@ class Resource(Declared):
         unique: tuples of fields whose combined values must be unique.
         indexes: tuples of fields for more indexes than those made for filters and sorts; a `-` before a field means
             descending.
+        checks: conditions that every row keeps, such as `this.ends_at > this.starts_at`; `check(…)` adds a name and a
+            text.
+        no_overlap: spans of which no two overlap: `no_overlap("room", "starts_at", "ends_at", where=…)`.
         soft_delete: True to keep deleted rows in the database, hidden until they are restored.
         audit: True to record every change, with who made it and the old values, in the table `sternpost_audit`.
         abstract: True for a base class that only provides fields and operations to subclasses.

@@ -11,6 +11,7 @@ from sternpost.data.writing import complete, computed_values, refuse_counted, st
 from sternpost.errors import ConstraintViolated, NotFound
 from sternpost.plan.model import FieldPlan, RelationPlan, ResourcePlan
 from sternpost.plan.query import Assignment, Modify, Select, key_is
+from sternpost.plan.row_errors import refuse_broken
 from sternpost.ports.storage import Document, Session
 
 T = TypeVar("T")
@@ -164,6 +165,9 @@ class Change(Draft, Generic[T]):
         if not values and not lists_change:
             return dict(self._current_document)
         changed = stamp(self._resource, values, self._model.clock)
+        if self._resource.checks:
+            (present,) = self._model.instances.written_rows(self._resource, [self._current_document])
+            refuse_broken(self._resource, {**present, **changed})
         if not changed and self._resource.version_field is None:
             return dict(self._current_document)
         assignments = tuple(Assignment(name, "set", slot) for slot, name in enumerate(changed, start=1))

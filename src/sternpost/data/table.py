@@ -13,9 +13,9 @@ from sternpost.data.row_reader import RowReader
 from sternpost.data.writes import Parts, Writer, assignments, taken_apart, unique_key
 from sternpost.data.writing import complete
 from sternpost.errors import Conflict, NotFound
+from sternpost.kinds import without_case
 from sternpost.plan.model import FieldPlan, ResourcePlan
 from sternpost.plan.query import Modify, Remove, Select, Upsert, key_is
-from sternpost.plan.values import without_case
 from sternpost.ports.storage import Arguments
 
 Row = TypeVar("Row")

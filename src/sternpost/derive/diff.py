@@ -140,6 +140,8 @@ COMPARED: dict[str, frozenset[str]] = {
             "tenant",
             "soft_delete",
             "audit",
+            "checks",
+            "no_overlap",
         ]
     ),
     "FieldPlan": frozenset(
@@ -311,6 +313,39 @@ class _Findings:
             self._break("timeout-narrowed", where, f"its time limit is {new} seconds, and was {old}")
         else:
             self._add("additive", "timeout-widened", where, f"its time limit is {new} seconds, and was {old}")
+
+    def _checks(self, place: str, old: Mapping[str, Data], new: Mapping[str, Data]) -> None:
+        for name, check in old.items():
+            if name not in new:
+                self._add("additive", "check-removed", place, f"rows need not keep {name}")
+                continue
+            was, now = (policy_from_data(one["condition"]) for one in (check, new[name]))
+            if was != now and implies(was, now):
+                self._add("additive", "check-widened", place, f"{name} is {describe(now)}, and was {describe(was)}")
+            elif was != now:
+                self._break("check-changed", place, f"{name} is {describe(now)}, and was {describe(was)}")
+            self._texts(f"{place}, {name}", check, new[name], ("message",))
+        for name, check in new.items():
+            if name not in old:
+                what = describe(policy_from_data(check["condition"]))
+                self._break("check-added", place, f"a row that does not keep {name} is rejected: {what}")
+
+    def _overlaps(self, place: str, old: Mapping[str, Data], new: Mapping[str, Data]) -> None:
+        for name, overlap in old.items():
+            if name not in new:
+                self._add("additive", "overlap-removed", place, f"{name} may overlap")
+                continue
+            was, now = (one["where"] and policy_from_data(one["where"]) for one in (overlap, new[name]))
+            if was == now:
+                continue
+            if now is not None and (was is None or implies(now, was)):
+                self._add("additive", "overlap-widened", place, f"{name} are only compared where {describe(now)}")
+            else:
+                what = f"{name} are compared" + ("" if now is None else f" where {describe(now)}")
+                self._break("overlap-changed", place, what)
+        for name in new:
+            if name not in old:
+                self._break("overlap-added", place, f"a row whose {name} overlap those of another one is rejected")
 
     def _break(self, code: str, where: str, what: str, fix: str = KEEP) -> None:
         self._add("breaking", code, where, what, fix)
@@ -563,6 +598,8 @@ class _Comparison(_FieldComparison):
             self._break("unique-added", place, f"a second row with the same {', '.join(group)} is rejected")
         for group in groups - {tuple(group) for group in new["unique_together"]}:
             self._add("additive", "unique-removed", place, f"several rows may have the same {', '.join(group)}")
+        self._checks(place, _named(old["checks"]), _named(new["checks"]))
+        self._overlaps(place, _spans(old), _spans(new))
         self._fields(place, _visible(old), _visible(new), accepts=_accepts(old) | _accepts(new))
         self._relations(place, old, new)
         if bool(new.get("soft_delete")) != bool(old.get("soft_delete")):
@@ -767,6 +804,14 @@ def _named(items: Iterable[Data]) -> dict[str, Data]:
 
 def _by(items: Iterable[Data], name: str) -> dict[str, Data]:
     return {item[name]: item for item in items}
+
+
+def _spans(resource: Data) -> dict[str, Data]:
+    """What may not overlap in a resource, by what clients see of it."""
+    return {
+        f"{one['start']} and {one['end']}" + (f" with the same {' and '.join(one['keys'])}" if one["keys"] else ""): one
+        for one in resource["no_overlap"]
+    }
 
 
 def _served(resource: Data) -> bool:

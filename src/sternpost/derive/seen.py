@@ -56,11 +56,22 @@ class _Seen:
             "name": self._class(name),
             "owned_by": self._class(resource.get("owned_by")),
             "tenant": resource["tenant"] and seen(resource["tenant"]) if "tenant" in resource else None,
+            "checks": [self._check(name, check, seen) for check in resource.get("checks", ())],
+            "no_overlap": [self._overlap(name, overlap, seen) for overlap in resource.get("no_overlap", ())],
             "unique_together": [[seen(field) for field in group] for group in resource["unique_together"]],
             "fields": [self._member(field, "references") for field in resource["fields"]],
             "relations": [self._relation(relation) for relation in resource["relations"]],
             "operations": [self._operation(name, operation, seen) for operation in resource["operations"]],
         }
+
+    def _check(self, resource: str, check: Data, seen: Callable[[str], str]) -> Data:
+        condition = self._policy(resource, check["condition"])
+        return {**check, "condition": condition, "fields": [seen(field) for field in check["fields"]]}
+
+    def _overlap(self, resource: str, overlap: Data, seen: Callable[[str], str]) -> Data:
+        where = overlap["where"] and self._policy(resource, overlap["where"])
+        keys = [seen(field) for field in overlap["keys"]]
+        return {"keys": keys, "start": seen(overlap["start"]), "end": seen(overlap["end"]), "where": where}
 
     def _relation(self, relation: Data) -> Data:
         link = relation.get("link")

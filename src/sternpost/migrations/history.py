@@ -15,7 +15,7 @@ from sternpost.migrations.replay import replayed
 from sternpost.migrations.source import rendered
 from sternpost.plan.model import DELETED_FIELD
 from sternpost.ports.schema import Shape
-from sternpost.ports.steps import AddColumn, AddRule, CreateTable, Step
+from sternpost.ports.steps import AddColumn, AddOverlap, AddRule, CreateTable, Step
 
 if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
@@ -33,9 +33,10 @@ def is_additive(steps: Sequence[Step]) -> bool:
     created = {step.table.name for step in steps if isinstance(step, CreateTable)}
 
     def is_unknown(step: Step) -> bool:
-        if not isinstance(step, AddRule):
+        if not isinstance(step, AddRule | AddOverlap):
             return False
-        return step.table in created or all((step.table, column) in new for column in step.rule.columns)
+        columns = step.rule.columns if isinstance(step, AddRule) else step.overlap.columns
+        return step.table in created or all((step.table, column) in new for column in columns)
 
     def hides_rows(step: Step) -> bool:
         """Processes that do not know when a row was deleted would go on showing it."""

@@ -28,6 +28,7 @@ from sternpost.ports.steps import (
     AddAudit,
     AddColumn,
     AddIndex,
+    AddOverlap,
     AddRule,
     ChangeCheck,
     ChangeForm,
@@ -36,8 +37,10 @@ from sternpost.ports.steps import (
     DropAudit,
     DropColumn,
     DropIndex,
+    DropOverlap,
     DropRule,
     DropTable,
+    NeedExtension,
     Nullable,
     RenameColumn,
     RenameIndex,
@@ -48,6 +51,9 @@ from sternpost.ports.steps import (
 )
 
 Named = TypeVar("Named", Rule, Index)
+
+KEYS_EXTENSION = "btree_gist"
+"""What PostgreSQL needs to compare keys and spans with one index."""
 
 
 @dataclass(frozen=True)
@@ -174,6 +180,7 @@ class _Planner:
     def run(self) -> tuple[list[Step], list[Question]]:
         renamed = {old: new for old, new in self.answers.renames.items() if "." not in old and old in self.old}
         self._drop_audits(renamed)
+        kept = self._drop_overlaps(renamed)
         self.steps += [RenameTable(old, new) for old, new in renamed.items()]
         now = _renamed_tables(self.old, self.answers)
         for name in list(now):
@@ -193,6 +200,7 @@ class _Planner:
         for name, table in self.new.items():
             before = now[name].audit if name in now and name not in renamed.values() else ()
             self.steps += [AddAudit(name, audit) for audit in table.audit if audit not in before]
+        self._add_overlaps(kept)
         return self.steps, self.questions
 
     def _create_tables(self, now: Shape) -> None:
@@ -205,7 +213,7 @@ class _Planner:
             there.add(name)
             later = [rule for rule in table.rules if isinstance(rule, ForeignKey) and rule.table not in there]
             rules = tuple(rule for rule in table.rules if rule not in later)
-            self.steps.append(CreateTable(replace(table, rules=rules, audit=())))
+            self.steps.append(CreateTable(replace(table, rules=rules, audit=(), overlaps=())))
             closing += [AddRule(name, rule) for rule in later]
         self.steps += closing
 
@@ -258,6 +266,34 @@ class _Planner:
                 if audit not in after.audit or name in renamed:
                     only: DatabaseName | None = "sqlite" if audit.key in kept else None
                     self.steps.append(DropAudit(name, audit, only))
+
+    def _drop_overlaps(self, renamed: Mapping[str, str]) -> set[str]:
+        """Takes away what is gone, has other columns, or would stand in the way of another type; the names of those
+        that stay."""
+        kept: set[str] = set()
+        for name, table in self.old.items():
+            after = self.new.get(renamed.get(name, name))
+            if after is None:
+                continue  # they go with the table
+            retyped = self._retyped(table, after)
+            for overlap in table.overlaps:
+                if overlap in after.overlaps and name not in renamed and not overlap.columns & retyped:
+                    kept.add(overlap.name)
+                else:
+                    self.steps.append(DropOverlap(name, overlap.name))
+        return kept
+
+    def _add_overlaps(self, kept: set[str]) -> None:
+        """Adds what is new, at the end: a check of each span stands before it."""
+        added = [
+            AddOverlap(name, each)
+            for name, table in self.new.items()
+            for each in table.overlaps
+            if each.name not in kept
+        ]
+        if any(step.overlap.keys for step in added):
+            self.steps.insert(0, NeedExtension(KEYS_EXTENSION))
+        self.steps += added
 
     # -- rules and indexes
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from sternpost.ports.schema import Check, ForeignKey, Index, Rule, Shape, Sql, TableShape
+from sternpost.ports.schema import Check, ForeignKey, Index, NoOverlap, Rule, Shape, Sql, TableShape
 
 
 def with_renamed_tables(shape: Shape, names: Mapping[str, str]) -> Shape:
@@ -47,12 +47,19 @@ def with_renamed_columns(table: TableShape, names: Mapping[str, str]) -> TableSh
         where = item.where and Sql(expression(item.where.sqlite), expression(item.where.postgresql))
         return replace(item, columns=tuple(str(expression(column)) for column in item.columns), where=where)
 
+    def overlap(item: NoOverlap) -> NoOverlap:
+        where = item.where and Sql(condition(item.where.sqlite), condition(item.where.postgresql))
+        keys = tuple(str(expression(key)) for key in item.keys)
+        start, end = named((item.start, item.end))
+        return replace(item, keys=keys, start=start, end=end, where=where)
+
     return replace(
         table,
         columns=tuple(replace(column, name=names.get(column.name, column.name)) for column in table.columns),
         primary_key=replace(table.primary_key, columns=named(table.primary_key.columns)),
         rules=tuple(map(rule, table.rules)),
         indexes=tuple(map(index, table.indexes)),
+        overlaps=tuple(map(overlap, table.overlaps)),
     )
 
 

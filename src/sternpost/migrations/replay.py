@@ -11,6 +11,7 @@ from sternpost.ports.steps import (
     AddAudit,
     AddColumn,
     AddIndex,
+    AddOverlap,
     AddRule,
     Alembic,
     ChangeCheck,
@@ -20,9 +21,11 @@ from sternpost.ports.steps import (
     DropAudit,
     DropColumn,
     DropIndex,
+    DropOverlap,
     DropRule,
     DropTable,
     Execute,
+    NeedExtension,
     Nullable,
     RenameColumn,
     RenameIndex,
@@ -55,7 +58,7 @@ def _replay(shape: Shape, step: Step) -> Shape:
                 name: replace(table, indexes=tuple(index for index in table.indexes if index.name != step.name))
                 for name, table in shape.items()
             }
-        case Update() | Execute() | Alembic():
+        case Update() | Execute() | Alembic() | NeedExtension():
             return shape
         case DropAudit() if step.only is not None:
             return shape  # another takes its place
@@ -67,6 +70,8 @@ def _changed(
     table: TableShape,
     step: AddAudit
     | DropAudit
+    | AddOverlap
+    | DropOverlap
     | AddColumn
     | DropColumn
     | ChangeType
@@ -103,6 +108,10 @@ def _changed(
             return replace(table, audit=(*others, step.audit))
         case DropAudit():
             return replace(table, audit=tuple(audit for audit in table.audit if audit.key != step.audit.key))
+        case AddOverlap():
+            return replace(table, overlaps=(*table.overlaps, step.overlap))
+        case DropOverlap():
+            return replace(table, overlaps=tuple(each for each in table.overlaps if each.name != step.name))
         case AddIndex():
             return replace(table, indexes=(*table.indexes, step.index))
         case RenameIndex():

@@ -12,6 +12,7 @@ from sternpost.ports.schema import (
     DatabaseName,
     ForeignKey,
     Index,
+    NoOverlap,
     PrimaryKey,
     Rule,
     Shape,
@@ -54,7 +55,18 @@ def _table(name: str, lite: Mapping[str, Any], post: Mapping[str, Any]) -> Table
     )
     key = lite["primary_key"]
     primary_key = PrimaryKey(key["name"], tuple(key["columns"]))
-    return TableShape(name, columns, primary_key, rules, indexes, tuple(lite.get("audit", ())))
+    overlaps = tuple(
+        NoOverlap(
+            overlap,
+            tuple(a["keys"]),
+            a["start"],
+            a["end"],
+            a["form"],
+            None if a["where"] is None else Sql(a["where"], post["overlaps"][overlap]["where"]),
+        )
+        for overlap, a in lite.get("overlaps", {}).items()
+    )
+    return TableShape(name, columns, primary_key, rules, indexes, tuple(lite.get("audit", ())), overlaps)
 
 
 def _rule(name: str, lite: Mapping[str, Any] | None, post: Mapping[str, Any] | None) -> Rule:
@@ -66,7 +78,8 @@ def _rule(name: str, lite: Mapping[str, Any] | None, post: Mapping[str, Any] | N
             return ForeignKey(name, tuple(rule["columns"]), rule["table"], tuple(rule["targets"]), rule["on_delete"])
         case _:
             condition = Sql(lite["sql"] if lite else None, post["sql"] if post else None)
-            return Check(name, condition, tuple(rule["rules"]))
+            said = rule["rules"]
+            return Check(name, condition, None if said is None else tuple(said))
 
 
 def same(one: Shape, other: Shape) -> bool:
@@ -84,6 +97,7 @@ def _sorted(shape: Shape) -> dict[str, TableShape]:
             columns=by_name(table.columns),
             rules=by_name(table.rules),
             indexes=by_name(table.indexes),
+            overlaps=by_name(table.overlaps),
             audit=tuple(sorted(table.audit, key=lambda audit: audit.key)),
         )
         for name, table in shape.items()

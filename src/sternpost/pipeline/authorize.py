@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from sternpost.ids import decode, read_uuid
+from sternpost.kinds import without_case
 from sternpost.plan.caller import OfCaller
 from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
 from sternpost.plan.policy import COMPARE, CallerIs, PolicyNode, conditions_on_rows, of_caller, paths, within
@@ -28,7 +29,7 @@ from sternpost.plan.query import (
     ValueAt,
 )
 from sternpost.plan.query import NONE as DENY
-from sternpost.plan.values import from_plan, without_case
+from sternpost.plan.values import from_plan
 from sternpost.ports.authenticator import NO_SCOPES, Principal
 from sternpost.ports.storage import Asking
 

@@ -15,6 +15,7 @@ from sternpost.kinds import READERS, JsonType, KindName
 from sternpost.plan.names import database_name
 from sternpost.plan.policy import ALLOW, DENY, PolicyNode, Through, asks_now, of_caller, within
 from sternpost.plan.query import Path
+from sternpost.plan.row_rules import CheckPlan, OverlapPlan, Test, test_of
 from sternpost.plan.shapes import AuthoredRow, InputShape, OutputShape, QueryShape, ResourceShape
 
 Kind = KindName
@@ -393,6 +394,10 @@ class ResourcePlan:
     """Whether deleted rows are kept, where no statement finds them."""
     audit: bool = False
     """Whether each change of a row is recorded."""
+    checks: tuple[CheckPlan, ...] = ()
+    """Conditions that every row keeps, in the order of their names."""
+    no_overlap: tuple[OverlapPlan, ...] = ()
+    """Spans of which no two overlap."""
     shape: ResourceShape = dataclasses.field(default=NO_SHAPE, metadata=DERIVED)
 
     @cached_property
@@ -436,6 +441,11 @@ class ResourcePlan:
     def unique_in_tenant(self, group: tuple[str, ...]) -> tuple[str, ...]:
         """What has to differ where a group is unique: other tenants may have the same values."""
         return group if self.tenant in (None, "id") or self.tenant in group else (str(self.tenant), *group)
+
+    @cached_property
+    def row_checks(self) -> tuple[tuple[CheckPlan, Test], ...]:
+        """The checks with what tells whether a row keeps them."""
+        return tuple((check, test_of(check.condition, self.fields_by_name)) for check in self.checks)
 
     @cached_property
     def new_row(self) -> NewRow:
@@ -726,6 +736,8 @@ class Plan:
                 "links": [as_data(relation) for relation in resource.relations if relation.kind == "linked"],
                 "unique": resource.unique_together,
                 **({"tenant": resource.tenant} if resource.tenant else {}),
+                **({"checks": as_data(resource.checks)} if resource.checks else {}),
+                **({"no_overlap": as_data(resource.no_overlap)} if resource.no_overlap else {}),
             }
             for resource in self.resources
         ]

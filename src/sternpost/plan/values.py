@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from sternpost.ids import decode, read_uuid
 from sternpost.kinds import KINDS, READERS
 from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
 
-_LOWER = {ord(letter): ord(letter.lower()) for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
-
 
 def from_plan(field: FieldPlan, value: Any) -> Any:
     """The Python value of a JSON-ready one: text becomes `Decimal`, `datetime`, `date` or `UUID` as the field says."""
     read = READERS.get(field.kind)
     return value if value is None or read is None else read(value)
-
-
-def without_case(value: Any) -> Any:
-    """Text, or each text of a list, with its ASCII letters in lower case, as the databases' `lower` makes it; another
-    value as it is."""
-    if isinstance(value, list | tuple):
-        return [without_case(item) for item in cast("Sequence[Any]", value)]
-    return value.translate(_LOWER) if isinstance(value, str) else value
 
 
 def tenant_value(plan: Plan, resource: ResourcePlan, tenant: str | None) -> Any:

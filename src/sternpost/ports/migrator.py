@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
 from sternpost.plan.model import Plan
-from sternpost.ports.schema import DatabaseName, Type
+from sternpost.ports.schema import DatabaseName, NoOverlap, Type
 from sternpost.ports.steps import Step, Update
 
 T = TypeVar("T")
@@ -47,6 +47,7 @@ class Action:
         statements: its SQL, where that is known without a database.
         run: instead of the statements, where it is not.
         distinct: what has to differ from row to row from now on.
+        apart: a table, and its rows' spans that must not overlap from now on.
     """
 
     title: str
@@ -55,6 +56,7 @@ class Action:
     run: Callable[[Any], None] | None = None
     update: Update | None = None
     distinct: tuple[Distinct, ...] = ()
+    apart: tuple[str, NoOverlap] | None = None
 
     def perform(self, connection: Connection) -> None:
         """Does it."""
@@ -119,7 +121,8 @@ class Migrator(Protocol):
         ...
 
     def clashes(self, connection: Connection, action: Action, error: Exception) -> list[str]:
-        """Where rows have the same values, so that a new unique rule was refused: a line for each of the first ones.
+        """Where rows have the same values, or overlap, so that a new rule was refused: a line for each of the first
+        ones.
 
         Nothing for another error.
         """

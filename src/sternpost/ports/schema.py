@@ -191,6 +191,31 @@ class Index:
 
 
 @dataclass(frozen=True)
+class NoOverlap:
+    """Spans of rows with the same keys, of which no two overlap. The end is no part of a span; null is an open end.
+
+    Attributes:
+        keys: as an index lists them.
+        form: that of the values of start and end.
+        where: which rows are compared; None for all.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    start: str
+    end: str
+    form: str
+    where: Sql | None = None
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The columns that it looks at."""
+        keys = [found.name for key in self.keys if (found := indexed_column(key)) is not None]
+        texts = [text for name in DATABASE_NAMES if self.where is not None and (text := self.where.on(name))]
+        return frozenset([*keys, self.start, self.end, *(name for text in texts for name in quoted_names(text))])
+
+
+@dataclass(frozen=True)
 class TableShape:
     """A table with everything that belongs to it."""
 
@@ -200,6 +225,7 @@ class TableShape:
     rules: tuple[Rule, ...] = ()
     indexes: tuple[Index, ...] = ()
     audit: tuple[Audit, ...] = ()
+    overlaps: tuple[NoOverlap, ...] = ()
 
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sternpost.plan.audit import Audit
-from sternpost.ports.schema import Column, DatabaseName, Index, Rule, Sql, TableShape, Type
+from sternpost.ports.schema import Column, DatabaseName, Index, NoOverlap, Rule, Sql, TableShape, Type
 
 BATCH_ROWS = 1000
 
@@ -357,6 +357,54 @@ class DropAudit(_Step):
 
 
 @dataclass(frozen=True)
+class AddOverlap(_Step):
+    """From now on no two spans overlap: rows that do so already stop the migration. On PostgreSQL an exclusion
+    constraint, on SQLite triggers."""
+
+    table: str
+    overlap: NoOverlap
+
+    @property
+    def title(self) -> str:
+        return f"add {self.overlap.name} to {self.table}"
+
+
+@dataclass(frozen=True)
+class DropOverlap(_Step):
+    """Lets spans overlap."""
+
+    table: str
+    name: str
+
+    @property
+    def additive(self) -> bool:
+        return True
+
+    @property
+    def title(self) -> str:
+        return f"drop {self.name} from {self.table}"
+
+
+@dataclass(frozen=True)
+class NeedExtension(_Step):
+    """An extension of PostgreSQL, which is created where the role may do that; one that is there stays as it is, and is
+    not removed on the way back."""
+
+    name: str
+
+    @property
+    def additive(self) -> bool:
+        return True
+
+    @property
+    def title(self) -> str:
+        return (
+            f"PostgreSQL: have the extension {self.name} (created here if the role may create extensions; else let the "
+            f"database's owner or a superuser run CREATE EXTENSION {self.name} first)"
+        )
+
+
+@dataclass(frozen=True)
 class Execute(_Step):
     """A statement of one's own in each database, in the migration's transaction."""
 
@@ -409,6 +457,9 @@ Step = (
     | Update
     | AddAudit
     | DropAudit
+    | AddOverlap
+    | DropOverlap
+    | NeedExtension
     | Execute
     | Alembic
 )

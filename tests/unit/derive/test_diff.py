@@ -213,6 +213,16 @@ def link(plan: dict[str, Any], policy: Any) -> None:
     items(plan)["link"] = policy
 
 
+def check(plan: dict[str, Any], condition: Any, message: str = "") -> None:
+    checks = {"name": "kept", "condition": condition, "message": message, "fields": []}
+    resource(plan, "Product").update(checks=[checks])
+
+
+def span(plan: dict[str, Any], where: Any) -> None:
+    overlap = {"keys": ["sku"], "start": "created_at", "end": "updated_at", "where": where}
+    resource(plan, "Product").update(no_overlap=[overlap])
+
+
 Change = Callable[[dict[str, Any]], Any]
 
 PAIRS: list[tuple[str, str, Change, Change]] = [
@@ -274,6 +284,17 @@ PAIRS: list[tuple[str, str, Change, Change]] = [
     ("additive", "operation-added", lambda p: resource(p, "Product")["operations"].remove(browse(p)), lambda p: None),
     ("additive", "api-keys-added", lambda p: p.update(api_keys=False), lambda p: p.update(api_keys=True)),
     ("neutral", "audit-changed", lambda p: None, lambda p: resource(p, "Product").update(audit=True)),
+    ("breaking", "check-added", lambda p: None, lambda p: check(p, PRICED)),
+    ("additive", "check-removed", lambda p: check(p, PRICED), lambda p: None),
+    ("breaking", "check-changed", lambda p: check(p, PRICED), lambda p: check(p, both(PRICED, NAMED))),
+    ("additive", "check-widened", lambda p: check(p, both(PRICED, NAMED)), lambda p: check(p, PRICED)),
+    ("neutral", "text-changed", lambda p: check(p, PRICED), lambda p: check(p, PRICED, "It has a price")),
+    ("breaking", "overlap-added", lambda p: None, lambda p: span(p, None)),
+    ("additive", "overlap-removed", lambda p: span(p, None), lambda p: None),
+    ("breaking", "overlap-changed", lambda p: span(p, PRICED), lambda p: span(p, None)),
+    ("breaking", "overlap-changed", lambda p: span(p, PRICED), lambda p: span(p, NAMED)),
+    ("additive", "overlap-widened", lambda p: span(p, None), lambda p: span(p, PRICED)),
+    ("additive", "overlap-widened", lambda p: span(p, PRICED), lambda p: span(p, both(PRICED, NAMED))),
     ("neutral", "text-changed", lambda p: None, lambda p: items(p).update(description="Otherwise")),
     ("breaking", "items-narrowed", listed, lambda p: listed(p, most=4)),
     ("breaking", "items-narrowed", listed, lambda p: listed(p, least=1)),

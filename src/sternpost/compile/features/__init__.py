@@ -13,6 +13,7 @@ from sternpost.compile.features.api_keys import ApiKeys
 from sternpost.compile.features.audit import Audit
 from sternpost.compile.features.external import External
 from sternpost.compile.features.feature import Automatic, Feature
+from sternpost.compile.features.row_rules import RowRules
 from sternpost.compile.features.row_version import RowVersion
 from sternpost.compile.features.soft_delete import SoftDelete
 from sternpost.compile.features.tenants import Tenants
@@ -23,6 +24,7 @@ FEATURES: tuple[Feature, ...] = (
     SoftDelete(),
     Audit(),
     RowVersion(),
+    RowRules(),
     External(),
     ApiKeys(),
 )

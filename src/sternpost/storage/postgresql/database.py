@@ -18,6 +18,7 @@ from sternpost.deadline import Alarms, Deadline
 from sternpost.errors import StartupError, Timeout, Unavailable
 from sternpost.plan.model import Plan
 from sternpost.plan.query import Select
+from sternpost.plan.row_errors import refuse_broken
 from sternpost.ports.audit import AuditTrail
 from sternpost.ports.keys import KeyStore
 from sternpost.ports.own_tables import SCHEMA_TABLE, VERSION_TABLE
@@ -38,6 +39,7 @@ from sternpost.storage.postgresql.audit import AUDIT_SETTING
 from sternpost.storage.postgresql.dialect import PostgresqlDialect
 from sternpost.storage.postgresql.failures import ROLLED_BACK, CommitLost, ConnectionLost, Failures, may_have_committed
 from sternpost.storage.postgresql.grouped import EqualReads, Fetch, GroupedInserts, PointReads
+from sternpost.storage.postgresql.overlaps import EXTENSION_FIX
 from sternpost.storage.postgresql.pool import Pool
 from sternpost.storage.postgresql.replicas import Replica, ReplicatedReads
 from sternpost.storage.postgresql.search_path import CREATE_FIRST_SCHEMA
@@ -389,7 +391,7 @@ class PostgresqlStorage(_Connected):
                     raise StartupError(OTHER_SCHEMA.format(where="The database"))
                 return False
             for statement in self.ddl():
-                await connection.execute(statement)
+                await _create(connection, statement)
             await connection.execute(
                 f"INSERT INTO {SCHEMA_TABLE} VALUES ($1, $2)",
                 self.statements.schema.fingerprint,
@@ -420,6 +422,7 @@ class PostgresqlStorage(_Connected):
         statistics.statements += 1
         plan = self.statements.plan
         values = of_tenant(plan, plan.by_name[resource], values, visibility)
+        refuse_broken(plan.by_name[resource], values)  # before it is in one statement with others
         if (
             self.statements.plan.external
         ):  # the database makes the keys, so rows of one statement could not be told apart
@@ -531,6 +534,16 @@ class PostgresqlStorage(_Connected):
                 await self._roll_back(connection)
                 raise
             await self.guarded(connection, lambda: connection.execute("COMMIT"))
+
+
+async def _create(connection: Any, statement: str) -> None:
+    """Creates a part of the schema. Raises `StartupError` where the server lacks an extension."""
+    try:
+        await connection.execute(statement)
+    except asyncpg.PostgresError as error:
+        if not statement.startswith("CREATE EXTENSION"):
+            raise
+        raise StartupError(f"The database lacks an extension: {error}. {EXTENSION_FIX}") from error
 
 
 class _Late:

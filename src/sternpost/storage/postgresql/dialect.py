@@ -19,6 +19,7 @@ from sternpost import exact_json
 from sternpost.kinds import in_places, write_bytes
 from sternpost.plan.model import FieldPlan, Kind, ListOf
 from sternpost.storage.postgresql.audit import PostgresqlAudit
+from sternpost.storage.postgresql.overlaps import PostgresqlOverlaps
 from sternpost.storage.postgresql.values import present
 from sternpost.storage.sql.dialect import Codec, ColumnType, Dialect, end_is, quoted, with_quotes_around
 from sternpost.storage.sql.external import checked, utc
@@ -41,7 +42,13 @@ _TYPES: dict[Kind, str] = {
     "enum": 'TEXT COLLATE "C"',
     "json": "JSONB",
 }
-
+_RANGES: dict[str, str] = {
+    "integer": "int8range",
+    "decimal": "numrange",
+    "datetime": "tstzrange",
+    "date": "daterange",
+}
+"""What makes a range of two values of a kind."""
 
 _WORDS = ("collation", "concurrently", "lateral", "tablesample")
 
@@ -61,6 +68,7 @@ class PostgresqlDialect:
     def __init__(self) -> None:
         self.compiler = with_quotes_around(postgresql.dialect(paramstyle="numeric_dollar"), _WORDS)
         self.audit = PostgresqlAudit()
+        self.overlaps = PostgresqlOverlaps(_RANGES)
 
     def truth(self, column: str) -> str | None:
         return None

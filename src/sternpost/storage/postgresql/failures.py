@@ -105,6 +105,8 @@ class Failures:
         text = f"{type(error).__name__} {name}"  # its own text would quote values of the row
         columns = self.constraints.get(name, ()) or _columns_named(error)
         table = getattr(error, "table_name", None)
+        if isinstance(error, asyncpg.ExclusionViolationError) and name in self.constraints:
+            return ConstraintFailed("overlap", columns, text, table=table)
         if isinstance(error, asyncpg.UniqueViolationError | asyncpg.ExclusionViolationError):
             return ConstraintFailed("unique", columns, text, table=table)
         if isinstance(error, asyncpg.ForeignKeyViolationError | asyncpg.RestrictViolationError):

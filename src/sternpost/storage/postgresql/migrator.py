@@ -21,6 +21,7 @@ from sternpost.ports.steps import (
     AddAudit,
     AddColumn,
     AddIndex,
+    AddOverlap,
     AddRule,
     Alembic,
     ChangeCheck,
@@ -30,9 +31,11 @@ from sternpost.ports.steps import (
     DropAudit,
     DropColumn,
     DropIndex,
+    DropOverlap,
     DropRule,
     DropTable,
     Execute,
+    NeedExtension,
     Nullable,
     RenameColumn,
     RenameIndex,
@@ -43,6 +46,7 @@ from sternpost.ports.steps import (
 )
 from sternpost.storage.postgresql.audit import AUDIT_FUNCTIONS
 from sternpost.storage.postgresql.dialect import PostgresqlDialect
+from sternpost.storage.postgresql.overlaps import EXTENSION_FIX
 from sternpost.storage.postgresql.search_path import CREATE_FIRST_SCHEMA
 from sternpost.storage.postgresql.server import copy_database, drop_databases
 from sternpost.storage.sql.checks import literal
@@ -50,10 +54,12 @@ from sternpost.storage.sql.dialect import ColumnType
 from sternpost.storage.sql.migrating import (
     bookkeeping,
     clashes,
+    code_of,
     create_index,
     create_table,
     distinct,
     operations_on,
+    overlaps_in,
     reason,
     rendered,
     rule_text,
@@ -155,6 +161,8 @@ class PostgresqlMigrator:
                 return literal(str(value))
 
     def clashes(self, connection: Connection, action: Action, error: Exception) -> list[str]:
+        if action.apart is not None and code_of(error) == "23P01":
+            return overlaps_in(connection, action.apart, "postgresql", _quote)
         return clashes(connection, action.distinct, error, _quote)
 
     def reason(self, error: Exception) -> str | None:
@@ -210,8 +218,25 @@ def _actions(step: Step) -> list[Action]:
         return [Action(step.title, "batches", update=step)]
     if isinstance(step, Alembic):
         return [Action(step.title, run=lambda connection: step.run(operations_on(connection)))]
+    if isinstance(step, NeedExtension):
+        return [Action(step.title, "alone", run=lambda connection: _have_extension(connection, step.name))]
+    if isinstance(step, AddOverlap):
+        made = tuple(_DIALECT.overlaps.create(step.table, step.overlap))
+        return [Action(step.title, "alone", made, apart=(step.table, step.overlap))]
     different = distinct(step, "postgresql", _quote)
     return [Action(step.title, mode, statements, distinct=different) for mode, statements in _parts(step)]
+
+
+def _have_extension(connection: Any, name: str) -> None:
+    """Creates an extension that is not there. Raises `StartupError` where the role may not, or the server has none."""
+    from sqlalchemy.exc import DBAPIError
+
+    if connection.exec_driver_sql(f"SELECT 1 FROM pg_extension WHERE extname = '{name}'").scalar():
+        return
+    try:
+        connection.exec_driver_sql(f"CREATE EXTENSION {name}")
+    except DBAPIError as error:
+        raise StartupError(f"the database has no extension {name}: {reason(error)}. {EXTENSION_FIX}") from error
 
 
 def _parts(step: Step) -> list[_Part]:
@@ -280,9 +305,11 @@ def _parts(step: Step) -> list[_Part]:
                 if step.only != "sqlite"
                 else []
             )
+        case DropOverlap():
+            return [("together", tuple(_DIALECT.overlaps.drop(step.table, step.name)))]
         case Execute():
             return [("together", (step.statement.postgresql,))] if step.statement.postgresql else []
-        case Update() | Alembic() | ChangeForm():
+        case Update() | Alembic() | ChangeForm() | NeedExtension() | AddOverlap():
             return []
 
 

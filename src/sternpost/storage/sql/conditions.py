@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, and_, exists, false, func, literal_column, not_, or_, select, true
 from sqlalchemy.sql.expression import cast
 
+from sternpost.kinds import without_case
 from sternpost.plan.caller import OfCaller
 from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.policy import COMPARE
@@ -35,7 +36,7 @@ from sternpost.plan.query import (
     ValueAt,
     lists_in,
 )
-from sternpost.plan.values import from_plan, without_case
+from sternpost.plan.values import from_plan
 from sternpost.storage.sql.codecs import Codecs
 from sternpost.storage.sql.dialect import Codec, ColumnType
 from sternpost.storage.sql.gate import Gate, identity_kind

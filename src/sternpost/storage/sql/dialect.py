@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ from sqlalchemy.types import UserDefinedType
 
 from sternpost.plan.audit import Audit
 from sternpost.plan.model import FieldPlan
+from sternpost.ports.schema import NoOverlap
 
 Codec = Callable[[Any], Any] | None
 """Turns a value into another form; None where it stays as it is, so that nothing is called."""
@@ -59,6 +60,22 @@ class AuditDialect(Protocol):
         ...
 
 
+class OverlapDialect(Protocol):
+    """How one database keeps spans from overlapping."""
+
+    def needs(self, overlaps: Iterable[NoOverlap]) -> list[str]:
+        """The statements that have to come before everything else; they change nothing where that is there."""
+        ...
+
+    def create(self, table: str, overlap: NoOverlap) -> list[str]:
+        """The statements from which on no two spans overlap."""
+        ...
+
+    def drop(self, table: str, name: str) -> list[str]:
+        """The statements that let them; a rule that does not exist is no error."""
+        ...
+
+
 HALF = 2**32
 """How often the first part of a sum in two parts counts (`Dialect.halves_sums`)."""
 
@@ -100,6 +117,11 @@ class Dialect(Protocol):
     @property
     def audit(self) -> AuditDialect:
         """How the audit trail is kept."""
+        ...
+
+    @property
+    def overlaps(self) -> OverlapDialect:
+        """How spans are kept from overlapping."""
         ...
 
     def truth(self, column: str) -> str | None:

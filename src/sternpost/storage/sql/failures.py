@@ -10,12 +10,14 @@ from sternpost.errors import (
     Detail,
     Duplicate,
     Invalid,
+    Overlapping,
     ReferenceNotFound,
     SternpostError,
     StillReferenced,
 )
 from sternpost.plan.model import Plan, ResourcePlan
 from sternpost.plan.names import check_rule
+from sternpost.plan.row_errors import check_error, overlap_error
 
 BEHIND = "The database{place} has the schema for {found}; the contract needs {needed}. See: sternpost migrate status"
 
@@ -35,7 +37,7 @@ class ConstraintFailed(ConstraintViolated):
 
     Attributes:
         kind: which sort of constraint; a trigger that refuses a row counts as a check.
-        columns: the columns it is about, as far as the database says.
+        columns: the columns it is about, as far as the database says; for a rule over rows its own name.
         text: the database's own words, for the log alone.
         table: the table it belongs to, as far as the database says.
         referenced: whether a row would be missed that others refer to; None where the database does not say.
@@ -43,7 +45,7 @@ class ConstraintFailed(ConstraintViolated):
 
     def __init__(
         self,
-        kind: Literal["unique", "foreign key", "check", "not null"],
+        kind: Literal["unique", "foreign key", "check", "not null", "overlap"],
         columns: tuple[str, ...],
         text: str = "",
         *,
@@ -68,9 +70,15 @@ class OnlyReads(RuntimeError):
         )
 
 
-def unnamed_error(failure: ConstraintFailed) -> SternpostError:
-    """The error of a statement of which only the author knows what it is about."""
+def unnamed_error(failure: ConstraintFailed, plan: Plan) -> SternpostError:
+    """The error of a statement of which only the author knows what it is about; a rule over rows tells it by its
+    name."""
     log = {"database": failure.text}
+    for resource in plan.resources:
+        if (error := _rule_error(failure, resource, log)) is not None:
+            return error
+    if failure.kind == "overlap":
+        return Overlapping(log=log)
     if failure.kind == "unique":
         return Duplicate(log=log)
     if failure.kind == "foreign key":
@@ -82,7 +90,7 @@ def error_at_end(failure: ConstraintFailed, plan: Plan) -> SternpostError:
     """The error of a transaction whose end a deferred constraint has refused: nobody knows which change it was."""
     resource = next((each for each in plan.resources if each.table == failure.table), None)
     if resource is None:
-        return unnamed_error(failure)
+        return unnamed_error(failure, plan)
     return client_error(failure, resource, deleting=bool(failure.referenced))
 
 
@@ -95,6 +103,9 @@ def refused_comparison(failure: ConstraintFailed) -> SternpostError:
 
 def client_error(failure: ConstraintFailed, resource: ResourcePlan, *, deleting: bool = False) -> SternpostError:
     """The error for the client: which field, in the client's words, and never the database's."""
+    log = {"database": failure.text}
+    if (broken := _rule_error(failure, resource, log)) is not None:
+        return broken
     # SQLite names a check and an index of expressions by their own names
     rules = resource.unique_rules
     named = [column for name in failure.columns for column in (rules[name].fields if name in rules else (name,))]
@@ -103,7 +114,6 @@ def client_error(failure: ConstraintFailed, resource: ResourcePlan, *, deleting:
     fields = [resource.fields_by_name.get(column) or resource.fields_by_column.get(column) for column in columns]
     own = [field for field in fields if field is not None and field.generated != "tenant"]  # others may have the same
     names = [field.public_name for field in own or fields if field is not None]
-    log = {"database": failure.text}
     if deleting and failure.kind == "foreign key":
         return StillReferenced(log=log)
     if failure.kind == "unique":
@@ -115,6 +125,17 @@ def client_error(failure: ConstraintFailed, resource: ResourcePlan, *, deleting:
     return ConstraintViolated(
         details=[Detail(name, code, "The value violates a rule of the data") for name in names], log=log
     )
+
+
+def _rule_error(failure: ConstraintFailed, resource: ResourcePlan, log: dict[str, str]) -> SternpostError | None:
+    """The error of a rule over the rows of a resource; None where it is about something else."""
+    if failure.kind == "check":
+        checks = [check for check in resource.checks if check.rule(resource.table) in failure.columns]
+        return check_error(resource, checks, log) if checks else None
+    if failure.kind == "overlap":
+        rules = (each for each in resource.no_overlap if each.rule(resource.table) in failure.columns)
+        return next((overlap_error(resource, each, log) for each in rules), None)
+    return None
 
 
 def behind(found: Sequence[str], needed: str, revision: str | None) -> str:

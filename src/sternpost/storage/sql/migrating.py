@@ -8,8 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from sternpost.ports.migrator import Connection, Distinct
 from sternpost.ports.own_tables import PROGRESS_TABLE, SCHEMA_TABLE
-from sternpost.ports.schema import Check, DatabaseName, ForeignKey, Index, Rule, TableShape, Unique, indexed_column
+from sternpost.ports.schema import (
+    Check,
+    DatabaseName,
+    ForeignKey,
+    Index,
+    NoOverlap,
+    Rule,
+    TableShape,
+    Unique,
+    indexed_column,
+)
 from sternpost.ports.steps import AddIndex, AddRule, Step
+from sternpost.storage.sql.overlaps import ROWS_MAX, overlapping_rows
 
 if TYPE_CHECKING:
     from alembic.operations import Operations
@@ -19,6 +30,9 @@ _ADVICE = {
     "55P03": "another session holds a lock that this step needs; end that session, or wait longer with --lock-timeout",
     "SQLITE_BUSY": "another process is writing to the database; end it, or wait longer with --lock-timeout",
     "23505": "several rows have the same values",
+    "23514": "some rows break the rule: correct them first",
+    "SQLITE_CONSTRAINT_CHECK": "some rows break the rule: correct them first",
+    "23P01": "the spans of several rows overlap",
 }
 """Advice that the databases' own messages do not give, by the codes of PostgreSQL and SQLite."""
 
@@ -56,6 +70,13 @@ def distinct(step: Step, database: DatabaseName, quote: Callable[[str], str]) ->
             return ()
 
 
+def code_of(error: Exception) -> str:
+    """The database's own code of an error; nothing for one that is not a database's."""
+    from sqlalchemy.exc import DBAPIError
+
+    return _code(error) if isinstance(error, DBAPIError) else ""
+
+
 def clashes(
     connection: Connection, rules: Sequence[Distinct], error: Exception, quote: Callable[[str], str]
 ) -> list[str]:
@@ -73,6 +94,19 @@ def clashes(
         if len(found) > CLASHES_MAX:
             lines.append(f"{rule.table}: and more")
     return lines
+
+
+def overlaps_in(
+    connection: Connection,
+    apart: tuple[str, NoOverlap],
+    database: DatabaseName,
+    quote: Callable[[str], str],
+) -> list[str]:
+    """A line for each of the first pairs of rows whose spans overlap."""
+    table, overlap = apart
+    found = connection.exec_driver_sql(overlapping_rows(table, overlap, database, quote)).fetchall()
+    lines = [f"{table}: the rows with the ids {one} and {other} overlap" for one, other in found[:ROWS_MAX]]
+    return [*lines, f"{table}: and more"] if len(found) > ROWS_MAX else lines
 
 
 def _same_values(rule: Distinct, quote: Callable[[str], str]) -> str:

@@ -270,7 +270,7 @@ class SqlReader:
         try:
             return await self.queries.records(statement, arguments)
         except ConstraintFailed as failure:
-            raise unnamed_error(failure) from failure
+            raise unnamed_error(failure, self.plan) from failure
         except Unavailable as error:
             raise plainly(error) from error
 

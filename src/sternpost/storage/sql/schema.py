@@ -31,12 +31,14 @@ from sternpost.plan.indexes import indexes, lowered_field
 from sternpost.plan.model import DELETED_FIELD, FieldPlan, Plan, RelationPlan, ResourcePlan, UniqueRule
 from sternpost.plan.names import check_rule, database_name, key_rule, reference_rule
 from sternpost.plan.rings import closing_references
+from sternpost.plan.row_rules import OverlapPlan
 from sternpost.plan.rules import rules_of
 from sternpost.plan.values import from_plan
 from sternpost.ports.own_tables import SCHEMA_TABLE
+from sternpost.ports.schema import NoOverlap, Sql
 from sternpost.storage.sql.api_keys import api_keys_table
 from sternpost.storage.sql.audit import audit_table
-from sternpost.storage.sql.checks import condition, literal
+from sternpost.storage.sql.checks import condition, literal, row_condition
 from sternpost.storage.sql.dialect import ColumnType, Dialect
 
 DELETED = DELETED_FIELD
@@ -99,9 +101,36 @@ class Schema:
                         found.setdefault(relation.link_table, []).append(link_audit(self.plan, resource, relation))
         return found
 
+    @cached_property
+    def overlaps(self) -> dict[str, list[NoOverlap]]:
+        """By table, the spans of its rows that do not overlap."""
+        return {
+            resource.table: [self._overlap(resource, each) for each in resource.no_overlap]
+            for resource in self.plan.resources
+            if resource.no_overlap
+        }
+
+    def _overlap(self, resource: ResourcePlan, overlap: OverlapPlan) -> NoOverlap:
+        fields = resource.fields_by_name
+        keys = [fields[name] for name in overlap.keys]
+        conditions = [f'"{fields[DELETED].column_name}" IS NULL'] if resource.soft_delete else []
+        if overlap.where is not None:
+            found = row_condition(overlap.where, resource, self.dialect)
+            conditions.append(f"({found})" if conditions else found)
+        where = " AND ".join(conditions) or None
+        return NoOverlap(
+            overlap.rule(resource.table),
+            tuple(f"lower({field.column_name})" if field.ignore_case else field.column_name for field in keys),
+            fields[overlap.start].column_name,
+            fields[overlap.end].column_name,
+            _form(fields[overlap.start].as_stored),
+            None if where is None else Sql(where, where),
+        )
+
     def ddl(self) -> list[str]:
         """Statements that create everything, in an order that satisfies foreign keys; what closes a ring comes last."""
-        statements: list[str] = []
+        overlaps = [(table, each) for table, found in self.overlaps.items() for each in found]
+        statements = self.dialect.overlaps.needs(each for _, each in overlaps)
         closing: list[str] = []
         for table in self.metadata.sorted_tables:
             statements.append(_tidy(str(CreateTable(table).compile(dialect=self.dialect.compiler))))
@@ -111,6 +140,7 @@ class Schema:
             )
             closing.extend(self._closing(table))
         statements += closing
+        statements += [text for table, each in overlaps for text in self.dialect.overlaps.create(table, each)]
         statements += self.dialect.audit.functions() if self.audits else []
         for name, audits in self.audits.items():
             statements += [text for audit in audits for text in self.dialect.audit.triggers(name, audit)]
@@ -185,6 +215,19 @@ class Schema:
             "rules": dict(sorted(rules.items())),
             "indexes": dict(sorted(indexes.items())),
             **({"audit": audits} if (audits := self.audits.get(str(table.name))) else {}),
+            **({"overlaps": overlaps} if (overlaps := self._described_overlaps(str(table.name))) else {}),
+        }
+
+    def _described_overlaps(self, table: str) -> dict[str, dict[str, Any]]:
+        return {
+            each.name: {
+                "keys": list(each.keys),
+                "start": each.start,
+                "end": each.end,
+                "form": each.form,
+                "where": each.where and each.where.sqlite,  # of this database, in both places
+            }
+            for each in sorted(self.overlaps.get(table, ()), key=lambda each: each.name)
         }
 
     def _described_index(self, index: Index) -> dict[str, Any]:
@@ -202,7 +245,8 @@ class Schema:
         }
 
     def constraint_columns(self) -> dict[str, tuple[str, ...]]:
-        """The columns of each constraint by its name, for drivers whose errors name the constraint alone."""
+        """The columns of each constraint by its name, for drivers whose errors name the constraint alone; a rule over
+        rows stands for itself."""
         found: dict[str, tuple[str, ...]] = {}
         for resource in self.plan.resources:
             found.update(
@@ -214,6 +258,8 @@ class Schema:
             )
             found.update({check_rule(resource.table, field.name): (field.name,) for field in resource.fields})
             found.update({name: rule.fields for name, rule in resource.unique_rules.items()})
+            rules = (*resource.checks, *resource.no_overlap)
+            found.update({name: (name,) for name in (rule.rule(resource.table) for rule in rules)})
         return found
 
     def _plain(self, name: str) -> ColumnType:
@@ -231,6 +277,14 @@ class Schema:
             CheckConstraint(text(checked), name=check_rule(resource.table, field.name), info={"rules": rules_of(field)})
             for field in resource.fields
             if (checked := condition(field, self.dialect))
+        ]
+        rules += [
+            CheckConstraint(
+                text(_escaped(row_condition(check.condition, resource, self.dialect))),
+                name=check.rule(resource.table),
+                info={"rules": None},
+            )
+            for check in resource.checks
         ]
         if self.plan.external:  # its keys and rules are known to the database, which is all that they are needed for
             return Table(resource.table, self.metadata, *columns, schema=resource.schema)
@@ -316,6 +370,11 @@ class Schema:
 def _form(field: FieldPlan) -> str:
     """What the values mean: two kinds may share a column type in one database."""
     return f"decimal({field.max_digits}, {field.decimal_places})" if field.kind == "decimal" else field.kind
+
+
+def _escaped(condition: str) -> str:
+    r"""SQLAlchemy takes `:name` in a text for a parameter, unless it is written `\:name`."""
+    return condition.replace(":", "\\:")
 
 
 def _tidy(statement: str) -> str:

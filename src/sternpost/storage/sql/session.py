@@ -9,10 +9,11 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from sternpost.errors import ConstraintViolated, ReferenceNotFound, SternpostError, Unavailable
+from sternpost.errors import ConstraintViolated, Overlapping, ReferenceNotFound, SternpostError, Unavailable
 from sternpost.ids import decode
 from sternpost.plan.model import RelationPlan, ResourcePlan
 from sternpost.plan.query import Assignment, Compare, Every, Modify, Node, Remove, Upsert, every, key_is, names_one_row
+from sternpost.plan.row_errors import broken, check_error, refuse_broken
 from sternpost.ports.storage import NO_TENANT, Document, Origin, Slots, Statistics, Values, Visibility
 from sternpost.storage.sql.failures import ConstraintFailed, client_error, unnamed_error
 from sternpost.storage.sql.keys import plain_key
@@ -97,6 +98,7 @@ class SqlSession(References):
     async def insert(self, resource: str, values: Values) -> Document:
         plan = self.plan.by_name[resource]
         values = of_tenant(self.plan, plan, values, self.visibility)
+        refuse_broken(plan, values)
         await self.refuse_missing(plan, values)
         statement, decoder = self.statements.insert(resource, tuple(sorted(values)))
         try:
@@ -115,10 +117,14 @@ class SqlSession(References):
     ) -> tuple[int, list[Document]]:
         plan = self.plan.by_name[resource]
         rows = [of_tenant(self.plan, plan, row, self.visibility) for row in rows]
+        for row in rows if plan.checks else ():
+            refuse_broken(plan, row)
         missing = await self.missing(plan, rows)
         if self.noted is not None:
             for row in rows:
                 self._note(self.noted.added, resource, self._digits(resource, row))
+        if skip and plan.no_overlap:  # of several rows a database may refuse all where one of them overlaps
+            return await self._insert_one_by_one(plan, rows, missing, returning)
         if any(missing):
             if skip:
                 return await self._insert_one_by_one(plan, rows, missing, returning)
@@ -161,6 +167,8 @@ class SqlSession(References):
                     found = await self._insert_part(plan, tuple(sorted(row)), [row], skip=True, returning=returning)
                 except ConstraintViolated as error:  # an id that was not made here need not be a value of the column
                     raise (nothing if names else error) from error
+                except Overlapping:
+                    continue  # it is left out, as one that another row is equal to
                 if names and found:
                     raise nothing
                 documents += found
@@ -170,6 +178,7 @@ class SqlSession(References):
         plan = self.plan.by_name[upsert.resource]
         values = of_tenant(self.plan, plan, values, self.visibility)
         refuse_move(plan, [entry.field for entry in upsert.assignments])
+        refuse_broken(plan, values)
         await self._refuse_what_an_upsert_writes(plan, upsert, values, slots)
         key = upsert.key if upsert.key == ("id",) else plan.unique_in_tenant(upsert.key)
         whole = Upsert(plan.name, tuple(sorted(values)), key, upsert.assignments, upsert.returning)
@@ -189,6 +198,10 @@ class SqlSession(References):
     async def modify(self, modify: Modify, slots: Slots) -> tuple[int, list[Document]]:
         plan = self.plan.by_name[modify.resource]
         refuse_move(plan, [entry.field for entry in modify.assignments])
+        if plan.checks and (found := broken(plan, _assigned(modify.assignments, slots))):
+            if not await self.any_row(plan, modify.where, slots):  # nothing is written
+                return 0, []
+            raise check_error(plan, found)
         missing = await self.missing(plan, [_assigned(modify.assignments, slots)])
         if any(missing):
             if not await self.any_row(plan, modify.where, slots):  # nothing is written
@@ -325,7 +338,7 @@ class SqlSession(References):
         try:
             return await self.connection.changed(statement, arguments)
         except ConstraintFailed as failure:
-            raise unnamed_error(failure) from failure
+            raise unnamed_error(failure, self.plan) from failure
         except Unavailable as error:
             raise plainly(error) from error
 

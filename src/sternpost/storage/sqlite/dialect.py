@@ -21,6 +21,7 @@ from sternpost.storage.sql.dialect import Codec, ColumnType, Dialect, end_is, qu
 from sternpost.storage.sql.external import checked, utc
 from sternpost.storage.sql.lengths_of_time import duration_text, microseconds
 from sternpost.storage.sqlite.audit import SqliteAudit
+from sternpost.storage.sqlite.overlaps import SqliteOverlaps
 
 _TYPES: dict[Kind, str] = {
     "id": "TEXT",
@@ -62,6 +63,7 @@ class SqliteDialect:
     def __init__(self) -> None:
         self.compiler = with_quotes_around(sqlite.dialect(paramstyle="qmark"), ("nothing", "returning"))
         self.audit = SqliteAudit(self.decode)
+        self.overlaps = SqliteOverlaps()
 
     def truth(self, column: str) -> str | None:
         return f"{column} IN (0, 1)"

@@ -11,6 +11,9 @@ from sternpost.storage.sql.failures import SCHEMA_MISSING, ConstraintFailed
 
 T = TypeVar("T")
 
+OVERLAP = "no_overlap "
+"""How the words begin of a trigger that refuses a span; the name of the rule follows."""
+
 _AWAY = (
     "unable to open database file",
     "disk I/O error",
@@ -51,6 +54,8 @@ def translated(error: sqlite3.Error) -> Exception:
 
 
 def _constraint(text: str) -> ConstraintFailed:
+    if text.startswith(OVERLAP):
+        return ConstraintFailed("overlap", (text.removeprefix(OVERLAP),), text)
     what, _, names = text.partition(" constraint failed: ")
     listed = [names.removeprefix("index '").removesuffix("'")] if names.startswith("index '") else names.split(",")
     columns = tuple(name.strip().rpartition(".")[2] for name in listed if name.strip())

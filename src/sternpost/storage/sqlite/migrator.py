@@ -25,6 +25,7 @@ from sternpost.ports.steps import (
     AddAudit,
     AddColumn,
     AddIndex,
+    AddOverlap,
     AddRule,
     Alembic,
     ChangeCheck,
@@ -34,9 +35,11 @@ from sternpost.ports.steps import (
     DropAudit,
     DropColumn,
     DropIndex,
+    DropOverlap,
     DropRule,
     DropTable,
     Execute,
+    NeedExtension,
     Nullable,
     RenameColumn,
     RenameIndex,
@@ -53,6 +56,7 @@ from sternpost.storage.sql.migrating import (
     create_table,
     distinct,
     operations_on,
+    overlaps_in,
     reason,
     rendered,
     rule_text,
@@ -280,6 +284,8 @@ def _actions(step: Step) -> list[Action]:
             return [Action(step.title, run=lambda connection: step.run(operations_on(connection)))]
         case DropTable():
             return [Action(step.title, run=lambda connection: _drop(connection, step.table))]
+        case AddOverlap():
+            return [Action(step.title, run=lambda connection: _keep_apart(connection, step))]
         case _:
             statements = _statements(step)
             different = distinct(step, "sqlite", _quote)
@@ -314,9 +320,11 @@ def _statements(step: Step) -> tuple[str, ...]:
             )
         case DropAudit():
             return tuple(_DIALECT.audit.drop_triggers(step.table, step.audit)) if step.only != "postgresql" else ()
+        case DropOverlap():
+            return tuple(_DIALECT.overlaps.drop(step.table, step.name))
         case Execute():
             return (step.statement.sqlite,) if step.statement.sqlite else ()
-        case ChangeForm():
+        case ChangeForm() | NeedExtension():
             return ()
         case _:
             raise AssertionError(f"{type(step).__name__} is no list of statements")
@@ -325,6 +333,16 @@ def _statements(step: Step) -> tuple[str, ...]:
 def _drop(connection: Any, table: str) -> None:
     with _views_kept(connection):
         connection.exec_driver_sql(f"DROP TABLE {_quote(table)}")
+
+
+def _keep_apart(connection: Any, step: AddOverlap) -> None:
+    """Triggers do not look at rows that are there already."""
+    index, *triggers = _DIALECT.overlaps.create(step.table, step.overlap)
+    connection.exec_driver_sql(index)
+    if lines := overlaps_in(connection, (step.table, step.overlap), "sqlite", _quote):
+        raise StartupError("rows overlap already\n" + "\n".join(f"  - {line}" for line in lines))
+    for trigger in triggers:
+        connection.exec_driver_sql(trigger)
 
 
 def _rebuilding(table: str, steps: list[_Rebuilding]) -> Action:
