@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sternpost.contract.contract import Contract
+from sternpost.contract.database_objects import DatabaseObject
 from sternpost.contract.fields import computed, field, sum_of
 from sternpost.contract.hooks import (
     after_authentication,
@@ -114,6 +115,7 @@ __all__ = [
     "Create",
     "Custom",
     "Database",
+    "DatabaseObject",
     "Delete",
     "Detail",
     "Duplicate",

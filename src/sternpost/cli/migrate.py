@@ -190,6 +190,8 @@ def status(app: App = None) -> None:
         )
     elif pending:
         out.print(f"[yellow]{pending} pending[/]: run sternpost migrate apply")
+    for missing in runner.missing(application.plan.database_objects):
+        out.print(f"[yellow]missing[/]: the {missing.kind} {shown(missing.name)}, which the contract says is made here")
     _refuse_ahead(application, history)
     if pending or state.unfinished is not None:
         raise typer.Exit(1)

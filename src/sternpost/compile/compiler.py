@@ -12,6 +12,7 @@ from sternpost.compile.database_names import check_shared_names
 from sternpost.compile.diagnostics import Report
 from sternpost.compile.draft import ResourceDraft
 from sternpost.compile.features import ALL_CODES, CONTRACT_OPTIONS, FEATURES, additions
+from sternpost.compile.features.own_objects import check_own_objects
 from sternpost.compile.hooks import HookCompiler
 from sternpost.compile.names import matches
 from sternpost.compile.operations import OperationCompiler
@@ -92,6 +93,7 @@ class _Compiler:
         plan = self._plan(tuple(resources))
         if not (plan.external or self.report.diagnostics):
             check_shared_names(plan.resources, drafts, self.report)
+            check_own_objects(plan, self._add_to_contract)
         places = {name: draft.declaration.source for name, draft in drafts.items()}
         all_classes: dict[str, type] = {
             **classes,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
-from sternpost.compile.caller_values import listed_values
+from sternpost.compile.caller_values import IN_MAX, listed_values
 from sternpost.compile.draft import ResourceDraft
 from sternpost.compile.names import a, listed
 from sternpost.compile.options import hidden_by, shown
-from sternpost.compile.policies import IN_MAX, alike, comparison_fix, constants, is_value
+from sternpost.compile.policies import alike, comparison_fix, constants, is_value
 from sternpost.contract.policy import Caller, CallerPath, Instant, Misuse, Policy, PolicyPath, names_of
 from sternpost.kinds import KINDS
 from sternpost.plan.model import FieldPlan

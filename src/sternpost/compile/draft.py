@@ -75,9 +75,9 @@ class ResourceDraft:
         )
         return attribute_source(owner.source, owner.name, shown_name, keyword)
 
-    def where_keyword(self, keyword: str) -> Source:
-        """The line of one of its class keywords."""
-        return class_keyword_source(self.declaration.source, self.name, keyword)
+    def where_keyword(self, keyword: str, item: int | None = None) -> Source:
+        """The line of one of its class keywords, or of an item of its list."""
+        return class_keyword_source(self.declaration.source, self.name, keyword, item)
 
     def generated(self, kind: str) -> FieldPlan | None:
         """The first field that the server fills in this way."""

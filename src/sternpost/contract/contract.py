@@ -23,6 +23,7 @@ class Contract:
         batch_max: the maximum number of operations in one `POST /api/v1/$batch`; 0 turns batches off.
         api_keys: whether API keys are accepted as well as tokens. They are created with `sternpost apikey create` and
             stored, as digests, in the table `sternpost_api_keys`.
+        database_objects: what you make in the database yourself, each a `DatabaseObject`: migrations leave it alone.
         older: older API versions that are served as well, newest first; each is a `Version` with the changes after it.
     """
 
@@ -39,6 +40,7 @@ class Contract:
         schema: Literal["own", "external"] = "own",
         batch_max: int = 50,
         api_keys: bool = False,
+        database_objects: Sequence[Any] = (),
         older: Sequence[Any] = (),
     ) -> None:
         self.name = name
@@ -51,6 +53,7 @@ class Contract:
         self.schema = schema
         self.batch_max = batch_max
         self.api_keys = api_keys
+        self.database_objects: Any = _listed(database_objects)
         self.older: Any = _listed(older)
         self.source = caller_source(1)
 

@@ -67,12 +67,15 @@ def is_given(owner: Source, class_name: str, attribute: str, keyword: str) -> bo
     return keyword in positional or any(argument.arg == keyword for argument in value.keywords)
 
 
-def class_keyword_source(owner: Source, class_name: str, keyword: str) -> Source:
-    """The line of a keyword in `class Name(Base, keyword=…)`."""
+def class_keyword_source(owner: Source, class_name: str, keyword: str, item: int | None = None) -> Source:
+    """The line of a keyword in `class Name(Base, keyword=…)`, or of an item of the list that it is given."""
     node = _class_node(owner, class_name)
     for argument in node.keywords if node else ():
         if argument.arg == keyword:
-            return Source(owner.file, argument.value.lineno)
+            value = argument.value
+            items = value.elts if isinstance(value, ast.List | ast.Tuple) else []
+            place = items[item] if item is not None and item < len(items) else value
+            return Source(owner.file, place.lineno)
     return owner
 
 

@@ -218,7 +218,11 @@ COMPARED: dict[str, frozenset[str]] = {
     "PayloadPlan": frozenset(["fields"]),
 }
 IRRELEVANT: dict[str, dict[str, str]] = {
-    "Plan": {"name": "stands in log lines only", "schema": "whose tables they are, no client sees"},
+    "Plan": {
+        "name": "stands in log lines only",
+        "schema": "whose tables they are, no client sees",
+        "database_objects": "storage",
+    },
     "ResourcePlan": {
         "table": "storage",
         "schema": "storage",

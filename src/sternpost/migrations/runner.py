@@ -11,6 +11,7 @@ from typing import Any, Literal, cast
 
 from sternpost.errors import StartupError
 from sternpost.migrations.history import History, Revision
+from sternpost.plan.model import DatabaseObjectPlan
 from sternpost.ports.migrator import Action, Connection, Migrator
 from sternpost.ports.own_tables import PROGRESS_TABLE, SCHEMA_TABLE, VERSION_TABLE
 from sternpost.ports.steps import Update
@@ -147,6 +148,16 @@ class Runner:
                 return [revision.name for revision in back]
 
         return self.migrator.run(work)
+
+    def missing(self, objects: Sequence[DatabaseObjectPlan]) -> list[DatabaseObjectPlan]:
+        """Those of the author's own objects that the database should have, and has not; changes nothing."""
+        wanted = [
+            each
+            for each in objects
+            if each.only in (None, self.migrator.name) and each.kind in self.migrator.kinds_of_objects
+        ]
+        there = self.migrator.run(self.migrator.objects) if wanted else set[tuple[str, str]]()
+        return [each for each in wanted if (each.kind, each.name) not in there]
 
     # -- where the database is
 

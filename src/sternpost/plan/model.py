@@ -478,6 +478,21 @@ class ResourcePlan:
         return tuple(relation for relation in self.relations if relation.kind == "owned")
 
 
+@dataclass(frozen=True, slots=True)
+class DatabaseObjectPlan:
+    """Something in the database that the author makes, and Sternpost leaves alone.
+
+    Attributes:
+        on: the table of a trigger, an index or a rule.
+        only: the database that has it; None where both do.
+    """
+
+    kind: Literal["view", "trigger", "function", "index", "rule"]
+    name: str
+    on: str | None = None
+    only: Literal["sqlite", "postgresql"] | None = None
+
+
 @dataclass(frozen=True)
 class Plan:
     """The whole contract, compiled."""
@@ -498,6 +513,8 @@ class Plan:
     """How many operations one batch may hold; 0 where there are no batches."""
     api_keys: bool = False
     """Whether API keys are taken beside tokens, and kept in the database."""
+    database_objects: tuple[DatabaseObjectPlan, ...] = ()
+    """What the author makes in the database."""
     deprecated: str | None = None
     """The day (ISO 8601) from which this version of the API is deprecated."""
     sunset: str | None = None

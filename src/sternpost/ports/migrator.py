@@ -107,6 +107,15 @@ class Migrator(Protocol):
         """The schema as the database tells it, comparable with that of another database of the same kind."""
         ...
 
+    def objects(self, connection: Connection) -> set[tuple[str, str]]:
+        """The views, triggers, functions, indexes and rules that there are: kind and name."""
+        ...
+
+    @property
+    def kinds_of_objects(self) -> frozenset[str]:
+        """Those of these kinds that the database knows."""
+        ...
+
     def create_statements(self, plan: Plan) -> list[str]:
         """What creates a plan's schema directly."""
         ...

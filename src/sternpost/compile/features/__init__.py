@@ -13,6 +13,7 @@ from sternpost.compile.features.api_keys import ApiKeys
 from sternpost.compile.features.audit import Audit
 from sternpost.compile.features.external import External
 from sternpost.compile.features.feature import Automatic, Feature
+from sternpost.compile.features.own_objects import OwnObjects
 from sternpost.compile.features.row_rules import RowRules
 from sternpost.compile.features.row_version import RowVersion
 from sternpost.compile.features.soft_delete import SoftDelete
@@ -27,6 +28,7 @@ FEATURES: tuple[Feature, ...] = (
     RowRules(),
     External(),
     ApiKeys(),
+    OwnObjects(),
 )
 """All of them, in the order in which they are asked. `compile/versions.py` follows: older versions are made of the
 plan."""

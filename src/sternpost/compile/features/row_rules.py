@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from sternpost.compile.conditions import ConditionCompiler, field_of, names_in
@@ -13,6 +13,7 @@ from sternpost.compile.features.feature import Feature
 from sternpost.compile.names import SNAKE, a, listed, matches
 from sternpost.compile.options import Add, shown
 from sternpost.compile.policies import alike
+from sternpost.contract.policy import Policy
 from sternpost.contract.row_rules import DeclaredCheck, DeclaredOverlap
 from sternpost.kinds import KINDS
 from sternpost.plan.model import FieldPlan
@@ -56,6 +57,8 @@ class _Reader:
     def __init__(self, draft: ResourceDraft, report: Report) -> None:
         self.draft = draft
         self.report = report
+        self.item: int | None = None
+        """The one that is looked at, of the list that a keyword is given."""
 
     def read(self) -> None:
         checks = [check for given in self._given("checks", _CHECKS) if (check := self._check(given)) is not None]
@@ -65,18 +68,23 @@ class _Reader:
         self.draft.checks = tuple(sorted(checks, key=lambda check: check.name))
         self.draft.no_overlap = tuple(spans)
 
-    def _given(self, keyword: str, fix: str) -> Sequence[Any]:
+    def _given(self, keyword: str, fix: str) -> Iterator[Any]:
+        """One item of a keyword's list after the other."""
         given = self.draft.keyword(keyword, ())
-        if isinstance(given, list | tuple):
-            return cast("Sequence[Any]", given)
-        code = "SP032" if keyword == "checks" else "SP038"
-        self._add(keyword)("", code, f"{keyword}={shown(given)} is not a list", fix)
-        return ()
+        if not isinstance(given, list | tuple):
+            code = "SP032" if keyword == "checks" else "SP038"
+            alone = isinstance(given, Policy | DeclaredCheck | DeclaredOverlap)
+            what = f"a single {'condition' if keyword == 'checks' else 'rule'}" if alone else shown(given)
+            self._add(keyword)("", code, f"it is {what}, not a list", fix)
+            return
+        for self.item, each in enumerate(cast("Sequence[Any]", given)):
+            yield each
+        self.item = None
 
     def _add(self, keyword: str, what: str = "") -> Add:
         def add(_: str, code: str, message: str, fix: str) -> None:
             place = f"{self.draft.name}, {what or keyword}"
-            self.report.add(self.draft.where_keyword(keyword), code, f"{place}: {message}", fix)
+            self.report.add(self.draft.where_keyword(keyword, self.item), code, f"{place}: {message}", fix)
 
         return add
 

@@ -82,6 +82,7 @@ class PostgresqlMigrator:
 
     name: DatabaseName = "postgresql"
     bookkeeping = bookkeeping(whole="BIGINT")
+    kinds_of_objects = frozenset({"view", "trigger", "function", "index", "rule"})
 
     def __init__(self, url: str, *, lock_timeout_seconds: float = LOCK_TIMEOUT_SECONDS) -> None:
         self.url = url
@@ -188,6 +189,9 @@ class PostgresqlMigrator:
                 if table in found:
                     found[table][part][name] = text
         return found
+
+    def objects(self, connection: Connection) -> set[tuple[str, str]]:
+        return {(row[0], row[1]) for row in connection.exec_driver_sql(_OBJECTS)}
 
 
 @contextmanager
@@ -394,6 +398,16 @@ _INDEXES = """
 SELECT c.relname, x.relname, pg_get_indexdef(i.indexrelid) || CASE WHEN i.indisvalid THEN '' ELSE ' INVALID' END
 FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_class x ON x.oid = i.indexrelid
 JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = current_schema()
+"""
+_OBJECTS = """
+SELECT CASE WHEN c.relkind IN ('v', 'm') THEN 'view' ELSE 'index' END, c.relname
+FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('v', 'm', 'i', 'I')
+UNION ALL SELECT 'function', p.proname FROM pg_proc p WHERE p.pronamespace = current_schema()::regnamespace
+UNION ALL SELECT 'trigger', t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+WHERE c.relnamespace = current_schema()::regnamespace AND NOT t.tgisinternal
+UNION ALL SELECT 'rule', r.conname FROM pg_constraint r WHERE r.connamespace = current_schema()::regnamespace
+UNION ALL SELECT 'rule', r.rulename FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class
+WHERE c.relnamespace = current_schema()::regnamespace AND r.rulename <> '_RETURN'
 """
 _TRIGGERS = """
 SELECT c.relname, t.tgname, pg_get_triggerdef(t.oid)

@@ -78,6 +78,7 @@ class SqliteMigrator:
 
     name: DatabaseName = "sqlite"
     bookkeeping = bookkeeping(whole="INTEGER", options=" STRICT")
+    kinds_of_objects = frozenset({"view", "trigger", "index", "rule"})
 
     def __init__(self, url: str, *, lock_timeout_seconds: float = 5.0) -> None:
         self.path = Path(unquote(url.removeprefix("sqlite:///")))
@@ -195,6 +196,12 @@ class SqliteMigrator:
             found[table]["indexes"][name] = _plain(text)
         for name, table, text in connection.exec_driver_sql(_TRIGGER_TEXTS).fetchall():
             found[table]["triggers"][name] = _plain(text)
+        return found
+
+    def objects(self, connection: Connection) -> set[tuple[str, str]]:
+        found = {(row[0], row[1]) for row in connection.exec_driver_sql(_OBJECTS)}
+        for _, text in connection.exec_driver_sql(_TABLE_TEXTS).fetchall():
+            found |= {("rule", name) for name in TableText.parse(text).rules}
         return found
 
 
@@ -471,6 +478,7 @@ _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE
 _TABLE_TEXTS = "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
 _INDEX_TEXTS = "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
 _TRIGGER_TEXTS = "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger'"
+_OBJECTS = "SELECT type, name FROM sqlite_master WHERE type IN ('view', 'trigger', 'index')"
 _VIEWS = "SELECT name FROM sqlite_master WHERE type = 'view'"
 _ONE_TABLE = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?"
 _BELONGING = "SELECT sql FROM sqlite_master WHERE type IN ('index', 'trigger') AND sql IS NOT NULL AND tbl_name = ?"
