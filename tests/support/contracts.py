@@ -17,18 +17,23 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
 from uuid import UUID
-from sternpost import Contract, Create, Json, Many, One, Read, Resource, field, many, one, public
+from sternpost import Contract, Create, Json, Many, One, Read, Resource, check, field, many, no_overlap, one, public, this
 """
 
 
 def contract_text(
-    tables: Mapping[str, Mapping[str, str]], *, linked: bool = False, audited: Collection[str] = ()
+    tables: Mapping[str, Mapping[str, str]],
+    *,
+    linked: bool = False,
+    audited: Collection[str] = (),
+    rules: Mapping[str, str] | None = None,
 ) -> str:
-    """The source of a contract: by resource, by field, what stands behind the colon."""
+    """The source of a contract: by resource, by field, what stands behind the colon; `rules` are further keywords."""
     lines = ["from __future__ import annotations", _HEAD]
     for number, (name, fields) in enumerate(tables.items()):
         audit = ", audit=True" if name in audited else ""
-        lines.append(f'class {name}(Resource, prefix="r{chr(97 + number)}"{audit}):')
+        more = f", {rules[name]}" if rules and rules.get(name) else ""
+        lines.append(f'class {name}(Resource, prefix="r{chr(97 + number)}"{audit}{more}):')
         lines.append(f'    """A {name.lower()}."""')
         lines += [f"    {field}: {text}" for field, text in fields.items()]
         if linked and number == 0 and len(tables) > 1:

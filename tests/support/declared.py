@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal
 
 from sternpost import (
@@ -20,10 +21,12 @@ from sternpost import (
     Update,
     authenticated,
     caller,
+    check,
     claim,
     field,
     many,
     named,
+    no_overlap,
     one,
     outer,
     this,
@@ -51,13 +54,26 @@ ready = named(
 )
 
 
-class Task(Resource, prefix="tas", tenant="team", soft_delete=True, audit=True):
+class Task(
+    Resource,
+    prefix="tas",
+    tenant="team",
+    soft_delete=True,
+    audit=True,
+    checks=[
+        this.parent != this.id,
+        check((this.state == "open") | ~this.due.is_null, name="done_when_due", message="A task is done by a day"),
+    ],
+    no_overlap=[no_overlap("label", "since", "due", where=this.state.in_("open"))],
+):
     """Something to do."""
 
     team: str
     title: str
     secret: str | None = field(sensitive=True)
     state: Literal["open", "done"] = field(default="open", write="never", filter=True)
+    since: date | None
+    due: date | None
     parent: One[Task] | None = one(on_delete="cascade")
     label: One[Label] | None = one(on_delete="set_null")
     labels: Many[Label] = many(through="task_labels", write="always")

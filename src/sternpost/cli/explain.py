@@ -10,12 +10,13 @@ from sternpost.cli.output import Terminal, shown
 from sternpost.compile.compiler import Compiled
 from sternpost.compile.features import OPERATION_OPTIONS
 from sternpost.contract.resource import Declaration, Resource, declarations
-from sternpost.contract.source import Source, attribute_source, is_given
+from sternpost.contract.source import Source, attribute_source, class_keyword_source, is_given
 from sternpost.data.hooks import PLACES
 from sternpost.derive.emit import dialects
 from sternpost.errors import StartupError
 from sternpost.plan.model import OperationPlan, ResourcePlan
 from sternpost.plan.policy import describe
+from sternpost.plan.row_errors import check_text, overlap_text
 from sternpost.storage.sql.explain import explain_operation
 from sternpost.storage.sql.statements import Statements
 
@@ -120,6 +121,13 @@ def _places(compiled: Compiled, resource: ResourcePlan, operation: OperationPlan
             by = _declared_by(compiled, resource, name)
             place = attribute_source(by.source, by.name, name).place
             table.add_row(f"field {shown(field.name)}", field.kind, shown(place))
+    own = list(declarations(compiled.classes[resource.name], Resource))[-1]
+    for check in resource.checks:
+        place = class_keyword_source(own.source, own.name, "checks").place
+        table.add_row(f"check {shown(check.name)}", shown(check_text(resource, check)), shown(place))
+    for overlap in resource.no_overlap:
+        place = class_keyword_source(own.source, own.name, "no_overlap").place
+        table.add_row("no_overlap", shown(overlap_text(resource, overlap)), shown(place))
     return table
 
 

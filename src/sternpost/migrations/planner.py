@@ -180,7 +180,7 @@ class _Planner:
     def run(self) -> tuple[list[Step], list[Question]]:
         renamed = {old: new for old, new in self.answers.renames.items() if "." not in old and old in self.old}
         self._drop_audits(renamed)
-        kept = self._drop_overlaps(renamed)
+        kept_apart = self._drop_overlaps(renamed)
         self.steps += [RenameTable(old, new) for old, new in renamed.items()]
         now = _renamed_tables(self.old, self.answers)
         for name in list(now):
@@ -200,7 +200,7 @@ class _Planner:
         for name, table in self.new.items():
             before = now[name].audit if name in now and name not in renamed.values() else ()
             self.steps += [AddAudit(name, audit) for audit in table.audit if audit not in before]
-        self._add_overlaps(kept)
+        self._add_overlaps(kept_apart)
         return self.steps, self.questions
 
     def _create_tables(self, now: Shape) -> None:

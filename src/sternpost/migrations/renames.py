@@ -31,7 +31,7 @@ def with_renamed_columns(table: TableShape, names: Mapping[str, str]) -> TableSh
         return tuple(names.get(column, column) for column in columns)
 
     def condition(part: str | None) -> str | None:
-        return None if part is None else _QUOTED.sub(lambda found: _renamed(found, names), part)
+        return None if part is None else with_names(part, names)
 
     def expression(part: str | None) -> str | None:
         return None if part is None else _WORD.sub(lambda found: _renamed(found, names), part)
@@ -61,6 +61,11 @@ def with_renamed_columns(table: TableShape, names: Mapping[str, str]) -> TableSh
         indexes=tuple(map(index, table.indexes)),
         overlaps=tuple(map(overlap, table.overlaps)),
     )
+
+
+def with_names(condition: str, names: Mapping[str, str]) -> str:
+    """A condition with other names for columns."""
+    return _QUOTED.sub(lambda found: _renamed(found, names), condition)
 
 
 _QUOTED = re.compile(r"""'(?:[^']|'')*'|"(?P<quoted>\w+)\"""")

@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import takewhile
 from typing import Any
 from uuid import UUID
 
+from sternpost.migrations.renames import with_names
 from sternpost.plan.rules import ColumnRule, Length, OneOf, Range, merged
 from sternpost.ports.conversions import DATE_TEXT, INSTANT_TEXT, NUMBER_TEXT, UUID_TEXT, WHOLE_TEXT
-from sternpost.ports.schema import Check, Shape, Type
+from sternpost.ports.schema import Check, Column, Shape, Sql, TableShape, Type
 from sternpost.ports.steps import CreateTable, DropColumn, RenameColumn, RenameTable, Step
 
+_FIRST_DAY = date(2026, 1, 1)
 _TEXTS = ("string", "enum")
 _NUMBERS = ("integer", "number", "decimal")
 _TEXTS_OF = {
@@ -61,6 +63,62 @@ def fates_of(shape: Shape, later: Iterable[tuple[Sequence[Step], Shape]]) -> Fat
                 rules = [rule for check in checks for rule in check.rules or () if rule.column == column]
                 found[origin].append(Stage(after[table].column(column).type, tuple(rules)))
     return found
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What the rows of a table have to keep beside the rules of single columns, now and after later migrations.
+
+    Attributes:
+        conditions: on a row; each in the words of every database, with the names of now.
+        spans: the columns of spans that may not overlap.
+    """
+
+    conditions: tuple[Sql, ...] = ()
+    spans: frozenset[str] = frozenset()
+
+
+def demands_of(shape: Shape, later: Iterable[tuple[Sequence[Step], Shape]]) -> Mapping[str, Demand]:
+    """By table, what is asked of its rows. Of what later migrations ask, that about columns which are there already,
+    and of the same type."""
+    names = {
+        (table.name, column.name): (table.name, column.name) for table in shape.values() for column in table.columns
+    }
+    found: dict[str, Demand] = {}
+    for steps, after in ((), shape), *later:
+        for step in steps:
+            names = _followed(names, step)
+        for table in shape.values():
+            back = {
+                there: now
+                for (name, now), (to, there) in names.items()
+                if name == table.name and to in after and _is_alike(table.column(now), after[to], there)
+            }
+            places = {to for (name, _), (to, _) in names.items() if name == table.name}
+            for to in places & after.keys():
+                found[table.name] = _joined(found.get(table.name, Demand()), after[to], back)
+    return found
+
+
+def _is_alike(column: Column, table: TableShape, name: str) -> bool:
+    return any(each.name == name and each.type == column.type for each in table.columns)
+
+
+def _joined(demand: Demand, table: TableShape, names: Mapping[str, str]) -> Demand:
+    """A demand with what a table asks; `names` are those of its columns that are there already, with theirs of now."""
+    checks = [rule for rule in table.rules if isinstance(rule, Check) and rule.rules is None]
+    conditions = [
+        Sql(
+            *(
+                None if text is None else with_names(text, names)
+                for text in (c.condition.sqlite, c.condition.postgresql)
+            )
+        )
+        for c in checks
+        if c.columns <= names.keys()
+    ]
+    spans = {names[name] for each in table.overlaps for name in (each.start, each.end) if name in names}
+    return Demand(tuple(dict.fromkeys((*demand.conditions, *conditions))), demand.spans | spans)
 
 
 def _followed(names: dict[tuple[str, str], tuple[str, str]], step: Step) -> dict[tuple[str, str], tuple[str, str]]:
@@ -140,10 +198,10 @@ def _of_form(form: str, rules: Iterable[ColumnRule], number: int) -> Any:
         case "boolean":
             return number % 2 == 1
         case "datetime":
-            day = date(2026, 1 + number % 12, 1 + number % 28)
-            return datetime(day.year, day.month, day.day, number % 24, number % 60, 0, 100000 + number, UTC)
+            at = time(number % 24, number % 60, 0, 100000 + number % 100000, UTC)
+            return datetime.combine(_FIRST_DAY + timedelta(days=number), at)
         case "date":
-            return date(2026, 1 + number % 12, 1 + number % 28).isoformat()
+            return (_FIRST_DAY + timedelta(days=number)).isoformat()
         case "time":
             return time(number % 24, number % 60).isoformat()
         case "duration":

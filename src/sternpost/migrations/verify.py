@@ -8,7 +8,7 @@ from typing import Any
 from sternpost.migrations.history import History, Revision
 from sternpost.migrations.rows import ROWS_PER_TABLE, add_rows, read_rows
 from sternpost.migrations.runner import BOOKKEEPING, MigrationFailed, Runner
-from sternpost.migrations.values import fates_of
+from sternpost.migrations.values import demands_of, fates_of
 from sternpost.plan.model import Plan
 from sternpost.ports.migrator import Connection, Migrator
 from sternpost.ports.schema import Shape
@@ -67,10 +67,9 @@ def _prove(history: History, revision: Revision, count: int, migrator: Migrator,
         proof.problems += _differences("up again", after, schema)
         proof.problems += _row_differences("up again", rows_after, rows, up | down)
     first = 1 + count * ROWS_PER_TABLE
-    fates = fates_of(
-        newer, [(later.up, history.shape(at)) for at, later in enumerate(history.revisions, 1) if at > count]
-    )
-    migrator.run(lambda connection: add_rows(migrator, connection, newer, first, fates))
+    later = [(later.up, history.shape(at)) for at, later in enumerate(history.revisions, 1) if at > count]
+    fates, demands = fates_of(newer, later), demands_of(newer, later)
+    migrator.run(lambda connection: add_rows(migrator, connection, newer, first, fates, demands))
 
 
 def _snapshot(migrator: Migrator, shape: Shape) -> tuple[dict[str, Any], Rows]:

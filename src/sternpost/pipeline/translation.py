@@ -20,6 +20,7 @@ from sternpost.kinds import Unfit, parse_json
 from sternpost.pipeline.call import Answer
 from sternpost.pipeline.withheld import unknown_in
 from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
+from sternpost.plan.row_errors import check_text
 from sternpost.ports.storage import Document
 
 Convert = Callable[[Any], Any]
@@ -187,7 +188,11 @@ class Translation:
         return f"{member.name}.{index}{dot}{self._path(member.target, below)}"
 
     def _message(self, resource: str, detail: Detail) -> str:
-        if detail.code != "duplicate":
+        older = self.older.by_name[resource]
+        check = next((each for each in older.checks if each.name == detail.code), None)
+        if check is not None:
+            return check_text(older, check)
+        if detail.code not in ("duplicate", "overlap"):
             return detail.message
         members = self.members[resource]
         return re.sub(

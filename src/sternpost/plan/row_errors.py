@@ -42,13 +42,27 @@ def overlap_error(resource: ResourcePlan, overlap: OverlapPlan, log: dict[str, A
     return Overlapping(details=[Detail(name, "overlap", message) for name in spans], log=log)
 
 
+def overlap_text(resource: ResourcePlan, overlap: OverlapPlan) -> str:
+    """What documentation says of spans that do not overlap."""
+    keys = [field.public_name for field in _shown(resource, overlap.keys) if field.generated != "tenant"]
+    same = f" of rows with the same {' and '.join(keys)}" if keys else ""
+    span = " to ".join(field.public_name for field in _shown(resource, (overlap.start, overlap.end)))
+    where = "" if overlap.where is None else f", where {described(overlap.where, resource.fields_by_name)}"
+    return f"The spans from {span}{same} do not overlap{where}; the end does not belong to them"
+
+
 def check_text(resource: ResourcePlan, check: CheckPlan) -> str:
     """What clients are told of a check, in the names that a version of the API has."""
-    return check.message or f"This must hold: {described(check.condition, resource.fields_by_name)}"
+    if check.message:
+        return check.message
+    if not resource.fields_by_name.keys() >= {*check.fields}:
+        return "The values break a rule of the data"
+    return f"This must hold: {described(check.condition, resource.fields_by_name)}"
 
 
 def _shown(resource: ResourcePlan, names: Iterable[str]) -> list[FieldPlan]:
-    return [resource.fields_by_name[name] for name in names if not resource.fields_by_name[name].hidden]
+    fields = resource.fields_by_name  # an older version of the API may not have all of them
+    return [fields[name] for name in names if name in fields and not fields[name].hidden]
 
 
 def _named(resource: ResourcePlan, names: Iterable[str]) -> list[FieldPlan]:

@@ -1,3 +1,5 @@
+CREATE EXTENSION IF NOT EXISTS btree_gist;
+
 CREATE TABLE labels (
     id UUID NOT NULL,
     team TEXT COLLATE "C" NOT NULL,
@@ -48,6 +50,8 @@ CREATE TABLE tasks (
     title TEXT COLLATE "C" NOT NULL,
     secret TEXT COLLATE "C",
     state TEXT COLLATE "C" NOT NULL,
+    since DATE,
+    due DATE,
     parent_id UUID,
     label_id UUID,
     version BIGINT NOT NULL,
@@ -57,6 +61,9 @@ CREATE TABLE tasks (
     CONSTRAINT ck_tasks_title CHECK (length("title") <= 10000),
     CONSTRAINT ck_tasks_secret CHECK (length("secret") <= 10000),
     CONSTRAINT ck_tasks_state CHECK ("state" IN ('open', 'done')),
+    CONSTRAINT rule_tasks_done_when_due CHECK ("state" = 'open' OR "due" IS NOT NULL),
+    CONSTRAINT rule_tasks_parent_id_ne_id CHECK ("parent_id" <> "id"),
+    CONSTRAINT rule_tasks_since_before_due CHECK ("since" < "due"),
     CONSTRAINT fk_tasks_parent_id FOREIGN KEY(parent_id) REFERENCES tasks (id) ON DELETE CASCADE,
     CONSTRAINT fk_tasks_label_id FOREIGN KEY(label_id) REFERENCES labels (id) ON DELETE SET NULL
 );
@@ -96,6 +103,8 @@ CREATE TABLE task_labels (
 );
 
 CREATE INDEX ix_task_labels_label_id ON task_labels (label_id);
+
+ALTER TABLE "tasks" ADD CONSTRAINT "overlap_tasks_team_label_id_since_due" EXCLUDE USING gist ("team" WITH =, "label_id" WITH =, daterange("since", "due", '[)') WITH &&) WHERE ("deleted_at" IS NULL AND ("state" IN ('open')));
 
 CREATE OR REPLACE FUNCTION sternpost_audit_row() RETURNS trigger LANGUAGE plpgsql
 SET search_path FROM CURRENT AS $$
@@ -153,7 +162,7 @@ BEGIN
 END $$;
 
 CREATE TRIGGER sternpost_audit AFTER INSERT OR UPDATE OR DELETE ON "tasks"
-FOR EACH ROW EXECUTE FUNCTION sternpost_audit_row('Task', 'tas', '{id,team,title,secret,state,parent_id,label_id,version}', '{secret}', 'deleted_at', 'team', '');
+FOR EACH ROW EXECUTE FUNCTION sternpost_audit_row('Task', 'tas', '{id,team,title,secret,state,since,due,parent_id,label_id,version}', '{secret}', 'deleted_at', 'team', '');
 
 CREATE TRIGGER sternpost_audit_tas_labels AFTER INSERT OR DELETE ON "task_labels"
 FOR EACH ROW EXECUTE FUNCTION sternpost_audit_link('Task', 'tas', 'labels', 'task_id', 'label_id', 'lab');

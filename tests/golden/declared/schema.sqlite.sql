@@ -51,6 +51,8 @@ CREATE TABLE tasks (
     title TEXT NOT NULL,
     secret TEXT,
     state TEXT NOT NULL,
+    since TEXT,
+    due TEXT,
     parent_id TEXT,
     label_id TEXT,
     version INTEGER NOT NULL,
@@ -60,6 +62,9 @@ CREATE TABLE tasks (
     CONSTRAINT ck_tasks_title CHECK (length("title") <= 10000),
     CONSTRAINT ck_tasks_secret CHECK (length("secret") <= 10000),
     CONSTRAINT ck_tasks_state CHECK ("state" IN ('open', 'done')),
+    CONSTRAINT rule_tasks_done_when_due CHECK ("state" = 'open' OR "due" IS NOT NULL),
+    CONSTRAINT rule_tasks_parent_id_ne_id CHECK ("parent_id" <> "id"),
+    CONSTRAINT rule_tasks_since_before_due CHECK ("since" < "due"),
     CONSTRAINT fk_tasks_parent_id FOREIGN KEY(parent_id) REFERENCES tasks (id) ON DELETE CASCADE,
     CONSTRAINT fk_tasks_label_id FOREIGN KEY(label_id) REFERENCES labels (id) ON DELETE SET NULL
 )
@@ -103,14 +108,30 @@ CREATE TABLE task_labels (
 
 CREATE INDEX ix_task_labels_label_id ON task_labels (label_id);
 
+CREATE INDEX "overlap_tasks_team_label_id_since_due" ON "tasks" ("team", "label_id", "since", "due") WHERE "deleted_at" IS NULL AND ("state" IN ('open'));
+
+CREATE TRIGGER "overlap_tasks_team_label_id_since_due_insert" AFTER INSERT ON "tasks"
+WHEN NEW."deleted_at" IS NULL AND (NEW."state" IN ('open'))
+BEGIN
+    SELECT RAISE(ABORT, 'no_overlap overlap_tasks_team_label_id_since_due') WHERE EXISTS (SELECT 1 FROM "tasks" AS other
+    WHERE other."id" <> NEW."id" AND other."team" = NEW."team" AND other."label_id" = NEW."label_id" AND (other."since" IS NULL OR NEW."due" IS NULL OR other."since" < NEW."due") AND (NEW."since" IS NULL OR other."due" IS NULL OR NEW."since" < other."due") AND (other."deleted_at" IS NULL AND (other."state" IN ('open'))));
+END;
+
+CREATE TRIGGER "overlap_tasks_team_label_id_since_due_update" AFTER UPDATE OF "deleted_at", "due", "label_id", "since", "state", "team" ON "tasks"
+WHEN NEW."deleted_at" IS NULL AND (NEW."state" IN ('open'))
+BEGIN
+    SELECT RAISE(ABORT, 'no_overlap overlap_tasks_team_label_id_since_due') WHERE EXISTS (SELECT 1 FROM "tasks" AS other
+    WHERE other."id" <> NEW."id" AND other."team" = NEW."team" AND other."label_id" = NEW."label_id" AND (other."since" IS NULL OR NEW."due" IS NULL OR other."since" < NEW."due") AND (NEW."since" IS NULL OR other."due" IS NULL OR NEW."since" < other."due") AND (other."deleted_at" IS NULL AND (other."state" IN ('open'))));
+END;
+
 CREATE TRIGGER "sternpost_audit_tasks_create" AFTER INSERT ON "tasks"
 BEGIN
     INSERT INTO sternpost_audit (at, action, resource, row_id, tenant, before, after)
-    SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now'), 'create', 'Task', 'tas_' || NEW."id", NEW."team", NULL, json_object('id', NEW."id", 'team', NEW."team", 'title', NEW."title", 'secret', iif(NEW."secret" IS NULL, NULL, '***'), 'state', NEW."state", 'parent_id', NEW."parent_id", 'label_id', NEW."label_id", 'version', NEW."version");
+    SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now'), 'create', 'Task', 'tas_' || NEW."id", NEW."team", NULL, json_object('id', NEW."id", 'team', NEW."team", 'title', NEW."title", 'secret', iif(NEW."secret" IS NULL, NULL, '***'), 'state', NEW."state", 'since', NEW."since", 'due', NEW."due", 'parent_id', NEW."parent_id", 'label_id', NEW."label_id", 'version', NEW."version");
 END;
 
 CREATE TRIGGER "sternpost_audit_tasks_update" AFTER UPDATE ON "tasks"
-WHEN OLD."id" IS NOT NEW."id" OR OLD."team" IS NOT NEW."team" OR OLD."title" IS NOT NEW."title" OR OLD."secret" IS NOT NEW."secret" OR OLD."state" IS NOT NEW."state" OR OLD."parent_id" IS NOT NEW."parent_id" OR OLD."label_id" IS NOT NEW."label_id" OR OLD."version" IS NOT NEW."version" OR (OLD."deleted_at" IS NULL) <> (NEW."deleted_at" IS NULL)
+WHEN OLD."id" IS NOT NEW."id" OR OLD."team" IS NOT NEW."team" OR OLD."title" IS NOT NEW."title" OR OLD."secret" IS NOT NEW."secret" OR OLD."state" IS NOT NEW."state" OR OLD."since" IS NOT NEW."since" OR OLD."due" IS NOT NEW."due" OR OLD."parent_id" IS NOT NEW."parent_id" OR OLD."label_id" IS NOT NEW."label_id" OR OLD."version" IS NOT NEW."version" OR (OLD."deleted_at" IS NULL) <> (NEW."deleted_at" IS NULL)
 BEGIN
     INSERT INTO sternpost_audit (at, action, resource, row_id, tenant, before, after)
     SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now'), iif((OLD."deleted_at" IS NULL) = (NEW."deleted_at" IS NULL), 'update', iif(NEW."deleted_at" IS NULL, 'restore', 'delete')), 'Task', 'tas_' || NEW."id", NEW."team", json_group_object(name, was), json_group_object(name, becomes) FROM (
@@ -119,6 +140,8 @@ BEGIN
     UNION ALL SELECT 'title' AS name, OLD."title" AS was, NEW."title" AS becomes WHERE OLD."title" IS NOT NEW."title"
     UNION ALL SELECT 'secret' AS name, iif(OLD."secret" IS NULL, NULL, '***') AS was, iif(NEW."secret" IS NULL, NULL, '***') AS becomes WHERE OLD."secret" IS NOT NEW."secret"
     UNION ALL SELECT 'state' AS name, OLD."state" AS was, NEW."state" AS becomes WHERE OLD."state" IS NOT NEW."state"
+    UNION ALL SELECT 'since' AS name, OLD."since" AS was, NEW."since" AS becomes WHERE OLD."since" IS NOT NEW."since"
+    UNION ALL SELECT 'due' AS name, OLD."due" AS was, NEW."due" AS becomes WHERE OLD."due" IS NOT NEW."due"
     UNION ALL SELECT 'parent_id' AS name, OLD."parent_id" AS was, NEW."parent_id" AS becomes WHERE OLD."parent_id" IS NOT NEW."parent_id"
     UNION ALL SELECT 'label_id' AS name, OLD."label_id" AS was, NEW."label_id" AS becomes WHERE OLD."label_id" IS NOT NEW."label_id"
     UNION ALL SELECT 'version' AS name, OLD."version" AS was, NEW."version" AS becomes WHERE OLD."version" IS NOT NEW."version"
@@ -128,7 +151,7 @@ END;
 CREATE TRIGGER "sternpost_audit_tasks_delete" AFTER DELETE ON "tasks"
 BEGIN
     INSERT INTO sternpost_audit (at, action, resource, row_id, tenant, before, after)
-    SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now'), 'delete', 'Task', 'tas_' || OLD."id", OLD."team", json_object('id', OLD."id", 'team', OLD."team", 'title', OLD."title", 'secret', iif(OLD."secret" IS NULL, NULL, '***'), 'state', OLD."state", 'parent_id', OLD."parent_id", 'label_id', OLD."label_id", 'version', OLD."version"), NULL;
+    SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now'), 'delete', 'Task', 'tas_' || OLD."id", OLD."team", json_object('id', OLD."id", 'team', OLD."team", 'title', OLD."title", 'secret', iif(OLD."secret" IS NULL, NULL, '***'), 'state', OLD."state", 'since', OLD."since", 'due', OLD."due", 'parent_id', OLD."parent_id", 'label_id', OLD."label_id", 'version', OLD."version"), NULL;
 END;
 
 CREATE TRIGGER "sternpost_audit_tas_labels_task_labels_link" AFTER INSERT ON "task_labels"

@@ -32,7 +32,19 @@ FIELDS = {
     "state": ['Literal["a", "b"] = field(default="a")', 'Literal["a", "b", "c"] = field(default="a", filter=True)'],
     "done": ["bool = field(default=False)", "bool | None = None"],
     "day": ["date | None = None", "datetime | None = None"],
+    "first": ["int | None = None"],
+    "last": ["int | None = None"],
 }
+RULES = {
+    "checks=[this.first != this.last]": {"first", "last"},
+    "checks=[(this.first <= this.last) | this.state.eq('a')]": {"first", "last", "state"},
+    "checks=[this.size > 0, check(this.size < 100000, name='small')]": {"size"},
+    "no_overlap=[no_overlap('first', 'last')]": {"first", "last"},
+    "no_overlap=[no_overlap('label', 'first', 'last')]": {"first", "last", "label"},
+    "no_overlap=[no_overlap('state', 'first', 'last', where=this.done != True)]": {"first", "last", "state", "done"},
+    "soft_delete=True": set[str](),
+}
+"""Further keywords of a class line, with the fields that they need."""
 
 
 @st.composite
@@ -43,7 +55,14 @@ def contracts(draw: st.DrawFn) -> str:
         chosen = draw(st.lists(st.sampled_from(sorted(FIELDS)), min_size=1, unique=True))
         tables[name] = {field: draw(st.sampled_from(FIELDS[field])) for field in chosen}
     audited = draw(st.sets(st.sampled_from(sorted(tables))))
-    return contract_text(tables, linked=draw(st.booleans()), audited=audited)
+    rules = {name: draw(_rules(set(fields))) for name, fields in tables.items()}
+    return contract_text(tables, linked=draw(st.booleans()), audited=audited, rules=rules)
+
+
+def _rules(fields: set[str]) -> st.SearchStrategy[str]:
+    possible = [rule for rule, needed in RULES.items() if needed <= fields]
+    by_keyword = st.lists(st.sampled_from(possible), unique_by=lambda rule: rule.partition("=")[0])
+    return by_keyword.map(", ".join)
 
 
 def answered(old: Shape, new: Shape) -> Answers:

@@ -122,7 +122,7 @@ class _Document:
         if operation.takes is None or operation.has_parameters:
             return None
         schema = (
-            self.schemas.input(operation.takes, resource.fields_by_name)
+            self.schemas.input(operation.takes, resource)
             if operation.input is None
             else self.schemas.payload(operation.input)
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from sternpost.ids import pattern as id_pattern
@@ -17,6 +16,7 @@ from sternpost.plan.model import (
     ResourcePlan,
     Structure,
 )
+from sternpost.plan.row_errors import check_text, overlap_text
 from sternpost.plan.shapes import InputShape, ListMember, OutputRelation
 from sternpost.plan.structures import items_of, tag_of
 
@@ -154,8 +154,9 @@ class Schemas:
 
     # -- what is taken
 
-    def input(self, shape: InputShape, fields: Mapping[str, FieldPlan]) -> Schema:
-        """The input of a shape whose members are these fields."""
+    def input(self, shape: InputShape, resource: ResourcePlan) -> Schema:
+        """The input of a shape of a resource's fields."""
+        fields = resource.fields_by_name
         if shape.name not in self.named:
             properties: Schema = {}
             for member in shape.members:
@@ -164,8 +165,10 @@ class Schemas:
                 properties[member.public_name] = _scoped(schema, member.write_scope)
             properties.update({each.public_name: self._list(each) for each in shape.lists})
             required = [each.public_name for each in (*shape.members, *shape.lists) if each.required]
+            rules = _rules(resource)
             self.named[shape.name] = {
                 "type": "object",
+                **({"description": rules} if rules else {}),
                 "properties": properties,
                 **({"required": required} if required else {}),
                 "additionalProperties": False,
@@ -177,7 +180,7 @@ class Schemas:
         item = (
             {"type": "string", "pattern": id_pattern(target.prefix)}
             if each.items is None
-            else self.input(each.items, target.fields_by_name)
+            else self.input(each.items, target)
         )
         schema = {"type": "array", "items": item, "minItems": each.min_items, "maxItems": each.max_items}
         return _scoped(schema, each.write_scope)
@@ -199,6 +202,15 @@ class Schemas:
 def reference(name: str) -> Schema:
     """A reference to a schema with a name."""
     return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _rules(resource: ResourcePlan) -> str:
+    """The rules over rows, as part of a description."""
+    checks = [f"`{check.name}`: {check_text(resource, check)}." for check in resource.checks]
+    spans = [f"{overlap_text(resource, overlap)}." for overlap in resource.no_overlap]
+    parts = ["What breaks one of these is answered with 422:", *checks] if checks else []
+    parts += ["What breaks one of these is answered with 409:", *spans] if spans else []
+    return " ".join(parts)
 
 
 def _related(relation: OutputRelation, target: Schema) -> Schema:
