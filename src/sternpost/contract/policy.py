@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sternpost.contract.source import Source
 
@@ -149,7 +149,7 @@ _NOT_NULL = frozenset({"is_not_null", "not_null", "isnotnull", "is_not_none"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PolicyPath:
+class PolicyPath:  # noqa: PLW1641  (its hash is that of every object)
     """A value of the row (`this.status`) or of a row it refers to (`this.order.user`)."""
 
     _names: tuple[str, ...] = ()
@@ -249,6 +249,15 @@ class PolicyPath:
         if self._root == "outer":
             return _outside(f"{self!r}.{name}(…)")
         return Policy("through", (self._names, name, policy))
+
+    if TYPE_CHECKING:  # what rules over rows are written with; see `_refuse_operators`
+
+        def __eq__(self, other: object) -> Policy: ...  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+        def __ne__(self, other: object) -> Policy: ...  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+        def __lt__(self, other: object) -> Policy: ...
+        def __le__(self, other: object) -> Policy: ...
+        def __gt__(self, other: object) -> Policy: ...
+        def __ge__(self, other: object) -> Policy: ...
 
     def _compare(self, operator: CompareOperator, value: object) -> Policy:
         return Policy("compare", (self, operator, value))
