@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
+from sternpost import Settings, Sternpost
 from sternpost.testing import Client
+from tests.rules.clinic import contract
 from tests.rules.visits import Visits, broken, hour, overlaps
 
 SPAN = {"startsAt", "endsAt"}
@@ -129,6 +132,19 @@ async def test_the_same_span_is_given_once(visits: Visits) -> None:
     assert sorted(answer.status for answer in answers) == [201] + [409] * 29
     changed = await asyncio.gather(*(visits.post(hour_, None) for hour_ in range(10, 20)))
     assert sorted(answer.status for answer in changed) == [201] + [409] * 9
+
+
+async def test_two_processes_that_want_the_same_spans_do_not_wait_for_each_other(
+    visits: Visits, make_settings: Callable[..., Settings]
+) -> None:
+    """Where each finds what the other has just written, neither may wait for the other's end."""
+    async with Client(Sternpost(contract, settings=make_settings(), write_log=lambda line: None)) as client:
+        both = (visits, Visits(client, visits.practitioner))
+        for start in range(0, 12, 3):
+            calls = [each.post(start, start + 1 + number % 2) for number in range(8) for each in both]
+            answers = await asyncio.wait_for(asyncio.gather(*calls), 20)
+            codes = [answer.json().get("error", {}).get("code") for answer in answers]
+            assert sorted(codes, key=str) == sorted([None] + ["OVERLAP"] * 15, key=str)
 
 
 async def test_a_batch_fails_as_a_whole_and_tells_its_step(visits: Visits) -> None:

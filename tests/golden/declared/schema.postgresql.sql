@@ -106,6 +106,20 @@ CREATE INDEX ix_task_labels_label_id ON task_labels (label_id);
 
 ALTER TABLE "tasks" ADD CONSTRAINT "overlap_tasks_team_label_id_since_due" EXCLUDE USING gist ("team" WITH =, "label_id" WITH =, daterange("since", "due", '[)') WITH &&) WHERE ("deleted_at" IS NULL AND ("state" IN ('open')));
 
+CREATE OR REPLACE FUNCTION sternpost_overlap_wait() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    keys text := TG_ARGV[0];
+BEGIN
+    FOR number IN 1 .. TG_NARGS - 1 LOOP
+        keys := keys || E'\n' || coalesce(lower(to_jsonb(NEW) ->> TG_ARGV[number]), '');
+    END LOOP;
+    PERFORM pg_advisory_xact_lock(hashtextextended(keys, 0));
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER "overlap_tasks_team_label_id_since_due" BEFORE INSERT OR UPDATE OF "deleted_at", "due", "label_id", "since", "state", "team" ON "tasks"
+FOR EACH ROW WHEN (NEW."deleted_at" IS NULL AND (NEW."state" IN ('open'))) EXECUTE FUNCTION sternpost_overlap_wait('overlap_tasks_team_label_id_since_due', 'team', 'label_id');
+
 CREATE OR REPLACE FUNCTION sternpost_audit_row() RETURNS trigger LANGUAGE plpgsql
 SET search_path FROM CURRENT AS $$
 DECLARE

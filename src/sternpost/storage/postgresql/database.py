@@ -420,9 +420,10 @@ class PostgresqlStorage(_Connected):
         deadline: Deadline | None = None,
     ) -> Awaitable[Document]:
         statistics.statements += 1
-        plan = self.statements.plan
-        values = of_tenant(plan, plan.by_name[resource], values, visibility)
-        refuse_broken(plan.by_name[resource], values)  # before it is in one statement with others
+        plan, written = self.statements.plan, self.statements.plan.by_name[resource]
+        values = of_tenant(plan, written, values, visibility)
+        if written.checks:
+            refuse_broken(written, values)  # before it is in one statement with others
         if (
             self.statements.plan.external
         ):  # the database makes the keys, so rows of one statement could not be told apart

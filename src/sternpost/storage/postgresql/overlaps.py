@@ -1,13 +1,33 @@
-"""Spans that do not overlap, in PostgreSQL: an exclusion constraint over a range made of start and end."""
+"""Spans that do not overlap, in PostgreSQL: an exclusion constraint over a range made of start and end, before which
+those who write rows with the same keys wait for each other.
+
+Without the wait two that write rows that overlap at the same time would each find the other's, and wait for its end: a
+deadlock, which the server only finds after a second, and once for each pair.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
 from sternpost.ports.schema import NoOverlap, indexed_column
+from sternpost.storage.sql.checks import literal
+from sternpost.storage.sql.overlaps import of_row
 
 KEYS_EXTENSION = "btree_gist"
 """What compares keys in the index of ranges (https://www.postgresql.org/docs/current/btree-gist.html)."""
+
+WAITING = "sternpost_overlap_wait"
+_FUNCTION = f"""CREATE OR REPLACE FUNCTION {WAITING}() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    keys text := TG_ARGV[0];
+BEGIN
+    FOR number IN 1 .. TG_NARGS - 1 LOOP
+        keys := keys || E'\\n' || coalesce(lower(to_jsonb(NEW) ->> TG_ARGV[number]), '');
+    END LOOP;
+    PERFORM pg_advisory_xact_lock(hashtextextended(keys, 0));
+    RETURN NEW;
+END $$"""
+"""Waits for whoever writes a row with the same keys, until that transaction ends."""
 
 EXTENSION_FIX = (
     f"Let the database's owner or a superuser run: CREATE EXTENSION {KEYS_EXTENSION}; (it is part of PostgreSQL's "
@@ -36,11 +56,27 @@ class PostgresqlOverlaps:
         where = overlap.where and overlap.where.postgresql
         condition = f" WHERE ({where})" if where else ""
         return [
-            f'ALTER TABLE "{table}" ADD CONSTRAINT "{overlap.name}" EXCLUDE USING gist ({", ".join(parts)}){condition}'
+            f'ALTER TABLE "{table}" ADD CONSTRAINT "{overlap.name}" EXCLUDE USING gist ({", ".join(parts)}){condition}',
+            _FUNCTION,
+            _trigger(table, overlap),
         ]
 
     def drop(self, table: str, name: str) -> list[str]:
-        return [f'ALTER TABLE "{table}" DROP CONSTRAINT IF EXISTS "{name}"']
+        return [
+            f'DROP TRIGGER IF EXISTS "{name}" ON "{table}"',
+            f'ALTER TABLE "{table}" DROP CONSTRAINT IF EXISTS "{name}"',
+        ]
+
+
+def _trigger(table: str, overlap: NoOverlap) -> str:
+    names = [found.name for key in overlap.keys if (found := indexed_column(key)) is not None]
+    columns = ", ".join(f'"{name}"' for name in sorted(overlap.columns))
+    where = overlap.where and overlap.where.postgresql
+    condition = f" WHEN ({of_row(where, 'NEW')})" if where else ""
+    return (
+        f'CREATE TRIGGER "{overlap.name}" BEFORE INSERT OR UPDATE OF {columns} ON "{table}"\n'
+        f"FOR EACH ROW{condition} EXECUTE FUNCTION {WAITING}({', '.join(map(literal, (overlap.name, *names)))})"
+    )
 
 
 def _key(key: str) -> str:
