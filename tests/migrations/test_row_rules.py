@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import secrets
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
+import asyncpg
 import pytest
 
+from sternpost import Settings
 from sternpost.app.migrating import shape_of
+from sternpost.errors import StartupError
 from sternpost.migrations.history import is_additive, read_history
 from sternpost.migrations.planner import Answers, plan_steps
 from sternpost.migrations.runner import MigrationFailed, Runner
 from sternpost.migrations.verify import verify
 from sternpost.ports.migrator import Migrator
-from tests.migrations.test_databases import added, run, scratch, target
-from tests.support.contracts import contract_text, plan_of
+from sternpost.testing import Client
+from tests.migrations.test_databases import added, run, scratch, target, target_of
+from tests.support.contracts import app_of, contract_text, plan_of
 
 __all__ = ["scratch", "target"]
 
@@ -200,3 +206,40 @@ def test_the_extension_is_said_before_anything_else(tmp_path: Path) -> None:
         step.title for step in added(other, plan_of(visits(KEYLESS)), "x").revisions[0].up
     )
     assert read_history(tmp_path).head is not None
+
+
+@pytest.fixture
+async def weak_role(postgres_database: str) -> AsyncIterator[str]:
+    """The address of a database in which the role may make tables, and no extension."""
+    name = f"weak_{secrets.token_hex(4)}"
+    admin = await asyncpg.connect(postgres_database)
+    try:
+        await admin.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'weak'")
+        await admin.execute(f"GRANT USAGE, CREATE ON SCHEMA public TO {name}")
+        parts = urlsplit(postgres_database)
+        place = parts.netloc.rpartition("@")[2]
+        yield urlunsplit(parts._replace(netloc=f"{name}:weak@{place}" if place else f"{name}:weak@"))
+        await admin.execute(f"DROP OWNED BY {name}")
+        await admin.execute(f"DROP ROLE {name}")
+    finally:
+        await admin.close()
+
+
+def test_a_role_that_may_create_no_extension_is_told_who_may(
+    weak_role: str, postgres_database: str, tmp_path: Path
+) -> None:
+    plan = plan_of(visits(SPAN))
+    weak = Runner(target_of(weak_role), added(tmp_path, plan, "spans"))
+    with pytest.raises(MigrationFailed, match="CREATE EXTENSION btree_gist") as error:
+        weak.apply()
+    assert "permission denied to create extension" in str(error.value)
+    assert "0 of 3 steps are done" in str(error.value)
+    run(target_of(postgres_database), "CREATE EXTENSION btree_gist")
+    weak.apply()
+
+
+async def test_a_schema_that_is_created_directly_needs_the_extension_too(weak_role: str, tmp_path: Path) -> None:
+    settings = Settings(env="test", database_url=weak_role, jwt_secret="test-only-4f9d2c7b8a6e1035d2c4b6a8e0f1")
+    with pytest.raises(StartupError, match="CREATE EXTENSION btree_gist"):
+        async with Client(app_of(visits(SPAN), settings)):
+            pass
