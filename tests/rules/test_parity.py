@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -13,9 +13,11 @@ import pytest
 from sternpost import (
     Contract,
     Email,
+    IPAddress,
     One,
     Resource,
     Settings,
+    Slug,
     Sternpost,
     check,
     field,
@@ -54,6 +56,11 @@ def things(*checks: Any) -> Any:
         mail: Email | None
         other_mail: Email | None = field(unique=True)
         on: bool | None
+        clock: time | None
+        clock_most: time | None
+        length: timedelta | None
+        address: IPAddress | None
+        slug: Slug | None
         up: One[Thing] | None
         down: One[Thing] | None
 
@@ -74,6 +81,10 @@ VALUES: dict[str, tuple[Any, ...]] = {
     "mail": ("a@example.com", "A@example.com", "b@example.com"),
     "other_mail": ("a@example.com", "A@Example.com", "c@example.com"),
     "on": (True, False),
+    "clock": (time(0), time(12, 30), time(12, 30, 0, 1), time(23, 59, 59, 999999)),
+    "clock_most": (time(0), time(12, 30), time(12, 30, 1)),
+    "length": (timedelta(0), timedelta(microseconds=1), timedelta(days=1), timedelta(days=-1)),
+    "slug": ("a", "a-b"),
 }
 PAIRS = (
     ("a", "b"),
@@ -84,7 +95,7 @@ PAIRS = (
     ("up", "down"),
     ("up", "id"),
 )
-ORDERED = ("a", "b", "x", "y", "f", "at", "until", "day")
+ORDERED = ("a", "b", "x", "y", "f", "at", "until", "day", "clock", "clock_most", "length")
 OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "==": lambda one, other: one == other,
     "!=": lambda one, other: one != other,
