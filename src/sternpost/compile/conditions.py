@@ -92,8 +92,8 @@ class ConditionCompiler:
 
     # -- comparisons
 
-    def _compare(self, names: tuple[str, ...], operator: Any, value: Any) -> PolicyNode | None:
-        field = self._field(names)
+    def _compare(self, path: Any, operator: Any, value: Any) -> PolicyNode | None:
+        field = self._field(path)
         if field is None:
             return None
         if isinstance(value, Instant | Caller | CallerPath):
@@ -106,7 +106,7 @@ class ConditionCompiler:
                 return Compare((field.name,), "isNull")
             return self.add("SP035", f"{field.name} is never null", "leave the condition out")
         if value is None:
-            fix = f"write {'~' if operator == 'ne' else ''}this.{names[0]}.is_null"
+            fix = f"write {'~' if operator == 'ne' else ''}{path!r}.is_null"
             return self.add("SP035", f"{field.name} is compared with None, which no value equals", fix)
         converted = constants(field, operator, value)
         if converted is not None:
@@ -118,7 +118,7 @@ class ConditionCompiler:
         return self.add("SP035", message, fix)
 
     def _compare_fields(self, field: FieldPlan, operator: Any, value: PolicyPath) -> PolicyNode | None:
-        other = self._field(names_of(value))
+        other = self._field(value)
         if other is None:
             return None
         allowed = KINDS[field.kind].policies or (("eq", "ne") if field.references else ())
@@ -135,7 +135,11 @@ class ConditionCompiler:
         fix = f"compare it by {listed(allowed)} with a field declared alike" if allowed else "choose other fields"
         return self.add("SP035", message, fix)
 
-    def _field(self, names: tuple[str, ...]) -> FieldPlan | None:
+    def _field(self, of: Any) -> FieldPlan | None:
+        if not isinstance(of, PolicyPath) or not repr(of).startswith("this"):
+            message = f"{shown(of)} has no place in it: {OF_A_CALL}"
+            return self.add("SP033", message, "compare fields of the row; who may do something is said by allow=")
+        names = names_of(of)
         if not names:
             return self.add("SP035", "this is the whole row", f"compare one of its fields, such as {_EXAMPLE}")
         path = ".".join(("this", *names))

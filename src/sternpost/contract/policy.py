@@ -21,13 +21,13 @@ class Misuse:
     """What an author wrote that means nothing in a policy. It is kept until the compile step reports it.
 
     Attributes:
-        comparison: where it is a comparison by one of Python's operators, what that would be by a method: the names of
-            the value, the method, and what it is compared with. Rules over rows are written so.
+        comparison: where it is a comparison by one of Python's operators, what that would be by a method: the value, the method,
+            and what it is compared with. Rules over rows are written so.
     """
 
     text: str
     fix: str
-    comparison: tuple[tuple[str, ...], CompareOperator, object] | None = None
+    comparison: tuple[PolicyPath, CompareOperator, object] | None = None
 
     def __repr__(self) -> str:
         return self.text
@@ -100,7 +100,7 @@ def _noted_as_boolean(*, itself: bool = True) -> bool:
     return True
 
 
-def _misuse(text: str, fix: str, comparison: tuple[tuple[str, ...], CompareOperator, object] | None = None) -> Policy:
+def _misuse(text: str, fix: str, comparison: tuple[PolicyPath, CompareOperator, object] | None = None) -> Policy:
     return Policy("invalid", (Misuse(text, fix, comparison),))
 
 
@@ -340,7 +340,7 @@ def _refuse_operators() -> None:
             method, of_caller = _METHOD_OF.get(symbol), isinstance(self, CallerPath)
             if method is None or (of_caller and not hasattr(CallerPath, method)):
                 return _misuse(f"{self!r} {symbol} …", _CALLER_FIX if of_caller else _VALUES_FIX)
-            kept = None if isinstance(self, CallerPath) else (names_of(self), method, other)
+            kept = None if isinstance(self, CallerPath) else (self, method, other)
             return _misuse(f"{self!r} {symbol} …", f"write {self!r}.{method}(…)", kept)
 
         return apply

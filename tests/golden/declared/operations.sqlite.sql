@@ -70,7 +70,7 @@ SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS tas
 
 -- tasks.finish
 -- row
-SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS id__1 FROM tasks WHERE tasks.id = ? AND tasks.team = ? AND tasks.deleted_at IS NULL;
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.team AS team__1, tasks.title AS title__1, EXISTS (SELECT 1 FROM labels AS r1, task_labels AS r3 WHERE r1.team = ? AND r1.deleted_at IS NULL AND (r1.color = 'red' OR r1.name = tasks.title) AND r3.task_id = (SELECT r2.id FROM tasks AS r2 WHERE r2.id = tasks.parent_id AND r2.team = ? AND r2.deleted_at IS NULL) AND r3.label_id = r1.id) AS anon_1, EXISTS (SELECT 1 FROM steps AS r4 WHERE r4.label_id = tasks.label_id AND r4.task_id = tasks.id) AS anon_2, tasks.id AS id__1 FROM tasks WHERE tasks.id = ? AND tasks.team = ? AND tasks.deleted_at IS NULL;
 -- guarded update
 UPDATE tasks SET state=?, version=(tasks.version + 1) WHERE tasks.team = ? AND tasks.deleted_at IS NULL AND tasks.id = ? AND tasks.state IN ('open') RETURNING id, team, title, secret, state, since, due, parent_id, label_id, version, deleted_at;
 -- steps
