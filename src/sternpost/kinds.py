@@ -169,6 +169,7 @@ class Kind:
         declared_as: the type, or the union of types, that alone declares a field of this kind; None where something
             else does.
         described, example: for messages to the author: "a date", and one as Python source.
+        sample: a JSON-ready value, for documentation.
         number: whether there are sums and averages of it.
         exact: whether the sums of such numbers are exact.
         ordered: whether of two values one can come first.
@@ -205,6 +206,7 @@ class Kind:
     declared_as: Any = None
     described: str
     example: str
+    sample: Any = None
     number: bool = False
     exact: bool = False
     ordered: bool = True
@@ -790,6 +792,7 @@ _ALL = (
         declared_as=UUID,
         described="a UUID",
         example='UUID("…")',
+        sample="0198c1d0-7e3a-7cc1-9b2f-4f0e5a6b7c8d",
         extremes=False,
         identifies=True,
         filters=_EQUAL,
@@ -808,6 +811,7 @@ _ALL = (
         declared_as=bool,
         described="True or False",
         example="True",
+        sample=True,
         extremes=False,
         can_be_unique=False,
         filters=("eq", "ne"),
@@ -825,6 +829,7 @@ _ALL = (
         declared_as=str,
         described="a string",
         example='"…"',
+        sample="text",
         identifies=True,
         free_text=True,
         bounds=("min_length", "max_length", "pattern"),
@@ -845,6 +850,7 @@ _ALL = (
         declared_as=int,
         described="a 64-bit whole number",
         example="1",
+        sample=1,
         number=True,
         exact=True,
         bounds=("ge", "le"),
@@ -867,6 +873,7 @@ _ALL = (
         declared_as=float,
         described="a finite number",
         example="1.5",
+        sample=1.5,
         number=True,
         bounds=("ge", "le"),
         filters=_COMPARED,
@@ -884,6 +891,7 @@ _ALL = (
         declared_as=Decimal,
         described="a decimal number",
         example='Decimal("1.50")',
+        sample="1",
         number=True,
         exact=True,
         bounds=("ge", "le", "decimal_places", "max_digits"),
@@ -906,6 +914,7 @@ _ALL = (
         declared_as=datetime,
         described="a datetime with a time zone",
         example="datetime(2026, 1, 31, tzinfo=UTC)",
+        sample="2026-01-31T12:30:00Z",
         bounds=("ge", "le"),
         filters=_COMPARED,
         tests=_COMPARED_TESTS,
@@ -926,6 +935,7 @@ _ALL = (
         declared_as=date,
         described="a date",
         example="date(2026, 1, 31)",
+        sample="2026-01-31",
         bounds=("ge", "le"),
         filters=_COMPARED,
         tests=_COMPARED_TESTS,
@@ -944,6 +954,7 @@ _ALL = (
         declared_as=time,
         described="a time of day without a time zone",
         example="time(12, 30)",
+        sample="12:30:00",
         bounds=("ge", "le"),
         filters=_COMPARED,
         tests=_COMPARED_TESTS,
@@ -961,6 +972,7 @@ _ALL = (
         declared_as=timedelta,
         described="a length of time",
         example="timedelta(hours=1)",
+        sample="PT1H30M",
         bounds=("ge", "le"),
         filters=_COMPARED,
         tests=_COMPARED_TESTS,
@@ -978,6 +990,7 @@ _ALL = (
         declared_as=IPv4Address | IPv6Address,
         described="an IP address",
         example='ip_address("192.0.2.1")',
+        sample="192.0.2.1",
         extremes=False,
         sortable=False,
         filters=_EQUAL,
@@ -996,6 +1009,7 @@ _ALL = (
         declared_as=bytes,
         described="bytes",
         example='b"…"',
+        sample="aGVsbG8=",
         ordered=False,
         extremes=False,
         sortable=False,

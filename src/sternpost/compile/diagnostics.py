@@ -124,6 +124,7 @@ CODES: dict[str, str] = {
     "SP428": "an own header of an answer is declared wrongly",
     "SP429": "the input of a GET operation cannot be written as parameters of a query",
     "SP430": "a transition takes an input, and nothing uses it",
+    "SP431": "the example of an operation does not fit its input",
     "SP501": "a policy uses and, or, not, if or in",
     "SP502": "a policy names an unknown field",
     "SP503": "a policy uses is_owner on a resource without an owner field",

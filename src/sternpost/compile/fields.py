@@ -74,6 +74,7 @@ class FieldCompiler(ValueCompiler):
             "unique": False,
             "auto": None,
             "description": "",
+            "example": UNSET,
             **self.typed(name, declared.options, FIELD),
         }
         total = self._computed(name, declared.computed)
@@ -98,6 +99,7 @@ class FieldCompiler(ValueCompiler):
             column=column_of(name, options.get("column")),
             storage=storage_of(found.kind, options.get("storage"), self._adder(name)),
         )
+        plan = self._with_example(plan, options["example"])
         if total is not None and not KINDS[found.kind].exact:
             return replace(plan, computed=total)  # reported together with the list that it sums over
         return self._with_default(replace(plan, computed=total), options["default"])
@@ -251,6 +253,20 @@ class FieldCompiler(ValueCompiler):
                 "default",
             )
         return plan
+
+    def _with_example(self, plan: FieldPlan, example: Any) -> FieldPlan:
+        if example is UNSET:
+            return plan
+        converted = None if example is None else constant(plan, example)
+        if converted is None:
+            self._add(
+                plan.name,
+                "SP206",
+                f"the example {shown(example)} does not fit the field",
+                _default_fix(plan),
+                "example",
+            )
+        return replace(plan, example=converted)
 
     def _computed(self, name: str, declared: Any) -> Computed | None:
         if declared is UNSET:

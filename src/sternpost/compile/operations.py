@@ -183,6 +183,7 @@ class OperationCompiler(OwnOperationCompiler):
             max_items=operation.max_items if isinstance(operation, Custom) and form == "list" else None,
             headers=self._headers(name, operation) if isinstance(operation, Transition | Custom) else (),
             errors=own_errors(operation.errors, self._adder(name)),
+            example=self._example(name, operation, kind, input_plan),
             **additions([feature.operation(self.draft, name, operation, self._adder(name)) for feature in FEATURES]),
         )
 

@@ -208,6 +208,12 @@ OPERATION: dict[str, Shape] = {
             and all(isinstance(each, str) for item in cast("dict[Any, Any]", value).items() for each in item)
         ),
     ),
+    "example": Shape(
+        "SP431",
+        "a dictionary by names of fields",
+        '{"name": "Ada"}',
+        lambda value: isinstance(value, dict) and is_names([*cast("dict[Any, Any]", value)]),
+    ),
     "errors": Shape(
         "SP426",
         "a list of classes of errors",

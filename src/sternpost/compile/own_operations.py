@@ -8,6 +8,7 @@ from typing import Any
 from sternpost.compile.diagnostics import Report
 from sternpost.compile.draft import ResourceDraft
 from sternpost.compile.fields import LIST_PARAMETERS
+from sternpost.compile.names import listed
 from sternpost.compile.options import Add, shown
 from sternpost.compile.outputs import is_own, refuse_input
 from sternpost.compile.policies import PolicyCompiler
@@ -15,12 +16,14 @@ from sternpost.contract.fields import UNSET
 from sternpost.contract.operations import (
     Browse,
     Custom,
+    Operation,
     Transition,
 )
 from sternpost.contract.resource import Payload
 from sternpost.kinds import ANYTHING
-from sternpost.plan.model import PayloadPlan
-from sternpost.plan.structures import items_of
+from sternpost.plan.model import OperationKind, PayloadPlan
+from sternpost.plan.shapes import WRITABLE
+from sternpost.plan.structures import constant, items_of
 from sternpost.web import Redirect, check_name
 
 
@@ -141,6 +144,33 @@ class OwnOperationCompiler:
                     "rename the field",
                     "input",
                 )
+
+    def _example(
+        self, name: str, operation: Operation, kind: OperationKind, given: PayloadPlan | None
+    ) -> tuple[tuple[str, Any], ...]:
+        """The example of an input, JSON-ready; members that do not fit are reported."""
+        if not operation.example:
+            return ()
+        fields = {field.name: field for field in given.fields} if given is not None else {}
+        if kind in WRITABLE:
+            fields = {name: field for name, field in self.fields.items() if field.write in WRITABLE[kind]}
+        found: list[tuple[str, Any]] = []
+        for member, value in operation.example.items():
+            field = fields.get(member)
+            converted = None if field is None or value is None else constant(field, value)
+            if field is not None and (converted is not None or (value is None and field.nullable)):
+                found.append((field.public_name, converted))
+            else:
+                self._add(
+                    name,
+                    "SP431",
+                    f"the example has {shown(member)}, which is no member of the input"
+                    if field is None
+                    else f"the example of {member}, {shown(value)}, does not fit the field",
+                    f"use some of {listed(fields)}" if fields else "leave example out: the operation takes no input",
+                    "example",
+                )
+        return tuple(found)
 
     def _input(self, name: str, operation: Transition | Custom) -> PayloadPlan | None:
         if is_own(operation.input):

@@ -63,6 +63,7 @@ def field(
     filter: bool | Sequence[str] = False,
     auto: Literal["created", "updated", "version", "database"] | None = None,
     description: str = "",
+    example: Any = UNSET,
     column: str | None = None,
     storage: str | None = None,
 ) -> Any:
@@ -90,6 +91,7 @@ def field(
         auto: the server sets it to the time of creation, or of the last change. `version`: it counts the changes of a
             row, and answers carry it as an ETag. `database`: the database fills it in where a client sends nothing.
         description: for the API documentation.
+        example: a value that fits, for the API documentation, which fills in bodies with it.
         column: the name of its column, if different.
         storage: how an external database stores it, if there are several formats, such as `timestamp` for times in
             UTC without a zone. On `id`: `integer`, `uuid` or `text`.
@@ -112,6 +114,7 @@ def field(
         "filter": filter,
         "auto": auto,
         "description": description,
+        "example": example,
         "column": column,
         "storage": storage,
     }

@@ -23,12 +23,15 @@ class Operation:
         summary: one line for the API documentation.
         timeout: seconds after which it is cancelled and rolled back, with the response 504.
         errors: own classes of errors that it may respond with, each with a `code` of its own; they are documented.
+        example: an input that fits, by the names of fields, for the API documentation; what it leaves out is filled in
+            from the examples of fields.
     """
 
     allow: Policy = _UNDECLARED
     summary: str = ""
     timeout: float | None = None
     errors: Sequence[type[SternpostError]] = ()
+    example: Mapping[str, Any] = dataclass_field(default_factory=dict[str, Any], hash=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -233,6 +233,7 @@ IRRELEVANT: dict[str, dict[str, str]] = {
     },
     "FieldPlan": {
         "sensitive": "masks log lines",
+        "example": "stands in documentation only",
         "computed": "how the value comes to be; that no client sets it is `write`",
         "on_delete": "what a deletion of another row does is seen in that row's operations",
         "column": "storage",
@@ -251,6 +252,7 @@ IRRELEVANT: dict[str, dict[str, str]] = {
     },
     "OperationPlan": {
         "name": "part of the id",
+        "example": "stands in documentation only",
         "kind": "seen in method, status, input and output",
         "resource": "where it stands",
         "on_item": "part of the path",

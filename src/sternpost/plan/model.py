@@ -60,6 +60,8 @@ class FieldPlan:
     default: Any = None
     write: WriteRule = "always"
     description: str = ""
+    example: Any = None
+    """A value that fits, for documentation."""
     read_scope: str | None = None
     """The scope a token needs to see the field; None where everyone who sees the row does."""
     write_scope: str | None = None
@@ -333,6 +335,8 @@ class OperationPlan:
     """Own headers of the answer, each with what it tells."""
     errors: tuple[OwnError, ...] = ()
     """Own errors that it may respond with."""
+    example: tuple[tuple[str, Any], ...] = ()
+    """An input that fits, by names in JSON, for documentation."""
     takes: InputShape | None = dataclasses.field(default=None, metadata=DERIVED)
     """What a client may send; None where it takes no input."""
     query: QueryShape | None = dataclasses.field(default=None, metadata=DERIVED)

@@ -16,6 +16,7 @@ from sternpost.derive.openapi.answers import (
     with_own,
 )
 from sternpost.derive.openapi.batch import describe_batch
+from sternpost.derive.openapi.examples import example_of
 from sternpost.derive.openapi.parameters import QueryParameters, conditions, id_parameter
 from sternpost.derive.openapi.schemas import Schema, Schemas
 from sternpost.plan.model import BATCH, OperationPlan, Plan, RelationPlan, ResourcePlan
@@ -129,7 +130,8 @@ class _Document:
         types = (
             ["application/merge-patch+json", "application/json"] if operation.takes.partial else ["application/json"]
         )
-        return {"required": True, "content": {media: {"schema": schema} for media in types}}
+        filled = {"schema": schema, "example": example_of(self.plan, resource, operation)}
+        return {"required": True, "content": dict.fromkeys(types, filled)}
 
 
 def _description(operation: OperationPlan) -> str:

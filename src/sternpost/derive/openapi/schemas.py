@@ -39,6 +39,8 @@ class Schemas:
             schema["pattern"] = id_pattern(self.plan.by_name[field.references].prefix)
         if field.description:
             schema["description"] = field.description
+        if field.example is not None:
+            schema["examples"] = [field.example]
         return schema
 
     def _structure(self, structure: Structure) -> Schema:
