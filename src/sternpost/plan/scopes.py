@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sternpost.plan.model import Plan
+from sternpost.plan.policy import AllOf, AnyOf, Named, PolicyNode, Scope
 from sternpost.plan.policy import scopes as scopes_of
 
 
@@ -19,6 +20,36 @@ def known_scopes(plan: Plan) -> frozenset[str]:
         asked += [relation.write_scope for relation in resource.relations]
         found.update(scope for scope in asked if scope is not None)
     return frozenset(found)
+
+
+ALTERNATIVES_MAX = 20
+
+
+def alternatives(policy: PolicyNode) -> tuple[tuple[str, ...], ...]:
+    """Which scopes a token needs for a policy: those of one of these together. Where what else a policy asks for is
+    enough, an alternative is empty. Of a policy with very many alternatives only that a token is needed is told."""
+    found = tuple(dict.fromkeys(_alternatives(policy)))
+    return found if found and len(found) <= ALTERNATIVES_MAX else ((),)
+
+
+def _alternatives(policy: PolicyNode) -> list[tuple[str, ...]]:
+    match policy:
+        case Scope(name):
+            return [(name,)]
+        case Named(part=part):
+            return _alternatives(part)
+        case AnyOf(parts):
+            return [scopes for part in parts for scopes in _alternatives(part)]
+        case AllOf(parts):
+            found: list[tuple[str, ...]] = [()]
+            for part in parts:
+                others = _alternatives(part)
+                if len(found) * len(others) > ALTERNATIVES_MAX:
+                    return [()]
+                found = [tuple(dict.fromkeys((*one, *other))) for one in found for other in others]
+            return found
+        case _:
+            return [()]
 
 
 def is_pattern(text: str) -> bool:

@@ -235,9 +235,11 @@ def conditional_responses(resource: ResourcePlan, operation: OperationPlan) -> S
 
 def error_response(status: int) -> Schema:
     """The answer that refuses with a status."""
+    entry = CATALOGUE[_ERRORS[status]]
+    told = _example(OwnError(entry.code, status, entry.message, entry.fix))
     response: Schema = {
-        "description": CATALOGUE[_ERRORS[status]].message,
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+        "description": entry.message,
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}, "example": told}},
     }
     if status == 401:
         response["headers"] = {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}}

@@ -21,6 +21,7 @@ from sternpost.derive.openapi.parameters import QueryParameters, conditions, id_
 from sternpost.derive.openapi.schemas import Schema, Schemas
 from sternpost.plan.model import BATCH, OperationPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.policy import Named, PolicyNode, Public, describe, within
+from sternpost.plan.scopes import alternatives
 
 
 def openapi(plan: Plan) -> dict[str, Any]:
@@ -140,7 +141,11 @@ def _description(operation: OperationPlan) -> str:
 
 
 def _security(operation: OperationPlan) -> list[Schema]:
-    return [{}, {"bearer": []}] if isinstance(operation.policy, Public) else [{"bearer": []}]
+    """What a caller has to show: nothing, or a token, with the scopes of one of the alternatives (OpenAPI 3.1, 4.8.30:
+    where no OAuth is described, these are names of roles)."""
+    if isinstance(operation.policy, Public):
+        return [{}, {"bearer": []}]
+    return [{"bearer": [*scopes]} for scopes in alternatives(operation.policy)]
 
 
 def _refusals(paths: Mapping[str, Mapping[str, Any]]) -> Schema:
