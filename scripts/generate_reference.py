@@ -51,6 +51,7 @@ from sternpost.cli.main import cli
 from sternpost.compile.diagnostics import ContractError
 from sternpost.compile.features import ALL_CODES as CODES
 from sternpost.compile.types import ELEMENTS
+from sternpost.contract.database_objects import DatabaseObject
 from sternpost.contract.operations import (
     Browse,
     Create,
@@ -67,6 +68,7 @@ from sternpost.contract.operations import (
 from sternpost.contract.policy import METHODS, Policy, PolicyPath, claim, named, now
 from sternpost.contract.policy import Caller as CallerInPolicies
 from sternpost.contract.relations import Many, One, Owned
+from sternpost.contract.row_rules import check, no_overlap
 from sternpost.contract.types import Format, Json
 from sternpost.contract.versions import Added, Changed, Removed, Renamed, Version
 from sternpost.data.change import Change
@@ -413,12 +415,13 @@ def _parameter(parameter: Any) -> tuple[str, str, str]:
 def declarations() -> str:
     """What a contract is written with."""
     parts = ["# Declarations", "Everything here is imported from `sternpost`."]
-    parts += ["## Contract", *_callable(Contract)]
+    parts += ["## Contract", *_callable(Contract), "### DatabaseObject", *_callable(DatabaseObject)]
     parts += ["## Resources and payloads", "### Resource", _doc(Resource), "### Payload", _doc(Payload)]
     parts += ["## Fields", "What a field can hold: [field types](types.md).", *_functions(field, computed, sum_of)]
     parts += ["## Relations"]
     parts += [part for kind in (One, Many, Owned) for part in (f"### {kind.__name__}", _doc(kind))]
     parts += _functions(one, many)
+    parts += ["## Rules over rows", *_functions(check, no_overlap)]
     parts += ["## Operations", "### Operation", _doc(Operation)]
     parts += _functions(related)
     for operation in (Browse, Read, Create, Replace, Update, Delete, Restore, Transition, Custom):
@@ -474,7 +477,7 @@ def field_types() -> str:
         storage = ", ".join(f"`{form}`" for form in kind.storage)
         rows.append((written, name, kind.described, arguments or "none", policies or "none", storage or "none"))
     formats = [
-        (f"`{name}`", f"`{text.name}`", f"`{text.pattern}`", str(text.max_length))
+        (f"`{name}`", f"`{text.name}`", str(text.max_length))
         for name, alias in exported
         for text in getattr(alias, "__metadata__", ())
         if isinstance(text, Format)
@@ -491,7 +494,7 @@ Which operators filter each kind: [filters](filters.md). In a resource of an ext
 
 ## Texts of a form
 
-{table(("Type", "Format", "Pattern", "Characters, at most"), formats)}
+{table(("Type", "Format", "Characters, at most"), formats)}
 
 {(chr(10) * 2).join(_class(Format))}
 

@@ -56,6 +56,7 @@ def write_data_types(folder: Path) -> None:
     named = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["sternpost"]["data"]
     command = [sys.executable, "-m", "sternpost", "contract", "emit", "--python", named]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("STERNPOST_")}
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise StartupError(f"The project was made, but not its data client: {done.stderr.strip()}")

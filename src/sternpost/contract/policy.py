@@ -21,8 +21,8 @@ class Misuse:
     """What an author wrote that means nothing in a policy. It is kept until the compile step reports it.
 
     Attributes:
-        comparison: where it is a comparison by one of Python's operators, what that would be by a method: the value, the method,
-            and what it is compared with. Rules over rows are written so.
+        comparison: where it is a comparison by one of Python's operators, what that would be by a method: the value, the
+            method, and what it is compared with. Rules over rows are written so.
     """
 
     text: str
@@ -252,8 +252,8 @@ class PolicyPath:  # noqa: PLW1641  (its hash is that of every object)
 
     if TYPE_CHECKING:  # what rules over rows are written with; see `_refuse_operators`
 
-        def __eq__(self, other: object) -> Policy: ...  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
-        def __ne__(self, other: object) -> Policy: ...  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+        def __eq__(self, other: object) -> Policy: ...  # pyright: ignore[reportIncompatibleMethodOverride]
+        def __ne__(self, other: object) -> Policy: ...  # pyright: ignore[reportIncompatibleMethodOverride]
         def __lt__(self, other: object) -> Policy: ...
         def __le__(self, other: object) -> Policy: ...
         def __gt__(self, other: object) -> Policy: ...

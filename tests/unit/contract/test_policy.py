@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from sternpost import Many, Resource, authenticated, many, public, scope, this
-from sternpost.contract.policy import BOOLEAN_MISUSE, Policy, PolicyPath
+from sternpost.contract.policy import BOOLEAN_MISUSE, Policy, PolicyPath, names_of
 
 
 def test_operators_make_data() -> None:
@@ -21,7 +21,8 @@ def test_operators_make_data() -> None:
 
 def test_a_path_is_the_names_one_after_the_other() -> None:
     assert this.order.user.is_owner.parts == (("order", "user"),)
-    assert this.user.status.eq("a").parts == (("user", "status"), "eq", "a")
+    path, *compared = this.user.status.eq("a").parts
+    assert (names_of(path), compared) == (("user", "status"), ["eq", "a"])
     assert [getattr(this.size, operator)(1).parts[1] for operator in ("ne", "gt", "gte", "lt", "lte")] == [
         "ne",
         "gt",
@@ -32,7 +33,8 @@ def test_a_path_is_the_names_one_after_the_other() -> None:
 
 
 def test_a_field_may_be_called_names() -> None:
-    assert this.names.eq("a").parts == (("names",), "eq", "a")
+    path, *compared = this.names.eq("a").parts
+    assert (names_of(path), compared) == (("names",), ["eq", "a"])
 
 
 def test_a_path_shows_itself_as_it_is_written() -> None:
