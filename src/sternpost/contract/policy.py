@@ -21,8 +21,8 @@ class Misuse:
     """What an author wrote that means nothing in a policy. It is kept until the compile step reports it.
 
     Attributes:
-        comparison: where it is a comparison by one of Python's operators, what that would be by a method: the value, the
-            method, and what it is compared with. Rules over rows are written so.
+        comparison: where it is a comparison by one of Python's operators, what that would be by a method: the value,
+            the method, and what it is compared with. Rules over rows are written so.
     """
 
     text: str
