@@ -9,8 +9,6 @@
 #   "CustomerId")).
 # - passports.person_id: it is the row's own key, so it cannot also be a reference to
 #   people.
-# - people.photo: the type bytea is not supported in a contract.
-# - people.address: the type inet is not supported in a contract.
 # - people.search: the type tsvector is not supported in a contract.
 # - sales.products.price: the type money is not supported in a contract.
 # - follows: it links people with itself.
@@ -31,6 +29,7 @@ from sternpost import (
     Contract,
     Create,
     Delete,
+    IPAddress,
     Json,
     Many,
     One,
@@ -125,8 +124,6 @@ class Passport(Resource, prefix="pas", table="passports"):
 class Person(Resource, prefix="per", table="people", plural="people"):
     """A row of people."""
 
-    # photo is left out: the type bytea is not supported in a contract.
-    # address is left out: the type inet is not supported in a contract.
     # search is left out: the type tsvector is not supported in a contract.
     id: str = field(storage="uuid")
     email: str = field(unique=True, min_length=1, max_length=120, filter=True)
@@ -148,6 +145,8 @@ class Person(Resource, prefix="per", table="people", plural="people"):
     local_time: dt.datetime | None = field(storage="timestamp")
     active: bool = field(default=True)
     score: float | None = field(default=0.5)
+    photo: bytes | None
+    address: IPAddress | None
     tags: list[str] = field(default=[], storage="array")
     profile: Json
     full_name: str | None = field(write="never", auto="database")
