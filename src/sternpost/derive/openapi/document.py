@@ -131,7 +131,8 @@ class _Document:
         types = (
             ["application/merge-patch+json", "application/json"] if operation.takes.partial else ["application/json"]
         )
-        filled = {"schema": schema, "example": example_of(self.plan, resource, operation)}
+        example = example_of(self.plan, resource, operation)
+        filled = {"schema": schema} if example is None else {"schema": schema, "example": example}
         return {"required": True, "content": dict.fromkeys(types, filled)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,14 +14,25 @@ _FORMATS = {"email": "ada@example.com", "uri": "https://example.com/", "slug": "
 """Texts of the formats that Sternpost knows."""
 
 
-def example_of(plan: Plan, resource: ResourcePlan, operation: OperationPlan) -> dict[str, Any]:
+_TRIED = ("text", "TEXT", "ABC-123", "A", "a", "1", "123", "12345", "+15551234567", "2026-01-31", "00:00")
+"""Texts that may match a pattern of an author's own."""
+
+
+class _Unknown(Exception):
+    """No value is known that fits a pattern."""
+
+
+def example_of(plan: Plan, resource: ResourcePlan, operation: OperationPlan) -> dict[str, Any] | None:
     """An input of an operation: what its author gives, and for what is missing the examples of fields, their defaults,
-    or a value of their kind. A pattern that an author declares has an example only where they give one."""
+    or a value of their kind. None where a pattern of an author's own needs an example that they do not give."""
     given = dict(operation.example)
-    if operation.input is not None:
-        return {**_object(operation.input), **given}
-    assert operation.takes is not None, "it takes an input"
-    return {**_input(plan, operation.takes, resource.fields_by_name), **given}
+    try:
+        if operation.input is not None:
+            return {**_object(operation.input), **given}
+        assert operation.takes is not None, "it takes an input"
+        return {**_input(plan, operation.takes, resource.fields_by_name), **given}
+    except _Unknown:
+        return None
 
 
 def _input(plan: Plan, shape: InputShape, fields: Mapping[str, FieldPlan]) -> dict[str, Any]:
@@ -86,7 +98,17 @@ def _single(plan: Plan | None, field: FieldPlan) -> Any:
         return field.minimum
     if field.maximum is not None and field.maximum != KINDS[field.kind].most:
         return field.maximum
+    if field.pattern is not None and field.format not in _FORMATS:
+        return _matching(field, field.pattern)
     found = _FORMATS.get(field.format or "", KINDS[field.kind].sample)
     if field.min_length is not None and isinstance(found, str):
         found = found.ljust(field.min_length, "x")
     return found[: field.max_length] if isinstance(found, str) and field.max_length is not None else found
+
+
+def _matching(field: FieldPlan, pattern: str) -> str:
+    """A text that matches a pattern. Raises `_Unknown`."""
+    for text in _TRIED:
+        if re.search(pattern, text) and (field.min_length or 0) <= len(text) <= (field.max_length or len(text)):
+            return text
+    raise _Unknown
