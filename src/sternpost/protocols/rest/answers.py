@@ -28,6 +28,8 @@ LINK_BYTES_MAX = 6144
 """The longest address of a next page. Many servers and clients take 8 kB of headers in all; a client with a longer
 query goes on with the cursor in the body."""
 
+NO_HEADERS: list[Header] = []
+
 _KEPT = "%!$&'()*+,;=:@/?-._~[]"
 _PLAIN = re.compile(rb"[A-Za-z0-9%!$&'()*+,;=:@/?._~\[\]-]*")
 
@@ -36,7 +38,7 @@ def encode(
     operation: OperationPlan, answer: Answer, observation: Observation, scope: Scope, request: RequestHeaders
 ) -> tuple[int, list[Header], bytes]:
     """Status, headers and body of an answer to a request."""
-    own: list[Header] = [(name.encode(), value.encode()) for name, value in answer.headers]
+    own = [(name.encode(), value.encode()) for name, value in answer.headers] if answer.headers else NO_HEADERS
     if operation.returns_nothing:
         return operation.status, own, b""
     if answer.content is not None and operation.media is not None:
