@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any, Literal
 
 import pytest
@@ -64,6 +65,10 @@ class Slot(Payload):
     kind: str
 
 
+class Mean(Payload):
+    minutes: Decimal = field(decimal_places=2)
+
+
 class Visit(Resource, prefix="vis"):
     title: str
     secret: str = field(default="s", read="secrets")
@@ -91,6 +96,7 @@ class Visit(Resource, prefix="vis"):
     latest = Custom(method="GET", on="collection", output=list["Visit"], allow=public)
     copy_of = Custom(on="item", output="Visit", status=201, allow=public, errors=[Odd])
     start = Custom(on="collection", output=None, allow=public, headers={"Retry-After": "seconds until it is done"})
+    mean = Custom(method="GET", on="collection", output=Mean, allow=public)
     queue = Custom(on="collection", output=Slot, status=202, allow=public)
 
 
@@ -144,12 +150,17 @@ async def start(ctx: Context) -> None:
         ctx.headers["Retry-After"] = "5\r\nSet-Cookie: a=b"
 
 
+@implements(Visit.mean)
+async def mean(ctx: Context) -> Mean:
+    return Mean(minutes=Decimal(2) / 3)
+
+
 @implements(Visit.queue)
 async def queue(ctx: Context) -> Slot:
     return Slot(day=date(2026, 1, 1), kind="x")
 
 
-SERVICES = [cancel, slots, pages, numbers, latest, copy_of, start, queue]
+SERVICES = [cancel, slots, pages, numbers, latest, copy_of, start, mean, queue]
 
 
 @pytest.fixture
@@ -266,6 +277,10 @@ async def test_an_answer_has_its_status_and_headers(client: Client) -> None:
     started = await client.post("/api/v1/visits/start")
     assert (started.status, started.headers["retry-after"]) == (204, "5")
     assert (await client.post("/api/v1/visits/queue")).status == 202
+
+
+async def test_a_decimal_of_an_answer_is_rounded_to_its_places(client: Client) -> None:
+    assert (await client.get("/api/v1/visits/mean")).data == {"minutes": "0.67"}
 
 
 async def test_the_description_says_all_of_it(client: Client) -> None:

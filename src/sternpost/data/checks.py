@@ -13,6 +13,7 @@ from typing import Any, cast
 from sternpost.data.instances import Instances
 from sternpost.errors import SternpostError
 from sternpost.kinds import (
+    ANYTHING,
     INT64_MAX,
     INT64_MIN,
     KEY_MAX,
@@ -21,12 +22,12 @@ from sternpost.kinds import (
     has_digits,
     has_json_type,
     has_places,
+    in_places,
     is_countable,
     is_short,
     parse_json,
 )
 from sternpost.plan.model import FieldPlan, Kind, ListOf, MapOf, ObjectOf, PayloadPlan, ResourcePlan
-from sternpost.plan.values import from_plan
 from sternpost.ports.storage import Document
 
 _MISSING: Any = object()
@@ -59,30 +60,28 @@ class Checks:
         Raises:
             RuntimeError: it does not fit, which is the author's mistake; the member is named, not its value.
         """
-        document: Document = {}
-        for field in payload.fields:
-            default = _MISSING if field.required else from_plan(field, field.default)
-            value = getattr(returned, field.name, default)
-            problem = self._misfit(payload, field, value)
-            if problem is not None:
-                raise RuntimeError(f"{payload.name}.{field.name} does not fit its declaration: {problem}")
-            document[field.public_name] = None if value is None else self._ready(payload, field, value)
-        return document
+        return {field.public_name: self._given(payload, field, returned) for field in payload.fields}
 
-    def _misfit(self, payload: PayloadPlan, field: FieldPlan, value: Any) -> str | None:
-        """Why a value is none of a field of an output; None for one that is."""
+    def _given(self, payload: PayloadPlan, field: FieldPlan, returned: Any) -> Any:
+        """One member of an output. Raises as `answer`."""
+        if not (field.required or hasattr(returned, field.name)):
+            return field.default
+        value = getattr(returned, field.name, _MISSING)
+        problem = None
         if value is _MISSING:
-            return "the function returned an object without it"
-        if value is None:
-            return None if field.nullable else "it is None"
-        if field.choices and value not in field.choices:
-            return f"it is none of {', '.join(field.choices)}"
-        try:
-            found = self.checked(payload, field, value)
-            fits = not isinstance(found, Decimal) or has_digits(field, found)
-        except (TypeError, ValueError, SternpostError):
-            fits = False
-        return None if fits else f"it is {type(value).__name__}, or out of range, and {field.kind} is declared"
+            problem = "the function returned an object without it"
+        elif value is None:
+            problem = None if field.nullable else "it is None"
+        elif field.choices and value not in field.choices:
+            problem = f"it is none of {', '.join(field.choices)}"
+        else:
+            try:
+                return self._ready(payload, field, value, rounded=True)
+            except (TypeError, ValueError, SternpostError):
+                problem = f"it is {type(value).__name__}, or out of range, and {field.kind} is declared"
+        if problem is not None:
+            raise RuntimeError(f"{payload.name}.{field.name} does not fit its declaration: {problem}")
+        return None
 
     def checked(self, resource: ResourcePlan | PayloadPlan, field: FieldPlan, value: Any) -> Any:
         """A value in the pipeline's form, of its field's type."""
@@ -161,11 +160,15 @@ class Checks:
             return None
         return self._ready(resource, replace(field, name=name), value)
 
-    def _ready(self, resource: ResourcePlan | PayloadPlan, field: FieldPlan, value: Any) -> Any:
-        """A value as a document holds it."""
+    def _ready(
+        self, resource: ResourcePlan | PayloadPlan, field: FieldPlan, value: Any, *, rounded: bool = False
+    ) -> Any:
+        """A value as a document holds it; with `rounded` a decimal may have more places than its field."""
         found = self.checked(resource, field, value)
         if field.structure is not None:
             return found
+        if rounded and isinstance(found, Decimal) and field.decimal_places is not None:
+            found = in_places(found, field.decimal_places)
         return KINDS[field.kind].write(field, _within_limits(resource, field, found))
 
 
@@ -176,7 +179,7 @@ def _check_count(path: str, count: int, least: int, most: int) -> None:
 
 def _within_limits(resource: ResourcePlan | PayloadPlan, field: FieldPlan, value: Any) -> Any:
     """The same value. Raises `ValueError` where its field limits it to others: no column does it for a part of JSON."""
-    limited = field.kind != "json" and KINDS[field.kind].constant(value, field) is None
+    limited = field.kind != ANYTHING and KINDS[field.kind].constant(value, field) is None
     if limited:
         raise ValueError(f"{resource.name}.{field.name}: the value is not within the limits of its declaration")
     return value
