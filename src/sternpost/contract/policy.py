@@ -148,8 +148,26 @@ _NULL = frozenset({"is_none", "is_null", "isnull"})
 _NOT_NULL = frozenset({"is_not_null", "not_null", "isnotnull", "is_not_none"})
 
 
+class _Joined:
+    """What is no policy by itself, and makes a wrong one, which is reported, where it is joined or negated like one."""
+
+    __slots__ = ()
+
+    def __and__(self, other: Any) -> Policy:
+        return _as_policy(self) & other
+
+    def __or__(self, other: Any) -> Policy:
+        return _as_policy(self) | other
+
+    __rand__ = __and__
+    __ror__ = __or__
+
+    def __invert__(self) -> Policy:
+        return ~_as_policy(self)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class PolicyPath:  # noqa: PLW1641  (its hash is that of every object)
+class PolicyPath(_Joined):  # noqa: PLW1641  (its hash is that of every object)
     """A value of the row (`this.status`) or of a row it refers to (`this.order.user`)."""
 
     _names: tuple[str, ...] = ()
@@ -176,18 +194,6 @@ class PolicyPath:  # noqa: PLW1641  (its hash is that of every object)
 
     def __getitem__(self, key: object) -> Policy:
         return _misuse(f"{self!r}[…]", "name a field, such as this.status")
-
-    def __and__(self, other: Any) -> Policy:
-        return _as_policy(self) & other
-
-    def __or__(self, other: Any) -> Policy:
-        return _as_policy(self) | other
-
-    __rand__ = __and__
-    __ror__ = __or__
-
-    def __invert__(self) -> Policy:
-        return ~_as_policy(self)
 
     def __neg__(self) -> Policy:
         return _misuse(f"-{self!r}", _VALUES_FIX)
@@ -279,7 +285,7 @@ def _outside(text: str) -> Policy:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class CallerPath:
+class CallerPath(_Joined):
     """A value of the caller: a claim of the token, the tenant, or the id of the API key."""
 
     source: Literal["claim", "tenant", "apiKey"]
@@ -309,18 +315,6 @@ class CallerPath:
         if name.startswith("__"):
             raise AttributeError(name)
         return _misuse(f"{self!r}.{name}", _CALLER_FIX)
-
-    def __and__(self, other: Any) -> Policy:
-        return _as_policy(self) & other
-
-    def __or__(self, other: Any) -> Policy:
-        return _as_policy(self) | other
-
-    __rand__ = __and__
-    __ror__ = __or__
-
-    def __invert__(self) -> Policy:
-        return ~_as_policy(self)
 
     def __bool__(self) -> bool:
         return _noted_as_boolean()
@@ -353,7 +347,7 @@ def _refuse_operators() -> None:
 _refuse_operators()
 
 
-class HidesPolicies:
+class HidesPolicies(_Joined):
     """A declaration within the body of its class. There it hides whatever has its name outside, such as a policy: what
     is done with it, in place of that, is a wrong policy, which the compile step reports."""
 
@@ -366,18 +360,6 @@ class HidesPolicies:
         if name.startswith("__") or name in ("options", "computed", "form", "name") or self._is_declared():
             raise AttributeError(name)
         return Policy("invalid", (self,))
-
-    def __and__(self, other: Any) -> Policy:
-        return _as_policy(self) & other
-
-    def __or__(self, other: Any) -> Policy:
-        return _as_policy(self) | other
-
-    __rand__ = __and__
-    __ror__ = __or__
-
-    def __invert__(self) -> Policy:
-        return ~_as_policy(self)
 
     def _is_declared(self) -> bool:
         """Whether the body of the class has ended."""
