@@ -234,16 +234,7 @@ class FieldCompiler(ValueCompiler):
 
     def _with_default(self, plan: FieldPlan, default: Any) -> FieldPlan:
         if default is not UNSET and default is not None:
-            converted = constant(plan, default)
-            if converted is None:
-                self._add(
-                    plan.name,
-                    "SP206",
-                    f"the default {shown(default)} does not fit the field",
-                    _default_fix(plan),
-                    "default",
-                )
-            plan = replace(plan, default=converted)
+            plan = replace(plan, default=self._converted(plan, "default", default))
         elif default is None and not plan.nullable:
             self._add(
                 plan.name,
@@ -257,16 +248,15 @@ class FieldCompiler(ValueCompiler):
     def _with_example(self, plan: FieldPlan, example: Any) -> FieldPlan:
         if example is UNSET:
             return plan
-        converted = None if example is None else constant(plan, example)
+        return replace(plan, example=self._converted(plan, "example", example))
+
+    def _converted(self, plan: FieldPlan, option: str, value: Any) -> Any:
+        """A default or an example, JSON-ready; None after a diagnostic."""
+        converted = None if value is None else constant(plan, value)
         if converted is None:
-            self._add(
-                plan.name,
-                "SP206",
-                f"the example {shown(example)} does not fit the field",
-                _default_fix(plan),
-                "example",
-            )
-        return replace(plan, example=converted)
+            message = f"the {option} {shown(value)} does not fit the field"
+            self._add(plan.name, "SP206", message, _default_fix(plan), option)
+        return converted
 
     def _computed(self, name: str, declared: Any) -> Computed | None:
         if declared is UNSET:

@@ -1,4 +1,4 @@
-"""Answers that are no JSON: redirects and own media types, as custom operations declare them."""
+"""What operations of the author's own answer with: rows, lists and pages, redirects, own media types and errors."""
 
 from __future__ import annotations
 

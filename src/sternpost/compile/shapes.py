@@ -166,18 +166,22 @@ class _Shapes:
         at = resource
         path: list[tuple[str, str]] = []
         public_path: list[str] = []
+        scopes: list[str | None] = []
         for name in declared.path:
             relation = at.relations_by_name.get(name)
             if relation is None:
                 return None
-            path.append((at.name, name))
+            reference = self.newest.reference_of(at, relation)
+            scopes.append(reference.read_scope if reference is not None else None)
+            path.append((name, relation.target))
             public_path.append(relation.public_name)
             at = self.plan.by_name[relation.target]
         field = at.fields_by_name.get(declared.field)
         if field is None:
             return None
         shown = Filter(field.name, field.public_name, field.filters, field.read_scope)
-        return RelatedFilterShape(tuple(path), tuple(public_path), at.name, shown, declared.all)
+        needed = frozenset(scope for scope in (*scopes, field.read_scope) if scope is not None and not declared.all)
+        return RelatedFilterShape(tuple(path), tuple(public_path), shown, needed, declared.all)
 
     def _query(self, resource: ResourcePlan, operation: OperationPlan) -> QueryShape | None:
         if operation.kind not in ("browse", "read"):

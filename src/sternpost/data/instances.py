@@ -51,9 +51,7 @@ class Instances:
     def payload(self, payload: PayloadPlan, values: Mapping[str, Any]) -> Any:
         """An instance of a payload's class, of values in the pipeline's form."""
         shown = {
-            field.name: values[field.name] if field.structure is None else self.value(field, values[field.name])
-            for field in payload.fields
-            if field.name in values
+            field.name: self.to_author(field, values[field.name]) for field in payload.fields if field.name in values
         }
         return self.classes[payload.name](**shown)
 

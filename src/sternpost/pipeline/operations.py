@@ -200,13 +200,7 @@ async def browse(run: Execution, reader: Reader) -> Answer:
         if rows.total is not None:
             meta["totalCount"] = rows.total
     else:
-        total = rows.total or 0
-        meta = {
-            "page": selection.page,
-            "pageSize": selection.page_size,
-            "totalCount": total,
-            "totalPages": -(-total // selection.page_size),
-        }
+        meta = _page_of(selection, rows.total or 0)
     if rows.next is not None:
         meta["nextCursor"] = run.runtime.cursors.write(bound_to, rows.next, selection.order)
     if rows.cut:
@@ -379,8 +373,7 @@ async def declared_answer(run: Execution, reader: Reader, result: Any) -> Answer
         RuntimeError: it does not fit the declaration, which is the author's mistake.
     """
     plan = run.operation.plan
-    page_size = run.selection.page_size if plan.is_paged else 0
-    items, total = listed(plan, result, page_size)
+    items, total = listed(plan, result, run.selection.page_size)
     if plan.output is not None:
         documents = [run.runtime.data.checks.answer(plan.output, item) for item in items]
         for document in documents:
@@ -390,16 +383,16 @@ async def declared_answer(run: Execution, reader: Reader, result: Any) -> Answer
     if plan.output_form == "list":
         return Answer(documents=documents)
     if plan.is_paged:
-        meta = {
-            "page": run.selection.page,
-            "pageSize": page_size,
-            "totalCount": total,
-            "totalPages": -(-total // page_size),
-        }
-        return Answer(documents=documents, meta=meta)
+        return Answer(documents=documents, meta=_page_of(run.selection, total))
     if not documents:
         raise NotFound
     return Answer(document=documents[0])
+
+
+def _page_of(selection: Selection, total: int) -> dict[str, Any]:
+    """What is told of a page that is asked for by its number."""
+    size = selection.page_size
+    return {"page": selection.page, "pageSize": size, "totalCount": total, "totalPages": -(-total // size)}
 
 
 async def _visible_rows(run: Execution, reader: Reader, resource: ResourcePlan, items: Sequence[Any]) -> list[Document]:

@@ -95,22 +95,11 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class RelatedRule:
-    """A filter over a row that the listed ones refer to.
+    """A filter over a row that the listed ones refer to, prepared at start."""
 
-    Attributes:
-        steps: the references that lead to it, each with the resource that it leads to.
-        all: whether rows and fields count that the caller may not read.
-    """
-
-    steps: tuple[tuple[OutputRelation | RelationPlan, ResourcePlan], ...]
+    shape: RelatedFilterShape
     field: FieldPlan
     parse: Callable[[str], Any]
-    all: bool
-
-    def visible(self, scopes: frozenset[str]) -> bool:
-        """Whether a caller with these scopes may follow the references, and see the field."""
-        followed = all(holds_scope(step, scopes) for step, _ in self.steps if isinstance(step, OutputRelation))
-        return self.all or (can_see(self.field, scopes) and followed)
 
 
 class Rules:
@@ -122,7 +111,9 @@ class Rules:
         self.sortable = dict(rows.sorts)
         self.or_groups = rows.or_groups
         self.related = {
-            (*each.public_path, each.filter.public_name): _related_rule(each, inputs) for each in rows.related
+            (*each.public_path, each.filter.public_name): RelatedRule(each, field, inputs.text_value(field))
+            for each in rows.related
+            for field in (inputs.plan.by_name[each.target].fields_by_name[each.filter.name],)
         }
 
     def names(self, path: Path, named: Named) -> list[str]:
@@ -135,21 +126,9 @@ class Rules:
         ] + [
             named(tuple(to_field), name, operator)
             for (*to_field, name), rule in self.related.items()
-            if rule.visible(NO_SCOPES)
+            if not rule.shape.read_scopes
             for operator in rule.field.filters
         ]
-
-
-def _related_rule(shape: RelatedFilterShape, inputs: Inputs) -> RelatedRule:
-    plan = inputs.plan
-    steps: list[tuple[OutputRelation | RelationPlan, ResourcePlan]] = []
-    for name, relation_name in shape.path:
-        resource = plan.by_name[name]
-        relation = resource.relations_by_name[relation_name]
-        given = next((each for each in resource.shape.output.relations if each.name == relation_name), relation)
-        steps.append((given, plan.by_name[relation.target]))
-    field = plan.by_name[shape.target].fields_by_name[shape.filter.name]
-    return RelatedRule(tuple(steps), field, inputs.text_value(field), shape.all)
 
 
 @dataclass(slots=True)
@@ -309,12 +288,13 @@ class Selector:
     def _related(self, part: Filter, reading: _Reading) -> tuple[Node, Any]:
         """A filter over a row that the listed ones refer to, of those that the caller may read."""
         rule = self.rules.related.get((*part.path, part.name))
-        if rule is None or not rule.visible(reading.scopes):
+        if rule is None or not rule.shape.read_scopes <= reading.scopes:
             raise _unknown(self._allowed(reading.named))
         condition, value = _compared(part, rule.field, rule.parse, reading)
-        for relation, target in reversed(rule.steps):
-            readable = ALL if rule.all else fold_for(target.seeing, reading.principal)
-            condition = Related(relation.name, "some", every((readable, condition)))
+        for relation, target in reversed(rule.shape.path):
+            seeing = self.views.plan.by_name[target].seeing
+            readable = ALL if rule.shape.all else fold_for(seeing, reading.principal)
+            condition = Related(relation, "some", every((readable, condition)))
         return condition, value
 
     def _divide(self, part: Page | PageSize | Cursor | Count, selection: Selection) -> None:

@@ -130,17 +130,22 @@ class RelatedFilterShape:
     """A filter over a row that the listed ones refer to.
 
     Attributes:
-        path: the relations that lead to it, each with its resource.
+        path: the references that lead to it, each with the resource that it leads to; the last has the field.
         public_path: the same, as clients name them.
-        target: the resource of the field.
-        all: whether rows and fields count that the caller may not read.
+        read_scopes: what a caller needs to follow them and to see the field; nothing where `all` counts.
+        all: whether rows count that the caller may not read.
     """
 
     path: tuple[tuple[str, str], ...]
     public_path: tuple[str, ...]
-    target: str
     filter: Filter
+    read_scopes: frozenset[str]
     all: bool
+
+    @property
+    def target(self) -> str:
+        """The resource of the field."""
+        return self.path[-1][1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,6 @@ class Answers:
 
     def many(self, resource: ResourcePlan, *, export: bool) -> Schema:
         """A page of a list."""
-        counts = _COUNTS
         more: Schema = {
             "nextCursor": {
                 "type": ["string", "null"],
@@ -127,10 +126,10 @@ class Answers:
             },
             "truncated": _TRUNCATED,
         }
-        by_page = _meta(counts)
+        by_page = _meta(_COUNTS)
         by_page["properties"].update(more)
-        by_cursor = _meta({name: counts[name] for name in ("pageSize",)} | {"nextCursor": more["nextCursor"]})
-        by_cursor["properties"].update(totalCount=counts["totalCount"], truncated=_TRUNCATED)
+        by_cursor = _meta({name: _COUNTS[name] for name in ("pageSize",)} | {"nextCursor": more["nextCursor"]})
+        by_cursor["properties"].update(totalCount=_COUNTS["totalCount"], truncated=_TRUNCATED)
         data = {"type": "array", "items": self.schemas.chosen(resource)}
         return {
             "description": f"One page of {resource.path.replace('-', ' ')}",

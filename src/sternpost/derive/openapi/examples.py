@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from sternpost.kinds import KINDS
@@ -57,13 +57,8 @@ def _id(prefix: str) -> str:
 
 
 def _object(payload: PayloadPlan) -> dict[str, Any]:
-    return dict(_members(payload.fields))
-
-
-def _members(fields: Iterable[FieldPlan]) -> Iterable[tuple[str, Any]]:
-    return (
-        (field.public_name, value_of(None, field)) for field in fields if field.required or field.example is not None
-    )
+    wanted = (field for field in payload.fields if field.required or field.example is not None)
+    return {field.public_name: value_of(None, field) for field in wanted}
 
 
 def value_of(plan: Plan | None, field: FieldPlan) -> Any:
@@ -77,14 +72,8 @@ def value_of(plan: Plan | None, field: FieldPlan) -> Any:
             return [value_of(plan, items)] * max(least, 1)
         case MapOf(values, least, _):
             return {f"name{number}": value_of(plan, values) for number in range(1, max(least, 1) + 1)}
-        case ObjectOf(payloads):
-            payload = payloads[0]
-            tagged = {
-                each.public_name: each.choices[0]
-                for each in payload.fields
-                if each.name == field.structure.discriminator
-            }
-            return {**_object(payload), **tagged}
+        case ObjectOf(payloads):  # the field that tells them apart is required, and has one value
+            return _object(payloads[0])
         case None:
             return _single(plan, field)
 

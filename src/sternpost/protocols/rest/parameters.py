@@ -54,11 +54,9 @@ def _reader(field: FieldPlan) -> Callable[[str], Any]:
 def _single(field: FieldPlan) -> Callable[[str], Any]:
     """Makes what JSON would have of a text; a text that cannot be such a value stays one, which validation tells."""
     kind = KINDS[field.kind]
-    if not any(each in kind.types for each in (int, float, bool)) or kind.from_text is None:
+    if kind.types[0] not in (int, float, bool) or kind.from_text is None:
         return str
     parse = kind.from_text(field)
-    if field.kind in _AS_TEXT:
-        return str
 
     def read(text: str) -> Any:
         try:
@@ -67,7 +65,3 @@ def _single(field: FieldPlan) -> Callable[[str], Any]:
             return text
 
     return read
-
-
-_AS_TEXT = frozenset(kind.name for kind in KINDS.values() if kind.number and kind.exact and int is not kind.types[0])
-"""Numbers that JSON has as text, too: decimals."""
