@@ -2,7 +2,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-export PYTHONPATH := examples/shop:examples/chinook
+export PYTHONPATH := examples/shop:examples/chinook:examples/clinic/src
 # The tests start hundreds of processes: without bytecode each of them would compile the whole source again.
 unexport PYTHONDONTWRITEBYTECODE
 

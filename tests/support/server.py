@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+IMPORTED = ("examples/shop", "examples/chinook", "examples/clinic/src", ".")
 SECRET = "process-tests-8c1f0e7d2b6a4953c1e0d7f2"
 START_SECONDS = 30
 STOP_SECONDS = 40
@@ -82,7 +83,7 @@ def environment(**more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("STERNPOST_")}
     return {
         **kept,
-        "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("examples/shop", "examples/chinook", ".")),
+        "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in IMPORTED),
         "STERNPOST_JWT_SECRET": SECRET,
         **more,
     }
