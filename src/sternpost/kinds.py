@@ -744,9 +744,10 @@ def _number_schema(limits: Limits) -> Schema:
 
 
 def _decimal_schema(limits: Limits) -> Schema:
+    pattern, positive = decimal_pattern(limits), limits.minimum is not None and Decimal(limits.minimum) >= 0
     return {
         "type": "string",
-        "pattern": decimal_pattern(limits),
+        "pattern": pattern.replace("-?", "", 1) if positive else pattern,
         "description": "A decimal number, written as a string",
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import schemathesis
@@ -12,4 +13,7 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     """Begins a list by cursor wherever a cursor would be made up; test_lists.py has those that are wrong."""
     query = case.query
     if query and isinstance(query.get("cursor"), str):
-        case.query = {name: value for name, value in query.items() if name != "page"} | {"cursor": ""}
+        wrong = "page" in query and not re.fullmatch("[1-9][0-9]*", str(query["page"]))
+        left_out = "cursor" if wrong else "page"
+        kept = {name: value for name, value in query.items() if name != left_out}
+        case.query = kept if wrong else kept | {"cursor": ""}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from sternpost.derive.openapi.schemas import Schema, Schemas
@@ -97,12 +98,13 @@ class QueryParameters:
         names = [member.public_name for member in output.members] + relations
         text = "Return only these fields. Naming a relation includes it; a dot selects one of its fields"
         parameters.append(_listed("fields", text, {"enum": names}, FIELDS_MAX))
-        parameters += self._filters(resource, query.rows, "")
+        filters = self._filters(resource, query.rows, "")
         for each in query.rows.related:
             rows, way = RowsShape(filters=(each.filter,)), ".".join(each.public_path)
-            parameters += self._filters(self.plan.by_name[each.target], rows, f"{way}.")
+            filters += self._filters(self.plan.by_name[each.target], rows, f"{way}.")
+        parameters += filters
         if query.rows.or_groups:
-            parameters.append(_or_groups(query.rows.or_groups))
+            parameters.append(_or_groups(query.rows.or_groups, filters))
         for relation in output.relations:
             parameters += self._of_relation(relation)
         return parameters
@@ -154,14 +156,27 @@ class QueryParameters:
         return parameters
 
 
-def _or_groups(most: int) -> Schema:
+def _or_groups(most: int, filters: Sequence[Schema]) -> Schema:
     text = (
         f"Groups of filters joined by or, at most {most}: `or.1.status=open&or.1.price[lt]=5&or.2.status=draft` finds "
         "what is open and costs less than 5, and what is a draft. Any filter of this list may follow `or.` and the "
         "name of a group"
     )
-    schema: Schema = {"type": "object", "additionalProperties": {"type": "string"}, "maxProperties": OR_CONDITIONS_MAX}
+    names = f"[1-{most}]" if most < 10 else "([1-9]|10)"
+    schema: Schema = {
+        "type": "object",
+        "patternProperties": {
+            f"^or\\.{names}\\.{_literally(each['name'])}$": each["schema"].get("items", each["schema"]) for each in filters
+        },
+        "additionalProperties": False,
+        "maxProperties": OR_CONDITIONS_MAX,
+    }
     return {**_query("or", text, schema), "style": "form", "explode": True}
+
+
+def _literally(name: str) -> str:
+    """A pattern that fits this name alone, in every dialect of regular expressions."""
+    return name.replace(".", "\\.").replace("[", "\\[").replace("]", "\\]")
 
 
 def _paged(page_size: int, max_page_size: int | None) -> list[Schema]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from sternpost.ids import pattern as id_pattern
@@ -68,7 +69,7 @@ class Schemas:
         """A value that a filter may ask for: any of the kind, where the field allows fewer."""
         field = items_of(field) or field
         every = KINDS[field.kind].any_schema
-        return self.value(field) if every is None else dict(every)
+        return self.value(replace(field, minimum=None, maximum=None)) if every is None else dict(every)
 
     def member(self, field: FieldPlan) -> Schema:
         """A value that the field allows, null too where it may be."""
