@@ -77,7 +77,7 @@ from sternpost.data.database import Database
 from sternpost.data.pages import Page, PageRequest
 from sternpost.data.table import Table
 from sternpost.errors import CATALOGUE, Detail, SternpostError
-from sternpost.kinds import KINDS
+from sternpost.kinds import KINDS, RANKED, Kind
 from sternpost.plan.shapes import FIELDS_MAX, IN_MAX, INCLUDE_DEPTH_MAX, INCLUDES_MAX, PAGE_MAX, SORTS_MAX
 from sternpost.ports.audit import AuditEntry
 from sternpost.ports.authenticator import Principal
@@ -295,9 +295,14 @@ def diagnostics() -> str:
     return "\n\n".join(parts)
 
 
+def listed_operators(kind: Kind) -> str:
+    """The filter operators of a kind."""
+    return ", ".join(f"`{operator}`" for operator in kind.filters)
+
+
 def filters() -> str:
     """Which filter operators a field of each kind may allow."""
-    rows = [(name, ", ".join(f"`{operator}`" for operator in kind.filters) or "none") for name, kind in KINDS.items()]
+    rows = [(name, listed_operators(kind) or "none") for name, kind in KINDS.items()]
     meanings = [(f"`{operator}`", meaning) for operator, meaning in MEANINGS.items()]
     unknown = {operator for kind in KINDS.values() for operator in kind.filters} - MEANINGS.keys()
     if unknown:
@@ -312,7 +317,8 @@ with *and*.
 
 {table(("Kind", "Operators"), rows)}
 
-A list of single values, such as `list[str]`, has `has`, `hasAny` and `hasAll`.
+A list of single values, such as `list[str]`, has `has`, `hasAny` and `hasAll`. An enum with `ordered=True` has
+{listed_operators(RANKED)}.
 
 ## What they mean
 
@@ -489,7 +495,8 @@ The annotation of a field says what it holds; with `| None` it may hold nothing.
 
 {table(("Written", "Kind", "Holds", "Limits of `field`", "Compared in policies by", "`storage` in external databases"), rows)}
 
-Which operators filter each kind: [filters](filters.md). In a resource of an external database whose column is an array:
+Which operators filter each kind: [filters](filters.md). An enum with `field(ordered=True)` is compared in policies by the
+order of its values, too: `gt`, `gte`, `lt`, `lte`. In a resource of an external database whose column is an array:
 {elements}, with `field(storage="array")`.
 
 ## Texts of a form

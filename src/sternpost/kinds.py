@@ -11,7 +11,7 @@ import math
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, InvalidOperation
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -1063,8 +1063,27 @@ _ALL = (
 """In the order in which generated source declares what belongs to them."""
 
 KINDS: Mapping[KindName, Kind] = {kind.name: kind for kind in _ALL}
+RANKED = replace(KINDS["enum"], filters=_COMPARED, tests=_COMPARED_TESTS, policies=_ORDER)
+"""What is known of an enum whose values have an order."""
+
 ANYTHING: KindName = "json"
 """The kind of values of which no part may be declared."""
+
+
+class Ranked(Protocol):
+    """What tells whether a field's values have an order of their own."""
+
+    @property
+    def kind(self) -> KindName: ...
+    @property
+    def ranks(self) -> tuple[str, ...]: ...
+
+
+def kind_of(field: Ranked) -> Kind:
+    """The kind of a field: which operators there are depends on whether the values of an enum have an order."""
+    return RANKED if field.ranks else KINDS[field.kind]
+
+
 NUMBERS: frozenset[KindName] = frozenset(kind.name for kind in _ALL if kind.number)
 WRITERS: Mapping[KindName, Write] = {
     kind.name: kind.write for kind in _ALL if kind.read is not _same and kind.name != ANYTHING

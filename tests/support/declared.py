@@ -74,16 +74,22 @@ class Task(
     state: Literal["open", "done"] = field(default="open", write="never", filter=True)
     since: date | None
     due: date | None
+    urgency: Literal["low", "mid", "high"] = field(
+        default="mid",
+        filter=True,
+        ordered=True,
+        labels={"low": "Can wait", "mid": "This week", "high": "Today"},
+    )
     parent: One[Task] | None = one(on_delete="cascade")
     label: One[Label] | None = one(on_delete="set_null")
     labels: Many[Label] = many(through="task_labels", write="always")
     steps: Owned[Step]
     version: int = field(auto="version")
 
-    browse = Browse(sort=["title"], allow=authenticated)
+    browse = Browse(sort=["title", "urgency"], default_sort=["-urgency"], allow=authenticated)
     read = Read(allow=authenticated)
     create = Create(allow=authenticated)
-    update = Update(allow=this.parent.state.eq("open"), require_match=True)
+    update = Update(allow=this.urgency.lte("mid") & this.parent.state.eq("open"), require_match=True)
     delete = Delete(allow=authenticated)
     restore = Restore(allow=authenticated)
     finish = Transition("state", source="open", target="done", allow=ready | this.title.in_(claim("titles")))

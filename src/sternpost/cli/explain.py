@@ -14,7 +14,7 @@ from sternpost.contract.source import Source, attribute_source, class_keyword_so
 from sternpost.data.hooks import PLACES
 from sternpost.derive.emit import dialects
 from sternpost.errors import StartupError
-from sternpost.plan.model import OperationPlan, ResourcePlan
+from sternpost.plan.model import FieldPlan, OperationPlan, ResourcePlan
 from sternpost.plan.policy import describe
 from sternpost.plan.row_errors import check_text, overlap_text
 from sternpost.storage.sql.explain import explain_operation
@@ -120,7 +120,7 @@ def _places(compiled: Compiled, resource: ResourcePlan, operation: OperationPlan
             name = field.name.removesuffix("_id") if field.references else field.name
             by = _declared_by(compiled, resource, name)
             place = attribute_source(by.source, by.name, name).place
-            table.add_row(f"field {shown(field.name)}", field.kind, shown(place))
+            table.add_row(f"field {shown(field.name)}", shown(_described(field)), shown(place))
     own = list(declarations(compiled.classes[resource.name], Resource))[-1]
     for check in resource.checks:
         place = class_keyword_source(own.source, own.name, "checks").place
@@ -129,6 +129,15 @@ def _places(compiled: Compiled, resource: ResourcePlan, operation: OperationPlan
         place = class_keyword_source(own.source, own.name, "no_overlap").place
         table.add_row("no_overlap", shown(overlap_text(resource, overlap)), shown(place))
     return table
+
+
+def _described(field: FieldPlan) -> str:
+    """The kind of a field; of an enum with labels or an order its values, too."""
+    if not (field.labels or field.ranks):
+        return field.kind
+    labels = dict(field.labels)
+    values = [f"{value} ({labels[value]})" if value in labels else value for value in field.choices]
+    return f"{field.kind}: {(' < ' if field.ranks else ', ').join(values)}"
 
 
 def _declared_by(compiled: Compiled, resource: ResourcePlan, name: str) -> Declaration:

@@ -9,7 +9,7 @@ from sternpost.compile.caller_values import IN_MAX, listed_values
 from sternpost.compile.draft import ResourceDraft
 from sternpost.compile.names import a, listed
 from sternpost.compile.options import hidden_by, shown
-from sternpost.compile.policies import alike, comparison_fix, constants, is_value
+from sternpost.compile.policies import alike, compared_with, comparison_fix, constants, is_value
 from sternpost.contract.policy import Caller, CallerPath, Instant, Misuse, Policy, PolicyPath, names_of
 from sternpost.kinds import KINDS
 from sternpost.plan.model import FieldPlan
@@ -110,7 +110,7 @@ class ConditionCompiler:
             return self.add("SP035", f"{field.name} is compared with None, which no value equals", fix)
         converted = constants(field, operator, value)
         if converted is not None:
-            return Compare((field.name,), operator, converted)
+            return Compare((field.name,), *compared_with(field, operator, converted))
         given = ", ".join(map(shown, listed_values(value))) or "no value" if operator == "in" else shown(value)
         fix = f"give 1 to {IN_MAX} different values; " if operator == "in" else ""
         fix += comparison_fix(field) if field.references is None else "ids are only compared with other references"

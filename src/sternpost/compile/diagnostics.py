@@ -79,6 +79,7 @@ CODES: dict[str, str] = {
     "SP223": "a field or relation hides a name that is used below it",
     "SP224": "a Payload contains itself",
     "SP225": "the Payloads of a union cannot be told apart",
+    "SP226": "labels or an order are declared for what is no enum, or do not fit its values",
     "SP301": "a relation's target is not in the contract",
     "SP302": "a list has no reference that points back",
     "SP303": "several references point back to a list",

@@ -6,6 +6,7 @@ import keyword
 from dataclasses import replace
 from typing import Any, cast
 
+from sternpost.compile.choices import check_choices
 from sternpost.compile.features import AUTOMATIC
 from sternpost.compile.features.external import column as column_of
 from sternpost.compile.features.external import storage as storage_of
@@ -16,7 +17,7 @@ from sternpost.compile.types import FieldType
 from sternpost.compile.values import ValueCompiler
 from sternpost.contract.fields import UNSET, FieldDeclaration, SumOf
 from sternpost.contract.policy import Caller
-from sternpost.kinds import ANYTHING, KINDS, LIST_FILTERS
+from sternpost.kinds import ANYTHING, KINDS, LIST_FILTERS, RANKED
 from sternpost.plan.model import (
     Computed,
     FieldPlan,
@@ -73,6 +74,8 @@ class FieldCompiler(ValueCompiler):
             "filter": False,
             "unique": False,
             "auto": None,
+            "labels": None,
+            "ordered": False,
             "description": "",
             "example": UNSET,
             **self.typed(name, declared.options, FIELD),
@@ -81,6 +84,7 @@ class FieldCompiler(ValueCompiler):
         self.check_name(name)
         self._check_constraints(name, found, options, computed=total is not None)
         self._check_auto(name, found.kind, options["auto"])
+        check_choices(found, options, self._adder(name))
         value = self._value(name, found.leaf, options)
         read_scope = self._read_scope(name, options["read"])
         write, write_scope = writing(options["write"], read_scope, self._adder(name))
@@ -95,7 +99,14 @@ class FieldCompiler(ValueCompiler):
             unique=bool(options["unique"]),
             ignore_case=ignores_case(found, options["unique"], self._adder(name)),
             generated=cast("Generated | None", options["auto"] if options["auto"] in tuple(AUTO) else None),
-            filters=self.filters(name, found.kind, found.nullable, options["filter"], of_list=_is_plain_list(found)),
+            filters=self.filters(
+                name,
+                found.kind,
+                found.nullable,
+                options["filter"],
+                of_list=_is_plain_list(found),
+                ranked=bool(value.ranks),
+            ),
             column=column_of(name, options.get("column")),
             storage=storage_of(found.kind, options.get("storage"), self._adder(name)),
         )
@@ -160,9 +171,12 @@ class FieldCompiler(ValueCompiler):
             storage=storage_of("id", options.get("storage"), self._adder(relation)),
         )
 
-    def filters(self, name: str, kind: Kind, nullable: bool, wanted: Any, *, of_list: bool = False) -> tuple[str, ...]:
+    def filters(
+        self, name: str, kind: Kind, nullable: bool, wanted: Any, *, of_list: bool = False, ranked: bool = False
+    ) -> tuple[str, ...]:
         """The filter operators that lists allow on a field."""
-        possible = (LIST_FILTERS if of_list else KINDS[kind].filters) + (("isNull",) if nullable else ())
+        of_values = LIST_FILTERS if of_list else RANKED.filters if ranked else KINDS[kind].filters
+        possible = of_values + (("isNull",) if nullable else ())
         if not wanted:
             return ()
         if name in LIST_PARAMETERS:

@@ -18,6 +18,9 @@ SHOWN_MAX = 80
 DATABASE_NAME_MAX = 128
 """Characters of the name of a table or column."""
 
+LABEL_MAX = 200
+"""Characters of the label of a value."""
+
 SCOPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._/-]*")
 """The name of a scope."""
 
@@ -144,6 +147,13 @@ def is_flag(value: object) -> bool:
     return isinstance(value, bool)
 
 
+def _is_label(item: tuple[object, object]) -> bool:
+    value, label = item
+    if not isinstance(value, str) or not isinstance(label, str):
+        return False
+    return len(label.strip()) > 0 and len(label) <= LABEL_MAX and label.isprintable()
+
+
 _TEXT = Shape("SP216", "a string", '"…"', _is_text)
 FLAG = Shape("SP216", "True or False", "True", is_flag)
 _FILTER = Shape(
@@ -157,6 +167,15 @@ _SECONDS = Shape("SP412", "a positive number of seconds", "5", lambda value: val
 _COLUMN = Shape("SP221", "the name of a column", '"AlbumId"', lambda value: value is None or is_database_name(value))
 
 FIELD: dict[str, Shape] = {
+    "ordered": FLAG,
+    "labels": Shape(
+        "SP226",
+        f"a dictionary of each value and its label, a line of at most {LABEL_MAX} characters",
+        '{"low": "Can wait"}',
+        lambda value: (
+            value is None or (isinstance(value, dict) and all(map(_is_label, cast("dict[Any, Any]", value).items())))
+        ),
+    ),
     "unique": Shape("SP216", 'True, False or "nocase"', "True", lambda value: is_flag(value) or value == "nocase"),
     "sensitive": FLAG,
     "filter": _FILTER,

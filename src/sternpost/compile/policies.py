@@ -14,7 +14,7 @@ from sternpost.compile.options import SCOPE, hidden_by, shown
 from sternpost.compile.policy_paths import Known, Paths, Value
 from sternpost.contract.policy import CallerPath, Instant, Misuse, Policy, PolicyPath, is_outside, names_of
 from sternpost.contract.source import Source
-from sternpost.kinds import KINDS
+from sternpost.kinds import KINDS, kind_of
 from sternpost.plan.caller import OfCaller
 from sternpost.plan.model import FieldPlan
 from sternpost.plan.policy import (
@@ -37,6 +37,7 @@ from sternpost.plan.policy import (
     walked,
     within,
 )
+from sternpost.plan.ranks import compares_ranks, on_one_side
 
 DEPTH_MAX = 3
 """Lists that a policy may look into one within another."""
@@ -256,7 +257,7 @@ class PolicyCompiler(Paths):
         else:
             converted = constants(field, operator, value)
             if converted is not None:
-                return Compare(path, operator, converted)
+                return Compare(path, *compared_with(field, operator, converted))
             given = ", ".join(map(shown, listed_values(value))) or "no value" if operator == "in" else shown(value)
             message = f"{resource}.{field.name} ({field.kind}) cannot be compared with {given} by {METHOD[operator]}"
             fix = f"give 1 to {IN_MAX} different values; " if operator == "in" else ""
@@ -434,13 +435,22 @@ def wrong_policy(value: object) -> tuple[str, str, str]:
 
 def constants(field: FieldPlan, operator: str, value: Any) -> Any:
     """What a value is compared with, in the form of the plan; None where it is not possible."""
-    kind = KINDS[field.kind]
+    kind = kind_of(field)
     if operator != "in":
-        return kind.constant(value, field) if operator in kind.policies else None
+        found = kind.constant(value, field) if operator in kind.policies else None
+        ranked = found is not None and compares_ranks(field, operator)
+        return None if ranked and not on_one_side(field, operator, found) else found
     found = [kind.constant(each, field) if "eq" in kind.policies else None for each in listed_values(value)]
     if not 1 <= len(found) <= IN_MAX or None in found or len({*found}) != len(found):
         return None
     return tuple(found)
+
+
+def compared_with(field: FieldPlan, operator: Any, constant: Any) -> tuple[Any, Any]:
+    """Operator and operand of a comparison with what `constants` gave."""
+    if compares_ranks(field, operator):
+        return "in", on_one_side(field, operator, constant)
+    return operator, constant
 
 
 _KEPT = ("kind", "references", "decimal_places", "storage", "ignore_case", "choices")
@@ -453,11 +463,13 @@ def alike(field: FieldPlan, other: FieldPlan) -> bool:
 
 def comparison_fix(field: FieldPlan) -> str:
     """What a field can be compared with, as the fix of a diagnostic."""
-    kind = KINDS[field.kind]
+    kind = kind_of(field)
     if field.references is not None:
         return "use is_owner for the caller's own rows; ids cannot be compared with constants"
     if not kind.policies:
         return f"a {kind.name} cannot be compared; choose another field"
+    if field.ranks:
+        return f"compare it with one of {listed(field.ranks)}; before the first and after the last there is none"
     if field.choices:
         return f"use eq or ne with one of {listed(field.choices)}"
     within = " that the field's constraints allow" if kind.bounds else ""

@@ -58,6 +58,8 @@ class ValueCompiler:
             decimal_places=options.get("decimal_places"),
             max_digits=digits_of(options) if "max_digits" in kind.bounds else None,
             choices=found.choices,
+            labels=tuple((value, options["labels"][value]) for value in found.choices) if options.get("labels") else (),
+            ranks=found.choices if options.get("ordered") else (),
             json_type=found.json_type,
             structure=self._object(name, found.payloads),
         )

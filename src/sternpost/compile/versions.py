@@ -259,7 +259,7 @@ class _Versions:
             )
         if was.get("default") is not None:
             was.setdefault("required", False)
-        older = replace(older, **was, shown=tuple(change.shown.items()))
+        older = _with_known_labels(replace(older, **was, shown=tuple(change.shown.items())))
         self._check_shown(change, key, newer, older)
         if older.kind == newer.kind:
             self._widen(key, older)
@@ -502,6 +502,11 @@ def _operation(operation: OperationPlan, newest: str, base_path: str, listable: 
         sort=tuple(name for name in operation.sort if name in listable),
         default_sort=tuple(name for name in operation.default_sort if name.removeprefix("-") in listable),
     )
+
+
+def _with_known_labels(field: FieldPlan) -> FieldPlan:
+    """A field with the labels of the values that it may have."""
+    return replace(field, labels=tuple(pair for pair in field.labels if pair[0] in field.choices))
 
 
 def _plain(value: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import Any, Final, Literal
@@ -62,6 +62,8 @@ def field(
     sensitive: bool = False,
     filter: bool | Sequence[str] = False,
     auto: Literal["created", "updated", "version", "database"] | None = None,
+    labels: Mapping[str, str] | None = None,
+    ordered: bool = False,
     description: str = "",
     example: Any = UNSET,
     column: str | None = None,
@@ -90,6 +92,10 @@ def field(
         filter: whether lists can be filtered by it; a list of operators allows only those.
         auto: the server sets it to the time of creation, or of the last change. `version`: it counts the changes of a
             row, and answers carry it as an ETag. `database`: the database fills it in where a client sends nothing.
+        labels: what people call each value of a `Literal[…]` or a `StrEnum`, such as `{"low": "Can wait", …}`: for the
+            API documentation and the types of the data client.
+        ordered: the values of a `Literal[…]` or a `StrEnum` have an order, that of their declaration: they are sorted
+            by it, and compared by `gt`, `gte`, `lt` and `lte`.
         description: for the API documentation.
         example: a value that fits, for the API documentation, which fills in bodies with it.
         column: the name of its column, if different.
@@ -113,6 +119,8 @@ def field(
         "sensitive": sensitive,
         "filter": filter,
         "auto": auto,
+        "labels": labels,
+        "ordered": ordered,
         "description": description,
         "example": example,
         "column": column,

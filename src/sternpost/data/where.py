@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from sternpost.data.checks import Checks
-from sternpost.kinds import KINDS, LIST_FILTERS, SEVERAL
+from sternpost.kinds import KINDS, LIST_FILTERS, SEVERAL, kind_of
 from sternpost.plan.comparisons import comparison
 from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.query import (
@@ -105,7 +105,7 @@ class Reading:
                 f'{resource.name}.{field.name} is JSON: only {{"isNull": True}} compares it; use db.sql for more'
             )
         tests: Mapping[str, Any] = cast("Mapping[str, Any]", wanted) if isinstance(wanted, Mapping) else {"eq": wanted}
-        allowed = KINDS[field.kind].tests if items is None else (*LIST_FILTERS, "isNull")
+        allowed = kind_of(field).tests if items is None else (*LIST_FILTERS, "isNull")
         unknown = [name for name in tests if name not in allowed]
         if unknown:
             raise TypeError(f"{resource.name}.{field.name} has no operator {unknown[0]!r}; it has {', '.join(allowed)}")

@@ -170,6 +170,8 @@ COMPARED: dict[str, frozenset[str]] = {
             "decimal_places",
             "max_digits",
             "choices",
+            "labels",
+            "ranks",
             "json_type",
             "structure",
             "references",
@@ -425,6 +427,7 @@ class _FieldComparison(_Findings):
         self._writing(where, old, new, accepts)
         self._bounds(where, old, new, written, gives)
         self._choices(where, old, new, written, gives)
+        self._ranks(where, old, new)
         if old["pattern"] != new["pattern"]:
             if new["pattern"] is None:
                 self._add("additive", "pattern-removed", where, "every string is accepted")
@@ -557,6 +560,19 @@ class _FieldComparison(_Findings):
             self._break("choice-in-output", where, what)
         elif come:
             self._add("additive", "choice-added", where, f"{', '.join(come)} is accepted")
+
+    def _ranks(self, where: str, old: Data, new: Data) -> None:
+        """The labels of an enum's values, and their order."""
+        if list(old.get("labels", ())) != list(new.get("labels", ())):
+            self._add("neutral", "labels-changed", where, "its values have other labels")
+        was, now = (list(one.get("ranks", ())) for one in (old, new))
+        kept = [[value for value in one if value in other] for one, other in ((was, now), (now, was))]
+        if was and now and kept[0] != kept[1]:
+            self._break("order-changed", where, f"its values come in the order {', '.join(now)}")
+        elif now and not was and sorted(now) != now:
+            self._break("order-added", where, f"lists that are sorted by it have the order {', '.join(now)}")
+        elif was and not now and sorted(was) != was:
+            self._break("order-removed", where, "lists that are sorted by it have the order of the alphabet")
 
 
 class _Comparison(_FieldComparison):

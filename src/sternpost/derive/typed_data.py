@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sternpost.compile.compiler import Compiled
-from sternpost.kinds import KINDS, NUMBERS, Kind
+from sternpost.kinds import KINDS, NUMBERS, Kind, kind_of
 from sternpost.plan.model import (
     FieldPlan,
     ListOf,
@@ -88,6 +88,7 @@ def data_fingerprint(plan: Plan) -> str:
                     f.unique,
                     f.computed is None,
                     *((f.json_type, _part_type(f)) if f.json_type else ()),
+                    *((f.labels, f.ranks) if f.labels or f.ranks else ()),
                 )
                 for f in resource.fields
             ],
@@ -200,9 +201,9 @@ class _Module:
         name = resource.name
         for field in resource.fields:
             if field.kind == _CHOICE.name:
-                yield f"{_enum_name(resource, field)}: TypeAlias = Literal[{_literals(field.choices)}]"
+                yield _choice(_enum_name(resource, field), field)
                 yield self._filter(
-                    f"{name}{_camel(field.name)}Filter", _CHOICE, _enum_name(resource, field), field.nullable
+                    f"{name}{_camel(field.name)}Filter", kind_of(field), _enum_name(resource, field), field.nullable
                 )
         yield self._where(resource)
         yield from self._written(resource)
@@ -435,6 +436,14 @@ def _change_name(kind: Kind, nullable: bool) -> str:
 
 def _enum_name(resource: ResourcePlan, field: FieldPlan) -> str:
     return f"{resource.name}{_camel(field.name)}"
+
+
+def _choice(name: str, field: FieldPlan) -> str:
+    """The type of an enum; what its values are called, and that they have an order, is told behind it."""
+    written = f"{name}: TypeAlias = Literal[{_literals(field.choices)}]"
+    told = ["In this order: " + ", ".join(field.ranks)] if field.ranks else []
+    told += [f"{value}: {label}" for value, label in field.labels]
+    return written + (f"\n{json.dumps('; '.join(told), ensure_ascii=False)}" if told else "")
 
 
 def _camel(name: str) -> str:

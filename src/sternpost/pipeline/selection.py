@@ -399,8 +399,9 @@ class Selector:
 
     def _bound_to(self, reading: _Reading) -> bytes:
         order = [
-            (entry.path[0], entry.descending, self.resource.fields_by_name[entry.path[0]].kind)
+            (entry.path[0], entry.descending, field.kind, *field.ranks)
             for entry in total_order(reading.selection.order)
+            for field in (self.resource.fields_by_name[entry.path[0]],)
         ]
         return orjson.dumps([self.views.plan.base_path, self.operation.id, order, sorted(reading.filters)])
 

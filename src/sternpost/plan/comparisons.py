@@ -9,6 +9,7 @@ from typing import Any
 from sternpost.kinds import KINDS, LIST_FILTERS
 from sternpost.plan.model import FieldPlan
 from sternpost.plan.query import NONE, Compare, Node, Operator
+from sternpost.plan.ranks import compares_ranks, on_one_side
 
 
 def comparison(
@@ -22,6 +23,9 @@ def comparison(
         slot: puts a value into a slot and tells its number.
     """
     path, compared = (field.name,), KINDS[field.kind].compared
+    if compares_ranks(field, operator):
+        wanted = on_one_side(field, operator, value)
+        return Compare(path, "in", slot([*wanted])) if wanted else NONE
     if operator in LIST_FILTERS:
         return Compare(path, operator, slot([value] if operator == "has" else value))
     if compared is not None and operator in ("in", "notIn"):

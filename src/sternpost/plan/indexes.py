@@ -25,7 +25,7 @@ class IndexPlan:
 
     Attributes:
         columns: field names, each with whether it descends; the id comes last. `lower(name)` holds the field's text
-            without the case of ASCII letters.
+            without the case of ASCII letters, `rank(name)` the place of its value in the order of an enum.
         serves: what it is for, in words.
     """
 
@@ -37,6 +37,16 @@ class IndexPlan:
 def lowered_field(column: str) -> str | None:
     """The field of a column of an index that holds its text without the case of letters; None for another column."""
     return column.removeprefix("lower(").removesuffix(")") if column.startswith("lower(") else None
+
+
+def ranked_field(column: str) -> str | None:
+    """The field of a column of an index that holds the places of its values in their order; None for another column."""
+    return column.removeprefix("rank(").removesuffix(")") if column.startswith("rank(") else None
+
+
+def _sorted_column(field: FieldPlan) -> str:
+    """The column of an index that a list is sorted by."""
+    return f"rank({field.name})" if field.ranks else field.name
 
 
 def _equality_column(field: FieldPlan) -> str:
@@ -51,9 +61,9 @@ def indexes(resource: ResourcePlan) -> tuple[IndexPlan, ...]:
         columns = tuple((name.removeprefix("-"), name.startswith("-")) for name in declared)
         wanted.setdefault(_ended(_in_tenant(resource, columns)), []).append("declared")
     for name, reason in _needed(resource):
-        folded = lowered_field(name)
-        field = resource.fields_by_name[folded or name]
-        if name == "id" or (field.unique and not field.nullable and field.ignore_case == bool(folded)):
+        folded, ranked = lowered_field(name), ranked_field(name)
+        field = resource.fields_by_name[folded or ranked or name]
+        if name == "id" or (field.unique and not field.nullable and field.ignore_case == bool(folded) and not ranked):
             continue  # unique values already have an index, and need no id to order rows with equal values
         columns = ((name, False),)
         if field.references is None:  # the database follows references without knowing of tenants
@@ -71,8 +81,14 @@ def indexes(resource: ResourcePlan) -> tuple[IndexPlan, ...]:
 
 def index_name(table: str, columns: tuple[tuple[str, bool], ...]) -> str:
     """`ix_<table>_<columns>`, without the id at the end; a long one ends in a digest."""
-    words = [column if (field := lowered_field(column)) is None else f"{field}_nocase" for column, _ in columns[:-1]]
-    return database_name("ix", table, *words)
+    return database_name("ix", table, *(_word(column) for column, _ in columns[:-1]))
+
+
+def _word(column: str) -> str:
+    if (folded := lowered_field(column)) is not None:
+        return f"{folded}_nocase"
+    ranked = ranked_field(column)
+    return column if ranked is None else f"{ranked}_rank"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +134,8 @@ def _serving(field: FieldPlan, use: str, leading: Mapping[str, str]) -> str | No
     """The name of the index that serves a filter or a sort, by the column that an index begins with."""
     if not KINDS[field.kind].ordered or not (use == "sort" or use in RANGE_OPERATORS):
         return None
+    if use == "sort":
+        return leading.get(_sorted_column(field))
     return leading.get(_equality_column(field) if use in EQUALITY else field.name)
 
 
@@ -138,7 +156,8 @@ def _needed(resource: ResourcePlan) -> list[tuple[str, str]]:
             needed += [(name, f"filter {field.public_name}") for name in names]
     browse = _browse(resource)
     if browse is not None:
-        needed += [(name, f"sort {resource.fields_by_name[name].public_name}") for name in _sorts(browse)]
+        sorts = (resource.fields_by_name[name] for name in _sorts(browse))
+        needed += [(_sorted_column(field), f"sort {field.public_name}") for field in sorts]
         owners = (resource.fields_by_name[name] for name in _owners(browse.policy))
         needed += [(_equality_column(field), "rows of their owner") for field in owners]
     return needed

@@ -86,6 +86,11 @@ class FieldPlan:
     decimal_places: int | None = None
     max_digits: int | None = None
     choices: tuple[str, ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+    """For people: what each of the values is called; nothing where they speak for themselves."""
+    ranks: tuple[str, ...] = ()
+    """All values in their order, the least first, where they have one; in an older version with those that it does not
+    know."""
     references: str | None = None
     """For an id: the resource whose key it is."""
     on_delete: OnDelete | None = None

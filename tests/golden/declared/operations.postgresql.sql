@@ -18,7 +18,7 @@ UPDATE labels SET deleted_at=$1 WHERE labels.id = ANY (CAST($2 AS UUID[])) AND l
 
 -- tasks.browse
 -- page
-SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.parent_id, tasks.label_id, tasks.version, tasks.id AS id__1, (SELECT count(*) AS count_1 FROM tasks WHERE tasks.team = $1 AND tasks.deleted_at IS NULL) AS anon_1 FROM tasks WHERE tasks.team = $1 AND tasks.deleted_at IS NULL ORDER BY tasks.id ASC LIMIT $2 OFFSET $3;
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.urgency, tasks.parent_id, tasks.label_id, tasks.version, tasks.id AS id__1, CASE tasks.urgency WHEN 'low' THEN 0 WHEN 'mid' THEN 1 WHEN 'high' THEN 2 END AS anon_1, (SELECT count(*) AS count_1 FROM tasks WHERE tasks.team = $1 AND tasks.deleted_at IS NULL) AS anon_2 FROM tasks WHERE tasks.team = $1 AND tasks.deleted_at IS NULL ORDER BY CASE tasks.urgency WHEN 'low' THEN 0 WHEN 'mid' THEN 1 WHEN 'high' THEN 2 END DESC, tasks.id DESC LIMIT $2 OFFSET $3;
 -- count, for a page without rows
 SELECT count(*) AS count_1 FROM tasks WHERE tasks.team = $1 AND tasks.deleted_at IS NULL;
 -- steps
@@ -26,29 +26,29 @@ SELECT steps.id, steps.text, steps.label_id, steps.task_id FROM steps WHERE step
 
 -- tasks.read
 -- row
-SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.parent_id, tasks.label_id, tasks.version, tasks.id AS id__1 FROM tasks WHERE tasks.id = $1 AND tasks.team = $2 AND tasks.deleted_at IS NULL;
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.urgency, tasks.parent_id, tasks.label_id, tasks.version, tasks.id AS id__1 FROM tasks WHERE tasks.id = $1 AND tasks.team = $2 AND tasks.deleted_at IS NULL;
 -- steps
 SELECT steps.id, steps.text, steps.label_id, steps.task_id FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = $2 AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT $3 OFFSET 0;
 
 -- tasks.create
 -- insert
-INSERT INTO tasks (id, team, title, secret, state, since, due, parent_id, label_id, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at;
+INSERT INTO tasks (id, team, title, secret, state, since, due, urgency, parent_id, label_id, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.urgency, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at;
 -- steps
 SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = $2 AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT $3 OFFSET 0;
 
 -- tasks.update
 -- what the policy looks at, before the row is locked
-SELECT tasks.id, (SELECT r1.state FROM tasks AS r1 WHERE r1.id = tasks.parent_id AND r1.team = $1 AND r1.deleted_at IS NULL) AS anon_1 FROM tasks WHERE tasks.id = $2 AND tasks.team = $1 AND tasks.deleted_at IS NULL;
+SELECT tasks.id, (SELECT r1.state FROM tasks AS r1 WHERE r1.id = tasks.parent_id AND r1.team = $1 AND r1.deleted_at IS NULL) AS anon_1, tasks.urgency FROM tasks WHERE tasks.id = $2 AND tasks.team = $1 AND tasks.deleted_at IS NULL;
 -- row
-SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, (SELECT r1.state FROM tasks AS r1 WHERE r1.id = tasks.parent_id AND r1.team = $1 AND r1.deleted_at IS NULL) AS anon_1, tasks.id AS id__1 FROM tasks WHERE tasks.id = $2 AND tasks.team = $1 AND tasks.deleted_at IS NULL FOR NO KEY UPDATE OF tasks;
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.urgency, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, (SELECT r1.state FROM tasks AS r1 WHERE r1.id = tasks.parent_id AND r1.team = $1 AND r1.deleted_at IS NULL) AS anon_1, tasks.urgency AS urgency__1, tasks.id AS id__1 FROM tasks WHERE tasks.id = $2 AND tasks.team = $1 AND tasks.deleted_at IS NULL FOR NO KEY UPDATE OF tasks;
 -- update, of what is sent
-UPDATE tasks SET title=$1, secret=$2, since=$3, due=$4, parent_id=$5, label_id=$6, version=(tasks.version + 1) WHERE tasks.team = $7 AND tasks.deleted_at IS NULL AND tasks.id = $8 RETURNING tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at;
+UPDATE tasks SET title=$1, secret=$2, since=$3, due=$4, urgency=$5, parent_id=$6, label_id=$7, version=(tasks.version + 1) WHERE tasks.team = $8 AND tasks.deleted_at IS NULL AND tasks.id = $9 RETURNING tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.urgency, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at;
 -- steps
 SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = $2 AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT $3 OFFSET 0;
 
 -- tasks.delete
 -- row
-SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS id__1 FROM tasks WHERE tasks.id = $1 AND tasks.team = $2 AND tasks.deleted_at IS NULL FOR NO KEY UPDATE OF tasks;
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.urgency, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS id__1 FROM tasks WHERE tasks.id = $1 AND tasks.team = $2 AND tasks.deleted_at IS NULL FOR NO KEY UPDATE OF tasks;
 -- lock
 SELECT tasks.id FROM tasks WHERE tasks.id = ANY (CAST($1 AS UUID[])) AND tasks.team = $2 AND tasks.deleted_at IS NULL FOR UPDATE OF tasks;
 -- Task.parent_id
@@ -62,7 +62,7 @@ SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS tas
 
 -- tasks.restore
 -- row
-SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS id__1 FROM tasks WHERE tasks.id = $1 AND tasks.team = $2 FOR NO KEY UPDATE OF tasks;
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.urgency, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS id__1 FROM tasks WHERE tasks.id = $1 AND tasks.team = $2 FOR NO KEY UPDATE OF tasks;
 -- deleted row
 SELECT tasks.deleted_at, tasks.parent_id, tasks.label_id FROM tasks WHERE tasks.id = $1 AND tasks.team = $2 FOR UPDATE OF tasks;
 -- restore
@@ -74,8 +74,8 @@ SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS tas
 -- what the policy looks at, before the row is locked
 SELECT tasks.id, tasks.team, tasks.title, EXISTS (SELECT 1 FROM labels AS r1, task_labels AS r3 WHERE r1.team = $1 AND r1.deleted_at IS NULL AND (r1.color = 'red' OR r1.name = tasks.title) AND r3.task_id = (SELECT r2.id FROM tasks AS r2 WHERE r2.id = tasks.parent_id AND r2.team = $1 AND r2.deleted_at IS NULL) AND r3.label_id = r1.id) AS anon_1, EXISTS (SELECT 1 FROM steps AS r4 WHERE r4.label_id = tasks.label_id AND r4.task_id = tasks.id) AS anon_2 FROM tasks WHERE tasks.id = $2 AND tasks.team = $1 AND tasks.deleted_at IS NULL;
 -- row
-SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.team AS team__1, tasks.title AS title__1, EXISTS (SELECT 1 FROM labels AS r1, task_labels AS r3 WHERE r1.team = $1 AND r1.deleted_at IS NULL AND (r1.color = 'red' OR r1.name = tasks.title) AND r3.task_id = (SELECT r2.id FROM tasks AS r2 WHERE r2.id = tasks.parent_id AND r2.team = $1 AND r2.deleted_at IS NULL) AND r3.label_id = r1.id) AS anon_1, EXISTS (SELECT 1 FROM steps AS r4 WHERE r4.label_id = tasks.label_id AND r4.task_id = tasks.id) AS anon_2, tasks.id AS id__1 FROM tasks WHERE tasks.id = $2 AND tasks.team = $1 AND tasks.deleted_at IS NULL FOR NO KEY UPDATE OF tasks;
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.urgency, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.team AS team__1, tasks.title AS title__1, EXISTS (SELECT 1 FROM labels AS r1, task_labels AS r3 WHERE r1.team = $1 AND r1.deleted_at IS NULL AND (r1.color = 'red' OR r1.name = tasks.title) AND r3.task_id = (SELECT r2.id FROM tasks AS r2 WHERE r2.id = tasks.parent_id AND r2.team = $1 AND r2.deleted_at IS NULL) AND r3.label_id = r1.id) AS anon_1, EXISTS (SELECT 1 FROM steps AS r4 WHERE r4.label_id = tasks.label_id AND r4.task_id = tasks.id) AS anon_2, tasks.id AS id__1 FROM tasks WHERE tasks.id = $2 AND tasks.team = $1 AND tasks.deleted_at IS NULL FOR NO KEY UPDATE OF tasks;
 -- guarded update
-UPDATE tasks SET state=$1, version=(tasks.version + 1) WHERE tasks.team = $2 AND tasks.deleted_at IS NULL AND tasks.id = $3 AND tasks.state IN ('open') RETURNING tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at;
+UPDATE tasks SET state=$1, version=(tasks.version + 1) WHERE tasks.team = $2 AND tasks.deleted_at IS NULL AND tasks.id = $3 AND tasks.state IN ('open') RETURNING tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.urgency, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at;
 -- steps
 SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = $2 AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT $3 OFFSET 0;

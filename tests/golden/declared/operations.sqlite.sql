@@ -18,7 +18,7 @@ UPDATE labels SET deleted_at=? WHERE labels.id IN (SELECT anon_1.value FROM temp
 
 -- tasks.browse
 -- page
-SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.parent_id, tasks.label_id, tasks.version, tasks.id AS id__1, (SELECT count(*) AS count_1 FROM tasks WHERE tasks.team = ? AND tasks.deleted_at IS NULL) AS anon_1 FROM tasks WHERE tasks.team = ? AND tasks.deleted_at IS NULL ORDER BY tasks.id ASC LIMIT ? OFFSET ?;
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.urgency, tasks.parent_id, tasks.label_id, tasks.version, tasks.id AS id__1, CASE tasks.urgency WHEN 'low' THEN 0 WHEN 'mid' THEN 1 WHEN 'high' THEN 2 END AS anon_1, (SELECT count(*) AS count_1 FROM tasks WHERE tasks.team = ? AND tasks.deleted_at IS NULL) AS anon_2 FROM tasks WHERE tasks.team = ? AND tasks.deleted_at IS NULL ORDER BY CASE tasks.urgency WHEN 'low' THEN 0 WHEN 'mid' THEN 1 WHEN 'high' THEN 2 END DESC, tasks.id DESC LIMIT ? OFFSET ?;
 -- count, for a page without rows
 SELECT count(*) AS count_1 FROM tasks WHERE tasks.team = ? AND tasks.deleted_at IS NULL;
 -- steps
@@ -26,27 +26,27 @@ SELECT steps.id, steps.text, steps.label_id, steps.task_id FROM steps WHERE step
 
 -- tasks.read
 -- row
-SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.parent_id, tasks.label_id, tasks.version, tasks.id AS id__1 FROM tasks WHERE tasks.id = ? AND tasks.team = ? AND tasks.deleted_at IS NULL;
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.urgency, tasks.parent_id, tasks.label_id, tasks.version, tasks.id AS id__1 FROM tasks WHERE tasks.id = ? AND tasks.team = ? AND tasks.deleted_at IS NULL;
 -- steps
 SELECT steps.id, steps.text, steps.label_id, steps.task_id FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT ? OFFSET 0;
 
 -- tasks.create
 -- insert
-INSERT INTO tasks (id, team, title, secret, state, since, due, parent_id, label_id, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id, team, title, secret, state, since, due, parent_id, label_id, version, deleted_at;
+INSERT INTO tasks (id, team, title, secret, state, since, due, urgency, parent_id, label_id, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id, team, title, secret, state, since, due, urgency, parent_id, label_id, version, deleted_at;
 -- steps
 SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT ? OFFSET 0;
 
 -- tasks.update
 -- row
-SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, (SELECT r1.state FROM tasks AS r1 WHERE r1.id = tasks.parent_id AND r1.team = ? AND r1.deleted_at IS NULL) AS anon_1, tasks.id AS id__1 FROM tasks WHERE tasks.id = ? AND tasks.team = ? AND tasks.deleted_at IS NULL;
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.urgency, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, (SELECT r1.state FROM tasks AS r1 WHERE r1.id = tasks.parent_id AND r1.team = ? AND r1.deleted_at IS NULL) AS anon_1, tasks.urgency AS urgency__1, tasks.id AS id__1 FROM tasks WHERE tasks.id = ? AND tasks.team = ? AND tasks.deleted_at IS NULL;
 -- update, of what is sent
-UPDATE tasks SET title=?, secret=?, since=?, due=?, parent_id=?, label_id=?, version=(tasks.version + 1) WHERE tasks.team = ? AND tasks.deleted_at IS NULL AND tasks.id = ? RETURNING id, team, title, secret, state, since, due, parent_id, label_id, version, deleted_at;
+UPDATE tasks SET title=?, secret=?, since=?, due=?, urgency=?, parent_id=?, label_id=?, version=(tasks.version + 1) WHERE tasks.team = ? AND tasks.deleted_at IS NULL AND tasks.id = ? RETURNING id, team, title, secret, state, since, due, urgency, parent_id, label_id, version, deleted_at;
 -- steps
 SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT ? OFFSET 0;
 
 -- tasks.delete
 -- row
-SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS id__1 FROM tasks WHERE tasks.id = ? AND tasks.team = ? AND tasks.deleted_at IS NULL;
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.urgency, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS id__1 FROM tasks WHERE tasks.id = ? AND tasks.team = ? AND tasks.deleted_at IS NULL;
 -- lock
 SELECT tasks.id FROM tasks WHERE tasks.id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND tasks.team = ? AND tasks.deleted_at IS NULL;
 -- Task.parent_id
@@ -60,7 +60,7 @@ SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS tas
 
 -- tasks.restore
 -- row
-SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS id__1 FROM tasks WHERE tasks.id = ? AND tasks.team = ?;
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.urgency, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.id AS id__1 FROM tasks WHERE tasks.id = ? AND tasks.team = ?;
 -- deleted row
 SELECT tasks.deleted_at, tasks.parent_id, tasks.label_id FROM tasks WHERE tasks.id = ? AND tasks.team = ?;
 -- restore
@@ -70,8 +70,8 @@ SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS tas
 
 -- tasks.finish
 -- row
-SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.team AS team__1, tasks.title AS title__1, EXISTS (SELECT 1 FROM labels AS r1, task_labels AS r3 WHERE r1.team = ? AND r1.deleted_at IS NULL AND (r1.color = 'red' OR r1.name = tasks.title) AND r3.task_id = (SELECT r2.id FROM tasks AS r2 WHERE r2.id = tasks.parent_id AND r2.team = ? AND r2.deleted_at IS NULL) AND r3.label_id = r1.id) AS anon_1, EXISTS (SELECT 1 FROM steps AS r4 WHERE r4.label_id = tasks.label_id AND r4.task_id = tasks.id) AS anon_2, tasks.id AS id__1 FROM tasks WHERE tasks.id = ? AND tasks.team = ? AND tasks.deleted_at IS NULL;
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.urgency, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at, tasks.team AS team__1, tasks.title AS title__1, EXISTS (SELECT 1 FROM labels AS r1, task_labels AS r3 WHERE r1.team = ? AND r1.deleted_at IS NULL AND (r1.color = 'red' OR r1.name = tasks.title) AND r3.task_id = (SELECT r2.id FROM tasks AS r2 WHERE r2.id = tasks.parent_id AND r2.team = ? AND r2.deleted_at IS NULL) AND r3.label_id = r1.id) AS anon_1, EXISTS (SELECT 1 FROM steps AS r4 WHERE r4.label_id = tasks.label_id AND r4.task_id = tasks.id) AS anon_2, tasks.id AS id__1 FROM tasks WHERE tasks.id = ? AND tasks.team = ? AND tasks.deleted_at IS NULL;
 -- guarded update
-UPDATE tasks SET state=?, version=(tasks.version + 1) WHERE tasks.team = ? AND tasks.deleted_at IS NULL AND tasks.id = ? AND tasks.state IN ('open') RETURNING id, team, title, secret, state, since, due, parent_id, label_id, version, deleted_at;
+UPDATE tasks SET state=?, version=(tasks.version + 1) WHERE tasks.team = ? AND tasks.deleted_at IS NULL AND tasks.id = ? AND tasks.state IN ('open') RETURNING id, team, title, secret, state, since, due, urgency, parent_id, label_id, version, deleted_at;
 -- steps
 SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT ? OFFSET 0;

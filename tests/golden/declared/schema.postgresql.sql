@@ -52,6 +52,7 @@ CREATE TABLE tasks (
     state TEXT COLLATE "C" NOT NULL,
     since DATE,
     due DATE,
+    urgency TEXT COLLATE "C" NOT NULL,
     parent_id UUID,
     label_id UUID,
     version BIGINT NOT NULL,
@@ -61,6 +62,7 @@ CREATE TABLE tasks (
     CONSTRAINT ck_tasks_title CHECK (length("title") <= 10000),
     CONSTRAINT ck_tasks_secret CHECK (length("secret") <= 10000),
     CONSTRAINT ck_tasks_state CHECK ("state" IN ('open', 'done')),
+    CONSTRAINT ck_tasks_urgency CHECK ("urgency" IN ('low', 'mid', 'high')),
     CONSTRAINT rule_tasks_done_when_due CHECK ("state" = 'open' OR "due" IS NOT NULL),
     CONSTRAINT rule_tasks_parent_id_ne_id CHECK ("parent_id" <> "id"),
     CONSTRAINT rule_tasks_since_before_due CHECK ("since" < "due"),
@@ -77,6 +79,10 @@ CREATE INDEX ix_tasks_team ON tasks (team, id);
 CREATE INDEX ix_tasks_team_state ON tasks (team, state, id);
 
 CREATE INDEX ix_tasks_team_title ON tasks (team, title, id);
+
+CREATE INDEX ix_tasks_team_urgency ON tasks (team, urgency, id);
+
+CREATE INDEX ix_tasks_team_urgency_rank ON tasks (team, (CASE "urgency" WHEN 'low' THEN 0 WHEN 'mid' THEN 1 WHEN 'high' THEN 2 END), id);
 
 CREATE TABLE steps (
     id UUID NOT NULL,
@@ -176,7 +182,7 @@ BEGIN
 END $$;
 
 CREATE TRIGGER sternpost_audit AFTER INSERT OR UPDATE OR DELETE ON "tasks"
-FOR EACH ROW EXECUTE FUNCTION sternpost_audit_row('Task', 'tas', '{id,team,title,secret,state,since,due,parent_id,label_id,version}', '{secret}', 'deleted_at', 'team', '');
+FOR EACH ROW EXECUTE FUNCTION sternpost_audit_row('Task', 'tas', '{id,team,title,secret,state,since,due,urgency,parent_id,label_id,version}', '{secret}', 'deleted_at', 'team', '');
 
 CREATE TRIGGER sternpost_audit_tas_labels AFTER INSERT OR DELETE ON "task_labels"
 FOR EACH ROW EXECUTE FUNCTION sternpost_audit_link('Task', 'tas', 'labels', 'task_id', 'label_id', 'lab');

@@ -70,6 +70,10 @@ def status(plan: dict[str, Any]) -> dict[str, Any]:
     return named(resource(plan, "Order")["fields"], "status")
 
 
+def ranked(plan: dict[str, Any], *values: str) -> None:
+    status(plan).update(ranks=[*values])
+
+
 def items(plan: dict[str, Any]) -> dict[str, Any]:
     return named(resource(plan, "Order")["relations"], "items")
 
@@ -133,6 +137,8 @@ CASES: list[tuple[str, str, Callable[[dict[str, Any]], Any]]] = [
     ("breaking", "pattern-changed", lambda p: product(p, "name").update(pattern="^x$")),
     ("breaking", "choice-in-output", lambda p: status(p)["choices"].append("lost")),
     ("additive", "choice-removed-in-output", lambda p: status(p)["choices"].pop()),
+    ("neutral", "labels-changed", lambda p: status(p).update(labels=[["draft", "Not sent yet"]])),
+    ("breaking", "order-added", lambda p: status(p).update(ranks=["placed", "draft", "paid"])),
     ("breaking", "default-changed", lambda p: status(p).update(default="paid")),
     ("breaking", "unique-added", lambda p: product(p, "name").update(unique=True)),
     ("breaking", "case-ignored", lambda p: product(p, "name").update(ignore_case=True)),
@@ -231,6 +237,8 @@ PAIRS: list[tuple[str, str, Change, Change]] = [
     ("breaking", "generated-changed", lambda p: None, lambda p: product(p, "name").update(generated="created")),
     ("breaking", "ownership-changed", lambda p: None, lambda p: resource(p, "Product").update(owned_by="Order")),
     ("breaking", "required-added", lambda p: product(p, "name").update(required=False), lambda p: None),
+    ("breaking", "order-changed", lambda p: ranked(p, "b", "a", "c"), lambda p: ranked(p, "a", "d", "b")),
+    ("breaking", "order-removed", lambda p: ranked(p, "b", "a"), lambda p: None),
     ("breaking", "choice-removed", lambda p: status(p).update(write="always"), lambda p: status(p)["choices"].pop()),
     ("breaking", "link-changed", lambda p: None, lambda p: link(p, OWN)),
     ("breaking", "link-changed", lambda p: link(p, OWN), lambda p: None),

@@ -36,6 +36,8 @@ class Schemas:
     def value(self, field: FieldPlan) -> Schema:
         """A value that the field allows, without null."""
         schema = KINDS[field.kind].schema(field) if field.structure is None else self._structure(field.structure)
+        if field.labels:
+            schema["oneOf"] = [{"const": value, "title": label} for value, label in field.labels]
         if field.references is not None:
             schema["pattern"] = id_pattern(self.plan.by_name[field.references].prefix)
         if field.description:

@@ -40,6 +40,7 @@ from sternpost.plan.values import from_plan
 from sternpost.storage.sql.codecs import Codecs
 from sternpost.storage.sql.dialect import Codec, ColumnType
 from sternpost.storage.sql.gate import Gate, identity_kind
+from sternpost.storage.sql.ranks import rank
 from sternpost.storage.sql.schema import Schema
 from sternpost.storage.sql.statement import NOW, SUBJECT, TENANT, Assembly
 from sternpost.storage.sql.written import CHANGED, UNSURE, WRITTEN
@@ -162,8 +163,13 @@ class Conditions:
     def ordered_values(
         self, order: tuple[Order, ...], resource: ResourcePlan, table: FromClause, assembly: Assembly
     ) -> dict[Path, ColumnElement[Any]]:
-        """The value of each path of an order."""
-        return {entry.path: self.value(entry.path, resource, table, assembly) for entry in order}
+        """What each path of an order is sorted by."""
+        return {entry.path: self._sorted(entry.path, resource, table, assembly) for entry in order}
+
+    def _sorted(self, path: Path, resource: ResourcePlan, table: FromClause, assembly: Assembly) -> ColumnElement[Any]:
+        value = self.value(path, resource, table, assembly)
+        field = self.plan.field_at(resource, path)
+        return rank(value, field, external=self.plan.external) if field.ranks else value
 
     # -- comparisons
 

@@ -12,6 +12,7 @@ from sternpost.plan.query import Aggregate, Measure
 from sternpost.storage.sql.builder import Builder
 from sternpost.storage.sql.conditions import constant, paged
 from sternpost.storage.sql.dialect import HALF, Codec
+from sternpost.storage.sql.ranks import rank
 from sternpost.storage.sql.statement import Statement
 
 
@@ -27,12 +28,15 @@ class Groups(Builder):
             found = found.group_by(*(table.c[name] for name in query.by))
         for measure, name, number in query.having:
             value = assembly.slot(number, self._compared_measure(resource, measure))
-            found = found.having(COMPARE[name](self._measure(measure, table), value))
+            found = found.having(COMPARE[name](self._measure(resource, measure, table), value))
         for measure, descending in query.order:
-            value = self._measure(measure, table)
+            value = self._measure(resource, measure, table)
+            if measure.function == "by":
+                value = self._ranked(resource, measure.field, value)
             found = found.order_by(value.desc().nulls_first() if descending else value.asc().nulls_last())
         if query.by:  # groups come in one order on every database
-            found = found.order_by(*(table.c[name].asc().nulls_last() for name in query.by))
+            keys = (self._ranked(resource, name, table.c[name]) for name in query.by)
+            found = found.order_by(*(key.asc().nulls_last() for key in keys))
         return assembly.statement(paged(found, query.limit, query.offset, assembly))
 
     def _compared_measure(self, resource: ResourcePlan, measure: Measure) -> Codec:
@@ -40,11 +44,13 @@ class Groups(Builder):
         if measure.function == "count":
             return None
         field = resource.fields_by_name[measure.field]
+        if field.ranks:  # the least or the greatest of an enum with an order is a place in it
+            return field.ranks.index
         return self.dialect.encode_average(field) if measure.function == "avg" else self.codecs.encode(field)
 
     def _measured(self, resource: ResourcePlan, measure: Measure, table: Any) -> list[Any]:
         if measure.function not in ("sum", "avg"):
-            return [self._measure(measure, table)]
+            return [self._measure(resource, measure, table)]
         column = table.c[measure.field]
         total = [func.sum(column)]
         if self.dialect.halves_sums(resource.fields_by_name[measure.field]):
@@ -52,8 +58,15 @@ class Groups(Builder):
             total = [func.sum(column.op(">>")(constant("32"))), func.sum(column.op("&")(constant(str(HALF - 1))))]
         return [*total, func.count(column)] if measure.function == "avg" else total
 
-    def _measure(self, measure: Measure, table: Any) -> Any:
+    def _measure(self, resource: ResourcePlan, measure: Measure, table: Any) -> Any:
         if measure.function == "count":
             return func.count()
         column = table.c[measure.field]
-        return column if measure.function == "by" else getattr(func, measure.function)(column)
+        if measure.function == "by":
+            return column
+        return getattr(func, measure.function)(self._ranked(resource, measure.field, column))
+
+    def _ranked(self, resource: ResourcePlan, name: str, column: Any) -> Any:
+        """What values are put in order by."""
+        field = resource.fields_by_name[name]
+        return rank(column, field, external=self.plan.external) if field.ranks else column

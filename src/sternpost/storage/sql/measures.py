@@ -51,6 +51,9 @@ def _total(statements: Statements, field: FieldPlan, row: Sequence[Any], column:
 def _value(statements: Statements, field: FieldPlan, measure: Measure, value: Any) -> Any:
     if value is None:
         return None
+    if field.ranks and measure.function != "by":
+        place: int = value
+        return field.ranks[place] if place < len(field.ranks) else None  # another program's value comes last
     if measure.function == "sum" and KINDS[field.kind].types[0] is int:
         return int(value)
     decode = statements.codecs.decode(field)

@@ -240,7 +240,7 @@ class Reads(Builder):
         order = total_order(query.order)
         columns = self._columns(query, resource, table, assembly)
         values = self.conditions.ordered_values(order, resource, table, assembly)
-        columns += [values[entry.path] for entry in order if not _is_read(query, entry)]
+        columns += [values[entry.path] for entry in order if not self._is_read(query, entry)]
         conditions = self._list_conditions(query, resource, table, assembly)
         if query.after is None or query.lock or self._is_one_range(order, resource):
             if query.after is not None:
@@ -273,12 +273,20 @@ class Reads(Builder):
         last = len(query.fields) + len(query.facts) + len(self.key_fields(query))
         places: list[int] = []
         for entry in order:
-            if _is_read(query, entry):
+            if self._is_read(query, entry):
                 places.append(query.fields.index(entry.path[0]))
             else:  # read behind the rest, because a client may not see it, or has not asked for it
                 places.append(last)
                 last += 1
         return tuple(places)
+
+    def _is_read(self, query: Query, entry: Order) -> bool:
+        """Whether a value of the order is read as a field; of an enum with an order its rank is."""
+        name = entry.path[0]
+        return len(entry.path) == 1 and name in query.fields and not self._field(query, name).ranks
+
+    def _field(self, query: Query, name: str) -> FieldPlan:
+        return self.plan.by_name[query.resource].fields_by_name[name]
 
     def key_fields(self, query: Query) -> tuple[str, ...]:
         """The fields that relations compare with; read behind the facts, because a client may not see them."""
@@ -320,9 +328,11 @@ class Reads(Builder):
     # -- behind a position
 
     def _is_one_range(self, order: tuple[Order, ...], resource: ResourcePlan) -> bool:
-        """Whether what is behind a position is one comparison of rows: one direction, and no value may be null."""
+        """Whether what is behind a position is one comparison of rows: one direction, and no value may be null. With a
+        rank SQLite would not read that from an index, which it does for each part by itself."""
         return len({entry.descending for entry in order}) == 1 and not any(
-            self.conditions.nullable(entry.path, resource) for entry in order
+            self.conditions.nullable(entry.path, resource) or self.plan.field_at(resource, entry.path).ranks
+            for entry in order
         )
 
     def _behind(
@@ -558,10 +568,6 @@ def _whole(number: Any) -> ColumnElement[Any]:
 def _is_text(field: FieldPlan) -> bool:
     """Whether a value of a field may be long."""
     return field.kind == "json" or KINDS[field.kind].free_text
-
-
-def _is_read(query: Query, entry: Order) -> bool:
-    return len(entry.path) == 1 and entry.path[0] in query.fields
 
 
 def _numbered(columns: Sequence[Any]) -> list[Any]:

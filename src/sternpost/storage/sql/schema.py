@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 
 from sternpost.plan.audit import Audit, link_audit, row_audit
-from sternpost.plan.indexes import indexes, lowered_field
+from sternpost.plan.indexes import indexes, lowered_field, ranked_field
 from sternpost.plan.model import DELETED_FIELD, FieldPlan, Plan, RelationPlan, ResourcePlan, UniqueRule
 from sternpost.plan.names import check_rule, database_name, key_rule, reference_rule
 from sternpost.plan.rings import closing_references
@@ -40,6 +40,7 @@ from sternpost.storage.sql.api_keys import api_keys_table
 from sternpost.storage.sql.audit import audit_table
 from sternpost.storage.sql.checks import condition, literal, row_condition
 from sternpost.storage.sql.dialect import ColumnType, Dialect
+from sternpost.storage.sql.ranks import indexed_rank
 
 DELETED = DELETED_FIELD
 """The column of rows that are kept when they are deleted."""
@@ -57,8 +58,11 @@ def unique_values(table: FromClause, rule: UniqueRule) -> list[ColumnElement[Any
     return [func.lower(table.c[name]) if name in rule.ignore_case else table.c[name] for name in rule.fields]
 
 
-def _indexed(table: FromClause, name: str) -> ColumnElement[Any]:
-    """What an index holds: a column, or its text without the case of ASCII letters."""
+def _indexed(table: FromClause, name: str, resource: ResourcePlan) -> ColumnElement[Any]:
+    """What an index holds: a column, its text without the case of ASCII letters, or its place in the order of an
+    enum."""
+    if (ranked := ranked_field(name)) is not None:
+        return indexed_rank(resource.fields_by_name[ranked])
     field = lowered_field(name)
     return table.c[name] if field is None else func.lower(table.c[field])
 
@@ -290,7 +294,7 @@ class Schema:
             return Table(resource.table, self.metadata, *columns, schema=resource.schema)
         table = Table(resource.table, self.metadata, *columns, *rules, **self.dialect.table_options)
         for index in indexes(resource):
-            values = [(_indexed(table, name), descending) for name, descending in index.columns]
+            values = [(_indexed(table, name, resource), descending) for name, descending in index.columns]
             Index(index.name, *(value.desc() if descending else value for value, descending in values))
         # A value of a deleted row is free again. Options of another database would load all that SQLAlchemy has for it.
         there: dict[str, Any] = {f"{self.dialect.compiler.name}_where": alive(table)} if resource.soft_delete else {}
