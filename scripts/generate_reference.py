@@ -64,6 +64,7 @@ from sternpost.contract.operations import (
     Transition,
     Update,
     related,
+    searched,
 )
 from sternpost.contract.policy import METHODS, Policy, PolicyPath, claim, named, now
 from sternpost.contract.policy import Caller as CallerInPolicies
@@ -429,7 +430,7 @@ def declarations() -> str:
     parts += _functions(one, many)
     parts += ["## Rules over rows", *_functions(check, no_overlap)]
     parts += ["## Operations", "### Operation", _doc(Operation)]
-    parts += _functions(related)
+    parts += _functions(related, searched)
     for operation in (Browse, Read, Create, Replace, Update, Delete, Restore, Transition, Custom):
         parts += _class(operation)
     rows = [

@@ -31,6 +31,7 @@ from sternpost.contract.operations import (
     Transition,
     Update,
     related,
+    searched,
 )
 from sternpost.contract.policy import Policy, authenticated, caller, claim, named, now, outer, public, scope, this
 from sternpost.contract.providers import provide
@@ -188,6 +189,7 @@ __all__ = [
     "public",
     "related",
     "scope",
+    "searched",
     "sum_of",
     "this",
 ]

@@ -178,6 +178,7 @@ class Kind:
         can_be_unique: whether values can be asked to differ.
         identifies: whether it can hold the id of a caller or of a tenant.
         free_text: whether a value may hold any characters.
+        words: whether values are texts that can be searched for words.
         bounds: the options of `field()` that limit its values.
         least, most: the bounds that hold where a field has none.
         filters: the operators that lists may offer on it.
@@ -215,6 +216,7 @@ class Kind:
     can_be_unique: bool = True
     identifies: bool = False
     free_text: bool = False
+    words: bool = False
     bounds: tuple[str, ...] = ()
     least: int | None = None
     most: int | None = None
@@ -833,6 +835,7 @@ _ALL = (
         sample="text",
         identifies=True,
         free_text=True,
+        words=True,
         bounds=("min_length", "max_length", "pattern"),
         filters=("eq", "ne", "in", "contains", "startsWith", *INSENSITIVE),
         tests=(*_COMPARED_TESTS, "contains", "startsWith", "endsWith", "mode"),

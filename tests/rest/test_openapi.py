@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from openapi_spec_validator import validate
 from clinic.seed import CLINIC, DORA
+from openapi_spec_validator import validate
 from shop.app import app
 
 from sternpost.derive.emit import emitted_files
@@ -93,7 +93,7 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403",
 # A score was a text then, and became a number: only the author's own `up=int` knows which texts are numbers.
 include-path-regex = '/api/v1/people'
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "422"]
-"""
+""",
 }
 
 
@@ -118,7 +118,9 @@ def fill_the_clinic(folder: Path) -> None:
 @pytest.mark.timeout(900)
 def test_schemathesis_finds_no_contradiction(tmp_path: Path, application: str, description: str) -> None:
     """Every check of schemathesis, over every operation, against a real server."""
-    (tmp_path / "schemathesis.toml").write_text((ROOT / "schemathesis.toml").read_text() + (MORE.get(description) or MORE.get(application, "")))
+    (tmp_path / "schemathesis.toml").write_text(
+        (ROOT / "schemathesis.toml").read_text() + (MORE.get(description) or MORE.get(application, ""))
+    )
     with serving(application, tmp_path) as server:
         if application == "clinic.app:app":
             fill_the_clinic(tmp_path)

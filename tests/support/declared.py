@@ -29,6 +29,7 @@ from sternpost import (
     no_overlap,
     one,
     outer,
+    searched,
     this,
 )
 
@@ -86,7 +87,12 @@ class Task(
     steps: Owned[Step]
     version: int = field(auto="version")
 
-    browse = Browse(sort=["title", "urgency"], default_sort=["-urgency"], allow=authenticated)
+    browse = Browse(
+        sort=["title", "urgency"],
+        default_sort=["-urgency"],
+        search=["title", searched("secret", all=True)],
+        allow=authenticated,
+    )
     read = Read(allow=authenticated)
     create = Create(allow=authenticated)
     update = Update(allow=this.urgency.lte("mid") & this.parent.state.eq("open"), require_match=True)

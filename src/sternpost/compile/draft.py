@@ -34,6 +34,7 @@ class ResourceDraft:
         fields: the fields that are compiled already; features add theirs and change what is there.
         unique, indexes: the declared groups that are valid.
         checks, no_overlap: the declared rules over rows that are valid.
+        searched: the fields that its list is searched in.
         schema: the schema of an external database that holds the table.
         owned_by: the resource that owns its rows; known once the relations of all resources are.
     """
@@ -53,6 +54,7 @@ class ResourceDraft:
     indexes: tuple[tuple[str, ...], ...] = ()
     checks: tuple[CheckPlan, ...] = ()
     no_overlap: tuple[OverlapPlan, ...] = ()
+    searched: tuple[str, ...] = ()
     schema: str | None = None
     owned_by: str | None = None
 

@@ -191,6 +191,7 @@ class _Shapes:
                 _rows(resource, operation),
                 related=tuple(filter(None, (self._related(resource, each) for each in operation.related))),
                 or_groups=operation.or_groups,
+                search=tuple((each.name, resource.fields_by_name[each.name].public_name) for each in operation.search),
             )
             if operation.kind == "browse"
             else RowsShape(),

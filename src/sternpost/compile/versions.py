@@ -37,7 +37,7 @@ _RULES = {
     "default": "default",
     "type": "kind",
 }
-_OPERATION_RULES = ("allow", "page_size", "max_page_size", "sort", "default_sort")
+_OPERATION_RULES = ("allow", "page_size", "max_page_size", "sort", "default_sort", "search")
 _BOUNDS = {"min_length": min, "max_length": max, "minimum": min, "maximum": max}
 """Constraints that the column itself keeps, and which of two values is the less strict."""
 
@@ -201,14 +201,12 @@ class _Versions:
                 rules["policy"] = self.compile_policy(key[0], operation, value, change.source)
             elif operation.kind != "browse":
                 self._refuse(change, f"{key[0]}.{key[1]} has no {name}", "only Browse operations have this rule")
-            elif name in ("sort", "default_sort"):
-                known = is_names(value) and all((key[0], part.removeprefix("-")) in self.state.fields for part in value)
-                if not known:
-                    self._refuse(
-                        change, f"{name}={shown(value)} is not a list of fields", "use names of fields of the class"
-                    )
+            elif name in ("sort", "default_sort", "search"):
+                fields = {field for resource, field in self.state.fields if resource == key[0]}
+                rules[name], fix = _of_fields(operation, name, value, fields)
+                if fix:
+                    self._refuse(change, f"{name}={shown(value)} is not a list of fields", fix)
                     return
-                rules[name] = tuple(value)
             elif not is_whole(value) or value < 1:
                 self._refuse(change, f"{name}={shown(value)} is not a whole number above 0", f'write "{name}": 20')
                 return
@@ -494,6 +492,19 @@ def _with_stored(plan: Plan, stored: Mapping[tuple[str, str], Mapping[str, Any]]
     return replace(plan, resources=tuple(replace(one, fields=columns(one)) for one in plan.resources))
 
 
+def _of_fields(operation: OperationPlan, rule: str, value: Any, fields: set[str]) -> tuple[tuple[Any, ...], str]:
+    """A rule of a list that names fields, and how to mend what does not. A list was searched in some of the fields in
+    which it is searched now: there is one index of words for all versions."""
+    names: list[str] = [*value] if is_names(value) else []
+    if rule == "search":
+        now = {each.name: each for each in operation.search}
+        fix = f"use some of {listed(now)}, which are searched" if now else "declare search= in the class"
+        good = is_names(value) and now.keys() >= {*names}
+        return tuple(now[name] for name in dict.fromkeys(names) if good), "" if good else fix
+    good = is_names(value) and fields >= {name.removeprefix("-") for name in names}
+    return tuple(names), "" if good else "use names of fields of the class"
+
+
 def _operation(operation: OperationPlan, newest: str, base_path: str, listable: set[str]) -> OperationPlan:
     """The operation below the base path of an older version."""
     return replace(
@@ -501,6 +512,7 @@ def _operation(operation: OperationPlan, newest: str, base_path: str, listable: 
         path=base_path + operation.path.removeprefix(newest),
         sort=tuple(name for name in operation.sort if name in listable),
         default_sort=tuple(name for name in operation.default_sort if name.removeprefix("-") in listable),
+        search=tuple(each for each in operation.search if each.name in listable),
     )
 
 

@@ -52,6 +52,28 @@ def related(path: str, *, all: bool = False) -> RelatedField:
     return RelatedField(path, all)
 
 
+@dataclass(frozen=True, slots=True)
+class SearchedField:
+    """A field that a list is searched in; see `searched`."""
+
+    name: str
+    all: bool = False
+
+    def __repr__(self) -> str:
+        return f"searched({self.name!r}, all=True)" if self.all else f"searched({self.name!r})"
+
+
+def searched(name: str, *, all: bool = False) -> SearchedField:
+    """A field to search in: `Browse(search=["name", searched("ssn", all=True)])`; the text alone means the same.
+
+    Args:
+        name: a field that holds text.
+        all: whether everyone who may list the rows finds them by it, also those who may not read the field. A field
+            with `read=` needs it.
+    """
+    return SearchedField(name, all)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Browse(Operation):
     """A paged list: `GET /users`.
@@ -64,6 +86,8 @@ class Browse(Operation):
         filter: fields of rows that the listed ones refer to, such as `["user.name"]`: the list can be filtered by them,
             with the operators that they have in their own list. A `related(…)` says more.
         or_groups: how many groups of filters may be joined by "or", at most 10; none by default.
+        search: fields that hold text, the most important first: `?search=ann fev` finds the rows of which each word
+            begins a word in one of them. A `searched(…)` says more.
     """
 
     page_size: int = 20
@@ -73,6 +97,7 @@ class Browse(Operation):
     export: bool = False
     filter: Sequence[str | RelatedField] = ()
     or_groups: int = 0
+    search: Sequence[str | SearchedField] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

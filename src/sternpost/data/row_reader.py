@@ -73,7 +73,8 @@ class RowReader:
         reader, position = self.reader, None
         if after is not None:
             key = after if isinstance(after, str) else getattr(after, "id", None)
-            position = await reader.position(query, self._model.instances.digits(self._resource.name, key))
+            digits = self._model.instances.digits(self._resource.name, key)
+            position = await reader.position(query, digits, reading.slots)
             if position is None:
                 raise NotFound(f"There is no {self._resource.name} {key} to continue after")
             query = query.behind(position)

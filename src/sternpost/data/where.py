@@ -13,6 +13,8 @@ from sternpost.plan.query import (
     ALL,
     Compare,
     Either,
+    Every,
+    Matches,
     Nested,
     Node,
     Not,
@@ -21,9 +23,14 @@ from sternpost.plan.query import (
     Quantifier,
     Related,
     Select,
+    by_rank,
     every,
 )
 from sternpost.plan.structures import items_of
+from sternpost.plan.words import searched_words
+
+SEARCH = "SEARCH"
+"""The entry of a `where` that searches the text fields of a resource's list."""
 
 LIST_RELATION = ("some", "every", "none")
 ONE_RELATION = ("is", "isNot")
@@ -61,6 +68,8 @@ class Reading:
             return self._all(resource, wanted)
         if name == "OR":
             return Either(tuple(self.where(resource, part) for part in _parts(name, wanted)))
+        if name == SEARCH and resource.searched:
+            return self._search(resource, wanted)
         if name in resource.fields_by_name:
             return self._field(resource, resource.fields_by_name[name], wanted)
         if name in resource.relations_by_name:
@@ -68,7 +77,14 @@ class Reading:
         raise TypeError(
             f"{resource.name} has no field or relation {name!r}; it has "
             f"{', '.join((*resource.fields_by_name, *resource.relations_by_name))}, and AND, OR, NOT"
+            f"{', SEARCH' if resource.searched else ''}"
         )
+
+    def _search(self, resource: ResourcePlan, wanted: Any) -> Matches:
+        if not isinstance(wanted, str):
+            raise TypeError(f"{SEARCH} takes a text, not {_kind(wanted)}")
+        words = searched_words(wanted)
+        return Matches(resource.searched, len(words), self.slot(words))
 
     def _all(self, resource: ResourcePlan, wanted: Any) -> Node:
         parts: list[Any] = [wanted] if isinstance(wanted, Mapping) else _parts("AND and NOT", wanted)
@@ -202,9 +218,10 @@ class Reading:
         distinct: Sequence[str] = (),
         lock: bool = False,
     ) -> Select:
-        """A whole query. Without `fields` every field and every owned list is read."""
+        """A whole query. Without `fields` every field and every owned list is read. Without an order the rows that a
+        search has found come by how well they fit."""
         condition = self.where(resource, where)
-        sort = self.order(resource, order)
+        sort = self.order(resource, order) or _ranked(condition)
         wanted = dict(include or {})
         if fields is None:
             for relation in resource.owned_relations:
@@ -260,6 +277,12 @@ class Reading:
         if unknown:
             raise TypeError(f"include {name!r} takes {', '.join(known)}, not {unknown[0]!r}")
         return Nested(name, self.query(self.plan.by_name[relation.target], **given))
+
+
+def _ranked(where: Node) -> tuple[Order, ...]:
+    """The order of what all rows are searched for."""
+    parts = where.parts if isinstance(where, Every) else (where,)
+    return tuple(by_rank(part) for part in parts if isinstance(part, Matches))[:1]
 
 
 def _parts(name: str, wanted: Any) -> list[Any]:

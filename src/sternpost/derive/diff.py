@@ -202,6 +202,7 @@ COMPARED: dict[str, frozenset[str]] = {
             "sort",
             "related",
             "or_groups",
+            "search",
             "default_sort",
             "sources",
             "target",
@@ -231,6 +232,7 @@ IRRELEVANT: dict[str, dict[str, str]] = {
         "position_column": "storage",
         "owner_field": "stands in the policies that use it",
         "indexes": "storage",
+        "searched": "storage",
         "shape": "follows from fields, relations and operations",
     },
     "FieldPlan": {
@@ -727,6 +729,7 @@ class _Comparison(_FieldComparison):
             self._break("or-groups-narrowed", where, f"at most {groups} groups of filters, and were {groups_before}")
         elif groups > groups_before:
             self._add("additive", "or-groups-widened", where, f"{groups} groups of filters can be joined by or")
+        self._search(where, old, new)
         if old.get("export", False) != new.get("export", False):
             if new.get("export"):
                 self._add("additive", "export-added", where, "the whole list can be exported")
@@ -751,6 +754,24 @@ class _Comparison(_FieldComparison):
             self._timeout(where, old["timeout_seconds"], new["timeout_seconds"])
         for name, code in (("input", "input"), ("output", "output")):
             self._payload(where, code, old[name], new[name])
+
+    def _search(self, where: str, old: Data, new: Data) -> None:
+        """The fields that a list is searched in, the first of which counts most."""
+        was, now = ({each["name"]: each["all"] for each in one.get("search", ())} for one in (old, new))
+        if was and not now:
+            self._break("search-removed", where, "lists cannot be searched")
+        elif now and not was:
+            self._add("additive", "search-added", where, f"lists can be searched in {', '.join(now)}")
+        elif [*was] != [*now]:
+            what = f"searches look into {', '.join(now)}, and did into {', '.join(was)}"
+            if was.keys() - now.keys():
+                self._break("search-narrowed", where, f"{what}: they find fewer rows")
+            else:
+                self._add("neutral", "search-changed", where, f"{what}: they find other rows, or in another order")
+        for name in was.keys() & now.keys():
+            if was[name] != now[name]:
+                who = "everyone" if now[name] else "only who may read it"
+                self._add("neutral", "search-opened", f"{where}.{name}", f"{who} finds rows by it")
 
     def _own_answers(self, where: str, old: Data, new: Data) -> None:
         """What an operation of the author's gives, beside its payload."""

@@ -83,6 +83,7 @@ class _Seen:
             "policy": self._policy(resource, operation["policy"]),
             "sort": [seen(field) for field in operation["sort"]],
             "default_sort": [_sorted_by(sort, seen) for sort in operation["default_sort"]],
+            "search": [{**each, "name": seen(each["name"])} for each in operation.get("search", ())],
             "state_field": operation["state_field"] and seen(operation["state_field"]),
             "input": self._payload(operation["input"]),
             "output": self._payload(operation["output"]),

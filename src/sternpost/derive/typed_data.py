@@ -94,6 +94,7 @@ def data_fingerprint(plan: Plan) -> str:
             ],
             [(r.name, r.kind, r.target, r.local_field, r.remote_field) for r in resource.relations],
             resource.unique_together,
+            *(("search",) if resource.searched else ()),
         )
         for resource in plan.resources
     ]
@@ -221,6 +222,8 @@ class _Module:
         name = resource.name
         keys = [Key("AND", f"{name}Where | Sequence[{name}Where]"), Key("OR", f"Sequence[{name}Where]")]
         keys.append(Key("NOT", f"{name}Where | Sequence[{name}Where]"))
+        if resource.searched:
+            keys.append(Key("SEARCH", "str"))
         for field in resource.fields:
             filtered = _filter_of(resource, field, nullable=field.nullable)
             takes_value = field.kind != _ANYTHING.name

@@ -30,6 +30,7 @@ from sternpost.ports.steps import (
     AddIndex,
     AddOverlap,
     AddRule,
+    AddSearch,
     ChangeCheck,
     ChangeForm,
     ChangeType,
@@ -39,6 +40,7 @@ from sternpost.ports.steps import (
     DropIndex,
     DropOverlap,
     DropRule,
+    DropSearch,
     DropTable,
     NeedExtension,
     Nullable,
@@ -181,6 +183,7 @@ class _Planner:
         renamed = {old: new for old, new in self.answers.renames.items() if "." not in old and old in self.old}
         self._drop_audits(renamed)
         kept_apart = self._drop_overlaps(renamed)
+        still_searched = self._drop_searches(renamed)
         self.steps += [RenameTable(old, new) for old, new in renamed.items()]
         now = _renamed_tables(self.old, self.answers)
         for name in list(now):
@@ -201,6 +204,11 @@ class _Planner:
             before = now[name].audit if name in now and name not in renamed.values() else ()
             self.steps += [AddAudit(name, audit) for audit in table.audit if audit not in before]
         self._add_overlaps(kept_apart)
+        self.steps += [
+            AddSearch(name, table.search)
+            for name, table in self.new.items()
+            if table.search is not None and table.search.name not in still_searched
+        ]
         return self.steps, self.questions
 
     def _create_tables(self, now: Shape) -> None:
@@ -213,7 +221,7 @@ class _Planner:
             there.add(name)
             later = [rule for rule in table.rules if isinstance(rule, ForeignKey) and rule.table not in there]
             rules = tuple(rule for rule in table.rules if rule not in later)
-            self.steps.append(CreateTable(replace(table, rules=rules, audit=(), overlaps=())))
+            self.steps.append(CreateTable(replace(table, rules=rules, audit=(), overlaps=(), search=None)))
             closing += [AddRule(name, rule) for rule in later]
         self.steps += closing
 
@@ -281,6 +289,22 @@ class _Planner:
                     kept.add(overlap.name)
                 else:
                     self.steps.append(DropOverlap(name, overlap.name))
+        return kept
+
+    def _drop_searches(self, renamed: Mapping[str, str]) -> set[str]:
+        """Takes away indexes of words that are gone, have other columns, or would stand in the way of another type;
+        the names of those that stay."""
+        kept: set[str] = set()
+        for name, table in self.old.items():
+            if table.search is None:
+                continue
+            after = self.new.get(renamed.get(name, name))
+            retyped = self._retyped(table, after) if after is not None else set[str]()
+            same = after is not None and after.search == table.search and name not in renamed
+            if same and retyped.isdisjoint(table.search.columns):
+                kept.add(table.search.name)
+            else:  # on SQLite they are tables of their own, which do not go with theirs
+                self.steps.append(DropSearch(name, table.search.name))
         return kept
 
     def _add_overlaps(self, kept: set[str]) -> None:

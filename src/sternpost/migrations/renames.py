@@ -60,6 +60,7 @@ def with_renamed_columns(table: TableShape, names: Mapping[str, str]) -> TableSh
         rules=tuple(map(rule, table.rules)),
         indexes=tuple(map(index, table.indexes)),
         overlaps=tuple(map(overlap, table.overlaps)),
+        search=table.search and replace(table.search, columns=named(table.search.columns)),
     )
 
 

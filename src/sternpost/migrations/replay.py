@@ -13,6 +13,7 @@ from sternpost.ports.steps import (
     AddIndex,
     AddOverlap,
     AddRule,
+    AddSearch,
     Alembic,
     ChangeCheck,
     ChangeForm,
@@ -23,6 +24,7 @@ from sternpost.ports.steps import (
     DropIndex,
     DropOverlap,
     DropRule,
+    DropSearch,
     DropTable,
     Execute,
     NeedExtension,
@@ -72,6 +74,8 @@ def _changed(
     | DropAudit
     | AddOverlap
     | DropOverlap
+    | AddSearch
+    | DropSearch
     | AddColumn
     | DropColumn
     | ChangeType
@@ -112,6 +116,10 @@ def _changed(
             return replace(table, overlaps=(*table.overlaps, step.overlap))
         case DropOverlap():
             return replace(table, overlaps=tuple(each for each in table.overlaps if each.name != step.name))
+        case AddSearch():
+            return replace(table, search=step.search)
+        case DropSearch():
+            return replace(table, search=None)
         case AddIndex():
             return replace(table, indexes=(*table.indexes, step.index))
         case RenameIndex():

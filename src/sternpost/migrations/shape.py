@@ -15,6 +15,7 @@ from sternpost.ports.schema import (
     NoOverlap,
     PrimaryKey,
     Rule,
+    Search,
     Shape,
     Sql,
     TableShape,
@@ -66,7 +67,9 @@ def _table(name: str, lite: Mapping[str, Any], post: Mapping[str, Any]) -> Table
         )
         for overlap, a in lite.get("overlaps", {}).items()
     )
-    return TableShape(name, columns, primary_key, rules, indexes, tuple(lite.get("audit", ())), overlaps)
+    found = lite.get("search")
+    search = Search(found["name"], tuple(found["columns"])) if found else None
+    return TableShape(name, columns, primary_key, rules, indexes, tuple(lite.get("audit", ())), overlaps, search)
 
 
 def _rule(name: str, lite: Mapping[str, Any] | None, post: Mapping[str, Any] | None) -> Rule:

@@ -11,7 +11,9 @@ from sternpost.ports.schema import Sql, Type, types
 from sternpost.ports.steps import Step
 
 WIDTH = 116
-_NAMED = ("rules", "indexes", "overlaps", "keys", "start", "end", "form", "where", "values", "masked", "reals")
+_NAMED = (
+    *("rules", "indexes", "overlaps", "search", "keys", "start", "end", "form", "where", "values", "masked", "reals"),
+)
 _NAMES = {value: f"types.{name}" for name, value in vars(types).items() if isinstance(value, Type)}
 
 _TEMPLATE = '''"""{title}"""

@@ -54,6 +54,14 @@ class Sort:
 
 
 @dataclass(frozen=True, slots=True)
+class Search:
+    """What rows are searched for."""
+
+    shown: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Include:
     """Relations to read along."""
 
@@ -106,7 +114,7 @@ class Repeated:
 Named = Callable[[Path, str, str], str]
 """How the client would name a part: of the path, the field's or the part's name, and an operator."""
 
-Part = Page | PageSize | Cursor | Count | Sort | Include | Fields | Limit | Filter | Repeated
+Part = Page | PageSize | Cursor | Count | Sort | Search | Include | Fields | Limit | Filter | Repeated
 
 
 def plainly(path: Path, name: str, operator: str) -> str:

@@ -27,6 +27,7 @@ from sternpost.pipeline.list_query import (
     Part,
     Path,
     Repeated,
+    Search,
     Sort,
 )
 from sternpost.pipeline.views import (
@@ -39,7 +40,20 @@ from sternpost.pipeline.views import (
 )
 from sternpost.plan.comparisons import comparison
 from sternpost.plan.model import FieldPlan, OperationPlan, RelationPlan, ResourcePlan
-from sternpost.plan.query import ALL, Compare, Either, Node, Operator, Order, Related, every, ordered, total_order
+from sternpost.plan.query import (
+    ALL,
+    Compare,
+    Either,
+    Matches,
+    Node,
+    Operator,
+    Order,
+    Related,
+    by_rank,
+    every,
+    ordered,
+    total_order,
+)
 from sternpost.plan.shapes import (
     FIELDS_MAX,
     IN_MAX,
@@ -52,6 +66,7 @@ from sternpost.plan.shapes import (
     RelatedFilterShape,
     RowsShape,
 )
+from sternpost.plan.words import searched_words
 from sternpost.ports.authenticator import NO_SCOPES, Principal
 
 KEPT_MAX = 1000
@@ -110,6 +125,7 @@ class Rules:
         self.parsers: dict[str, Callable[[str], Any]] = {name: inputs.text_value(f) for name, f in self.filters.items()}
         self.sortable = dict(rows.sorts)
         self.or_groups = rows.or_groups
+        self.search = tuple(name for name, _ in rows.search)
         self.related = {
             (*each.public_path, each.filter.public_name): RelatedRule(each, field, inputs.text_value(field))
             for each in rows.related
@@ -155,6 +171,8 @@ class _Reading:
     values: list[Any] = field(default_factory=lambda: [])
     asked: dict[tuple[str, ...], _Asked] = field(default_factory=lambda: {})
     groups: dict[str, list[Node]] = field(default_factory=lambda: {})
+    search: Matches | None = None
+    sorted: bool = False
 
     @property
     def scopes(self) -> frozenset[str]:
@@ -232,6 +250,8 @@ class Selector:
             raise Invalid("Invalid parameters", details=details)
         if reading.groups:
             reading.conditions.append(Either(tuple(every(group) for group in reading.groups.values())))
+        if reading.search is not None and not reading.sorted:
+            selection.order = (by_rank(reading.search),)
         selection.conditions = tuple(reading.conditions)
         selection.values = tuple(reading.values)
         if reading.asked:
@@ -262,6 +282,11 @@ class Selector:
                 self._divide(part, reading.selection)
             case Sort(path=()) if self.is_list:
                 reading.selection.order = _order(part, self.rules)
+                reading.sorted = True
+            case Search() if self.is_list and self.rules.search:
+                self._search(part, reading)
+            case Search():  # a field may have that name where lists are not searched
+                self._apply(Filter(part.shown, (), "search", "eq", part.text), reading)
             case Filter(path=()) if self.is_list:
                 reading.conditions.append(self._filter(part, reading))
             case _:
@@ -275,6 +300,13 @@ class Selector:
         if sum(map(len, groups.values())) >= OR_CONDITIONS_MAX:
             raise ValueError(f"The groups joined by or can have at most {OR_CONDITIONS_MAX} filters together")
         groups.setdefault(group, []).append(self._filter(part, reading, ("or", group)))
+
+    def _search(self, part: Search, reading: _Reading) -> None:
+        """Only rows that are found; where no other order is asked for, the best first."""
+        words = searched_words(part.text)
+        reading.search = Matches(self.rules.search, len(words), reading.slot(words))
+        reading.filters.append(("search", "", " ".join(words)))
+        reading.conditions.append(reading.search)
 
     def _filter(self, part: Filter, reading: _Reading, place: Path = ()) -> Node:
         """A filter of the list's own rows, or of rows that they refer to; cursors are bound to it."""
@@ -401,7 +433,7 @@ class Selector:
         order = [
             (entry.path[0], entry.descending, field.kind, *field.ranks)
             for entry in total_order(reading.selection.order)
-            for field in (self.resource.fields_by_name[entry.path[0]],)
+            for field in (self.views.plan.field_at(self.resource, entry.path),)
         ]
         return orjson.dumps([self.views.plan.base_path, self.operation.id, order, sorted(reading.filters)])
 
@@ -410,6 +442,7 @@ class Selector:
         names: list[str] = ["page", "pageSize"] if self.is_paged else []
         names += ["sort"] if self.rules.sortable else []
         names += ["include"] if self.includes else []
+        names += ["search"] if self.rules.search else []
         names += self.rules.names((), named)
         names += ["cursor", "count"] if self.is_list else []
         names += ["fields"] if self.chooses else []

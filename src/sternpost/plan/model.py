@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 import orjson
 
-from sternpost.kinds import READERS, JsonType, KindName
+from sternpost.kinds import KINDS, READERS, JsonType, KindName
 from sternpost.plan.names import database_name
 from sternpost.plan.policy import ALLOW, DENY, PolicyNode, Through, asks_now, of_caller, within
-from sternpost.plan.query import Path
+from sternpost.plan.query import RANK, Path
 from sternpost.plan.row_rules import CheckPlan, OverlapPlan, Test, test_of
 from sternpost.plan.shapes import AuthoredRow, InputShape, OutputShape, QueryShape, ResourceShape
 
@@ -275,6 +275,21 @@ class RelatedFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchedField:
+    """A field that a list is searched in.
+
+    Attributes:
+        all: whether callers find rows by it who may not read it.
+    """
+
+    name: str
+    all: bool
+
+    def __repr__(self) -> str:
+        return f"searched({self.name}, all=True)" if self.all else self.name
+
+
+@dataclass(frozen=True, slots=True)
 class MediaPlan:
     """An answer with an own media type."""
 
@@ -322,6 +337,8 @@ class OperationPlan:
     """For a list: filters over rows that the listed ones refer to."""
     or_groups: int = 0
     """For a list: how many groups of filters may be joined by "or"."""
+    search: tuple[SearchedField, ...] = ()
+    """For a list: the fields that it can be searched in, the most important first."""
     require_match: bool = False
     """Whether a caller has to say which version of the row it is about."""
     uses_request: bool = False
@@ -407,6 +424,9 @@ class ResourcePlan:
     """Conditions that every row keeps, in the order of their names."""
     no_overlap: tuple[OverlapPlan, ...] = ()
     """Spans of which no two overlap."""
+    searched: tuple[str, ...] = ()
+    """The fields of whose words an index is kept: those that the newest version of its list is searched in, or the last
+    one that there was."""
     shape: ResourceShape = dataclasses.field(default=NO_SHAPE, metadata=DERIVED)
 
     @cached_property
@@ -741,7 +761,10 @@ class Plan:
         )
 
     def field_at(self, resource: ResourcePlan, path: Path) -> FieldPlan:
-        """The field at the end of a policy's path: foreign keys are followed, the last name is the field."""
+        """The field at the end of a policy's path: foreign keys are followed, the last name is the field. The rank of a
+        search is as a field."""
+        if path == RANK:
+            return RANK_FIELD
         field = resource.fields_by_name[path[0]]
         for name in path[1:]:
             field = self.by_name[str(field.references)].fields_by_name[name]
@@ -764,6 +787,7 @@ class Plan:
                 **({"tenant": resource.tenant} if resource.tenant else {}),
                 **({"checks": as_data(resource.checks)} if resource.checks else {}),
                 **({"no_overlap": as_data(resource.no_overlap)} if resource.no_overlap else {}),
+                **({"search": resource.searched} if resource.searched else {}),
             }
             for resource in self.resources
         ]
@@ -776,6 +800,11 @@ class Plan:
     def as_data(self) -> dict[str, Any]:
         """The plan as JSON-ready dictionaries; what is emitted, compared and fingerprinted."""
         return as_data(self)
+
+
+_WHOLE: Kind = next(kind.name for kind in KINDS.values() if kind.types[0] is int)
+RANK_FIELD = FieldPlan(name=RANK[0], public_name=RANK[0], kind=_WHOLE)
+"""What the rank of a search is bound and read as."""
 
 
 def _counts(resource: ResourcePlan) -> bool:

@@ -39,3 +39,8 @@ def reference_rule(table: str, field: str) -> str:
 def check_rule(table: str, field: str) -> str:
     """The name of the check of a field."""
     return database_name("ck", table, field)
+
+
+def search_name(table: str) -> str:
+    """The name of the index of words of a table; no table of a contract begins so."""
+    return database_name("sternpost_search", table)

@@ -163,7 +163,22 @@ class Through:
     where: Node
 
 
-Node = Compare | Every | Either | Not | Related | Under | OwnedBy | Through
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """The row is found by a search: every word is the beginning of some word in one of the fields (`plan/words.py`).
+
+    Attributes:
+        fields: of those that the list of the resource is searched in.
+        words: how many there are.
+        slot: of the words, as `searched_words` gives them.
+    """
+
+    fields: tuple[str, ...]
+    words: int
+    slot: int
+
+
+Node = Compare | Every | Either | Not | Related | Under | OwnedBy | Through | Matches
 
 Fact = Path | Through
 """What a policy has to know of a row: a value, or whether some row of a list fits."""
@@ -229,13 +244,29 @@ def names_one_row(where: Node) -> bool:
     return any(isinstance(part, Compare) and (part.path, part.operator) == (("id",), "eq") for part in parts)
 
 
+RANK: Path = ("search.rank",)
+"""The path of how well rows fit a search; no field has such a name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A value to sort by. Where nothing else is said, nulls count as greater than every value."""
+    """A value to sort by. Where nothing else is said, nulls count as greater than every value.
+
+    Attributes:
+        search: for the path `RANK`: the search. The value is a whole number, the lower the better: the sum over the
+            words of 0 where the first field has the word, 1 where it has one that begins so, 2 where another field has
+            the word, and 3. So it is a matter of the row alone, and tells nothing of rows that a caller may not see.
+    """
 
     path: Path
     descending: bool = False
     nulls_first: bool = False
+    search: Matches | None = None
+
+
+def by_rank(search: Matches) -> Order:
+    """The order of how well rows fit a search, the best first."""
+    return Order(RANK, search=search)
 
 
 def ordered(name: str, descending: bool) -> Order:

@@ -156,12 +156,14 @@ class RowsShape:
         sorts: names in JSON of fields, each with the name of its field.
         related: filters over rows that these refer to.
         or_groups: how many groups of filters may be joined by "or".
+        search: the fields that they can be searched in, each with its name in JSON.
     """
 
     filters: tuple[Filter, ...] = ()
     sorts: tuple[tuple[str, str], ...] = ()
     related: tuple[RelatedFilterShape, ...] = ()
     or_groups: int = 0
+    search: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,6 +216,14 @@ class NoOverlap:
 
 
 @dataclass(frozen=True)
+class Search:
+    """An index of the words in the texts of some columns, in their order."""
+
+    name: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class TableShape:
     """A table with everything that belongs to it."""
 
@@ -226,6 +234,7 @@ class TableShape:
     indexes: tuple[Index, ...] = ()
     audit: tuple[Audit, ...] = ()
     overlaps: tuple[NoOverlap, ...] = ()
+    search: Search | None = None
 
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)

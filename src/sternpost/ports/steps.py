@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sternpost.plan.audit import Audit
-from sternpost.ports.schema import Column, DatabaseName, Index, NoOverlap, Rule, Sql, TableShape, Type
+from sternpost.ports.schema import Column, DatabaseName, Index, NoOverlap, Rule, Search, Sql, TableShape, Type
 
 BATCH_ROWS = 1000
 
@@ -386,6 +386,36 @@ class DropOverlap(_Step):
 
 
 @dataclass(frozen=True)
+class AddSearch(_Step):
+    """An index of the words of a table, which every way to write keeps, with those of the rows that are there. On
+    PostgreSQL a column that a trigger fills in, filled in batches, and its index, built without keeping writers out; on
+    SQLite two tables and triggers."""
+
+    table: str
+    search: Search
+
+    @property
+    def additive(self) -> bool:
+        return True
+
+    @property
+    def title(self) -> str:
+        return f"search {', '.join(f'{self.table}.{name}' for name in self.search.columns)}"
+
+
+@dataclass(frozen=True)
+class DropSearch(_Step):
+    """Removes an index of words. Processes that still search fail."""
+
+    table: str
+    name: str
+
+    @property
+    def title(self) -> str:
+        return f"stop searching {self.table}"
+
+
+@dataclass(frozen=True)
 class NeedExtension(_Step):
     """An extension of PostgreSQL, which is created where the role may do that; one that is there stays as it is, and is
     not removed on the way back."""
@@ -459,6 +489,8 @@ Step = (
     | DropAudit
     | AddOverlap
     | DropOverlap
+    | AddSearch
+    | DropSearch
     | NeedExtension
     | Execute
     | Alembic

@@ -197,7 +197,7 @@ class Reader(Protocol):
         """How many rows fit a query, whatever its limit, offset and position."""
         ...
 
-    async def position(self, query: Select, key: str) -> Position | None:
+    async def position(self, query: Select, key: str, slots: Slots = ()) -> Position | None:
         """The place of a row, by its id, in a query's order; None where there is no such row."""
         ...
 

@@ -21,6 +21,8 @@ UPDATE labels SET deleted_at=$1 WHERE labels.id = ANY (CAST($2 AS UUID[])) AND l
 SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.urgency, tasks.parent_id, tasks.label_id, tasks.version, tasks.id AS id__1, CASE tasks.urgency WHEN 'low' THEN 0 WHEN 'mid' THEN 1 WHEN 'high' THEN 2 END AS anon_1, (SELECT count(*) AS count_1 FROM tasks WHERE tasks.team = $1 AND tasks.deleted_at IS NULL) AS anon_2 FROM tasks WHERE tasks.team = $1 AND tasks.deleted_at IS NULL ORDER BY CASE tasks.urgency WHEN 'low' THEN 0 WHEN 'mid' THEN 1 WHEN 'high' THEN 2 END DESC, tasks.id DESC LIMIT $2 OFFSET $3;
 -- count, for a page without rows
 SELECT count(*) AS count_1 FROM tasks WHERE tasks.team = $1 AND tasks.deleted_at IS NULL;
+-- page, of a search for one word
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.urgency, tasks.parent_id, tasks.label_id, tasks.version, tasks.id AS id__1, CASE WHEN (tasks._words @@ CAST($1 AS TSQUERY)) THEN 0 WHEN (tasks._words @@ CAST($2 AS TSQUERY)) THEN 1 WHEN (tasks._words @@ CAST($3 AS TSQUERY)) THEN 2 ELSE 3 END AS "search.rank", (SELECT count(*) AS count_1 FROM tasks WHERE tasks.team = $4 AND tasks.deleted_at IS NULL AND (tasks._words @@ CAST($5 AS TSQUERY))) AS anon_1 FROM tasks WHERE tasks.team = $4 AND tasks.deleted_at IS NULL AND (tasks._words @@ CAST($5 AS TSQUERY)) ORDER BY "search.rank" ASC, tasks.id ASC LIMIT $6 OFFSET $7;
 -- steps
 SELECT steps.id, steps.text, steps.label_id, steps.task_id FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = $2 AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT $3 OFFSET 0;
 

@@ -130,6 +130,34 @@ BEGIN
     WHERE other."id" <> NEW."id" AND other."team" = NEW."team" AND other."label_id" = NEW."label_id" AND (other."since" IS NULL OR NEW."due" IS NULL OR other."since" < NEW."due") AND (NEW."since" IS NULL OR other."due" IS NULL OR NEW."since" < other."due") AND (other."deleted_at" IS NULL AND (other."state" IN ('open'))));
 END;
 
+CREATE TABLE "sternpost_search_tasks_ids" (docid INTEGER NOT NULL PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT;
+
+CREATE VIRTUAL TABLE "sternpost_search_tasks_fts" USING fts5(f0, f1, columnsize = 0, detail = column, tokenize = "unicode61 remove_diacritics 0 categories 'L* N* M*'");
+
+INSERT INTO "sternpost_search_tasks_ids" (id) SELECT "id" FROM "tasks" ORDER BY "id";
+
+INSERT INTO "sternpost_search_tasks_fts" (rowid, f0, f1) SELECT ids.docid, t."title", t."secret" FROM "sternpost_search_tasks_ids" AS ids
+JOIN "tasks" AS t ON t."id" = ids.id;
+
+CREATE TRIGGER "sternpost_search_tasks_insert" AFTER INSERT ON "tasks"
+BEGIN
+    DELETE FROM "sternpost_search_tasks_fts" WHERE rowid = (SELECT docid FROM "sternpost_search_tasks_ids" WHERE id = NEW."id");
+    INSERT INTO "sternpost_search_tasks_ids" (id) SELECT NEW."id" WHERE (SELECT docid FROM "sternpost_search_tasks_ids" WHERE id = NEW."id") IS NULL;
+    INSERT INTO "sternpost_search_tasks_fts" (rowid, f0, f1) VALUES ((SELECT docid FROM "sternpost_search_tasks_ids" WHERE id = NEW."id"), NEW."title", NEW."secret");
+END;
+
+CREATE TRIGGER "sternpost_search_tasks_update" AFTER UPDATE OF "id", "title", "secret" ON "tasks" WHEN OLD."id" IS NOT NEW."id" OR OLD."title" IS NOT NEW."title" OR OLD."secret" IS NOT NEW."secret"
+BEGIN
+    UPDATE "sternpost_search_tasks_ids" SET id = NEW."id" WHERE id = OLD."id" AND OLD."id" <> NEW."id";
+    UPDATE "sternpost_search_tasks_fts" SET f0 = NEW."title", f1 = NEW."secret" WHERE rowid = (SELECT docid FROM "sternpost_search_tasks_ids" WHERE id = NEW."id");
+END;
+
+CREATE TRIGGER "sternpost_search_tasks_delete" AFTER DELETE ON "tasks"
+BEGIN
+    DELETE FROM "sternpost_search_tasks_fts" WHERE rowid = (SELECT docid FROM "sternpost_search_tasks_ids" WHERE id = OLD."id");
+    DELETE FROM "sternpost_search_tasks_ids" WHERE id = OLD."id";
+END;
+
 CREATE TRIGGER "sternpost_audit_tasks_create" AFTER INSERT ON "tasks"
 BEGIN
     INSERT INTO sternpost_audit (at, action, resource, row_id, tenant, before, after)

@@ -32,6 +32,7 @@ contract = Contract(
                 Changed(User, "browse", was={"default_sort": ["-age"]}),
                 Changed(User, "browse", was={"default_sort": 5}),
                 Changed(User, "read", was={"sort": ["name"]}),
+                Changed(User, "browse", was={"search": ["name"]}),
                 Changed(User, "read", was={"allow": nobody}),
             ],
         )

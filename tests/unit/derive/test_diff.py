@@ -211,6 +211,10 @@ def variants(plan: dict[str, Any], part: str, *tags: str, discriminator: str = "
     receipt(plan, part, structure={"payloads": payloads, "discriminator": discriminator})
 
 
+def search(plan: dict[str, Any], *names: str, all: bool = False) -> None:
+    browse(plan)["search"] = [{"name": name, "all": all} for name in names]
+
+
 def related(plan: dict[str, Any], *, all: bool = False) -> None:
     browse(plan)["related"] = [{"path": ["owner"], "field": "name", "all": all}]
 
@@ -336,6 +340,11 @@ PAIRS: list[tuple[str, str, Change, Change]] = [
         lambda p: browse(p).update(or_groups=2),
         lambda p: browse(p).update(or_groups=1),
     ),
+    ("breaking", "search-removed", lambda p: search(p, "name"), search),
+    ("additive", "search-added", lambda p: None, lambda p: search(p, "name")),
+    ("breaking", "search-narrowed", lambda p: search(p, "name", "status"), lambda p: search(p, "name")),
+    ("neutral", "search-changed", lambda p: search(p, "name"), lambda p: search(p, "name", "status")),
+    ("neutral", "search-opened", lambda p: search(p, "name"), lambda p: search(p, "name", all=True)),
     ("additive", "or-groups-widened", lambda p: None, lambda p: browse(p).update(or_groups=1)),
     (
         "additive",

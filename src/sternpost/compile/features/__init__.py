@@ -16,6 +16,7 @@ from sternpost.compile.features.feature import Automatic, Feature
 from sternpost.compile.features.own_objects import OwnObjects
 from sternpost.compile.features.row_rules import RowRules
 from sternpost.compile.features.row_version import RowVersion
+from sternpost.compile.features.search import Search
 from sternpost.compile.features.soft_delete import SoftDelete
 from sternpost.compile.features.tenants import Tenants
 from sternpost.compile.options import Shape
@@ -26,6 +27,7 @@ FEATURES: tuple[Feature, ...] = (
     Audit(),
     RowVersion(),
     RowRules(),
+    Search(),
     External(),
     ApiKeys(),
     OwnObjects(),

@@ -19,6 +19,7 @@ from sternpost.plan.shapes import (
     OutputRelation,
     RowsShape,
 )
+from sternpost.plan.words import TEXT_MAX, WORDS_MAX
 
 _WORDS = {
     "eq": "is",
@@ -91,6 +92,8 @@ class QueryParameters:
         if query.rows.sorts:
             text = "Fields to sort by; a leading - sorts in descending order"
             parameters.append(_listed("sort", text, {"enum": _signed(query.rows)}, SORTS_MAX))
+        if query.rows.search:
+            parameters.append(_search([name for _, name in query.rows.search]))
         relations = [relation.public_name for relation in output.relations]
         if query.includes:
             text = "Relations to include; dots lead to relations of relations"
@@ -156,6 +159,17 @@ class QueryParameters:
         return parameters
 
 
+def _search(names: Sequence[str]) -> Schema:
+    among = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
+    text = (
+        f"Words to search for: finds the rows in which each of them is the beginning of a word of {among}. Case does "
+        f"not matter, accents do; what is neither letter nor digit separates words, of which there are at most "
+        f"{WORDS_MAX}. Without sort the best come first: those with the words in {names[0]}, and with the whole words"
+    )
+    schema: Schema = {"type": "string", "minLength": 1, "maxLength": TEXT_MAX}
+    return {**_query("search", text, schema), "example": "ann fev"}
+
+
 def _or_groups(most: int, filters: Sequence[Schema]) -> Schema:
     text = (
         f"Groups of filters joined by or, at most {most}: `or.1.status=open&or.1.price[lt]=5&or.2.status=draft` finds "
@@ -166,7 +180,8 @@ def _or_groups(most: int, filters: Sequence[Schema]) -> Schema:
     schema: Schema = {
         "type": "object",
         "patternProperties": {
-            f"^or\\.{names}\\.{_literally(each['name'])}$": each["schema"].get("items", each["schema"]) for each in filters
+            f"^or\\.{names}\\.{_literally(each['name'])}$": each["schema"].get("items", each["schema"])
+            for each in filters
         },
         "additionalProperties": False,
         "maxProperties": OR_CONDITIONS_MAX,

@@ -22,6 +22,7 @@ from sternpost.pipeline.list_query import (
     Part,
     Path,
     Repeated,
+    Search,
     Sort,
 )
 
@@ -136,6 +137,7 @@ _OF_LISTS: dict[str, Callable[[str, str], Part]] = {
     "pageSize": lambda shown, value: PageSize(shown, _whole(value)),
     "cursor": lambda shown, value: Cursor(shown),
     "count": _count,
+    "search": Search,
     "include": lambda shown, value: Include(shown, _paths(value)),
     "fields": lambda shown, value: Fields(shown, _paths(value)),
 }

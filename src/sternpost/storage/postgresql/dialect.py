@@ -20,6 +20,7 @@ from sternpost.kinds import in_places, write_bytes
 from sternpost.plan.model import FieldPlan, Kind, ListOf
 from sternpost.storage.postgresql.audit import PostgresqlAudit
 from sternpost.storage.postgresql.overlaps import PostgresqlOverlaps
+from sternpost.storage.postgresql.search import PostgresqlSearch
 from sternpost.storage.postgresql.values import present
 from sternpost.storage.sql.dialect import Codec, ColumnType, Dialect, end_is, quoted, with_quotes_around
 from sternpost.storage.sql.external import checked, utc
@@ -69,6 +70,7 @@ class PostgresqlDialect:
         self.compiler = with_quotes_around(postgresql.dialect(paramstyle="numeric_dollar"), _WORDS)
         self.audit = PostgresqlAudit()
         self.overlaps = PostgresqlOverlaps(_RANGES)
+        self.search = PostgresqlSearch()
 
     def truth(self, column: str) -> str | None:
         return None

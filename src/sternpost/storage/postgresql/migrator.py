@@ -16,13 +16,14 @@ from sternpost.plan.audit import AUDIT_TABLE
 from sternpost.plan.model import Plan
 from sternpost.plan.names import database_name
 from sternpost.ports.migrator import Action, Connection, Mode
-from sternpost.ports.schema import DatabaseName, Index, Type, Unique
+from sternpost.ports.schema import DatabaseName, Index, Sql, Type, Unique
 from sternpost.ports.steps import (
     AddAudit,
     AddColumn,
     AddIndex,
     AddOverlap,
     AddRule,
+    AddSearch,
     Alembic,
     ChangeCheck,
     ChangeForm,
@@ -33,6 +34,7 @@ from sternpost.ports.steps import (
     DropIndex,
     DropOverlap,
     DropRule,
+    DropSearch,
     DropTable,
     Execute,
     NeedExtension,
@@ -47,6 +49,7 @@ from sternpost.ports.steps import (
 from sternpost.storage.postgresql.audit import AUDIT_FUNCTIONS
 from sternpost.storage.postgresql.dialect import PostgresqlDialect
 from sternpost.storage.postgresql.overlaps import EXTENSION_FIX
+from sternpost.storage.postgresql.search import COLUMN
 from sternpost.storage.postgresql.search_path import CREATE_FIRST_SCHEMA
 from sternpost.storage.postgresql.server import copy_database, drop_databases
 from sternpost.storage.sql.checks import literal
@@ -227,8 +230,22 @@ def _actions(step: Step) -> list[Action]:
     if isinstance(step, AddOverlap):
         made = tuple(_DIALECT.overlaps.create(step.table, step.overlap))
         return [Action(step.title, "alone", made, apart=(step.table, step.overlap))]
+    if isinstance(step, AddSearch):
+        return _add_search(step)
     different = distinct(step, "postgresql", _quote)
     return [Action(step.title, mode, statements, distinct=different) for mode, statements in _parts(step)]
+
+
+def _add_search(step: AddSearch) -> list[Action]:
+    """New rows have their words at once, those that are there get them in batches; then the index is built."""
+    search = _DIALECT.search
+    words, empty = Sql(None, search.words(step.search)), Sql(None, f'"{COLUMN}" IS NULL')
+    gone = f'DROP INDEX CONCURRENTLY IF EXISTS "{step.search.name}"'  # one that was interrupted is left invalid
+    return [
+        Action(step.title, "together", tuple(search.start(step.table, step.search))),
+        Action(step.title, "batches", update=Update(step.table, {COLUMN: words}, empty)),
+        Action(step.title, "outside", (gone, search.index(step.table, step.search, concurrently=True))),
+    ]
 
 
 def _have_extension(connection: Any, name: str) -> None:
@@ -311,9 +328,11 @@ def _parts(step: Step) -> list[_Part]:
             )
         case DropOverlap():
             return [("together", tuple(_DIALECT.overlaps.drop(step.table, step.name)))]
+        case DropSearch():
+            return [("together", tuple(_DIALECT.search.drop(step.table, step.name)))]
         case Execute():
             return [("together", (step.statement.postgresql,))] if step.statement.postgresql else []
-        case Update() | Alembic() | ChangeForm() | NeedExtension() | AddOverlap():
+        case Update() | Alembic() | ChangeForm() | NeedExtension() | AddOverlap() | AddSearch():
             return []
 
 

@@ -15,11 +15,13 @@ from sternpost.plan.policy import COMPARE
 from sternpost.plan.query import (
     ALL,
     EQUALITY,
+    RANK,
     Compare,
     Constant,
     Either,
     Every,
     Fact,
+    Matches,
     Node,
     Not,
     Now,
@@ -42,6 +44,7 @@ from sternpost.storage.sql.dialect import Codec, ColumnType
 from sternpost.storage.sql.gate import Gate, identity_kind
 from sternpost.storage.sql.ranks import rank
 from sternpost.storage.sql.schema import Schema
+from sternpost.storage.sql.search import Searching
 from sternpost.storage.sql.statement import NOW, SUBJECT, TENANT, Assembly
 from sternpost.storage.sql.written import CHANGED, UNSURE, WRITTEN
 
@@ -118,6 +121,8 @@ class Conditions:
                 return self._under(node, table, assembly)
             case OwnedBy(where):
                 return self._owned_by(where, resource, table, assembly)
+            case Matches():
+                return Searching(self.dialect, resource, node).condition(table, assembly)
 
     # -- values
 
@@ -142,7 +147,7 @@ class Conditions:
     def nullable(self, path: Path, resource: ResourcePlan) -> bool:
         """Whether the value at a path may be null."""
         first, *rest = path
-        return bool(rest) or resource.fields_by_name[first].nullable
+        return path != RANK and (bool(rest) or resource.fields_by_name[first].nullable)
 
     def order(
         self,
@@ -164,11 +169,15 @@ class Conditions:
         self, order: tuple[Order, ...], resource: ResourcePlan, table: FromClause, assembly: Assembly
     ) -> dict[Path, ColumnElement[Any]]:
         """What each path of an order is sorted by."""
-        return {entry.path: self._sorted(entry.path, resource, table, assembly) for entry in order}
+        return {entry.path: self._sorted(entry, resource, table, assembly) for entry in order}
 
-    def _sorted(self, path: Path, resource: ResourcePlan, table: FromClause, assembly: Assembly) -> ColumnElement[Any]:
-        value = self.value(path, resource, table, assembly)
-        field = self.plan.field_at(resource, path)
+    def _sorted(
+        self, entry: Order, resource: ResourcePlan, table: FromClause, assembly: Assembly
+    ) -> ColumnElement[Any]:
+        if entry.search is not None:
+            return Searching(self.dialect, resource, entry.search).rank(table, assembly)
+        value = self.value(entry.path, resource, table, assembly)
+        field = self.plan.field_at(resource, entry.path)
         return rank(value, field, external=self.plan.external) if field.ranks else value
 
     # -- comparisons

@@ -6,14 +6,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import BindParameter, Column, ColumnElement, Table, and_, func, literal_column
+from sqlalchemy import BindParameter, Column, ColumnElement, FromClause, Table, and_, func, literal_column
 from sqlalchemy.engine import Dialect as CompilerDialect
 from sqlalchemy.sql.expression import cast
 from sqlalchemy.types import UserDefinedType
 
 from sternpost.plan.audit import Audit
 from sternpost.plan.model import FieldPlan
-from sternpost.ports.schema import NoOverlap
+from sternpost.ports.schema import NoOverlap, Search
 
 Codec = Callable[[Any], Any] | None
 """Turns a value into another form; None where it stays as it is, so that nothing is called."""
@@ -76,6 +76,37 @@ class OverlapDialect(Protocol):
         ...
 
 
+class SearchDialect(Protocol):
+    """How one database keeps an index of words, and is asked for them. Fields are told by their number in it, and words
+    are those that `plan.words.searched_words` gives: they have nothing in them that would have to be escaped."""
+
+    def create(self, table: str, search: Search) -> list[str]:
+        """The statements from which on there is the index, with what the rows hold already."""
+        ...
+
+    def drop(self, table: str, name: str) -> list[str]:
+        """The statements that remove it; one that does not exist is no error."""
+        ...
+
+    def every(self, words: Sequence[str], numbers: Sequence[int]) -> str:
+        """What is asked for rows in which each word begins a word in one of these fields."""
+        ...
+
+    def one(
+        self, words: Sequence[str], place: int, numbers: Sequence[int], among: Sequence[int], *, whole: bool
+    ) -> str:
+        """The same for one of the words in these fields, of the rows that all words find among the others.
+
+        Args:
+            whole: whether it has to be a whole word.
+        """
+        ...
+
+    def found(self, table: FromClause, name: str, asked: BindParameter[str]) -> ColumnElement[bool]:
+        """The row of a table is found by what is asked of the index of this name."""
+        ...
+
+
 HALF = 2**32
 """How often the first part of a sum in two parts counts (`Dialect.halves_sums`)."""
 
@@ -122,6 +153,11 @@ class Dialect(Protocol):
     @property
     def overlaps(self) -> OverlapDialect:
         """How spans are kept from overlapping."""
+        ...
+
+    @property
+    def search(self) -> SearchDialect:
+        """How words are searched for."""
         ...
 
     def truth(self, column: str) -> str | None:

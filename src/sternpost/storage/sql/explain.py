@@ -16,11 +16,13 @@ from sternpost.plan.query import (
     Compare,
     Constant,
     Fact,
+    Matches,
     Modify,
     Nested,
     Node,
     Remove,
     Select,
+    by_rank,
     every,
     in_order,
     key_is,
@@ -51,6 +53,10 @@ def explain_operation(statements: Statements, operation_id: str) -> list[tuple[s
         order = tuple(ordered(name.removeprefix("-"), name.startswith("-")) for name in operation.default_sort)
         listing = statements.listing(replace(query, where=rows, order=order, limit=0, offset=1))
         texts += [("page", listing.counted.text), ("count, for a page without rows", listing.count.text)]
+        if operation.search:
+            search = Matches(tuple(each.name for each in operation.search), 1, 2)
+            found = replace(query, where=every((search, rows)), order=(by_rank(search),), limit=0, offset=1)
+            texts.append(("page, of a search for one word", statements.listing(found).counted.text))
     elif operation.on_item:
         seeing = conditions_on_rows(resource.seeing, known=True, scopes=held, decide=_granted)
         looked_at: frozenset[Fact] = paths(operation.policy) | paths(resource.seeing)

@@ -220,9 +220,9 @@ class SqlReader:
                 return
         yield documents
 
-    async def position(self, query: Select, key: str) -> Position | None:
+    async def position(self, query: Select, key: str, slots: Slots = ()) -> Position | None:
         listing = self.statements.listing(query)
-        rows = await self._fetch(self.statements.place(query), {KEY: self.key(query.resource, key)}, short=True)
+        rows = await self._fetch(self.statements.place(query), {KEY: self.key(query.resource, key)}, slots, short=True)
         return listing.position_of(rows[0]) if rows else None
 
     async def position_now(self, query: Select, position: Position) -> Position | None:

@@ -29,13 +29,13 @@ from sqlalchemy.schema import AddConstraint, CreateIndex, CreateTable
 from sternpost.plan.audit import Audit, link_audit, row_audit
 from sternpost.plan.indexes import indexes, lowered_field, ranked_field
 from sternpost.plan.model import DELETED_FIELD, FieldPlan, Plan, RelationPlan, ResourcePlan, UniqueRule
-from sternpost.plan.names import check_rule, database_name, key_rule, reference_rule
+from sternpost.plan.names import check_rule, database_name, key_rule, reference_rule, search_name
 from sternpost.plan.rings import closing_references
 from sternpost.plan.row_rules import OverlapPlan
 from sternpost.plan.rules import rules_of
 from sternpost.plan.values import from_plan
 from sternpost.ports.own_tables import SCHEMA_TABLE
-from sternpost.ports.schema import NoOverlap, Sql
+from sternpost.ports.schema import NoOverlap, Search, Sql
 from sternpost.storage.sql.api_keys import api_keys_table
 from sternpost.storage.sql.audit import audit_table
 from sternpost.storage.sql.checks import condition, literal, row_condition
@@ -114,6 +114,18 @@ class Schema:
             if resource.no_overlap
         }
 
+    @cached_property
+    def searches(self) -> dict[str, Search]:
+        """By table, the index of its words."""
+        return {
+            resource.table: Search(
+                search_name(resource.table),
+                tuple(resource.fields_by_name[name].column_name for name in resource.searched),
+            )
+            for resource in self.plan.resources
+            if resource.searched
+        }
+
     def _overlap(self, resource: ResourcePlan, overlap: OverlapPlan) -> NoOverlap:
         fields = resource.fields_by_name
         keys = [fields[name] for name in overlap.keys]
@@ -145,6 +157,7 @@ class Schema:
             closing.extend(self._closing(table))
         statements += closing
         statements += [text for table, each in overlaps for text in self.dialect.overlaps.create(table, each)]
+        statements += [text for found in self.searches.items() for text in self.dialect.search.create(*found)]
         statements += self.dialect.audit.functions() if self.audits else []
         for name, audits in self.audits.items():
             statements += [text for audit in audits for text in self.dialect.audit.triggers(name, audit)]
@@ -220,7 +233,12 @@ class Schema:
             "indexes": dict(sorted(indexes.items())),
             **({"audit": audits} if (audits := self.audits.get(str(table.name))) else {}),
             **({"overlaps": overlaps} if (overlaps := self._described_overlaps(str(table.name))) else {}),
+            **({"search": self._described_search(str(table.name))} if str(table.name) in self.searches else {}),
         }
+
+    def _described_search(self, table: str) -> dict[str, Any]:
+        found = self.searches[table]
+        return {"name": found.name, "columns": list(found.columns)}
 
     def _described_overlaps(self, table: str) -> dict[str, dict[str, Any]]:
         return {

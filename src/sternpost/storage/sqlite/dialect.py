@@ -22,6 +22,7 @@ from sternpost.storage.sql.external import checked, utc
 from sternpost.storage.sql.lengths_of_time import duration_text, microseconds
 from sternpost.storage.sqlite.audit import SqliteAudit
 from sternpost.storage.sqlite.overlaps import SqliteOverlaps
+from sternpost.storage.sqlite.search import SqliteSearch
 
 _TYPES: dict[Kind, str] = {
     "id": "TEXT",
@@ -64,6 +65,7 @@ class SqliteDialect:
         self.compiler = with_quotes_around(sqlite.dialect(paramstyle="qmark"), ("nothing", "returning"))
         self.audit = SqliteAudit(self.decode)
         self.overlaps = SqliteOverlaps()
+        self.search = SqliteSearch()
 
     def truth(self, column: str) -> str | None:
         return f"{column} IN (0, 1)"

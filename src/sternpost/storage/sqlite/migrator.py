@@ -27,6 +27,7 @@ from sternpost.ports.steps import (
     AddIndex,
     AddOverlap,
     AddRule,
+    AddSearch,
     Alembic,
     ChangeCheck,
     ChangeForm,
@@ -37,6 +38,7 @@ from sternpost.ports.steps import (
     DropIndex,
     DropOverlap,
     DropRule,
+    DropSearch,
     DropTable,
     Execute,
     NeedExtension,
@@ -329,6 +331,10 @@ def _statements(step: Step) -> tuple[str, ...]:
             return tuple(_DIALECT.audit.drop_triggers(step.table, step.audit)) if step.only != "postgresql" else ()
         case DropOverlap():
             return tuple(_DIALECT.overlaps.drop(step.table, step.name))
+        case AddSearch():
+            return tuple(_DIALECT.search.create(step.table, step.search))
+        case DropSearch():
+            return tuple(_DIALECT.search.drop(step.table, step.name))
         case Execute():
             return (step.statement.sqlite,) if step.statement.sqlite else ()
         case ChangeForm() | NeedExtension():
