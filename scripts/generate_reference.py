@@ -36,8 +36,13 @@ from sternpost import (
     around_handler,
     before_encoding,
     computed,
+    computes,
+    count_of,
+    exists_of,
     field,
     implements,
+    in_python,
+    latest_of,
     many,
     one,
     provide,
@@ -424,7 +429,8 @@ def declarations() -> str:
     parts = ["# Declarations", "Everything here is imported from `sternpost`."]
     parts += ["## Contract", *_callable(Contract), "### DatabaseObject", *_callable(DatabaseObject)]
     parts += ["## Resources and payloads", "### Resource", _doc(Resource), "### Payload", _doc(Payload)]
-    parts += ["## Fields", "What a field can hold: [field types](types.md).", *_functions(field, computed, sum_of)]
+    parts += ["## Fields", "What a field can hold: [field types](types.md).", *_functions(field)]
+    parts += _functions(computed, sum_of, count_of, exists_of, latest_of, in_python)
     parts += ["## Relations"]
     parts += [part for kind in (One, Many, Owned) for part in (f"### {kind.__name__}", _doc(kind))]
     parts += _functions(one, many)
@@ -559,6 +565,7 @@ def services() -> str:
         "Everything here is imported from `sternpost`.",
         "## implements",
         _doc(implements),
+        *_functions(computes),
         "## Context",
         _doc(Context),
         *_members(Context, _public(Context)),

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sternpost.contract.computes import computes
 from sternpost.contract.contract import Contract
 from sternpost.contract.database_objects import DatabaseObject
-from sternpost.contract.fields import computed, field, sum_of
+from sternpost.contract.fields import computed, count_of, exists_of, field, in_python, latest_of, sum_of
 from sternpost.contract.hooks import (
     after_authentication,
     after_commit,
@@ -177,8 +178,13 @@ __all__ = [
     "check",
     "claim",
     "computed",
+    "computes",
+    "count_of",
+    "exists_of",
     "field",
     "implements",
+    "in_python",
+    "latest_of",
     "many",
     "named",
     "no_overlap",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Literal
 
 from sternpost import (
     Browse,
+    Context,
     Contract,
     Create,
     Delete,
@@ -23,7 +25,13 @@ from sternpost import (
     caller,
     check,
     claim,
+    computed,
+    computes,
+    count_of,
+    exists_of,
     field,
+    in_python,
+    latest_of,
     many,
     named,
     no_overlap,
@@ -86,6 +94,11 @@ class Task(
     labels: Many[Label] = many(through="task_labels", write="always")
     steps: Owned[Step]
     version: int = field(auto="version")
+    step_count: int = computed(count_of("steps"))
+    red: bool = computed(exists_of("labels", where=this.color == "red", all=True))
+    last_due: date | None = computed(latest_of("parts", "due"))
+    late: bool = computed(in_python("due"))
+    parts: Many[Task] = many(route=False)
 
     browse = Browse(
         sort=["title", "urgency"],
@@ -109,4 +122,9 @@ class Step(Resource, prefix="ste"):
     label: One[Label] | None
 
 
-app = Sternpost(Contract("tasks", resources=[Label, Task, Step]))
+@computes(Task, "late")
+async def late(ctx: Context, rows: Sequence[Task]) -> list[bool]:
+    return [row.due is not None and row.due < ctx.now().date() for row in rows]
+
+
+app = Sternpost(Contract("tasks", resources=[Label, Task, Step]), services=[late])

@@ -289,6 +289,7 @@ class Sternpost:
             hooks=self.compiled.wired.hooks,
             injected=self.compiled.wired.injected,
             providers=self._providers,
+            computing=self.compiled.computing,
         )
 
     def _older(self, settings: Settings, newest: Runtime, log: Log) -> list[Runtime]:

@@ -14,7 +14,7 @@ from sternpost.contract.source import Source, attribute_source, class_keyword_so
 from sternpost.data.hooks import PLACES
 from sternpost.derive.emit import dialects
 from sternpost.errors import StartupError
-from sternpost.plan.model import FieldPlan, OperationPlan, ResourcePlan
+from sternpost.plan.model import FieldPlan, InPython, OfRows, OperationPlan, ResourcePlan
 from sternpost.plan.policy import describe
 from sternpost.plan.row_errors import check_text, overlap_text
 from sternpost.storage.sql.explain import explain_operation
@@ -48,6 +48,16 @@ def list_all(compiled: Compiled, console: Terminal) -> None:
     for _, operation in compiled.plan.operations.values():
         table.add_row(*map(shown, (operation.id, operation.method, operation.path, describe(operation.policy))))
     console.table(table)
+    open_to_all = [
+        f"{resource.name}.{field.name}"
+        for resource in compiled.plan.resources
+        for field in resource.computed
+        if field.derived is not None and field.derived.all
+    ]
+    if open_to_all:
+        console.print("\n[bold]computed of what the caller may not read (all=True)[/]")
+        for name in open_to_all:
+            console.print(f"  field {shown(name)}")
     wired = compiled.wired
     if wired.middleware or wired.mounts:
         console.print("\n[bold]outside the pipeline[/]")
@@ -121,6 +131,10 @@ def _places(compiled: Compiled, resource: ResourcePlan, operation: OperationPlan
             by = _declared_by(compiled, resource, name)
             place = attribute_source(by.source, by.name, name).place
             table.add_row(f"field {shown(field.name)}", shown(_described(field)), shown(place))
+    for field in resource.computed:
+        by = _declared_by(compiled, resource, field.name)
+        place = attribute_source(by.source, by.name, field.name).place
+        table.add_row(f"computed {shown(field.name)}", shown(_computed(field)), shown(place))
     own = list(declarations(compiled.classes[resource.name], Resource))[-1]
     for check in resource.checks:
         place = class_keyword_source(own.source, own.name, "checks").place
@@ -138,6 +152,19 @@ def _described(field: FieldPlan) -> str:
     labels = dict(field.labels)
     values = [f"{value} ({labels[value]})" if value in labels else value for value in field.choices]
     return f"{field.kind}: {(' < ' if field.ranks else ', ').join(values)}"
+
+
+def _computed(field: FieldPlan) -> str:
+    """What a field is computed of when its row is read."""
+    match field.derived:
+        case OfRows(function, relation, where, last, by, every):
+            value = f" of {last} by {by}" if last else ""
+            text = f"{function}{value} over {relation}" + ("" if where is None else f" where {describe(where)}")
+            return f"{text}; {'every row (all=True)' if every else 'rows that the caller may read'}"
+        case InPython(fields, every):
+            return f"in Python, of {', '.join(('id', *fields))}" + ("; whoever reads it (all=True)" if every else "")
+        case None:
+            return "stored"
 
 
 def _declared_by(compiled: Compiled, resource: ResourcePlan, name: str) -> Declaration:

@@ -287,7 +287,8 @@ def _check_sources(compiled: Any) -> None:
     hooks = [hook for found in wired.hooks.values() for place in PLACES for hook in getattr(found, place)]
     others = [injected.function for injected in (*hooks, *wired.on_start, *wired.on_stop)]
     factories = [maker.factory for maker in wired.makers]
-    found = check_sources([*compiled.functions.values(), *others, *factories])
+    computing = [injected.function for injected in compiled.computing.values()]
+    found = check_sources([*compiled.functions.values(), *others, *computing, *factories])
     if found:
         print_diagnostics(found, "services and what is beside them have")
         raise typer.Exit(FAILED)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any, cast
 
+from sternpost.compile.computing import bind_computing
 from sternpost.compile.database_names import check_shared_names
 from sternpost.compile.diagnostics import Report
 from sternpost.compile.draft import ResourceDraft
@@ -22,7 +23,7 @@ from sternpost.compile.policy_paths import Known
 from sternpost.compile.providers import ProviderCompiler
 from sternpost.compile.reader import ClassReader, documentation
 from sternpost.compile.relations import RelationCompiler
-from sternpost.compile.services import bind
+from sternpost.compile.services import bind, is_services
 from sternpost.compile.shapes import with_shapes
 from sternpost.compile.versions import CompilePolicy, Older, compile_versions
 from sternpost.compile.wiring import NOTHING_WIRED, Wired, middleware_of, mounted_below, start_or_stop
@@ -31,7 +32,8 @@ from sternpost.contract.policy import BOOLEAN_MISUSE, Policy
 from sternpost.contract.resource import Resource, declarations
 from sternpost.contract.source import Source, call_keyword_source
 from sternpost.contract.wiring import NO_WIRING, Wiring
-from sternpost.data.providers import Needs
+from sternpost.data.computing import ComputedKey
+from sternpost.data.providers import Injected, Needs
 from sternpost.plan.model import OperationPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.policy import DENY, PolicyNode
 
@@ -50,6 +52,8 @@ class Compiled:
     older: tuple[Older, ...] = ()
     """Older versions of the API that are served as well, the newest first."""
     wired: Wired = NOTHING_WIRED
+    computing: Mapping[ComputedKey, Injected] = field(default_factory=dict[ComputedKey, Injected])
+    """The functions that compute fields."""
 
 
 def compile_contract(
@@ -71,6 +75,7 @@ class _Compiler:
         self.reader = ClassReader(self.report, external=contract.schema == "external")
 
     def compile(self, services: Iterable[ModuleType | Callable[..., Any]]) -> Compiled:
+        services = tuple(services) if is_services(services) else services
         self._check_contract()
         classes = self._collect()
         self.reader.names = tuple(classes)
@@ -110,13 +115,16 @@ class _Compiler:
             providers,
             self.report,
         )
+        computing = bind_computing(
+            bound, services, {name: draft.where for name, draft in drafts.items()}, all_classes, providers, self.report
+        )
         wired = self._wired(bound, ids, providers, injected)
         older: tuple[Older, ...] = ()
         if not self.report.diagnostics:
             bound, older = compile_versions(self.contract, bound, self.report, self._older_policy(drafts, known))
         self.report.raise_if_any()
         bound, older = with_shapes(bound, older)
-        return Compiled(bound, functions, all_classes, places, older, wired)
+        return Compiled(bound, functions, all_classes, places, older, wired, computing)
 
     @property
     def _line(self) -> Source:
@@ -267,7 +275,7 @@ class _Compiler:
     # -- one resource
 
     def _check_relation_names(self, draft: ResourceDraft, relations: tuple[RelationPlan, ...]) -> None:
-        taken = {field.public_name: field.name for field in draft.fields.values()}
+        taken = {field.public_name: field.name for field in draft.shown}
         for relation in relations:
             for public_name in dict.fromkeys(name for name in (relation.public_name, relation.input_name) if name):
                 other = taken.setdefault(public_name, relation.name)
@@ -315,7 +323,9 @@ class _Compiler:
         guarded = hides or draft.keyword("tenant") == "id"
         owner_field = owner if isinstance(owner, str) and owner in draft.fields else None
         lists = {relation.name: relation.type.target for relation in draft.relations if relation.type.form != "one"}
-        return Known(draft.fields, references, lists, owner_field, str(draft.keyword("prefix")), guarded)
+        return Known(
+            draft.fields, references, lists, owner_field, str(draft.keyword("prefix")), guarded, draft.computed.keys()
+        )
 
     def _operations(self, name: str, draft: ResourceDraft, known: dict[str, Known]) -> tuple[OperationPlan, ...]:
         policies = PolicyCompiler(name, known, self.report)

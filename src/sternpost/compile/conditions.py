@@ -38,7 +38,15 @@ def names_in(draft: ResourceDraft) -> list[str]:
 
 
 class ConditionCompiler:
-    """Compiles conditions on the rows of one resource; mistakes are reported by `add`."""
+    """Compiles conditions on the rows of one resource; mistakes are reported by `add`.
+
+    Attributes:
+        of_a_call: why what is known of a call has no place in them.
+        of_others: why values of other rows have none.
+    """
+
+    of_a_call = OF_A_CALL
+    of_others = "the database looks at one row alone when it checks it"
 
     def __init__(self, draft: ResourceDraft, add: Add) -> None:
         self.draft = draft
@@ -67,7 +75,7 @@ class ConditionCompiler:
             case _:
                 return self.add(
                     "SP033",
-                    f"{_named(condition)} has no place in it: {OF_A_CALL}",
+                    f"{_named(condition)} has no place in it: {self.of_a_call}",
                     "compare fields of the row; who may do something is said by allow=",
                 )
 
@@ -97,7 +105,7 @@ class ConditionCompiler:
         if field is None:
             return None
         if isinstance(value, Instant | Caller | CallerPath):
-            message = f"{'caller' if isinstance(value, Caller) else shown(value)} has no place in it: {OF_A_CALL}"
+            message = f"{'caller' if isinstance(value, Caller) else shown(value)} has no place in it: {self.of_a_call}"
             return self.add("SP033", message, "compare with a constant or another field; let a service check the rest")
         if isinstance(value, PolicyPath) and operator not in ("in", "isNull"):
             return self._compare_fields(field, operator, value)
@@ -137,7 +145,7 @@ class ConditionCompiler:
 
     def _field(self, of: Any) -> FieldPlan | None:
         if not isinstance(of, PolicyPath) or not repr(of).startswith("this"):
-            message = f"{shown(of)} has no place in it: {OF_A_CALL}"
+            message = f"{shown(of)} has no place in it: {self.of_a_call}"
             return self.add("SP033", message, "compare fields of the row; who may do something is said by allow=")
         names = names_of(of)
         if not names:
@@ -147,10 +155,11 @@ class ConditionCompiler:
         if field is None:
             lists = {relation.name for relation in self.draft.relations}
             what = "is a list of other rows" if names[0] in lists else f"is no field of {self.draft.name}"
+            what = "is computed when the row is read, and not stored" if names[0] in self.draft.computed else what
             return self.add("SP034", f"{path} {what}", f"use one of {listed(names_in(self.draft))}")
         if len(names) > 1:
             what = f"{path} is a value of another row" if field.references else f"{names[0]} is not a reference"
-            message = f"{what}: the database looks at one row alone when it checks it"
+            message = f"{what}: {self.of_others}"
             return self.add("SP034", message, "compare fields of the row itself; let a service check the rest")
         if field.generated == "deleted":
             message = f"{path} says when the row was deleted, which is decided when it happens"

@@ -32,6 +32,7 @@ class ResourceDraft:
         external: whether the database is another program's, so that nothing can be added to it.
         types, declared, owners: by attribute, its type, the value it was given, and the class that declares it.
         fields: the fields that are compiled already; features add theirs and change what is there.
+        computed: those that are computed when a row is read.
         unique, indexes: the declared groups that are valid.
         checks, no_overlap: the declared rules over rows that are valid.
         searched: the fields that its list is searched in.
@@ -48,6 +49,7 @@ class ResourceDraft:
     declared: dict[str, Any] = field(default_factory=dict[str, Any])
     owners: dict[str, Declaration] = field(default_factory=dict[str, Declaration])
     fields: dict[str, FieldPlan] = field(default_factory=dict[str, FieldPlan])
+    computed: dict[str, FieldPlan] = field(default_factory=dict[str, FieldPlan])
     relations: list[Relation] = field(default_factory=list[Relation])
     operations: dict[str, Operation] = field(default_factory=dict[str, Operation])
     unique: tuple[tuple[str, ...], ...] = ()
@@ -61,6 +63,11 @@ class ResourceDraft:
     @property
     def name(self) -> str:
         return self.declaration.name
+
+    @property
+    def shown(self) -> tuple[FieldPlan, ...]:
+        """Its fields, those without a column, too."""
+        return (*self.fields.values(), *self.computed.values())
 
     def keyword(self, name: str, default: Any = None) -> Any:
         """What the class line says for a keyword, exactly as it was given."""

@@ -15,13 +15,14 @@ from sternpost.compile.names import SNAKE, a, camel, listed, snake
 from sternpost.compile.options import FIELD, SCOPE, Add, is_names, scope_of, shown
 from sternpost.compile.types import FieldType
 from sternpost.compile.values import ValueCompiler
-from sternpost.contract.fields import UNSET, FieldDeclaration, SumOf
+from sternpost.contract.fields import UNSET, ByFunction, FieldDeclaration, OverRows, SumOf
 from sternpost.contract.policy import Caller
 from sternpost.kinds import ANYTHING, KINDS, LIST_FILTERS, RANKED
 from sternpost.plan.model import (
     Computed,
     FieldPlan,
     Generated,
+    InPython,
     Kind,
     OnDelete,
     WriteRule,
@@ -66,6 +67,8 @@ class FieldCompiler(ValueCompiler):
 
     def scalar(self, name: str, declared: FieldDeclaration, found: FieldType) -> FieldPlan:
         """A field with a value of its own."""
+        if isinstance(declared.computed, OverRows | ByFunction):
+            return self.derived(name, declared, found)
         options: dict[str, Any] = {
             "default": UNSET,
             "write": None,
@@ -114,6 +117,21 @@ class FieldCompiler(ValueCompiler):
         if total is not None and not KINDS[found.kind].exact:
             return replace(plan, computed=total)  # reported together with the list that it sums over
         return self._with_default(replace(plan, computed=total), options["default"])
+
+    def derived(self, name: str, declared: FieldDeclaration, found: FieldType) -> FieldPlan:
+        """A field that is computed when its row is read; of what, is resolved when all classes are known."""
+        options = {"read": None, "description": "", **self.typed(name, declared.options, FIELD)}
+        self.check_name(name)
+        of_rows = isinstance(declared.computed, OverRows)
+        self._check_constraints(name, found, options, computed=of_rows)
+        return replace(
+            self._structured(name, found, self._value(name, found.leaf, options), options),
+            required=False,
+            write="never",
+            description=options["description"],
+            read_scope=self._read_scope(name, options["read"]),
+            derived=InPython(()),
+        )
 
     def reference(self, relation: str, target: str, nullable: bool, options: dict[str, Any]) -> FieldPlan:
         """The foreign key of a `One[…]` relation."""
@@ -279,8 +297,8 @@ class FieldCompiler(ValueCompiler):
             self._add(
                 name,
                 "SP311",
-                f"computed({shown(declared)}) is not a sum over an owned list",
-                'write computed(sum_of("items", "quantity"))',
+                f"computed({shown(declared)}) is nothing that can be computed",
+                'write computed(sum_of("items", "quantity")), or use count_of, exists_of, latest_of or in_python',
             )
             return None
         return Computed(declared.relation, declared.factors)

@@ -238,11 +238,15 @@ class OperationCompiler(OwnOperationCompiler):
             self._add(
                 name,
                 "SP404",
-                f"{self.resource} cannot be sorted by {listed(unknown)}",
+                f"{self.resource} cannot be sorted by {listed(unknown)}{self._why_not(unknown)}",
                 f"use some of {listed(possible)}",
                 keyword,
             )
         return tuple(wanted)
+
+    def _why_not(self, names: Sequence[str]) -> str:
+        computed = [name for name in names if name in self.draft.computed]
+        return f", because {listed(computed)} is computed when a row is read" if computed else ""
 
     def _related(self, name: str, operation: Browse) -> tuple[RelatedFilter, ...]:
         found: dict[str, RelatedFilter] = {}
@@ -279,7 +283,8 @@ class OperationCompiler(OwnOperationCompiler):
         possible = [field.name for field in fields.values() if field.filters]
         if last not in possible:
             known = f"use one of {listed(possible)}" if possible else "write field(filter=True) there"
-            what = "has no filter" if last in fields else "does not exist"
+            shown_ones = fields.keys() | self.policies.known[at].computed
+            what = "has no filter" if last in shown_ones else "does not exist"
             return f"{at}.{last} {what}", known
         return None
 

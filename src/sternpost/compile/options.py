@@ -96,7 +96,12 @@ def hidden_by(value: object) -> tuple[str, str, str] | None:
     )
 
 
-_NAMES = frozenset({"authenticated", "caller", "computed", "field", "many", "one", "public", "scope", "sum_of", "this"})
+_NAMES = frozenset(
+    {
+        *("authenticated", "caller", "computed", "count_of", "exists_of", "field", "in_python", "latest_of", "many"),
+        *("one", "public", "scope", "sum_of", "this"),
+    }
+)
 """What contracts import from `sternpost` by a name that a field could have."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from sternpost.compile.diagnostics import Report
@@ -13,7 +14,8 @@ from sternpost.plan.model import FieldPlan
 @dataclass(frozen=True, slots=True)
 class Known:
     """What policies may refer to: for each resource its fields, its `one` relations, its lists, its owner field, what
-    its ids begin with, and whether some rows are as if they did not exist."""
+    its ids begin with, whether some rows are as if they did not exist, and the fields that are computed when a row is
+    read, which they may not refer to."""
 
     fields: dict[str, FieldPlan]
     references: dict[str, str]
@@ -21,6 +23,7 @@ class Known:
     owner_field: str | None
     prefix: str
     guarded: bool
+    computed: AbstractSet[str] = frozenset()
 
 
 Value = tuple[tuple[str, ...], str, FieldPlan]
@@ -96,11 +99,14 @@ class Paths:
                 f"ask for some of its rows, this.{name}.any(…), or for none, this.{name}.none(…)",
             )
             return
+        what = f"has no field {name!r}"
+        if name in known.computed:
+            what = f"computes {name!r} when a row is read, and a policy only looks at what is stored"
         self.add(
             operation,
             where,
             "SP502",
-            f"{resource} has no field {name!r}",
+            f"{resource} {what}",
             f"use one of {listed([*known.fields, *known.references])}",
         )
 

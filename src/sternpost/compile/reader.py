@@ -251,7 +251,7 @@ class ClassReader:
                 self._add_field(draft, reference, compiler)
 
     def _add_field(self, draft: ResourceDraft, field: FieldPlan, compiler: FieldCompiler) -> None:
-        for other in draft.fields.values():
+        for other in draft.shown:
             if other.public_name == field.public_name and other.name != field.name:
                 self.report.add(
                     compiler.where(field.name),
@@ -260,7 +260,10 @@ class ClassReader:
                     f"its name in JSON, {field.public_name}, is already used by {other.name}",
                     "rename one of the two",
                 )
-        draft.fields[field.name] = field
+        if field.derived is None:
+            draft.fields[field.name] = field
+        else:
+            draft.computed[field.name] = field
 
     def _add_hidden(self, name: str, compiler: FieldCompiler, hidden: tuple[str, str, str]) -> None:
         code, message, fix = hidden
@@ -327,6 +330,8 @@ class Payloads:
                     self._not_here(declaration, name, found.target)
                 elif found is not None:
                     field = self.reader.scalar(compiler, name, found, declaration.attributes.get(name))
+                    if field is not None and field.derived is not None:
+                        self._not_of_rows(declaration, name)
                     fields.update({name: _as_tag(field)} if field else {})
         return tuple(fields.values())
 
@@ -345,6 +350,14 @@ class Payloads:
             self.reader.report.add(
                 cls.__declaration__.source, "SP003", f"two classes are named {cls.__name__}", "rename one of the two"
             )
+
+    def _not_of_rows(self, declaration: Declaration, name: str) -> None:
+        self.reader.report.add(
+            attribute_source(declaration.source, declaration.name, name),
+            "SP080",
+            f"{declaration.name}.{name}: a Payload is no row, of which something could be computed",
+            "give it a plain type, and let the function that makes the payload set it",
+        )
 
     def _not_here(self, declaration: Declaration, name: str, target: str) -> None:
         self.reader.report.add(

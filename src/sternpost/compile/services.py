@@ -6,13 +6,14 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from sternpost.compile.diagnostics import Report
 from sternpost.compile.names import listed
 from sternpost.compile.options import shown
 from sternpost.compile.parameters import Passed, asks_for_request, part_of_request
 from sternpost.compile.providers import ProviderCompiler
+from sternpost.contract.computes import COMPUTES, Computing
 from sternpost.contract.implements import MARK, Implementation
 from sternpost.contract.source import Source
 from sternpost.data.change import Change
@@ -22,6 +23,7 @@ from sternpost.data.providers import Needs
 from sternpost.plan.model import OperationPlan, Plan, ResourcePlan
 
 Function = Callable[..., Any]
+Mark = TypeVar("Mark")
 
 Where = Callable[[str], Source]
 """Gives the line of an attribute of a resource."""
@@ -31,32 +33,44 @@ def find_functions(
     services: Iterable[ModuleType | Function], where: Source, report: Report
 ) -> list[tuple[Function, Implementation]]:
     """Every function marked with `@implements`, in the given modules or given directly."""
-    found: list[tuple[Function, Implementation]] = []
-    if not isinstance(services, Iterable) or isinstance(services, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not is_services(services):
         report.add(
             where, "SP422", f"services={shown(services)} is not a list", "write Sternpost(contract, services=[module])"
         )
-        return found
+        return []
     for service in services:
-        if not isinstance(service, ModuleType) and _mark(service) is None:
+        known = (_mark(service, MARK, Implementation), _mark(service, COMPUTES, Computing))
+        if not isinstance(service, ModuleType) and not any(known):
             report.add(
                 where,
                 "SP422",
                 f"{shown(service)} in services is neither a module nor a function with @implements",
                 "pass the module with the functions, or put @implements(…) on this one",
             )
+    return marked(services, MARK, Implementation)
+
+
+def is_services(services: object) -> bool:
+    """Whether it is a list, of whatever."""
+    return isinstance(services, Iterable) and not isinstance(services, str)
+
+
+def marked(services: Iterable[ModuleType | Function], name: str, kind: type[Mark]) -> list[tuple[Function, Mark]]:
+    """Every function with a mark, in the given modules or given directly."""
+    found: list[tuple[Function, Mark]] = []
+    for service in services if is_services(services) else ():
         candidates = list(vars(service).values()) if isinstance(service, ModuleType) else [service]
         for candidate in candidates:
-            mark = _mark(candidate)
+            mark = _mark(candidate, name, kind)
             if mark is not None and all(candidate is not known for known, _ in found):
                 found.append((candidate, mark))
     return found
 
 
-def _mark(candidate: object) -> Implementation | None:
+def _mark(candidate: object, name: str, kind: type[Mark]) -> Mark | None:
     # Not getattr: a module may contain lazy objects that run code, or fail, when an attribute is read.
-    mark = inspect.getattr_static(candidate, MARK, None)
-    return mark if isinstance(mark, Implementation) else None
+    mark = inspect.getattr_static(candidate, name, None)
+    return mark if isinstance(mark, kind) else None
 
 
 def bind(

@@ -75,7 +75,7 @@ class _Shapes:
             return _payload(operation.input) if operation.input is not None else None
         writable, partial = WRITABLE[operation.kind], operation.kind == "update"
         lists = self._lists(resource, partial=partial)
-        read_only = [f.public_name for f in resource.fields if f.write not in writable and not f.hidden]
+        read_only = [f.public_name for f in resource.shown if f.write not in writable and not f.hidden]
         read_only += [relation.public_name for relation in resource.relations if relation.input_name is None]
         for each in lists:
             read_only += each.items.read_only if each.items is not None else ()
@@ -120,7 +120,7 @@ class _Shapes:
             name=f"{target.name}Create",
             members=_members(target, WRITABLE["create"], partial=False, keeps=True),
             lists=self._lists(target, partial=False),
-            read_only=tuple(field.public_name for field in target.fields if field.write == "never"),
+            read_only=tuple(field.public_name for field in target.shown if field.write == "never"),
             keeps=True,
         )
 
@@ -128,11 +128,11 @@ class _Shapes:
 
     def _output(self, resource: ResourcePlan) -> OutputShape:
         shown_with = (resource, *(self.plan.by_name[relation.target] for relation in resource.owned_relations))
-        scopes = {field.read_scope for part in shown_with for field in part.fields if field.read_scope}
+        scopes = {field.read_scope for part in shown_with for field in part.shown if field.read_scope}
         return OutputShape(
             members=tuple(
                 OutputMember(field.name, field.public_name, field.read_scope)
-                for field in resource.fields
+                for field in resource.shown
                 if not field.hidden
             ),
             relations=tuple(

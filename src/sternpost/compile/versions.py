@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -79,7 +79,7 @@ class _Versions:
         self.report = report
         self.compile_policy = compile_policy
         self.state = _State(
-            {(resource.name, f.name): f for resource in plan.resources for f in resource.fields},
+            {(resource.name, f.name): f for resource in plan.resources for f in resource.shown},
             {(resource.name, r.name): r for resource in plan.resources for r in resource.relations},
             {(resource.name, o.name): o for resource in plan.resources for o in resource.operations},
         )
@@ -202,8 +202,7 @@ class _Versions:
             elif operation.kind != "browse":
                 self._refuse(change, f"{key[0]}.{key[1]} has no {name}", "only Browse operations have this rule")
             elif name in ("sort", "default_sort", "search"):
-                fields = {field for resource, field in self.state.fields if resource == key[0]}
-                rules[name], fix = _of_fields(operation, name, value, fields)
+                rules[name], fix = _of_fields(operation, name, value, self.base.by_name[key[0]].fields_by_name)
                 if fix:
                     self._refuse(change, f"{name}={shown(value)} is not a list of fields", fix)
                     return
@@ -294,6 +293,7 @@ class _Versions:
             minimum=-(2**63) if was["kind"] == "integer" else None,
             maximum=2**63 - 1 if was["kind"] == "integer" else None,
             converted=True,
+            derived=newer.derived,
         )
 
     def _check_shown(self, change: Changed, key: tuple[str, str], newer: FieldPlan, older: FieldPlan) -> None:
@@ -321,7 +321,7 @@ class _Versions:
 
     def _widen(self, key: tuple[str, str], older: FieldPlan) -> None:
         """One column stores the values of all versions, so its constraints are the least strict of them all."""
-        base = next(f for f in self.base.by_name[key[0]].fields if f.name == key[1])
+        base = self.base.by_name[key[0]].shown_by_name[key[1]]
         kept = self.stored.setdefault(key, {})
         for name, wider in _BOUNDS.items():
             present, value = kept.get(name, getattr(base, name)), getattr(older, name)
@@ -337,7 +337,8 @@ class _Versions:
         base_path = f"/api/{version}"
         resources: list[ResourcePlan] = []
         for resource in self.base.resources:
-            fields = tuple(self._field(resource, f.name) for f in resource.fields)
+            kinds = (resource.fields, resource.computed)
+            fields, computed = (tuple(self._field(resource, f.name) for f in each) for each in kinds)
             listable = {f.name for f in fields if not f.hidden and not f.converted}
             operations = tuple(
                 _operation(self.state.operations[resource.name, o.name], self.base.base_path, base_path, listable)
@@ -349,7 +350,8 @@ class _Versions:
                 for r in resource.relations
                 if (resource.name, r.name) not in self.state.absent
             )
-            resources.append(replace(resource, fields=fields, relations=relations, operations=operations))
+            made = replace(resource, fields=fields, computed=computed)
+            resources.append(replace(made, relations=relations, operations=operations))
         return replace(self.base, api_version=version, base_path=base_path, resources=tuple(resources))
 
     def _field(self, resource: ResourcePlan, name: str) -> FieldPlan:
@@ -361,14 +363,12 @@ class _Versions:
     def _check_names(self, version: Version) -> None:
         for resource in self.base.resources:
             names: dict[str, str] = {}
+            members = [(f.name, self.state.fields[resource.name, f.name]) for f in resource.shown if not f.hidden]
+            others = [(r.name, self.state.relations[resource.name, r.name]) for r in resource.relations]
             visible = [
-                (f.name, self.state.fields[resource.name, f.name].public_name)
-                for f in resource.fields
-                if (resource.name, f.name) not in self.state.absent and not f.hidden
-            ] + [
-                (r.name, self.state.relations[resource.name, r.name].public_name)
-                for r in resource.relations
-                if (resource.name, r.name) not in self.state.absent
+                (name, member.public_name)
+                for name, member in (*members, *others)
+                if (resource.name, name) not in self.state.absent
             ]
             for name, public_name in visible:
                 other = names.setdefault(public_name, name)
@@ -492,7 +492,7 @@ def _with_stored(plan: Plan, stored: Mapping[tuple[str, str], Mapping[str, Any]]
     return replace(plan, resources=tuple(replace(one, fields=columns(one)) for one in plan.resources))
 
 
-def _of_fields(operation: OperationPlan, rule: str, value: Any, fields: set[str]) -> tuple[tuple[Any, ...], str]:
+def _of_fields(operation: OperationPlan, rule: str, value: Any, fields: Collection[str]) -> tuple[tuple[Any, ...], str]:
     """A rule of a list that names fields, and how to mend what does not. A list was searched in some of the fields in
     which it is searched now: there is one index of words for all versions."""
     names: list[str] = [*value] if is_names(value) else []
@@ -501,7 +501,7 @@ def _of_fields(operation: OperationPlan, rule: str, value: Any, fields: set[str]
         fix = f"use some of {listed(now)}, which are searched" if now else "declare search= in the class"
         good = is_names(value) and now.keys() >= {*names}
         return tuple(now[name] for name in dict.fromkeys(names) if good), "" if good else fix
-    good = is_names(value) and fields >= {name.removeprefix("-") for name in names}
+    good = is_names(value) and all(name.removeprefix("-") in fields for name in names)
     return tuple(names), "" if good else "use names of fields of the class"
 
 

@@ -29,12 +29,38 @@ class SumOf:
 
 
 @dataclass(frozen=True, slots=True)
+class OverRows:
+    """What is told of the rows of a list, exactly as it was declared; see `count_of`, `exists_of` and `latest_of`."""
+
+    function: Literal["count", "exists", "latest"]
+    relation: Any
+    where: Any
+    all: Any
+    field: Any = None
+    by: Any = None
+
+    def __repr__(self) -> str:
+        return f"{self.function}_of({self.relation!r}, …)"
+
+
+@dataclass(frozen=True, slots=True)
+class ByFunction:
+    """That an author's function computes the value, exactly as it was declared; see `in_python`."""
+
+    fields: tuple[Any, ...]
+    all: Any
+
+    def __repr__(self) -> str:
+        return "in_python(…)"
+
+
+@dataclass(frozen=True, slots=True)
 class FieldDeclaration(HidesPolicies):
     """The options of one `field(…)` or `computed(…)`, exactly as they were given."""
 
     options: dict[str, Any] = dataclass_field(default_factory=dict[str, Any])
     computed: Any = UNSET
-    """What `computed(…)` was given: a `SumOf`."""
+    """What `computed(…)` was given: a `SumOf`, an `OverRows` or a `ByFunction`."""
     name: str = dataclass_field(default="", compare=False)
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -130,18 +156,91 @@ def field(
 
 
 def computed(
-    value: SumOf,
+    value: SumOf | OverRows | ByFunction,
     *,
     read: str | None = None,
     filter: bool | Sequence[str] = False,
+    min_length: int | None = None,
+    max_length: int | None = None,
+    ge: Any = None,
+    le: Any = None,
+    decimal_places: int | None = None,
+    max_digits: int | None = None,
     description: str = "",
 ) -> Any:
-    """Declares a value that the server computes whenever what it depends on is written. No client can set it."""
-    return FieldDeclaration(
-        {"default": 0, "write": "never", "read": read, "filter": filter, "description": description}, computed=value
-    )
+    """Declares a value that the server computes. No client can set it.
+
+    `sum_of` is computed whenever what it depends on is written, and stored. `count_of`, `exists_of`, `latest_of` and
+    `in_python` are computed whenever the row is read: they have no column, and lists cannot be filtered or sorted by
+    them.
+
+    Args:
+        read, description: as for `field`.
+        filter: as for `field`, for `sum_of` alone.
+        min_length, max_length, ge, le, decimal_places, max_digits: as for `field`, for `in_python` alone: what its
+            function may give.
+    """
+    limits = {
+        "min_length": min_length,
+        "max_length": max_length,
+        "ge": ge,
+        "le": le,
+        "decimal_places": decimal_places,
+        "max_digits": max_digits,
+    }
+    given = {name: limit for name, limit in limits.items() if limit is not None}
+    options = {"write": "never", "read": read, "filter": filter, "description": description, **given}
+    if not isinstance(value, OverRows | ByFunction):
+        options["default"] = 0
+    return FieldDeclaration(options, computed=value)
 
 
 def sum_of(relation: str, *factors: str) -> SumOf:
     """The sum over an owned list: `sum_of("items", "quantity", "unit_price")` adds up quantity × unit_price."""
     return SumOf(relation, factors)
+
+
+def count_of(relation: str, *, where: Policy | None = None, all: bool = False) -> OverRows:
+    """How many rows a list has: `visit_count: int = computed(count_of("visits"))`. Only those count that the caller may
+    read.
+
+    Args:
+        where: which of them, as a condition on their own values: `where=this.status != "cancelled"`. `this` is the row
+            of the list; it is compared with constants, with other values of its own, and with `now`.
+        all: whether rows count that the caller may not read, and `where` may look at fields that they may not see.
+    """
+    return OverRows("count", relation, where, all)
+
+
+def exists_of(relation: str, *, where: Policy | None = None, all: bool = False) -> OverRows:
+    """Whether a list has a row: `has_open: bool = computed(exists_of("visits", where=this.status == "open"))`.
+
+    Args:
+        where, all: as for `count_of`.
+    """
+    return OverRows("exists", relation, where, all)
+
+
+def latest_of(
+    relation: str, field: str, *, by: str | None = None, where: Policy | None = None, all: bool = False
+) -> OverRows:
+    """A value of the row of a list that is the last in an order, or null where the list has no row:
+    `last_visit: datetime | None = computed(latest_of("visits", "starts_at"))`.
+
+    Args:
+        field: the value.
+        by: the field by which the last row is found: the one that has the greatest value there, and of several the one
+            that was created last. The same as `field` where nothing is said.
+        where, all: as for `count_of`.
+    """
+    return OverRows("latest", relation, where, all, field, by)
+
+
+def in_python(*fields: str, all: bool = False) -> ByFunction:
+    """A value that a function with `@computes` makes of rows: `age: int = computed(in_python("born_on"))`.
+
+    Args:
+        fields: what the function gets of each row, beside the id.
+        all: whether these may be fields that who reads the value may not see.
+    """
+    return ByFunction(fields, all)

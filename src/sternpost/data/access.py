@@ -6,16 +6,19 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from sternpost.data.backoff import Backoff
 from sternpost.data.model import DataModel
 from sternpost.deadline import Deadline
+from sternpost.ports.authenticator import Principal
 from sternpost.ports.storage import NO_TENANT, Origin, Reader, Session, Statistics, TransactionOptions, Visibility
 
 BACKOFF = Backoff()
 
 READS_ONLY = 'This operation only reads. Declare it with method="POST" to write.'
+
+COMPUTES_ONLY = "A function that computes a field only reads. Write in the operation's own function."
 
 _open: ContextVar[Mapping[DataAccess, Session]] = ContextVar("sternpost_transactions", default=MappingProxyType({}))
 """The transactions that are open where the code runs, by the access that opened them."""
@@ -29,6 +32,8 @@ class DataAccess:
         visibility: for scripts, which rows of tenants there are.
         origin: for scripts, whom the audit trail names.
         backoff: how it waits between two tries of a transaction.
+        principal, log: of the call that it works for, for functions that compute fields of what it reads.
+        reads_only: whether it only reads, also where the reader could write.
     """
 
     def __init__(
@@ -40,8 +45,14 @@ class DataAccess:
         origin: Origin | None = None,
         statistics: Statistics | None = None,
         backoff: Backoff = BACKOFF,
+        principal: Principal | None = None,
+        log: Any = None,
+        reads_only: bool = False,
     ) -> None:
         self.model = model
+        self.principal = principal
+        self.log = log
+        self._reads_only = reads_only
         self.statistics = reader.statistics if reader is not None else statistics or Statistics()
         self.backoff = backoff
         self.visibility = visibility if reader is None else reader.visibility
@@ -57,7 +68,7 @@ class DataAccess:
     def session(self) -> Session | None:
         """The transaction that is open here, or None."""
         current = _open.get().get(self)
-        if current is not None or self._reader is None:
+        if current is not None or self._reader is None or self._reads_only:
             return current
         return cast("Session", self._reader) if self._reader.writes else None
 
@@ -90,6 +101,8 @@ class DataAccess:
     ) -> AsyncGenerator[Session]:
         """A transaction of its own; until it ends, everything here works in it. `deadline`: that of the block around
         it."""
+        if self._reads_only:
+            raise RuntimeError(COMPUTES_ONLY)
         if self._reader is not None:
             raise RuntimeError(READS_ONLY)
         async with self.model.storage.transaction(

@@ -67,20 +67,25 @@ class Checks:
         if not (field.required or hasattr(returned, field.name)):
             return field.default
         value = getattr(returned, field.name, _MISSING)
-        problem = None
         if value is _MISSING:
             problem = "the function returned an object without it"
-        elif value is None:
+            raise RuntimeError(f"{payload.name}.{field.name} does not fit its declaration: {problem}")
+        return self.fitting(payload, field, value)
+
+    def fitting(self, owner: ResourcePlan | PayloadPlan, field: FieldPlan, value: Any) -> Any:
+        """A value that an author's function has made, as a document has it. Raises as `answer`."""
+        problem = None
+        if value is None:
             problem = None if field.nullable else "it is None"
         elif field.choices and value not in field.choices:
             problem = f"it is none of {', '.join(field.choices)}"
         else:
             try:
-                return self._ready(payload, field, value, rounded=True)
+                return self._ready(owner, field, value, rounded=True)
             except (TypeError, ValueError, SternpostError):
                 problem = f"it is {type(value).__name__}, or out of range, and {field.kind} is declared"
         if problem is not None:
-            raise RuntimeError(f"{payload.name}.{field.name} does not fit its declaration: {problem}")
+            raise RuntimeError(f"{owner.name}.{field.name} does not fit its declaration: {problem}")
         return None
 
     def checked(self, resource: ResourcePlan | PayloadPlan, field: FieldPlan, value: Any) -> Any:

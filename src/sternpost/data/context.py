@@ -43,7 +43,10 @@ class Context:
         previous_state: str | None = None,
         later: Later | None = None,
         headers: OwnHeaders | None = None,
+        *,
+        reads_only: bool = False,
     ) -> None:
+        self._reads_only = reads_only
         self._model = model
         self._reader = reader
         self._access: DataAccess | None = None
@@ -68,7 +71,9 @@ class Context:
     def access(self) -> DataAccess:
         """How the data client works here: `Data(ctx)` takes it."""
         if self._access is None:  # not a cached_property: to type checkers that is no value of the protocol `HasAccess`
-            self._access = DataAccess(self._model, self._reader)
+            self._access = DataAccess(
+                self._model, self._reader, principal=self.principal, log=self.log, reads_only=self._reads_only
+            )
         return self._access
 
     @property

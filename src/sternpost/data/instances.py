@@ -27,7 +27,7 @@ class Instances:
     def row(self, resource: ResourcePlan, document: Document) -> Any:
         """An instance of a resource's class; relations that were not read raise `NotLoaded` when touched."""
         values: dict[str, Any] = {}
-        for field in resource.fields:
+        for field in resource.shown:
             if field.public_name in document:
                 values[field.name] = self.value(field, document[field.public_name])
         for relation in resource.relations:

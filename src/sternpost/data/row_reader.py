@@ -11,7 +11,7 @@ from sternpost.data.where import Reading
 from sternpost.data.writes import unique_key
 from sternpost.errors import NotFound
 from sternpost.plan.model import ResourcePlan
-from sternpost.ports.storage import Arguments, Document, Reader
+from sternpost.ports.storage import NOBODY, Arguments, Asking, Document, Reader
 
 
 class RowReader:
@@ -78,7 +78,10 @@ class RowReader:
             if position is None:
                 raise NotFound(f"There is no {self._resource.name} {key} to continue after")
             query = query.behind(position)
-        documents = (await reader.select(query, Arguments(reading.slots, position=position))).documents
+        asking = Asking(None, self._model.clock.now()) if query.computes else NOBODY
+        documents = (await reader.select(query, Arguments(reading.slots, asking, position))).documents
+        if query.calls and self._model.computing is not None:
+            documents = await self._model.computing.for_data(self._model, query, documents, self._access)
         if into is not None:
             return [model_of_document(self._model, into, self._resource, document) for document in documents]
         return [self.instance(document) for document in documents]
@@ -90,11 +93,11 @@ class RowReader:
 
     def _columns(self, model: type[Any]) -> tuple[str, ...]:
         names = columns_of(model)
-        unknown = [name for name in names if name not in self._resource.fields_by_name]
+        unknown = [name for name in names if name not in self._resource.shown_by_name]
         if unknown:
             raise TypeError(
                 f"{model.__name__}.{unknown[0]} is no field of {self._resource.name}, "
-                f"which has {', '.join(self._resource.fields_by_name)}"
+                f"which has {', '.join(self._resource.shown_by_name)}"
             )
         return names
 

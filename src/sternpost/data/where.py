@@ -8,6 +8,7 @@ from typing import Any, cast
 from sternpost.data.checks import Checks
 from sternpost.kinds import KINDS, LIST_FILTERS, SEVERAL, kind_of
 from sternpost.plan.comparisons import comparison
+from sternpost.plan.derived import selecting
 from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.query import (
     ALL,
@@ -229,9 +230,12 @@ class Reading:
         includes = tuple(
             self._inclusion(resource, name, options) for name, options in wanted.items() if options is not False
         )
-        return Select(
-            resource.name,
-            self._fields(resource, fields, includes),
+        stored, asked = self._fields(resource, fields, includes)
+        return selecting(
+            resource,
+            stored,
+            asked,
+            (),
             where=condition,
             relations=includes,
             order=sort,
@@ -253,12 +257,16 @@ class Reading:
 
     def _fields(
         self, resource: ResourcePlan, fields: Sequence[str] | None, includes: tuple[Nested, ...]
-    ) -> tuple[str, ...]:
+    ) -> tuple[tuple[str, ...], tuple[FieldPlan, ...]]:
+        """The stored fields to read, and those to compute: only what is named is."""
         if fields is None:
-            return tuple(resource.fields_by_name)
-        asked = [self.field(resource, name).name for name in _listed("fields", fields)]
+            return tuple(resource.fields_by_name), ()
+        wanted = [_named(resource, name) for name in _listed("fields", fields)]
+        asked = [field.name for field in wanted if field.derived is None]
+        computed = tuple(dict.fromkeys(field for field in wanted if field.derived is not None))
         keys = [resource.relations_by_name[entry.relation].local_field for entry in includes]
-        return tuple(dict.fromkeys([*asked, *keys])) or ("id",)  # SQLite cannot select nothing
+        # SQLite cannot select nothing
+        return tuple(dict.fromkeys([*asked, *keys])) or (() if computed else ("id",)), computed
 
     def _inclusion(self, resource: ResourcePlan, name: str, options: Any) -> Nested:
         relation = resource.relations_by_name.get(name)
@@ -283,6 +291,14 @@ def _ranked(where: Node) -> tuple[Order, ...]:
     """The order of what all rows are searched for."""
     parts = where.parts if isinstance(where, Every) else (where,)
     return tuple(by_rank(part) for part in parts if isinstance(part, Matches))[:1]
+
+
+def _named(resource: ResourcePlan, name: str) -> FieldPlan:
+    """A field that can be read, by its name. Raises `TypeError`."""
+    found = resource.shown_by_name.get(name)
+    if found is None:
+        raise TypeError(f"{resource.name} has no field {name!r}; it has {', '.join(resource.shown_by_name)}")
+    return found
 
 
 def _parts(name: str, wanted: Any) -> list[Any]:

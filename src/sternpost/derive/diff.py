@@ -142,10 +142,12 @@ COMPARED: dict[str, frozenset[str]] = {
             "audit",
             "checks",
             "no_overlap",
+            "computed",
         ]
     ),
     "FieldPlan": frozenset(
         [
+            "derived",
             "name",
             "public_name",
             "kind",
@@ -459,6 +461,9 @@ class _FieldComparison(_Findings):
                 self._break("read-scope-changed", where, f"only tokens with {new['read_scope']} see it")
         self._write_scope(where, old, new)
         self._listed(where, "filter", old["filters"], new["filters"])
+        if old.get("derived") != new.get("derived"):
+            what = f"its value is {_described(new.get('derived'))}, and was {_described(old.get('derived'))}"
+            self._add("neutral", "computation-changed", where, what)
 
     def _structure(self, where: str, old: Data | None, new: Data | None, accepts: frozenset[str], gives: bool) -> None:
         """What a value in JSON consists of."""
@@ -862,7 +867,19 @@ def _served(resource: Data) -> bool:
 
 
 def _visible(resource: Data) -> dict[str, Data]:
-    return _named(field for field in resource["fields"] if not field["hidden"])
+    return _named(field for field in (*resource["fields"], *resource.get("computed", ())) if not field["hidden"])
+
+
+def _described(derived: Data | None) -> str:
+    """How a field comes to its value, in words."""
+    if derived is None:
+        return "stored"
+    every = ", whoever reads it" if derived["all"] else ""
+    if "relation" not in derived:
+        return f"computed in Python of {', '.join(derived['fields']) or 'the id'}{every}"
+    where = "" if derived["where"] is None else f" where {describe(policy_from_data(derived['where']))}"
+    last = f"({derived['field']}, by {derived['by']})" if derived["field"] else ""
+    return f"{derived['function']}{last} of {derived['relation']}{where}{every}"
 
 
 def _renamed(old: Mapping[str, Data], new: Mapping[str, Data]) -> dict[str, str]:

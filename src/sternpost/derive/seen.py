@@ -39,7 +39,8 @@ class _Seen:
         self.given = given
         self.classes = classes
         self.fields = {
-            resource["name"]: {field["name"]: field for field in resource["fields"]} for resource in given["resources"]
+            resource["name"]: {field["name"]: field for field in (*resource["fields"], *resource.get("computed", ()))}
+            for resource in given["resources"]
         }
 
     def plan(self) -> Data:
@@ -60,9 +61,24 @@ class _Seen:
             "no_overlap": [self._overlap(name, overlap, seen) for overlap in resource.get("no_overlap", ())],
             "unique_together": [[seen(field) for field in group] for group in resource["unique_together"]],
             "fields": [self._member(field, "references") for field in resource["fields"]],
+            "computed": [self._computed(resource, field, seen) for field in resource.get("computed", ())],
             "relations": [self._relation(relation) for relation in resource["relations"]],
             "operations": [self._operation(name, operation, seen) for operation in resource["operations"]],
         }
+
+    def _computed(self, resource: Data, field: Data, seen: Callable[[str], str]) -> Data:
+        """A field that is computed when its row is read: of fields of the row, or of rows of a list."""
+        derived = field["derived"]
+        if "relation" not in derived:
+            derived = {**derived, "fields": [seen(name) for name in derived["fields"]]}
+        else:
+            relation = next((each for each in resource["relations"] if each["name"] == derived["relation"]), None)
+            if relation is not None:  # which an older version may not know
+                target = relation["target"]
+                of = {name: derived[name] and self._public(target, derived[name]) for name in ("field", "by")}
+                where = derived["where"] and self._policy(target, derived["where"])
+                derived = {**derived, **of, "where": where, "relation": relation["public_name"]}
+        return {**self._member(field, "references"), "derived": derived}
 
     def _check(self, resource: str, check: Data, seen: Callable[[str], str]) -> Data:
         condition = self._policy(resource, check["condition"])

@@ -95,6 +95,7 @@ def data_fingerprint(plan: Plan) -> str:
             [(r.name, r.kind, r.target, r.local_field, r.remote_field) for r in resource.relations],
             resource.unique_together,
             *(("search",) if resource.searched else ()),
+            *([[field.name for field in resource.computed]] if resource.computed else ()),
         )
         for resource in plan.resources
     ]
@@ -209,7 +210,7 @@ class _Module:
         yield self._where(resource)
         yield from self._written(resource)
         yield self._order(resource)
-        yield f"{name}Field: TypeAlias = Literal[{_literals(field.name for field in resource.fields)}]"
+        yield f"{name}Field: TypeAlias = Literal[{_literals(field.name for field in resource.shown)}]"
         yield from self._includes(resource)
         yield from self._keys(resource)
         yield from self._groups(resource)

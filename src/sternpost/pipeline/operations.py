@@ -194,6 +194,8 @@ async def browse(run: Execution, reader: Reader) -> Answer:
         count=selection.count or not by_cursor,
         resume=True,
     )
+    if query.calls:
+        rows.documents = await completed(run, reader, query, rows.documents)
     meta: dict[str, Any]
     if by_cursor:
         meta = {"pageSize": selection.page_size, "nextCursor": None}
@@ -215,6 +217,8 @@ async def read_row(run: Execution, reader: Reader) -> Answer:
     if tree is not EMPTY_TREE:
         view = run.runtime.views.of(run.operation.resource, run.principal, access.facts, tree)
     row = await _load(run, reader, view)
+    if view.calls:
+        (row.document,) = await completed(run, reader, view, [row.document])
     return Answer(
         document=row.document, meta={"truncated": sorted(row.cut)} if row.cut else {}, version=_version(run, row)
     )
@@ -230,7 +234,7 @@ async def insert(run: Execution) -> Answer:
     document = await run.runtime.storage.insert(
         resource.name, row, run.statistics, visibility=run.visibility, deadline=run.deadline
     )
-    return _row_answer(run, document)
+    return _stored_answer(run, document)
 
 
 async def create(run: Execution, session: Session) -> Answer:
@@ -248,7 +252,7 @@ async def create(run: Execution, session: Session) -> Answer:
         await _require_allowed(run, session)
         await refuse_hidden(run.access.links, run.values, session, run.asking, run.scopes)
     change: Change[Any] = Change(run.runtime.data, session, resource, run.values, None, None)
-    return _row_answer(run, await _apply(run, session, change))
+    return await _row_answer(run, session, await _apply(run, session, change))
 
 
 async def _require_allowed(run: Execution, session: Session) -> None:
@@ -275,7 +279,9 @@ async def change_row(run: Execution, session: Session) -> Answer:
     facts = await _facts_after(run, session, row, document, also=run.policy)
     if not run.operation.check.allows(run.policy, facts, run.asking):
         raise denied(run, facts)  # nobody can change a row into one that is not theirs; the transaction is rolled back
-    return _row_answer(run, document) if _sees(run, row.facts) or _sees(run, facts) else _id_alone(run, document)
+    if _sees(run, row.facts) or _sees(run, facts):
+        return await _row_answer(run, session, document)
+    return _id_alone(run, document)
 
 
 async def delete(run: Execution, session: Session) -> Answer:
@@ -405,6 +411,8 @@ async def _visible_rows(run: Execution, reader: Reader, resource: ResourcePlan, 
         return []
     query = replace(view, where=every((Compare(("id",), "in", 0), policy)))
     rows = await reader.select(query, Arguments((digits,), run.asking, budget=run.budget))
+    if query.calls:
+        rows.documents = await completed(run, reader, query, rows.documents)
     by_id = {document["id"]: document for document in rows.documents}
     named = (encode(resource.prefix, each) for each in digits)
     return [by_id[each] for each in named if each in by_id]
@@ -549,7 +557,7 @@ def _sees(run: Execution, facts: Mapping[Fact, Any]) -> bool:
 async def _changed_answer(run: Execution, reader: Reader, before: Row, document: Document) -> Answer:
     """A row that was there before, for a caller who may read it as it was or as it is; others get its id."""
     if _sees(run, before.facts) or _sees(run, await _facts_after(run, reader, before, document)):
-        return _row_answer(run, document)
+        return await _row_answer(run, reader, document)
     return _id_alone(run, document)
 
 
@@ -572,7 +580,7 @@ async def _load(run: Execution, reader: Reader, view: Select) -> Row:
         PreconditionFailed: it is not in the version that the call is about.
     """
     digits = decode(run.operation.resource.prefix, run.call.id or "")
-    arguments = Arguments(asking=run.asking) if run.access.into_lists else NO_ARGUMENTS
+    arguments = Arguments(asking=run.asking) if run.access.into_lists or view.computed else NO_ARGUMENTS
     if view.relations:  # what is read for the service's own use is no answer, and owned lists have a length
         budget = run.budget if run.operation.reads else None
         arguments = Arguments((None, None, None, *run.selection.values), run.asking, budget=budget)
@@ -612,11 +620,9 @@ def _list_query(run: Execution) -> Select:
         return found
     view = run.runtime.views.of(run.operation.resource, run.principal, tree=selection.tree)
     under = () if parent is None else (Under(*parent, PARENT),)
-    query = Select(
-        view.resource,
-        view.fields,
+    query = replace(
+        view,
         where=every((*selection.conditions, access.policy, *under)),
-        relations=view.relations,
         order=selection.order,
         limit=LIMIT,
         offset=OFFSET,
@@ -643,11 +649,12 @@ async def _export(run: Execution, reader: Reader) -> Answer:
     if details:
         raise Invalid("Invalid parameters", details=details)
     parent = await _visible_parent(run, reader) if run.call.parent is not None else None
-    fields = [resource.fields_by_name[name] for name in query.fields]
+    fields = [resource.shown_by_name[name] for name in query.shown]
     relations = [resource.relations_by_name[nested.relation].public_name for nested in query.relations]
     return Answer(
         parts=_parts(
             run,
+            reader,
             query,
             Arguments((None, None, parent, *selection.values), run.asking, budget=run.budget),
         ),
@@ -658,7 +665,7 @@ async def _export(run: Execution, reader: Reader) -> Answer:
     )
 
 
-async def _parts(run: Execution, query: Select, arguments: Arguments) -> AsyncGenerator[list[Document]]:
+async def _parts(run: Execution, reader: Reader, query: Select, arguments: Arguments) -> AsyncGenerator[list[Document]]:
     statistics = Statistics()
     seconds = run.operation.plan.timeout_seconds or EXPORT_PART_SECONDS
     try:
@@ -668,6 +675,8 @@ async def _parts(run: Execution, query: Select, arguments: Arguments) -> AsyncGe
             while True:
                 async with asyncio.timeout(seconds):
                     part = await anext(parts, None)
+                    if part and query.calls:
+                        part = await completed(run, reader, query, part)
                 if part is None:
                     return
                 yield part
@@ -753,8 +762,32 @@ async def _again(run: Execution, reader: Reader) -> Document:
     return row.document
 
 
-def _row_answer(run: Execution, document: Document) -> Answer:
-    """The operation's row as it now is, as the caller may see it."""
+async def _row_answer(run: Execution, reader: Reader, document: Document) -> Answer:
+    """The operation's row as it now is, as the caller may see it; what is computed of it is read again."""
+    answer, view = _stored_answer(run, document), run.access.computes
+    if view is not None:
+        digits = decode(run.operation.resource.prefix, document["id"])
+        row = await reader.get(view, digits or "", Arguments(asking=run.asking))
+        if row is None:
+            raise NotFound
+        answer.document = row.document
+        if view.calls:
+            (answer.document,) = await completed(run, reader, view, [row.document])
+    return answer
+
+
+async def completed(run: Execution, reader: Reader, query: Select, documents: list[Document]) -> list[Document]:
+    """The rows of a query with what authors' functions compute of them."""
+    runtime = run.runtime
+    assert runtime.computing is not None, "a contract with such a field has its function"
+    context = Context(runtime.data, run.principal, reader, run.observation.logger(), reads_only=True)
+    # a document of a change is counted as a whole, and an export, which has begun, must not break off
+    budget = run.budget if run.operation.reads and not run.call.export else None
+    return await runtime.computing.complete(runtime.data, query, documents, context, budget)
+
+
+def _stored_answer(run: Execution, document: Document) -> Answer:
+    """The same of what is stored alone."""
     field = run.operation.resource.version_field
     version = None if field is None else document[field.public_name]
     return Answer(document=_visible(run, document), version=version)

@@ -9,10 +9,11 @@ from typing import Any
 
 from sternpost.clock import Clock
 from sternpost.data.backoff import Backoff
+from sternpost.data.computing import ComputedKey, Computing
 from sternpost.data.hooks import Hooks
 from sternpost.data.instances import Instances
 from sternpost.data.model import DataModel
-from sternpost.data.providers import AppProviders, Needs
+from sternpost.data.providers import AppProviders, Injected, Needs
 from sternpost.deadline import Alarms
 from sternpost.ids import NewId
 from sternpost.pipeline.authorize import ALLOW, DENY, RowCheck, decided, fold_for, questions, row_check
@@ -74,6 +75,8 @@ class Access:
         into_lists: whether they look into lists, so that the database is told who asks.
         view: what the caller gets to see, without relations.
         sees_all: whether that is everything.
+        computes: what to read again of a row that was written, because a part of what the caller gets is computed then;
+            None where all of it is stored.
         selections: what was asked for before, checked.
         shapes: lists that came before.
         links: the references of an input, with what each asks of the row; without those that anybody may refer to.
@@ -87,6 +90,7 @@ class Access:
     into_lists: bool
     view: Select
     sees_all: bool
+    computes: Select | None
     selections: dict[ListQuery, Selection]
     shapes: dict[Hashable, Select]
     links: tuple[tuple[Link, Node], ...]
@@ -170,7 +174,8 @@ class BoundOperation:
         known = ((link, fold_for(link.known, principal)) for link in self.links if link.relation.kind == "linked")
         hiding = tuple((link, node) for link, node in known if node is not ALLOW)
         into_lists = any(isinstance(fact, Through) for fact in facts)
-        return Access(policy, seeing, refused, facts, into_lists, view, sees_all, {}, {}, checked, hiding)
+        computes = replace(view, facts=()) if view.computes else None
+        return Access(policy, seeing, refused, facts, into_lists, view, sees_all, computes, {}, {}, checked, hiding)
 
 
 class Runtime:
@@ -194,6 +199,7 @@ class Runtime:
         hooks: Mapping[str, Hooks] | None = None,
         injected: Mapping[str, Needs] | None = None,
         providers: AppProviders | None = None,
+        computing: Mapping[ComputedKey, Injected] | None = None,
     ) -> None:
         self.plan = plan
         self.timeout_seconds = timeout_seconds
@@ -216,7 +222,8 @@ class Runtime:
         self.inputs = Inputs(plan)
         self.instances = Instances(self.newest, classes)
         self.backoff = Backoff()
-        self.data = DataModel(self.newest, self.instances, storage, clock, new_id)
+        self.computing = Computing(computing, self.providers) if computing else None
+        self.data = DataModel(self.newest, self.instances, storage, clock, new_id, self.computing)
         older = newest is not None and newest is not plan
         self.translation = Translation(plan, self.newest, conversions, self.data.checks) if older else None
         plans = {plan.api_version: plan, self.newest.api_version: self.newest}
@@ -247,6 +254,7 @@ class Runtime:
             and function is None
             and operation.id not in self.hooks
             and not self.newest.external  # a row that no answer can be made of is undone
+            and not resource.computed  # the answer is read again
             and not resource.shape.lists
             and resource.name not in self.newest.audited
             and not self.newest.checked_references(self.newest.by_name[resource.name])

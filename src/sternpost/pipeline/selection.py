@@ -392,7 +392,7 @@ class Selector:
         *before, name = path
         above = tuple(before)
         found = self._relation(above, reading)
-        visible = {f.public_name: f.name for f in found.resource.fields if can_see(f, reading.scopes)}
+        visible = {f.public_name: f.name for f in found.resource.shown if can_see(f, reading.scopes)}
         relations = {each.public_name for each in _followed(found.resource, reading.scopes)}
         if name not in visible and name not in relations:
             message = f"{found.resource.name} has no field {_quoted(name)}"

@@ -141,8 +141,8 @@ class Translation:
 
     def _members(self, newest: ResourcePlan, older: ResourcePlan) -> dict[str, _Member]:
         members: dict[str, _Member] = {}
-        for field in newest.fields:
-            was = older.fields_by_name[field.name]
+        for field in newest.shown:
+            was = older.shown_by_name[field.name]
             pair = self.conversions.get((newest.name, field.name))
             members[field.public_name] = _Member(
                 None if was.hidden else was.public_name,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
-from sternpost.pipeline.authorize import fold_for
-from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
+from sternpost.pipeline.authorize import ALLOW, fold_for
+from sternpost.plan.derived import readable_rows, selecting
+from sternpost.plan.model import FieldPlan, OfRows, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.query import Fact, Nested, Node, Order, Select, every, in_order
 from sternpost.plan.shapes import INCLUDE_DEPTH_MAX, INCLUDES_MAX, OutputRelation
 from sternpost.ports.authenticator import NO_SCOPES, Principal
@@ -43,6 +45,8 @@ class Views:
         self.plan = plan
         self._newest = newest
         self._read_scopes = {resource.name: frozenset(resource.shape.output.scopes) for resource in plan.resources}
+        self._computing = frozenset(resource.name for resource in plan.resources if self._computes(resource))
+        """What a caller gets to see of these is no matter of read scopes alone."""
         self._own: dict[tuple[str, frozenset[Fact], bool], Select] = {}
         self._plain: dict[tuple[str, frozenset[str], frozenset[Fact]], Select] = {}
 
@@ -54,7 +58,7 @@ class Views:
         tree: IncludeTree = EMPTY_TREE,
     ) -> Select:
         """The view of `resource` for a caller: visible fields, owned lists always, other relations as asked for."""
-        if tree.children or tree.fields is not None:
+        if tree.children or tree.fields is not None or resource.name in self._computing:
             return self._build(resource, principal, facts, tree)
         scopes = principal.scopes if principal else NO_SCOPES
         key = (resource.name, scopes & self._read_scopes[resource.name], facts)
@@ -98,23 +102,33 @@ class Views:
             if asked is None and (relation.kind != "owned" or tree.fields is not None):
                 continue
             relations.append(self._nested(relation, asked or EMPTY_TREE, principal))
-        return Select(resource.name, visible, relations=tuple(relations), facts=in_order(facts))
+        computed = [
+            f for f in resource.computed if can_see(f, scopes) and (tree.fields is None or f.name in tree.fields)
+        ]
+        readable = partial(self._counted, resource, principal)
+        return selecting(resource, visible, computed, in_order(facts), readable=readable, relations=tuple(relations))
+
+    def _computes(self, resource: ResourcePlan) -> bool:
+        """Whether a part of its rows, as answers have them, is computed when they are read."""
+        owned = (self.plan.by_name[relation.target] for relation in resource.owned_relations)
+        return bool(resource.computed) or any(map(self._computes, owned))
+
+    def _counted(self, resource: ResourcePlan, principal: Principal | None, of: OfRows) -> Node:
+        """Which rows of a list count for a caller: those that could be read along, unless all do."""
+        if of.all:
+            return ALLOW
+        relation = self._newest.by_name[resource.name].relations_by_name[of.relation]
+        return self._readable(relation, principal)
+
+    def _readable(self, relation: RelationPlan, principal: Principal | None) -> Node:
+        return readable_rows(self.plan, relation, lambda policy: fold_for(policy, principal))
 
     def _nested(self, relation: RelationPlan, asked: IncludeTree, principal: Principal | None) -> Nested:
         """The rows of a relation that the caller may see, as far as the contract's maximum allows."""
         target = self.plan.by_name[relation.target]
         view = self.of(target, principal, tree=asked)
-        conditions = asked.conditions
-        if relation.kind != "owned" and target.reading is not None:
-            conditions = (*conditions, fold_for(target.reading.policy, principal))
-        query = Select(
-            view.resource,
-            view.fields,
-            where=every(conditions),
-            relations=view.relations,
-            order=asked.order,
-            limit=asked.limit,
-        )
+        conditions = (*asked.conditions, self._readable(relation, principal))
+        query = replace(view, where=every(conditions), order=asked.order, limit=asked.limit)
         counts = relation.kind in ("many", "linked") or asked.limit is not None
         return Nested(relation.name, query, relation.max_items if counts else None)
 

@@ -14,7 +14,7 @@ import orjson
 from sternpost.kinds import KINDS, READERS, JsonType, KindName
 from sternpost.plan.names import database_name
 from sternpost.plan.policy import ALLOW, DENY, PolicyNode, Through, asks_now, of_caller, within
-from sternpost.plan.query import RANK, Path
+from sternpost.plan.query import RANK, ListFunction, Path
 from sternpost.plan.row_rules import CheckPlan, OverlapPlan, Test, test_of
 from sternpost.plan.shapes import AuthoredRow, InputShape, OutputShape, QueryShape, ResourceShape
 
@@ -77,6 +77,8 @@ class FieldPlan:
     caller_default: bool = False
     """The caller's own id is the default."""
     computed: Computed | None = None
+    derived: Derived | None = None
+    """How it is computed when its row is read; None for a field that is stored."""
     min_length: int | None = None
     max_length: int | None = None
     pattern: str | None = None
@@ -170,6 +172,39 @@ class Computed:
 
     relation: str
     factors: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OfRows:
+    """What is told of the rows of a list, where the row that has it is read.
+
+    Attributes:
+        where: which of them; None for all.
+        field, by: for the last of them, the value, and the field by whose greatest value the row is found.
+        all: whether rows and fields count that the caller may not read.
+    """
+
+    function: ListFunction
+    relation: str
+    where: PolicyNode | None = None
+    field: str | None = None
+    by: str | None = None
+    all: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InPython:
+    """That an author's function computes it, of these fields of the row.
+
+    Attributes:
+        all: whether it may look at fields that who reads the value may not see.
+    """
+
+    fields: tuple[str, ...]
+    all: bool = False
+
+
+Derived = OfRows | InPython
 
 
 @dataclass(frozen=True, slots=True)
@@ -427,11 +462,22 @@ class ResourcePlan:
     searched: tuple[str, ...] = ()
     """The fields of whose words an index is kept: those that the newest version of its list is searched in, or the last
     one that there was."""
+    computed: tuple[FieldPlan, ...] = ()
+    """Fields without a column, which are computed when a row is read; only answers and the data client have them."""
     shape: ResourceShape = dataclasses.field(default=NO_SHAPE, metadata=DERIVED)
 
     @cached_property
     def fields_by_name(self) -> dict[str, FieldPlan]:
         return {field.name: field for field in self.fields}
+
+    @cached_property
+    def shown(self) -> tuple[FieldPlan, ...]:
+        """What can be read of a row: the fields that are stored, and those that are computed then."""
+        return (*self.fields, *self.computed)
+
+    @cached_property
+    def shown_by_name(self) -> dict[str, FieldPlan]:
+        return {field.name: field for field in self.shown}
 
     @cached_property
     def fields_by_column(self) -> dict[str, FieldPlan]:
@@ -659,8 +705,10 @@ class Plan:
 
     @cached_property
     def asks_now(self) -> bool:
-        """Whether a policy compares with the instant of the call."""
-        return any(map(asks_now, self.policies))
+        """Whether a policy, or what a computed field asks of rows, compares with the instant of the call."""
+        derived = (field.derived for resource in self.resources for field in resource.computed)
+        asked = (each.where for each in derived if isinstance(each, OfRows) and each.where is not None)
+        return any(map(asks_now, (*self.policies, *asked)))
 
     @cached_property
     def policies(self) -> tuple[PolicyNode, ...]:

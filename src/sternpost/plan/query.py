@@ -39,6 +39,7 @@ EQUALITY: frozenset[str] = frozenset({"eq", "ne", "in", "notIn"})
 Quantifier = Literal["some", "every", "none"]
 Arithmetic = Literal["set", "increment", "decrement", "multiply", "divide"]
 Function = Literal["sum", "min", "max", "avg", "count", "by"]
+ListFunction = Literal["count", "exists", "latest"]
 
 Path = tuple[str, ...]
 """Field names to follow from a row: foreign keys first."""
@@ -305,11 +306,32 @@ class Nested:
 
 
 @dataclass(frozen=True, slots=True)
+class OfList:
+    """What is told of those rows of a list that fit: how many there are, whether there is one, or the value of a field
+    in the last of them.
+
+    Attributes:
+        name: of the computed field that it is.
+        field, by: for the last row, the value, and the field by whose greatest value it is found.
+    """
+
+    name: str
+    function: ListFunction
+    relation: str
+    where: Node = ALL
+    field: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Select:
     """Rows of a resource.
 
     Attributes:
         fields: what of each row is read.
+        computed: what of its lists is told along with it.
+        in_python: computed fields that an author's functions make of the rows; storage does not look at them.
+        aside: those of `fields` that are read for these alone, and are no part of the answer.
         facts: values that a policy has to know, beside the fields.
         distinct: of the rows that agree in these fields, the first.
         after: only rows behind a position of the order: for each of its values whether it is null. The position itself
@@ -329,16 +351,41 @@ class Select:
     limit: int | None = None
     offset: int | None = None
     lock: bool = False
+    computed: tuple[OfList, ...] = ()
+    in_python: tuple[str, ...] = ()
+    aside: tuple[str, ...] = ()
     _hash: int = field(init=False, repr=False, compare=False, default=0)
+    calls: bool = field(init=False, repr=False, compare=False, default=False)
+    """Whether functions compute a part of it, here or in what it reads along."""
 
     def __post_init__(self) -> None:
         parts = (self.resource, self.fields, self.where, self.relations, self.order, self.facts)
         more = (self.distinct, self.after, self.limit, self.offset, self.lock)
-        object.__setattr__(self, "_hash", hash((parts, more)))
+        extra = (self.computed, self.in_python, self.aside)
+        object.__setattr__(
+            self, "_hash", hash((parts, more, extra) if self.computed or self.in_python else (parts, more))
+        )
+        calls = bool(self.in_python) or any(nested.query.calls for nested in self.relations)
+        object.__setattr__(self, "calls", calls)
 
     def __hash__(self) -> int:
         """Statements are found by queries at each request, and queries are deep: the hash is computed once."""
         return self._hash
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The fields that rows have when they come from storage, in the order of their columns."""
+        return (*self.fields, *[each.name for each in self.computed]) if self.computed else self.fields
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The fields that an answer has."""
+        return (*[name for name in self.names if name not in self.aside], *self.in_python)
+
+    @property
+    def computes(self) -> bool:
+        """Whether a part of it is no stored value, here or in what it reads along."""
+        return bool(self.computed) or self.calls or any(nested.query.computes for nested in self.relations)
 
     def behind(self, position: tuple[Any, ...]) -> Select:
         """The same rows from behind a position on."""

@@ -16,7 +16,7 @@ def known_scopes(plan: Plan) -> frozenset[str]:
         policies = [operation.policy for operation in resource.operations]
         policies += [relation.link for relation in resource.relations if relation.link is not None]
         found.update(name for policy in policies for name in scopes_of(policy))
-        asked = [scope for field in resource.fields for scope in (field.read_scope, field.write_scope)]
+        asked = [scope for field in resource.shown for scope in (field.read_scope, field.write_scope)]
         asked += [relation.write_scope for relation in resource.relations]
         found.update(scope for scope in asked if scope is not None)
     return frozenset(found)

@@ -100,6 +100,19 @@ class Budget:
         self._bytes_left -= _length(document)
         self._check()
 
+    def take_values(self, name: str, values: Sequence[Any], weights: Sequence[int] | None) -> None:
+        """Counts values that were computed of documents, under the same name in each. Raises as `take`.
+
+        Args:
+            weights: how often each document occurs; once each where none are given.
+        """
+        around = len(orjson.dumps(name)) + len(":,")
+        if weights is None:
+            self._bytes_left -= _length(values) + around * len(values)
+        else:
+            self._bytes_left -= sum(map(mul, (around + _length(value) for value in values), weights))
+        self._check()
+
     def _check(self) -> None:
         if self._bytes_left < 0:
             raise self.too_large()

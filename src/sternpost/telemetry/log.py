@@ -283,3 +283,8 @@ class Output:
         if chunk:
             self.stream.write(chunk)
             self.stream.flush()
+
+
+def plain_logger() -> Any:
+    """A logger for the author's code where it runs for no request."""
+    return structlog.get_logger()

@@ -235,7 +235,26 @@ def span(plan: dict[str, Any], where: Any) -> None:
 
 Change = Callable[[dict[str, Any]], Any]
 
+COUNT = {"function": "count", "relation": "items", "where": None, "field": None, "by": None, "all": False}
+
+
+def counted(plan: dict[str, Any], **more: Any) -> None:
+    """A field of orders that is computed when they are read."""
+    field = {**user(plan, "id"), "kind": "integer", "name": "extra", "public_name": "extra", "references": None}
+    resource(plan, "Order")["computed"] = [{**field, "generated": None, "derived": {**COUNT, **more}}]
+
+
+def in_python(plan: dict[str, Any]) -> None:
+    """The same, computed in Python."""
+    counted(plan)
+    resource(plan, "Order")["computed"][0]["derived"] = {"fields": ["status"], "all": True}
+
+
 PAIRS: list[tuple[str, str, Change, Change]] = [
+    ("additive", "field-added", lambda p: None, counted),
+    ("breaking", "field-removed", counted, lambda p: None),
+    ("neutral", "computation-changed", counted, lambda p: counted(p, all=True)),
+    ("neutral", "computation-changed", lambda p: counted(p, function="latest", field="quantity", by="id"), in_python),
     ("breaking", "decimals-changed", lambda p: None, lambda p: product(p, "name").update(decimal_places=2)),
     ("breaking", "reference-changed", lambda p: None, lambda p: product(p, "name").update(references="User")),
     ("breaking", "generated-changed", lambda p: None, lambda p: product(p, "name").update(generated="created")),

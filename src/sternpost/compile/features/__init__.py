@@ -11,6 +11,7 @@ from typing import Any
 from sternpost.compile.diagnostics import CODES
 from sternpost.compile.features.api_keys import ApiKeys
 from sternpost.compile.features.audit import Audit
+from sternpost.compile.features.computed import ComputedFields
 from sternpost.compile.features.external import External
 from sternpost.compile.features.feature import Automatic, Feature
 from sternpost.compile.features.own_objects import OwnObjects
@@ -31,6 +32,7 @@ FEATURES: tuple[Feature, ...] = (
     External(),
     ApiKeys(),
     OwnObjects(),
+    ComputedFields(),
 )
 """All of them, in the order in which they are asked. `compile/versions.py` follows: older versions are made of the
 plan."""

@@ -152,9 +152,10 @@ class Schemas:
         return reference(name)
 
     def _shown(self, resource: ResourcePlan) -> Schema:
+        fields = (resource.shown_by_name[member.name] for member in resource.shape.output.members)
         return {
-            member.public_name: self.member(resource.fields_by_name[member.name])
-            for member in resource.shape.output.members
+            field.public_name: self.member(field) if field.derived is None else {**self.member(field), "readOnly": True}
+            for field in fields
         }
 
     # -- what is taken

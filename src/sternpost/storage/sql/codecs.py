@@ -189,7 +189,7 @@ class Codecs:
         names_bytes = sum(
             _around(resource.relations_by_name[nested.relation].public_name) + len("null,") for nested in relations
         )
-        plans = [resource.fields_by_name[name] for name in fields]
+        plans = [resource.shown_by_name[name] for name in fields]
         return Decoder(
             names=tuple(plan.public_name for plan in plans),
             codecs=tuple(self.decode(plan) for plan in plans),

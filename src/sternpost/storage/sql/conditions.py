@@ -369,19 +369,25 @@ class Conditions:
         """
         target = self.plan.by_name[relation.target]
         filters = self.gate.list_filters(relation) if policy else self.gate.row_filters(target)
-        conditions = self._all((filters, where), target, other, assembly)
+        conditions = self.of_relation(relation, other, key, (filters, where), assembly)
         if policy and self.aside:
             written, own = assembly.written(f"{WRITTEN}{target.name}"), self._column(other, "id")
             conditions.append(not_(self.dialect.is_any_of(own, written, target.fields_by_name["id"])))
-        if relation.kind == "linked":
-            link = assembly.alias(self.schema.links[str(relation.link_table)])
-            conditions += [
-                link.c[str(relation.link_local)] == key,
-                link.c[str(relation.link_remote)] == other.c.id,
-            ]
-        else:
-            conditions.append(other.c[relation.remote_field] == key)
         return exists(select(constant("1")).where(and_(*conditions)).correlate(*tables))
+
+    def of_relation(
+        self, relation: RelationPlan, other: FromClause, key: Any, nodes: tuple[Node, ...], assembly: Assembly
+    ) -> list[ColumnElement[bool]]:
+        """The conditions for the rows of a relation that fit; `key` is that of the row whose relation it is."""
+        conditions = self._all(nodes, self.plan.by_name[relation.target], other, assembly)
+        if relation.kind != "linked":
+            return [*conditions, other.c[relation.remote_field] == key]
+        link = assembly.alias(self.schema.links[str(relation.link_table)])
+        return [
+            *conditions,
+            link.c[str(relation.link_local)] == key,
+            link.c[str(relation.link_remote)] == other.c.id,
+        ]
 
     def _column(self, table: FromClause, name: str) -> Any:
         return table.c[name]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from sqlalchemy import select
 
 from sternpost.plan.caller import OfCaller
-from sternpost.plan.model import OperationPlan, ResourcePlan
+from sternpost.plan.derived import readable_rows, selecting
+from sternpost.plan.model import OfRows, OperationPlan, ResourcePlan
 from sternpost.plan.policy import CallerIs, conditions_on_rows, paths, scopes
 from sternpost.plan.query import (
     ALL,
@@ -152,5 +154,13 @@ def _view(statements: Statements, resource: ResourcePlan, held: frozenset[str] |
         Nested(relation.name, _view(statements, statements.plan.by_name[relation.target], held))
         for relation in resource.owned_relations
     )
-    visible = [f for f in resource.fields if held is None or (not f.hidden and f.read_scope in (None, *held))]
-    return Select(resource.name, tuple(field.name for field in visible), relations=owned)
+    visible = [f for f in resource.shown if held is None or (not f.hidden and f.read_scope in (None, *held))]
+    stored = [field.name for field in visible if field.derived is None]
+    computed = [field for field in visible if field.derived is not None and held is not None]
+
+    def readable(of: OfRows) -> Node:
+        policy = partial(conditions_on_rows, known=True, scopes=held or frozenset(), decide=_granted)
+        relation = resource.relations_by_name[of.relation]
+        return ALL if of.all else readable_rows(statements.plan, relation, policy)
+
+    return selecting(resource, stored, computed, (), readable=readable, relations=owned)

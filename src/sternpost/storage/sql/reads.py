@@ -20,6 +20,7 @@ from sternpost.storage.sql.codecs import Decoder
 from sternpost.storage.sql.conditions import constant, paged
 from sternpost.storage.sql.dialect import Codec, ColumnType, Dialect
 from sternpost.storage.sql.external import not_representable
+from sternpost.storage.sql.of_lists import of_list
 from sternpost.storage.sql.statement import Assembly, Statement
 
 KEY = "our.key"
@@ -99,7 +100,7 @@ class Listing:
         self._reads = reads
         self._query = query
         resource = reads.plan.by_name[query.resource]
-        self.decoder = reads.codecs.decoder(resource, query.fields, query.facts, query.relations)
+        self.decoder = reads.codecs.decoder(resource, query.names, query.facts, query.relations)
         self.order = total_order(query.order)
         fields = [reads.plan.field_at(resource, entry.path) for entry in self.order]
         self._to_cursor = [reads.codecs.to_cursor(field) for field in fields]
@@ -189,7 +190,7 @@ class Reads(Builder):
         return PointStatement(
             one.statement(self._locked(single, query, table)),
             many.statement(several),
-            self.codecs.decoder(resource, query.fields, query.facts),
+            self.codecs.decoder(resource, query.names, query.facts),
             self.codecs.encode(key_field),
             resource.key_storage in (None, "uuid"),
         )
@@ -270,7 +271,7 @@ class Reads(Builder):
 
     def places(self, query: Query, order: tuple[Order, ...]) -> tuple[int, ...]:
         """The columns of the rows of `page` in which the values of the order are."""
-        last = len(query.fields) + len(query.facts) + len(self.key_fields(query))
+        last = len(query.names) + len(query.facts) + len(self.key_fields(query))
         places: list[int] = []
         for entry in order:
             if self._is_read(query, entry):
@@ -436,7 +437,7 @@ class Reads(Builder):
             self.dialect.is_any_of(key, assembly.named(KEYS), key_field),
             *self.conditions.rows(target, table, query.where, assembly),
         )
-        decoder = self.codecs.decoder(target, query.fields, query.facts, query.relations)
+        decoder = self.codecs.decoder(target, query.names, query.facts, query.relations)
         wide = decoder.row_bytes_max > WIDE_ROW_BYTES
         if relation.kind == "one":
             found = select(*(_numbered(chosen) if wide else chosen)).select_from(source).where(*conditions)
@@ -505,9 +506,10 @@ class Reads(Builder):
     def _columns(
         self, query: Query, resource: ResourcePlan, table: FromClause, assembly: Assembly
     ) -> list[ColumnElement[Any]]:
+        computed = [of_list(self.conditions, each, resource, table, assembly) for each in query.computed]
         facts = [self.conditions.fact(fact, resource, table, assembly) for fact in query.facts]
         keys = [table.c[name] for name in self.key_fields(query)]
-        return [*(table.c[name] for name in query.fields), *facts, *keys]
+        return [*(table.c[name] for name in query.fields), *computed, *facts, *keys]
 
 
 def _narrowed(
@@ -528,9 +530,9 @@ def _narrowed(
         last: how many columns come behind that of the bytes.
     """
     texts = [
-        func.coalesce(dialect.least_bytes(column, target.fields_by_name[name]), constant("0"))
-        for column, name in zip(columns, query.fields, strict=False)
-        if _is_text(target.fields_by_name[name])
+        func.coalesce(dialect.least_bytes(column, target.shown_by_name[name]), constant("0"))
+        for column, name in zip(columns, query.names, strict=False)
+        if _is_text(target.shown_by_name[name])
     ]
     size: Any = sum(texts, start=constant("0"))
     running = func.sum(size).over(order_by=order, rows=(None, 0))
@@ -553,9 +555,9 @@ def _emptied(columns: Sequence[Any], nested: Nested, target: ResourcePlan, rank:
     most: Any = constant(str(nested.most)) if query.limit is None else assembly.slot(query.limit)
     if query.offset is not None:
         most = _whole(most) + assembly.slot(query.offset)
-    names = [*query.fields, *[None] * (len(columns) - len(query.fields))]
+    names = [*query.names, *[None] * (len(columns) - len(query.names))]
     return [
-        case((rank <= most, column)) if name is not None and _is_text(target.fields_by_name[name]) else column
+        case((rank <= most, column)) if name is not None and _is_text(target.shown_by_name[name]) else column
         for column, name in zip(columns, names, strict=True)
     ]
 
