@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from world import API, World
+
+from sternpost.testing import ManualClock
 
 
 async def test_seen_by_whoever_treats_them(world: World) -> None:
@@ -57,3 +61,31 @@ async def test_the_older_version(world: World) -> None:
     assert old["name"] == "Pia"
     assert not {"fullName", "allergies"} & set(old)
     assert (await world.desk.get(f"/api/v1/practitioners/{world.ids['dora']}/free?day=2026-01-05")).status == 404
+
+
+async def test_found_by_the_beginnings_of_words(world: World) -> None:
+    await world.make(world.desk, "patients", fullName="Ann-Marie Pike", bornOn="1980-01-01")
+    found = await world.desk.get(f"{API}/patients?search=pi ann")
+    assert [row["fullName"] for row in found.data] == ["Ann-Marie Pike"]
+    found = await world.desk.get(f"{API}/patients?search=PI")
+    assert {row["fullName"] for row in found.data} == {"Ann-Marie Pike", "Pia"}
+    assert (await world.caller("paul").get(f"{API}/patients?search=pia")).data == []
+
+
+async def test_the_urgent_come_first(world: World) -> None:
+    assert (await world.desk.patch(f"{API}/patients/{world.ids['paul']}", json={"triage": "urgent"})).status == 200
+    await world.make(world.desk, "patients", fullName="Sue", bornOn="1980-01-01", triage="soon")
+    listed = await world.desk.get(f"{API}/patients?sort=-triage&triage[gte]=soon")
+    assert [row["fullName"] for row in listed.data] == ["Paul", "Sue"]
+
+
+async def test_age_and_visits(world: World, clock: ManualClock) -> None:
+    pia = f"{API}/patients/{world.ids['pia']}"
+    made = await world.appointment("2026-01-05T09:00:00Z")
+    await world.appointment("2026-01-06T09:00:00Z")
+    done = await world.caller("dora").post(f"{API}/appointments/{made['id']}/finish")
+    assert done.data["status"] == "done"
+    seen = (await world.desk.get(pia)).data
+    assert (seen["age"], seen["visits"], seen["lastVisit"]) == (35, 1, "2026-01-05T09:00:00Z")
+    clock.set(datetime(2026, 5, 17, tzinfo=UTC))
+    assert (await world.desk.get(pia)).data["age"] == 36

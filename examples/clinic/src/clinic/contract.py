@@ -30,7 +30,10 @@ from sternpost import (
     authenticated,
     check,
     computed,
+    count_of,
     field,
+    in_python,
+    latest_of,
     named,
     no_overlap,
     now,
@@ -108,14 +111,7 @@ class Practitioner(Resource, prefix="pra", owner="id", tenant="clinic_id"):
     read = Read(allow=authenticated)
     create = Create(allow=admin)
     update = Update(allow=admin | this.is_owner)
-    free = Custom(
-        method="GET",
-        input=Day,
-        output=list[Slot],
-        max_items=200,
-        summary="When a practitioner can be visited on a day",
-        allow=authenticated,
-    )
+    free = Custom(method="GET", input=Day, output=list[Slot], max_items=200, allow=authenticated)
 
 
 class Room(Resource, prefix="rom", tenant="clinic_id"):
@@ -142,12 +138,21 @@ class Patient(Resource, prefix="pat", owner="id", tenant="clinic_id", soft_delet
     contacts: list[Phone | Mail] = field(default=[], max_items=5, sensitive=True)
     allergies: list[str] = field(default=[], max_length=40, max_items=20, filter=True)
     notes: str | None = field(max_length=5000, read="clinic:notes", sensitive=True)
+    triage: Literal["routine", "soon", "urgent"] = field(
+        default="routine",
+        ordered=True,
+        labels={"routine": "Can wait", "soon": "This week", "urgent": "Today"},
+        filter=True,
+    )
     created_at: datetime = field(auto="created")
     carers: Many[Carer]
     appointments: Many[Appointment]
     prescriptions: Many[Prescription]
+    age: int = computed(in_python("born_on"), ge=0)
+    visits: int = computed(count_of("appointments", where=this.status == "done"))
+    last_visit: datetime | None = computed(latest_of("appointments", "starts_at", where=this.status == "done"))
 
-    browse = Browse(sort=["full_name", "created_at"], allow=this.is_owner | treats | staff)
+    browse = Browse(sort=["full_name", "triage"], search=["full_name", "email"], allow=this.is_owner | treats | staff)
     read = Read(allow=this.is_owner | treats | staff)
     create = Create(allow=staff)
     update = Update(allow=this.is_owner | staff)
@@ -193,11 +198,7 @@ class Appointment(
     version: int = field(auto="version")
 
     browse = Browse(
-        sort=["starts_at"],
-        filter=["patient.full_name", "practitioner.specialty"],
-        or_groups=3,
-        export=True,
-        allow=concerned | staff,
+        sort=["starts_at"], filter=["patient.full_name", "practitioner.specialty"], or_groups=3, allow=concerned | staff
     )
     read = Read(allow=concerned | staff)
     create = Create(allow=this.patient.is_owner | staff)
@@ -256,13 +257,7 @@ class Invoice(Resource, prefix="inv", tenant="clinic_id"):
     )
 
 
-v1 = Version(
-    "v1",
-    [Renamed(Patient, "full_name", was="name"), Added(Patient, "allergies"), Added(Practitioner, "free")],
-    deprecated=date(2026, 9, 1),
-    sunset=date(2100, 1, 1),
-    link="https://clinic.example/api/moving-to-v2",
-)
+older = [Renamed(Patient, "full_name", was="name"), Added(Patient, "allergies"), Added(Practitioner, "free")]
 
 contract = Contract(
     "clinic",
@@ -270,6 +265,6 @@ contract = Contract(
     description="Patients, appointments, prescriptions and invoices of several practices.",
     version="2.0.0",
     api_version="v2",
-    older=[v1],
+    older=[Version("v1", older, deprecated=date(2026, 9, 1))],
     resources=[Clinic, Practitioner, Room, Patient, Carer, Appointment, Prescription, Invoice, InvoiceLine],
 )

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from fpdf import FPDF
 
 from clinic.contract import Appointment, Day, Invoice, Patient, Practitioner, Reason, Slot, TooLate
-from sternpost import Conflict, Context, HttpContext, implements
+from sternpost import Conflict, Context, HttpContext, computes, implements
+
+
+@computes(Patient, "age")
+async def ages(ctx: Context, patients: Sequence[Patient]) -> list[int]:
+    """How old they are today, in years."""
+    today = ctx.now().date()
+    return [today.year - one.born_on.year - (f"{today:%m%d}" < f"{one.born_on:%m%d}") for one in patients]
 
 
 @implements(Practitioner.free)
