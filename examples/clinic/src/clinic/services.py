@@ -13,9 +13,9 @@ from sternpost import Conflict, Context, HttpContext, computes, implements
 
 @computes(Patient, "age")
 async def ages(ctx: Context, patients: Sequence[Patient]) -> list[int]:
-    """How old they are today, in years."""
     today = ctx.now().date()
-    return [today.year - one.born_on.year - (f"{today:%m%d}" < f"{one.born_on:%m%d}") for one in patients]
+    years = (today.year - one.born_on.year - (f"{today:%m%d}" < f"{one.born_on:%m%d}") for one in patients)
+    return [max(age, 0) for age in years]  # a date in the future is a slip of the pen
 
 
 @implements(Practitioner.free)
