@@ -85,6 +85,7 @@ from sternpost.data.table import Table
 from sternpost.errors import CATALOGUE, Detail, SternpostError
 from sternpost.kinds import KINDS, RANKED, Kind
 from sternpost.plan.shapes import FIELDS_MAX, IN_MAX, INCLUDE_DEPTH_MAX, INCLUDES_MAX, PAGE_MAX, SORTS_MAX
+from sternpost.plan.words import TEXT_MAX, WORDS_MAX
 from sternpost.ports.audit import AuditEntry
 from sternpost.ports.authenticator import Principal
 from sternpost.protocols.http.headers import HEADERS_MAX
@@ -347,6 +348,11 @@ RFC 9562 (`0198c1d0-7e3a-7cc1-9b2f-4f0e5a6b7c8d`), dates and times as in RFC 333
                 (
                     "`sort`",
                     f"fields of the operation's `sort`, separated by commas, at most {SORTS_MAX}; a leading `-` means descending",
+                ),
+                (
+                    "`search`",
+                    f"words of which each begins a word in one of the operation's `search` fields, at most {WORDS_MAX} "
+                    f"words and {TEXT_MAX} characters; without `sort` the best rows come first",
                 ),
                 (
                     "`include`",

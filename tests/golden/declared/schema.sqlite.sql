@@ -132,7 +132,7 @@ END;
 
 CREATE TABLE "sternpost_search_tasks_ids" (docid INTEGER NOT NULL PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT;
 
-CREATE VIRTUAL TABLE "sternpost_search_tasks_fts" USING fts5(f0, f1, columnsize = 0, detail = column, tokenize = "unicode61 remove_diacritics 0 categories 'L* N* M*'");
+CREATE VIRTUAL TABLE "sternpost_search_tasks_fts" USING fts5(f0, f1, columnsize = 0, detail = column, prefix = '1 2', tokenize = "unicode61 remove_diacritics 0 categories 'L* N* M*'");
 
 INSERT INTO "sternpost_search_tasks_ids" (id) SELECT "id" FROM "tasks" ORDER BY "id";
 

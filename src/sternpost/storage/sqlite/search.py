@@ -16,6 +16,10 @@ from sternpost.ports.schema import Search
 _TOKENIZER = "tokenize = \"unicode61 remove_diacritics 0 categories 'L* N* M*'\""
 """What a word is here, in SQLite's words: see `plan/words.py`."""
 
+_OPTIONS = f"columnsize = 0, detail = column, prefix = '1 2', {_TOKENIZER}"
+"""Where words stand in a text is not kept, because nothing asks for it. Beginnings of one and two letters are indexed
+by themselves: ten of them would else be looked for among all words that begin so."""
+
 EVENTS = ("insert", "update", "delete")
 
 
@@ -59,7 +63,7 @@ def _tables(table: str, search: Search) -> list[str]:
     taken = ", ".join(f't."{name}"' for name in search.columns)
     return [
         f'CREATE TABLE "{ids}" (docid INTEGER NOT NULL PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT',
-        f'CREATE VIRTUAL TABLE "{words}" USING fts5({own}, columnsize = 0, detail = column, {_TOKENIZER})',
+        f'CREATE VIRTUAL TABLE "{words}" USING fts5({own}, {_OPTIONS})',
         f'INSERT INTO "{ids}" (id) SELECT "id" FROM "{table}" ORDER BY "id"',
         f'INSERT INTO "{words}" (rowid, {own}) SELECT ids.docid, {taken} FROM "{ids}" AS ids\n'
         f'JOIN "{table}" AS t ON t."id" = ids.id',
