@@ -26,7 +26,7 @@ def columns_of(model: type[Any]) -> tuple[str, ...]:
 
 def model_of_document(contract: DataModel, model: type[Any], resource: ResourcePlan, document: Document) -> Any:
     """A model of a row that was read; values are Python's own (`Decimal`, `datetime`)."""
-    fields = [resource.fields_by_name[name] for name in columns_of(model)]
+    fields = [resource.shown_by_name[name] for name in columns_of(model)]
     return model(**{each.name: contract.instances.value(each, document[each.public_name]) for each in fields})
 
 

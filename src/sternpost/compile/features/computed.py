@@ -23,6 +23,9 @@ from sternpost.plan.policy import Compare, Now, PolicyNode, paths
 UNRESOLVED = OfRows("count", "")
 """What a field is computed of until it is known, and where it is wrong."""
 
+LISTS_MAX = 20
+"""Fields of a resource that may be computed of lists."""
+
 _LIMITS = ("min_length", "max_length", "ge", "le", "decimal_places", "max_digits")
 _TYPES: dict[str, type] = {"count": int, "exists": bool}
 """By function: the type of its field."""
@@ -40,9 +43,22 @@ class ComputedFields(Feature):
                 except _Wrong as wrong:
                     draft.computed[name] = replace(draft.computed[name], derived=UNRESOLVED)
                     report.add(draft.where(name, wrong.keyword), wrong.code, f"{draft.name}.{name}: {wrong}", wrong.fix)
+            of_lists = [name for name, field in draft.computed.items() if _is_of_list(field)]
+            if len(of_lists) > LISTS_MAX:
+                report.add(
+                    draft.where(of_lists[LISTS_MAX]),
+                    "SP080",
+                    f"{draft.name} has {len(of_lists)} fields that are computed of lists, each a subquery of every "
+                    f"statement that reads a row; {LISTS_MAX} are allowed",
+                    "compute several of them in Python with one query, or store what seldom changes",
+                )
 
     def resource(self, draft: ResourceDraft) -> Mapping[str, Any]:
         return {"computed": tuple(draft.computed.values())}
+
+
+def _is_of_list(field: FieldPlan) -> bool:
+    return isinstance(field.derived, OfRows) and field.derived is not UNRESOLVED
 
 
 class _Wrong(Exception):
@@ -77,7 +93,9 @@ class _Resolver:
         if not is_flag(of.all):
             raise _Wrong(f"all={shown(of.all)} is not True or False", "write all=True, or leave it out")
         if isinstance(of, ByFunction):
-            return replace(field, derived=self._in_python(of, field))
+            made = self._in_python(of, field)
+            masked = any(self.draft.fields[name].sensitive for name in made.fields)
+            return replace(field, derived=made, sensitive=masked)
         limits = [name for name in _LIMITS if name in declared.options]
         if limits:
             fix = f"leave {listed(limits)} out; limits are for in_python(…)"

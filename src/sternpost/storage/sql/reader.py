@@ -135,7 +135,12 @@ class SqlReader:
         named = {KEY: own, **tenant} if tenant else {KEY: own}
         if statement.one.asks:
             named.update(self._of_call(statement.one, arguments.asking, (query.resource, key)))
-        found = await self.queries.fetch_one(statement, named)
+        if query.computed:  # what is told of lists may take long: not in the event loop, nor together with others
+            found = next(
+                iter(await self.queries.fetch(statement.one.text, statement.one.bind(named), short=False)), None
+            )
+        else:
+            found = await self.queries.fetch_one(statement, named)
         if found is None:
             return None
         decoder = statement.decoder
