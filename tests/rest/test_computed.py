@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -126,6 +127,8 @@ GIVEN: dict[str, Any] = {}
 async def ages(ctx: Context, rows: Sequence[Patient]) -> Sequence[int]:
     CALLS.append(("age", len(rows)))
     assert all({*vars(row)} == {"id", "born_on"} for row in rows)
+    if "wait" in GIVEN:
+        await GIVEN["wait"].wait()
     return GIVEN.get("age", [TODAY.year - row.born_on.year for row in rows])
 
 
@@ -316,6 +319,17 @@ async def test_mistakes_of_a_function(client: Client, log_lines: LogLines) -> No
         assert b"Patient" not in answer.content
         assert "Patient.age" in str(log_lines.raw)
         assert (await client.get(f"/api/v2/patients/{made['id']}?fields=name")).status == 200
+
+
+async def test_a_function_has_the_time_of_the_operation(make_settings: Callable[..., Settings]) -> None:
+    GIVEN.clear()
+    settings = make_settings(request_timeout_seconds=0.3)
+    async with Client(Sternpost(contract, services=services, settings=settings)) as client:
+        made = await patient(client)
+        GIVEN["wait"] = asyncio.Event()
+        answer = await client.get(f"/api/v2/patients/{made['id']}")
+        assert (answer.status, answer.error["code"]) == (504, "TIMEOUT")
+        GIVEN.clear()
 
 
 async def test_a_function_only_reads(client: Client, log_lines: LogLines) -> None:

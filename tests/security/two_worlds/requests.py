@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
-from tests.model.contracts import ALL, PUBLIC, SEE, Res, Spec, _policy, random_contract
+from tests.model.contracts import ALL, PUBLIC, SEE, Res, Spec, Value, _policy, random_contract
 from tests.model.model import Answer, Caller
 from tests.model.operations import Generator, Op
 
@@ -20,10 +20,45 @@ EXPORTS = ("application/x-ndjson", "text/csv")
 
 @dataclass
 class Served(Spec):
-    """A random contract as it is served here: with exports."""
+    """A random contract as it is served here: with exports, and with fields that are computed of lists."""
 
     def text(self) -> str:
-        return super().text().replace("browse = Browse(", "browse = Browse(export=True, ")
+        text = super().text().replace("browse = Browse(", "browse = Browse(export=True, ")
+        text = text.replace("caller, computed,", "caller, computed, count_of, exists_of, latest_of,")
+        for res in self.resources:
+            begin = f'    """A {res.name.lower()}."""\n\n'
+            text = text.replace(begin, begin + "".join(f"    {line}\n" for line in self.computed(res)))
+        return text
+
+    def computed(self, res: Res) -> Iterator[str]:
+        """What is told of each list whose rows somebody may read, to those who may see what tells it."""
+        for rows in res.lists:
+            target = self.by_name[rows.target]
+            if rows.kind != "owned" and target.reading is None:
+                continue
+            back = [value for value in target.refs if value.to == res.name and rows.by in (None, value.name)]
+            scope = back[0].read if rows.kind == "many" else None
+            told = f', read="{scope}"' if scope else ""
+            yield f'n_{rows.name}: int = computed(count_of("{rows.name}"){told})'
+            for value in self.shown(target, scope)[:2]:
+                seen = f', read="{value.read or scope}"' if value.read or scope else ""
+                last = f'latest_of("{rows.name}", "{value.name}")'
+                yield f"last_{rows.name}_{value.name}: {value.kind} | None = computed({last}{seen})"
+                if value.nullable:
+                    has = f'exists_of("{rows.name}", where=this.{value.name}.is_null)'
+                    yield f"has_{rows.name}_{value.name}: bool = computed({has}{seen})"
+
+    def shown(self, res: Res, scope: str | None) -> list[Value]:
+        """The fields of a row of a list that can be told with one scope, those with one of their own first."""
+        plain = [
+            value
+            for value in res.fields
+            if value.kind in ("int", "str")
+            and value.name != "id"
+            and not (value.to or value.auto or value.computed)
+            and (scope is None or value.read in (None, scope))
+        ]
+        return sorted(plain, key=lambda value: value.read is None)
 
 
 def served(seed: int) -> Served:
