@@ -158,7 +158,8 @@ def is_a_command(form: str) -> bool:
     given = form.split()[1:]
     path = [word for number, word in enumerate(given) if number < 2 and re.fullmatch(r"[a-z]+", word)]
     told = CliRunner().invoke(cli, [*path, "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"})
-    return told.exit_code == 0 and all(option in told.output for option in given if option.startswith("-"))
+    options = {word for word in given if word.startswith("-")}
+    return told.exit_code == 0 and options <= set(re.findall(r"--?[a-z][a-z-]*", told.output))
 
 
 def is_a_setting(form: str) -> bool:
