@@ -137,6 +137,21 @@ class Unfit(ValueError):
         self.message: LiteralString = message
 
 
+@dataclass(frozen=True, slots=True)
+class Within:
+    """How values within JSON are compared, where databases know of no columns' types.
+
+    Attributes:
+        kind: as values of which kind.
+        form: makes of a value what is compared instead; None for the value itself.
+        ordered: whether what is compared has the order of the values.
+    """
+
+    kind: KindName
+    form: Callable[[Any], Any] | None = None
+    ordered: bool = True
+
+
 Read = Callable[[Any], Any]
 Constant = Callable[[Any, Limits | None], Any]
 Write = Callable[[Limits, Any], Any]
@@ -184,6 +199,7 @@ class Kind:
         filters: the operators that lists may offer on it.
         tests: the operators that the data client has for it.
         policies: the operators by which a policy may compare it with a constant.
+        within: how values within JSON are compared; None where they are not.
         spans: whether two of its values, or one and an open end, bound a span.
         storage: the ways in which an external database may keep it, beside the usual one.
         read: makes the Python value of a JSON-ready one, or of one that is a Python value already. Values of kinds with
@@ -223,6 +239,7 @@ class Kind:
     filters: tuple[str, ...]
     tests: tuple[str, ...]
     policies: tuple[str, ...] = ()
+    within: Within | None = None
     spans: bool = False
     storage: tuple[str, ...] = ()
     read: Read = _same
@@ -343,6 +360,15 @@ def write_instant(value: datetime) -> str:
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+def _sortable_instant(value: datetime) -> str:
+    """An instant as a text that sorts: without the zone, which comes behind a fraction that may be left out."""
+    return write_instant(value).removesuffix("Z")
+
+
+def _iso(value: Any) -> str:
+    return value.isoformat()
+
+
 def _write_iso(limits: Limits, value: Any) -> str:
     return value.isoformat()
 
@@ -424,7 +450,10 @@ def is_short(number: Decimal) -> bool:
 def _instant_constant(value: Any, limits: Limits | None) -> str | None:
     if not isinstance(value, datetime) or value.tzinfo is None:
         return None
-    return value.isoformat().replace("+00:00", "Z") if _within(value, limits, _read_instant) else None
+    try:
+        return write_instant(value) if _within(value, limits, _read_instant) else None
+    except OverflowError:  # its day in UTC is behind the last one, or before the first
+        return None
 
 
 def _day_constant(value: Any, limits: Limits | None) -> str | None:
@@ -805,6 +834,7 @@ _ALL = (
         constant=_uuid_constant,
         from_claim=_uuid_claim,
         from_text=lambda limits: parse_uuid,
+        within=Within("string", str),
         schema=lambda limits: {"type": "string", "format": "uuid"},
     ),
     Kind(
@@ -823,6 +853,7 @@ _ALL = (
         constant=_boolean_constant,
         from_claim=_boolean_claim,
         from_text=_boolean_from_text,
+        within=Within("boolean"),
         schema=lambda limits: {"type": "boolean"},
     ),
     Kind(
@@ -844,6 +875,7 @@ _ALL = (
         constant=_text_constant,
         from_claim=_text_claim,
         from_text=lambda limits: parse_text,
+        within=Within("string"),
         schema=_string_schema,
         any_schema={"type": "string", "pattern": NO_NUL},
     ),
@@ -867,6 +899,7 @@ _ALL = (
         constant=_integer_constant,
         from_claim=_integer_claim,
         from_text=_integer_from_text,
+        within=Within("integer"),
         schema=_integer_schema,
         any_schema={"type": "integer", "format": "int64", "minimum": INT64_MIN, "maximum": INT64_MAX},
     ),
@@ -885,6 +918,7 @@ _ALL = (
         policies=_ORDER,
         constant=_number_constant,
         from_text=_number_from_text,
+        within=Within("number"),
         schema=_number_schema,
         any_schema={"type": "number"},
     ),
@@ -909,6 +943,7 @@ _ALL = (
         constant=_decimal_constant,
         compared=compared_decimal,
         from_text=_decimal_from_text,
+        within=Within("decimal"),
         schema=_decimal_schema,
     ),
     Kind(
@@ -930,6 +965,7 @@ _ALL = (
         compared=compared_instant,
         constant=_instant_constant,
         from_text=lambda limits: parse_instant,
+        within=Within("string", _sortable_instant),
         schema=lambda limits: {"type": "string", "format": "date-time"},
     ),
     Kind(
@@ -949,6 +985,7 @@ _ALL = (
         write=_write_iso,
         constant=_day_constant,
         from_text=lambda limits: parse_day,
+        within=Within("string", _iso),
         schema=lambda limits: {"type": "string", "format": "date"},
     ),
     Kind(
@@ -967,6 +1004,7 @@ _ALL = (
         write=_write_iso,
         constant=_time_constant,
         from_text=lambda limits: parse_time,
+        within=Within("string", _iso),
         schema=_time_schema,
     ),
     Kind(
@@ -985,6 +1023,7 @@ _ALL = (
         write=lambda limits, value: write_duration(value),
         constant=_duration_constant,
         from_text=lambda limits: parse_duration,
+        within=Within("string", write_duration, ordered=False),
         schema=lambda limits: {"type": "string", "format": "duration"},
     ),
     Kind(
@@ -1004,6 +1043,7 @@ _ALL = (
         write=_write_text,
         constant=_ip_constant,
         from_text=lambda limits: parse_ip,
+        within=Within("string", str),
         schema=lambda limits: {"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]},
     ),
     Kind(
@@ -1041,6 +1081,7 @@ _ALL = (
         write=_write_text,
         constant=_choice_constant,
         from_claim=_text_claim,
+        within=Within("string", str),
         schema=lambda limits: {"type": "string", "enum": list(limits.choices)},
     ),
     Kind(
@@ -1085,6 +1126,14 @@ class Ranked(Protocol):
 def kind_of(field: Ranked) -> Kind:
     """The kind of a field: which operators there are depends on whether the values of an enum have an order."""
     return RANKED if field.ranks else KINDS[field.kind]
+
+
+def kind_within(field: Ranked) -> Kind:
+    """The same for a value within JSON, of which fewer operators may be known."""
+    kind = kind_of(field)
+    if kind.within is None:
+        return replace(kind, filters=(), tests=())
+    return kind if kind.within.ordered else replace(kind, filters=_EQUAL, tests=_EQUAL_TESTS)
 
 
 NUMBERS: frozenset[KindName] = frozenset(kind.name for kind in _ALL if kind.number)

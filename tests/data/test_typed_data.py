@@ -17,6 +17,7 @@ from sternpost.derive.typed_data import problem_of, typed_data
 from tests.data.library import app as library
 from tests.docs.pages import ROOT
 from tests.support import forks
+from tests.support.declared import app as declared
 
 COMMITTED = ROOT / "examples" / "shop" / "shop" / "data.py"
 
@@ -114,6 +115,20 @@ def test_every_mistake_is_found(tmp_path: Path) -> None:
         assert texts, f"pyright accepts {call}"
         assert any(word in text for text in texts), (call, texts)
     assert {at for at, _ in found} == set(range(3, 3 + len(BAD)))
+
+
+def test_orders_of_enums_and_members_of_objects_have_types() -> None:
+    text = typed_data(declared.compiled)
+    for line in (
+        'TaskUrgency: TypeAlias = Literal["low", "mid", "high"]\n'
+        '"In this order: low, mid, high; low: Can wait; mid: This week; high: Today"',
+        """        "gte": 'TaskUrgency',""",
+        """        "spot.town": 'str | None | NullableStringFilter',""",
+        """        "spot.room.floor": 'int | None | NullableIntegerFilter',""",
+        """        "spot.open_at": 'datetime | None | NullableDatetimeFilter',""",
+    ):
+        assert line in text
+    assert """"gte": 'TaskState'""" not in text, "an enum without an order has no comparisons"
 
 
 def test_the_committed_file_is_the_contracts() -> None:

@@ -18,6 +18,7 @@ from sternpost.derive.emit import emitted_files
 from sternpost.testing import Client
 from tests.conftest import not_run
 from tests.rest.test_library import CONTRACT, SERVICES
+from tests.support.declared import app as declared
 from tests.support.server import ROOT, SECRET, environment, serving
 
 REDOCLY = "@redocly/cli@2"
@@ -30,7 +31,7 @@ SCOPES = (
 def test_openapi_is_valid() -> None:
     from sternpost import Sternpost
 
-    for compiled in (app.compiled, Sternpost(CONTRACT, services=SERVICES).compiled):
+    for compiled in (app.compiled, declared.compiled, Sternpost(CONTRACT, services=SERVICES).compiled):
         validate(json.loads(emitted_files(compiled)["openapi.json"]))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Literal
 
 from sternpost import (
@@ -15,6 +16,7 @@ from sternpost import (
     Many,
     One,
     Owned,
+    Payload,
     Read,
     Resource,
     Restore,
@@ -40,6 +42,21 @@ from sternpost import (
     searched,
     this,
 )
+
+
+class Room(Payload):
+    name: str = field(filter=True)
+    floor: int = field(default=0, filter=["gte", "in"])
+
+
+class Spot(Payload):
+    """Where something is done."""
+
+    town: str = field(filter=["eq", "startsWith"])
+    open_at: datetime | None = field(filter=True)
+    price: Decimal = field(default=Decimal(0), decimal_places=2, filter=["lt"])
+    needed: bool = field(default=False, filter=["eq"])
+    room: Room | None
 
 
 class Label(Resource, prefix="lab", tenant="team", soft_delete=True, unique=[("name", "color")]):
@@ -89,6 +106,7 @@ class Task(
         ordered=True,
         labels={"low": "Can wait", "mid": "This week", "high": "Today"},
     )
+    spot: Spot | None
     parent: One[Task] | None = one(on_delete="cascade")
     label: One[Label] | None = one(on_delete="set_null")
     labels: Many[Label] = many(through="task_labels", write="always")
@@ -105,6 +123,10 @@ class Task(
         default_sort=["-urgency"],
         search=["title", searched("secret", all=True)],
         allow=authenticated,
+        filter=[
+            *("spot.town", "spot.open_at", "spot.price", "spot.needed", "spot.room.name", "spot.room.floor"),
+            "parent.spot.town",
+        ],
     )
     read = Read(allow=authenticated)
     create = Create(allow=authenticated)

@@ -7,6 +7,7 @@ from dataclasses import MISSING, fields, replace
 from typing import Any
 
 from sternpost.compile.features import FEATURES, OPERATION_OPTIONS, additions
+from sternpost.compile.filter_paths import led_to
 from sternpost.compile.names import SNAKE, camel, kebab, listed, snake
 from sternpost.compile.options import OPERATION, hidden_by, is_names, shown, well_typed
 from sternpost.compile.outputs import form_of, is_own, media_of, own_errors, redirects, row_of
@@ -64,9 +65,6 @@ _SUCCESS: dict[str, str] = {
     "transition": "{One} is now {target}",
     "custom": "{One}: {name} done",
 }
-RELATED_DEPTH_MAX = 3
-"""References that the filter of a list may follow."""
-
 _OPTIONS = {**OPERATION, **OPERATION_OPTIONS}
 
 
@@ -252,41 +250,15 @@ class OperationCompiler(OwnOperationCompiler):
         found: dict[str, RelatedFilter] = {}
         for each in operation.filter:
             declared = related(each) if isinstance(each, str) else each
-            *path, last = declared.path.split(".") if isinstance(declared.path, str) else [""]  # pyright: ignore[reportUnnecessaryIsInstance]
-            problem = self._misled(path, last)
-            if problem is not None or declared.path in found:
-                message, fix = problem or (f"{declared.path} is listed twice", "list it once")
-                self._add(name, "SP424", message, fix, "filter")
-            else:
-                found[declared.path] = RelatedFilter(tuple(path), last, declared.all)
-        return tuple(found.values())
-
-    def _misled(self, path: Sequence[str], last: str) -> tuple[str, str] | None:
-        """Why a path leads to no field that has a filter, and what to do; None where it does."""
-        shown_path = ".".join((*path, last))
-        if not 1 <= len(path) <= RELATED_DEPTH_MAX:
-            return (
-                f"{shown(shown_path)} does not lead over 1 to {RELATED_DEPTH_MAX} references to a field",
-                'write the name of a reference, a dot and a field, such as "user.name"; a field of the resource itself '
-                "has field(filter=True)",
+            led = led_to(self.resource, self.policies.known, declared)
+            if isinstance(led, RelatedFilter) and declared.path not in found:
+                found[declared.path] = led
+                continue
+            message, fix = (
+                (f"{declared.path} is listed twice", "list it once") if isinstance(led, RelatedFilter) else led
             )
-        at = self.resource
-        for step in path:
-            references = self.policies.known[at].references
-            if step not in references:
-                return (
-                    f"{at} has no reference {step!r}",
-                    f"use one of {listed(references)}" if references else "leave it out",
-                )
-            at = references[step]
-        fields = self.policies.known[at].fields
-        possible = [field.name for field in fields.values() if field.filters]
-        if last not in possible:
-            known = f"use one of {listed(possible)}" if possible else "write field(filter=True) there"
-            shown_ones = fields.keys() | self.policies.known[at].computed
-            what = "has no filter" if last in shown_ones else "does not exist"
-            return f"{at}.{last} {what}", known
-        return None
+            self._add(name, "SP424", message, fix, "filter")
+        return tuple(found.values())
 
     def _states(self, name: str, operation: Transition) -> tuple[str, tuple[str, ...], str]:
         given = (operation.source,) if isinstance(operation.source, str) else operation.source

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sternpost.compile.versions import Older
+from sternpost.plan.members import operators_of
 from sternpost.plan.model import (
     FieldPlan,
     OperationPlan,
@@ -177,11 +178,15 @@ class _Shapes:
             public_path.append(relation.public_name)
             at = self.plan.by_name[relation.target]
         field = at.fields_by_name.get(declared.field)
-        if field is None:
+        if field is None or (declared.members and (field.hidden or field.converted)):
             return None
-        shown = Filter(field.name, field.public_name, field.filters, field.read_scope)
+        value = (field.name, *declared.members)
+        way = [self.plan.field_at(at, value[: length + 1]) for length in range(len(value))]
+        public_path += [each.public_name for each in way[:-1]]
+        operators = operators_of(way) if declared.members else field.filters
+        shown = Filter(way[-1].name, way[-1].public_name, operators, field.read_scope)
         needed = frozenset(scope for scope in (*scopes, field.read_scope) if scope is not None and not declared.all)
-        return RelatedFilterShape(tuple(path), tuple(public_path), shown, needed, declared.all)
+        return RelatedFilterShape(tuple(path), tuple(public_path), at.name, value, shown, needed, declared.all)
 
     def _query(self, resource: ResourcePlan, operation: OperationPlan) -> QueryShape | None:
         if operation.kind not in ("browse", "read"):

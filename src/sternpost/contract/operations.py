@@ -46,7 +46,8 @@ def related(path: str, *, all: bool = False) -> RelatedField:
     """A filter over a row that is referred to: `Browse(filter=[related("user.name")])`; the text alone means the same.
 
     Args:
-        path: references, and a field at their end that has a filter of its own, such as `user.name`.
+        path: references, and a field at their end that has a filter of its own, such as `user.name`; behind a field
+            that holds a `Payload`, members of it, such as `user.address.city`.
         all: whether all rows that are referred to count, and all fields; else only those that the caller may read.
     """
     return RelatedField(path, all)
@@ -83,8 +84,9 @@ class Browse(Operation):
         sort: the fields a client may sort by.
         default_sort: the order without `sort`, such as `["-created_at"]`; by default that of creation.
         export: whether clients can download the whole list, as NDJSON or CSV.
-        filter: fields of rows that the listed ones refer to, such as `["user.name"]`: the list can be filtered by them,
-            with the operators that they have in their own list. A `related(…)` says more.
+        filter: fields of rows that the listed ones refer to, such as `["user.name"]`, and members of objects, such as
+            `["address.city"]`: the list can be filtered by them, with the operators that they declare themselves. A
+            `related(…)` says more.
         or_groups: how many groups of filters may be joined by "or", at most 10; none by default.
         search: fields that hold text, the most important first: `?search=ann fev` finds the rows of which each word
             begins a word in one of them. A `searched(…)` says more.

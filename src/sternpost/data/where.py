@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from sternpost.data.checks import Checks
-from sternpost.kinds import KINDS, LIST_FILTERS, SEVERAL, kind_of
+from sternpost.kinds import KINDS, LIST_FILTERS, SEVERAL, kind_of, kind_within
 from sternpost.plan.comparisons import comparison
 from sternpost.plan.derived import selecting
+from sternpost.plan.members import members_of
 from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.query import (
     ALL,
@@ -21,6 +22,7 @@ from sternpost.plan.query import (
     Not,
     Operator,
     Order,
+    Path,
     Quantifier,
     Related,
     Select,
@@ -75,6 +77,8 @@ class Reading:
             return self._field(resource, resource.fields_by_name[name], wanted)
         if name in resource.relations_by_name:
             return self._relation(resource, resource.relations_by_name[name], wanted)
+        if "." in name:
+            return self._member(resource, name, wanted)
         raise TypeError(
             f"{resource.name} has no field or relation {name!r}; it has "
             f"{', '.join((*resource.fields_by_name, *resource.relations_by_name))}, and AND, OR, NOT"
@@ -115,14 +119,27 @@ class Reading:
                 parts.append(Related(relation.name, found, self.where(target, where)))
         return every(parts)
 
-    def _field(self, resource: ResourcePlan, field: FieldPlan, wanted: Any) -> Node:
+    def _member(self, resource: ResourcePlan, name: str, wanted: Any) -> Node:
+        """A member of an object in JSON: `{"address.city": "York"}`."""
+        first, *members = name.split(".")
+        field = resource.fields_by_name.get(first)
+        known = {".".join(each.name for each in way): way for way in (members_of(field) if field is not None else ())}
+        if name not in known:
+            what = "has no member in an object" if field is None else "cannot be compared by"
+            told = f"; it can by {', '.join(known)}" if known else ""
+            raise TypeError(f"{resource.name} {what} {name!r}{told}")
+        return self._field(resource, known[name][-1], wanted, (first, *members))
+
+    def _field(self, resource: ResourcePlan, field: FieldPlan, wanted: Any, path: Path = ()) -> Node:
+        """The tests of one field; of a member of an object those that are known within JSON."""
         items = items_of(field)
         if items is None and not KINDS[field.kind].ordered and not (isinstance(wanted, Mapping) and "isNull" in wanted):
             raise TypeError(
                 f'{resource.name}.{field.name} is JSON: only {{"isNull": True}} compares it; use db.sql for more'
             )
         tests: Mapping[str, Any] = cast("Mapping[str, Any]", wanted) if isinstance(wanted, Mapping) else {"eq": wanted}
-        allowed = kind_of(field).tests if items is None else (*LIST_FILTERS, "isNull")
+        known = kind_within(field) if path else kind_of(field)
+        allowed = known.tests if items is None else (*LIST_FILTERS, "isNull")
         unknown = [name for name in tests if name not in allowed]
         if unknown:
             raise TypeError(f"{resource.name}.{field.name} has no operator {unknown[0]!r}; it has {', '.join(allowed)}")
@@ -131,30 +148,32 @@ class Reading:
             raise ValueError(f'mode is "sensitive" or "insensitive", not {mode!r}')
         return every(
             [
-                self._test(resource, field, cast("Operator", operator), value, insensitive=mode == "insensitive")
+                self._test(
+                    resource, field, cast("Operator", operator), value, path or (field.name,), mode != "sensitive"
+                )
                 for operator, value in tests.items()
                 if operator != "mode"
             ]
         )
 
     def _test(
-        self, resource: ResourcePlan, field: FieldPlan, operator: Operator, value: Any, *, insensitive: bool
+        self, resource: ResourcePlan, field: FieldPlan, operator: Operator, value: Any, path: Path, insensitive: bool
     ) -> Node:
         if operator == "isNull":
-            return Compare((field.name,), "isNull" if value else "isNotNull")
+            return Compare(path, "isNull" if value else "isNotNull")
         if operator in SEVERAL:
-            return self._one_of(resource, field, operator, value, insensitive=insensitive)
+            return self._one_of(resource, field, operator, value, path, insensitive)
         if value is None:
             if operator not in ("eq", "ne"):
                 raise TypeError(
                     f'{resource.name}.{field.name}: {operator!r} needs a value; for null use {{"isNull": True}}'
                 )
-            return Compare((field.name,), "isNull" if operator == "eq" else "isNotNull")
+            return Compare(path, "isNull" if operator == "eq" else "isNotNull")
         found: Any = self.checks.checked(resource, items_of(field) or field, value)
-        return comparison(field, operator, found, self.slot, insensitive=insensitive)
+        return comparison(field, operator, found, self.slot, path=path, insensitive=insensitive)
 
     def _one_of(
-        self, resource: ResourcePlan, field: FieldPlan, operator: Operator, value: Any, *, insensitive: bool
+        self, resource: ResourcePlan, field: FieldPlan, operator: Operator, value: Any, path: Path, insensitive: bool
     ) -> Node:
         items = _parts(operator, value)
         if any(item is None for item in items):
@@ -163,7 +182,7 @@ class Reading:
                 f'{{"OR": [{{…}}, {{"{field.name}": None}}]}}'
             )
         found = [self.checks.checked(resource, items_of(field) or field, item) for item in items]
-        return comparison(field, operator, found, self.slot, insensitive=insensitive)
+        return comparison(field, operator, found, self.slot, path=path, insensitive=insensitive)
 
     # -- order
 

@@ -909,7 +909,10 @@ _DECIMAL = next(kind.name for kind in KINDS.values() if Decimal in kind.types)
 
 def _related_filters(operation: Data) -> dict[str, bool]:
     """The filters of a list over rows that it refers to; whether rows count that a caller may not read."""
-    return {".".join((*each["path"], each["field"])): each["all"] for each in operation.get("related", ())}
+    return {
+        ".".join((*each["path"], each["field"], *each.get("members", ()))): each["all"]
+        for each in operation.get("related", ())
+    }
 
 
 def _told_apart(structure: Data) -> dict[str | None, Data]:

@@ -6,12 +6,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sternpost.compile.compiler import Compiled
-from sternpost.kinds import KINDS, NUMBERS, Kind, kind_of
+from sternpost.kinds import KINDS, NUMBERS, Kind, kind_of, kind_within
+from sternpost.plan.members import members_of
 from sternpost.plan.model import (
     FieldPlan,
     ListOf,
@@ -89,6 +90,7 @@ def data_fingerprint(plan: Plan) -> str:
                     f.computed is None,
                     *((f.json_type, _part_type(f)) if f.json_type else ()),
                     *((f.labels, f.ranks) if f.labels or f.ranks else ()),
+                    *(_member_facts(way) for way in members_of(f)),
                 )
                 for f in resource.fields
             ],
@@ -142,12 +144,15 @@ class _Module:
         self.plan = compiled.plan
 
     def parts(self) -> Iterator[str]:
-        used = {field.kind for resource in self.plan.resources for field in resource.fields}
+        members = [way[-1] for resource in self.plan.resources for each in resource.fields for way in members_of(each)]
+        used = {field.kind for resource in self.plan.resources for field in (*resource.fields, *members)}
         for kind in KINDS.values():
             if kind in (_CHOICE, _ANYTHING) or not (kind.name in used or kind in (_COUNTS, _EXACT)):
                 continue
             for nullable in (False, True):
                 yield self._filter(_filter_name(kind, nullable), kind, kind.annotation, nullable)
+        for kind in dict.fromkeys(kind_within(member) for member in members if not _is_like_a_field(member)):
+            yield self._filter(_member_filter_name(kind), kind, kind.annotation, nullable=True)
         yield _dictionary("JsonFilter", [Key("isNull", "bool", True)], total=True)
         listed = {
             items.kind for resource in self.plan.resources for each in resource.fields if (items := items_of(each))
@@ -207,6 +212,11 @@ class _Module:
                 yield self._filter(
                     f"{name}{_camel(field.name)}Filter", kind_of(field), _enum_name(resource, field), field.nullable
                 )
+            for way in members_of(field):
+                if way[-1].kind == _CHOICE.name:
+                    named = f"{name}{_path_name(way)}"
+                    yield _choice(named, way[-1])
+                    yield self._filter(f"{named}Filter", kind_of(way[-1]), named, nullable=True)
         yield self._where(resource)
         yield from self._written(resource)
         yield self._order(resource)
@@ -229,6 +239,7 @@ class _Module:
             filtered = _filter_of(resource, field, nullable=field.nullable)
             takes_value = field.kind != _ANYTHING.name
             keys.append(Key(field.name, f"{self._type(resource, field)} | {filtered}" if takes_value else filtered))
+            keys += [_member_key(resource, way) for way in members_of(field)]
         for relation in resource.relations:
             target = relation.target
             if relation.kind == "one":
@@ -440,6 +451,38 @@ def _change_name(kind: Kind, nullable: bool) -> str:
 
 def _enum_name(resource: ResourcePlan, field: FieldPlan) -> str:
     return f"{resource.name}{_camel(field.name)}"
+
+
+def _member_facts(way: Sequence[FieldPlan]) -> tuple[object, ...]:
+    """What the types of a condition on a member of an object depend on."""
+    return (*(each.name for each in way[1:]), way[-1].kind, way[-1].choices, way[-1].labels, way[-1].ranks)
+
+
+def _member_key(resource: ResourcePlan, way: Sequence[FieldPlan]) -> Key:
+    """A condition on a member of an object, by its path."""
+    member, name = way[-1], f"{resource.name}{_path_name(way)}"
+    kind = KINDS[member.kind]
+    if kind is _CHOICE:
+        return Key(_dotted(way), f"{name} | None | {name}Filter")
+    filtered = _filter_name(kind, True) if _is_like_a_field(member) else _member_filter_name(kind)
+    return Key(_dotted(way), f"{kind.annotation} | None | {filtered}")
+
+
+def _dotted(way: Sequence[FieldPlan]) -> str:
+    return ".".join(each.name for each in way)
+
+
+def _path_name(way: Sequence[FieldPlan]) -> str:
+    return "".join(_camel(each.name) for each in way)
+
+
+def _is_like_a_field(member: FieldPlan) -> bool:
+    """Whether a member is compared by the operators that a field of its kind has."""
+    return kind_within(member).tests == kind_of(member).tests
+
+
+def _member_filter_name(kind: Kind) -> str:
+    return f"{_camel(kind.name)}MemberFilter"
 
 
 def _choice(name: str, field: FieldPlan) -> str:

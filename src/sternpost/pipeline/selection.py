@@ -129,8 +129,11 @@ class Rules:
         self.related = {
             (*each.public_path, each.filter.public_name): RelatedRule(each, field, inputs.text_value(field))
             for each in rows.related
-            for field in (inputs.plan.by_name[each.target].fields_by_name[each.filter.name],)
+            for field in (inputs.plan.field_at(inputs.plan.by_name[each.target], each.value),)
         }
+
+        self.objects = frozenset(each.public_path[0] for each in rows.related if not each.path)
+        """What holds objects of which members are filtered: no relations."""
 
     def names(self, path: Path, named: Named) -> list[str]:
         """The filters, as the client would name them, on fields that everyone may see."""
@@ -143,7 +146,7 @@ class Rules:
             named(tuple(to_field), name, operator)
             for (*to_field, name), rule in self.related.items()
             if not rule.shape.read_scopes
-            for operator in rule.field.filters
+            for operator in rule.shape.filter.operators
         ]
 
 
@@ -272,6 +275,8 @@ class Selector:
                 self._or(group, replace(part, path=part.path[2:]), reading)
             case Filter(path=(_, *_)) if (*part.path, part.name) in self.rules.related:
                 reading.conditions.append(self._filter(part, reading))
+            case Filter(path=(name, *_)) if name in self.rules.objects:
+                raise _unknown(self._allowed(reading.named))
             case Limit() | Sort(path=(_, *_)) | Filter(path=(_, *_)) if self.includes:
                 self._of_relation(part, reading)
             case Page() | PageSize() if self.is_paged:
@@ -322,7 +327,8 @@ class Selector:
         rule = self.rules.related.get((*part.path, part.name))
         if rule is None or not rule.shape.read_scopes <= reading.scopes:
             raise _unknown(self._allowed(reading.named))
-        condition, value = _compared(part, rule.field, rule.parse, reading)
+        shape = rule.shape
+        condition, value = _compared(part, rule.field, rule.parse, reading, shape.value, shape.filter.operators)
         for relation, target in reversed(rule.shape.path):
             seeing = self.views.plan.by_name[target].seeing
             readable = ALL if rule.shape.all else fold_for(seeing, reading.principal)
@@ -359,7 +365,7 @@ class Selector:
         field = rules.filters.get(part.name)
         if field is None or not can_see(field, reading.scopes):
             raise _unknown(_of_list(part.path, rules, reading.named) if part.path else self._allowed(reading.named))
-        return _compared(part, field, rules.parsers[part.name], reading)
+        return _compared(part, field, rules.parsers[part.name], reading, (field.name,), field.filters)
 
     # -- relations
 
@@ -449,14 +455,26 @@ class Selector:
         return names
 
 
-def _compared(part: Filter, field: FieldPlan, parse: Callable[[str], Any], reading: _Reading) -> tuple[Node, Any]:
-    """What a filter asks of a field, and its value for cursors."""
+def _compared(
+    part: Filter,
+    field: FieldPlan,
+    parse: Callable[[str], Any],
+    reading: _Reading,
+    path: Path,
+    operators: Sequence[str],
+) -> tuple[Node, Any]:
+    """What a filter asks of a field, and its value for cursors.
+
+    Args:
+        path: the field, or what leads to it in an object.
+        operators: those that the list offers on it.
+    """
     operator, operand = part.operator, part.operand
-    if operator not in field.filters:
-        raise _unknown_operator(field, operator)
+    if operator not in operators:
+        raise _unknown_operator(field, operator, operators)
     _check(part.problem)
     if isinstance(operand, bool):
-        return Compare((field.name,), "isNull" if operand else "isNotNull"), operand
+        return Compare(path, "isNull" if operand else "isNotNull"), operand
     value: Any
     if isinstance(operand, str):
         value = parse(operand)
@@ -465,7 +483,7 @@ def _compared(part: Filter, field: FieldPlan, parse: Callable[[str], Any], readi
             raise ValueError(f"At most {IN_MAX} values can be listed")
         value = [parse(item) for item in operand]
     plain = cast("Operator", INSENSITIVE.get(operator, operator))
-    return comparison(field, plain, value, reading.slot, insensitive=operator in INSENSITIVE), value
+    return comparison(field, plain, value, reading.slot, path=path, insensitive=operator in INSENSITIVE), value
 
 
 class _Refused(ValueError):
@@ -508,8 +526,8 @@ def _unknown(allowed: Sequence[str]) -> _Refused:
     return _Refused("unknown_parameter", "There is no such parameter", allowed)
 
 
-def _unknown_operator(field: FieldPlan, operator: str) -> _Refused:
-    return _Refused("unknown_parameter", f"{field.public_name} has no filter {operator!r}", field.filters)
+def _unknown_operator(field: FieldPlan, operator: str, operators: Sequence[str]) -> _Refused:
+    return _Refused("unknown_parameter", f"{field.public_name} has no filter {operator!r}", operators)
 
 
 def _of_list(path: Path, rules: Rules, named: Named) -> list[str]:

@@ -162,6 +162,10 @@ class ObjectOf:
     payloads: tuple[PayloadPlan, ...]
     discriminator: str | None = None
 
+    def member(self, name: str) -> FieldPlan:
+        """A member of an object that is of one kind."""
+        return next(field for field in self.payloads[0].fields if field.name == name)
+
 
 Structure = ListOf | MapOf | ObjectOf
 
@@ -299,14 +303,16 @@ class RelatedFilter:
     """A filter of a list over a row that the listed rows refer to.
 
     Attributes:
-        path: the relations that lead to it.
+        path: the relations that lead to it; none for a member of an object of the listed rows.
         field: its field.
+        members: where that holds an object, what leads into it: names of members, the one that is looked at last.
         all: whether rows and fields count that the caller may not read.
     """
 
     path: tuple[str, ...]
     field: str
     all: bool
+    members: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -809,13 +815,16 @@ class Plan:
         )
 
     def field_at(self, resource: ResourcePlan, path: Path) -> FieldPlan:
-        """The field at the end of a policy's path: foreign keys are followed, the last name is the field. The rank of a
-        search is as a field."""
+        """The field at the end of a path: foreign keys are followed, and behind an object its members are; the last
+        name is the field. The rank of a search is as a field."""
         if path == RANK:
             return RANK_FIELD
         field = resource.fields_by_name[path[0]]
         for name in path[1:]:
-            field = self.by_name[str(field.references)].fields_by_name[name]
+            if isinstance(field.structure, ObjectOf):
+                field = field.structure.member(name)
+            else:
+                field = self.by_name[str(field.references)].fields_by_name[name]
         return field
 
     @cached_property

@@ -42,7 +42,7 @@ Function = Literal["sum", "min", "max", "avg", "count", "by"]
 ListFunction = Literal["count", "exists", "latest"]
 
 Path = tuple[str, ...]
-"""Field names to follow from a row: foreign keys first."""
+"""Field names to follow from a row: foreign keys first. Behind a field that holds an object, those of its members."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,25 +127,24 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class RelatedFilterShape:
-    """A filter over a row that the listed ones refer to.
+    """A filter over a row that the listed ones refer to, or over a member of an object.
 
     Attributes:
         path: the references that lead to it, each with the resource that it leads to; the last has the field.
-        public_path: the same, as clients name them.
+        public_path: the same, as clients name them, and what leads into an object.
+        target: the resource of the field.
+        value: the field; behind it, where it holds an object, the names of members.
         read_scopes: what a caller needs to follow them and to see the field; nothing where `all` counts.
         all: whether rows count that the caller may not read.
     """
 
     path: tuple[tuple[str, str], ...]
     public_path: tuple[str, ...]
+    target: str
+    value: tuple[str, ...]
     filter: Filter
     read_scopes: frozenset[str]
     all: bool
-
-    @property
-    def target(self) -> str:
-        """The resource of the field."""
-        return self.path[-1][1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,7 @@ CREATE TABLE tasks (
     since DATE,
     due DATE,
     urgency TEXT COLLATE "C" NOT NULL,
+    spot JSONB,
     parent_id UUID,
     label_id UUID,
     version BIGINT NOT NULL,
@@ -246,7 +247,7 @@ BEGIN
 END $$;
 
 CREATE TRIGGER sternpost_audit AFTER INSERT OR UPDATE OR DELETE ON "tasks"
-FOR EACH ROW EXECUTE FUNCTION sternpost_audit_row('Task', 'tas', '{id,team,title,secret,state,since,due,urgency,parent_id,label_id,version}', '{secret}', 'deleted_at', 'team', '');
+FOR EACH ROW EXECUTE FUNCTION sternpost_audit_row('Task', 'tas', '{id,team,title,secret,state,since,due,urgency,spot,parent_id,label_id,version}', '{secret}', 'deleted_at', 'team', '');
 
 CREATE TRIGGER sternpost_audit_tas_labels AFTER INSERT OR DELETE ON "task_labels"
 FOR EACH ROW EXECUTE FUNCTION sternpost_audit_link('Task', 'tas', 'labels', 'task_id', 'label_id', 'lab');

@@ -54,6 +54,7 @@ CREATE TABLE tasks (
     since TEXT,
     due TEXT,
     urgency TEXT NOT NULL,
+    spot TEXT,
     parent_id TEXT,
     label_id TEXT,
     version INTEGER NOT NULL,
@@ -161,11 +162,11 @@ END;
 CREATE TRIGGER "sternpost_audit_tasks_create" AFTER INSERT ON "tasks"
 BEGIN
     INSERT INTO sternpost_audit (at, action, resource, row_id, tenant, before, after)
-    SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now'), 'create', 'Task', 'tas_' || NEW."id", NEW."team", NULL, json_object('id', NEW."id", 'team', NEW."team", 'title', NEW."title", 'secret', iif(NEW."secret" IS NULL, NULL, '***'), 'state', NEW."state", 'since', NEW."since", 'due', NEW."due", 'urgency', NEW."urgency", 'parent_id', NEW."parent_id", 'label_id', NEW."label_id", 'version', NEW."version");
+    SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now'), 'create', 'Task', 'tas_' || NEW."id", NEW."team", NULL, json_object('id', NEW."id", 'team', NEW."team", 'title', NEW."title", 'secret', iif(NEW."secret" IS NULL, NULL, '***'), 'state', NEW."state", 'since', NEW."since", 'due', NEW."due", 'urgency', NEW."urgency", 'spot', NEW."spot", 'parent_id', NEW."parent_id", 'label_id', NEW."label_id", 'version', NEW."version");
 END;
 
 CREATE TRIGGER "sternpost_audit_tasks_update" AFTER UPDATE ON "tasks"
-WHEN OLD."id" IS NOT NEW."id" OR OLD."team" IS NOT NEW."team" OR OLD."title" IS NOT NEW."title" OR OLD."secret" IS NOT NEW."secret" OR OLD."state" IS NOT NEW."state" OR OLD."since" IS NOT NEW."since" OR OLD."due" IS NOT NEW."due" OR OLD."urgency" IS NOT NEW."urgency" OR OLD."parent_id" IS NOT NEW."parent_id" OR OLD."label_id" IS NOT NEW."label_id" OR OLD."version" IS NOT NEW."version" OR (OLD."deleted_at" IS NULL) <> (NEW."deleted_at" IS NULL)
+WHEN OLD."id" IS NOT NEW."id" OR OLD."team" IS NOT NEW."team" OR OLD."title" IS NOT NEW."title" OR OLD."secret" IS NOT NEW."secret" OR OLD."state" IS NOT NEW."state" OR OLD."since" IS NOT NEW."since" OR OLD."due" IS NOT NEW."due" OR OLD."urgency" IS NOT NEW."urgency" OR OLD."spot" IS NOT NEW."spot" OR OLD."parent_id" IS NOT NEW."parent_id" OR OLD."label_id" IS NOT NEW."label_id" OR OLD."version" IS NOT NEW."version" OR (OLD."deleted_at" IS NULL) <> (NEW."deleted_at" IS NULL)
 BEGIN
     INSERT INTO sternpost_audit (at, action, resource, row_id, tenant, before, after)
     SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now'), iif((OLD."deleted_at" IS NULL) = (NEW."deleted_at" IS NULL), 'update', iif(NEW."deleted_at" IS NULL, 'restore', 'delete')), 'Task', 'tas_' || NEW."id", NEW."team", json_group_object(name, was), json_group_object(name, becomes) FROM (
@@ -177,6 +178,7 @@ BEGIN
     UNION ALL SELECT 'since' AS name, OLD."since" AS was, NEW."since" AS becomes WHERE OLD."since" IS NOT NEW."since"
     UNION ALL SELECT 'due' AS name, OLD."due" AS was, NEW."due" AS becomes WHERE OLD."due" IS NOT NEW."due"
     UNION ALL SELECT 'urgency' AS name, OLD."urgency" AS was, NEW."urgency" AS becomes WHERE OLD."urgency" IS NOT NEW."urgency"
+    UNION ALL SELECT 'spot' AS name, OLD."spot" AS was, NEW."spot" AS becomes WHERE OLD."spot" IS NOT NEW."spot"
     UNION ALL SELECT 'parent_id' AS name, OLD."parent_id" AS was, NEW."parent_id" AS becomes WHERE OLD."parent_id" IS NOT NEW."parent_id"
     UNION ALL SELECT 'label_id' AS name, OLD."label_id" AS was, NEW."label_id" AS becomes WHERE OLD."label_id" IS NOT NEW."label_id"
     UNION ALL SELECT 'version' AS name, OLD."version" AS was, NEW."version" AS becomes WHERE OLD."version" IS NOT NEW."version"
@@ -186,7 +188,7 @@ END;
 CREATE TRIGGER "sternpost_audit_tasks_delete" AFTER DELETE ON "tasks"
 BEGIN
     INSERT INTO sternpost_audit (at, action, resource, row_id, tenant, before, after)
-    SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now'), 'delete', 'Task', 'tas_' || OLD."id", OLD."team", json_object('id', OLD."id", 'team', OLD."team", 'title', OLD."title", 'secret', iif(OLD."secret" IS NULL, NULL, '***'), 'state', OLD."state", 'since', OLD."since", 'due', OLD."due", 'urgency', OLD."urgency", 'parent_id', OLD."parent_id", 'label_id', OLD."label_id", 'version', OLD."version"), NULL;
+    SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now'), 'delete', 'Task', 'tas_' || OLD."id", OLD."team", json_object('id', OLD."id", 'team', OLD."team", 'title', OLD."title", 'secret', iif(OLD."secret" IS NULL, NULL, '***'), 'state', OLD."state", 'since', OLD."since", 'due', OLD."due", 'urgency', OLD."urgency", 'spot', OLD."spot", 'parent_id', OLD."parent_id", 'label_id', OLD."label_id", 'version', OLD."version"), NULL;
 END;
 
 CREATE TRIGGER "sternpost_audit_tas_labels_task_labels_link" AFTER INSERT ON "task_labels"

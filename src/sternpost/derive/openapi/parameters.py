@@ -8,7 +8,7 @@ from dataclasses import replace
 from sternpost.derive.openapi.schemas import Schema, Schemas
 from sternpost.ids import pattern as id_pattern
 from sternpost.kinds import KINDS, SEVERAL
-from sternpost.plan.model import OperationPlan, ResourcePlan
+from sternpost.plan.model import FieldPlan, OperationPlan, ResourcePlan
 from sternpost.plan.shapes import (
     FIELDS_MAX,
     IN_MAX,
@@ -16,6 +16,7 @@ from sternpost.plan.shapes import (
     OR_CONDITIONS_MAX,
     PAGE_MAX,
     SORTS_MAX,
+    Filter,
     OutputRelation,
     RowsShape,
 )
@@ -103,8 +104,8 @@ class QueryParameters:
         parameters.append(_listed("fields", text, {"enum": names}, FIELDS_MAX))
         filters = self._filters(resource, query.rows, "")
         for each in query.rows.related:
-            rows, way = RowsShape(filters=(each.filter,)), ".".join(each.public_path)
-            filters += self._filters(self.plan.by_name[each.target], rows, f"{way}.")
+            field = self.plan.field_at(self.plan.by_name[each.target], each.value)
+            filters += self._of_field(field, each.filter, f"{'.'.join(each.public_path)}.")
         parameters += filters
         if query.rows.or_groups:
             parameters.append(_or_groups(query.rows.or_groups, filters))
@@ -144,18 +145,23 @@ class QueryParameters:
     def _filters(self, resource: ResourcePlan, rows: RowsShape, prefix: str) -> list[Schema]:
         parameters: list[Schema] = []
         for each in rows.filters:
-            field = resource.fields_by_name[each.name]
-            name, schema = each.public_name, self.schemas.filter_value(field)
-            for operator in each.operators:
-                shown = prefix + (name if operator == "eq" else f"{name}[{operator}]")
-                if operator in SEVERAL:
-                    within = "; a comma within a value is \\," if KINDS[field.kind].free_text else ""
-                    text = f"{name} {_WORDS[operator]} these values, separated by commas{within}"
-                    parameters.append(_listed(shown, text, schema, IN_MAX))
-                elif operator == "isNull":
-                    parameters.append(_query(shown, f"Whether {name} is null", {"type": "boolean"}))
-                else:
-                    parameters.append(_query(shown, f"{name} {_WORDS[operator]} this value", schema))
+            parameters += self._of_field(resource.fields_by_name[each.name], each, prefix)
+        return parameters
+
+    def _of_field(self, field: FieldPlan, offered: Filter, prefix: str) -> list[Schema]:
+        """The filters of one field."""
+        parameters: list[Schema] = []
+        name, schema = offered.public_name, self.schemas.filter_value(field)
+        for operator in offered.operators:
+            shown = prefix + (name if operator == "eq" else f"{name}[{operator}]")
+            if operator in SEVERAL:
+                within = "; a comma within a value is \\," if KINDS[field.kind].free_text else ""
+                text = f"{name} {_WORDS[operator]} these values, separated by commas{within}"
+                parameters.append(_listed(shown, text, schema, IN_MAX))
+            elif operator == "isNull":
+                parameters.append(_query(shown, f"Whether {name} is null", {"type": "boolean"}))
+            else:
+                parameters.append(_query(shown, f"{name} {_WORDS[operator]} this value", schema))
         return parameters
 
 

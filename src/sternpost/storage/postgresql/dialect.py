@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, Column, ColumnElement, Table, collate, exists, func, literal_column, select
+from sqlalchemy import BindParameter, Column, ColumnElement, Table, case, collate, exists, func, literal_column, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.expression import any_, cast
@@ -43,6 +43,11 @@ _TYPES: dict[Kind, str] = {
     "enum": 'TEXT COLLATE "C"',
     "json": "JSONB",
 }
+_MEMBERS = {"integer": "NUMERIC", "number": "DOUBLE PRECISION", "boolean": "BOOLEAN"}
+"""What members of objects are cast to. A whole number is one of any size, so that no cast fails."""
+
+_DECIMAL = "^-?[0-9]+([.][0-9]+)?$"
+
 _RANGES: dict[str, str] = {
     "integer": "int8range",
     "decimal": "numrange",
@@ -155,6 +160,26 @@ class PostgresqlDialect:
     def fits(self, field: FieldPlan, column_type: str) -> bool:
         return True
 
+    def member(self, column: ColumnElement[Any], names: Sequence[str], field: FieldPlan) -> ColumnElement[Any]:
+        path: ColumnElement[Any] = literal_column(quoted(f"{{{','.join(names)}}}"))
+        text: ColumnElement[Any] = column.op("#>>")(path)
+        match field.kind:
+            case "datetime":
+                return collate(func.rtrim(text, literal_column("'Z'")), "C")
+            case "integer" | "number" | "boolean" as kind:
+                held = "boolean" if kind == "boolean" else "number"
+                typed = func.jsonb_typeof(column.op("#>")(path)) == literal_column(quoted(held))
+                # no cast of what was written before the declaration was another one
+                return case((typed, cast(text, ColumnType(_MEMBERS[kind]))))
+            case "decimal":
+                typed = text.regexp_match(literal_column(quoted(_DECIMAL)))
+                return case((typed, cast(text, ColumnType("NUMERIC"))))
+            case _:
+                return collate(text, "C")
+
+    def encode_member(self, field: FieldPlan) -> Codec:
+        return PostgresqlDialect.encode(self, field)
+
     def compared(self, value: BindParameter[Any], field: FieldPlan) -> ColumnElement[Any]:
         return value
 
@@ -249,6 +274,9 @@ class ExternalPostgresqlDialect(PostgresqlDialect):
 
     def lower(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         return func.lower(collate(column, "C"))
+
+    def member(self, column: ColumnElement[Any], names: Sequence[str], field: FieldPlan) -> ColumnElement[Any]:
+        return super().member(cast(column, ColumnType("JSONB")), names, field)  # of another program it may be json
 
     @property
     def external(self) -> Dialect:

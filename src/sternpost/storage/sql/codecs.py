@@ -11,6 +11,7 @@ import orjson
 
 from sternpost.errors import ValueNotRepresentable
 from sternpost.kinds import KINDS, NUMERIC, WRITERS
+from sternpost.plan.members import compared_within, form_within
 from sternpost.plan.model import FieldPlan, Plan, ResourcePlan
 from sternpost.plan.query import Fact, Nested, Path, Through
 from sternpost.plan.structures import items_of, reader
@@ -96,6 +97,7 @@ class Codecs:
         self.dialect = dialect
         self._hidden = Keys(plan, key_secret).by_resource
         self._encoders: dict[int, tuple[Codec, Codec, FieldPlan]] = {}
+        self._within: dict[int, tuple[FieldPlan, FieldPlan]] = {}
         self.nowhere = {
             resource.name: {
                 field.name: self._hidden[field.references].nowhere
@@ -131,6 +133,16 @@ class Codecs:
         return lambda values: orjson.dumps(
             values if write is None else [write(items, each) for each in values]
         ).decode()
+
+    def within(self, field: FieldPlan) -> FieldPlan:
+        """A member of an object as what it is compared as; its values are encoded so."""
+        found = self._within.get(id(field))
+        if found is None:
+            found = compared_within(field), field  # which is kept, so that its id stays its own
+            self._within[id(field)] = found
+            encode = _joined(form_within(field), self.dialect.encode_member(found[0]))
+            self._encoders[id(found[0])] = (encode, self._array(encode), found[0])
+        return found[0]
 
     def encode_member(self, resource: ResourcePlan, name: str) -> Codec:
         """The same for a member of a row; a column of ours, such as an item's position, is bound as it is."""
@@ -222,6 +234,13 @@ class Codecs:
         if encode is None:
             return array
         return lambda values: array([None if value is None else encode(value) for value in values])
+
+
+def _joined(first: Codec, second: Codec) -> Codec:
+    """One codec behind the other."""
+    if first is None or second is None:
+        return first or second
+    return lambda value: second(first(value))
 
 
 def _structured(field: FieldPlan, decode: Codec) -> Codec:

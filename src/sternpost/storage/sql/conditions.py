@@ -133,16 +133,30 @@ class Conditions:
         return self.value(fact, resource, table, assembly)
 
     def value(self, path: Path, resource: ResourcePlan, table: FromClause, assembly: Assembly) -> ColumnElement[Any]:
-        """The value at a path: a column, or a subquery for each reference that is followed."""
+        """The value at a path: a column, a member of an object, or a subquery for each reference that is followed."""
         first, *rest = path
         column = table.c[first]
         if not rest:
             return column
+        field = resource.fields_by_name[first]
+        if field.structure is not None:
+            way = [self.plan.field_at(resource, path[: length + 1]) for length in range(1, len(path))]
+            return self.dialect.member(column, [each.public_name for each in way], way[-1])
         target = self.plan.by_name[str(resource.fields_by_name[first].references)]
         other = assembly.alias(self.schema.tables[target.name])
         inner = self.value(tuple(rest), target, other, assembly)
         found = select(inner).where(other.c.id == column, *self.rows(target, other, ALL, assembly))
         return found.correlate(table).scalar_subquery()
+
+    def _field(self, path: Path, resource: ResourcePlan) -> FieldPlan:
+        """The field at a path; a member of an object as what it is compared as."""
+        first, *rest = path
+        field = resource.fields_by_name[first]
+        if not rest:
+            return field
+        if field.structure is not None:
+            return self.codecs.within(self.plan.field_at(resource, path))
+        return self._field(tuple(rest), self.plan.by_name[str(field.references)])
 
     def nullable(self, path: Path, resource: ResourcePlan) -> bool:
         """Whether the value at a path may be null."""
@@ -185,7 +199,7 @@ class Conditions:
     def _compare(
         self, node: Compare, resource: ResourcePlan, table: FromClause, assembly: Assembly
     ) -> ColumnElement[bool]:
-        field = self.plan.field_at(resource, node.path)
+        field = self._field(node.path, resource)
         column: Any = self.value(node.path, resource, table, assembly)
         if node.operator in ("isNull", "isNotNull"):
             return column.is_(None) if node.operator == "isNull" else column.is_not(None)

@@ -197,6 +197,20 @@ class Dialect(Protocol):
         """Whether a column of this type, of an external database, can hold the field."""
         ...
 
+    def member(self, column: ColumnElement[Any], names: Sequence[str], field: FieldPlan) -> ColumnElement[Any]:
+        """A member of an object in JSON, as it is compared; null where it is not there. What has another type than the
+        declared one, which no row of Sternpost's own has, lets no statement fail.
+
+        Args:
+            names: the members that lead to it.
+            field: the member.
+        """
+        ...
+
+    def encode_member(self, field: FieldPlan) -> Codec:
+        """From a value of the pipeline to what the driver binds to compare it with a member."""
+        ...
+
     def compared(self, value: BindParameter[Any], field: FieldPlan) -> ColumnElement[Any]:
         """A parameter that the field's column is compared with."""
         ...

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from sternpost.plan.caller import OfCaller
 from sternpost.plan.derived import readable_rows, selecting
-from sternpost.plan.model import OfRows, OperationPlan, ResourcePlan
+from sternpost.plan.model import OfRows, OperationPlan, RelatedFilter, ResourcePlan
 from sternpost.plan.policy import CallerIs, conditions_on_rows, paths, scopes
 from sternpost.plan.query import (
     ALL,
@@ -74,7 +74,15 @@ def explain_operation(statements: Statements, operation_id: str) -> list[tuple[s
         texts.append((f"{nested.relation}", statements.nested(resource.name, nested).statement.text))
     if rows != ALL and operation.kind == "browse":
         texts.append(("policy as SQL", _condition(statements, resource, rows)))
+    texts += [_member(statements, resource, each) for each in operation.related if each.members and not each.path]
     return texts
+
+
+def _member(statements: Statements, resource: ResourcePlan, declared: RelatedFilter) -> tuple[str, str]:
+    """A member of an object as a filter compares it: what an index of the author's has to hold."""
+    path = (declared.field, *declared.members)
+    condition = _condition(statements, resource, Compare(path, "isNotNull"))
+    return f"{'.'.join(path)}, as it is compared", condition.removesuffix(" IS NOT NULL")
 
 
 def _granted(asked: OfCaller | CallerIs) -> bool:

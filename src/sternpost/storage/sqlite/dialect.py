@@ -138,6 +138,20 @@ class SqliteDialect:
     def fits(self, field: FieldPlan, column_type: str) -> bool:
         return True
 
+    def member(self, column: ColumnElement[Any], names: Sequence[str], field: FieldPlan) -> ColumnElement[Any]:
+        path = "".join(f'."{name}"' for name in names)
+        value = func.json_extract(column, _written(quoted(f"${path}")))
+        match field.kind:
+            case "datetime":
+                return func.rtrim(value, _written("'Z'"))
+            case "decimal":
+                return _smallest_units(value, field.decimal_places or 0)
+            case _:
+                return value
+
+    def encode_member(self, field: FieldPlan) -> Codec:
+        return SqliteDialect.encode(self, field)
+
     def compared(self, value: BindParameter[Any], field: FieldPlan) -> ColumnElement[Any]:
         return value
 
@@ -225,6 +239,20 @@ class SqliteDialect:
         return tuple([value for row in rows for value in row])
 
 
+def _written(text: str) -> ColumnElement[Any]:
+    found: ColumnElement[Any] = literal_column(text)
+    return found
+
+
+def _smallest_units(text: ColumnElement[Any], places: int) -> ColumnElement[Any]:
+    """The number of smallest units of a decimal that is written as text: its digits with as many behind the point."""
+    point = func.instr(text.concat(_written("'.'")), _written("'.'"))
+    one = _written("1")
+    behind = func.substr(text, point + one).concat(_written(quoted("0" * places)))
+    digits = func.substr(text, one, point - one).concat(func.substr(behind, one, _written(str(places))))
+    return cast(digits, ColumnType("INTEGER"))
+
+
 def _instant_text(value: datetime) -> str:
     return value.astimezone(UTC).replace(tzinfo=None).isoformat()
 
@@ -244,6 +272,10 @@ class ExternalSqliteDialect(SqliteDialect):
 
     def encode_average(self, field: FieldPlan) -> Codec:
         return float
+
+    def member(self, column: ColumnElement[Any], names: Sequence[str], field: FieldPlan) -> ColumnElement[Any]:
+        # what another program keeps may be no JSON, for which SQLite would refuse the whole statement
+        return super().member(case((func.json_valid(column) == _written("1"), column)), names, field)
 
     def encode(self, field: FieldPlan) -> Codec:
         match field.kind:
