@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, exists, false, func, literal_column, not_, or_, select, true
+from sqlalchemy import ColumnElement, FromClause, and_, exists, false, func, not_, or_, select, true
 from sqlalchemy.sql.expression import cast
 
-from sternpost.kinds import without_case
-from sternpost.plan.caller import OfCaller
 from sternpost.plan.model import FieldPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.policy import COMPARE
 from sternpost.plan.query import (
@@ -17,42 +15,32 @@ from sternpost.plan.query import (
     EQUALITY,
     RANK,
     Compare,
-    Constant,
     Either,
     Every,
     Fact,
     Matches,
     Node,
     Not,
-    Now,
-    Operand,
     Order,
     Outside,
     OwnedBy,
     Path,
     Related,
     Subject,
-    Tenant,
     Through,
     Under,
     ValueAt,
     lists_in,
 )
-from sternpost.plan.values import from_plan
 from sternpost.storage.sql.codecs import Codecs
-from sternpost.storage.sql.dialect import Codec, ColumnType
-from sternpost.storage.sql.gate import Gate, identity_kind
+from sternpost.storage.sql.dialect import ColumnType
+from sternpost.storage.sql.gate import Gate
+from sternpost.storage.sql.operands import Operands, constant
 from sternpost.storage.sql.ranks import rank
 from sternpost.storage.sql.schema import Schema
 from sternpost.storage.sql.search import Searching
-from sternpost.storage.sql.statement import NOW, SUBJECT, TENANT, Assembly
+from sternpost.storage.sql.statement import Assembly
 from sternpost.storage.sql.written import CHANGED, UNSURE, WRITTEN
-
-
-def constant(text: str) -> Any:
-    """SQL of our own, written out."""
-    written: ColumnElement[Any] = literal_column(text)
-    return written
 
 
 def paged(found: Any, limit: int | None, offset: int | None, assembly: Assembly) -> Any:
@@ -81,6 +69,7 @@ class Conditions:
         self.schema = schema
         self.codecs = codecs
         self.gate = gate
+        self.operands = Operands(schema.dialect, codecs)
         self.aside = aside
         self.alive = self if gate.alive is gate else Conditions(schema, codecs, gate.alive, aside=aside)
         """What policies look into: lists hold no deleted rows, also where those are there otherwise."""
@@ -210,10 +199,10 @@ class Conditions:
             column = cast(column, ColumnType("TEXT"))  # which takes the padding away
         match node.operator:
             case "in":
-                return self._one_of(column, node.operand, field, assembly, folded=folded)
+                return self.operands.one_of(column, node.operand, field, assembly, folded=folded)
             case "notIn":
                 # null is in no list, not even in an empty one, and yet the comparison does not hold
-                listed = self._one_of(column, node.operand, field, assembly, folded=folded)
+                listed = self.operands.one_of(column, node.operand, field, assembly, folded=folded)
                 return and_(column.is_not(None), not_(listed))
             case "has" | "hasAny" | "hasAll":
                 assert isinstance(node.operand, int), "the values of a list are in a slot"
@@ -221,59 +210,18 @@ class Conditions:
                 held = self.dialect.holds(column, wanted, field, every=node.operator == "hasAll")
                 return and_(column.is_not(None), held)
             case "contains":
-                return self.dialect.contains(column, self._operand(node.operand, field, assembly, folded=folded))
+                return self.dialect.contains(column, self.operands.of(node.operand, field, assembly, folded=folded))
             case "startsWith":
-                return self.dialect.starts_with(column, self._operand(node.operand, field, assembly, folded=folded))
+                return self.dialect.starts_with(column, self.operands.of(node.operand, field, assembly, folded=folded))
             case "endsWith":
-                return self.dialect.ends_with(column, self._operand(node.operand, field, assembly, folded=folded))
+                return self.dialect.ends_with(column, self.operands.of(node.operand, field, assembly, folded=folded))
             case operator if isinstance(node.operand, ValueAt | Outside):
                 at = assembly.outside[table] if isinstance(node.operand, Outside) else (resource, table)
                 other = self.value(node.operand.path, *at, assembly)
                 return COMPARE[operator](column, self.dialect.lower(other) if folded else other)
             case operator:
-                operand = self._operand(node.operand, field, assembly, folded=folded)
+                operand = self.operands.of(node.operand, field, assembly, folded=folded)
                 return COMPARE[operator](column, operand)
-
-    def _operand(self, operand: Operand, field: FieldPlan, assembly: Assembly, *, folded: bool = False) -> Any:
-        """What a field is compared with, as the field's column takes it; `folded` for text without the case of its
-        letters."""
-        match operand:
-            case int():
-                slot = assembly.slot(operand, _folding(self.codecs.encode(field), folded))
-                return self.dialect.compared(slot, field)
-            case Subject() | Tenant():
-                name = (SUBJECT if isinstance(operand, Subject) else TENANT) + identity_kind(field)
-                # not by the database: the collation of a parameter knows letters beyond ASCII
-                known = assembly.named(name, without_case, ".folded") if folded else assembly.named(name)
-                return self.dialect.compared(known, field)
-            case Constant(value):
-                return constant(self._literal(value, field, folded))
-            case Now():
-                return self.dialect.compared(assembly.named(NOW, self.codecs.encode(field)), field)
-            case OfCaller():
-                value = assembly.of_caller(operand, _folding(self.codecs.encode(field), folded))
-                return self.dialect.compared(value, field)
-            case ValueAt() | Outside():
-                raise AssertionError("another value of the row is a column, not a parameter")
-            case None:
-                raise AssertionError("only isNull compares with nothing")
-
-    def _one_of(
-        self, column: Any, operand: Operand, field: FieldPlan, assembly: Assembly, *, folded: bool
-    ) -> ColumnElement[bool]:
-        if isinstance(operand, Constant):
-            return column.in_([constant(self._literal(value, field, folded)) for value in operand.value])
-        encode = _folding(self.codecs.encode_array(field), folded)
-        if isinstance(operand, OfCaller):
-            return self.dialect.is_any_of(column, assembly.of_caller(operand, encode), field)
-        assert isinstance(operand, int), "a list is a constant, in a slot or the caller's"
-        return self.dialect.is_any_of(column, assembly.slot(operand, encode), field)
-
-    def _literal(self, value: Any, field: FieldPlan, folded: bool) -> str:
-        """A constant of the contract as SQL. It comes from the author, never from a client."""
-        encode = _folding(self.dialect.encode(field), folded)
-        typed = from_plan(field, value)
-        return self.dialect.literal(encode(typed) if encode else typed)
 
     def _complement(
         self, part: Node, resource: ResourcePlan, table: FromClause, assembly: Assembly
@@ -306,7 +254,7 @@ class Conditions:
             return or_(column.is_(None), not_(self._compare(part, resource, table, assembly)))
         folded = _ignores_case(part, field)
         compared: Any = self.dialect.lower(column) if folded else column
-        operand = self._operand(part.operand, field, assembly, folded=folded)
+        operand = self.operands.of(part.operand, field, assembly, folded=folded)
         return compared.is_distinct_from(operand)
 
     # -- other tables
@@ -411,9 +359,9 @@ class Conditions:
         relation = parent.relations_by_name[node.relation]
         if relation.kind != "linked":
             field = self.plan.by_name[relation.target].fields_by_name[relation.remote_field]
-            return table.c[relation.remote_field] == self._operand(node.slot, field, assembly)
+            return table.c[relation.remote_field] == self.operands.of(node.slot, field, assembly)
         link = assembly.alias(self.schema.links[str(relation.link_table)])
-        key = self._operand(node.slot, parent.fields_by_name["id"], assembly)
+        key = self.operands.of(node.slot, parent.fields_by_name["id"], assembly)
         linked = select(link.c[str(relation.link_remote)]).where(link.c[str(relation.link_local)] == key)
         return table.c.id.in_(linked)
 
@@ -432,13 +380,6 @@ class Conditions:
 def _ignores_case(node: Compare, field: FieldPlan) -> bool:
     """Whether the case of ASCII letters makes no difference to a comparison."""
     return node.insensitive or (field.ignore_case and node.operator in EQUALITY)
-
-
-def _folding(encode: Codec, folded: bool) -> Codec:
-    """The codec, for text without the case of its letters where that is asked for."""
-    if not folded or encode is None:
-        return without_case if folded else encode
-    return lambda value: encode(without_case(value))
 
 
 def owning_relation(owner: ResourcePlan, item: ResourcePlan) -> RelationPlan:

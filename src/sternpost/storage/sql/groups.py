@@ -10,8 +10,9 @@ from sternpost.plan.model import ResourcePlan
 from sternpost.plan.policy import COMPARE
 from sternpost.plan.query import Aggregate, Measure
 from sternpost.storage.sql.builder import Builder
-from sternpost.storage.sql.conditions import constant, paged
+from sternpost.storage.sql.conditions import paged
 from sternpost.storage.sql.dialect import HALF, Codec
+from sternpost.storage.sql.operands import constant
 from sternpost.storage.sql.ranks import rank
 from sternpost.storage.sql.statement import Statement
 

@@ -8,7 +8,8 @@ from sqlalchemy import ColumnElement, FromClause, and_, exists, func, select
 
 from sternpost.plan.model import ResourcePlan
 from sternpost.plan.query import OfList, Order
-from sternpost.storage.sql.conditions import Conditions, constant
+from sternpost.storage.sql.conditions import Conditions
+from sternpost.storage.sql.operands import constant
 from sternpost.storage.sql.statement import Assembly
 
 

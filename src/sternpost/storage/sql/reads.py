@@ -17,10 +17,11 @@ from sternpost.plan.query import Select as Query
 from sternpost.ports.storage import Position
 from sternpost.storage.sql.builder import Builder
 from sternpost.storage.sql.codecs import Decoder
-from sternpost.storage.sql.conditions import constant, paged
+from sternpost.storage.sql.conditions import paged
 from sternpost.storage.sql.dialect import Codec, ColumnType, Dialect
 from sternpost.storage.sql.external import not_representable
 from sternpost.storage.sql.of_lists import of_list
+from sternpost.storage.sql.operands import constant
 from sternpost.storage.sql.statement import Assembly, Statement
 
 KEY = "our.key"

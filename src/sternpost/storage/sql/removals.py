@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, delete, not_, select, update
 from sternpost.plan.model import ResourcePlan
 from sternpost.plan.query import ALL
 from sternpost.storage.sql.builder import Builder
-from sternpost.storage.sql.conditions import constant
+from sternpost.storage.sql.operands import constant
 from sternpost.storage.sql.reads import KEY, KEYS
 from sternpost.storage.sql.schema import DELETED
 from sternpost.storage.sql.statement import Assembly, Statement

@@ -11,7 +11,7 @@ from sternpost.plan.model import FieldPlan, RelationPlan, ResourcePlan
 from sternpost.plan.query import ALL, Assignment, Modify, Remove, Upsert
 from sternpost.storage.sql.builder import Builder
 from sternpost.storage.sql.codecs import Decoder
-from sternpost.storage.sql.conditions import constant
+from sternpost.storage.sql.operands import constant
 from sternpost.storage.sql.schema import alive, unique_values
 from sternpost.storage.sql.statement import Assembly, Statement
 
