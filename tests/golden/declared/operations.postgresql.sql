@@ -49,6 +49,8 @@ SELECT steps.id, steps.text, steps.label_id, steps.task_id FROM steps WHERE step
 INSERT INTO tasks (id, team, title, secret, state, since, due, urgency, spot, parent_id, label_id, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.urgency, tasks.spot, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at;
 -- steps
 SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = $2 AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT $3 OFFSET 0;
+-- answer, with what is computed
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.parent_id, tasks.label_id, tasks.version, (SELECT count(*) AS count_1 FROM steps AS r1 WHERE r1.task_id = tasks.id) AS anon_1, EXISTS (SELECT 1 FROM labels AS r2, task_labels AS r3 WHERE r2.team = $1 AND r2.deleted_at IS NULL AND r2.color = 'red' AND r3.task_id = tasks.id AND r3.label_id = r2.id) AS anon_2, (SELECT r4.due FROM tasks AS r4 WHERE r4.team = $1 AND r4.deleted_at IS NULL AND r4.parent_id = tasks.id ORDER BY r4.due DESC NULLS LAST, r4.id DESC LIMIT 1 OFFSET 0) AS anon_3, tasks.id AS id__1 FROM tasks WHERE tasks.id = $2 AND tasks.team = $1 AND tasks.deleted_at IS NULL;
 
 -- tasks.update
 -- what the policy looks at, before the row is locked
@@ -59,6 +61,8 @@ SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since
 UPDATE tasks SET title=$1, secret=$2, since=$3, due=$4, urgency=$5, spot=$6, parent_id=$7, label_id=$8, version=(tasks.version + 1) WHERE tasks.team = $9 AND tasks.deleted_at IS NULL AND tasks.id = $10 RETURNING tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.urgency, tasks.spot, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at;
 -- steps
 SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = $2 AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT $3 OFFSET 0;
+-- answer, with what is computed
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.parent_id, tasks.label_id, tasks.version, (SELECT count(*) AS count_1 FROM steps AS r1 WHERE r1.task_id = tasks.id) AS anon_1, EXISTS (SELECT 1 FROM labels AS r2, task_labels AS r3 WHERE r2.team = $1 AND r2.deleted_at IS NULL AND r2.color = 'red' AND r3.task_id = tasks.id AND r3.label_id = r2.id) AS anon_2, (SELECT r4.due FROM tasks AS r4 WHERE r4.team = $1 AND r4.deleted_at IS NULL AND r4.parent_id = tasks.id ORDER BY r4.due DESC NULLS LAST, r4.id DESC LIMIT 1 OFFSET 0) AS anon_3, tasks.id AS id__1 FROM tasks WHERE tasks.id = $2 AND tasks.team = $1 AND tasks.deleted_at IS NULL;
 
 -- tasks.delete
 -- row
@@ -83,6 +87,8 @@ SELECT tasks.deleted_at, tasks.parent_id, tasks.label_id FROM tasks WHERE tasks.
 UPDATE tasks SET version=(tasks.version + 1), deleted_at=NULL WHERE tasks.id = $1;
 -- steps
 SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = $2 AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT $3 OFFSET 0;
+-- answer, with what is computed
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.parent_id, tasks.label_id, tasks.version, (SELECT count(*) AS count_1 FROM steps AS r1 WHERE r1.task_id = tasks.id) AS anon_1, EXISTS (SELECT 1 FROM labels AS r2, task_labels AS r3 WHERE r2.team = $1 AND r2.deleted_at IS NULL AND r2.color = 'red' AND r3.task_id = tasks.id AND r3.label_id = r2.id) AS anon_2, (SELECT r4.due FROM tasks AS r4 WHERE r4.team = $1 AND r4.deleted_at IS NULL AND r4.parent_id = tasks.id ORDER BY r4.due DESC NULLS LAST, r4.id DESC LIMIT 1 OFFSET 0) AS anon_3, tasks.id AS id__1 FROM tasks WHERE tasks.id = $2 AND tasks.team = $1 AND tasks.deleted_at IS NULL;
 
 -- tasks.finish
 -- what the policy looks at, before the row is locked
@@ -93,3 +99,5 @@ SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since
 UPDATE tasks SET state=$1, version=(tasks.version + 1) WHERE tasks.team = $2 AND tasks.deleted_at IS NULL AND tasks.id = $3 AND tasks.state IN ('open') RETURNING tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.urgency, tasks.spot, tasks.parent_id, tasks.label_id, tasks.version, tasks.deleted_at;
 -- steps
 SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id = ANY (CAST($1 AS UUID[])) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = $2 AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT $3 OFFSET 0;
+-- answer, with what is computed
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.parent_id, tasks.label_id, tasks.version, (SELECT count(*) AS count_1 FROM steps AS r1 WHERE r1.task_id = tasks.id) AS anon_1, EXISTS (SELECT 1 FROM labels AS r2, task_labels AS r3 WHERE r2.team = $1 AND r2.deleted_at IS NULL AND r2.color = 'red' AND r3.task_id = tasks.id AND r3.label_id = r2.id) AS anon_2, (SELECT r4.due FROM tasks AS r4 WHERE r4.team = $1 AND r4.deleted_at IS NULL AND r4.parent_id = tasks.id ORDER BY r4.due DESC NULLS LAST, r4.id DESC LIMIT 1 OFFSET 0) AS anon_3, tasks.id AS id__1 FROM tasks WHERE tasks.id = $2 AND tasks.team = $1 AND tasks.deleted_at IS NULL;

@@ -49,6 +49,8 @@ SELECT steps.id, steps.text, steps.label_id, steps.task_id FROM steps WHERE step
 INSERT INTO tasks (id, team, title, secret, state, since, due, urgency, spot, parent_id, label_id, version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id, team, title, secret, state, since, due, urgency, spot, parent_id, label_id, version, deleted_at;
 -- steps
 SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT ? OFFSET 0;
+-- answer, with what is computed
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.parent_id, tasks.label_id, tasks.version, (SELECT count(*) AS count_1 FROM steps AS r1 WHERE r1.task_id = tasks.id) AS anon_1, EXISTS (SELECT 1 FROM labels AS r2, task_labels AS r3 WHERE r2.team = ? AND r2.deleted_at IS NULL AND r2.color = 'red' AND r3.task_id = tasks.id AND r3.label_id = r2.id) AS anon_2, (SELECT r4.due FROM tasks AS r4 WHERE r4.team = ? AND r4.deleted_at IS NULL AND r4.parent_id = tasks.id ORDER BY r4.due DESC NULLS LAST, r4.id DESC LIMIT 1 OFFSET 0) AS anon_3, tasks.id AS id__1 FROM tasks WHERE tasks.id = ? AND tasks.team = ? AND tasks.deleted_at IS NULL;
 
 -- tasks.update
 -- row
@@ -57,6 +59,8 @@ SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since
 UPDATE tasks SET title=?, secret=?, since=?, due=?, urgency=?, spot=?, parent_id=?, label_id=?, version=(tasks.version + 1) WHERE tasks.team = ? AND tasks.deleted_at IS NULL AND tasks.id = ? RETURNING id, team, title, secret, state, since, due, urgency, spot, parent_id, label_id, version, deleted_at;
 -- steps
 SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT ? OFFSET 0;
+-- answer, with what is computed
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.parent_id, tasks.label_id, tasks.version, (SELECT count(*) AS count_1 FROM steps AS r1 WHERE r1.task_id = tasks.id) AS anon_1, EXISTS (SELECT 1 FROM labels AS r2, task_labels AS r3 WHERE r2.team = ? AND r2.deleted_at IS NULL AND r2.color = 'red' AND r3.task_id = tasks.id AND r3.label_id = r2.id) AS anon_2, (SELECT r4.due FROM tasks AS r4 WHERE r4.team = ? AND r4.deleted_at IS NULL AND r4.parent_id = tasks.id ORDER BY r4.due DESC NULLS LAST, r4.id DESC LIMIT 1 OFFSET 0) AS anon_3, tasks.id AS id__1 FROM tasks WHERE tasks.id = ? AND tasks.team = ? AND tasks.deleted_at IS NULL;
 
 -- tasks.delete
 -- row
@@ -81,6 +85,8 @@ SELECT tasks.deleted_at, tasks.parent_id, tasks.label_id FROM tasks WHERE tasks.
 UPDATE tasks SET version=(tasks.version + 1), deleted_at=NULL WHERE tasks.id = ?;
 -- steps
 SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT ? OFFSET 0;
+-- answer, with what is computed
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.parent_id, tasks.label_id, tasks.version, (SELECT count(*) AS count_1 FROM steps AS r1 WHERE r1.task_id = tasks.id) AS anon_1, EXISTS (SELECT 1 FROM labels AS r2, task_labels AS r3 WHERE r2.team = ? AND r2.deleted_at IS NULL AND r2.color = 'red' AND r3.task_id = tasks.id AND r3.label_id = r2.id) AS anon_2, (SELECT r4.due FROM tasks AS r4 WHERE r4.team = ? AND r4.deleted_at IS NULL AND r4.parent_id = tasks.id ORDER BY r4.due DESC NULLS LAST, r4.id DESC LIMIT 1 OFFSET 0) AS anon_3, tasks.id AS id__1 FROM tasks WHERE tasks.id = ? AND tasks.team = ? AND tasks.deleted_at IS NULL;
 
 -- tasks.finish
 -- row
@@ -89,3 +95,5 @@ SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since
 UPDATE tasks SET state=?, version=(tasks.version + 1) WHERE tasks.team = ? AND tasks.deleted_at IS NULL AND tasks.id = ? AND tasks.state IN ('open') RETURNING id, team, title, secret, state, since, due, urgency, spot, parent_id, label_id, version, deleted_at;
 -- steps
 SELECT steps.id, steps.task_id, steps.text, steps.label_id, steps.task_id AS task_id__1 FROM steps WHERE steps.task_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) AND (EXISTS (SELECT 1 FROM tasks AS r1 WHERE r1.id = steps.task_id AND r1.team = ? AND r1.deleted_at IS NULL)) ORDER BY steps.task_id, steps.position LIMIT ? OFFSET 0;
+-- answer, with what is computed
+SELECT tasks.id, tasks.team, tasks.title, tasks.secret, tasks.state, tasks.since, tasks.due, tasks.parent_id, tasks.label_id, tasks.version, (SELECT count(*) AS count_1 FROM steps AS r1 WHERE r1.task_id = tasks.id) AS anon_1, EXISTS (SELECT 1 FROM labels AS r2, task_labels AS r3 WHERE r2.team = ? AND r2.deleted_at IS NULL AND r2.color = 'red' AND r3.task_id = tasks.id AND r3.label_id = r2.id) AS anon_2, (SELECT r4.due FROM tasks AS r4 WHERE r4.team = ? AND r4.deleted_at IS NULL AND r4.parent_id = tasks.id ORDER BY r4.due DESC NULLS LAST, r4.id DESC LIMIT 1 OFFSET 0) AS anon_3, tasks.id AS id__1 FROM tasks WHERE tasks.id = ? AND tasks.team = ? AND tasks.deleted_at IS NULL;

@@ -72,6 +72,9 @@ def explain_operation(statements: Statements, operation_id: str) -> list[tuple[s
     texts += _writes(statements, resource, operation)
     for nested in query.relations:
         texts.append((f"{nested.relation}", statements.nested(resource.name, nested).statement.text))
+    answered = _view(statements, resource, held)
+    if operation.method != "GET" and operation.status != 204 and operation.gives_own_row and answered.computes:
+        texts.append(("answer, with what is computed", statements.point(answered).one.text))
     if rows != ALL and operation.kind == "browse":
         texts.append(("policy as SQL", _condition(statements, resource, rows)))
     texts += [_member(statements, resource, each) for each in operation.related if each.members and not each.path]
