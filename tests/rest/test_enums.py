@@ -298,8 +298,11 @@ async def test_labels_are_described(app: Sternpost) -> None:
     assert properties["severity"]["anyOf"][1] == {"type": "null"}
     assert properties["seen"]["items"]["oneOf"][1] == {"const": "mid", "title": "Mid"}
     assert document["components"]["schemas"]["Note"]["properties"]["triage"]["oneOf"] == told
-    parameters = {each["name"]: each["schema"] for each in document["paths"][PATH]["get"]["parameters"]}
-    assert parameters["triage[gte]"] == {"type": "string", "enum": list(TRIAGE), "oneOf": told}
+    parameters = {each["name"]: each for each in document["paths"][PATH]["get"]["parameters"]}
+    assert parameters["triage[gte]"]["schema"] == {"type": "string", "enum": list(TRIAGE)}
+    assert parameters["triage[gte]"]["description"] == (
+        "triage is at least this value (low: Can wait; mid: It's next: 100%; high: Now)"
+    )
     assert "plain[gte]" not in parameters
 
 

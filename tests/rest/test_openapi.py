@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,8 @@ async def test_the_docs_load_nothing_from_elsewhere(client: Client) -> None:
     policy = page.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
-    for asset in ("swagger-ui-bundle.js", "swagger-ui.css", "start.js"):
+    for asset in ("swagger-ui-bundle.js", "swagger-ui.css", "filters.js", "filters.css", "start.js"):
+        assert f"/docs/assets/{asset}" in page.content.decode()
         answer = await client.get(f"/docs/assets/{asset}")
         assert answer.status == 200
         assert (
@@ -70,6 +72,20 @@ async def test_the_docs_load_nothing_from_elsewhere(client: Client) -> None:
         ).status == 304
     assert (await client.get("/docs/assets/../docs.py")).status == 404
     assert (await client.get("/openapi.json")).json()["openapi"] == "3.1.0"
+
+
+def test_filters_of_a_field_stand_together_for_the_page() -> None:
+    """`filters.js` shows one row for each field, with the parameters that `x-filter-of` says are its own."""
+    document = json.loads(emitted_files(declared.compiled)["openapi.json"])
+    parameters = document["paths"]["/api/v1/tasks"]["get"]["parameters"]
+    fields = [each["x-filter-of"] for each in parameters if "x-filter-of" in each]
+    groups = [field for field, _ in groupby(fields)]
+    assert groups[:4] == ["state", "urgency", "spot.town", "spot.openAt"]
+    assert len(groups) == len(set(groups)), "each field has one row"
+    own = {each["name"] for each in parameters if each.get("x-filter-of") == "urgency"}
+    assert own == {"urgency", *(f"urgency[{test}]" for test in ("ne", "gt", "gte", "lt", "lte", "in"))}
+    others = {each["name"] for each in parameters if "x-filter-of" not in each}
+    assert {"page", "sort", "include", "fields", "labels.limit"} <= others
 
 
 MORE = {

@@ -91,7 +91,7 @@ async def test_health_and_the_documentation(client: Client) -> None:
     assert (await client.get("/health/ready")).status == 200
     page = (await client.get("/docs")).content.decode()
     loaded = re.findall(r'(?:href|src|data-url)="(/[^"]*)"', page)
-    assert len(loaded) == 4
+    assert len(loaded) == 6
     for address in loaded:
         assert address.startswith(f"{WRITTEN}/")
         assert (await client.get(address)).status == 200, address

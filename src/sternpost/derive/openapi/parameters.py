@@ -149,20 +149,21 @@ class QueryParameters:
         return parameters
 
     def _of_field(self, field: FieldPlan, offered: Filter, prefix: str) -> list[Schema]:
-        """The filters of one field."""
+        """The filters of one field, which the page of the documentation shows together."""
         parameters: list[Schema] = []
         name, schema = offered.public_name, self.schemas.filter_value(field)
+        labels = f" ({'; '.join(f'{value}: {label}' for value, label in field.labels)})" if field.labels else ""
         for operator in offered.operators:
             shown = prefix + (name if operator == "eq" else f"{name}[{operator}]")
             if operator in SEVERAL:
                 within = "; a comma within a value is \\," if KINDS[field.kind].free_text else ""
-                text = f"{name} {_WORDS[operator]} these values, separated by commas{within}"
+                text = f"{name} {_WORDS[operator]} these values, separated by commas{within}{labels}"
                 parameters.append(_listed(shown, text, schema, IN_MAX))
             elif operator == "isNull":
                 parameters.append(_query(shown, f"Whether {name} is null", {"type": "boolean"}))
             else:
-                parameters.append(_query(shown, f"{name} {_WORDS[operator]} this value", schema))
-        return parameters
+                parameters.append(_query(shown, f"{name} {_WORDS[operator]} this value{labels}", schema))
+        return [{**each, "x-filter-of": prefix + name} for each in parameters]
 
 
 def _search(names: Sequence[str]) -> Schema:
@@ -192,7 +193,8 @@ def _or_groups(most: int, filters: Sequence[Schema]) -> Schema:
         "additionalProperties": False,
         "maxProperties": OR_CONDITIONS_MAX,
     }
-    return {**_query("or", text, schema), "style": "form", "explode": True}
+    # a page that tries the list fills nothing in
+    return {**_query("or", text, schema), "style": "form", "explode": True, "example": {}}
 
 
 def _literally(name: str) -> str:

@@ -71,7 +71,9 @@ class Schemas:
         """A value that a filter may ask for: any of the kind, where the field allows fewer."""
         field = items_of(field) or field
         every = KINDS[field.kind].any_schema
-        return self.value(replace(field, minimum=None, maximum=None)) if every is None else dict(every)
+        # labels are told in words there: pages offer the values of an enum alone to choose from
+        free = replace(field, minimum=None, maximum=None, labels=())
+        return self.value(free) if every is None else dict(every)
 
     def member(self, field: FieldPlan) -> Schema:
         """A value that the field allows, null too where it may be."""

@@ -26,7 +26,7 @@ PAGE_POLICY = (
     b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _TYPES = {"js": b"text/javascript; charset=utf-8", "css": b"text/css; charset=utf-8"}
-_ASSETS = ("swagger-ui-bundle.js", "swagger-ui.css", "start.js")
+_ASSETS = ("swagger-ui-bundle.js", "swagger-ui.css", "filters.js", "filters.css", "start.js")
 _ASSETS_PATH = "/docs/assets/"
 
 
@@ -134,10 +134,12 @@ def _html(page: _Page, prefix: str) -> bytes:
 <title>{html.escape(page.title)} – API</title>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="{prefix}{_ASSETS_PATH}swagger-ui.css">
+<link rel="stylesheet" href="{prefix}{_ASSETS_PATH}filters.css">
 </head>
 <body>
 {choice}<div id="swagger-ui" data-url="{prefix}{page.description}"></div>
 <script src="{prefix}{_ASSETS_PATH}swagger-ui-bundle.js"></script>
+<script src="{prefix}{_ASSETS_PATH}filters.js"></script>
 <script src="{prefix}{_ASSETS_PATH}start.js"></script>
 </body>
 </html>

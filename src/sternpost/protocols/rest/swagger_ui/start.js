@@ -8,5 +8,6 @@ window.addEventListener("load", () => {
     persistAuthorization: false,
     validatorUrl: null,
     tryItOutEnabled: true,
+    plugins: [SternpostFilters],
   });
 });
