@@ -104,6 +104,7 @@ def both(*parts: Any) -> Any:
     return {"policy": "AllOf", "parts": list(parts)}
 
 
+TOWN = {"path": [], "field": "address", "members": ["town"], "all": False}
 FULL = {"code": "FULL", "status": 409, "message": "It is full", "fix": "Wait"}
 
 CASES: list[tuple[str, str, Callable[[dict[str, Any]], Any]]] = [
@@ -260,6 +261,8 @@ PAIRS: list[tuple[str, str, Change, Change]] = [
     ("breaking", "generated-changed", lambda p: None, lambda p: product(p, "name").update(generated="created")),
     ("breaking", "ownership-changed", lambda p: None, lambda p: resource(p, "Product").update(owned_by="Order")),
     ("breaking", "required-added", lambda p: product(p, "name").update(required=False), lambda p: None),
+    ("breaking", "filter-removed", lambda p: browse(p).update(related=[TOWN]), lambda p: None),
+    ("additive", "filter-added", lambda p: browse(p).update(related=[]), lambda p: browse(p).update(related=[TOWN])),
     ("breaking", "order-changed", lambda p: ranked(p, "b", "a", "c"), lambda p: ranked(p, "a", "d", "b")),
     ("breaking", "order-removed", lambda p: ranked(p, "b", "a"), lambda p: None),
     ("breaking", "choice-removed", lambda p: status(p).update(write="always"), lambda p: status(p)["choices"].pop()),
