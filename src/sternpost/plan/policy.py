@@ -278,7 +278,9 @@ def _on_rows(node: PolicyNode) -> query.Node:
         case AllOf(parts) | AnyOf(parts):
             folded = tuple(map(_on_rows, parts))
             return query.Every(folded) if isinstance(node, AllOf) else query.Either(folded)
-        case Not(Owner() | Compare() | Through() as part):
+        case Not(Through(path, relation, _, where)):
+            return query.Through(path, relation, _on_rows(where), none=True)
+        case Not(Owner() | Compare() as part):
             return query.Not(_on_rows(part))
         case _:
             return query.ALL if node == ALLOW else query.NONE

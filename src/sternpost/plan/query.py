@@ -153,15 +153,18 @@ class OwnedBy:
 
 @dataclass(frozen=True, slots=True)
 class Through:
-    """Some row of a list fits, as policies ask it: the list of the row, or of one that it refers to.
+    """Some row of a list fits, or none does, as policies ask it: the list of the row, or of one that it refers to.
 
     Attributes:
         path: the references to follow to the row that has the list.
+        none: whether no row is to fit. That is no complement: where it is not known what the list was before the call,
+            neither holds.
     """
 
     path: Path
     relation: str
     where: Node
+    none: bool = False
 
 
 @dataclass(frozen=True, slots=True)

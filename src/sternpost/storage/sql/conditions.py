@@ -230,7 +230,7 @@ class Conditions:
         if isinstance(part, Compare) and part.operator in ("isNull", "isNotNull"):
             return not_(self._compare(part, resource, table, assembly))
         if isinstance(part, Through):
-            return self._through(part, resource, table, assembly, negated=True)
+            return not_(self._through(part, resource, table, assembly))
         if (
             isinstance(part, Compare)
             and len(part.path) == 1
@@ -274,11 +274,9 @@ class Conditions:
         resource: ResourcePlan,
         table: FromClause,
         assembly: Assembly,
-        *,
-        negated: bool = False,
     ) -> ColumnElement[bool]:
-        """Whether some row of a list fits, of the row itself or of one that it refers to. The rows of the list are
-        those of the gate: alive, and of the tenant."""
+        """Whether some row of a list fits, or none, of the row itself or of one that it refers to. The rows of the list
+        are those of the gate: alive, and of the tenant."""
         holder = resource
         for name in node.path:
             holder = self.plan.by_name[str(holder.fields_by_name[name].references)]
@@ -292,23 +290,24 @@ class Conditions:
         assembly.outside[other] = (resource, table)
         key = self.alive.value(path, resource, table, assembly)
         found = self.alive._some(relation, other, key, node.where, assembly, tables, policy=True)
-        known = self._known(holder, node, assembly, negated=negated) if self.aside else []
-        return and_(*known, not_(found) if negated else found) if known else not_(found) if negated else found
+        asked = not_(found) if node.none else found
+        known = self._known(holder, node, assembly, none=node.none) if self.aside else []
+        return and_(*known, asked) if known else asked
 
     def _known(
-        self, holder: ResourcePlan, node: Through, assembly: Assembly, *, negated: bool
+        self, holder: ResourcePlan, node: Through, assembly: Assembly, *, none: bool
     ) -> list[ColumnElement[bool]]:
         """That it can be told what the lists were before the transaction has written."""
         relation = holder.relations_by_name[node.relation]
-        names = [f"{CHANGED if negated else UNSURE}{relation.target}"]
+        names = [f"{CHANGED if none else UNSURE}{relation.target}"]
         names += [f"{UNSURE}{relation.link_table}"] if relation.kind == "linked" else []
         found = [assembly.written(name) == constant("0") for name in names]
         target = self.plan.by_name[relation.target]
-        for inner in lists_in(node.where) if negated else ():
+        for inner in lists_in(node.where) if none else ():
             at = target
             for name in inner.path:
                 at = self.plan.by_name[str(at.fields_by_name[name].references)]
-            found += self._known(at, inner, assembly, negated=True)
+            found += self._known(at, inner, assembly, none=True)
         return found
 
     def _some(

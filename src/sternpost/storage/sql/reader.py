@@ -254,7 +254,8 @@ class SqlReader:
             first = begins_at(fact)[0]
             key = self.statements.codecs.encoded(plan, first, values.get(first))
             rows = await self._fetch(statement, {KEY: key}, asking=asking, short=True) if key is not None else ()
-            value = rows[0][0] if rows else None
+            nowhere = fact.none if isinstance(fact, Through) else None  # the reference leads to nothing
+            value = rows[0][0] if rows else nowhere
             found[fact] = value if codec is None or value is None else codec(value)
         return found
 
