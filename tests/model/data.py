@@ -10,7 +10,7 @@ from sternpost import Database
 from sternpost.errors import SternpostError
 
 from .compare import differences
-from .contracts import LOWER, Res, Rows, Spec, Value
+from .contracts import LISTS, LOWER, NESTED, Res, Rows, Spec, Value
 from .known import LeftOut
 from .model import COMPARE, EVERYONE, Answer, Caller, Model, Refused, Row, ordered
 
@@ -143,7 +143,7 @@ class Maker:
                 else:
                     found[name] = rng.choice([None, {"is": inner}, {"isNot": inner}, {"isNot": None}])
             else:
-                values = [v for v in res.fields if v.kind != "json" and not v.back]
+                values = [v for v in res.fields if v.kind not in ("json", "map", "spot", "way") and not v.back]
                 value = rng.choice(values)
                 found[value.name] = self.test(value, res)
         return found
@@ -157,12 +157,14 @@ class Maker:
         operators += ["contains", "startsWith", "endsWith"] if value.kind == "str" else []
         if value.kind == "bool":
             operators = ["eq", "ne", "isNull"]
+        if value.kind in LISTS:
+            operators = ["has", "hasAny", "hasAll", "isNull"]
         if value.name == "opened_by":  # it holds ids, whose symbols only compare by being equal
             operators = ["eq", "ne", "in", "notIn"]
         operator = rng.choice(operators)
         if operator == "isNull":
             return {"isNull": rng.random() < 0.5}
-        if operator in ("in", "notIn"):
+        if operator in ("in", "notIn", "hasAny", "hasAll"):
             return {operator: [self.constant(value, res) for _ in range(rng.randint(0, 3))]}
         if operator in ("eq", "ne") and rng.random() < 0.15:
             return {operator: None}
@@ -179,6 +181,8 @@ class Maker:
     def constant(self, value: Value, res: Res) -> Any:
         from .operations import some_value
 
+        if value.kind in LISTS:
+            return self.rng.choice(["a", "ab", "B", "é"] if value.kind == "strs" else [2, 7, -1])
         if value.kind == "id":
             return self.some(self.spec.by_name[value.to] if value.to else res)
         if value.auto in ("created", "updated"):
@@ -195,7 +199,11 @@ class Maker:
 
     def order(self, res: Res) -> list[Any]:
         rng = self.rng
-        names = [v.name for v in res.fields if v.kind not in ("json", "id") and v.name not in ("opened_by", res.tenant)]
+        names = [
+            v.name
+            for v in res.fields
+            if v.kind not in ("json", "id", *NESTED) and v.name not in ("opened_by", res.tenant)
+        ]
         names += [f"{v.relation}.name" for v in res.refs if not v.back and self.spec.by_name[str(v.to)].value("name")]
         found: list[Any] = []
         for name in rng.sample(names, min(len(names), rng.randint(0, 2))):
@@ -519,6 +527,7 @@ class DataModel:
         values = {name: value for name, value in data.items() if res.value(name)} | keys
         values |= self.references(res, data)
         row = self.model.complete(res, values, self.scope)
+        self.model.with_items(res, row, {n: v.get("create", []) for n, v in data.items() if isinstance(v, dict)})
         items = {rows.name: data.get(rows.name, {}).get("create", []) for rows in res.owned}
         self.bounds(res, row)
         self.bounds_of_items(res, items)
@@ -531,6 +540,8 @@ class DataModel:
         for value in res.fields:
             kept = row.get(value.name)
             if kept is None:
+                continue
+            if value.kind in NESTED:
                 continue
             if value.low is not None and not value.low <= kept <= value.high:
                 raise Refused(422, BROKEN)
@@ -606,8 +617,11 @@ class DataModel:
             self.add(target, item, **{by: row["id"]})
 
     def unique(self, res: Res, row: Row) -> None:
-        if self.model.taken(res, row):
-            raise Refused(409, "Duplicate")
+        codes = ["Duplicate"] if self.model.taken(res, row) else []
+        codes += ["ConstraintViolated"] if self.model.broken(res, row) else []
+        codes += ["Overlapping"] if self.model.overlapping(res, row) else []
+        if codes:
+            raise Refused(409, " or ".join(codes))
 
     def create_many(self) -> Any:
         made: list[Row] = []
@@ -618,7 +632,7 @@ class DataModel:
             self.model.compute(self.res, row)
             self.bounds(self.res, row)
             row["id"] = "@new"
-            if skip and self.model.taken(self.res, row):
+            if skip and not self.model.broken(self.res, row) and self._is_left_out(row):
                 self.model.made += 1  # the id is made, and not used
                 continue
             try:
@@ -629,6 +643,8 @@ class DataModel:
                 codes |= {"REFERENCE_NOT_FOUND"} if any(map(self._refers_to_nothing, rows)) else set()
                 codes |= {BROKEN} if any(map(self._breaks, rows)) else set()
                 codes |= {"DUPLICATE"} if self._repeats(rows) else set()
+                codes |= {"OVERLAP"} if any(map(self._overlaps, rows)) else set()
+                codes |= {"CONSTRAINT_VIOLATED"} if any(self.model.broken(self.res, each) for each in rows) else set()
                 if len(codes) > 1:  # which of several is told is not documented
                     raise Refused(0, " or ".join(sorted(codes))) from None
                 raise refused from None
@@ -638,6 +654,13 @@ class DataModel:
             for row in made
         ]
         return shown if self.arguments.get("returning") else len(made)
+
+    def _is_left_out(self, row: Row) -> bool:
+        return bool(self.model.taken(self.res, row) or self.model.overlapping(self.res, row))
+
+    def _overlaps(self, row: Row) -> bool:
+        row.setdefault("id", "@new")
+        return bool(self.res.spans) and bool(self.model.overlapping(self.res, row))
 
     def _breaks(self, row: Row) -> bool:
         try:
@@ -668,7 +691,7 @@ class DataModel:
             value = res.value(name)
             if value is None:
                 continue
-            if isinstance(wanted, dict) and value.kind != "json":
+            if isinstance(wanted, dict) and value.kind not in ("json", *NESTED):
                 ((verb, amount),) = wanted.items()
                 kept = row[name]
                 found[name] = (
@@ -685,11 +708,20 @@ class DataModel:
         try:
             row = self.by_key(key)
         except Refused:
-            # which is told first, the row that is not there or one that it would refer to, is not documented
-            raise Refused(404, "NotFound or ReferenceNotFound" if self.refers(data) else "NotFound") from None
+            # which is told first, the row that is not there or one that it would refer to or make, is not documented
+            raise Refused(404, f"NotFound or {BROKEN}" if self.refers(data) else "NotFound") from None
         values = self.changed(self.res, row, data)
         values |= self.references(self.res, data)
         after = {**row, **values}
+        for rows in self.res.owned:
+            if rows.name in data:
+                kept = row[rows.name] if "create" in data[rows.name] else []
+                made = [
+                    self.model.complete(self.spec.by_name[rows.target], i, None)
+                    for i in next(iter(data[rows.name].values()))
+                ]
+                after[rows.name] = [*kept, *made]
+        self.model.compute(self.res, after)
         items = {rows.name: next(iter(data[rows.name].values())) for rows in self.res.owned if rows.name in data}
         self.bounds(self.res, after)
         self.bounds_of_items(self.res, items)
@@ -746,6 +778,8 @@ class DataModel:
         with_key = {**make, **(key if isinstance(key, dict) else {})}
         try:
             self.bounds(self.res, with_key)
+            if self.model.broken(self.res, self.model.complete(self.res, with_key, self.scope)):
+                raise Refused(422, BROKEN)
         except Refused:
             raise LeftOut("an upsert that could not create") from None
         row.update(self.changed(self.res, row, change))
@@ -781,6 +815,8 @@ CODES = {
     "Duplicate": "DUPLICATE",
     "StillReferenced": "STILL_REFERENCED",
     "ReferenceNotFound": "REFERENCE_NOT_FOUND",
+    "ConstraintViolated": "CONSTRAINT_VIOLATED",
+    "Overlapping": "OVERLAP",
 }
 
 
@@ -833,7 +869,11 @@ def scope_of(spec: Spec, backend: Backend, scope: str | None) -> dict[str, Any]:
 
 async def called(spec: Spec, backend: Backend, op: Op) -> Any:
     """The result of a call, as the model keeps values."""
-    arguments = {name: backend.names.sent(value) for name, value in op.body.items() if name not in NOT_SENT}
+    arguments = {
+        name: instances(backend.names.sent(value), backend.classes)
+        for name, value in op.body.items()
+        if name not in NOT_SENT
+    }
     results: list[Any] = []
 
     async def work(db: Database) -> None:
@@ -858,6 +898,28 @@ async def called(spec: Spec, backend: Backend, op: Op) -> Any:
             async with backend.client.app.data(**scope_of(spec, backend, op.body["scope"])) as db:
                 await work(db)
     return results[-1]
+
+
+def instances(value: Any, classes: dict[str, Any]) -> Any:
+    """A value with instances of the contract's payloads, which are told by their members; no other value has such."""
+    if isinstance(value, list):
+        return [instances(item, classes) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "label" in value:
+        return classes["Spot"](**value)
+    if value.get("kind") in ("sail", "motor"):
+        return classes[value["kind"].capitalize()](**value)
+    return {name: instances(item, classes) for name, item in value.items()}
+
+
+MEMBERS = {"Spot": ("label", "depth"), "Sail": ("kind", "area"), "Motor": ("kind", "fuel", "tanks")}
+
+
+def plain_value(kept: Any) -> Any:
+    """A value of a row without instances of payloads."""
+    names = MEMBERS.get(type(kept).__name__)
+    return kept if names is None else {name: getattr(kept, name) for name in names}
 
 
 def positional(op: Op, arguments: dict[str, Any]) -> list[Any]:
@@ -907,7 +969,7 @@ def plain(spec: Spec, res: Res, row: Any, owned: bool = True) -> dict[str, Any]:
             held = getattr(row, str(value.relation))
             found[value.name] = None if held is None else held.id
         else:
-            found[value.name] = getattr(row, value.name)
+            found[value.name] = plain_value(getattr(row, value.name))
     for rows in res.owned if owned else ():
         target = spec.by_name[rows.target]
         found[rows.name] = [plain(spec, target, item) for item in getattr(row, rows.name)]

@@ -14,7 +14,8 @@ from itertools import combinations
 from typing import Any
 from uuid import UUID
 
-from .contracts import Policy, Res, Rows, Spec, Value
+from .contracts import LISTS, LOWER, TENANT, Policy, Res, Rows, Spec, Value, parts
+from .written import Written
 
 Row = dict[str, Any]
 BEGIN = datetime.now(UTC).replace(microsecond=0)
@@ -33,6 +34,7 @@ class Caller:
     sub: str | None = None
     scopes: frozenset[str] = frozenset()
     tenant: str | None = None
+    claims: dict[str, Any] = field(default_factory=dict[str, Any], hash=False)
 
 
 @dataclass
@@ -75,7 +77,7 @@ def invalid(*paths: str) -> Refused:
 
 
 class Wrong(Exception):
-    """A value that its field does not take."""
+    """A value that its field does not take; the arguments are the paths of the parts of it that are wrong, if it has some."""
 
 
 def from_json(spec: Spec, value: Value, sent: Any) -> Any:
@@ -108,6 +110,8 @@ def from_json(spec: Spec, value: Value, sent: Any) -> Any:
                 raise Wrong
         case "json":
             return sent
+        case "strs" | "ints" | "map" | "spot" | "way":
+            return nested(value, sent)
         case "decimal" | "date" | "datetime" | "uuid":
             if not isinstance(sent, str):
                 raise Wrong
@@ -115,6 +119,48 @@ def from_json(spec: Spec, value: Value, sent: Any) -> Any:
         case _:
             raise AssertionError(value.kind)
     return sent
+
+
+TEXT, WHOLE = (lambda part: isinstance(part, str)), (lambda part: isinstance(part, int) and not isinstance(part, bool))
+"""Which parts of nested values are texts and whole numbers."""
+
+
+def nested(value: Value, sent: Any) -> Any:
+    """A value with parts as the field keeps it: with what has a default (nest-values.md)."""
+    most = value.max_items or 100
+    if value.kind in LISTS or value.kind == "map":
+        if not isinstance(sent, list if value.kind in LISTS else dict) or len(sent) > most:
+            raise Wrong
+        refuse(
+            f".{name}"
+            for name, part in (sent.items() if isinstance(sent, dict) else enumerate(sent))
+            if not (TEXT(part) and len(part) <= (value.max_length or 10_000) if value.kind == "strs" else WHOLE(part))
+            or (value.kind != "strs" and value.low is not None and not value.low <= part <= value.high)
+        )
+        return sent
+    if not isinstance(sent, dict):
+        raise Wrong
+    if value.kind == "spot":
+        whole = {"depth": 1, **sent}
+        right = {"label": TEXT(whole.get("label")) and len(whole["label"]) <= 5}
+        right |= {"depth": WHOLE(whole["depth"]) and -5 <= whole["depth"] <= 9}
+        refuse(f".{name}" for name in {**whole, **right} if not right.get(name))
+        return whole
+    if sent.get("kind") not in ("sail", "motor"):
+        raise Wrong
+    if sent["kind"] == "sail":
+        whole, right = sent, {"area": WHOLE(sent.get("area"))}
+    else:
+        whole = {"tanks": [], **sent}
+        right = {"fuel": TEXT(whole.get("fuel")) and len(whole["fuel"]) <= 4}
+        right |= {"tanks": len(whole["tanks"]) <= 2 and all(map(WHOLE, whole["tanks"]))}
+    refuse(f".{sent['kind']}.{name}" for name in {**whole, **right} if name != "kind" and not right.get(name))
+    return whole
+
+
+def refuse(paths: Iterable[str]) -> None:
+    if wrong := list(paths):
+        raise Wrong(*wrong)
 
 
 def from_text(value: Value, text: str) -> Any:
@@ -125,9 +171,9 @@ def from_text(value: Value, text: str) -> Any:
                 if not text.startswith("@"):
                     raise Wrong
                 return text
-            case "str":
+            case "str" | "strs":
                 return text
-            case "int":
+            case "int" | "ints":
                 return int(text)
             case "float":
                 return float(text)
@@ -178,7 +224,14 @@ COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "contains": lambda left, right: right in left,
     "startsWith": lambda left, right: left.startswith(right),
     "endsWith": lambda left, right: left.endswith(right),
+    "has": lambda left, right: right in left,
+    "hasAny": lambda left, right: any(each in left for each in right),
+    "hasAll": lambda left, right: all(each in left for each in right),
 }
+INSENSITIVE = {"iEq": "eq", "iContains": "contains", "iStartsWith": "startsWith"}
+SEVERAL = ("in", "hasAny", "hasAll")
+Test = tuple[str, str, Any]
+"""A field, or a relation and a field behind it with a dot between; the operator; the value."""
 
 
 def ordered(rows: Iterable[Row], order: list[tuple[Callable[[Row], Any], bool, bool]]) -> list[Row]:
@@ -211,7 +264,7 @@ class Asked:
     fields: set[str] | None = None
     whole: bool = False
     below: dict[str, Asked] = field(default_factory=dict)
-    tests: list[tuple[str, str, Any]] = field(default_factory=list)
+    tests: list[Test] = field(default_factory=list)
     sort: list[tuple[str, bool]] = field(default_factory=list)
     limit: int | None = None
 
@@ -219,7 +272,8 @@ class Asked:
 @dataclass
 class Query:
     asked: Asked
-    tests: list[tuple[str, str, Any]] = field(default_factory=list)
+    tests: list[Test] = field(default_factory=list)
+    groups: dict[str, list[Test]] = field(default_factory=dict)
     sort: list[tuple[str, bool]] | None = None
     page: int = 1
     size: int | None = None
@@ -239,6 +293,13 @@ class Model:
         self.asking = ANYBODY
         self.number = 0
         self.made = 0
+        self.written = Written()
+        """By the present call."""
+        self.compared: dict[int, tuple[Policy, Res, Value]] = {}
+        """What each part of a policy compares with a value of the caller: the resource and the field of it."""
+        for res in spec.main:
+            for policy in res.allow.values():
+                self._note_compared(policy, res)
 
     # -- state
 
@@ -287,62 +348,209 @@ class Model:
 
     # -- policies
 
-    def fold(self, policy: Policy, caller: Caller) -> bool | None:
+    def _note_compared(self, policy: Policy, res: Res) -> None:
+        if policy[0] == "mine":
+            end = self.end(res, policy[1])
+            self.compared[id(policy)] = policy, end, end.at(policy[2])
+        if policy[0] == "list":
+            res = self.spec.by_name[self.end(res, policy[2]).rows(policy[3]).target]
+        for part in parts(policy):
+            self._note_compared(part, res)
+
+    def fold(self, policy: Policy, caller: Caller, negated: bool = False) -> bool | None:
         """What a policy comes to for the caller whatever the row; None where that depends on the row."""
         match policy:
-            case ("public",):
-                return True
-            case ("authenticated",):
-                return caller.known
-            case ("scope", name):
-                return name in caller.scopes
-            case ("owner", _):
-                return None if caller.known else False
+            case ("owner", _) if caller.known:
+                return None
             case ("cmp", *_):
                 return None
+            case ("mine", *_):
+                return None if self.is_told(policy, caller) else False
+            case ("caller", _, operator, constant):
+                found = self.of_caller(policy, caller)
+                return found is not None and COMPARE[operator](found, constant) is not negated
+            case ("list", word, _, _, inner):
+                none = (word == "none") is not negated
+                if none and not self.all_told(inner, caller):
+                    return False
+                return none if self.fold(inner, caller) is False else None
             case ("not", part):
-                inner = self.fold(part, caller)
-                return None if inner is None else not inner
-            case (word, left, right):
-                decisive = word == "or"
-                parts = (self.fold(left, caller), self.fold(right, caller))
-                return decisive if decisive in parts else None if None in parts else not decisive
+                return self.fold(part, caller, not negated)
+            case ("and" | "or" as word, left, right):
+                decisive = (word == "or") is not negated
+                found = (self.fold(left, caller, negated), self.fold(right, caller, negated))
+                return decisive if decisive in found else None if None in found else not decisive
+            case ("public",):
+                return not negated
+            case ("authenticated",):
+                return caller.known is not negated
+            case ("scope", name):
+                return (name in caller.scopes) is not negated
+            case ("owner", _):
+                return negated
         raise AssertionError(policy)
 
-    def holds(self, policy: Policy, res: Res, row: Row, caller: Caller, tenant: str | None) -> bool:
-        """Whether a policy allows a row: a comparison with null is false, and a negation is its exact complement."""
+    def of_caller(self, policy: Policy, caller: Caller, value: Value | None = None, own: Res | None = None) -> Any:
+        """The value of the caller that a policy compares with, in the form of a field; None where there is no such one."""
+        source, many = (policy[1], False) if policy[0] == "caller" else (policy[4], policy[3] == "in")
+        found = caller.tenant if source == TENANT else caller.claims.get(source) if caller.known else None
+        constant = policy[3][0] if policy[0] == "caller" and policy[2] == "in" else policy[3]
+        if value is None:
+            return found if type(found) is type(constant) and _kept(found) else None
+        kinds = {"str": str, "enum": str, "int": int, "bool": bool, "id": str}
+
+        def fits(each: Any) -> bool:
+            right = type(each) is kinds[value.kind] and _kept(each) and (not value.choices or each in value.choices)
+            return right and (value.kind != "id" or self.is_id(self.owner_kind(own, value), each))
+
+        if many:
+            return found if isinstance(found, list) and len(found) <= 100 and all(map(fits, found)) else None
+        return found if fits(found) else None
+
+    def is_told(self, policy: Policy, caller: Caller) -> bool:
+        """Whether the caller has the value that a part of a policy compares with."""
+        if policy[0] == "caller":
+            return self.of_caller(policy, caller) is not None
+        own, value = self.compared[id(policy)][1:]
+        return self.of_caller(policy, caller, value, own) is not None
+
+    def all_told(self, policy: Policy, caller: Caller) -> bool:
+        """Whether the caller has all values that a policy compares with."""
+        mine = policy[0] not in ("mine", "caller") or self.is_told(policy, caller)
+        return mine and all(self.all_told(part, caller) for part in parts(policy))
+
+    def holds(
+        self,
+        policy: Policy,
+        res: Res,
+        row: Row,
+        caller: Caller,
+        tenant: str | None,
+        *,
+        about: tuple[str, str] | None = None,
+        outer: tuple[Res, Row] | None = None,
+        negated: bool = False,
+    ) -> bool:
+        """Whether a policy allows a row: a comparison with null is false, and a negation is its exact complement; but what
+        is compared with what the caller does not have is neither.
+
+        Args:
+            about: the row that is asked about, where it is a single one.
+            outer: the row outside, for one of a list.
+        """
+        where: dict[str, Any] = {"about": about, "outer": outer}
         match policy:
             case ("owner", refs):
-                if not caller.known:
+                return (caller.known and self._owns(res, row, refs, caller, tenant)) is not negated
+            case ("cmp", *_):
+                return self._compares(policy, res, row, tenant, outer) is not negated
+            case ("mine", refs, name, operator, _):
+                end = self.end(res, refs)
+                compared = self.of_caller(policy, caller, end.at(name), end)
+                if compared is None:
                     return False
-                found = self._owner(res, row, refs, tenant)
-                if found is None:
-                    return False
-                at, value, kept = found
-                if kept is None or (value.kind == "id" and not self.is_id(self.owner_kind(at, value), caller.sub)):
-                    return False
-                return kept == caller.sub
-            case ("cmp", refs, name, operator, constant):
                 found = self._follow(res, row, refs, tenant)
-                kept = None if found is None else found[1][name]
-                if operator == "isNull" or found is None or kept is None:
-                    return operator == "isNull" and kept is None
-                value = found[0].at(name)
-                match constant:
-                    case ("at", other):
-                        compared = found[1][other]
-                    case tuple(several):
-                        compared = list(several)
-                    case _:
-                        compared = constant
-                return compared is not None and COMPARE[operator](value.told(kept), value.told(compared))
+                return self._agree(found, name, operator, compared) is not negated
+            case ("list", word, refs, name, _):
+                if (word == "none") is not negated:
+                    return self._none(policy, res, row, caller, tenant, about)
+                return self._some(policy, res, row, caller, tenant, about)
             case ("not", part):
-                return not self.holds(part, res, row, caller, tenant)
+                return self.holds(part, res, row, caller, tenant, negated=not negated, **where)
             case ("and" | "or" as word, left, right):
-                parts = [self.holds(part, res, row, caller, tenant) for part in (left, right)]
-                return any(parts) if word == "or" else all(parts)
+                held = [self.holds(part, res, row, caller, tenant, negated=negated, **where) for part in (left, right)]
+                return any(held) if (word == "or") is not negated else all(held)
             case _:
-                return self.fold(policy, caller) is True
+                return self.fold(policy, caller, negated) is True
+
+    def end(self, res: Res, refs: tuple[str, ...]) -> Res:
+        """The resource at the end of references."""
+        for name in refs:
+            res = self.target(res.at(name))
+        return res
+
+    def _compares(self, policy: Policy, res: Res, row: Row, tenant: str | None, outer: tuple[Res, Row] | None) -> bool:
+        _, refs, name, operator, constant = policy
+        found = self._follow(res, row, refs, tenant)
+        if operator == "isNull":
+            return found is None or found[1][found[0].at(name).name] is None
+        match constant:
+            case ("at", other):
+                return found is not None and self._agree(found, name, operator, found[1][found[0].at(other).name])
+            case ("outer", path, other):
+                assert outer is not None
+                beyond = self._follow(*outer, path, tenant)
+                compared = None if beyond is None else beyond[1][beyond[0].at(other).name]
+                return self._agree(found, name, operator, compared)
+            case tuple(several):
+                return self._agree(found, name, operator, list(several))
+            case _:
+                return self._agree(found, name, operator, constant)
+
+    def _agree(self, found: tuple[Res, Row] | None, name: str, operator: str, compared: Any) -> bool:
+        """Whether a value compares with another one."""
+        if found is None or compared is None:
+            return False
+        value = found[0].at(name)
+        kept = found[1][value.name]
+        return kept is not None and COMPARE[operator](value.told(kept), value.told(compared))
+
+    def _some(
+        self, policy: Policy, res: Res, row: Row, caller: Caller, tenant: str | None, about: tuple[str, str] | None
+    ) -> bool:
+        """Whether some row of a list fits; what the same call has written besides does not count."""
+        _, _, refs, name, _ = policy
+        rows = self.end(res, refs).rows(name)
+        if self.written.unsure_of(rows, about):
+            return False
+        return self._fitting(policy, rows, res, row, caller, tenant, about)
+
+    def _none(
+        self, policy: Policy, res: Res, row: Row, caller: Caller, tenant: str | None, about: tuple[str, str] | None
+    ) -> bool:
+        """Whether no row of a list fits: where the call has changed some, or what would fit is not known, that is not known."""
+        _, _, refs, name, inner = policy
+        at = self.end(res, refs)
+        if not self.all_told(inner, caller) or self.has_changed(inner, at.rows(name), about):
+            return False
+        return not self._fitting(policy, at.rows(name), res, row, caller, tenant, about)
+
+    def has_changed(self, inner: Policy, rows: Rows, about: tuple[str, str] | None) -> bool:
+        """Whether the call has changed a list, or one that its condition looks into."""
+        return self.written.changed_of(rows, about) or any(
+            self.has_changed(part[4], self.end(self.spec.by_name[rows.target], part[2]).rows(part[3]), about)
+            for part in _own_lists(inner)
+        )
+
+    def _fitting(
+        self,
+        policy: Policy,
+        rows: Rows,
+        res: Res,
+        row: Row,
+        caller: Caller,
+        tenant: str | None,
+        about: tuple[str, str] | None,
+    ) -> bool:
+        found = self._follow(res, row, policy[2], tenant)
+        if found is None:
+            return False
+        target = self.spec.by_name[rows.target]
+        aside = self.written.aside(rows.target, about)
+        return any(
+            self.holds(policy[4], target, other, caller, tenant, about=about, outer=(res, row))
+            for other in self.related(rows, found[1], tenant)
+            if other["id"] not in aside
+        )
+
+    def _owns(self, res: Res, row: Row, refs: tuple[str, ...], caller: Caller, tenant: str | None) -> bool:
+        found = self._owner(res, row, refs, tenant)
+        if found is None:
+            return False
+        at, value, kept = found
+        if kept is None or (value.kind == "id" and not self.is_id(self.owner_kind(at, value), caller.sub)):
+            return False
+        return kept == caller.sub
 
     def _owner(self, res: Res, row: Row, refs: tuple[str, ...], tenant: str | None) -> tuple[Res, Value, Any] | None:
         """The field that says whose a row at the end of references is, and its value. Where that is the row's id, the
@@ -358,8 +566,10 @@ class Model:
         value = next(value for value in at.refs if value.relation == refs[-1]) if told else at.at(str(at.owner))
         return at, value, owned[value.name]
 
-    def owner_kind(self, res: Res, value: Value) -> Res:
-        return self.target(value) if value.to else res
+    def owner_kind(self, res: Res | None, value: Value) -> Res:
+        found = self.target(value) if value.to else res
+        assert found is not None
+        return found
 
     def _follow(self, res: Res, row: Row, refs: tuple[str, ...], tenant: str | None) -> tuple[Res, Row] | None:
         """The row at the end of references; none where one is null, or leads to what is not there for the caller."""
@@ -399,9 +609,10 @@ class Model:
         row = self.find(res, key, caller.tenant, deleted)
         if row is None:
             raise not_found()
-        if not self.holds(res.allow[operation], res, row, caller, caller.tenant):
+        about = (res.name, row["id"])
+        if not self.holds(res.allow[operation], res, row, caller, caller.tenant, about=about):
             visible = row["deleted"] is None and res.reading is not None
-            visible = visible and self.holds(res.reading, res, row, caller, caller.tenant)
+            visible = visible and self.holds(res.reading, res, row, caller, caller.tenant, about=about)
             raise self.denied(caller) if visible else not_found()
         if match is not None and match != "*" and (res.version is None or row[res.version] != match):
             raise Refused(412, "PRECONDITION_FAILED")
@@ -446,31 +657,48 @@ class Model:
                 raise self.denied(caller)
             assert above.reading is not None
             row = self.find(above, key, caller.tenant)
-            if row is None or not self.holds(above.reading, above, row, caller, caller.tenant):
+            about = (above.name, key)
+            if row is None or not self.holds(above.reading, above, row, caller, caller.tenant, about=about):
                 raise not_found()
             rows = self.related(relation, row, caller.tenant)
         rows = [row for row in rows if self.holds(policy, res, row, caller, caller.tenant)]
-        rows = [row for row in rows if self.fits(res, row, asked.tests)]
+        rows = [row for row in rows if self.fits(res, row, asked.tests, caller)]
+        if asked.groups:
+            groups = asked.groups.values()
+            rows = [row for row in rows if any(self.fits(res, row, tests, caller) for tests in groups)]
         sort = asked.sort
         if sort is None:
             sort = [(name.removeprefix("-"), name.startswith("-")) for name in res.default_sort]
         return in_order(rows, sort)
 
-    def fits(self, res: Res, row: Row, tests: list[tuple[str, str, Any]]) -> bool:
-        """The filters of a list: a row whose value is null fits no operator but `isNull` (filters.md)."""
+    def fits(self, res: Res, row: Row, tests: list[Test], caller: Caller) -> bool:
+        """The filters of a list (read-lists.md): those over other rows look at the ones that the caller may read."""
         for name, operator, wanted in tests:
-            kept = row[name]
-            if operator == "isNull":
-                if (kept is None) is not wanted:
+            relation, dot, field_name = name.rpartition(".")
+            if not dot:
+                if not self.test(res.at(name), row[name], operator, wanted):
                     return False
-            elif kept is None:
+                continue
+            key = res.at(relation)
+            target = self.target(key)
+            other = None if row[key.name] is None else self.find(target, row[key.name], caller.tenant)
+            if other is None or not self.seen(target, other, caller, caller.tenant):
                 return False
-            elif operator in ("eq", "ne", "in"):
-                if not COMPARE[operator](res.at(name).told(kept), res.at(name).told(wanted)):
-                    return False
-            elif not COMPARE[operator](kept, wanted):
+            if not self.test(target.at(field_name), other[field_name], operator, wanted):
                 return False
         return True
+
+    def test(self, value: Value, kept: Any, operator: str, wanted: Any) -> bool:
+        """A row whose value is null fits no operator but `isNull` (filters.md)."""
+        if operator == "isNull":
+            return (kept is None) is wanted
+        if kept is None:
+            return False
+        if operator in INSENSITIVE:
+            return COMPARE[INSENSITIVE[operator]](kept.translate(LOWER), wanted.translate(LOWER))
+        if operator in ("eq", "ne", "in"):
+            return COMPARE[operator](value.told(kept), value.told(wanted))
+        return COMPARE[operator](kept, wanted)
 
     def related(self, rows: Rows, row: Row, tenant: str | None, deleted: bool = False) -> list[Row]:
         """The rows of a relation that are there, in the order of creation."""
@@ -548,7 +776,7 @@ class Model:
             assert target.reading is not None
             found = [other for other in found if self.holds(target.reading, target, other, caller, caller.tenant)]
             # the order without `sort` is not documented: it is that of creation
-            found = in_order([other for other in found if self.fits(target, other, asked.tests)], asked.sort)
+            found = in_order([other for other in found if self.fits(target, other, asked.tests, caller)], asked.sort)
         limit = min(asked.limit or rows.most, rows.most)
         if len(found) > limit and (rows.kind != "owned" or asked.limit) and cut is not None:
             cut.add(f"{path}{rows.public}")
@@ -577,6 +805,13 @@ class Model:
         elif name == "fields":
             for path in text.split(","):
                 self._field(res, path, found.asked, caller)
+        elif name.startswith("or.") and is_list and res.or_groups:
+            _, group, rest = name.split(".", 2)
+            if group not in found.groups and len(found.groups) >= res.or_groups:
+                raise Wrong
+            found.groups.setdefault(group, []).append(self._own_test(res, rest, text, caller))
+        elif is_list and self._far(res, name):
+            found.tests.append(self._own_test(res, name, text, caller))
         elif "." in name:
             path, _, rest = name.rpartition(".")
             asked, target, rows = self._include(res, path, found.asked)
@@ -603,6 +838,22 @@ class Model:
         else:
             found.tests.append(self._test(res, name, text, caller, None))
 
+    def _far(self, res: Res, name: str) -> tuple[str, str] | None:
+        """The relation and the field of a filter over the rows that those of a list refer to."""
+        shown = {(relation, self.target(res.at(relation)).at(field).public): relation for relation, field in res.far}
+        relation, _, rest = name.partition(".")
+        return (relation, rest) if (relation, rest.partition("[")[0]) in shown else None
+
+    def _own_test(self, res: Res, name: str, text: str, caller: Caller) -> Test:
+        """A filter of a list itself, or of rows that it refers to."""
+        if (far := self._far(res, name)) is None:
+            return self._test(res, name, text, caller, None)
+        key = res.at(far[0])
+        if not self.sees(key, caller):
+            raise Wrong
+        field_name, operator, wanted = self._test(self.target(key), far[1], text, caller, None)
+        return f"{far[0]}.{field_name}", operator, wanted
+
     def _sort(self, res: Res, text: str) -> list[tuple[str, bool]]:
         found: dict[str, bool] = {}
         names = {res.at(name).public: name for name in res.sort if "browse" in res.allow}
@@ -620,7 +871,7 @@ class Model:
             raise Wrong
         if operator == "isNull":
             return value.name, operator, text == "true"
-        if operator == "in":
+        if operator in SEVERAL:
             return value.name, operator, [from_text(value, part) for part in text.split(",")]
         return value.name, operator, from_text(value, text)
 
@@ -699,8 +950,8 @@ class Model:
                         and not self.is_id(self.target(value), values[value.name])
                     ):
                         raise Wrong
-                except Wrong:
-                    wrong.append(value.public)
+                except Wrong as error:
+                    wrong += [value.public + part for part in error.args or ("",)]
             elif not partial:
                 if value.required and not (keeps and value.read):
                     wrong.append(value.public)
@@ -855,6 +1106,7 @@ class Model:
             made.append(whole_item)
         row[rows.name] = made
         self.compute(res, row)
+        self.written.owned((res.name, row["id"]), rows.target, [item["id"] for item in made])
 
     def compute(self, res: Res, row: Row) -> None:
         """Computed totals: the sum of the products."""
@@ -880,19 +1132,22 @@ class Model:
             raise self.denied(caller)
         self.keep_items(res, values, None, caller)
         row = self.complete(res, values, caller.tenant)
+        self.with_items(res, row, values)
         if folded is None:
             row["id"] = "@new"
-            for rows in res.owned:  # totals are part of the row as it would be
-                row[rows.name] = values.get(rows.name, [])
-                items = [self.complete(self.spec.by_name[rows.target], item, None) for item in row[rows.name]]
-                row[rows.name] = items
-            self.compute(res, row)
             if not self.holds(policy, res, row, caller, caller.tenant):
                 if self.looks_further(policy, res, caller) and self.refers_to_hidden(res, row, values, caller):
                     raise Refused(422, "REFERENCE_NOT_FOUND")
                 raise self.denied(caller)
         self.insert(res, row, values, caller.tenant, caller)
         return Answer(201, self.view(res, row, caller), {}, version=row[res.version] if res.version else None)
+
+    def with_items(self, res: Res, row: Row, values: Row) -> None:
+        """Totals are part of a row as it would be."""
+        for rows in res.owned:
+            items = [self.complete(self.spec.by_name[rows.target], item, None) for item in values.get(rows.name, [])]
+            row[rows.name] = items
+        self.compute(res, row)
 
     def refers_to_hidden(self, res: Res, row: Row, values: Row, caller: Caller) -> bool:
         """Whether a new row refers to one of those that only some may see, and the caller may not."""
@@ -915,7 +1170,7 @@ class Model:
         """Whether some rows of a resource are hidden from a caller."""
         return res.reading is None or self.fold(res.reading, caller) is not True
 
-    def looks_further(self, policy: Policy, res: Res, caller: Caller) -> bool:
+    def looks_further(self, policy: Policy, res: Res, caller: Caller, negated: bool = False) -> bool:
         """Whether what is left of a policy for the caller looks at rows that the row refers to."""
         match policy:
             case ("owner", refs):
@@ -926,13 +1181,16 @@ class Model:
                 last = self.target(next(value for value in res.refs if value.relation == refs[-1]))
                 # a row whose owner is its id is looked at by its key, unless it may be gone for the caller
                 return len(refs) > 1 or last.owner != "id" or last.soft or last.tenant is not None
-            case ("cmp", refs, *_):
+            case ("cmp" | "mine", refs, *_):
                 return bool(refs)
+            case ("list", *_):
+                return True
             case ("not", part):
-                return self.looks_further(part, res, caller)
+                return self.looks_further(part, res, caller, not negated)
             case ("and" | "or", left, right):
                 return any(
-                    self.fold(part, caller) is None and self.looks_further(part, res, caller) for part in (left, right)
+                    self.fold(part, caller, negated) is None and self.looks_further(part, res, caller, negated)
+                    for part in (left, right)
                 )
             case _:
                 return False
@@ -942,8 +1200,12 @@ class Model:
         row["id"] = self.new_id(res)
         self.check(res, row, values, tenant, caller, writing=None)
         self.tables[res.name][row["id"]] = row
+        self.written.added(res.name, row["id"])
         for rows in res.owned:
-            self.place_items(res, rows, row, values.get(rows.name, []))
+            row[rows.name] = []
+            if values.get(rows.name):
+                self.place_items(res, rows, row, values[rows.name])
+        self.compute(res, row)
         for rows in res.lists:
             if rows.kind == "linked" and values.get(rows.name):
                 self.set_links(rows, row, values[rows.name], tenant)
@@ -987,8 +1249,15 @@ class Model:
                     and not self.referable(value, sent, tenant, caller, before[rows.name] if before else [])
                 ]
         taken = self.taken(res, row)
-        if missing and taken:
-            raise Refused(0, "DUPLICATE or REFERENCE_NOT_FOUND")
+        broken = self.broken(res, row) or self.broken_items(res, values)
+        found = {"REFERENCE_NOT_FOUND": missing, "DUPLICATE": taken, "CONSTRAINT_VIOLATED": broken}
+        found["OVERLAP"] = overlapping = self.overlapping(res, row)
+        if sum(map(bool, found.values())) > 1:
+            raise Refused(0, " or ".join(code for code, details in found.items() if details))
+        if broken:  # all that is broken is told at once
+            raise Refused(422, "CONSTRAINT_VIOLATED", set().union(*broken))
+        if overlapping:
+            raise Refused(409, "OVERLAP", overlapping[0], overlapping[1:])
         if missing:
             some = [parts for size in range(1, len(missing)) for parts in combinations(missing, size)]
             raise Refused(422, "REFERENCE_NOT_FOUND", missing, some)  # the details name one at least
@@ -1009,9 +1278,10 @@ class Model:
             return True
         return self.seen(target, found, caller, tenant)
 
-    def seen(self, res: Res, row: Row, caller: Caller, tenant: str | None) -> bool:
+    def seen(self, res: Res, row: Row, caller: Caller, tenant: str | None, *, single: bool = False) -> bool:
         """Whether the policy of reading shows a row; without one nobody sees any."""
-        return res.reading is not None and self.holds(res.reading, res, row, caller, tenant)
+        about = (res.name, row["id"]) if single else None
+        return res.reading is not None and self.holds(res.reading, res, row, caller, tenant, about=about)
 
     def groups(self, res: Res) -> list[tuple[str, ...]]:
         """What may not repeat: within a tenant, among the rows that are there."""
@@ -1031,6 +1301,82 @@ class Model:
                     break
         return found
 
+    # -- rules over rows (keep-rules-over-rows.md)
+
+    def known(self, condition: Policy, res: Res, row: Row) -> bool | None:
+        """What a condition is for a row, as SQL has it: None where that is not known, as with a value that is not there."""
+        match condition:
+            case ("cmp", _, name, "isNull", _):
+                value = res.at(name)
+                return row[value.name] is None if value.name in row else None
+            case ("cmp", _, name, operator, constant):
+                value = res.at(name)
+                compared = (
+                    row.get(res.at(constant[1]).name)
+                    if isinstance(constant, tuple) and constant[:1] == ("at",)
+                    else constant
+                )
+                kept = row.get(value.name)
+                if kept is None or compared is None:
+                    return None
+                compared = list(compared) if operator == "in" else compared
+                equality = operator in ("eq", "ne", "in")
+                return (
+                    COMPARE[operator](value.told(kept), value.told(compared))
+                    if equality
+                    else COMPARE[operator](kept, compared)
+                )
+            case ("not", part):
+                inner = self.known(part, res, row)
+                return None if inner is None else not inner
+            case ("and" | "or" as word, left, right):
+                decisive = word == "or"
+                found = (self.known(left, res, row), self.known(right, res, row))
+                return decisive if decisive in found else None if None in found else not decisive
+        raise AssertionError(condition)
+
+    def broken(self, res: Res, row: Row) -> list[set[str]]:
+        """Of each check that is known to be false the fields that its error names: those that a client can set, if any."""
+        found: list[set[str]] = []
+        for _, condition in self.rules(res):
+            if self.known(condition, res, row) is False:
+                values = [res.at(name) for name in named_in(condition)]
+                free = [v for v in values if not (v.auto or v.computed or v.write == "never")]
+                found.append({value.public for value in free or values})
+        return found
+
+    def rules(self, res: Res) -> list[tuple[str | None, Policy]]:
+        """The checks of a resource, and that each span begins before it ends."""
+        spans = {(start, end): ("cmp", (), start, "lt", ("at", end)) for _, start, end in res.spans}
+        return [*res.checks, *((None, condition) for condition in spans.values())]
+
+    def broken_items(self, res: Res, values: Row) -> list[set[str]]:
+        """The same of the first part that breaks one."""
+        for rows in res.owned:
+            target = self.spec.by_name[rows.target]
+            for number, item in enumerate(values.get(rows.name, [])):
+                if broken := self.broken(target, self.complete(target, item, None)):
+                    return [{f"{rows.public}.{number}.{name}" for name in names} for names in broken]
+        return []
+
+    def overlapping(self, res: Res, row: Row) -> list[list[str]]:
+        """The bounds of each span that overlaps another row's: of those that are there, in the same tenant."""
+        found: list[list[str]] = []
+        for keys, start, end in res.spans:
+            same = [res.at(key) for key in keys] + ([res.at(res.tenant)] if res.tenant else [])
+            if any(row[value.name] is None for value in same):
+                continue
+            for other in self.standing(res, EVERYONE):
+                if other["id"] == row["id"] or any(
+                    other[value.name] is None or value.told(other[value.name]) != value.told(row[value.name])
+                    for value in same
+                ):
+                    continue
+                if before(row[start], other[end]) and before(other[start], row[end]):
+                    found.append([res.at(start).public, res.at(end).public])
+                    break
+        return found
+
     def set_links(self, rows: Rows, row: Row, keys: list[str], tenant: str | None, keep: bool = False) -> None:
         """Replaces the pairs of a row, or adds to them. Pairs with rows that are not there for the caller stay."""
         target = self.spec.by_name[rows.target]
@@ -1040,6 +1386,11 @@ class Model:
         new = {(row["id"], key) if rows.first else (key, row["id"]) for key in keys}
         after = (before if keep else before - mine) | new
         self.pairs[str(rows.through)] = after
+        self.written.linked(str(rows.through), (self.holder(rows), row["id"]))
+
+    def holder(self, rows: Rows) -> str:
+        """The resource that has a list."""
+        return next(res.name for res in self.spec.main if any(own is rows for own in res.lists))
 
     def hidden_links(self, rows: Rows, row: Row, caller: Caller) -> list[str]:
         """The rows that one is linked with and that the caller cannot see: a change of its list keeps them."""
@@ -1051,7 +1402,7 @@ class Model:
 
     def row_answer(self, res: Res, row: Row, caller: Caller, seen_before: bool) -> Answer:
         """The row for who could read it before, or can now; others are answered with its id."""
-        if not (seen_before or self.seen(res, row, caller, caller.tenant)):
+        if not (seen_before or self.seen(res, row, caller, caller.tenant, single=True)):
             return Answer(200, {"id": row["id"]}, {})
         return Answer(200, self.view(res, row, caller), {}, version=row[res.version] if res.version else None)
 
@@ -1066,7 +1417,7 @@ class Model:
         if not partial:
             self.default_caller(res, values, caller, ("always",), kept)
         row = self.load(res, operation, key, caller, match)
-        seen = self.seen(res, row, caller, caller.tenant)
+        seen = self.seen(res, row, caller, caller.tenant, single=True)
         self.keep_items(res, values, row, caller)
         hidden = {rows.name: self.hidden_links(rows, row, caller) for rows in res.lists if rows.kind == "linked"}
         lists = {rows.name for rows in res.lists if rows.name in values}
@@ -1078,19 +1429,20 @@ class Model:
                 ]
         self.compute(res, changed)
         self.check(res, changed, values, caller.tenant, caller, writing=set(values), before=row)
-        self.tables[res.name][row["id"]] = changed  # the policy may come back to the row itself
-        allowed = self.holds(res.allow[operation], res, changed, caller, caller.tenant)
-        self.tables[res.name][row["id"]] = row
-        if not allowed:
-            raise self.denied(caller)
         row.update({name: kept for name, kept in values.items() if name not in lists})
         if values:
             self.touch(res, row)
+        totals = any(value.computed and value.computed[0] in lists for value in res.fields)
+        if set(values) - lists or totals or (lists and any(v.auto in ("updated", "version") for v in res.fields)):
+            self.written.changed(res.name, row["id"])
         for rows in res.lists:
             if rows.name in lists and rows.kind == "owned":
                 self.place_items(res, rows, row, values[rows.name])
             elif rows.name in lists:
                 self.set_links(rows, row, [*values[rows.name], *hidden[rows.name]], caller.tenant)
+        about = (res.name, row["id"])  # the policy may come back to the row itself; what is refused is undone
+        if not self.holds(res.allow[operation], res, row, caller, caller.tenant, about=about):
+            raise self.denied(caller)
         return self.row_answer(res, row, caller, seen)
 
     def touch(self, res: Res, row: Row, updated: bool = True) -> None:
@@ -1106,12 +1458,18 @@ class Model:
         if operation in res.match and match is None:
             raise Refused(428, "PRECONDITION_REQUIRED")
         row = self.load(res, operation, key, caller, match)
-        seen = self.seen(res, row, caller, caller.tenant)
+        seen = self.seen(res, row, caller, caller.tenant, single=True)
         sources, target = res.moves[operation]
         if row["state"] not in sources:
             raise Refused(409, "STATE_CONFLICT", ["state"])
+        before = {"state": target, **{value.name: self.now for value in res.fields if value.auto == "updated"}}
+        if broken := self.broken(res, before):  # the new values alone show it
+            raise Refused(422, "CONSTRAINT_VIOLATED", set().union(*broken))
         row["state"] = target
         self.touch(res, row)
+        if broken := self.broken(res, row):  # else the database does, one at a time
+            raise Refused(422, "CONSTRAINT_VIOLATED", broken[0], broken[1:])
+        self.written.changed(res.name, row["id"])
         return self.row_answer(res, row, caller, seen)
 
     # -- deleting and restoring
@@ -1143,6 +1501,7 @@ class Model:
 
     def remove(self, res: Res, rows: list[Row]) -> None:
         """Deletes rows with all that goes with them; 409 where another row holds on to one (keep-deleted-rows.md)."""
+        self.written.removed(self.along(res))
         going: dict[str, tuple[Res, Row]] = {row["id"]: (res, row) for row in rows}
         really = set() if res.soft else set(going)
         """What is removed for good: rows that are not kept, and what goes with those, kept or not."""
@@ -1181,10 +1540,23 @@ class Model:
                     other, row, updated=False
                 )  # whether a deletion moves `updated` is not documented: it does not
 
+    def along(self, res: Res) -> set[str]:
+        """The resources whose rows may go, come or be changed with one."""
+        going, more = set[str](), {res.name}
+        while more - going:
+            going |= more
+            more = {
+                at.name for at in self.spec.resources for v in at.refs if v.to in going and v.on_delete == "cascade"
+            }
+            more |= {rows.target for name in going for rows in self.spec.by_name[name].owned}
+        return going | {
+            at.name for at in self.spec.resources for v in at.refs if v.to in going and v.on_delete == "set_null"
+        }
+
     def restore(self, res: Res, caller: Caller, key: str) -> Answer:
         self.enter(res, "restore", caller)
         row = self.load(res, "restore", key, caller, deleted=True)
-        seen = self.seen(res, row, caller, caller.tenant)
+        seen = self.seen(res, row, caller, caller.tenant, single=True)
         if row["deleted"] is None:
             raise Refused(409, "STATE_CONFLICT")
         self.bring_back(res, row)
@@ -1193,6 +1565,7 @@ class Model:
     def bring_back(self, res: Res, row: Row) -> None:
         """What was deleted along with a row comes back with it."""
         at = row["deleted"]
+        self.written.restored(self.along(res))
         back: list[tuple[Res, Row]] = [(res, row)]
         for other_res, other in back:
             if other_res.soft:
@@ -1215,13 +1588,43 @@ class Model:
         for _, other in back:
             other["deleted"] = None
         for other_res, other in back:
-            if taken := self.taken(other_res, other):
+            taken, overlapping = self.taken(other_res, other), self.overlapping(other_res, other)
+            if taken and overlapping:
+                raise Refused(0, "DUPLICATE or OVERLAP")
+            if overlapping:
+                raise Refused(409, "OVERLAP", overlapping[0], overlapping[1:])
+            if taken:
                 raise Refused(409, "DUPLICATE", taken[0], taken[1:])
             self.touch(other_res, other, updated=False)
 
 
 NO_DEFAULT = Value("", "").default
 ANYBODY = Caller("anybody")
+
+
+def _kept(found: Any) -> bool:
+    """Whether a claim is not too long."""
+    return not isinstance(found, str) or len(found) <= 255
+
+
+def _own_lists(policy: Policy) -> Iterable[Policy]:
+    """The lists that a policy looks into, but for those within others."""
+    if policy[0] == "list":
+        return [policy]
+    return [found for part in parts(policy) for found in _own_lists(part)]
+
+
+def named_in(condition: Policy) -> set[str]:
+    """The fields that a check looks at."""
+    if condition[0] == "cmp":
+        constant = condition[4]
+        return {condition[2], *([constant[1]] if isinstance(constant, tuple) and constant[:1] == ("at",) else [])}
+    return set().union(*map(named_in, parts(condition)))
+
+
+def before(start: Any, end: Any) -> bool:
+    """Whether a span begins before another one ends; null is an open bound."""
+    return start is None or end is None or start < end
 
 
 def in_order(rows: list[Row], sort: list[tuple[str, bool]]) -> list[Row]:

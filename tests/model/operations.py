@@ -11,9 +11,10 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from .contracts import DO, SCOPES, SEE, Res, Rows, Spec, Value
+from .contracts import DO, LISTS, NESTED, SCOPES, SEE, Res, Rows, Spec, Value, within
 from .known import LeftOut
-from .model import Answer, Caller, Model, Refused, Row, to_json
+from .model import SEVERAL, Answer, Caller, Model, Refused, Row, to_json
+from .written import Written
 
 TICK = timedelta(milliseconds=1)
 """How far the clock goes on for each operation."""
@@ -40,12 +41,65 @@ class Op:
     setup: bool = False
 
     def __str__(self) -> str:
-        parts = [f"{self.n:3} {self.caller}: {self.kind}", self.resource, self.name or "", self.row or ""]
+        parts = [f"{self.n:3} {self.caller}: {self.kind}", self.resource, self.name or "", str(self.row or "")]
         parts.append("?" + "&".join(f"{name}={value}" for name, value in self.query) if self.query else "")
         parts.append(repr(self.body) if self.body is not None else "")
         parts.append(f"If-Match of {self.match}" if self.match is not None else "")
         text = " ".join(part for part in parts if part)
         return "\n".join([text, *(f"      {step}" for step in self.steps)])
+
+
+CLAIMS: dict[str, dict[str, Any]] = {
+    "whole": {
+        "plan": "pro",
+        "mark": "a",
+        "marks": ["a", "B"],
+        "level": 2,
+        "levels": [2, 7],
+        "shade": "red",
+        "shades": ["open", "held"],
+        "on": True,
+        "friend": "@003.00.sai",
+        "friends": ["@002.00.sai", "@003.00.sai"],
+    },
+    "other": {
+        "plan": "free",
+        "mark": "Ab",
+        "marks": [],
+        "level": 0,
+        "levels": [],
+        "shade": "open",
+        "shades": ["red"],
+        "on": False,
+        "friend": "@002.00.sai",
+        "friends": [],
+    },
+    "wrong": {
+        "plan": ["pro"],
+        "mark": 7,
+        "marks": "a",
+        "level": "2",
+        "levels": [2, "7"],
+        "shade": "plaid",
+        "shades": [True],
+        "on": "true",
+        "friend": "bob",
+        "friends": ["@002.00.sai", "x"],
+    },
+    "long": {
+        "plan": "team",
+        "mark": "x" * 256,
+        "marks": ["a"] * 101,
+        "level": True,
+        "levels": [0, True],
+        "shade": "done",
+        "shades": ["done", "red"],
+        "on": 1,
+        "friend": "@999.00.sai",
+        "friends": ["@003.00.sai"],
+    },
+}
+"""What tokens say of callers: as policies ask for it, otherwise, of wrong types, and too long. Bob's has none of it."""
 
 
 def callers(spec: Spec) -> dict[str, Caller]:
@@ -55,11 +109,11 @@ def callers(spec: Spec) -> dict[str, Caller]:
     )
     found = [
         Caller("anonymous"),
-        Caller("ada", True, "@002.00.sai", frozenset(), north),
+        Caller("ada", True, "@002.00.sai", frozenset(), north, CLAIMS["whole"]),
         Caller("bob", True, "@003.00.sai", frozenset({SEE}), north),
-        Caller("root", True, "root", frozenset(SCOPES), north),
-        Caller("eve", True, "@003.00.sai", frozenset({SEE, DO}), south),
-        Caller("nan", True, "a", frozenset({DO}), None),
+        Caller("root", True, "root", frozenset(SCOPES), north, CLAIMS["other"]),
+        Caller("eve", True, "@003.00.sai", frozenset({SEE, DO}), south, CLAIMS["wrong"]),
+        Caller("nan", True, "a", frozenset({DO}), None, CLAIMS["long"]),
     ]
     return {caller.name: caller for caller in found}
 
@@ -78,6 +132,7 @@ class Service:
         from .data import perform_data
 
         self.model.number, self.model.made = op.n, 0
+        self.model.written = Written()
         before = None if op.kind in ("browse", "read", "nested", "walk") else self.model.snapshot()
         try:
             answer = perform_data(self.model, op) if op.kind == "data" else self._perform(op)
@@ -143,6 +198,7 @@ class Service:
         named: dict[str, Any] = {}
         self._caller_of_batch(op)
         for number, step in enumerate(op.steps):
+            self.model.written.next_step()
             try:
                 sent = Op(**{**vars(step), "row": resolved(step.row, named), "body": resolved(step.body, named)})
                 answer = self._perform(sent)
@@ -201,7 +257,38 @@ POOLS: dict[str, tuple[Any, ...]] = {
     ),
     "uuid": tuple(UUID(int=number) for number in (0, 7, 2**64, 2**127 + 5)),
     "json": ({"a": [1, None, "x"]}, [], "text", 3, False, {}),
+    "strs": ([], ["a"], ["ab", "B"], ["zz", "a"], ["é", "", "a"], ["a", "a"]),
+    "ints": ([], [2], [1, 2, 7], [0, -1], [7, 7]),
+    "map": ({}, {"a": 1}, {"a": 2, "é b": 0}, {"": 7, "k.k": -1, "z": 3}),
+    "spot": ({"label": "a", "depth": 3}, {"label": "é", "depth": -5}, {"label": "", "depth": 1}),
+    "way": (
+        {"kind": "sail", "area": 5},
+        {"kind": "motor", "fuel": "gas", "tanks": [1, 2]},
+        {"kind": "motor", "fuel": "", "tanks": []},
+    ),
 }
+SENT: dict[str, tuple[Any, ...]] = {
+    "strs": (["x" * 9], ["a"] * 4, ["a", 1], "a"),
+    "ints": ([51], [1, "2"], [1] * 4, [True], {}),
+    "map": ({"a": 51}, {"a": "x", "b": 1}, {"a": 1, "b": 2, "c": 3, "d": 4}, []),
+    "spot": (
+        {"label": "b"},
+        {"label": "longer"},
+        {"depth": 3},
+        {"label": "a", "depth": 10},
+        {"label": "a", "x": 1},
+        "a",
+    ),
+    "way": (
+        {"kind": "motor", "fuel": "oil"},
+        {"kind": "motor", "fuel": "longer"},
+        {"kind": "sail"},
+        {"kind": "sail", "area": 1, "fuel": "gas"},
+        {"kind": "oars"},
+        {"area": 1},
+    ),
+}
+"""What a client sends of nested values now and then: wrong, or with a part left out."""
 
 
 def some_value(rng: Random, value: Value) -> Any:
@@ -210,9 +297,11 @@ def some_value(rng: Random, value: Value) -> Any:
         return None
     if value.choices:
         return rng.choice(value.choices)
-    if value.low is not None and rng.random() < 0.97:
+    if value.name in ("starts", "ends"):
+        return rng.randint(0, 6) if value.name == "starts" else rng.randint(5, 12)
+    if value.low is not None and value.kind == "int" and rng.random() < 0.97:
         return rng.choice([value.low, 0, 1, 2, 7] if value.low < 0 else [0, 1, 2, 7])
-    if value.max_length and rng.random() > 0.97:
+    if value.max_length and value.kind == "str" and rng.random() > 0.97:
         return "x" * (value.max_length + 1)
     if value.unique and value.kind == "int":
         return rng.randint(0, 12)
@@ -225,6 +314,8 @@ def some_value(rng: Random, value: Value) -> Any:
 
 def sent_value(rng: Random, value: Value) -> Any:
     """The same as a client sends it."""
+    if value.kind in NESTED and rng.random() < 0.12:
+        return rng.choice(SENT[value.kind])
     kept = some_value(rng, value)
     if value.kind == "datetime" and kept is not None and rng.random() < 0.3:
         return kept.astimezone().isoformat() if rng.random() < 0.5 else kept.isoformat()
@@ -384,8 +475,8 @@ class Generator:
     def batch(self) -> Op:
         """Operations that refer to each other's results; at most one deletes, since what goes at one instant comes back together."""
         caller = self.caller()
-        steps: list[Op] = []
-        for number in range(self.rng.randint(1, 4)):
+        steps: list[Op] = self.own_writes(caller) if self.rng.random() < 0.4 else []
+        for number in range(len(steps), self.rng.randint(1, 4)):
             step = self.rest(caller, in_batch=True)
             if step.kind in ("delete", "restore") and any(other.kind in ("delete", "restore") for other in steps):
                 step = self.create(self.spec.by_name[step.resource], caller)
@@ -402,6 +493,32 @@ class Generator:
                 step.row = {"$ref": f"{same[0].alias}.id"}  # type: ignore[assignment]
             steps.append(step)
         return Op(self.n, "batch", caller, "$batch", steps=steps)
+
+    def own_writes(self, caller: str) -> list[Op]:
+        """What a policy looks for in a list is written, and then asked for by the same call (own-writes.md)."""
+        every = [
+            (res, name, part)
+            for res in self.spec.main
+            for name, policy in res.allow.items()
+            if name in ("update", "delete", "read", "browse")
+            for part in within(policy)
+            if part[0] == "list"
+        ]
+        if not every:
+            return []
+        res, name, part = self.rng.choice(every)
+        target = self.spec.by_name[self.model.end(res, part[2]).rows(part[3]).target]
+        written = target if target.owned_by is None else self.spec.by_name[target.owned_by]
+        kind = self.rng.choice([kind for kind in ("create", "update", "update", "delete") if kind in written.allow])
+        body, row = None, None if kind == "create" else self.some_row(written, caller)
+        if kind != "delete":
+            body = self.body(written, caller, creating=kind == "create", partial=kind == "update")
+        steps = [Op(self.n, kind, caller, written.name, row, body=body, alias="s0")]
+        if name != "delete" or kind != "delete":
+            row = None if name == "browse" else self.some_row(res, caller)
+            body = self.body(res, caller, creating=False, partial=True) if name == "update" else None
+            steps.append(Op(self.n, name, caller, res.name, row, body=body, alias="s1"))
+        return steps
 
     # -- parts
 
@@ -517,8 +634,11 @@ class Generator:
         rng = self.rng
         found: dict[str, str] = {}
         for _ in range(rng.choice([0, 0, 1, 1, 2])):
-            if test := self.test(res):
+            if test := self.own_test(res):
                 found[test[0]] = test[1]
+        for _ in range(rng.choice([2, 3, 4]) if res.or_groups and rng.random() < 0.25 else 0):
+            if test := self.own_test(res):
+                found[f"or.{rng.choice('ab' if rng.random() < 0.95 else 'abc')}.{test[0]}"] = test[1]
         if res.sort and rng.random() < 0.5:
             found["sort"] = self.sort(res)
         chance = rng.random()
@@ -539,16 +659,25 @@ class Generator:
         names = self.rng.sample(res.sort, self.rng.randint(1, min(2, len(res.sort))))
         return ",".join(self.rng.choice(["", "-"]) + res.at(name).public for name in names)
 
+    def own_test(self, res: Res) -> tuple[str, str] | None:
+        """A filter of a list: of its own rows, or of those that they refer to."""
+        if not res.far or self.rng.random() < 0.6:
+            return self.test(res)
+        relation, name = self.rng.choice(res.far)
+        return self.test_of(self.spec.by_name[str(res.at(relation).to)].at(name), f"{relation}.")
+
     def test(self, res: Res, prefix: str = "") -> tuple[str, str] | None:
         values = [value for value in res.fields if value.filters and "browse" in res.allow]
         if not values:
             return None
-        value = self.rng.choice(values)
+        return self.test_of(self.rng.choice(values), prefix)
+
+    def test_of(self, value: Value, prefix: str = "") -> tuple[str, str]:
         operator = self.rng.choice(value.operators)
         name = f"{prefix}{value.public}" + ("" if operator == "eq" else f"[{operator}]")
         if operator == "isNull":
             return name, self.rng.choice(["true", "false"])
-        texts = [self.text(value) for _ in range(3 if operator == "in" else 1)]
+        texts = [self.text(value) for _ in range(self.rng.randint(1, 3) if operator in SEVERAL else 1)]
         return name, ",".join(texts)
 
     def text(self, value: Value) -> str:
@@ -557,6 +686,8 @@ class Generator:
             return self.some_row(self.spec.by_name[value.to], "root")
         if value.auto in ("created", "updated"):
             return to_json(value, self.model.now)
+        if value.kind in LISTS:
+            return str(self.rng.choice(["a", "ab", "B", "é"] if value.kind == "strs" else [2, 7, -1]))
         plain = Value(value.name, value.kind, choices=value.choices, unique=value.unique, nocase=value.nocase)
         kept = to_json(plain, some_value(self.rng, plain))
         return {True: "true", False: "false"}[kept] if isinstance(kept, bool) else str(kept)

@@ -109,11 +109,12 @@ class Backend:
     def token(self, caller: Caller) -> str | None:
         if not caller.known:
             return None
-        sub, tenant = self.names.sent(caller.sub), self.names.sent(caller.tenant)
-        found = self.tokens.get((caller.name, sub, tenant))
+        sub, tenant, claims = (self.names.sent(value) for value in (caller.sub, caller.tenant, caller.claims))
+        key = (caller.name, sub, tenant, str(claims))  # ids in it become known while a run goes on
+        found = self.tokens.get(key)
         if found is None:
-            found = self.client.token(sub, *sorted(caller.scopes), tenant=tenant, seconds=TOKEN_SECONDS)
-            self.tokens[caller.name, sub, tenant] = found
+            found = self.client.token(sub, *sorted(caller.scopes), tenant=tenant, seconds=TOKEN_SECONDS, claims=claims)
+            self.tokens[key] = found
         return found
 
     async def send(self, op: Op, caller: Caller, cursor: str | None = None) -> tuple[int, Any, str | None]:
@@ -140,7 +141,7 @@ class Backend:
         path = f"/api/v1/{op.resource.lower()}s"
         if op.row:
             path += f"/{self.names.id(op.row)}"
-        if op.kind in ("nested", "transition") or (op.kind == "walk" and op.name):
+        if op.kind in ("nested", "transition", "own") or (op.kind == "walk" and op.name):
             path += f"/{op.name}"
         if op.kind == "restore":
             path += "/restore"
@@ -205,7 +206,7 @@ async def services(spec: Spec, urls: dict[str, str], clock: TestClock) -> AsyncI
             work, ids = Work(), Ids()
             app = Sternpost(
                 module["contract"],
-                services=[service_of(module, work)],
+                services=[service_of(module, work), *spec.services(module)],
                 settings=settings,
                 clock=clock,
                 new_id=ids,

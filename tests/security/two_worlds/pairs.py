@@ -21,7 +21,7 @@ from sternpost.testing import Response
 from tests.model.compare import Names
 from tests.model.contracts import SCOPES, Spec
 from tests.model.model import BEGIN, Caller
-from tests.model.operations import Op
+from tests.model.operations import CLAIMS, Op
 from tests.model.run import Backend, TestClock, services
 
 from .requests import EXPORTS, ME, Asker, Queries, page, served
@@ -185,7 +185,7 @@ class Attack:
         answers = [await send(backend, op, self.attacker) for backend in self.backends]
         if (found := await self.compare(op, answers)) is not None:
             return found
-        if op.kind not in ("browse", "read", "nested") and answers[0].status < 400:
+        if op.kind not in ("browse", "read", "nested", "own") and answers[0].status < 400:
             await self.changed(op)
         elif op.kind == "read" and "etag" in answers[0].headers:
             self.asker.tags[str(op.row)] = answers[0].headers["etag"]
@@ -262,7 +262,9 @@ def attackers(spec: Spec, rng: Random, base: World) -> Iterator[Caller]:
             yield Caller(ME)
             continue
         scopes = frozenset(scope for scope in SCOPES if rng.random() < 0.3)
-        yield Caller(ME, True, rng.choice([*owners, *owners, "a"]), scopes, rng.choice(tenants))
+        friends = rng.sample(owners, min(len(owners), 2))
+        claims = rng.choice([{}, *({**claims, "friend": friends[0], "friends": friends} for claims in CLAIMS.values())])
+        yield Caller(ME, True, rng.choice([*owners, *owners, "a"]), scopes, rng.choice(tenants), claims)
 
 
 @asynccontextmanager

@@ -8,7 +8,19 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
-from tests.model.contracts import ALL, PUBLIC, SEE, Res, Spec, Value, _policy, random_contract
+from sternpost import Context, implements
+from tests.model.contracts import (
+    ALL,
+    LISTS_MAX,
+    PUBLIC,
+    SEE,
+    Res,
+    Spec,
+    Value,
+    _policy,
+    lists_in,
+    random_contract,
+)
 from tests.model.model import Answer, Caller
 from tests.model.operations import Generator, Op
 
@@ -20,10 +32,14 @@ EXPORTS = ("application/x-ndjson", "text/csv")
 
 @dataclass
 class Served(Spec):
-    """A random contract as it is served here: with exports, and with fields that are computed of lists."""
+    """A random contract as it is served here: with exports, with fields that are computed of lists, and with operations of
+    an author who names rows without asking who may see them."""
 
     def text(self) -> str:
+        own = [f"    {line}" for res in self.asked for line in _own_operations(res)]
         text = super().text().replace("browse = Browse(", "browse = Browse(export=True, ")
+        text = text.replace("    work = Custom(", "\n".join([*own, "    work = Custom("]))
+        text = text.replace("class Spot(", f"{WHICH}class Spot(")
         text = text.replace("caller, computed,", "caller, computed, count_of, exists_of, latest_of,")
         for res in self.resources:
             begin = f'    """A {res.name.lower()}."""\n\n'
@@ -60,12 +76,48 @@ class Served(Spec):
         ]
         return sorted(plain, key=lambda value: value.read is None)
 
+    @property
+    def asked(self) -> list[Res]:
+        return [res for res in self.main if res.name != "Org"]
+
+    def services(self, module: dict[str, Any]) -> list[Any]:
+        return [function for res in self.asked for function in _functions(module, res)]
+
+
+WHICH = """class Which(Payload):
+    row: str
+
+
+"""
+
+
+def _own_operations(res: Res) -> list[str]:
+    return [
+        f'every{res.plural} = Custom(method="GET", on="collection", output=list["{res.name}"], allow=public)',
+        f'one{res.name.lower()} = Custom(method="GET", on="collection", input=Which, output="{res.name}", allow=public)',
+    ]
+
+
+def _functions(module: dict[str, Any], res: Res) -> list[Any]:
+    """All rows that there are, in the order of their ids, and one."""
+
+    @implements(getattr(module["Sailor"], f"every{res.plural}"))
+    async def every(ctx: Context) -> list[Any]:
+        return await ctx.repository(module[res.name]).find(order=["id"])
+
+    @implements(getattr(module["Sailor"], f"one{res.name.lower()}"))
+    async def one(ctx: Context, which: Any) -> Any:
+        return which.row
+
+    return [every, one]
+
 
 def served(seed: int) -> Served:
     """The contract of a seed, with more to hide: who may not see a row may mostly not do anything else with it."""
     made, rng = random_contract(seed), Random(f"hiding {seed}")
     spec = Served(made.resources, made.tenants)
     for res in spec.main:
+        res.spans = []  # which of them are taken says as much as which values are, and no more
         if res.name in ("Org", "Sailor") or rng.random() < 0.2:
             continue
         for value in res.refs:
@@ -78,7 +130,8 @@ def served(seed: int) -> Served:
             elif name == "restore":
                 res.allow[name] = ("scope", ALL)
             elif name != "create":
-                res.allow[name] = seeing if policy == PUBLIC else ("and", seeing, policy)
+                both = lists_in(seeing) + lists_in(policy) <= LISTS_MAX
+                res.allow[name] = seeing if policy == PUBLIC or not both else ("and", seeing, policy)
     return spec
 
 
@@ -140,6 +193,8 @@ class Asker(Generator):
             return self.export()
         if chance < 0.22 and (found := self.below()):
             return found
+        if chance < 0.27:
+            return self.own()
         return self.rest(ME)
 
     def below(self) -> Op | None:
@@ -151,6 +206,13 @@ class Asker(Generator):
         res, rows = self.rng.choice(told if told and self.rng.random() < 0.5 else every)
         query = self.query(self.spec.by_name[rows.target])
         return Op(self.n, "nested", ME, res.name, self.some_row(res, ME), rows.name, query=query)
+
+    def own(self) -> Op:
+        """An operation of the author's own that answers with rows of a resource."""
+        res = self.rng.choice([res for res in self.spec.main if res.name != "Org"])
+        if self.rng.random() < 0.4:
+            return Op(self.n, "own", ME, "Sailor", name=f"every{res.plural}")
+        return Op(self.n, "own", ME, "Sailor", name=f"one{res.name.lower()}", query=[("row", self.some_row(res, ME))])
 
     def export(self) -> Op:
         res = self.rng.choice([res for res in self.spec.main if res.name != "Org"])

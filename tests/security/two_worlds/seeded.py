@@ -11,6 +11,7 @@ import asyncpg
 
 from sternpost.errors import SternpostError
 from tests.model.contracts import Res, Spec, Value
+from tests.model.data import instances
 from tests.model.model import Row
 from tests.model.operations import some_value
 from tests.model.run import Backend
@@ -172,7 +173,7 @@ class _Seeder:
                 for number in range({"Org": 2, "Sailor": 3}.get(res.name, ROWS)):
                     values, tenant = self.values(res, number)
                     with suppress(SternpostError, ValueError):
-                        made = await table.create(values)
+                        made = await table.create(instances(values, self.backend.classes))
                         self.made[res.name].append((made.id, tenant))
             for res in self.spec.main:
                 for key, _ in list(self.made[res.name]):

@@ -10,7 +10,7 @@ from uuid import UUID
 import orjson
 
 from tests.model.contracts import NOTHING, Res, Value
-from tests.model.model import Row, to_json
+from tests.model.model import Row, named_in, to_json
 from tests.model.operations import Op
 
 from .requests import parts
@@ -171,6 +171,20 @@ def _refers_to_what_is_gone(told: Told) -> bool:
     )
 
 
+def _a_check_is_broken(told: Told) -> bool:
+    """422 says that a check is broken, and one of the row, or of its parts, looks at a field that is hidden."""
+    if told.status != 422 or told.error["code"] != "CONSTRAINT_VIOLATED" or (res := told.res) is None:
+        return False
+    sight = told.sight
+    every = [res, *(sight.spec.by_name[rows.target] for rows in res.owned)]
+    return any(
+        not sight.sees(at.at(name), sight.attacker)
+        for at in every
+        for _, condition in at.checks
+        for name in named_in(condition)
+    )
+
+
 UNAVOIDABLE = (
     Unavoidable(
         "a unique value that a hidden row holds",
@@ -191,6 +205,12 @@ UNAVOIDABLE = (
         "docs/how-to/keep-deleted-rows.md: 422 if the row refers to a deleted row. A row that refers to what is not there "
         "may not be there itself, whoever may see what it refers to.",
         _refers_to_what_is_gone,
+    ),
+    Unavoidable(
+        "a check that a hidden value breaks",
+        "docs/how-to/keep-rules-over-rows.md, Checks: a check tells of the values that it compares, to who may set one of "
+        "them and not read another.",
+        _a_check_is_broken,
     ),
 )
 """Each of them tells a bit of what is hidden. Nothing else does."""

@@ -13,6 +13,7 @@ from random import Random
 from typing import Any
 
 from tests.model.contracts import Policy, Res, Spec, Value
+from tests.model.contracts import parts as parts_of
 from tests.model.model import Caller, Model, Row
 
 Pair = tuple[str, str]
@@ -81,8 +82,9 @@ class Sight(Model):
                     continue
                 shown = [row[name] for name in readable]
                 items = [
-                    [item[v.name] for v in self.spec.by_name[rows.target].fields if self.sees(v, self.attacker)]
+                    [item[v.name] for v in target.fields if self.sees(v, self.attacker)] + self.verdicts(target, item)
                     for rows in res.owned
+                    for target in [self.spec.by_name[rows.target]]
                     for item in row[rows.name]
                 ]
                 found[key] = shown, items, row["deleted"], self.verdicts(res, row)
@@ -90,11 +92,26 @@ class Sight(Model):
             found[name] = {pair for pair in pairs if self.known.issuperset(pair)}
         return found
 
-    def verdicts(self, res: Res, row: Row) -> list[bool]:
-        """What each part of a policy says that looks at the row, directly or through a reference to it."""
-        return [
-            self.holds(leaf, res, row, self.attacker, self.attacker.tenant) for leaf in leaves_from(self.spec)[res.name]
-        ]
+    def verdicts(self, res: Res, row: Row) -> list[Any]:
+        """What each part of a policy says that looks at the row: directly, through a reference to it, or in a list.
+
+        What rows of lists hold is declared to decide what callers may do, whoever may read them (ask-lists-and-claims.md).
+        """
+        return [self.verdict(leaf, res, row) for leaf in leaves_from(self.spec)[res.name]]
+
+    def verdict(self, leaf: Policy, res: Res, row: Row) -> Any:
+        tenant = self.attacker.tenant
+        if leaf[0] not in ("value", "rows"):
+            return self.holds(leaf, res, row, self.attacker, tenant), self.holds(
+                leaf, res, row, self.attacker, tenant, negated=True
+            )
+        found = self._follow(res, row, leaf[1], tenant)
+        if found is None:
+            return None
+        if leaf[0] == "value":
+            return found[1][found[0].at(leaf[2]).name]
+        rows = self.related(found[0].rows(leaf[2]), found[1], tenant)
+        return [list(other.values()) for other in rows]
 
 
 _LEAVES: dict[int, tuple[Spec, dict[str, list[Policy]]]] = {}
@@ -107,39 +124,76 @@ def leaves_from(spec: Spec) -> dict[str, list[Policy]]:
     found: dict[str, dict[Policy, None]] = {res.name: {} for res in spec.resources}
     for res in spec.main:
         for policy in res.allow.values():
-            for leaf in leaves(policy):
-                here, refs = res, leaf[1]
-                for number in range(len(refs) + 1):
-                    found[here.name][leaf[0], refs[number:], *leaf[2:]] = None
-                    if number < len(refs):
-                        key = next(value for value in here.refs if value.relation == refs[number])
-                        here = spec.by_name[str(key.to)]
+            _note_leaves(spec, res, None, policy, found)
     _LEAVES.clear()
     _LEAVES[id(spec)] = spec, {name: list(kept) for name, kept in found.items()}
     return _LEAVES[id(spec)][1]
 
 
+def _note_leaves(
+    spec: Spec, res: Res, outside: Res | None, policy: Policy, found: dict[str, dict[Policy, None]]
+) -> None:
+    """Notes the parts of a policy by the resources of the rows that they look at."""
+    for leaf in leaves(policy):
+        compared = leaf[4] if leaf[0] == "cmp" else None
+        beyond = isinstance(compared, tuple) and compared[:1] == ("outer",)
+        if beyond:  # what that comes to depends on both rows
+            assert outside is not None
+            _note_along(spec, res, ("value", leaf[1], leaf[2]), 1, found)
+            _note_along(spec, outside, ("value", compared[1], compared[2]), 1, found)
+        elif leaf[0] != "list":
+            _note_along(spec, res, leaf, 1, found)
+        else:
+            _, _, refs, name, inner = leaf
+            holder = _end(spec, res, refs)
+            target = spec.by_name[holder.rows(name).target]
+            if _looks_outside(inner):
+                found[res.name][leaf] = None
+                _note_along(spec, res, ("rows", refs, name), 1, found)
+            else:
+                _note_along(spec, res, leaf, 2, found)
+            _note_leaves(spec, target, res, inner, found)
+
+
+def _note_along(spec: Spec, res: Res, leaf: Policy, at: int, found: dict[str, dict[Policy, None]]) -> None:
+    """Notes a part for each resource on the way of its references, which are at some place in it."""
+    refs = leaf[at]
+    for number in range(len(refs) + 1):
+        found[_end(spec, res, refs[:number]).name][(*leaf[:at], refs[number:], *leaf[at + 1 :])] = None
+
+
+def _end(spec: Spec, res: Res, refs: tuple[str, ...]) -> Res:
+    for name in refs:
+        res = spec.by_name[str(res.at(name).to)]
+    return res
+
+
+def _looks_outside(policy: Policy) -> bool:
+    """Whether a condition on the rows of a list compares them with the row outside."""
+    if policy[0] == "cmp":
+        return isinstance(policy[4], tuple) and policy[4][:1] == ("outer",)
+    return policy[0] != "list" and any(map(_looks_outside, parts_of(policy)))
+
+
 def leaves(policy: Policy) -> Iterator[Policy]:
     """The parts of a policy that look at rows."""
-    match policy:
-        case ("owner" | "cmp", *_):
-            yield policy
-        case ("not", part):
+    if policy[0] in ("owner", "cmp", "mine", "list"):
+        yield policy
+    else:
+        for part in parts_of(policy):
             yield from leaves(part)
-        case ("and" | "or", left, right):
-            yield from leaves(left)
-            yield from leaves(right)
-        case _:
-            return
 
 
 # -- what can be in a database
 
 
 def whole(spec: Spec, world: World) -> bool:
-    """Whether a world could have come about: keys lead to rows of the same tenant that are not deleted, unique values do not repeat."""
+    """Whether a world could have come about: keys lead to rows of the same tenant that are not deleted, unique values do not
+    repeat, and no row breaks a check."""
+    rules = Model(spec)
     return (
-        all(_refers_well(spec, world, res) for res in spec.resources)
+        not any(rules.broken(res, row) for res in spec.resources for row in world.rows[res.name].values())
+        and all(_refers_well(spec, world, res) for res in spec.resources)
         and all(_unique(res, world) for res in spec.main)
         and all(_links_well(spec, world, name) for name in world.pairs)
     )
