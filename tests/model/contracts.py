@@ -222,6 +222,12 @@ class Res:
     max_page_size: int = 100
 
     @property
+    def search(self) -> list[str]:
+        """The fields that the list is searched in: texts that everyone may read who sees the row."""
+        texts = (value for value in self.fields if value.kind == "str" and not value.read and not value.back)
+        return [value.name for value in texts if not value.auto and value.name != self.tenant][:8]
+
+    @property
     def plural(self) -> str:
         return self.name.lower() + "s"
 
@@ -284,6 +290,7 @@ class Res:
                 options += [f"default_sort={self.default_sort}"] if self.default_sort else []
                 options += [f"filter={['.'.join(path) for path in self.far]}"] if self.far else []
                 options += [f"or_groups={self.or_groups}"] if self.or_groups else []
+                options += [f"search={self.search}"] if self.search else []
                 options.append(f"page_size={self.page_size}, max_page_size={self.max_page_size}")
             kind = "Transition" if name in self.moves else name.capitalize()
             lines.append(f"    {name} = {kind}({', '.join(options)})")

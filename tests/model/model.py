@@ -14,6 +14,8 @@ from itertools import combinations
 from typing import Any
 from uuid import UUID
 
+from tests.support.words import distance, words
+
 from .contracts import LISTS, LOWER, TENANT, Policy, Res, Rows, Spec, Value, parts
 from .written import Written
 
@@ -275,6 +277,7 @@ class Query:
     tests: list[Test] = field(default_factory=list)
     groups: dict[str, list[Test]] = field(default_factory=dict)
     sort: list[tuple[str, bool]] | None = None
+    search: set[str] | None = None
     page: int = 1
     size: int | None = None
     cursor: bool = False
@@ -667,6 +670,13 @@ class Model:
             groups = asked.groups.values()
             rows = [row for row in rows if any(self.fits(res, row, tests, caller) for tests in groups)]
         sort = asked.sort
+        if asked.search is not None:
+            far = {row["id"]: distance(asked.search, [row[name] for name in res.search]) for row in rows}
+            rows = [row for row in rows if far[row["id"]] is not None]
+            if sort is None:  # the best first (search-a-list.md)
+                return ordered(
+                    rows, [(lambda row: far[row["id"]], False, False), (lambda row: row["id"], False, False)]
+                )
         if sort is None:
             sort = [(name.removeprefix("-"), name.startswith("-")) for name in res.default_sort]
         return in_order(rows, sort)
@@ -835,6 +845,10 @@ class Model:
             found.count = True
         elif name == "sort":
             found.sort = self._sort(res, text)
+        elif name == "search" and res.search:
+            found.search = words(text)
+            if not 1 <= len(found.search) <= 10 or len(text) > 200:
+                raise Wrong
         else:
             found.tests.append(self._test(res, name, text, caller, None))
 

@@ -641,6 +641,8 @@ class Generator:
                 found[f"or.{rng.choice('ab' if rng.random() < 0.95 else 'abc')}.{test[0]}"] = test[1]
         if res.sort and rng.random() < 0.5:
             found["sort"] = self.sort(res)
+        if res.search and rng.random() < 0.2:
+            found["search"] = self.words(res)
         chance = rng.random()
         if chance < 0.15:
             found["cursor"] = ""
@@ -654,6 +656,11 @@ class Generator:
         items = list(found.items())
         rng.shuffle(items)
         return items
+
+    def words(self, res: Res) -> str:
+        """What is searched for: the beginnings of texts, which may hold no word, or too many."""
+        texts = (self.text(res.at(self.rng.choice(res.search))) for _ in range(self.rng.choice([1, 1, 1, 2])))
+        return " ".join(text[: self.rng.choice([1, 1, 2, 3, 300])] for text in texts)
 
     def sort(self, res: Res) -> str:
         names = self.rng.sample(res.sort, self.rng.randint(1, min(2, len(res.sort))))
