@@ -40,7 +40,7 @@ class Served(Spec):
         text = super().text().replace("browse = Browse(", "browse = Browse(export=True, ")
         text = text.replace("    work = Custom(", "\n".join([*own, "    work = Custom("]))
         text = text.replace("class Spot(", f"{WHICH}class Spot(")
-        text = text.replace("caller, computed,", "caller, computed, count_of, exists_of, latest_of,")
+        text = text.replace("from sternpost import (", "from sternpost import (\n    count_of, exists_of, latest_of,")
         for res in self.resources:
             begin = f'    """A {res.name.lower()}."""\n\n'
             text = text.replace(begin, begin + "".join(f"    {line}\n" for line in self.computed(res)))
