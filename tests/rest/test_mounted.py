@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.staticfiles import StaticFiles
 
 from sternpost import (
     Browse,
@@ -219,3 +221,23 @@ async def test_what_is_allowed_is_what_a_call_would_be_told(make: Make) -> None:
             await app.allows(None, "$batch")
         with pytest.raises(ValueError, match="not the scope"):
             app.error_answer({}, NotFound())
+
+
+async def test_files_without_an_application_around_them(make_settings: Callable[..., Settings], tmp_path: Path) -> None:
+    """`StaticFiles` raises errors of Starlette, which an application of Starlette would answer."""
+    (tmp_path / "style.css").write_text("body {}")
+    lines = LogLines()
+    app = Sternpost(
+        Contract("papers", resources=[Paper]),
+        settings=make_settings(),
+        mounts={"/files": StaticFiles(directory=tmp_path)},
+        services=[print_paper, sweep],
+        write_log=lines,
+    )
+    async with Client(app) as client:
+        assert (await client.get("/files/style.css")).content == b"body {}"
+        missing = await client.get("/files/other.css")
+        assert (missing.status, missing.error["code"]) == (404, "NOT_FOUND")
+        wrong = await client.post("/files/style.css", json={})
+        assert (wrong.status, wrong.headers["allow"]) == (405, "GET, HEAD")
+    assert not [line for line in lines.lines if line["level"] == "error"]

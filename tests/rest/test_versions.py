@@ -412,6 +412,34 @@ def test_a_sensitive_field_is_masked_under_every_name() -> None:
     assert {"number", "phone"} <= sensitive_names(compiled.plan, compiled.older[0].plan)
 
 
+class CardNumber(Payload):
+    digits: str = field(sensitive=True)
+
+
+class Purse(Payload):
+    cards: list[CardNumber]
+
+
+class Charge(Payload):
+    pin_code: str = field(sensitive=True)
+
+
+def test_what_is_sensitive_in_a_payload_is_masked_and_so_is_the_field_that_holds_it() -> None:
+    class Owner(Resource, prefix="own"):
+        purse: Purse
+        spare: CardNumber | None
+
+        browse = Browse(allow=public)
+        charge = Custom(input=Charge, output=None, allow=public)
+
+    @implements(Owner.charge)
+    async def charge(ctx: Context, owner: Owner, given: Charge) -> None:
+        ctx.log.info("Charged", digits=owner.purse.cards[0].digits, pin_code=given.pin_code)
+
+    plan = Sternpost(Contract("purses", resources=[Owner]), services=[charge]).plan
+    assert {"digits", "pin_code", "pinCode", "purse", "spare"} <= sensitive_names(plan)
+
+
 class Step(Resource, prefix="stp"):
     recipe: One[Recipe]
     text: str

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from sternpost.plan.model import Plan
+from collections.abc import Iterator
+
+from sternpost.plan.model import FieldPlan, Plan
+from sternpost.plan.structures import parts_of
 
 ALWAYS = frozenset(
     [
@@ -13,7 +16,16 @@ ALWAYS = frozenset(
 
 
 def sensitive_names(*plans: Plan) -> frozenset[str]:
-    """The names, in Python and in JSON of every version, of fields that the contract marks sensitive, and a few that
-    always are."""
-    marked = [field for plan in plans for resource in plan.resources for field in resource.shown if field.sensitive]
+    """The names, in Python and in JSON of every version, of fields that the contract marks sensitive, in payloads, too,
+    and a few that always are."""
+    marked = [field for plan in plans for field in _fields(plan) if field.sensitive]
     return ALWAYS | {field.name for field in marked} | {field.public_name for field in marked}
+
+
+def _fields(plan: Plan) -> Iterator[FieldPlan]:
+    """Every field of resources, of inputs and of outputs, and what their values consist of."""
+    for resource in plan.resources:
+        own = [payload for operation in resource.operations for payload in (operation.input, operation.output)]
+        for field in (*resource.shown, *(each for payload in own if payload for each in payload.fields)):
+            yield field
+            yield from parts_of(field)

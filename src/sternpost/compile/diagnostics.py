@@ -85,6 +85,7 @@ CODES: dict[str, str] = {
     "SP224": "a Payload contains itself",
     "SP225": "the Payloads of a union cannot be told apart",
     "SP226": "labels or an order are declared for what is no enum, or do not fit its values",
+    "SP227": "a field of a Payload has an option that only fields of a resource can have",
     "SP301": "a relation's target is not in the contract",
     "SP302": "a list has no reference that points back",
     "SP303": "several references point back to a list",

@@ -27,7 +27,7 @@ from sternpost.plan.model import (
     OnDelete,
     WriteRule,
 )
-from sternpost.plan.structures import constant
+from sternpost.plan.structures import constant, parts_of
 
 RESERVED = frozenset(
     {
@@ -98,7 +98,7 @@ class FieldCompiler(ValueCompiler):
             description=options["description"],
             read_scope=read_scope,
             write_scope=write_scope,
-            sensitive=bool(options["sensitive"]),
+            sensitive=bool(options["sensitive"]) or any(part.sensitive for part in parts_of(value)),
             unique=bool(options["unique"]),
             ignore_case=ignores_case(found, options["unique"], self._adder(name)),
             generated=cast("Generated | None", options["auto"] if options["auto"] in tuple(AUTO) else None),
@@ -167,6 +167,7 @@ class FieldCompiler(ValueCompiler):
         auto = options.get("auto")
         if auto is not None:
             self._choice(relation, "auto", auto, ("database",))
+            self._check_filled_in(relation, auto)
         read_scope = self._read_scope(relation, options.get("read"))
         write, write_scope = writing(options.get("write"), read_scope, self._adder(relation))
         return FieldPlan(
@@ -240,6 +241,7 @@ class FieldCompiler(ValueCompiler):
         if auto is None:
             return
         self._choice(name, "auto", auto, tuple(AUTO))
+        self._check_filled_in(name, auto)
         fitting = AUTO.get(auto, _INSTANT) if isinstance(auto, str) else _INSTANT
         if fitting is not None and kind != fitting.kind:
             self._add(
@@ -247,6 +249,16 @@ class FieldCompiler(ValueCompiler):
                 "SP215",
                 f"auto={shown(auto)} needs a field of type {fitting.type}, but this is {a(kind)}",
                 f"give it the type {fitting.type}, or remove auto",
+                "auto",
+            )
+
+    def _check_filled_in(self, name: str, auto: object) -> None:
+        if auto == "database" and not self.external:
+            self._add(
+                name,
+                "SP215",
+                'auto="database" is for the tables of an external database; in one of its own the contract fills in',
+                "give it a default, or set the value in a service function",
                 "auto",
             )
 

@@ -17,7 +17,7 @@ from sternpost.compile.names import PASCAL, a, kebab, listed, matches, plural, s
 from sternpost.compile.operations import OPERATIONS
 from sternpost.compile.options import MANY, ONE, hidden_by, shown
 from sternpost.compile.types import FieldType, RelationType, read_type
-from sternpost.contract.fields import FieldDeclaration
+from sternpost.contract.fields import UNSET, FieldDeclaration
 from sternpost.contract.operations import Operation
 from sternpost.contract.policy import BOOLEAN_MISUSE, Policy
 from sternpost.contract.relations import RelationDeclaration
@@ -298,6 +298,10 @@ class ClassReader:
             )
 
 
+OF_ROWS = ("unique", "write", "read", "auto", "column", "storage")
+"""Options of fields that only fields of a resource can have."""
+
+
 class Payloads:
     """Reads the payloads of a contract, each once."""
 
@@ -329,7 +333,9 @@ class Payloads:
                 if isinstance(found, RelationType):
                     self._not_here(declaration, name, found.target)
                 elif found is not None:
-                    field = self.reader.scalar(compiler, name, found, declaration.attributes.get(name))
+                    declared = declaration.attributes.get(name)
+                    self._check_options(declaration, name, declared)
+                    field = self.reader.scalar(compiler, name, found, declared)
                     if field is not None and field.derived is not None:
                         self._not_of_rows(declaration, name)
                     fields.update({name: _as_tag(field)} if field else {})
@@ -349,6 +355,19 @@ class Payloads:
         if cls.__name__ in others:
             self.reader.report.add(
                 cls.__declaration__.source, "SP003", f"two classes are named {cls.__name__}", "rename one of the two"
+            )
+
+    def _check_options(self, declaration: Declaration, name: str, declared: Any) -> None:
+        """Reports options that say something of a row, or of its column."""
+        own = isinstance(declared, FieldDeclaration) and declared.computed is UNSET
+        options = declared.options if own else {}
+        given = [option for option in OF_ROWS if options.get(option) not in (None, False)]
+        if given:
+            self.reader.report.add(
+                attribute_source(declaration.source, declaration.name, name),
+                "SP227",
+                f"{declaration.name}.{name}: a field of a Payload has no column, and cannot have {listed(given)}",
+                f"remove {'it' if len(given) == 1 else 'them'}; a field that holds the Payload can have what fits it",
             )
 
     def _not_of_rows(self, declaration: Declaration, name: str) -> None:

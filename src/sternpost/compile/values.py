@@ -31,6 +31,7 @@ class ValueCompiler:
         self.declaration = declaration
         self.report = report
         self.payload = payload
+        self.external = external
         self.items_max = EXTERNAL_ITEMS_MAX if external else ITEMS_MAX
         self.digits_max = digits_max(external=external)
         self.text_max = EXTERNAL_TEXT_MAX if external else TEXT_MAX

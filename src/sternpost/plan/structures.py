@@ -6,7 +6,7 @@ values (`data/instances.py`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import orjson
@@ -53,6 +53,19 @@ def holds_json(field: FieldPlan) -> bool:
             return any(holds_json(each) for payload in payloads for each in payload.fields)
         case None:
             return field.kind == ANYTHING
+
+
+def parts_of(field: FieldPlan) -> Iterator[FieldPlan]:
+    """The members of the objects that a value consists of, at any depth."""
+    match field.structure:
+        case ListOf(inner) | MapOf(inner):
+            yield from parts_of(inner)
+        case ObjectOf(payloads):
+            for each in (each for payload in payloads for each in payload.fields):
+                yield each
+                yield from parts_of(each)
+        case None:
+            pass
 
 
 def constant(field: FieldPlan, value: Any) -> Any:

@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from sternpost.errors import StartupError
+from starlette.exceptions import HTTPException
+
+from sternpost.errors import Forbidden, MethodNotAllowed, NotFound, StartupError, Unauthenticated
 from sternpost.protocols.http.errors import log_and_encode
 from sternpost.protocols.http.headers import RequestHeaders
 from sternpost.protocols.http.messages import ABORT, SECURE, Receive, Scope, Send, send_response
@@ -39,6 +41,24 @@ def error_answer(scope: Scope, error: Exception) -> tuple[int, dict[str, str], b
     status, more, body = log_and_encode(error, observation, headers)
     pairs = [*SECURE.pairs, *more, (b"x-request-id", observation.request_id.encode())]
     return status, {name.decode(): value.decode("latin-1") for name, value in pairs}, body
+
+
+def _as_ours(error: Exception) -> Exception:
+    """The error of ours that means the same as one of Starlette, whose parts raise it where no application of Starlette
+    is around them: `StaticFiles` for a file that does not exist."""
+    if not isinstance(error, HTTPException):
+        return error
+    match error.status_code:
+        case 401:
+            return Unauthenticated()
+        case 403:
+            return Forbidden()
+        case 404:
+            return NotFound()
+        case 405:
+            return MethodNotAllowed((error.headers or {}).get("Allow", "GET, HEAD").split(", "))
+        case _:
+            return error
 
 
 class Mount:
@@ -77,7 +97,7 @@ class Mount:
             await self._app(below, receive, watching(below, sending, observation))
         except Exception as error:
             if not observation.status:
-                observation.status, more, body = log_and_encode(error, observation, headers)
+                observation.status, more, body = log_and_encode(_as_ours(error), observation, headers)
                 more.append((b"x-request-id", observation.request_id.encode()))
                 await send_response(scope, send, observation.status, more, body, SECURE)
                 return

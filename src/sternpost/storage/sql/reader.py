@@ -422,10 +422,8 @@ class SqlReader:
                 grouped.setdefault(plain_key(row[-1]), []).append((row, document))
         if nested.most is not None and relation.kind != "one":
             most = nested.most if query.limit is None else arguments.slots[query.limit]
-            for found in grouped.values():
-                if len(found) > most:
-                    along.cut.add(path)
-                    del found[most:]
+            if _shortened(grouped.values(), most):
+                along.cut.add(path)
         if budget is not None:
             budget.take_rows(sum(len(found) * weight_of[key] for key, found in grouped.items()), path)
             budget.take_bytes(
@@ -441,6 +439,14 @@ class SqlReader:
             below = replace(along, path=f"{path}.")
             await self._attach(query, decoder, kept_rows, list(kept_documents), below, weights)
         return {key: [document for _, document in found] for key, found in grouped.items()}
+
+
+def _shortened(lists: Iterable[list[Any]], most: int) -> bool:
+    """Cuts lists to so many members; whether one had more."""
+    longer = [found for found in lists if len(found) > most]
+    for found in longer:
+        del found[most:]
+    return bool(longer)
 
 
 def _position_of(arguments: Arguments) -> Mapping[str, Any]:
