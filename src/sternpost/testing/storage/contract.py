@@ -14,11 +14,26 @@ from sternpost.contract.fields import field
 from sternpost.contract.operations import Browse
 from sternpost.contract.policy import public
 from sternpost.contract.relations import Many, One, Owned, many, one
-from sternpost.contract.resource import Resource
+from sternpost.contract.resource import Payload, Resource
 from sternpost.contract.types import Json
 from sternpost.ids import new_hex
 from sternpost.plan.model import Plan
 from sternpost.plan.query import Select
+
+
+class Maker(Payload):
+    """Within another object."""
+
+    paid: Decimal = field(decimal_places=2)
+    since: datetime | None
+
+
+class Origin(Payload):
+    """An object of a shelf."""
+
+    town: str
+    size: int | None
+    maker: Maker | None
 
 
 class Shelf(Resource, prefix="shf", owner="keeper"):
@@ -30,11 +45,12 @@ class Shelf(Resource, prefix="shf", owner="keeper"):
     weight: float | None = None
     price: Decimal | None = field(default=None, decimal_places=2)
     fixed: bool = field(default=False)
-    colour: Literal["red", "green"] | None = None
+    colour: Literal["red", "green"] | None = field(default=None, ordered=True)
     made_on: date | None = None
     made_at: datetime | None = None
     serial: UUID | None = None
     notes: Json = field(default=None)
+    origin: Origin | None
     parent: One[Shelf] | None
     parts: Many[Shelf] = many(max_length=2)
     books: Owned[Book]
@@ -78,8 +94,11 @@ SHELF = (
     "made_at",
     "serial",
     "notes",
+    "origin",
     "parent_id",
 )
+UNSORTED = ("notes", "origin", "parent_id")
+"""What no list is sorted by."""
 VIEW = Select("Shelf", SHELF)
 LABELS = Select("Shelf", ("label",))
 TITLES = Select("Book", ("title",))

@@ -69,13 +69,15 @@ class GroupSuite(Suite):
         )
         by_colour = Aggregate("Shelf", (Measure("by", "colour"), COUNT, Measure("sum", "width")), by=("colour",))
         reader = opened.reader()
-        assert await reader.aggregate(by_colour) == [["green", 2, 10], ["red", 4, 6], [None, 1, None]]
+        assert await reader.aggregate(by_colour) == [["red", 4, 6], ["green", 2, 10], [None, 1, None]]
         largest = replace(by_colour, order=((COUNT, True),), limit=0, offset=1)
         assert await reader.aggregate(largest, (1, 1)) == [["green", 2, 10]]
         several = replace(by_colour, having=((COUNT, "gte", 0), (Measure("avg", "width"), "lt", 1)))
         assert await reader.aggregate(several, (2, Decimal("1.6"))) == [["red", 4, 6]]
         some = replace(by_colour, where=Compare(("width",), "gt", 0))
-        assert await reader.aggregate(some, (1,)) == [["green", 1, 10], ["red", 2, 5]]
+        assert await reader.aggregate(some, (1,)) == [["red", 2, 5], ["green", 1, 10]]
+        ends = Aggregate("Shelf", (Measure("min", "colour"), Measure("max", "colour")))
+        assert await reader.aggregate(ends) == [["red", "green"]], "the order is that of the declaration"
         by_reference = Aggregate("Shelf", (Measure("by", "parent_id"), COUNT), by=("parent_id",))
         assert await reader.aggregate(by_reference) == [[encode("shf", top["id"]), 4], [None, 3]]
 
