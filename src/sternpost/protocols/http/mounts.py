@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from typing import Any
-
-from starlette.exceptions import HTTPException
 
 from sternpost.errors import Forbidden, MethodNotAllowed, NotFound, StartupError, Unauthenticated
 from sternpost.protocols.http.errors import log_and_encode
@@ -46,9 +45,11 @@ def error_answer(scope: Scope, error: Exception) -> tuple[int, dict[str, str], b
 def _as_ours(error: Exception) -> Exception:
     """The error of ours that means the same as one of Starlette, whose parts raise it where no application of Starlette
     is around them: `StaticFiles` for a file that does not exist."""
-    if not isinstance(error, HTTPException):
+    module = sys.modules.get("starlette.exceptions")  # whoever raises it has imported it
+    if module is None or not isinstance(error, module.HTTPException):
         return error
-    match error.status_code:
+    raised: Any = error
+    match raised.status_code:
         case 401:
             return Unauthenticated()
         case 403:
@@ -56,7 +57,8 @@ def _as_ours(error: Exception) -> Exception:
         case 404:
             return NotFound()
         case 405:
-            return MethodNotAllowed((error.headers or {}).get("Allow", "GET, HEAD").split(", "))
+            headers: dict[str, str] = raised.headers or {}
+            return MethodNotAllowed(headers.get("Allow", "GET, HEAD").split(", "))
         case _:
             return error
 
