@@ -77,6 +77,7 @@ class Reading:
             return self._field(resource, resource.fields_by_name[name], wanted)
         if name in resource.relations_by_name:
             return self._relation(resource, resource.relations_by_name[name], wanted)
+        _refuse_computed(resource, name)
         if "." in name:
             return self._member(resource, name, wanted)
         raise TypeError(
@@ -220,6 +221,7 @@ class Reading:
         """A field by its name. Raises `TypeError`."""
         found = resource.fields_by_name.get(name)
         if found is None:
+            _refuse_computed(resource, name)
             raise TypeError(f"{resource.name} has no field {name!r}; it has {', '.join(resource.fields_by_name)}")
         return found
 
@@ -310,6 +312,15 @@ def _ranked(where: Node) -> tuple[Order, ...]:
     """The order of what all rows are searched for."""
     parts = where.parts if isinstance(where, Every) else (where,)
     return tuple(by_rank(part) for part in parts if isinstance(part, Matches))[:1]
+
+
+def _refuse_computed(resource: ResourcePlan, name: str) -> None:
+    """Raises `TypeError` for a field that is computed when its row is read: the database cannot look at it."""
+    if name in resource.shown_by_name:
+        raise TypeError(
+            f"{resource.name}.{name} is computed when a row is read: it is no condition and no order; the stored fields "
+            f"are {', '.join(resource.fields_by_name)}"
+        )
 
 
 def _named(resource: ResourcePlan, name: str) -> FieldPlan:

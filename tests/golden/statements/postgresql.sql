@@ -145,7 +145,7 @@ WHERE ranked.rank <= 6 ORDER BY ranked.c1, ranked.rank
 SELECT shelfs.colour, count(*) AS count_1, sum(shelfs.width) AS sum_1, sum(shelfs.price) AS sum_2, count(shelfs.price) AS count_2
 FROM shelfs
 WHERE shelfs.width = $1 GROUP BY shelfs.colour
-HAVING count(*) >= $2::INTEGER ORDER BY sum(shelfs.width) DESC NULLS FIRST, shelfs.colour ASC NULLS LAST
+HAVING count(*) >= $2::INTEGER ORDER BY sum(shelfs.width) DESC NULLS FIRST, CASE shelfs.colour WHEN 'red' THEN 0 WHEN 'green' THEN 1 END ASC NULLS LAST
  LIMIT $3 OFFSET 0
 
 -- a new row

@@ -152,7 +152,7 @@ WHERE ranked.rank <= 6 ORDER BY ranked.c1, ranked.rank
 SELECT shelfs.colour, count(*) AS count_1, sum(shelfs.width >> 32) AS sum_1, sum(shelfs.width & 4294967295) AS sum_2, sum(shelfs.price >> 32) AS sum_3, sum(shelfs.price & 4294967295) AS sum_4, count(shelfs.price) AS count_2
 FROM shelfs
 WHERE shelfs.width = ? GROUP BY shelfs.colour
-HAVING count(*) >= ? ORDER BY sum(shelfs.width) DESC NULLS FIRST, shelfs.colour ASC NULLS LAST
+HAVING count(*) >= ? ORDER BY sum(shelfs.width) DESC NULLS FIRST, CASE shelfs.colour WHEN 'red' THEN 0 WHEN 'green' THEN 1 END ASC NULLS LAST
  LIMIT ? OFFSET 0
 
 -- a new row

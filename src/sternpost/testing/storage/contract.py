@@ -10,9 +10,9 @@ from uuid import UUID
 
 from sternpost.compile.compiler import compile_contract
 from sternpost.contract.contract import Contract
-from sternpost.contract.fields import field
+from sternpost.contract.fields import computed, count_of, exists_of, field, latest_of
 from sternpost.contract.operations import Browse
-from sternpost.contract.policy import public
+from sternpost.contract.policy import public, this
 from sternpost.contract.relations import Many, One, Owned, many, one
 from sternpost.contract.resource import Payload, Resource
 from sternpost.contract.types import Json
@@ -55,6 +55,11 @@ class Shelf(Resource, prefix="shf", owner="keeper"):
     parts: Many[Shelf] = many(max_length=2)
     books: Owned[Book]
     tags: Many[Tag] = many(through="shelf_tags")
+    part_count: int = computed(count_of("parts"))
+    has_wide: bool = computed(exists_of("parts", where=this.width.gt(2)))
+    widest: str | None = computed(latest_of("parts", "label", by="width"))
+    book_count: int = computed(count_of("books"))
+    last_word: str | None = computed(latest_of("tags", "word"))
 
     browse = Browse(allow=public)
 

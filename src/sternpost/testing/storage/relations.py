@@ -12,15 +12,18 @@ import pytest
 from sternpost.errors import Invalid
 from sternpost.plan.query import (
     Compare,
+    Constant,
     Either,
     Nested,
     Node,
     Not,
+    OfList,
     Order,
     Related,
     Select,
     Under,
     every,
+    key_is,
     ordered,
     total_order,
 )
@@ -30,6 +33,14 @@ from sternpost.testing.storage.base import Suite, paged
 from sternpost.testing.storage.contract import LABELS, TITLES, WORDS, book, drawn, shelf, tag
 
 BY_LABEL = replace(LABELS, order=(ordered("label", False),))
+
+TOLD = (
+    OfList("part_count", "count", "parts"),
+    OfList("has_wide", "exists", "parts", Compare(("width",), "gt", Constant(2))),
+    OfList("widest", "latest", "parts", field="label", by="width"),
+    OfList("book_count", "count", "books"),
+    OfList("last_word", "latest", "tags", field="word", by="word"),
+)
 
 
 def by(name: str, *, descending: bool = False, nulls_first: bool = False) -> Order:
@@ -96,6 +107,30 @@ class RelationSuite(Suite):
         assert await self._labels(opened, replace(BY_LABEL, where=below), Arguments((["b", "c"],))) == ["b0", "b1"]
         far = every((Compare(("parent_id", "label"), "eq", 0), Compare(("width",), "gt", 1)))
         assert await self._labels(opened, replace(BY_LABEL, where=far), Arguments(("a", 2))) == ["a3"]
+
+    async def test_what_is_told_of_lists(self, opened: Storage) -> None:
+        ids = await self._furnish(opened)
+        tops = replace(BY_LABEL, where=Compare(("parent_id",), "isNull"), computed=TOLD)
+        names = ("label", "partCount", "hasWide", "widest", "bookCount", "lastWord")
+        expected = [("a", 4, True, "a3", 3, "z"), ("b", 2, False, "b1", 1, "x"), ("c", 0, False, None, 0, None)]
+        for query in (tops, replace(tops, facts=(("width",),), relations=(Nested("parts", LABELS, 1),))):
+            rows = await opened.reader().select(query)
+            assert [tuple(row[name] for name in names) for row in rows.documents] == expected
+        behind = await opened.reader().select(tops.behind(("a", ids["a"])), Arguments(position=("a", ids["a"])))
+        assert [row["widest"] for row in behind.documents] == ["b1", None]
+        row = await opened.reader().get(Select("Shelf", (), computed=TOLD, facts=(("label",),)), ids["a"])
+        assert row is not None
+        assert (tuple(row.document.values()), row.facts) == (expected[0][1:], {("label",): "a"})
+        below = Nested("parent", replace(LABELS, computed=TOLD[:2]))
+        (part,) = (
+            await opened.reader().select(replace(LABELS, where=key_is(0), relations=(below,)), Arguments((ids["b1"],)))
+        ).documents
+        assert part["parent"] == {"label": "b", "partCount": 2, "hasWide": False}
+        many = Nested("parts", replace(LABELS, computed=TOLD[2:], order=(by("width", descending=True),)), 1)
+        (whole,) = (
+            await opened.reader().select(replace(LABELS, where=key_is(0), relations=(many,)), Arguments((ids["a"],)))
+        ).documents
+        assert whole["parts"] == [{"label": "a3", "widest": None, "bookCount": 0, "lastWord": None}]
 
     async def test_relations_have_an_order_and_a_part_of_their_own(self, opened: Storage) -> None:
         await self._furnish(opened)
