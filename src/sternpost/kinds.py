@@ -492,7 +492,9 @@ _IP = (str, IPv4Address, IPv6Address)
 
 
 def _choice_constant(value: Any, limits: Limits | None) -> str | None:
-    return str(value) if isinstance(value, str) and (limits is None or value in limits.choices) else None
+    if not isinstance(value, str) or not (limits is None or value in limits.choices):
+        return None
+    return str.__str__(value)  # of a member of an enum that is no StrEnum, `str` would be its name
 
 
 def _uuid_constant(value: Any, limits: Limits | None) -> str | None:
