@@ -32,7 +32,7 @@ from .worlds import Changer, Sight, World
 ATTACKERS = 8
 """How many attackers a seed has; each has two worlds of their own."""
 
-REQUESTS = 150
+REQUESTS = 135
 """How many requests each of them sends to both worlds."""
 
 CHANGES = 30

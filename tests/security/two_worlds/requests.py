@@ -9,18 +9,7 @@ from random import Random
 from typing import Any
 
 from sternpost import Context, implements
-from tests.model.contracts import (
-    ALL,
-    LISTS_MAX,
-    PUBLIC,
-    SEE,
-    Res,
-    Spec,
-    Value,
-    _policy,
-    lists_in,
-    random_contract,
-)
+from tests.model.contracts import ALL, LISTS_MAX, PUBLIC, SEE, Res, Spec, Value, _policy, lists_in, random_contract
 from tests.model.model import Answer, Caller
 from tests.model.operations import Generator, Op
 
@@ -123,6 +112,8 @@ def served(seed: int) -> Served:
         for value in res.refs:
             if value.nullable and not value.caller and rng.random() < 0.4:
                 value.read = SEE  # who refers to whom is hidden
+        far = [(str(key.relation), value.name) for key, value in _hidden_behind(spec, res)]
+        res.far = rng.sample(far, min(len(far), 4))
         seeing = _policy(rng, spec, res, "read", depth=1)
         for name, policy in res.allow.items():
             if name in ("browse", "read"):
@@ -133,6 +124,14 @@ def served(seed: int) -> Served:
                 both = lists_in(seeing) + lists_in(policy) <= LISTS_MAX
                 res.allow[name] = seeing if policy == PUBLIC or not both else ("and", seeing, policy)
     return spec
+
+
+def _hidden_behind(spec: Spec, res: Res) -> Iterator[tuple[Value, Value]]:
+    """References to rows that may be hidden, and the fields behind them that a list can be filtered by."""
+    for key in res.refs:
+        for value in spec.by_name[str(key.to)].fields if key.to not in ("Org", "Sailor") else ():
+            if value.filters and not value.to:
+                yield key, value
 
 
 @dataclass
@@ -195,6 +194,8 @@ class Asker(Generator):
             return found
         if chance < 0.27:
             return self.own()
+        if chance < 0.33 and (found := self.guess()):
+            return found
         return self.rest(ME)
 
     def below(self) -> Op | None:
@@ -269,6 +270,35 @@ class Asker(Generator):
             kept.append(make())
             return list(kept[-1])
         return list(self.rng.choice(kept))
+
+    def own_test(self, res: Res) -> tuple[str, str] | None:
+        """Filters over rows that are referred to, mostly."""
+        if not res.far or self.rng.random() < 0.3:
+            return super().own_test(res)
+        relation, name = self.rng.choice(res.far)
+        return self.test_of(self.spec.by_name[str(res.at(relation).to)].at(name), f"{relation}.")
+
+    def guess(self) -> Op | None:
+        """A list, filtered over rows that are referred to by what a hidden one of these holds."""
+        every = [(res, *path) for res in self.spec.main for path in res.far]
+        self.rng.shuffle(every)
+        for res, relation, name in every:
+            target = self.spec.by_name[str(res.at(relation).to)]
+            value = target.at(name)
+            plain = [operator for operator in value.operators if operator not in ("isNull", "in")]
+            left, right = ({key: row[name] for key, row in sight.tables[target.name].items()} for sight in self.sights)
+            kept = {
+                each
+                for key in left | right
+                if left.get(key) != right.get(key)
+                for each in (left.get(key), right.get(key))
+            }
+            kept = sorted((each for each in kept if isinstance(each, str | int)), key=repr)
+            if kept and plain and value.kind in ("str", "int", "enum"):
+                operator = self.rng.choice(plain)
+                filtered = f"{relation}.{value.public}" + ("" if operator == "eq" else f"[{operator}]")
+                return Op(self.n, "browse", ME, res.name, query=[(filtered, str(self.rng.choice(kept)))])
+        return None
 
     def sort(self, res: Res) -> str:
         if self.rng.random() < 0.25:  # what the list is not sorted by, so that no order tells of it

@@ -266,7 +266,7 @@ class Changer:
         """The second world, after that many attempts."""
         kinds: list[Callable[[World], str | None]] = [
             self.value, self.value, self.value, self.key, self.remove, self.add, self.add, self.fall, self.link,
-            self.veiled, self.veiled, self.veiled, self.veiled,
+            self.veiled, self.veiled, self.veiled, self.veiled, self.behind, self.behind, self.behind,
         ]  # fmt: skip
         for _ in range(tries):
             after = self.world.copy()
@@ -303,6 +303,22 @@ class Changer:
             return None
         name = self.rng.choice(names).name
         return self.put(after, *found, **{name: self.rng.choice(self.pool[found[0].name, name])})
+
+    def behind(self, after: World) -> str | None:
+        """Another value of a hidden row's field by which the rows that refer to it can be filtered."""
+        every = [
+            (target, self.world.rows[target.name][row[key.name]], name)
+            for res in self.spec.main
+            for relation, name in res.far
+            for key in [res.at(relation)]
+            for target in [self.spec.by_name[str(key.to)]]
+            for row in self.world.rows[res.name].values()
+            if row["id"] in self.sight.known and row[key.name] and row[key.name] not in self.sight.known
+        ]
+        if not every:
+            return None
+        target, row, name = self.rng.choice(every)
+        return self.put(after, target, row, **{name: self.rng.choice(self.pool[target.name, name])})
 
     def key(self, after: World) -> str | None:
         """Another row that a hidden one refers to."""
