@@ -227,7 +227,8 @@ class SqlReader:
 
     async def position(self, query: Select, key: str, slots: Slots = ()) -> Position | None:
         listing = self.statements.listing(query)
-        rows = await self._fetch(self.statements.place(query), {KEY: self.key(query.resource, key)}, slots, short=True)
+        named, short = {KEY: self.key(query.resource, key)}, all(entry.search is None for entry in query.order)
+        rows = await self._fetch(self.statements.place(query), named, slots, short=short)
         return listing.position_of(rows[0]) if rows else None
 
     async def position_now(self, query: Select, position: Position) -> Position | None:

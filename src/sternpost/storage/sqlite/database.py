@@ -53,6 +53,7 @@ from sternpost.storage.sqlite.running import (
     Writes,
     records_of,
 )
+from sternpost.storage.sqlite.search import asking
 
 VERSION_MIN = (3, 37, 0)
 """The first with STRICT tables."""
@@ -108,6 +109,7 @@ class SqliteStorage:
     async def open(self, plan: Plan) -> None:
         self.statements = Statements(plan, self.dialect, self.key_secret)
         self.connections = Connections(self.path, plan, timeout_seconds=self.timeout_seconds)
+        self._long = LongStatements(asking(plan))
         self._reads = PatientReads(self) if plan.external else Reads(self)
         try:
             self.connections.connect()

@@ -6,11 +6,15 @@ stands in the FTS5 table once more, so that an entry can be taken out whatever h
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 
 from sqlalchemy import BindParameter, ColumnElement, FromClause, column, select
 from sqlalchemy import table as table_of
 
+from sternpost.errors import StartupError
+from sternpost.plan.model import Plan
 from sternpost.ports.schema import Search
 
 _TOKENIZER = "tokenize = \"unicode61 remove_diacritics 0 categories 'L* N* M*'\""
@@ -19,6 +23,10 @@ _TOKENIZER = "tokenize = \"unicode61 remove_diacritics 0 categories 'L* N* M*'\"
 _OPTIONS = f"columnsize = 0, detail = column, prefix = '1 2', {_TOKENIZER}"
 """Where words stand in a text is not kept, because nothing asks for it. Beginnings of one and two letters are indexed
 by themselves: ten of them would else be looked for among all words that begin so."""
+
+MATCH = " MATCH "
+"""What asks FTS5. It puts together all that begins with a word before it gives the first row, and nothing can interrupt
+that."""
 
 EVENTS = ("insert", "update", "delete")
 
@@ -48,7 +56,21 @@ class SqliteSearch:
         ids, words = table_of(ids_name, column("id"), column("docid")), table_of(words_name, column("rowid"))
         own: ColumnElement[str] = column(words_name, _selectable=words)
         found = select(ids.c.id).select_from(words.join(ids, ids.c.docid == words.c.rowid))
-        return table.c["id"].in_(found.where(own.op("MATCH", is_comparison=True)(asked)))
+        return table.c["id"].in_(found.where(own.op(MATCH.strip(), is_comparison=True)(asked)))
+
+
+def asking(plan: Plan) -> str | None:
+    """What stands in statements that ask for words; None where none does. Raises `StartupError` where SQLite was built
+    without what that needs."""
+    if not any(resource.searched for resource in plan.resources):
+        return None
+    with closing(sqlite3.connect(":memory:")) as connection:
+        if connection.execute("SELECT 1 FROM pragma_module_list WHERE name = 'fts5'").fetchone() is None:
+            raise StartupError(
+                "The contract has lists that are searched, but this SQLite was built without FTS5. Use a Python build "
+                "that has it, or PostgreSQL."
+            )
+    return MATCH
 
 
 def _names(name: str) -> tuple[str, str]:
