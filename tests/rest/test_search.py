@@ -37,6 +37,11 @@ from sternpost import (
     searched,
     this,
 )
+from sternpost.cli.explain import explain_one
+from sternpost.cli.output import Terminal
+from sternpost.compile.compiler import compile_contract
+from sternpost.derive.openapi.document import openapi
+from sternpost.derive.typed_data import typed_data
 from sternpost.testing import Client
 from tests.support.rounds import rounds
 from tests.support.words import distance, words
@@ -377,3 +382,31 @@ async def test_long_texts_and_long_words_are_searched(clinic: Practices) -> None
     many = " ".join(chr(0x20000 + number) for number in range(9_000))
     await clinic.add(0, name="Many", notes=many)
     assert await clinic.names(chr(0x20000 + 8_999)) == "Many"
+
+
+async def test_descriptions_and_types_tell_what_is_searched() -> None:
+    compiled = compile_contract(CONTRACT)
+    told: list[str] = []
+    for plan in (compiled.plan, *(older.plan for older in compiled.older)):
+        paths = openapi(plan)["paths"]
+        for path, name in (("patients", "search"), ("shelves", "search")):
+            (found,) = [
+                each for each in paths[f"{plan.base_path}/{path}"]["get"]["parameters"] if each.get("name") == name
+            ]
+            told.append(found["description"].partition(". ")[0].rpartition(" word of ")[2])
+    assert told == [
+        *("name, notes, handle or ssn", "search is this value"),
+        *("name or handle", "search is this value"),
+        *("name", "search is this value"),
+    ]
+    types = typed_data(compiled)
+    having = [
+        name
+        for name in ("Practice", "Patient", "Visit", "Shelf")
+        if "SEARCH" in types.split(f"{name}Where = ")[1][:400]
+    ]
+    assert having == ["Patient", "Visit"]
+    terminal = Terminal()
+    with terminal.capture() as printed:
+        explain_one(compiled, "patients.browse", "sqlite", terminal)
+    assert "(name, notes, handle, searched(ssn, all=True))" in printed.get()
