@@ -203,6 +203,8 @@ def test_both_databases_see_the_same_words(target: Migrator, tmp_path: Path) -> 
     )
     run(target, f"INSERT INTO patients (id, name, notes, age) VALUES {values}")
     if target.name == "postgresql":
+        long = "SELECT sternpost_words('a', NULL, repeat('b ', 60000) || 'End', repeat('c ', 99999) || 'far') AS w"
+        assert run(target, f"SELECT w::text FROM ({long}) AS of") == [("'aa' 'cb' 'cend' 'dc'",)]
         rows = run(target, "SELECT unnest(tsvector_to_array(_words)) FROM patients")
         indexed = {row[0][1:] for row in rows}
     else:

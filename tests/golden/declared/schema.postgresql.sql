@@ -131,11 +131,13 @@ CREATE OR REPLACE FUNCTION sternpost_words(VARIADIC texts text[]) RETURNS tsvect
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
     found text[] := '{}';
+    room integer := 250000;
     t text;
 BEGIN
     FOR number IN 1 .. cardinality(texts) LOOP
-        t := lower(left(texts[number], 250000 / cardinality(texts)) COLLATE "C");
-        CONTINUE WHEN t IS NULL;
+        CONTINUE WHEN texts[number] IS NULL;
+        t := lower(left(texts[number], room) COLLATE "C");
+        room := room - length(t);
         IF t ~ ('[^\u0001-\u007f]' COLLATE "C") THEN
             IF t ~ ('[\u00b5\u00c0-\u00de]' COLLATE "C") THEN
                 t := translate(t, 'µÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖØÙÚÛÜÝÞ', 'μàáâãäåæçèéêëìíîïðñòóôõöøùúûüýþ');

@@ -84,19 +84,24 @@ def _letter(number: int) -> str:
 
 
 def _function() -> str:
-    """Runs of what is no letter become spaces, and each word gets the letter of its field. Words are cut where no
-    search is as long: PostgreSQL refuses those of more than 2 kB. It names nothing but what every database has, and
-    depends on no locale, so that its result stays the same in dumps and on replicas."""
+    """Runs of what is no letter become spaces, and each word gets the letter of its field.
+
+    Words are cut where no search is as long: PostgreSQL refuses those of more than 2 kB, and more than 1 MB of a row's.
+    The function names nothing but what every database has, and depends on no locale, so that its result stays the same
+    in dumps and on replicas.
+    """
     others = f"[^{_class(letters())}]+"
     return f"""CREATE OR REPLACE FUNCTION {FUNCTION}(VARIADIC texts text[]) RETURNS tsvector
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
     found text[] := '{{}}';
+    room integer := {SEARCHED_CHARACTERS_MAX};
     t text;
 BEGIN
     FOR number IN 1 .. cardinality(texts) LOOP
-        t := lower(left(texts[number], {SEARCHED_CHARACTERS_MAX} / cardinality(texts)) {_C});
-        CONTINUE WHEN t IS NULL;
+        CONTINUE WHEN texts[number] IS NULL;
+        t := lower(left(texts[number], room) {_C});
+        room := room - length(t);
         IF t ~ ('[^\\u0001-\\u007f]' {_C}) THEN
 {_translations()}
             t := regexp_replace(t, '{others}' {_C}, ' ', 'g');
