@@ -318,8 +318,8 @@ def _refuse_computed(resource: ResourcePlan, name: str) -> None:
     """Raises `TypeError` for a field that is computed when its row is read: the database cannot look at it."""
     if name in resource.shown_by_name:
         raise TypeError(
-            f"{resource.name}.{name} is computed when a row is read: it is no condition and no order; the stored fields "
-            f"are {', '.join(resource.fields_by_name)}"
+            f"{resource.name}.{name} is computed when a row is read, and is no condition and no order; "
+            f"the stored fields are {', '.join(resource.fields_by_name)}"
         )
 
 
