@@ -358,6 +358,10 @@ async def test_data_client(client: Client) -> None:
             await db.table(Patient).find({"visit_count": 1})
         with pytest.raises(TypeError, match="computed when a row is read"):
             await db.table(Patient).find(order=["age"])
+        again = await db.table(Patient).update(
+            made["id"], {"name": "Eve"}, include={"visits": {"fields": ["first_name"]}, "parent": True}
+        )
+        assert sorted(each.first_name for each in again.visits) == ["Ada", "Bob"]
         below = await db.table(Visit).find(include={"patient": {"fields": ["upcoming", "age"]}})
         assert {each.patient.row.age for each in below} == {46}
         with pytest.raises(Exception, match="visit_count"):

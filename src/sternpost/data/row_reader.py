@@ -11,7 +11,8 @@ from sternpost.data.where import Reading
 from sternpost.data.writes import unique_key
 from sternpost.errors import NotFound
 from sternpost.plan.model import ResourcePlan
-from sternpost.ports.storage import NOBODY, Arguments, Asking, Document, Reader
+from sternpost.plan.query import Select
+from sternpost.ports.storage import NOBODY, Arguments, Asking, Document, Position, Reader
 
 
 class RowReader:
@@ -78,13 +79,23 @@ class RowReader:
             if position is None:
                 raise NotFound(f"There is no {self._resource.name} {key} to continue after")
             query = query.behind(position)
-        asking = Asking(None, self._model.clock.now()) if query.computes else NOBODY
-        documents = (await reader.select(query, Arguments(reading.slots, asking, position))).documents
-        if query.calls and self._model.computing is not None:
-            documents = await self._model.computing.for_data(self._model, query, documents, self._access)
+        documents = (await reader.select(query, self._arguments(query, reading, position))).documents
+        documents = await self._completed(query, documents)
         if into is not None:
             return [model_of_document(self._model, into, self._resource, document) for document in documents]
         return [self.instance(document) for document in documents]
+
+    def _arguments(self, query: Select, reading: Reading, position: Position | None = None) -> Arguments:
+        """What travels with a query: what it computes may ask for the instant, and never for a caller."""
+        asking = Asking(None, self._model.clock.now()) if query.computes else NOBODY
+        return Arguments(reading.slots, asking, position)
+
+    async def _completed(self, query: Select, documents: list[Document]) -> list[Document]:
+        """The rows with what authors' functions compute of them."""
+        computing = self._model.computing
+        if computing is None or not query.calls:
+            return documents
+        return await computing.for_data(self._model, query, documents, self._access)
 
     def _in_transaction(self) -> bool:
         if self._access.session is None:
@@ -114,7 +125,8 @@ class RowReader:
         query = reading.query(self._resource, include=include)
         session = self._access.session
         assert session is not None, "a write has opened a transaction"
-        row = await session.get(query, digits, Arguments(reading.slots))
+        row = await session.get(query, digits, self._arguments(query, reading))
         if row is None:
             raise NotFound(f"There is no such {self._resource.name}")
-        return self.instance(row.document)
+        (document,) = await self._completed(query, [row.document])
+        return self.instance(document)

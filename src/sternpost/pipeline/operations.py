@@ -767,7 +767,8 @@ async def _row_answer(run: Execution, reader: Reader, document: Document) -> Ans
     answer, view = _stored_answer(run, document), run.access.computes
     if view is not None:
         digits = decode(run.operation.resource.prefix, document["id"])
-        row = await reader.get(view, digits or "", Arguments(asking=run.asking))
+        assert digits is not None, "the row has an id of its own"
+        row = await reader.get(view, digits, Arguments(asking=run.asking))
         if row is None:
             raise NotFound
         answer.document = row.document
