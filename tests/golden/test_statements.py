@@ -65,6 +65,9 @@ CONDITIONS: dict[str, Node] = {
     "ends with": Compare(("label",), "endsWith", 0),
     "whatever the case": Compare(("label",), "eq", 0, insensitive=True),
     "a path": Compare(("parent_id", "parent_id", "label"), "eq", 0),
+    "a member of an object": Compare(("origin", "size"), "gte", 0),
+    "a decimal in an object within": Compare(("origin", "maker", "paid"), "in", 0),
+    "the complement of a member": Not(Compare(("parent_id", "origin", "town"), "eq", 0)),
     "all of several": every((WIDTH, Compare(("colour",), "isNotNull"))),
     "one of several": Either((WIDTH, every((Compare(("fixed",), "eq", 1), Compare(("width",), "lt", 2))))),
     "nothing": NONE,
@@ -95,6 +98,8 @@ def statements_of(statements: Statements) -> Iterator[tuple[str, str]]:
     yield "behind a position of two", statements.listing(BY_WIDTH.behind((1, "a", "b"))).page.text
     yield "behind a null", statements.listing(BY_WIDTH.behind((None, "a", "b"))).page.text
     path = replace(WIDE, order=(Order(("parent_id", "label"), nulls_first=True),))
+    ranked = replace(WIDE, order=(ordered("colour", False),))
+    yield "behind a position in the order of an enum", statements.listing(ranked.behind((1, "a"))).page.text
     yield "by the value of another row", statements.listing(path).page.text
     yield "distinct rows", statements.listing(replace(BY_WIDTH, distinct=("colour",))).page.text
     yield "the place of a row", statements.place(BY_WIDTH).text

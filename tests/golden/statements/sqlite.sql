@@ -75,6 +75,23 @@ WHERE shelfs.width > ? AND shelfs.width IS NOT NULL ORDER BY shelfs.width DESC, 
  LIMIT CAST(? AS BIGINT) + ? OFFSET 0) AS part2) AS rest ORDER BY rest.c3 DESC NULLS FIRST, rest.c4 ASC, rest.c5 ASC
  LIMIT ? OFFSET ?
 
+-- behind a position in the order of an enum
+SELECT rest.c0, rest.c1, rest.c2, rest.c3
+FROM (SELECT part0.c0 AS c0, part0.c1 AS c1, part0.c2 AS c2, part0.c3 AS c3, part0.c4 AS c4, part0.c5 AS c5
+FROM (SELECT shelfs.label AS c0, shelfs.width AS c1, CASE shelfs.colour WHEN 'red' THEN 0 WHEN 'green' THEN 1 END AS c2, shelfs.id AS c3, CASE shelfs.colour WHEN 'red' THEN 0 WHEN 'green' THEN 1 END AS c4, shelfs.id AS c5
+FROM shelfs
+WHERE shelfs.width > ? AND CASE shelfs.colour WHEN 'red' THEN 0 WHEN 'green' THEN 1 END = ? AND shelfs.id > ? ORDER BY shelfs.id ASC
+ LIMIT CAST(? AS BIGINT) + ? OFFSET 0) AS part0 UNION ALL SELECT part1.c0 AS c0, part1.c1 AS c1, part1.c2 AS c2, part1.c3 AS c3, part1.c4 AS c4, part1.c5 AS c5
+FROM (SELECT shelfs.label AS c0, shelfs.width AS c1, CASE shelfs.colour WHEN 'red' THEN 0 WHEN 'green' THEN 1 END AS c2, shelfs.id AS c3, CASE shelfs.colour WHEN 'red' THEN 0 WHEN 'green' THEN 1 END AS c4, shelfs.id AS c5
+FROM shelfs
+WHERE shelfs.width > ? AND CASE shelfs.colour WHEN 'red' THEN 0 WHEN 'green' THEN 1 END > ? ORDER BY CASE shelfs.colour WHEN 'red' THEN 0 WHEN 'green' THEN 1 END ASC, shelfs.id ASC
+ LIMIT CAST(? AS BIGINT) + ? OFFSET 0) AS part1 UNION ALL SELECT part2.c0 AS c0, part2.c1 AS c1, part2.c2 AS c2, part2.c3 AS c3, part2.c4 AS c4, part2.c5 AS c5
+FROM (SELECT shelfs.label AS c0, shelfs.width AS c1, CASE shelfs.colour WHEN 'red' THEN 0 WHEN 'green' THEN 1 END AS c2, shelfs.id AS c3, CASE shelfs.colour WHEN 'red' THEN 0 WHEN 'green' THEN 1 END AS c4, shelfs.id AS c5
+FROM shelfs
+WHERE shelfs.width > ? AND CASE shelfs.colour WHEN 'red' THEN 0 WHEN 'green' THEN 1 END IS NULL ORDER BY CASE shelfs.colour WHEN 'red' THEN 0 WHEN 'green' THEN 1 END ASC, shelfs.id ASC
+ LIMIT CAST(? AS BIGINT) + ? OFFSET 0) AS part2) AS rest ORDER BY rest.c4 ASC NULLS LAST, rest.c5 ASC
+ LIMIT ? OFFSET ?
+
 -- by the value of another row
 SELECT shelfs.label, shelfs.width, (SELECT r1.label
 FROM shelfs AS r1
@@ -287,6 +304,24 @@ FROM shelfs AS r2
 WHERE r2.id = r1.parent_id) AS anon_1
 FROM shelfs AS r1
 WHERE r1.id = shelfs.parent_id) = ?
+
+-- condition: a member of an object
+SELECT count(*) AS count_1
+FROM shelfs
+WHERE json_extract(shelfs.origin, '$."size"') >= ?
+
+-- condition: a decimal in an object within
+SELECT count(*) AS count_1
+FROM shelfs
+WHERE CAST(substr(json_extract(shelfs.origin, '$."maker"."paid"'), 1, instr(json_extract(shelfs.origin, '$."maker"."paid"') || '.', '.') - 1) || substr(substr(json_extract(shelfs.origin, '$."maker"."paid"'), instr(json_extract(shelfs.origin, '$."maker"."paid"') || '.', '.') + 1) || '00', 1, 2) AS INTEGER) IN (SELECT anon_1.value
+FROM temp.json_each(?) AS anon_1)
+
+-- condition: the complement of a member
+SELECT count(*) AS count_1
+FROM shelfs
+WHERE coalesce((SELECT json_extract(r1.origin, '$."town"') AS json_extract_1
+FROM shelfs AS r1
+WHERE r1.id = shelfs.parent_id) = ?, 0) IS 0
 
 -- condition: all of several
 SELECT count(*) AS count_1
