@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import suppress
 from random import Random
 from typing import Any, Protocol
+from uuid import UUID
 
 import asyncpg
 
@@ -67,12 +68,17 @@ class _Tables:
         """A row with whole ids, as clients know them."""
         for column, prefix in self.prefixes[name].items():
             if kept[column] is not None:
-                kept[column] = f"{prefix}_{kept[column]}"
+                kept[column] = f"{prefix}_{digits(kept[column])}"
         return kept
 
     def pair(self, name: str, kept: tuple[Any, ...]) -> Pair:
         (_, left), (_, right) = self.pairs[name]
-        return f"{left}_{kept[0]}", f"{right}_{kept[1]}"
+        return f"{left}_{digits(kept[0])}", f"{right}_{digits(kept[1])}"
+
+
+def digits(key: Any) -> str:
+    """An id as clients know it, without its prefix: PostgreSQL keeps a UUID, whose text has dashes."""
+    return key.hex if isinstance(key, UUID) else key
 
 
 def stored(value: Any, is_id: bool) -> Any:
