@@ -282,7 +282,9 @@ async def _database(server: str) -> AsyncIterator[str]:
         await admin.close()
 
 
-async def check_seed(seed: int, postgres: str | None, folder: Path, tally: Tally) -> None:
+async def check_seed(
+    seed: int, postgres: str | None, folder: Path, tally: Tally, attackers_of_seed: int = ATTACKERS
+) -> None:
     """All attackers of a seed; fails with the first difference."""
     spec, rng, clock = served(seed), Random(f"worlds {seed}"), TestClock()
     clock.instant = BEGIN
@@ -305,7 +307,7 @@ async def check_seed(seed: int, postgres: str | None, folder: Path, tally: Tally
         base = await contents[0].read()
         queries: Queries = {}
         who = attackers(spec, rng, base)
-        for _ in range(ATTACKERS):
+        for _ in range(attackers_of_seed):
             for backend in backends:
                 backend.tokens = {}
             attack = Attack(spec, rng, next(who), backends, contents, clock, tally, base, queries)
