@@ -61,7 +61,7 @@ class Shelf(Resource, prefix="shf", owner="keeper"):
     book_count: int = computed(count_of("books"))
     last_word: str | None = computed(latest_of("tags", "word"))
 
-    browse = Browse(allow=public)
+    browse = Browse(allow=public, search=["label"])
 
 
 class Book(Resource, prefix="bok"):

@@ -16,7 +16,7 @@ from sternpost.ids import encode
 from sternpost.plan.policy import AllOf, Owner, PolicyNode, conditions_on_rows
 from sternpost.plan.policy import Compare as ComparePolicy
 from sternpost.plan.policy import Not as NotPolicy
-from sternpost.plan.query import ALL, Compare, Nested, Node, Not, Operator, Select, ordered
+from sternpost.plan.query import ALL, Compare, Matches, Nested, Node, Not, Operator, Select, by_rank, ordered
 from sternpost.ports.storage import Arguments, Asking, Position, Statistics, Storage
 from sternpost.testing.storage.base import Suite, delete, paged
 from sternpost.testing.storage.contract import LABELS, SHELF, TITLES, UNSORTED, VIEW, book, drawn, shelf
@@ -42,6 +42,19 @@ class ReadSuite(Suite):
 
     async def test_check_is_quiet_when_all_is_well(self, opened: Storage) -> None:
         await opened.check()
+
+    async def test_words_are_found_and_the_best_rows_come_first(self, opened: Storage) -> None:
+        rows = [shelf(label) for label in ("red box", "boxes", "Box-2", "crate")]
+        await self._add(opened, *rows)
+        search, asked = Matches(("label",), 1, 0), (("box",),)
+        found = replace(LABELS, where=search, order=(by_rank(search),))
+        assert await self._labels(opened, found, Arguments(asked)) == ["red box", "Box-2", "boxes"]
+        position = await opened.reader().position(found, rows[0]["id"], asked)
+        assert position is not None
+        assert await self._labels(opened, found.behind(position), Arguments(asked, position=position)) == [
+            "Box-2",
+            "boxes",
+        ]
 
     # -- values
 
