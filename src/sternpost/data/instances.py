@@ -3,13 +3,15 @@ never do this."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from sternpost.contract.relations import Many, One, Owned
 from sternpost.errors import Invalid
 from sternpost.exact_json import to_author
 from sternpost.ids import decode, encode
+from sternpost.kinds import READERS
 from sternpost.plan.model import FieldPlan, ListOf, MapOf, ObjectOf, PayloadPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.structures import payload_of
 from sternpost.plan.values import from_plan
@@ -23,13 +25,22 @@ class Instances:
         self.plan = plan
         self.classes = classes
         self.by_class = {cls: plan.by_name[name] for name, cls in classes.items() if name in plan.by_name}
+        self._fields = {
+            resource.name: [(field.name, field.public_name, self._converts(field)) for field in resource.shown]
+            for resource in plan.resources
+        }
+        """Of each resource: the names of its fields, and what makes an author's value of one; None where it is one."""
+
+    def _converts(self, field: FieldPlan) -> Callable[[Any], Any] | None:
+        return READERS.get(field.kind) if field.structure is None else partial(self.value, field)
 
     def row(self, resource: ResourcePlan, document: Document) -> Any:
         """An instance of a resource's class; relations that were not read raise `NotLoaded` when touched."""
         values: dict[str, Any] = {}
-        for field in resource.shown:
-            if field.public_name in document:
-                values[field.name] = self.value(field, document[field.public_name])
+        for name, public_name, convert in self._fields[resource.name]:
+            if public_name in document:
+                value = document[public_name]
+                values[name] = value if convert is None or value is None else convert(value)
         for relation in resource.relations:
             if relation.kind == "one" and relation.local_field in values:
                 key = values[relation.local_field]
