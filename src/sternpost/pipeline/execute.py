@@ -45,7 +45,7 @@ async def execute(runtime: Runtime, call: Call, observation: Observation) -> Ans
     observation.operation, observation.success_message = operation.plan.id, operation.plan.success_message
 
     require_served(runtime)
-    left: Ending | None = None
+    run: Execution | None = None
     try:
         with Deadline(seconds_of(operation, call), runtime.alarms) as deadline:
             if operation.reads and call.on_leave is not None:
@@ -70,20 +70,29 @@ async def execute(runtime: Runtime, call: Call, observation: Observation) -> Ans
                 answer = await carry_out(run)
             finally:
                 observation.statements += statistics.statements
-                left = run.left
-        if left is not None:  # behind the time limit: from a commit on it ends nothing any more
-            await left.committed(observation)
-        return answer
+    except BaseException:  # a cancellation, too
+        if run is not None and run.left is not None:
+            await run.left.close(observation)
+        raise
+    if run.left is not None:  # behind the time limit: from a commit on it ends nothing any more
+        await conclude(run.left, observation)
+    return answer
+
+
+async def conclude(left: Ending, observation: Observation) -> None:
+    """What is left to do of a call that succeeded."""
+    try:
+        await left.committed(observation)
     finally:
-        if left is not None:
-            await left.close(observation)
+        await left.close(observation)
 
 
 async def carry_out(run: Execution, session: Session | Reader | None = None) -> Answer:
     """The rest of the way, once it is known who calls; with `session` as a step of the batch whose
     transaction it is, or of one that only reads and has none."""
     # Place of the limits by principal: a step of a batch counts as the operation that it is.
-    hooks = run.operation.hooks
+    operation = run.operation
+    hooks = operation.hooks
     if hooks is not None:
         await run_each(run, hooks.after_authentication)
     validate(run)
@@ -95,7 +104,7 @@ async def carry_out(run: Execution, session: Session | Reader | None = None) -> 
     try:
         if session is not None:
             return await step(run, session)
-        if run.operation.reads:
+        if operation.reads:
             answer = translated(run, await read(run, None))
             if hooks is not None:
                 await run_each(run, hooks.before_encoding, answer)
@@ -106,8 +115,8 @@ async def carry_out(run: Execution, session: Session | Reader | None = None) -> 
             return await batch(run, reader_of(run))
         return await write(run, None)
     except SternpostError as error:
-        if run.operation.translation is not None:
-            run.operation.translation.error(run.operation.resource.name, error)
+        if operation.translation is not None:
+            operation.translation.error(operation.resource.name, error)
         raise
     except TimeoutError as error:  # something that the operation waited for itself
         raise Timeout(log={"timeoutSeconds": run.deadline.seconds}) from error
@@ -128,8 +137,9 @@ async def step(run: Execution, session: Session | Reader) -> Answer:
 def read(run: Execution, session: Reader | None) -> Awaitable[Answer]:
     """What changes nothing: without a transaction, or in that of its batch."""
     # Place of the cache: what is known is answered from here, and what was read is kept.
-    handler, reader, hooks = READS[run.operation.plan.kind], session or reader_of(run), run.operation.hooks
-    return handler(run, reader) if hooks is None else around(run, hooks, handler, reader)
+    operation = run.operation
+    handler, reader = READS[operation.plan.kind], session or reader_of(run)
+    return handler(run, reader) if operation.hooks is None else around(run, operation.hooks, handler, reader)
 
 
 def reader_of(run: Execution) -> Reader:
@@ -171,9 +181,9 @@ def translated(run: Execution, answer: Answer) -> Answer:
     The group of an `insert` commits by itself. An operation whose answer has a conversion does not join one (see
     `BoundOperation.writes_one_row`), so that what is translated behind it cannot fail.
     """
-    plan = run.operation.plan
-    if run.operation.translation is not None and plan.output is None:
-        run.operation.translation.answer(plan.output_rows or run.operation.resource.name, answer)
+    if run.operation.translation is not None and run.operation.plan.output is None:
+        named = run.operation.plan.output_rows or run.operation.resource.name
+        run.operation.translation.answer(named, answer)
     return answer
 
 

@@ -28,8 +28,6 @@ LINK_BYTES_MAX = 6144
 """The longest address of a next page. Many servers and clients take 8 kB of headers in all; a client with a longer
 query goes on with the cursor in the body."""
 
-NO_HEADERS: list[Header] = []
-
 _KEPT = "%!$&'()*+,;=:@/?-._~[]"
 _PLAIN = re.compile(rb"[A-Za-z0-9%!$&'()*+,;=:@/?._~\[\]-]*")
 
@@ -38,18 +36,15 @@ def encode(
     operation: OperationPlan, answer: Answer, observation: Observation, scope: Scope, request: RequestHeaders
 ) -> tuple[int, list[Header], bytes]:
     """Status, headers and body of an answer to a request."""
-    own = [(name.encode(), value.encode()) for name, value in answer.headers] if answer.headers else NO_HEADERS
     if operation.returns_nothing:
-        return operation.status, own, b""
-    if answer.content is not None and operation.media is not None:
-        return operation.status, [(b"content-type", content_type(operation.media.type).encode()), *own], answer.content
-    if answer.redirect is not None:
-        return answer.redirect.status, [(b"location", answer.redirect.url.encode()), *own], b""
-    if operation.kind == "batch":
-        return operation.status, [JSON], encode_results(answer.results, observation.request_id)
+        return operation.status, _own_headers(answer), b""
+    data: Any = answer.document if answer.document is not None else answer.documents
+    if data is None:
+        other = _without_data(operation, answer, observation)
+        if other is not None:
+            return other
     meta = {**answer.meta, "requestId": observation.request_id}
-    data: Any = answer.documents if answer.documents is not None else answer.document
-    headers: list[Header] = [JSON, *own]
+    headers: list[Header] = [JSON, *_own_headers(answer)] if answer.headers else [JSON]
     if following := answer.meta.get("nextCursor"):
         link = _link(scope, following)
         if len(link[1]) <= LINK_BYTES_MAX:
@@ -64,6 +59,24 @@ def encode(
     if operation.kind == "create" and answer.document is not None:
         headers.append((b"location", f"{prefix_of(scope)}{operation.path}/{answer.document['id']}".encode()))
     return operation.status, headers, orjson.dumps({"data": data, "meta": meta}, option=ENCODING)
+
+
+def _own_headers(answer: Answer) -> list[Header]:
+    return [(name.encode(), value.encode()) for name, value in answer.headers]
+
+
+def _without_data(
+    operation: OperationPlan, answer: Answer, observation: Observation
+) -> tuple[int, list[Header], bytes] | None:
+    """The response of what holds no data of a resource; None where there is just nothing of it."""
+    own = _own_headers(answer)
+    if answer.content is not None and operation.media is not None:
+        return operation.status, [(b"content-type", content_type(operation.media.type).encode()), *own], answer.content
+    if answer.redirect is not None:
+        return answer.redirect.status, [(b"location", answer.redirect.url.encode()), *own], b""
+    if operation.kind == "batch":
+        return operation.status, [JSON], encode_results(answer.results, observation.request_id)
+    return None
 
 
 def check_own_accept(accept: bytes, operation: OperationPlan) -> None:

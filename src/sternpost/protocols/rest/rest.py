@@ -119,8 +119,9 @@ class Rest:
             address=client[0] if client else None,
             idempotency_key=headers.idempotency_key,
             on_leave=scope[ON_LEAVE].append if operation.method == "GET" and ON_LEAVE in scope else None,
-            exchange=exchange_of(scope) if endpoint.exchange else None,
         )
+        if endpoint.exchange:
+            call.exchange = exchange_of(scope)
         try:
             if media is None:
                 if endpoint.is_json:

@@ -105,7 +105,7 @@ class SqlReader:
     ) -> None:
         self.queries = queries
         self.visibility = visibility
-        self.statements = statements.of(visibility, aside=bool(noted))
+        self.statements = statements.of(visibility, aside=True) if noted else statements.of(visibility)
         self.noted = noted
         self.plan = statements.plan
         self.statistics = statistics or Statistics()
