@@ -105,7 +105,9 @@ async def carry_out(run: Execution, session: Session | Reader | None = None) -> 
         if session is not None:
             return await step(run, session)
         if operation.reads:
-            answer = translated(run, await read(run, None))
+            answer = await read(run, None)
+            if operation.translation is not None:
+                answer = translated(run, answer)
             if hooks is not None:
                 await run_each(run, hooks.before_encoding, answer)
             return answer

@@ -219,9 +219,9 @@ async def read_row(run: Execution, reader: Reader) -> Answer:
     row = await _load(run, reader, view)
     if view.calls:
         (row.document,) = await completed(run, reader, view, [row.document])
-    return Answer(
-        document=row.document, meta={"truncated": sorted(row.cut)} if row.cut else {}, version=_version(run, row)
-    )
+    meta = {"truncated": sorted(row.cut)} if row.cut else {}
+    version = None if run.operation.resource.version_field is None else _version(run, row)
+    return Answer(document=row.document, meta=meta, version=version)
 
 
 async def insert(run: Execution) -> Answer:
@@ -580,7 +580,9 @@ async def _load(run: Execution, reader: Reader, view: Select) -> Row:
         PreconditionFailed: it is not in the version that the call is about.
     """
     digits = decode(run.operation.resource.prefix, run.call.id or "")
-    arguments = Arguments(asking=run.asking) if run.access.into_lists or view.computed else NO_ARGUMENTS
+    arguments = NO_ARGUMENTS
+    if run.access.into_lists or view.computed:
+        arguments = Arguments(asking=run.asking)
     if view.relations:  # what is read for the service's own use is no answer, and owned lists have a length
         budget = run.budget if run.operation.reads else None
         arguments = Arguments((None, None, None, *run.selection.values), run.asking, budget=budget)

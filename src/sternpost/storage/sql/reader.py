@@ -133,12 +133,11 @@ class SqlReader:
         own = key if statement.key is None else statement.key(key)
         tenant = self.tenant_values
         named = {KEY: own, **tenant} if tenant else {KEY: own}
-        if statement.one.asks:
+        if statement.asks:
             named.update(self._of_call(statement.one, arguments.asking, (query.resource, key)))
-        if query.computed:  # what is told of lists may take long: not in the event loop, nor together with others
-            found = next(
-                iter(await self.queries.fetch(statement.one.text, statement.one.bind(named), short=False)), None
-            )
+        if statement.computes:  # not in the event loop, nor together with others
+            rows = await self.queries.fetch(statement.one.text, statement.one.bind(named), short=False)
+            found = rows[0] if rows else None
         else:
             found = await self.queries.fetch_one(statement, named)
         if found is None:

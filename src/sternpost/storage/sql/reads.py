@@ -48,12 +48,17 @@ class PointStatement:
     key: Codec = None
     """From the digits of an id to the key, where an external database has others."""
     uuid_keys: bool = True
+    computes: bool = False
+    """Whether something of lists is computed along, which may take long."""
+    asks: bool = field(init=False, repr=False)
+    """Whether it asks for something of the call beside the key and the tenant."""
     _keys_at: int = field(init=False, repr=False)
     """Where the keys are among the parameters of `many`."""
 
     def __post_init__(self) -> None:
         places = [place for place, (name, _) in enumerate(self.many.parameters) if name == KEYS]
         object.__setattr__(self, "_keys_at", places[0])
+        object.__setattr__(self, "asks", self.one.asks)
 
     def others(self, named: Mapping[str, Any]) -> tuple[Any, ...]:
         """The values of the parameters of `many` beside the keys, as they are bound: reads that agree in them can be
@@ -194,6 +199,7 @@ class Reads(Builder):
             self.codecs.decoder(resource, query.names, query.facts),
             self.codecs.encode(key_field),
             resource.key_storage in (None, "uuid"),
+            bool(query.computed),
         )
 
     def place(self, query: Query) -> Statement:
