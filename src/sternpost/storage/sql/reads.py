@@ -188,10 +188,8 @@ class Reads(Builder):
         several = (
             select(*self._columns(query, resource, table, many), table.c.id)
             .select_from(table)
-            .where(
-                self.dialect.is_any_of(table.c.id, many.named(KEYS), key_field),
-                *self.conditions.rows(resource, table, ALL, many),
-            )
+            .where(self.dialect.is_any_of(table.c.id, many.named(KEYS), key_field))
+            .where(*self.conditions.rows(resource, table, ALL, many))
         )
         return PointStatement(
             one.statement(self._locked(single, query, table)),
