@@ -43,6 +43,7 @@ from sternpost.contract.types import Email, Format, IPAddress, Json, Slug, Url
 from sternpost.contract.versions import Added, Changed, Removed, Renamed, Version
 from sternpost.errors import (
     Conflict,
+    ConstraintViolated,
     Detail,
     Duplicate,
     Forbidden,
@@ -51,11 +52,15 @@ from sternpost.errors import (
     NotFound,
     NotLoaded,
     OutcomeUnknown,
+    Overlapping,
+    ReferenceNotFound,
     SternpostError,
+    StillReferenced,
     Timeout,
     Unauthenticated,
     Unavailable,
     Unprocessable,
+    WriteConflict,
 )
 from sternpost.version import __version__
 
@@ -111,6 +116,7 @@ __all__ = [
     "Change",
     "Changed",
     "Conflict",
+    "ConstraintViolated",
     "Context",
     "Contract",
     "ContractError",
@@ -137,6 +143,7 @@ __all__ = [
     "One",
     "Operation",
     "OutcomeUnknown",
+    "Overlapping",
     "Owned",
     "Page",
     "PageRequest",
@@ -146,6 +153,7 @@ __all__ = [
     "Proceed",
     "Read",
     "Redirect",
+    "ReferenceNotFound",
     "Removed",
     "Renamed",
     "Replace",
@@ -158,6 +166,7 @@ __all__ = [
     "Slug",
     "Sternpost",
     "SternpostError",
+    "StillReferenced",
     "Table",
     "Timeout",
     "Transition",
@@ -167,6 +176,7 @@ __all__ = [
     "Update",
     "Url",
     "Version",
+    "WriteConflict",
     "__version__",
     "after_authentication",
     "after_commit",

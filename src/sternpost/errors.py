@@ -74,7 +74,7 @@ _ROWS = (
         403,
         "PERMISSION_DENIED",
         "You are not allowed to do this",
-        "Use a token with the scope that the API documentation names for this operation.",
+        "Use a token that may do this: with the scope that the API documentation names, or of whom the row allows it.",
     ),
     ErrorCode(
         "GONE",

@@ -16,22 +16,27 @@ from sternpost import (
     Contract,
     Create,
     Custom,
+    One,
     Page,
     PageRequest,
     Payload,
     Read,
+    Replace,
     Resource,
     Settings,
     Sternpost,
     Transition,
     Unprocessable,
+    caller,
     field,
     implements,
+    one,
     public,
     scope,
     this,
 )
 from sternpost.testing import Client
+from tests.conftest import LogLines
 
 
 class TooLate(Conflict):
@@ -302,3 +307,58 @@ async def test_the_description_says_all_of_it(client: Client) -> None:
     assert "Retry-After" in paths["/api/v1/visits/start"]["post"]["responses"]["204"]["headers"]
     pages = {each["name"] for each in paths["/api/v1/visits/pages"]["get"]["parameters"]}
     assert {"page", "pageSize", "first"} <= pages
+
+
+class Span(Payload):
+    from_: date
+    to: date
+
+
+class Author(Resource, prefix="aut", owner="id"):
+    name: str
+
+    read = Read(allow=public)
+    create = Create(allow=public)
+
+
+class Remark(Resource, prefix="rmk"):
+    by: One[Author] = one(default=caller, write="never")
+    class_: str | None = field(filter=True)
+    text: str
+
+    browse = Browse(sort=["class_"], allow=public)
+    create = Create(allow=this.by.is_owner)
+    replace = Replace(allow=this.by.is_owner)
+    span = Custom(method="GET", on="collection", input=Span, output=Span, allow=public)
+
+
+@implements(Remark.span)
+async def same_span(ctx: Context, span: Span) -> Span:
+    return Span(from_=span.from_, to=span.to)
+
+
+async def test_names_that_are_keywords_and_a_caller_that_no_client_sets(
+    make_settings: Callable[..., Settings], log_lines: LogLines
+) -> None:
+    contract = Contract("remarks", resources=[Author, Remark])
+    app = Sternpost(contract, services=[same_span], settings=make_settings(), write_log=log_lines)
+    url = "/api/v1/remarks"
+    async with Client(app) as client:
+        ids = [(await client.post("/api/v1/authors", json={"name": name})).data["id"] for name in ("Ann", "Ben")]
+        ann, ben = map(client.token, ids)
+        made = await client.post(url, json={"class": "x", "text": "one"}, token=ann)
+        assert (made.status, made.data["byId"], made.data["class"]) == (201, ids[0], "x")
+        assert (await client.post(url, json={"text": "one", "byId": ids[1]}, token=ann)).status == 400
+        assert (await client.post(url, json={"text": "one"}, token=client.token("nobody"))).status == 422
+        path = f"{url}/{made.data['id']}"
+        assert (await client.put(path, json={"text": "two"}, token=ben)).status == 403
+        kept = await client.put(path, json={"text": "two"}, token=ann)
+        assert (kept.data["byId"], kept.data["class"]) == (ids[0], None)
+        await client.post(url, json={"class": "y", "text": "three"}, token=ben)
+        assert [row["text"] for row in (await client.get(f"{url}?class=y&sort=-class")).data] == ["three"]
+        span = {"from": "2026-01-01", "to": "2026-01-02"}
+        assert (await client.get(f"{url}/span?from=2026-01-01&to=2026-01-02")).data == span
+        missing = await client.get(f"{url}/span?to=2026-01-02")
+        assert [detail["path"] for detail in missing.error["details"]] == ["from"]
+        async with app.data() as db:
+            assert await db.table(Remark).count({"class_": None}) == 1

@@ -226,8 +226,9 @@ class FieldCompiler(ValueCompiler):
         if name in RESERVED or name.startswith("_"):
             self._add(name, "SP209", f"the name {name!r} is reserved", "choose another name")
         elif keyword.iskeyword(name):
-            self._add(name, "SP219", f"the name {name!r} is a keyword of Python", "choose another name")
-        elif not SNAKE.fullmatch(name):
+            fix = f"write {name}_, which is {name} in JSON" if SNAKE.fullmatch(name) else "choose another name"
+            self._add(name, "SP219", f"the name {name!r} is a keyword of Python", fix)
+        elif not SNAKE.fullmatch(name) and not keyword.iskeyword(name.removesuffix("_")):
             self._add(
                 name,
                 "SP219",

@@ -14,8 +14,8 @@ SNAKE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 
 
 def camel(snake: str) -> str:
-    """`created_at` → `createdAt`."""
-    head, *tail = snake.split("_")
+    """`created_at` → `createdAt`; `from_`, which stands for a keyword of Python, → `from`."""
+    head, *tail = snake.removesuffix("_").split("_")
     return head + "".join(part.capitalize() for part in tail)
 
 
@@ -69,4 +69,4 @@ def matches(pattern: re.Pattern[str], value: object) -> bool:
 
 def a(kind: str) -> str:
     """A kind with its article, for a message."""
-    return f"{'an' if kind[0] in 'aeio' else 'a'} {kind}"
+    return f"{'an' if kind[0] in 'aeioAEIO' else 'a'} {kind}"

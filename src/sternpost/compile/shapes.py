@@ -94,9 +94,11 @@ class _Shapes:
         )
 
     def _from_caller(self, resource: ResourcePlan, writable: tuple[str, ...]) -> tuple[str, ...]:
-        """Those of the newest version: an older one may not know the field, and its rows need a value all the same."""
+        """Those of the newest version: an older one may not know the field, and its rows need a value all the same.
+        What no client sets is the caller in a new row, and stays so."""
         fields = self.newest.by_name[resource.name].fields
-        return tuple(field.name for field in fields if field.caller_default and field.write in writable)
+        rules = (*writable, "never") if "create" in writable else writable
+        return tuple(field.name for field in fields if field.caller_default and field.write in rules)
 
     def _lists(self, resource: ResourcePlan, *, partial: bool) -> tuple[ListMember, ...]:
         return tuple(

@@ -9,8 +9,9 @@ from pydantic import BaseModel
 
 @cache
 def attribute(field: str) -> str:
-    """The attribute of a field. No name of a field ends in an underscore, so that another one cannot have it."""
-    return f"{field}_" if hasattr(BaseModel, field) else field
+    """The attribute of a field. Only names that stand for a keyword of Python, such as `from_`, end in an underscore;
+    they get another one, too, so that no two fields have one attribute."""
+    return f"{field}_" if hasattr(BaseModel, field) or field.endswith("_") else field
 
 
 def field_of(attribute: str) -> str:

@@ -443,9 +443,8 @@ def fill_in_caller(run: Execution) -> None:
             continue
         digits = decode(run.runtime.plan.by_name[str(default.references)].prefix, run.subject or "")
         if digits is None and not default.nullable:
-            message = (
-                "The default of this field is the caller, but your token does not identify a valid one: send a value"
-            )
+            message = "The default of this field is the caller, but your token does not identify a valid one"
+            message += "" if default.write == "never" else ": send a value"
             raise Unprocessable(message, details=[Detail(default.public_name, "caller_not_usable", message)])
         run.values[default.name] = digits
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from sternpost.compile.names import a
 from sternpost.derive.openapi.schemas import Schema, Schemas
 from sternpost.ids import pattern as id_pattern
 from sternpost.kinds import KINDS, SEVERAL
@@ -56,7 +57,7 @@ def id_parameter(resource: ResourcePlan) -> Schema:
         "name": "id",
         "in": "path",
         "required": True,
-        "description": f"The id of a {resource.name}",
+        "description": f"The id of {a(resource.name)}",
         "schema": {"type": "string", "pattern": id_pattern(resource.prefix)},
     }
 
