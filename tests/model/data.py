@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .run import Backend, Difference, Run
 
 NOT_SENT = ("scope", "deleted", "service")
-BROKEN = "ConstraintViolated or ReferenceNotFound or Duplicate"
+BROKEN = "ConstraintViolated or ReferenceNotFound or Duplicate or Overlapping"
 """A rule of the data is broken; which of several mistakes is told is not documented."""
 
 READS = ("find", "first", "count", "exists", "get", "aggregate")

@@ -514,7 +514,13 @@ class Model:
         """Whether no row of a list fits: where the call has changed some, or what would fit is not known, that is not known."""
         _, _, refs, name, inner = policy
         at = self.end(res, refs)
-        if not self.all_told(inner, caller) or self.has_changed(inner, at.rows(name), about):
+        if not self.all_told(inner, caller):
+            return False
+        if self.fold(inner, caller) is False:  # no row fits, whatever was written
+            return True
+        if row["id"] == "@new" and self._follow(res, row, refs, tenant) is None:  # there is no list at all
+            return True
+        if self.has_changed(inner, at.rows(name), about):
             return False
         return not self._fitting(policy, at.rows(name), res, row, caller, tenant, about)
 
@@ -1131,7 +1137,7 @@ class Model:
                 for item in row.get(relation, []):
                     product = 1
                     for factor in factors:
-                        product *= item[factor]
+                        product *= item[factor] or 0  # a missing one is refused further on
                     total += product
                 row[value.name] = total
 
@@ -1483,6 +1489,8 @@ class Model:
         self.touch(res, row)
         if broken := self.broken(res, row):  # else the database does, one at a time
             raise Refused(422, "CONSTRAINT_VIOLATED", broken[0], broken[1:])
+        if overlapping := self.overlapping(res, row):
+            raise Refused(409, "OVERLAP", overlapping[0], overlapping[1:])
         self.written.changed(res.name, row["id"])
         return self.row_answer(res, row, caller, seen)
 

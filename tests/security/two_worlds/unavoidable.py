@@ -9,7 +9,8 @@ from uuid import UUID
 
 import orjson
 
-from tests.model.contracts import NOTHING, Res, Value
+from tests.model.contracts import NOTHING, Policy, Res, Value
+from tests.model.contracts import parts as policy_parts
 from tests.model.model import Row, named_in, to_json
 from tests.model.operations import Op
 
@@ -185,6 +186,28 @@ def _a_check_is_broken(told: Told) -> bool:
     )
 
 
+def _rights_are_gained(told: Told) -> bool:
+    """A change succeeds, and its answer counts rows of a list whose policy looks at more than the row itself: at what the
+    attacker has just written, perhaps. What they see of it by reading from then on is the same."""
+    if told.status >= 400:
+        return False
+    for _, step in parts(told.op):
+        res = told.sight.spec.by_name.get(step.resource)
+        if res is None or step.kind in ("read", "browse", "nested"):
+            continue
+        policies = [told.sight.spec.by_name[rows.target].reading for rows in res.lists]
+        if any(_looks_beyond(policy) for policy in policies if policy is not None):
+            return True
+    return False
+
+
+def _looks_beyond(policy: Policy) -> bool:
+    """Whether a policy looks at other rows than the one that it is about."""
+    if policy[0] == "list" or (policy[0] in ("owner", "cmp", "mine") and policy[1]):
+        return True
+    return any(map(_looks_beyond, policy_parts(policy)))
+
+
 UNAVOIDABLE = (
     Unavoidable(
         "a unique value that a hidden row holds",
@@ -211,6 +234,12 @@ UNAVOIDABLE = (
         "docs/how-to/keep-rules-over-rows.md, Checks: a check tells of the values that it compares, to who may set one of "
         "them and not read another.",
         _a_check_is_broken,
+    ),
+    Unavoidable(
+        "rights that a change brings",
+        "docs/how-to/compute-fields.md: the answer of a change counts what the caller may read after it. Whoever may write "
+        "what a policy looks at may read by it afterwards.",
+        _rights_are_gained,
     ),
 )
 """Each of them tells a bit of what is hidden. Nothing else does."""
