@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from rich.table import Table
@@ -14,7 +15,16 @@ from sternpost.contract.source import Source, attribute_source, class_keyword_so
 from sternpost.data.hooks import PLACES
 from sternpost.derive.emit import dialects
 from sternpost.errors import StartupError
-from sternpost.plan.model import FieldPlan, InPython, OfRows, OperationPlan, ResourcePlan
+from sternpost.plan.model import (
+    FieldPlan,
+    InPython,
+    OfRows,
+    OperationPlan,
+    PayloadPlan,
+    Plan,
+    RelatedFilter,
+    ResourcePlan,
+)
 from sternpost.plan.policy import describe
 from sternpost.plan.row_errors import check_text, overlap_text
 from sternpost.storage.sql.explain import explain_operation
@@ -42,22 +52,25 @@ _OF_KIND = {
 }
 
 
+_WHERE_GIVEN = {
+    "browse": ("export", "filter", "or_groups"),
+    "transition": ("input", "headers", "errors"),
+    "custom": ("input", "output", "status", "headers", "errors", "max_items", "page_size", "max_page_size"),
+}
+"""Keywords that are shown where they are given."""
+
+
 def list_all(compiled: Compiled, console: Terminal) -> None:
     """A table of all operations."""
     table = Table("operation", "method", "address", "allowed for", box=None, header_style="bold")
     for _, operation in compiled.plan.operations.values():
         table.add_row(*map(shown, (operation.id, operation.method, operation.path, describe(operation.policy))))
     console.table(table)
-    open_to_all = [
-        f"{resource.name}.{field.name}"
-        for resource in compiled.plan.resources
-        for field in resource.computed
-        if field.derived is not None and field.derived.all
-    ]
+    open_to_all = [*_open_to_all(compiled.plan)]
     if open_to_all:
-        console.print("\n[bold]computed of what the caller may not read (all=True)[/]")
+        console.print("\n[bold]tell of what the caller may not read (all=True)[/]")
         for name in open_to_all:
-            console.print(f"  field {shown(name)}")
+            console.print(f"  {shown(name)}")
     wired = compiled.wired
     if wired.middleware or wired.mounts:
         console.print("\n[bold]outside the pipeline[/]")
@@ -65,6 +78,21 @@ def list_all(compiled: Compiled, console: Terminal) -> None:
             console.print(f"  middleware {shown(name_of(each))}")
         for prefix in wired.mounts:
             console.print(f"  mount {shown(prefix)}")
+
+
+def _open_to_all(plan: Plan) -> Iterator[str]:
+    """What is declared with `all=True`: computed fields, and filters and searches of lists."""
+    for resource in plan.resources:
+        for field in resource.computed:
+            if field.derived is not None and field.derived.all:
+                yield f"field {resource.name}.{field.name}"
+        for operation in resource.operations:
+            yield from (f"filter {_path(each)} of {operation.id}" for each in operation.related if each.all)
+            yield from (f"search in {each.name} of {operation.id}" for each in operation.search if each.all)
+
+
+def _path(each: RelatedFilter) -> str:
+    return ".".join((*each.path, each.field, *each.members))
 
 
 def name_of(thing: Any) -> str:
@@ -125,6 +153,11 @@ def _places(compiled: Compiled, resource: ResourcePlan, operation: OperationPlan
         text = describe(value) if keyword == "allow" else str(value)
         declared = is_given(by.source, by.name, operation.name, keyword)
         table.add_row(keyword, shown(text), shown(place) if declared else "default")
+    for keyword in _WHERE_GIVEN.get(operation.kind, ()):
+        by = _declared_by(compiled, resource, operation.name)
+        if is_given(by.source, by.name, operation.name, keyword):
+            place = attribute_source(by.source, by.name, operation.name, keyword).place
+            table.add_row(keyword, shown(_given(operation, keyword)), shown(place))
     for field in resource.fields:
         if field.name != "id":
             name = field.name.removesuffix("_id") if field.references else field.name
@@ -143,6 +176,39 @@ def _places(compiled: Compiled, resource: ResourcePlan, operation: OperationPlan
         place = class_keyword_source(own.source, own.name, "no_overlap").place
         table.add_row("no_overlap", shown(overlap_text(resource, overlap)), shown(place))
     return table
+
+
+def _given(operation: OperationPlan, keyword: str) -> str:
+    """What an operation declares beside the options that all of its kind have."""
+    match keyword:
+        case "filter":
+            return ", ".join(_path(each) + (" (all=True)" if each.all else "") for each in operation.related)
+        case "input":
+            return _payload(operation.input)
+        case "output":
+            return _output(operation)
+        case "headers":
+            return ", ".join(name for name, _ in operation.headers)
+        case "errors":
+            return ", ".join(f"{error.code} ({error.status})" for error in operation.errors)
+        case _:
+            return str(getattr(operation, keyword))
+
+
+def _payload(payload: PayloadPlan | None) -> str:
+    if payload is None:
+        return "nothing"
+    return f"{payload.name}({', '.join(f'{field.public_name}: {field.kind}' for field in payload.fields)})"
+
+
+def _output(operation: OperationPlan) -> str:
+    """What a custom operation answers with."""
+    if operation.media is not None:
+        return operation.media.type
+    if operation.redirects or operation.returns_nothing:
+        return "a redirect" if operation.redirects else "nothing"
+    one = f"rows of {operation.output_rows}" if operation.output_rows else _payload(operation.output)
+    return one if operation.output_form == "one" else f"a {operation.output_form} of {one}"
 
 
 def _described(field: FieldPlan) -> str:

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from clinic.app import app as clinic
 
 from sternpost import (
     Browse,
     Contract,
     Create,
     Delete,
+    Many,
     One,
     Owned,
     Read,
@@ -23,13 +25,19 @@ from sternpost import (
     Transition,
     Update,
     authenticated,
+    computed,
+    count_of,
     field,
     many,
     one,
     public,
+    related,
     scope,
+    searched,
     this,
 )
+from sternpost.cli.explain import explain_one, list_all
+from sternpost.cli.output import Terminal
 from sternpost.derive.emit import dialects
 from sternpost.storage.sql.explain import explain_operation
 from sternpost.storage.sql.statement import Statement
@@ -196,3 +204,48 @@ def test_a_mistake_names_its_place_from_the_folder(shell: Shell) -> None:
         "\n  package/app.py:6: SP217 Base.inherited: max_length=-5"
         in shell("contract", "check", "package.app:app").stderr
     )
+
+
+def printed(show: Callable[[Terminal], None]) -> str:
+    terminal = Terminal()
+    with terminal.capture() as found:
+        show(terminal)
+    return " ".join(found.get().split())
+
+
+@pytest.mark.parametrize(
+    ("operation", "told"),
+    [
+        ("practitioners.free", "input Day(day: date)"),
+        ("practitioners.free", "output a list of Slot(startsAt: datetime, endsAt: datetime)"),
+        ("appointments.cancel", "input Reason(reason: string)"),
+        ("appointments.cancel", "errors TOO_LATE (409)"),
+        ("appointments.browse", "filter patient.full_name, practitioner.specialty"),
+        ("appointments.browse", "or_groups 3"),
+        ("invoices.pdf", "output application/pdf"),
+        ("patients.browse", "search (full_name, email)"),
+    ],
+)
+def test_what_an_operation_takes_and_gives_is_told(operation: str, told: str) -> None:
+    assert told in printed(lambda terminal: explain_one(clinic.compiled, operation, "sqlite", terminal))
+
+
+def test_the_list_of_operations_tells_what_is_open_to_all() -> None:
+    class Doctor(Resource, prefix="doc"):
+        name: str = field(filter=True)
+        secret: str = field(filter=True, read="secrets")
+        visits: Many[Visit]
+        every: int = computed(count_of("visits", all=True))
+        own: int = computed(count_of("visits"))
+
+        browse = Browse(search=["name", searched("secret", all=True)], allow=public)
+        read = Read(allow=public)
+
+    class Visit(Resource, prefix="vis"):
+        doctor: One[Doctor]
+
+        browse = Browse(filter=["doctor.name", related("doctor.secret", all=True)], allow=public)
+
+    compiled = Sternpost(Contract("doctors", resources=[Doctor, Visit])).compiled
+    shown = printed(lambda terminal: list_all(compiled, terminal)).partition("(all=True)")[2].strip()
+    assert shown == ("field Doctor.every search in secret of doctors.browse filter doctor.secret of visits.browse")
