@@ -12,18 +12,19 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from benchmarks import mechanisms as costs
 from benchmarks.check import Unequal, check
 from benchmarks.databases import Database, open_database
+from benchmarks.goals import BASELINE, own_stack, spans_sent
 from benchmarks.latency import measure_latency
 from benchmarks.load import LoadError
 from benchmarks.measure import WORKLOAD_ORDER, Course, Sample, measure
 from benchmarks.ratios import outcomes
-from benchmarks.report import BASELINE, OWN, goals, section, write_pages
+from benchmarks.report import goal_table, section, write_pages
 from benchmarks.results import RESULTS, Report, newest
 from benchmarks.rows import Size
 from benchmarks.scale import Scale
-from benchmarks.stacks import BOTH, HOME, STACKS, Stack, StackError, tokens
-from benchmarks.summary import summarise
+from benchmarks.stacks import BOTH, HOME, OWN, OWN_HARDENED, STACKS, Stack, StackError, tokens
 from benchmarks.trees import checked_out, this_checkout
 from benchmarks.versus import (
     CONNECTIONS,
@@ -39,14 +40,18 @@ from benchmarks.versus import (
 from benchmarks.versus import compare_answers as compare_trees
 from benchmarks.versus import load as load_trees
 from benchmarks.workers import measure_workers
-from benchmarks.workloads import PENDING, WORKLOADS
+from benchmarks.workloads import PENDING
 from tests.support.postgres import NoPostgres
 
 console = Console(highlight=False, soft_wrap=True)
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
+ALL_DATABASES, ALL_WORKLOADS = "postgresql,sqlite", ",".join(WORKLOAD_ORDER)
+ALL_VARIANTS = ",".join(variant.name for variant in costs.VARIANTS)
 Databases = Annotated[str, typer.Option(help="postgresql, sqlite, or both with a comma between")]
-Stacks = Annotated[str, typer.Option(help="names with commas between; by default all")]
+Stacks = Annotated[
+    str, typer.Option("--stacks", "--only", help=f"of {', '.join(stack.name for stack in STACKS)}; by default all")
+]
 Users = Annotated[int, typer.Option(help="how many users there are; three times as many orders", min=1000)]
 Quick = Annotated[bool, typer.Option("--quick", help="a short look: one round, small data, nothing in docs/ changes")]
 
@@ -55,9 +60,9 @@ Quick = Annotated[bool, typer.Option("--quick", help="a short look: one round, s
 def compare(
     context: typer.Context,
     quick: Quick = False,
-    databases: Databases = "postgresql,sqlite",
+    databases: Databases = ALL_DATABASES,
     stacks: Stacks = "",
-    workloads: Annotated[str, typer.Option(help="of W1, W2, W2p, W3")] = "W1,W2,W2p,W3",
+    workloads: Annotated[str, typer.Option(help="of W1, W2, W2p, W3")] = ALL_WORKLOADS,
     connections: Annotated[str, typer.Option(help="how many at a time, with commas between")] = "32,128",
     rounds: Annotated[int, typer.Option(help="how often the stacks take turns", min=1)] = 5,
     seconds: Annotated[float, typer.Option(help="of each measurement")] = 3.0,
@@ -68,16 +73,21 @@ def compare(
         Path | None, typer.Option(help="folder for the result file; docs/ then stay as they are", show_default=False)
     ] = None,
 ) -> None:
-    """CPU per request of Sternpost and its peers, in turns; a result file; the tables and the plot in docs/."""
+    """CPU per request of Sternpost and its peers, in turns; a result file; the tables and the plot in docs/.
+
+    A run of some stacks, workloads or databases leaves docs/ as they are: its tables would have no others beside them.
+    """
     if context.invoked_subcommand is not None:
         return
+    if stacks or (databases, workloads) != (ALL_DATABASES, ALL_WORKLOADS):
+        out = out or HOME / "results"
     if quick:
         rounds, seconds, warmup, users, connections = 1, min(seconds, 1.0), min(warmup, 1.0), min(users, 20_000), "32"
         out = out or HOME / "results"
     chosen = choose(stacks)
     course = Course(
         chosen,
-        split(workloads, WORKLOADS),
+        split(workloads, WORKLOAD_ORDER),
         [int(part) for part in connections.split(",")],
         rounds,
         seconds,
@@ -150,6 +160,45 @@ def scale(
                 measured.resources(database, numbers(resources), shown_row(report, "resources", progress))
                 progress.update(task, description=f"connections, {kind}")
                 measured.connections(database, numbers(connections), shown_row(report, "connections", progress))
+    finish(report, out)
+
+
+@cli.command()
+def mechanisms(
+    quick: Quick = False,
+    databases: Databases = "sqlite,postgresql",
+    variants: Annotated[str, typer.Option(help="with commas between; what is compared with plain needs that, too")] = (
+        ALL_VARIANTS
+    ),
+    rounds: Annotated[int, typer.Option(help="how often the variants take turns", min=1)] = 7,
+    seconds: Annotated[float, typer.Option(help="of each measurement")] = 2.0,
+    users: Annotated[int, typer.Option(help="how many users there are", min=1000)] = 100_000,
+    out: Path | None = None,
+) -> None:
+    """CPU per request that each mechanism costs: limits, the outbox, keys, tokens, what is observed, CORS."""
+    if quick:
+        rounds, seconds, users, out = min(rounds, 2), min(seconds, 1.0), min(users, 20_000), out or HOME / "results"
+    names = split(variants, {variant.name: variant for variant in costs.VARIANTS})
+    chosen = [variant for variant in costs.VARIANTS if variant.name in names]
+    rows = Size(users, 0, size(users).pending)
+    report = Report.begin("mechanisms", [])
+    report.course = {"rounds": rounds, "seconds a measurement": seconds, "users": users}
+    report.course["connections"] = costs.CONNECTIONS
+    for kind in split(databases, BOTH):
+        with open_database(kind, HOME) as database, bar() as progress:
+            report.versions[kind] = database.version
+            loading = progress.add_task(f"loading {kind} {database.version}", total=None)
+            costs.load(chosen, rows, database, told(progress, loading))
+            total = rounds * sum(len(costs.measured(variant.name)) for variant in chosen)
+            task = progress.add_task(f"measuring on {kind}", total=total)
+
+            def on_sample(sample: Sample, progress: Any = progress, task: TaskID = task) -> None:
+                report.samples.append(sample)
+                progress.console.print(line(sample))
+                progress.advance(task)
+
+            costs.run_rounds(chosen, database, tokens(), rounds, seconds, rows, on_sample)
+    report.sections["mechanisms"] = costs.cost_rows(report.samples)
     finish(report, out)
 
 
@@ -253,7 +302,9 @@ def report_command(
     files: Annotated[list[Path] | None, typer.Argument(help="by default the newest of each kind")] = None,
 ) -> None:
     """Writes the tables and the plot in docs/ from result files."""
-    found = files or [path for kind in ("bench", "workers", "scale") if (path := newest(kind)) is not None]
+    found = files or [
+        path for kind in ("bench", "workers", "scale", "mechanisms") if (path := newest(kind)) is not None
+    ]
     for path in found:
         write_pages(Report.read(path))
         console.print(f"docs/explanation/performance.md from {path.name}")
@@ -329,10 +380,8 @@ def compare_answers(stacks: Sequence[Stack], database: Database, size: Size) -> 
 def run_course(course: Course, database: Database, report: Report) -> None:
     """Checks, then measures; each figure is shown when it is known."""
     compare_answers(course.stacks, database, course.size)
-    stacks = [stack for stack in course.stacks if database.name in stack.databases]
-    total = len(stacks) * len(course.workloads) * len(course.connections) * course.rounds
     with bar() as progress:
-        task = progress.add_task(f"measuring on {database.name}", total=total)
+        task = progress.add_task(f"measuring on {database.name}", total=course.measurements(database))
 
         def on_sample(sample: Sample) -> None:
             report.samples.append(sample)
@@ -345,18 +394,20 @@ def run_course(course: Course, database: Database, report: Report) -> None:
 def line(sample: Sample) -> str:
     result = sample.result
     database = result.cpu_us("database")
+    spans = f"  spans {result.spans / result.answered:.2f}" if result.spans is not None else ""
     return (
         f"[dim]round {sample.round + 1} {sample.database}[/] {sample.stack:18}{sample.workload:>4}"
         f"{sample.connections:>5}{result.cpu_us('server') or 0:>8.0f} µs server"
         f"{f'{database:>8.0f} µs database' if database is not None else ''}"
-        f"{result.per_second:>8.0f}/s  p99 {result.latencies[2] * 1000:.1f} ms"
+        f"{result.per_second:>8.0f}/s  p99 {result.latencies[2] * 1000:.1f} ms{spans}"
         f"  [dim]generator {result.cpu_seconds['client'] / result.seconds:.0%}, others {result.others_cores:.1f} cores[/]"
     )
 
 
 def add_latency(course: Course, database: Database, report: Report) -> None:
     """Of Sternpost and the baseline, where they are measured at all."""
-    stacks = [stack for stack in course.stacks if stack.name in (OWN, BASELINE)]
+    own = OWN_HARDENED if any(stack.name == OWN_HARDENED for stack in course.stacks) else OWN
+    stacks = [stack for stack in course.stacks if stack.name in (own, BASELINE)]
     workloads = [name for name in course.workloads if name != "W2p"]
     rows = report.sections.setdefault("latency", [])
     with console.status(f"latency at half load on {database.name}"):
@@ -370,8 +421,10 @@ def finish(report: Report, out: Path | None) -> None:
     path = report.write(out or RESULTS)
     for name, rows in report.sections.items():
         console.print(f"\n{section(name, rows)}", markup=False)
-    if any(sample.stack == OWN for sample in report.samples):
-        console.print(f"\n{goals(report, summarise(report.samples, BASELINE))}", markup=False)
+    if report.kind == "bench":
+        console.print(f"\n{section('spans', spans_sent(report.samples))}", markup=False)
+    if report.kind == "bench" and any(sample.stack == own_stack(report.samples) for sample in report.samples):
+        console.print(f"\n{goal_table(report)}", markup=False)
     console.print(f"\nwritten: {path}")
     if out is None:
         write_pages(report)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import http.client
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -14,11 +15,17 @@ import orjson
 from benchmarks.databases import Database
 from benchmarks.measure import target_of
 from benchmarks.rows import Size
+from benchmarks.sink import read_count
 from benchmarks.stacks import LOCALHOST, Server, Stack, serving
-from benchmarks.workloads import PAGE_SIZE
+from benchmarks.workloads import ORIGIN, PAGE_SIZE
 
 ID = re.compile(r"(?:usr_)?([0-9a-f]{8}-?[0-9a-f]{4}-?7[0-9a-f]{3}-?[0-9a-f]{4}-?[0-9a-f]{12})")
 LOG_SECONDS_MAX = 5.0
+SPANS_CHECKED = 20
+SPANS_SECONDS_MAX = 10.0
+SPANS_QUIET_SECONDS = 2.0
+"""Twice as long as spans are held back (`OTEL_BSP_SCHEDULE_DELAY`)."""
+
 SECURITY_HEADERS = (
     "content-security-policy",
     "referrer-policy",
@@ -80,9 +87,53 @@ def check_hardening(server: Server, size: Size, tokens: Sequence[str]) -> None:
     send(server, "POST", "/api/v1/users", tokens[0], {"name": "Ada", "email": "user00000001@shop.example"}, 409)
     headers, _ = send(server, "GET", path, tokens[0], None, 200)
     await_log(server, headers["x-request-id"])
+    if server.stack.exports:
+        check_cross_origin(server, path, tokens[0])
+        check_spans(server, path, tokens[0])
     missing = [name for name in SECURITY_HEADERS if name not in headers]
     if missing:
         raise Unequal(f"{server.stack.name} is called hardened and sends no {', '.join(missing)}")
+
+
+def check_cross_origin(server: Server, path: str, token: str) -> None:
+    """A page of the origin that is allowed may read the answer; no other page may."""
+    for origin, allowed in ((ORIGIN, True), ("https://other.example", False)):
+        headers, _ = send(server, "GET", path, token, None, 200, {"Origin": origin})
+        if (headers.get("access-control-allow-origin") == origin) != allowed:
+            raise Unequal(f"{server.stack.name} is called hardened and answers pages of {origin} with {headers}")
+
+
+def check_spans(
+    server: Server, path: str, token: str, most_seconds: float = SPANS_SECONDS_MAX, quiet: float = SPANS_QUIET_SECONDS
+) -> None:
+    """As many spans arrive as requests are sent: not fewer, and not several each."""
+    assert server.sink is not None  # a stack that exports is started with one
+    before = settled(server.sink.counter, quiet)
+    for _ in range(SPANS_CHECKED):
+        send(server, "GET", path, token, None, 200)
+    await_spans(server, server.sink.counter, before + SPANS_CHECKED, most_seconds)
+    arrived = settled(server.sink.counter, quiet) - before
+    if arrived != SPANS_CHECKED:
+        raise Unequal(f"{server.stack.name} sent {arrived} spans of {SPANS_CHECKED} requests")
+
+
+def await_spans(server: Server, counter: Path, at_least: int, most_seconds: float) -> None:
+    """Waits until so many spans have arrived."""
+    deadline = time.monotonic() + most_seconds
+    while (found := read_count(counter)) < at_least:
+        if time.monotonic() > deadline:
+            raise Unequal(f"{server.stack.name} is called hardened; {found} spans came, not {at_least}")
+        time.sleep(0.02)
+
+
+def settled(counter: Path, quiet: float) -> int:
+    """How many have arrived when none has for so many seconds."""
+    found, since = read_count(counter), time.monotonic()
+    while time.monotonic() < since + quiet:
+        if (now := read_count(counter)) != found:
+            found, since = now, time.monotonic()
+        time.sleep(0.02)
+    return found
 
 
 def await_log(server: Server, request_id: str) -> None:
@@ -100,7 +151,13 @@ def get(server: Server, path: str, token: str) -> Any:
 
 
 def send(
-    server: Server, method: str, path: str, token: str | None, body: Any, status: int
+    server: Server,
+    method: str,
+    path: str,
+    token: str | None,
+    body: Any,
+    status: int,
+    more: Mapping[str, str] | None = None,
 ) -> tuple[dict[str, str], bytes]:
     """One request on a connection of its own; the headers (lower case) and the body.
 
@@ -108,6 +165,7 @@ def send(
         Unequal: it is answered with another status.
     """
     headers = {"Content-Type": "application/json"} if body is not None else {}
+    headers.update(more or {})
     if token is not None:
         headers["Authorization"] = f"Bearer {token}"
     connection = http.client.HTTPConnection(LOCALHOST, server.port, timeout=20)

@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmarks.databases import Application
 from benchmarks.stacks import HOME
 
-HEAD = '''"""{count} resources, generated."""
+USERS = '''"""{title}; generated."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from datetime import datetime
 from typing import Literal
 
 from sternpost import (
-    Browse, Contract, Create, Delete, Email, One, Read, Replace, Resource, Sternpost, Transition, Update, field, one, public, scope, this,
+    Browse, Contract, Create, Delete, Email, One, Read, Replace, Resource, Sternpost, Transition, Update, field, one,
+    public, scope, this,
 )
 
 UserStatus = Literal["pending", "active", "suspended"]
@@ -33,12 +34,15 @@ class User(Resource, prefix="usr", owner="id"):
     updated_at: datetime = field(auto="updated", filter=True)
 
     browse = Browse(sort=["created_at", "updated_at", "name"], allow=scope("users:read") | admin)
-    read = Read(allow=this.is_owner | scope("users:read") | admin)
-    create = Create(allow=public)
+    read = Read(allow={read})
+    create = Create(allow=public{create})
     replace = Replace(allow=this.is_owner | admin)
     update = Update(allow=this.is_owner | admin)
     delete = Delete(allow=admin)
 '''
+"""What every generated contract begins with; `read` is who may read, `create` is added to the arguments of `Create(…)`."""
+
+READERS = 'this.is_owner | scope("users:read") | admin'
 
 RESOURCE = '''
 
@@ -73,7 +77,7 @@ app = Sternpost(contract)
 def application(count: int) -> Application:
     """Writes a contract of this many resources: the users, and others that each refer to users and to the one before."""
     names = ["User", *(f"Item{number}" for number in range(1, count))]
-    parts = [HEAD.format(count=count)]
+    parts = [USERS.format(title=f"{count} resources", read=READERS, create="")]
     for number in range(1, count):
         relation = f"before: One[Item{number - 1}] = one(filter=True)\n    " if number > 1 else ""
         parts.append(RESOURCE.format(number=number, prefix=prefix(number), relation=relation))

@@ -19,9 +19,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from benchmarks.cpu import cpu_seconds, machine_busy_seconds, processes
+from benchmarks.sink import read_count
 from benchmarks.workloads import WORKLOADS, Target, encoder
 
 RECEIVE_BYTES = 262_144
@@ -39,6 +41,7 @@ class Job:
     Attributes:
         rate: requests a second, open loop; None sends as fast as answers come.
         observe: names of process trees and the pid of each one's root.
+        spans: the file in which the sink counts spans; None where none are sent.
     """
 
     target: Target
@@ -48,6 +51,7 @@ class Job:
     warmup_seconds: float = 0.0
     rate: float | None = None
     observe: dict[str, int] = field(default_factory=dict[str, int])
+    spans: str | None = None
 
     @classmethod
     def from_json(cls, text: str) -> Job:
@@ -66,12 +70,14 @@ class Result:
     Attributes:
         cpu_seconds: of each observed tree, of the generator itself as `client`, and of everything that runs as `machine`.
         latencies: seconds, as (p50, p90, p99, max).
+        spans: how many spans the sink took meanwhile; None where none are sent.
     """
 
     answered: int
     seconds: float
     cpu_seconds: dict[str, float]
     latencies: tuple[float, float, float, float]
+    spans: int | None = None
 
     def cpu_us(self, name: str) -> float | None:
         """Microseconds of CPU a request."""
@@ -243,16 +249,21 @@ class Generator:
 
     def _measured(self, go: Callable[[float], None]) -> Result:
         self.latencies.clear()
+        sent = self._spans()
         before, own, started = self._cpu(), time.process_time(), time.perf_counter()
         go(self.job.seconds)
         seconds, used = time.perf_counter() - started, time.process_time() - own
         after = self._cpu()
+        spans = self._spans() - sent if self.job.spans is not None else None
         answered = len(self.latencies)
         self.drain()
         ordered = sorted(self.latencies[:answered] if self.job.rate is None else self.latencies)
         cpu = {name: after[name] - before[name] for name in before} | {"client": used}
         p50, p90, p99 = (percentile(ordered, share) for share in (0.5, 0.9, 0.99))
-        return Result(answered, seconds, cpu, (p50, p90, p99, ordered[-1]))
+        return Result(answered, seconds, cpu, (p50, p90, p99, ordered[-1]), spans)
+
+    def _spans(self) -> int:
+        return read_count(Path(self.job.spans)) if self.job.spans is not None else 0
 
     def _cpu(self) -> dict[str, float]:
         among = processes()

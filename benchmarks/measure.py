@@ -54,6 +54,15 @@ class Course:
     warmup_seconds: float
     size: Size
 
+    def taking_turns(self, database: Database, number: int) -> list[Stack]:
+        """Those that are measured in this round."""
+        return [stack for stack in self.stacks if database.name in stack.databases and (number == 0 or not stack.once)]
+
+    def measurements(self, database: Database) -> int:
+        """How many samples there will be."""
+        turns = sum(len(self.taking_turns(database, number)) for number in range(self.rounds))
+        return turns * len(self.workloads) * len(self.connections)
+
 
 def generate(job: Job) -> Result:
     """Runs a job in a process of its own.
@@ -83,6 +92,7 @@ def together(samples: Sequence[Sample]) -> Sample:
         sum(result.seconds for result in results),
         used,
         (p50, p90, p99, longest),
+        sum(spans) if (spans := [result.spans for result in results if result.spans is not None]) else None,
     )
     return replace(samples[-1], result=whole)
 
@@ -96,13 +106,20 @@ def target_of(server: Server, tokens: Sequence[str], size: Size) -> Target:
 def observed(server: Server, database: Database) -> dict[str, int]:
     """Whose CPU is read while a job runs."""
     found = {"server": server.pid}
+    if server.sink is not None:
+        found["sink"] = server.sink.pid  # so that it is not taken for another program
     return found if database.pid is None else {**found, "database": database.pid}
+
+
+def counted(server: Server) -> str | None:
+    """Where its spans are counted."""
+    return None if server.sink is None else str(server.sink.counter)
 
 
 def measure(course: Course, database: Database, tokens: Sequence[str], on_sample: Callable[[Sample], None]) -> None:
     """All rounds on one kind of database. Within a round each stack has its turn; every second round goes backwards."""
-    stacks = [stack for stack in course.stacks if database.name in stack.databases]
     for number in range(course.rounds):
+        stacks = course.taking_turns(database, number)
         for stack in stacks if number % 2 == 0 else reversed(stacks):
             turn(course, database, stack, tokens, number, on_sample)
 
@@ -127,6 +144,7 @@ def turn(
                     course.seconds,
                     course.warmup_seconds / (1 if index == 0 else 4),  # its code is warm already
                     observe=observed(server, database),
+                    spans=counted(server),
                 )
                 on_sample(take(job, server, database, number))
 

@@ -6,18 +6,16 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from benchmarks.goals import BASELINE, DATABASES, TITLES, goals, ratio_text, spans_sent
 from benchmarks.plot import Bar, Panel, draw
 from benchmarks.results import Report
-from benchmarks.stacks import ROOT, STACKS
-from benchmarks.summary import Key, Row, Spread, per_stack, summarise
+from benchmarks.stacks import OWN, OWN_HARDENED, ROOT
+from benchmarks.summary import Row, per_stack, summarise
 from benchmarks.workloads import WORKLOADS
 
 PAGE = ROOT / "docs/explanation/performance.md"
 PLOT = PAGE.with_name("performance.svg")
-OWN = "sternpost"
-BASELINE = next(stack.name for stack in STACKS if stack.baseline)
-TITLES = {stack.name: stack.title for stack in STACKS}
-DATABASES = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}
+OWN_STACKS = (OWN_HARDENED, OWN)
 
 
 def write_pages(report: Report) -> None:
@@ -27,7 +25,7 @@ def write_pages(report: Report) -> None:
     for name, content in parts.items():
         page = replace(page, name, content)
     PAGE.write_text(page, encoding="utf-8")
-    rows = summarise(report.samples, BASELINE)
+    rows = summarise(report.samples, BASELINE) if report.kind == "bench" else []
     if rows:
         PLOT.write_text(plot(rows), encoding="utf-8")
 
@@ -47,10 +45,11 @@ def replace(page: str, name: str, content: str) -> str:
 def tables(report: Report) -> dict[str, str]:
     """The generated parts of the page by the name of their mark."""
     found: dict[str, str] = {}
-    rows = summarise(report.samples, BASELINE)
+    rows = summarise(report.samples, BASELINE) if report.kind == "bench" else []
     if rows:
         found["results"] = f"![CPU per request, of the server and of the database]({PLOT.name})\n\n{results(rows)}"
-        found["goals"] = goals(report, rows)
+        found["goals"] = goal_table(report)
+        found["spans"] = section("spans", spans_sent(report.samples))
         found["start"] = start(report)
         found["measured-on"] = measured_on(report)
     if report.kind == "scale":
@@ -58,6 +57,8 @@ def tables(report: Report) -> dict[str, str]:
         found["scale-measured-on"] = measured_on(report)
     else:
         found.update({name: section(name, lines) for name, lines in report.sections.items()})
+    if report.kind == "mechanisms":
+        found["mechanisms-measured-on"] = measured_on(report)
     return found
 
 
@@ -87,47 +88,16 @@ def cell(row: Row) -> str:
     return f"{row.server.median:,.0f} µs{ratio}{database}"
 
 
-def ratio_text(spread: Spread) -> str:
-    return f"{spread.median:.2f}× ({spread.low:.2f}–{spread.high:.2f})"
-
-
 def bold(stack: str) -> str:
     title = TITLES.get(stack, stack)
-    return f"**{title}**" if stack == OWN else title
+    return f"**{title}**" if stack in OWN_STACKS else title
 
 
-def goals(report: Report, rows: Sequence[Row]) -> str:
-    """What was asked for, beside what was found. The goals for CPU are set for PostgreSQL."""
-    lines = [table_line("Goal", "Found", ""), table_line("---", "---", "---")]
-    own = {row.key: row for row in rows if row.stack == OWN and row.key.database == "postgresql"}
-    for key, row in own.items():
-        if row.server_ratio is not None:
-            asked = f"{named(key)}: server CPU ≤ 1.0× Fastify, bare"
-            lines.append(goal(asked, ratio_text(row.server_ratio), row.server_ratio.median <= 1.0))
-        if row.database_ratio is not None:
-            asked = f"{named(key)}: database CPU ≤ 1.0× Fastify, bare"
-            lines.append(goal(asked, ratio_text(row.database_ratio), row.database_ratio.median <= 1.0))
-        fastapi = next((other for other in rows if (other.key, other.stack) == (key, "fastapi-hardened")), None)
-        if fastapi is not None:
-            times = fastapi.server.median / row.server.median
-            lines.append(goal(f"{named(key)}: ≥ 20× less than FastAPI, hardened", f"{times:.1f}×", times >= 20))
-    for part in report.sections.get("latency", []):
-        if part["stack"] == TITLES[OWN]:
-            asked = f"{part['workload']}: p99 ≤ 5× p50 at half load"
-            lines.append(goal(asked, f"{part['p99 / p50']}×", part["p99 / p50"] <= 5))
-    memory = per_stack(report.samples, lambda sample: sample.resident_bytes / 1e6)[OWN]
-    lines.append(goal("memory of a worker ≤ 110 MB", f"{memory.high:.0f} MB", memory.high <= 110))
-    begun = per_stack(report.samples, lambda sample: sample.start_seconds)[OWN]
-    lines.append(goal("start ≤ 1.5 s", f"{begun.median:.2f} s", begun.median <= 1.5))
-    return "\n".join(lines)
-
-
-def named(key: Key) -> str:
-    return f"{DATABASES[key.database]}, {key.workload}, {key.connections} connections"
-
-
-def goal(asked: str, found: str, reached: bool) -> str:
-    return table_line(asked, found, "reached" if reached else "**missed**")
+def goal_table(report: Report) -> str:
+    """What was asked for, beside what was found."""
+    lines = [("Goal", "Found", ""), ("---", "---", "---")]
+    lines += [(goal.asked, goal.found, "reached" if goal.reached else "**missed**") for goal in goals(report)]
+    return "\n".join(table_line(*line) for line in lines)
 
 
 def start(report: Report) -> str:
@@ -192,7 +162,7 @@ def plot(rows: Iterable[Row]) -> str:
                     TITLES.get(row.stack, row.stack),
                     row.server.median,
                     row.database.median if row.database else 0.0,
-                    row.stack == OWN,
+                    row.stack in OWN_STACKS,
                 )
                 for row in chosen
                 if row.key.workload == workload

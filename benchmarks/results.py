@@ -5,23 +5,36 @@ from __future__ import annotations
 import os
 import platform
 import re
+import shutil
 import subprocess
 import tomllib
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from benchmarks.installing import GO_PACKAGES
 from benchmarks.load import Result
 from benchmarks.measure import Sample
 from benchmarks.stacks import PEERS, ROOT, Stack
 
 RESULTS = ROOT / "benchmarks/results"
-OWN = ("sternpost", "asyncpg", "httptools", "orjson", "pydantic", "uvicorn", "uvloop")
+OWN = (
+    "sternpost",
+    "asyncpg",
+    "httptools",
+    "opentelemetry-exporter-otlp-proto-http",
+    "opentelemetry-sdk",
+    "orjson",
+    "pydantic",
+    "uvicorn",
+    "uvloop",
+)
 
 
 @dataclass
@@ -29,7 +42,7 @@ class Report:
     """Everything of one run. Sections are empty where they were not measured.
 
     Attributes:
-        kind: `bench`, `workers`, `scale` or `versus`.
+        kind: `bench`, `workers`, `scale`, `mechanisms` or `versus`.
         samples: of the comparison.
         sections: other measurements by name, each a list of rows.
     """
@@ -105,7 +118,7 @@ def machine() -> dict[str, Any]:
 
 def versions(stacks: Iterable[Stack]) -> dict[str, str]:
     """Of Python, of what Sternpost serves with, and of everything that the peers' lock files name directly."""
-    found = {"python": platform.python_version(), **{name: version(name) for name in OWN}}
+    found = {"python": platform.python_version(), **installed(OWN)}
     for peer in sorted({stack.peer for stack in stacks if stack.peer}):
         found.update({f"{peer}: {name}": number for name, number in locked(PEERS / peer).items()})
     if any(stack.peer and (PEERS / stack.peer / "package.json").is_file() for stack in stacks):
@@ -114,8 +127,19 @@ def versions(stacks: Iterable[Stack]) -> dict[str, str]:
     return found
 
 
+def installed(names: Iterable[str]) -> dict[str, str]:
+    """The versions of those packages that are there."""
+    found: dict[str, str] = {}
+    for name in names:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
 def locked(folder: Path) -> dict[str, str]:
     """The direct dependencies of a peer in the versions of its lock file."""
+    if any(folder.glob("*.go")):
+        return installed_go()
     if (folder / "package-lock.json").is_file():
         packages = orjson.loads((folder / "package-lock.json").read_bytes())["packages"]
         return {name: packages[f"node_modules/{name}"]["version"] for name in sorted(packages[""]["dependencies"])}
@@ -123,3 +147,14 @@ def locked(folder: Path) -> dict[str, str]:
     names = {re.split(r"[\[<>=~! ]", item)[0] for item in project["project"]["dependencies"]}
     lock = tomllib.loads((folder / "uv.lock").read_text())
     return {package["name"]: package["version"] for package in lock["package"] if package["name"] in names}
+
+
+def installed_go() -> dict[str, str]:
+    """The versions of Go and of pgx: packages of the system, as the system knows them."""
+    commands = {"go": ["go", "env", "GOVERSION"], "pgx": ["dpkg-query", "-W", "-f", "${Version}", GO_PACKAGES[1]]}
+    found: dict[str, str] = {}
+    for name, command in commands.items():
+        if shutil.which(command[0]) is not None:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            found[name] = done.stdout.strip().removeprefix("go")
+    return found

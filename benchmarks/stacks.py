@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.cpu import cpu_seconds
+from benchmarks.installing import HOME, PEERS, ROOT, StackError, install
+from benchmarks.sink import Sink, open_sink
+from benchmarks.workloads import ORIGIN
 from sternpost.auth.jwt import make_token
 
-ROOT = Path(__file__).parents[1]
-PEERS = Path(__file__).parent / "peers"
-HOME = ROOT / ".bench"
-"""What is installed and written on demand; ignored by git."""
+__all__ = ["HOME", "PEERS", "ROOT", "StackError"]
 
 SECRET = "bench-only-0b8e6f1d7c2a49350e7d1c6b8a2f4e93"  # noqa: S105  (it protects generated data)
 TOKENS = 100
@@ -30,11 +28,23 @@ POOL_SIZE = 10
 """Connections to PostgreSQL a worker: the default of Sternpost and of pg; the others are set to it."""
 
 START_SECONDS_MAX = 30.0
+FOREIGN = ("STERNPOST_", "PYTHON", "OTEL_")
+"""Variables of whoever runs the benchmark that are kept from the servers, by how they begin."""
+
+TRACES = {
+    "OTEL_SERVICE_NAME": "shop",
+    "OTEL_TRACES_SAMPLER": "always_on",
+    "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+    "OTEL_LOGS_EXPORTER": "none",
+    "OTEL_METRICS_EXPORTER": "none",
+    "OTEL_BSP_SCHEDULE_DELAY": "1000",
+    "OTEL_BSP_MAX_QUEUE_SIZE": "65536",
+}
+"""The same for everybody who sends spans: all requests, spans alone. With the default queue of 2,048 spans a busy
+server would drop most of them, and so save their encoding."""
+
+OPS_TOKEN = "bench-only-ops-5f2a9c1e8b7d40360c4b6e2d"  # noqa: S105  (it opens a port on the loopback address)
 LOCALHOST = "127.0.0.1"
-
-
-class StackError(Exception):
-    """A stack cannot be installed, or does not start; the message has what it said."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +57,8 @@ class Stack:
         folder: the source tree that Sternpost runs from; not used for peers.
         databases: the kinds it can be measured on.
         command: from the folder where it is installed, the port and the workers, what to run.
+        exports: whether it sends a span of each request; it is then started with a sink for them.
+        once: measured in the first round only, because it is slow.
     """
 
     name: str
@@ -59,6 +71,8 @@ class Stack:
     hardened: bool = False
     baseline: bool = False
     folder: Path = ROOT
+    exports: bool = False
+    once: bool = False
 
     @property
     def home(self) -> Path:
@@ -70,12 +84,13 @@ class Stack:
         if self.peer is not None:
             install(self.peer)
 
-    def variables(self, url: str, port: int) -> dict[str, str]:
+    def variables(self, url: str, port: int, sink: Sink | None = None) -> dict[str, str]:
         """The whole environment of its process."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("STERNPOST_", "PYTHON"))}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
         common = {"PORT": str(port), "DATABASE_URL": url, "JWT_SECRET": SECRET, "POOL_SIZE": str(POOL_SIZE)}
         own = {name: value.format(url=url, port=port) for name, value in self.environment.items()}
-        return {**kept, **common, "HARDENED": "1" if self.hardened else "0", **own}
+        traces = {} if sink is None else {**TRACES, "OTEL_EXPORTER_OTLP_ENDPOINT": sink.endpoint}
+        return {**kept, **common, **traces, "HARDENED": "1" if self.hardened else "0", **own}
 
 
 def sternpost_command(home: Path, port: int, workers: int) -> list[str]:
@@ -89,9 +104,24 @@ def serve_command(application: str, port: int, workers: int) -> list[str]:
     return [sys.executable, "-m", "sternpost", "serve", application, "--port", str(port), *more]
 
 
+def hardened_command(home: Path, port: int, workers: int) -> list[str]:
+    """The same, with the users that have a limit."""
+    return serve_command("hardened_users:app", port, workers)
+
+
 def node_command(home: Path, port: int, workers: int) -> list[str]:
     """One process of the peer in Node.js."""
     return ["node", "server.js"]
+
+
+def nest_command(home: Path, port: int, workers: int) -> list[str]:
+    """One process of what was compiled to JavaScript."""
+    return ["node", "dist/main.js"]
+
+
+def go_command(home: Path, port: int, workers: int) -> list[str]:
+    """One process; how many of its threads run Go code at a time is in its environment."""
+    return [str(home / "server")]
 
 
 def uvicorn_command(home: Path, port: int, workers: int) -> list[str]:
@@ -102,27 +132,93 @@ def uvicorn_command(home: Path, port: int, workers: int) -> list[str]:
 
 BOTH = ("postgresql", "sqlite")
 NODE = {"NODE_ENV": "production"}
+GO = {"GOMAXPROCS": "1"}
+"""One worker: Node.js and Python run their code on one core, too."""
+
+SERVED = {
+    "STERNPOST_ENV": "production",
+    "STERNPOST_DATABASE_URL": "{url}",
+    "STERNPOST_JWT_SECRET": SECRET,
+    "STERNPOST_DATABASE_POOL_SIZE": str(POOL_SIZE),
+}
+METRICS = {"STERNPOST_OPS_TOKEN": OPS_TOKEN, "STERNPOST_OPS_PORT": "0"}
+"""Metrics are kept where somebody can read them: on the ops port."""
+
+CORS = {"STERNPOST_CORS_ORIGINS": ORIGIN}
+ONE_SPAN = {"STERNPOST_TRACE_STATEMENTS": "false"}
+"""Without spans for statements below that of the request, which the peers have none of either."""
+
+OWN, OWN_HARDENED = "sternpost", "sternpost-hardened"
+"""Two stacks of Sternpost: the example shop as it is, and the hardened profile."""
+
 STACKS = (
     Stack(
-        "sternpost",
-        "Sternpost",
+        OWN_HARDENED,
+        "Sternpost, hardened",
+        "prefixed",
+        BOTH,
+        hardened_command,
+        {**SERVED, **METRICS, **CORS, **ONE_SPAN, "PYTHONPATH": str(ROOT / "benchmarks/applications")},
+        hardened=True,
+        exports=True,
+    ),
+    Stack(
+        OWN,
+        "Sternpost, the shop",
         "prefixed",
         BOTH,
         sternpost_command,
-        {
-            "PYTHONPATH": str(ROOT / "examples/shop"),
-            "STERNPOST_ENV": "production",
-            "STERNPOST_DATABASE_URL": "{url}",
-            "STERNPOST_JWT_SECRET": SECRET,
-            "STERNPOST_DATABASE_POOL_SIZE": str(POOL_SIZE),
-        },
+        {**SERVED, "PYTHONPATH": str(ROOT / "examples/shop")},
         hardened=True,
     ),
     Stack("fastify-bare", "Fastify, bare", "uuid", BOTH, node_command, NODE, "fastify", baseline=True),
-    Stack("fastify-hardened", "Fastify, hardened", "uuid", BOTH, node_command, NODE, "fastify", hardened=True),
+    Stack(
+        "fastify-hardened",
+        "Fastify, hardened",
+        "uuid",
+        BOTH,
+        node_command,
+        NODE,
+        "fastify",
+        hardened=True,
+        exports=True,
+    ),
+    Stack("go-bare", "Go, bare", "uuid", ("postgresql",), go_command, GO, "go"),
+    Stack(
+        "nestjs-hardened",
+        "NestJS, hardened",
+        "uuid",
+        ("postgresql",),
+        nest_command,
+        NODE,
+        "nestjs",
+        hardened=True,
+        exports=True,
+        once=True,
+    ),
     Stack("fastapi-bare", "FastAPI, bare", "uuid", BOTH, uvicorn_command, {}, "fastapi"),
-    Stack("fastapi-hardened", "FastAPI, hardened", "uuid", BOTH, uvicorn_command, {}, "fastapi", hardened=True),
-    Stack("litestar-hardened", "Litestar, hardened", "uuid", BOTH, uvicorn_command, {}, "litestar", hardened=True),
+    Stack(
+        "fastapi-hardened",
+        "FastAPI, hardened",
+        "uuid",
+        BOTH,
+        uvicorn_command,
+        {},
+        "fastapi",
+        hardened=True,
+        exports=True,
+    ),
+    Stack(
+        "litestar-hardened",
+        "Litestar, hardened",
+        "uuid",
+        BOTH,
+        uvicorn_command,
+        {},
+        "litestar",
+        hardened=True,
+        exports=True,
+    ),
 )
 
 
@@ -143,6 +239,7 @@ class Server:
         start_seconds: from starting its process until it answered.
         start_cpu_seconds: what it used for that; on a busy machine the truer figure.
         log: the file that its output goes to.
+        sink: where its spans go; None for a stack that sends none.
     """
 
     stack: Stack
@@ -151,6 +248,7 @@ class Server:
     start_seconds: float
     start_cpu_seconds: float
     log: Path
+    sink: Sink | None = None
 
     @property
     def pid(self) -> int:
@@ -159,22 +257,25 @@ class Server:
 
 @contextmanager
 def serving(stack: Stack, url: str, *, workers: int = 1) -> Generator[Server]:
-    """Starts a stack on a database and waits until it answers; what it prints goes to a file below `.bench/logs`."""
+    """Starts a stack on a database and waits until it answers; what it prints goes to a file below `.bench/logs`.
+
+    One that sends spans gets a sink of its own, which ends after it: what is sent when it stops is taken, too.
+    """
     port = free_port()
     logs = HOME / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     log_path = logs / f"{stack.name}.log"
     command = stack.command(stack.home, port, workers)
-    started = time.perf_counter()
-    with log_path.open("wb") as log:
+    with ExitStack() as opened:
+        sink = opened.enter_context(open_sink(logs / f"{stack.name}.spans")) if stack.exports else None
+        log = opened.enter_context(log_path.open("wb"))
+        started = time.perf_counter()
         process = subprocess.Popen(
-            command, cwd=stack.home, env=stack.variables(url, port), stdout=log, stderr=subprocess.STDOUT
+            command, cwd=stack.home, env=stack.variables(url, port, sink), stdout=log, stderr=subprocess.STDOUT
         )
-    try:
+        opened.callback(stop, process)
         await_answer(process, port, log_path)
-        yield Server(stack, process, port, time.perf_counter() - started, cpu_seconds(process.pid), log_path)
-    finally:
-        stop(process)
+        yield Server(stack, process, port, time.perf_counter() - started, cpu_seconds(process.pid), log_path, sink)
 
 
 def await_answer(process: subprocess.Popen[bytes], port: int, log_path: Path) -> None:
@@ -213,34 +314,3 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((LOCALHOST, 0))
         return probe.getsockname()[1]
-
-
-def install(peer: str) -> None:
-    """Copies a peer to `.bench/peers` and installs its lock file there, unless that very lock file is installed."""
-    source, home = PEERS / peer, HOME / "peers" / peer
-    home.mkdir(parents=True, exist_ok=True)
-    for file in source.iterdir():
-        if file.is_file():
-            shutil.copyfile(file, home / file.name)
-    node = (source / "package-lock.json").is_file()
-    lock = source / ("package-lock.json" if node else "uv.lock")
-    digest, stamp = hashlib.sha256(lock.read_bytes()).hexdigest(), home / ".installed"
-    if stamp.is_file() and stamp.read_text() == digest:
-        return
-    if node:
-        run(["npm", "ci", "--no-audit", "--no-fund"], home, "Node.js 20 or newer with npm is needed")
-    else:
-        uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}") or "uv"
-        run([uv, "sync", "--locked", "--python", sys.executable], home, "uv is needed (make installs it)")
-    stamp.write_text(digest)
-
-
-def run(command: list[str], folder: Path, needs: str) -> None:
-    """Runs an installer; what it says is shown when it fails."""
-    environment = {**os.environ, "UV_PROJECT_ENVIRONMENT": str(folder / ".venv")}
-    try:
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    except FileNotFoundError as error:
-        raise StackError(f"{command[0]} was not found: {needs}") from error
-    if done.returncode != 0:
-        raise StackError(f"{' '.join(command)} failed in {folder}:\n{done.stdout[-1000:]}{done.stderr[-2000:]}")

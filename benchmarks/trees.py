@@ -13,9 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.databases import TEMPLATE, Application
-from benchmarks.report import OWN
 from benchmarks.results import commit, git
-from benchmarks.stacks import ROOT, STACKS, Stack, StackError
+from benchmarks.stacks import OWN, ROOT, STACKS, Stack, StackError
 
 PARTS = ("pyproject.toml", "src", "examples")
 """What serving the shop needs."""

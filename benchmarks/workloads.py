@@ -12,6 +12,9 @@ USERS, ORDERS, PENDING = 100_000, 300_000, 1_000
 """One user in a hundred is pending: an exact count then reads a range of an index, not the whole table, and there are 50 pages
 of 20. A status that half the table has would measure how fast PostgreSQL counts, and nothing else."""
 
+ORIGIN = "https://app.example"
+"""Where the page is from that sends the requests. Who answers pages of other origins has to look at it."""
+
 PAGE_SIZE = 20
 FIRST_MILLISECOND = 1_767_225_600_000
 """The beginning of 2026: when the first row was made, one more every millisecond."""
@@ -64,6 +67,8 @@ class Workload:
     Attributes:
         status: the only status that counts as answered.
         requests: from a target, a function that gives the next path and body.
+        keys: from a target, a function that gives the next `Idempotency-Key`; None where none is sent.
+        anonymous: sent without a token.
     """
 
     name: str
@@ -71,6 +76,8 @@ class Workload:
     method: str
     status: int
     requests: Callable[[Target], Callable[[], tuple[str, dict[str, Any] | None]]]
+    keys: Callable[[Target], Callable[[], str]] | None = None
+    anonymous: bool = False
 
 
 Next = Callable[[], tuple[str, dict[str, Any] | None]]
@@ -104,6 +111,44 @@ def _create(target: Target) -> Next:
     return request
 
 
+def _fresh_keys(target: Target) -> Callable[[], str]:
+    number = 0
+
+    def key() -> str:
+        nonlocal number
+        number += 1
+        return f"{target.run}-{number}"
+
+    return key
+
+
+REPLAYED = 2
+"""How many changes of each token are sent again and again."""
+
+
+def _replayed_creates(target: Target) -> Next:
+    number = -1
+
+    def request() -> tuple[str, dict[str, Any]]:
+        nonlocal number
+        number = (number + 1) % (REPLAYED * len(target.tokens))
+        return "/api/v1/users", {"name": f"Bench {number}", "email": f"{target.run}-{number}@bench.example"}
+
+    return request
+
+
+def _replayed_keys(target: Target) -> Callable[[], str]:
+    """In step with the bodies and with the tokens: each key always comes with the same of both."""
+    number = -1
+
+    def key() -> str:
+        nonlocal number
+        number = (number + 1) % (REPLAYED * len(target.tokens))
+        return f"{target.run}-{number}"
+
+    return key
+
+
 def _paths(target: Target) -> Next:
     dice = random.Random(target.seed).random
     paths = target.paths
@@ -119,17 +164,23 @@ WORKLOADS = {
         ),
         Workload("W2p", "the same, random pages", "GET", 200, _any_page),
         Workload("W3", "POST /api/v1/users, unique e-mails", "POST", 201, _create),
+        Workload("W1a", "W1 without a token", "GET", 200, _read, anonymous=True),
+        Workload("W3k", "W3 with a new Idempotency-Key each time", "POST", 201, _create, _fresh_keys),
+        Workload("replay", "W3 sent again with the same keys", "POST", 201, _replayed_creates, _replayed_keys),
         Workload("paths", "GET, given paths at random", "GET", 200, _paths),
     )
 }
 
 
 def encoder(workload: Workload, target: Target) -> Callable[[], bytes]:
-    """A function that gives the bytes of one HTTP/1.1 request after the other, with a token in each."""
+    """A function that gives the bytes of one HTTP/1.1 request after the other: from a page, with a token in each."""
     following = workload.requests(target)
+    next_key = workload.keys(target) if workload.keys is not None else None
     heads = [
-        f" HTTP/1.1\r\nHost: {target.host}:{target.port}\r\nAuthorization: Bearer {token}\r\n"
-        for token in target.tokens
+        f" HTTP/1.1\r\nHost: {target.host}:{target.port}\r\nOrigin: {ORIGIN}\r\n{authorization}"
+        for authorization in (
+            [""] if workload.anonymous else [f"Authorization: Bearer {token}\r\n" for token in target.tokens]
+        )
     ]
     turn = 0
 
@@ -140,8 +191,9 @@ def encoder(workload: Workload, target: Target) -> Callable[[], bytes]:
         if body is None:
             return f"{workload.method} {path}{heads[turn]}\r\n".encode()
         content = json.dumps(body)
+        key = f"Idempotency-Key: {next_key()}\r\n" if next_key is not None else ""
         return (
-            f"{workload.method} {path}{heads[turn]}"
+            f"{workload.method} {path}{heads[turn]}{key}"
             f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n{content}"
         ).encode()
 
