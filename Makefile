@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # How many processes share the tests.
 WORKERS ?= 2
 
-.PHONY: demo test test-slow check bench bench-scale bench-versus lock clean
+.PHONY: demo test test-slow soak check bench bench-scale bench-mechanisms bench-versus lock clean
 
 ## demo: the shop with sample data on http://127.0.0.1:8000 (PORT, DEMO_DIR and STERNPOST_* are respected)
 demo: .venv/.demo-installed
@@ -22,6 +22,10 @@ test: .venv/.installed
 ## test-slow: the proofs of many rounds: faults, many schedules, migrations at random
 test-slow: .venv/.installed
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow $(ARGS)
+
+## soak: half an hour under load and faults (STERNPOST_SOAK_SECONDS, STERNPOST_SOAK_SHARE)
+soak: .venv/.installed
+	@$(BIN)/python -m tests.faults.soak $(ARGS)
 
 ## check: style, types, layers, and whether the lock file is current
 check: .venv/.installed
@@ -38,6 +42,10 @@ bench: .venv/.installed
 ## bench-scale: how that changes with rows, resources and connections (ARGS="--quick": a short look)
 bench-scale: .venv/.installed
 	@$(BIN)/python -m benchmarks scale $(ARGS)
+
+## bench-mechanisms: what each mechanism costs a request (ARGS="--quick": a short look)
+bench-mechanisms: .venv/.installed
+	@$(BIN)/python -m benchmarks mechanisms $(ARGS)
 
 ## bench-versus: what a request costs here and at another commit: REF=main (ARGS="--quick": a short look)
 bench-versus: .venv/.installed

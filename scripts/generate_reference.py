@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import re
 import textwrap
@@ -49,14 +50,23 @@ from sternpost import (
     scope,
     sum_of,
 )
-from sternpost.app import protocol
 from sternpost.app.application import Sternpost
+from sternpost.app.ops.exposition import PERCENTILE, WORKER
 from sternpost.app.server import KEEP_ALIVE_SECONDS
 from sternpost.cli.main import cli
 from sternpost.compile.diagnostics import ContractError
 from sternpost.compile.features import ALL_CODES as CODES
 from sternpost.compile.types import ELEMENTS
 from sternpost.contract.database_objects import DatabaseObject
+from sternpost.contract.limits import (
+    Limit,
+    by_claim,
+    fixed_window,
+    given,
+    leaky_bucket,
+    sliding_window,
+    token_bucket,
+)
 from sternpost.contract.operations import (
     Browse,
     Create,
@@ -88,8 +98,11 @@ from sternpost.plan.shapes import FIELDS_MAX, IN_MAX, INCLUDE_DEPTH_MAX, INCLUDE
 from sternpost.plan.words import TEXT_MAX, WORDS_MAX
 from sternpost.ports.audit import AuditEntry
 from sternpost.ports.authenticator import Principal
-from sternpost.protocols.http.headers import HEADERS_MAX
+from sternpost.protocols.http.edge import LIMITS
 from sternpost.settings import SECRETS, Settings
+from sternpost.telemetry import events
+from sternpost.telemetry.measured import Description
+from sternpost.telemetry.metric_names import EVERY
 from sternpost.testing import Caller, Client, ManualClock, fixtures
 from sternpost.testing import Response as TestResponse
 
@@ -104,6 +117,7 @@ GROUPS = {
     "SP4": "Operations and services",
     "SP5": "Policies",
     "SP6": "HTTP, hooks, providers, and the source of services",
+    "SP7": "Limits, idempotency keys and events",
 }
 MEANINGS = {
     "eq": "equals",
@@ -143,8 +157,30 @@ def generate() -> dict[str, str]:
         "testing.md": testing(),
         "services.md": services(),
         "applications.md": applications(),
+        "events.md": observables(),
+        "metrics.md": metrics(),
     }
     return {name: f"{NOTE}\n\n{text.strip()}\n" for name, text in pages.items()}
+
+
+def observables() -> str:
+    """Every kind of event, as the log tells it."""
+    rows = [
+        (f"`{kind.message}`", kind.level, ", ".join(f"`{name}`" for name in _members_of(kind)), _sentence(kind))
+        for kind in events.kinds()
+    ]
+    return f"""# Events
+
+What a service logs beside requests and their errors, by the text of the line. Texts do not vary: what varies is a member.
+Each line begins with [the keys of every line](../how-to/read-log-lines.md); of an event within a request, `requestId`, `traceId` and
+`userId` say which one. An `error` is told by `causes` and `stack`, and by its `errorCode`, where it has one.
+
+{table(("Message", "Level", "Members", "When"), rows)}
+"""
+
+
+def _members_of(kind: type[events.Event]) -> list[str]:
+    return [events.in_camel_case(each.name) for each in dataclasses.fields(kind)]
 
 
 # -- tables
@@ -187,33 +223,28 @@ with a weak secret. In development, where neither is set, the commands make a ra
 
 ## Limits of requests
 
-The server of `sternpost serve` also keeps limits that are no settings. A connection that exceeds one is closed behind the
-answer.
+What a client may send, and in what time, before anything is made of it: see
+[limit what clients send](../how-to/limit-what-clients-send.md). A connection of HTTP/1.1 that exceeds a limit of
+connections is closed behind the answer.
 
-{table(("What", "At most", "Answer"), _limits())}
+{table(("What", "Setting", "Default", "Answer", "Kept by"), _limits())}
 
-Time in which the client has to wait for the service does not count. What is late is noticed up to two seconds later.
+An idle connection is closed after {KEEP_ALIVE_SECONDS} seconds. Time in which the client has to wait for the service does not count. What
+is late is noticed up to two seconds later. Another server than that of `sternpost serve` keeps the limits of the last
+column by its own means, or not at all: the log says so at the start.
 """
 
 
-def _limits() -> list[tuple[str, str, str]]:
-    pace = protocol.BODY_BYTES_A_SECOND // 1024
-    return [
-        ("the request line and the headers", f"{protocol.HEAD_BYTES_MAX // 1024} KiB", "431"),
-        ("the number of headers", f"{HEADERS_MAX}", "431"),
-        ("the time from the first byte of a request to the end of its headers", _seconds(protocol.HEAD_SECONDS), "408"),
-        ("the time until a new connection sends something", _seconds(protocol.HEAD_SECONDS), "none"),
-        (
-            "the time from the first byte of a request to its last",
-            f"{_seconds(protocol.BODY_SECONDS)}, and one second more for each {pace} KiB of its body",
-            "408",
-        ),
-        ("the time between two requests on a connection", _seconds(KEEP_ALIVE_SECONDS), "none"),
-    ]
-
-
-def _seconds(number: float) -> str:
-    return f"{number:.0f} seconds"
+def _limits() -> list[tuple[str, str, str, str, str]]:
+    rows: list[tuple[str, str, str, str, str]] = []
+    for limit in LIMITS:
+        field = Settings.model_fields[limit.setting]
+        code = "none" if limit.code is None else f"{CATALOGUE[limit.code].http} `{limit.code}`"
+        answer = f"{code}; {limit.more}" if limit.more else code
+        kept = "the server" if limit.by_server else "the service, under any server"
+        name = f"`STERNPOST_{limit.setting.upper()}`"
+        rows.append((field.description or "", name, _default(field.default), answer, kept))
+    return rows
 
 
 def _meaning(name: str, description: str | None) -> str:
@@ -223,6 +254,8 @@ def _meaning(name: str, description: str | None) -> str:
 def _type(annotation: Any) -> str:
     if get_origin(annotation) is Literal:
         return " or ".join(f"`{value}`" for value in get_args(annotation))
+    if get_origin(annotation) is list and get_origin(get_args(annotation)[0]) is Literal:
+        return "list, separated by commas"
     known = {
         "SecretStr": "secret text",
         "str": "text",
@@ -241,6 +274,8 @@ def _type(annotation: Any) -> str:
 def _default(value: Any) -> str:
     if value is None or value == []:
         return "none"
+    if isinstance(value, list):
+        return f"`{','.join(map(str, value))}`"
     shown = (
         value.get_secret_value()
         if hasattr(value, "get_secret_value")
@@ -382,6 +417,42 @@ A parameter that does not exist is refused (400), and the answer names those tha
 """
 
 
+# -- metrics
+
+
+def metrics() -> str:
+    """Every metric of `/metrics`."""
+    rows = [(f"`{_exposed(each)}`", _metric_type(each), _metric_labels(each), each.help) for each in EVERY]
+    return f"""# Metrics
+
+What `/metrics` on [the ops port](../how-to/ops-port.md) tells; [how to watch it](../how-to/watch-metrics.md). A metric without a
+value is left out: of an operation that was never called there are only its counters.
+
+{table(("Metric", "Type", "Labels", "Meaning"), rows)}
+
+A histogram has `_bucket` (with the label `le`), `_sum` and `_count`. The bounds are, in seconds:
+
+{table(("Metric", "Bounds"), [(f"`{each.name}`", _bounds(each)) for each in EVERY if each.bounds])}
+"""
+
+
+def _exposed(metric: Description) -> str:
+    return f"{metric.name}_total" if metric.kind == "counter" else metric.name
+
+
+def _metric_type(metric: Description) -> str:
+    return "gauge" if metric.kind == "window" else metric.kind
+
+
+def _metric_labels(metric: Description) -> str:
+    more = {"gauge": (WORKER,), "window": (PERCENTILE,)}.get(metric.kind, ())
+    return ", ".join(f"`{label}`" for label in (*metric.labels, *more)) or "none"
+
+
+def _bounds(metric: Description) -> str:
+    return ", ".join(f"{bound:g}" for bound in metric.bounds)
+
+
 # -- commands
 
 
@@ -445,6 +516,8 @@ def declarations() -> str:
     parts += _functions(related, searched)
     for operation in (Browse, Read, Create, Replace, Update, Delete, Restore, Transition, Custom):
         parts += _class(operation)
+    parts += ["## Rate limits", *_functions(fixed_window, sliding_window, token_bucket, leaky_bucket), *_class(Limit)]
+    parts += _functions(given, by_claim)
     rows = [
         ("`public`", "Everyone, with or without a token."),
         ("`authenticated`", "Everyone with a valid token."),

@@ -52,7 +52,7 @@ def not_run(suite: str, reason: str) -> None:
     pytest.skip(f"{suite}: {reason}")
 
 
-WAITING = ("process", "replication")
+WAITING = ("process", "replication", "faults")
 """Folders whose tests wait more than they compute."""
 
 LONG = ("test_openapi.py", "test_examples.py", "test_conflicts.py", "test_deadlines.py", "test_suite.py")
@@ -263,6 +263,8 @@ def make_settings(database_url: str) -> Callable[..., Settings]:
     """Settings for an application under test."""
 
     def make(**more: Any) -> Settings:
-        return Settings(**{"env": "test", "database_url": database_url, "jwt_secret": SECRET, **more})
+        return Settings(
+            **{"env": "test", "database_url": database_url, "jwt_secret": SECRET, "log_repeats_a_second": 0, **more}
+        )
 
     return make

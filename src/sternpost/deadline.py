@@ -50,6 +50,8 @@ class Alarms:
 
     def __init__(self) -> None:
         self.open: set[Alarm | Deadline] = set()
+        self.others: set[Deadline] = set()
+        """Blocks that no sweep looks at: with a timer of their own, or without a limit."""
         self.now = 0.0
         """The time of the last sweep; right as long as there is a timer."""
         self.timer: asyncio.TimerHandle | None = None
@@ -86,7 +88,14 @@ class Alarms:
             self.timer.cancel()
         self.timer = None
         self.open.clear()
+        self.others.clear()
         self.__dict__.pop("loop", None)
+
+    def end(self, why: Exception) -> None:
+        """Ends every open block before its time."""
+        for timed in (*self.open, *self.others):
+            if isinstance(timed, Deadline):
+                timed.end(why)
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         now = self.now = loop.time()
@@ -109,7 +118,7 @@ class Deadline:
         message: of the `Timeout`; by default that of the catalogue.
 
     Raises:
-        Timeout: the time was up before the block ended, and before a commit began.
+        Timeout: the time was up before the block ended, and before a commit began. What `end` was given, in its place.
         CallerLeft: `leave` was called before.
     """
 
@@ -121,6 +130,8 @@ class Deadline:
     _end: Exception | None = None
     """Why the task was cancelled, where it was."""
     _on_late: Callable[[], None] | None = None
+    _reason: Exception | None = None
+    """What is raised in place of a `Timeout`."""
 
     def __init__(self, seconds: float | None, alarms: Alarms, message: str | None = None) -> None:
         self.seconds = seconds
@@ -141,6 +152,8 @@ class Deadline:
             else:  # written out, because each request comes through here
                 self.at = alarms.now + seconds + SWEEP_SECONDS
                 alarms.open.add(self)
+        else:
+            alarms.others.add(self)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
@@ -148,8 +161,11 @@ class Deadline:
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
+            self._alarms.others.discard(self)
         elif self.seconds is not None:
             self._alarms.open.discard(self)
+        else:
+            self._alarms.others.discard(self)
         self._task = self._on_late = None  # so that nothing is left for the garbage collector
         if self._end is not None and task is not None:
             others = task.uncancel() > self._cancelling  # somebody else has cancelled the task, too
@@ -190,6 +206,13 @@ class Deadline:
     def _set_alarm(self, seconds: float) -> None:
         self.at = self._alarms.loop.time() + seconds
         self._alarm = self._alarms.set(seconds, self.ring)
+        self._alarms.others.add(self)
+
+    def end(self, why: Exception) -> None:
+        """Ends the block as if its time were up, with another reason. Does nothing where it is up."""
+        if not self._is_up:
+            self._reason = why
+            self.ring()
 
     def ring(self) -> None:
         """The time is up."""
@@ -199,9 +222,9 @@ class Deadline:
         else:
             self._cancel(self.timeout())
 
-    def timeout(self) -> Timeout:
+    def timeout(self) -> Exception:
         """What is raised when it is up."""
-        return Timeout(self._message, log={"timeoutSeconds": self.seconds})
+        return self._reason or Timeout(self._message, log={"timeoutSeconds": self.seconds})
 
     def _cancel(self, why: Exception) -> None:
         if self._task is not None and self._end is None:

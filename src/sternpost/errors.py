@@ -63,6 +63,13 @@ _ROWS = (
         "Correct every problem listed in details; the API documentation shows the schema.",
     ),
     ErrorCode(
+        "MALFORMED_REQUEST",
+        400,
+        "INVALID_ARGUMENT",
+        "This is no valid request of HTTP/1.1",
+        "Use a client that speaks HTTP/1.1, over TLS where the address begins with https.",
+    ),
+    ErrorCode(
         "UNAUTHENTICATED",
         401,
         "UNAUTHENTICATED",
@@ -169,6 +176,13 @@ _ROWS = (
         "Send less data in one request.",
     ),
     ErrorCode(
+        "URL_TOO_LONG",
+        414,
+        "RESOURCE_EXHAUSTED",
+        "The address of the request is too long",
+        "Send a shorter path and query; ask for long lists in several requests.",
+    ),
+    ErrorCode(
         "UNSUPPORTED_MEDIA_TYPE",
         415,
         "INVALID_ARGUMENT",
@@ -195,6 +209,49 @@ _ROWS = (
         "FAILED_PRECONDITION",
         "The change would violate a rule of the data",
         "Correct the input. Details name the fields, and the check that they break, where the database tells which.",
+    ),
+    ErrorCode(
+        "IDEMPOTENCY_KEY_REQUIRED",
+        400,
+        "INVALID_ARGUMENT",
+        "This operation needs an Idempotency-Key",
+        "Send the header Idempotency-Key with a value of your own for each change, such as a UUID, and the same value "
+        "when the request is sent again.",
+    ),
+    ErrorCode(
+        "IDEMPOTENCY_KEY_IN_USE",
+        409,
+        "ABORTED",
+        "A request with this Idempotency-Key is still being worked on",
+        "Send the request again with the same key, after the time given in the Retry-After header.",
+    ),
+    ErrorCode(
+        "IDEMPOTENCY_KEY_REUSED",
+        422,
+        "FAILED_PRECONDITION",
+        "This Idempotency-Key was used for another request",
+        "Use a new key for each change, and the same key only to send the very same request again.",
+    ),
+    ErrorCode(
+        "RATE_LIMITED",
+        429,
+        "RESOURCE_EXHAUSTED",
+        "Too many requests",
+        "Send the request again after the time given in the Retry-After header.",
+    ),
+    ErrorCode(
+        "TOO_MANY_CONNECTIONS",
+        429,
+        "RESOURCE_EXHAUSTED",
+        "There are too many open connections from this address",
+        "Keep connections open and use each for many requests, one after the other.",
+    ),
+    ErrorCode(
+        "TOO_MANY_PIPELINED",
+        429,
+        "RESOURCE_EXHAUSTED",
+        "Too many requests were sent on this connection before the first of them was answered",
+        "Wait for answers before more requests are sent on one connection, or use several connections.",
     ),
     ErrorCode(
         "HEADERS_TOO_LARGE",
@@ -302,6 +359,10 @@ class SternpostError(Exception):
     code: str = ""
     message: str = ""
     fix: str = ""
+    is_of_request: bool = False
+    """Whether it was found before anything was carried out, so that it is not kept with an idempotency key."""
+    step: tuple[str, str | None] | None = None
+    """The operation, and the id of the row, of the step that a batch ended with; for the log alone."""
 
     def __init__(
         self,
@@ -450,6 +511,30 @@ class ConstraintViolated(Unprocessable):
         )
 
 
+class IdempotencyKeyRequired(SternpostError):
+    """The operation is declared to need an `Idempotency-Key` (400)."""
+
+    catalogue_code = "IDEMPOTENCY_KEY_REQUIRED"
+
+
+class IdempotencyKeyInUse(Conflict):
+    """A request with the same key is being worked on, and did not end while this one waited (409)."""
+
+    catalogue_code = "IDEMPOTENCY_KEY_IN_USE"
+
+
+class IdempotencyKeyReused(Unprocessable):
+    """The key belongs to a request with another body (422)."""
+
+    catalogue_code = "IDEMPOTENCY_KEY_REUSED"
+
+
+class RateLimited(SternpostError):
+    """A limit of the operation, or of the service, refuses the call (429, RFC 6585)."""
+
+    catalogue_code = "RATE_LIMITED"
+
+
 class Unavailable(SternpostError):
     """A dependency is unavailable; trying again later may work (503)."""
 
@@ -517,10 +602,41 @@ class HeadersTooLarge(SternpostError):
     catalogue_code = "HEADERS_TOO_LARGE"
 
 
+class MalformedRequest(SternpostError):
+    """What was sent is no HTTP, or not as HTTP/1.1 has it (400, RFC 9112)."""
+
+    catalogue_code = "MALFORMED_REQUEST"
+
+
+class UrlTooLong(SternpostError):
+    """The path and the query exceed the limit (414)."""
+
+    catalogue_code = "URL_TOO_LONG"
+
+
+class TooManyConnections(SternpostError):
+    """The address has as many connections as it may have (429)."""
+
+    catalogue_code = "TOO_MANY_CONNECTIONS"
+
+
+class TooManyPipelined(SternpostError):
+    """A connection has sent more requests than may wait for their answers (429)."""
+
+    catalogue_code = "TOO_MANY_PIPELINED"
+
+
 class UnsupportedMediaType(SternpostError):
     """The body is not JSON (415)."""
 
     catalogue_code = "UNSUPPORTED_MEDIA_TYPE"
+
+
+class UnsupportedCoding(UnsupportedMediaType):
+    """The body is compressed in a way that is not supported (415; RFC 9110, 15.5.16)."""
+
+    message = "The body's content coding is not supported"
+    fix = "Send the body as it is, or compressed with Content-Encoding: gzip."
 
 
 class NotLoaded(RuntimeError):

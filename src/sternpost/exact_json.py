@@ -26,7 +26,7 @@ _LEVELS_AROUND = 100
 
 _long_in_text = re.compile(_MAY_BE_LONG).search
 _long_in_bytes = re.compile(_MAY_BE_LONG.encode()).search
-_text_or_blanks = re.compile(r'"(?:[^"\\]|\\.)*"|[ \t\r\n]+')
+_text_or_blanks = re.compile(r'"(?:[^"\\]++|\\.)*+"|[ \t\r\n]+')  # possessive: it keeps no way back in memory
 
 
 def may_have_long_numbers(body: bytes) -> bool:

@@ -6,6 +6,7 @@ can compute it as well. Inside Sternpost an id is its 32 digits (`hex`); the pre
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import secrets
@@ -58,7 +59,10 @@ def pattern(prefix: str) -> str:
     return f"^{prefix}_{HEX_PATTERN}$"
 
 
-_random_bits = random.Random(secrets.randbits(256)).getrandbits  # noqa: S311
+_random = random.Random(secrets.randbits(256))  # noqa: S311
+_random_bits = _random.getrandbits
+if hasattr(os, "register_at_fork"):  # else all processes that are forked from this one would give the same names
+    os.register_at_fork(after_in_child=lambda: _random.seed(secrets.randbits(256)))
 
 
 def random_hex(digits: int) -> str:

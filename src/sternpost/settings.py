@@ -19,8 +19,17 @@ from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_valid
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from sternpost.errors import StartupError
+from sternpost.networks import UNIX, read_network
 
-SECRETS = ("STERNPOST_JWT_SECRET", "STERNPOST_SECRET_KEY", "STERNPOST_DATABASE_URL", "STERNPOST_DATABASE_REPLICA_URLS")
+SECRETS = (
+    "STERNPOST_JWT_SECRET",
+    "STERNPOST_SECRET_KEY",
+    "STERNPOST_DATABASE_URL",
+    "STERNPOST_DATABASE_REPLICA_URLS",
+    "STERNPOST_REDIS_URL",
+    "STERNPOST_OPS_TOKEN",
+    "STERNPOST_TLS_KEY_PASSWORD",
+)
 """Variables that may come from a file instead: `<NAME>_FILE`."""
 
 SECRET_BYTES_MIN = 32
@@ -114,10 +123,69 @@ class Settings(BaseSettings):
         description="how many seconds a process may still accept an API key after it was revoked; "
         "0 asks the database at each request",
     )
+    tls_certificate_path: str | None = Field(
+        default=None, description="serves HTTPS: the certificate with its chain, a file in PEM"
+    )
+    tls_key_path: str | None = Field(
+        default=None, description="the key of the certificate, a file in PEM; by default it is in the same file"
+    )
+    tls_key_password: SecretStr | None = Field(default=None, description="what the file of the key is encrypted with")
+    tls_client_ca_path: str | None = Field(
+        default=None, description="clients must have a certificate of these authorities, a file in PEM"
+    )
+    hsts_seconds: int | None = Field(
+        default=None,
+        ge=0,
+        description="seconds that browsers are to use HTTPS alone (Strict-Transport-Security); by default a year where "
+        "this process serves HTTPS itself, otherwise the header is left out",
+    )
     cors_origins: Annotated[list[str], NoDecode] = Field(
         default_factory=list[str], description="origins allowed by CORS, separated by commas"
     )
-    max_body_bytes: int = Field(default=1_048_576, ge=1, description="largest request body, in bytes")
+    max_body_bytes: int = Field(default=1_048_576, ge=1, description="largest request body, in bytes, as it is sent")
+    decompressed_bytes_max: int = Field(
+        default=4_194_304, ge=1, description="largest request body after decompression (Content-Encoding: gzip)"
+    )
+    json_depth_max: int = Field(
+        default=100, ge=1, le=900, description="how deeply lists and objects may be nested in a request body"
+    )
+    json_members_max: int = Field(
+        default=100_000, ge=1, description="members of objects and items of lists in a request body, in all"
+    )
+    headers_max: int = Field(default=100, ge=1, le=10_000, description="headers of a request")
+    head_bytes_max: int = Field(
+        default=65_536, ge=1024, le=16_777_216, description="bytes of a request's first line and headers together"
+    )
+    url_bytes_max: int = Field(default=16_384, ge=256, description="bytes of a request's path and query together")
+    head_seconds: float = Field(
+        default=10.0,
+        gt=0,
+        description="total seconds for the first line and headers of a request to arrive, and for a new connection to "
+        "send anything, and for the handshake of TLS",
+    )
+    body_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        description="total seconds for a whole request to arrive, and for an answer to be read, beside those for their "
+        "size",
+    )
+    body_bytes_a_second: int = Field(
+        default=65_536,
+        ge=1,
+        description="for so many bytes of its body, a request may take a second longer to arrive",
+    )
+    connections_max: int = Field(
+        default=10_000, ge=1, description="open connections of a process; less where the system allows fewer open files"
+    )
+    connections_per_address_max: int = Field(
+        default=1_000,
+        ge=1,
+        description="open connections of a process from one address (of IPv6: one network of 64 bits); trusted proxies "
+        "have no such limit",
+    )
+    pipelined_max: int = Field(
+        default=32, ge=0, description="requests that a connection may send before the first of them is answered"
+    )
     answer_bytes_max: int = Field(
         default=8_000_000,
         ge=1,
@@ -132,17 +200,90 @@ class Settings(BaseSettings):
     shutdown_seconds: float = Field(
         default=30.0, ge=0, description="how many seconds requests in progress may take at shutdown"
     )
+    shutdown_grace_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        le=300,
+        description="how many seconds connections are still accepted at shutdown, after readiness has fallen: as long "
+        "as the load balancer takes to notice",
+    )
+    redis_url: SecretStr | None = Field(
+        default=None, description="redis://[user:password@]host[:port][/number], rediss:// for TLS; Redis or Valkey"
+    )
+    limit_store: Literal["auto", "process", "machine", "redis"] = Field(
+        default="auto",
+        description="where rate limits count: in each process, for all workers of this machine, or in Redis; auto is "
+        "redis with STERNPOST_REDIS_URL, else machine with several workers, else process",
+    )
+    trusted_proxies: Annotated[list[str], NoDecode] = Field(
+        default_factory=list[str],
+        description="addresses and networks of the proxies before the service, separated by commas, such as "
+        "10.0.0.0/8; unix for a socket of this machine. Only their headers say where a client calls from",
+    )
+    proxy_headers: Annotated[
+        list[Literal["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded"]], NoDecode
+    ] = Field(
+        default=["x-forwarded-for", "x-forwarded-proto"],
+        description="the headers that every trusted proxy writes itself, whatever the client sent, separated by "
+        "commas: some of x-forwarded-for, x-forwarded-proto and x-forwarded-host, or forwarded alone",
+    )
+    idempotency_wait_seconds: float = Field(
+        default=5.0,
+        ge=0,
+        le=60,
+        description="how many seconds a request waits for another one with the same Idempotency-Key, before it is "
+        "answered with 409",
+    )
+    idempotency_hours: float = Field(
+        default=24.0, gt=0, le=8760, description="for how many hours the answer of a request with a key is kept"
+    )
+    ops_host: str = Field(default="127.0.0.1", description="address of the ops port")
+    ops_port: int = Field(
+        default=9000, ge=0, le=65535, description="the ops port, open where STERNPOST_OPS_TOKEN is set; 0 picks one"
+    )
+    ops_token: SecretStr | None = Field(
+        default=None, description="the bearer token of the ops port, at least 32 bytes; without it the port is closed"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="lowest level that is logged"
+    )
+    log_repeats_a_second: int = Field(
+        default=20,
+        ge=0,
+        description="how many lines of one kind are logged in a second, of errors and of events; more are counted, and "
+        "told by one line with `repeated`. 0 for all",
+    )
+    trace_statements: bool = Field(
+        default=True,
+        description="whether traces have spans of statements and of stores, too; traces are sent where OpenTelemetry's "
+        "own variables name an endpoint",
     )
     docs: bool = Field(default=True, description="serve /docs and /openapi.json")
 
     _random_key: bytes = PrivateAttr(default_factory=lambda: secrets.token_bytes(32))
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "trusted_proxies", "proxy_headers", mode="before")
     @classmethod
-    def _split_origins(cls, value: Any) -> Any:
+    def _split_list(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_trusted_proxies(cls, value: list[str]) -> list[str]:
+        for each in value:
+            if each != UNIX:
+                read_network(each)
+        return value
+
+    @field_validator("proxy_headers")
+    @classmethod
+    def _check_proxy_headers(cls, value: list[str]) -> list[str]:
+        if "forwarded" in value and len(value) > 1:
+            raise ValueError(
+                "Name either forwarded or the x-forwarded headers: a proxy passes on as they came those that it does "
+                "not write, and anybody can send them"
+            )
+        return value
 
     @field_validator("root_path")
     @classmethod
@@ -240,7 +381,11 @@ def _explain(error: ValidationError) -> str:
 
 
 def _refuse_unsafe(settings: Settings, *, serving: bool) -> None:
-    for name, value in (("STERNPOST_JWT_SECRET", settings.jwt_secret), ("STERNPOST_SECRET_KEY", settings.secret_key)):
+    for name, value in (
+        ("STERNPOST_JWT_SECRET", settings.jwt_secret),
+        ("STERNPOST_SECRET_KEY", settings.secret_key),
+        ("STERNPOST_OPS_TOKEN", settings.ops_token),
+    ):
         weakness = secret_weakness(value.get_secret_value()) if value and settings.production else None
         if weakness:
             raise StartupError(

@@ -38,6 +38,7 @@ RESERVED = frozenset(
     [
         *("connection", "content-encoding", "content-length", "content-type", "date", "keep-alive", "server"),
         *("te", "trailer", "transfer-encoding", "upgrade", "etag", "location", "www-authenticate", "x-request-id"),
+        "idempotent-replayed",
         *("content-security-policy", "referrer-policy", "x-content-type-options", "x-frame-options"),
     ]
 )
@@ -87,9 +88,10 @@ class Request:
         path: without the query; decoded.
         headers: by name, in any case.
         query_string: as it was sent.
-        address: the network address of the client, or of the proxy before this service; None where it is unknown.
+        address: the network address of the client; of the proxy before this service, unless the setting
+            `trusted_proxies` names it; None where it is unknown.
         root_path: the prefix that the service is reached below.
-        scheme: `http` or `https`, as this service was called.
+        scheme: `http` or `https`, as this service was called, or as a trusted proxy says that it was.
     """
 
     method: str

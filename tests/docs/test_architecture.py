@@ -122,7 +122,7 @@ def missing_step(shown: list[Called], called: list[Called]) -> Called | None:
 @pytest.mark.parametrize("walk", WALKS)
 async def test_requests_take_the_way_that_is_shown(walk: str, tmp_path: Path) -> None:
     begin, shown = steps(BEGINNING), steps(f"{walk}, step by step")
-    assert len(begin) == 10
+    assert len(begin) == 11
     assert len(shown) >= 10
     url = f"sqlite:///{tmp_path / 'shop.sqlite'}"
     app.use(Settings.model_validate({"env": "test", "database_url": url, "jwt_secret": SECRET}))

@@ -41,10 +41,7 @@ PLANNED = {
     "GraphQL": named("graphql"),
     "gRPC": named("grpc"),
     "events": named("events", "event", "outbox", "queues", "queue"),
-    "rate limits": named("limits", "limit", "throttle", "rates", "rate"),
     "caching": named("caching", "caches"),  # of answers; `jwt_jwks_cache_seconds` is about keys
-    "idempotency keys": named("idempotency"),
-    "metrics and traces": named("metrics", "metric", "traces", "otel", "opentelemetry"),
     "gates": named("gates", "gate"),
 }
 """What is called planned, and whether it is there by now."""
@@ -59,7 +56,6 @@ UNFINISHED = re.compile(
 SAID = {
     ("README.md", "What is planned"),
     ("README.md", "None of this exists yet"),
-    ("docs/explanation/architecture.md", "None of this exists yet"),
 }
 """Where pages speak of what is not there: the README's own section, and the architecture's places for it."""
 

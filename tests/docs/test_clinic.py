@@ -15,7 +15,7 @@ CLINIC = ROOT / "examples" / "clinic"
 MOST_LINES = 350
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def test_its_tests_pass(database: str, request: pytest.FixtureRequest) -> None:
     address = [] if database == "sqlite" else [f"--sternpost-database={request.getfixturevalue('postgres_url')}"]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", *address]

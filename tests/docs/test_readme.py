@@ -8,12 +8,12 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 from tests.docs.pages import ROOT, Block, blocks
+from tests.support.forks import run
 from tests.support.server import environment, running
 
 README = ROOT / "README.md"
@@ -86,9 +86,8 @@ def test_links_lead_somewhere() -> None:
 
 
 def _command(env: dict[str, str], folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "sternpost", *arguments], cwd=folder, env=env, capture_output=True, text=True, check=True
-    )
+    done = run(arguments, folder, env)
+    assert done.returncode == 0, done.stderr
     return done.stdout
 
 

@@ -37,6 +37,7 @@ from sternpost.storage.sql.schema import Schema
 from sternpost.testing import Client
 from tests.support import forks
 from tests.support.contracts import app_of, contract_text, plan_of
+from tests.support.readiness import readiness
 from tests.support.rounds import drawing, rounds
 from tests.support.server import ROOT, environment
 from tests.unit.migrations.test_planner import answered, contracts
@@ -180,8 +181,8 @@ def test_a_history_with_every_type_is_proved_with_rows(scratch: Any, tmp_path: P
     with scratch as make:
         proofs = verify(read_history(tmp_path), plan, make(), make())
     assert [(proof.rows, proof.lost, proof.problems) for proof in proofs] == [
-        (0, ["boxes", "crates"], []),
-        (14, ["boxes.at"], []),
+        (0, ["boxes", "crates", "sternpost_idempotency"], []),
+        (21, ["boxes.at"], []),
     ]
 
 
@@ -697,7 +698,7 @@ async def test_a_database_behind_its_contract_is_not_ready_and_becomes_so(
         why = "The database is at the migration 0001_start and has the schema for "
         assert any(why in reason and f"the contract needs {needed}" in reason for reason in reasons), reasons
         await asyncio.to_thread(runner.apply)
-        assert (await client.get("/health/ready")).status == 200
+        await readiness(client, 200)
     async with Client(old, create_schema=False) as client:
         assert (await client.get("/health/ready")).status == 200, "an additive migration keeps older processes ready"
 

@@ -233,7 +233,7 @@ def test_a_role_that_may_create_no_extension_is_told_who_may(
     with pytest.raises(MigrationFailed, match="CREATE EXTENSION btree_gist") as error:
         weak.apply()
     assert "permission denied to create extension" in str(error.value)
-    assert "0 of 3 steps are done" in str(error.value)
+    assert "0 of 4 steps are done" in str(error.value)
     run(target_of(postgres_database), "CREATE EXTENSION btree_gist")
     weak.apply()
 

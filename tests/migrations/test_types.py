@@ -160,8 +160,10 @@ MISFITS: list[tuple[str, str, str]] = [
 
 FORMS = [
     "required",
-    "becomes required",
-    *(pytest.param(form, marks=pytest.mark.slow) for form in ("nullable", "default", "becomes nullable")),
+    *(
+        pytest.param(form, marks=pytest.mark.slow)
+        for form in ("becomes required", "nullable", "default", "becomes nullable")
+    ),
 ]
 
 

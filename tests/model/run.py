@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 import sqlite3
@@ -87,15 +88,8 @@ class Backend:
         """Empties every table."""
         self.names, self.etags, self.tokens = Names(), {}, {}
         if self.kind == "sqlite":
-            connection = sqlite3.connect(self.url.removeprefix("sqlite:///"), isolation_level=None)
-            connection.execute("pragma foreign_keys = off")
-            tables = connection.execute("select name from sqlite_master where type = 'table'").fetchall()
-            connection.execute("begin immediate")
-            for (table,) in tables:
-                if not table.startswith(("sqlite_", "sternpost_")):
-                    connection.execute(f'delete from "{table}"')
-            connection.execute("commit")
-            connection.close()
+            # Not in the thread of the event loop: the service that writes just now needs it to come to its end.
+            await asyncio.to_thread(_clear_file, self.url.removeprefix("sqlite:///"))
             return
         connection = await asyncpg.connect(self.url)
         if not self.clear_statement:
@@ -163,6 +157,18 @@ class Backend:
         found |= {"body": op.body} if op.body is not None else {}
         found |= {"query": dict(op.query)} if op.query else {}
         return self.names.sent(found)
+
+
+def _clear_file(path: str) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("pragma foreign_keys = off")
+    tables = connection.execute("select name from sqlite_master where type = 'table'").fetchall()
+    connection.execute("begin immediate")
+    for (table,) in tables:
+        if not table.startswith(("sqlite_", "sternpost_")):
+            connection.execute(f'delete from "{table}"')
+    connection.execute("commit")
+    connection.close()
 
 
 @dataclass

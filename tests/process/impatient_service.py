@@ -1,17 +1,11 @@
-"""The slow service with short time limits for what clients send, and with an application that reads nothing."""
+"""The slow service with an application that reads nothing."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from sternpost import Sternpost
-from sternpost.app import protocol
 from tests.process import slow_service
-
-protocol.HEAD_SECONDS = 1.0
-protocol.BODY_SECONDS = 1.0
-protocol.BODY_BYTES_A_SECOND = 1024
-protocol.SWEEP_SECONDS = 0.1
 
 
 async def sink(scope: Any, receive: Any, send: Any) -> None:

@@ -149,6 +149,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "project"
 
 
+@pytest.mark.slow
 def test_a_change_is_offered_applied_after_a_yes_and_keeps_the_rows(folder: Path, database_url: str) -> None:
     with developing(folder, database_url) as dev:
         dev.wait_for("wrote data.py")
@@ -208,6 +209,7 @@ def test_a_change_is_offered_applied_after_a_yes_and_keeps_the_rows(folder: Path
         assert dev.serves("color")
 
 
+@pytest.mark.slow
 def test_with_yes_nothing_is_asked_and_nothing_is_destroyed(folder: Path, database_url: str) -> None:
     with developing(folder, database_url, "--yes") as dev:
         wait_until(dev.ready, SECONDS)

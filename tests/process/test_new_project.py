@@ -553,6 +553,7 @@ def deployed(image: Image, **environment: str) -> dict[str, Any]:
     return openapi
 
 
+@pytest.mark.slow
 def test_a_second_deployment_migrates(own_project: Path, tmp_path: Path, database_url: str) -> None:
     """The first one creates the schema; the second one has another contract, and the migrations that lead to it."""
     secret = {"STERNPOST_JWT_SECRET": os.urandom(32).hex(), "STERNPOST_DATABASE_URL": database_url}

@@ -173,12 +173,14 @@ def test_each_test_begins_in_the_same_state(lamps: Path, chosen: str) -> None:
     passed(pytest_in(lamps, f"--sternpost-database={chosen}"), 8)
 
 
+@pytest.mark.slow
 def test_in_another_order_and_with_one_loop_for_all(lamps: Path, chosen: str) -> None:
     (lamps / "conftest.py").write_text("def pytest_collection_modifyitems(items):\n    items.reverse()\n")
     scope = ("-o", "asyncio_default_test_loop_scope=session", "-o", "asyncio_default_fixture_loop_scope=session")
     passed(pytest_in(lamps, f"--sternpost-database={chosen}", *scope), 8)
 
 
+@pytest.mark.slow
 def test_in_several_processes(lamps: Path, chosen: str) -> None:
     passed(pytest_in(lamps, "-n", "2", f"--sternpost-database={chosen}"), 8)
 
@@ -195,6 +197,7 @@ async def test_raises_in_a_transaction(data):
 
 
 @pytest.mark.parametrize("processes", ["0", "2"])
+@pytest.mark.slow
 def test_no_database_is_left_by_failing_tests(tmp_path: Path, postgres_url: str, processes: str) -> None:
     folder = project(tmp_path, tests=FAILING)
     before = left(postgres_url)
@@ -215,6 +218,7 @@ async def test_waits(client):
 
 
 @pytest.mark.parametrize("processes", ["0", "2"])
+@pytest.mark.slow
 def test_no_database_is_left_after_an_interruption(tmp_path: Path, postgres_url: str, processes: str) -> None:
     folder = project(tmp_path, tests=WAITING)
     before, started = left(postgres_url), tmp_path / "started"
@@ -279,6 +283,7 @@ def test_without_a_call(client, clock):
 
 
 @pytest.mark.parametrize("tests", [ANYIO, NEITHER])
+@pytest.mark.slow
 def test_with_another_library_for_event_loops_or_none(tmp_path: Path, chosen: str, tests: str) -> None:
     folder = project(tmp_path, tests=tests, ini="")
     passed(pytest_in(folder, "-p", "no:asyncio", f"--sternpost-database={chosen}"), 2)
@@ -356,6 +361,7 @@ def test_own(client, app):
 """
 
 
+@pytest.mark.slow
 def test_a_projects_own_fixture_comes_first(tmp_path: Path) -> None:
     passed(pytest_in(project(tmp_path, tests=OWN)), 1)
 

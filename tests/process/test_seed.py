@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.forks import run
 from tests.support.server import ROOT, environment
 
 SERVICE = """
@@ -35,8 +35,7 @@ app = Sternpost(Contract("lamps", resources=[Lamp]), seed=seed)
 
 def sternpost(*arguments: str, folder: Path, url: str, **more: str) -> subprocess.CompletedProcess[str]:
     env = environment(STERNPOST_DATABASE_URL=url, COLUMNS="200", **more)
-    command = [sys.executable, "-m", "sternpost", *arguments]
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    return run(arguments, folder, env)
 
 
 def rows(done: subprocess.CompletedProcess[str]) -> dict[str, tuple[int, int]]:

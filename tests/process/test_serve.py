@@ -21,7 +21,7 @@ import pytest
 
 from tests.support import forks
 from tests.support.rounds import rounds
-from tests.support.server import ROOT, catches, environment, running, send, serving, wait_until
+from tests.support.server import ROOT, catches, environment, running, send, serving, told_to_go, wait_until
 
 SLOW = "tests.process.slow_service:app"
 
@@ -80,6 +80,8 @@ def test_sigterm_drains(tmp_path: Path) -> None:
         status, body = slow.result(20)
         assert (status, body["data"]) == (200, {"done": True})
         assert server.process.wait(20) == 0
+        told = [json.loads(line) for line in server.lines if line[:1] == "{"]
+        assert [line for line in told if line["level"] not in ("debug", "info")] == []
 
 
 def test_a_request_that_never_ends_is_given_up_after_the_limit(tmp_path: Path) -> None:
@@ -92,7 +94,7 @@ def test_a_request_that_never_ends_is_given_up_after_the_limit(tmp_path: Path) -
         started = time.monotonic()
         assert server.stop() == 0
         assert 0.9 < time.monotonic() - started < 8
-        assert slow.exception(20) is not None
+        assert told_to_go(slow.result(20))
 
 
 def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
@@ -103,7 +105,7 @@ def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
         server.wait_for('"message":"Shutting down"')
         server.process.terminate()
         assert server.process.wait(10) == 0
-        assert slow.exception(20) is not None
+        assert told_to_go(slow.result(20))
 
 
 def test_a_bug_is_a_500_that_tells_nothing_and_a_log_line_that_tells_where(tmp_path: Path) -> None:
@@ -257,10 +259,36 @@ def test_the_demos_commands_write_an_order_place_it_and_pay_it(tmp_path: Path) -
         made, placed, paid = (json.loads(line)["data"] for line in done.stdout.splitlines() if line)
         assert (made["status"], placed["status"], paid["status"]) == ("draft", "placed", "paid")
         assert made["id"] == placed["id"] == paid["id"]
+        twice = "\n".join([pasted[0], demo.wait_for(r"^KEY=.*").group(0), demo.wait_for(r"^for n in 1 2.*").group(0)])
+        first, second = _answers(subprocess.check_output(["sh", "-e"], input=twice, text=True))
+        assert (first.pop("idempotent-replayed", None), second.pop("idempotent-replayed", None)) == (None, "true")
+        assert (first, json.loads(second["body"])["data"]["status"]) == (second, "draft")
+        loop = demo.wait_for(r"^for n in \$.*").group(0)
+        many = "\n".join([pasted[0], pasted[2], loop])
+        again = subprocess.run(["sh", "-e"], input=many, capture_output=True, text=True, check=True).stdout.split()
+        assert (again[0], again[-1]) == ("409", "429"), again
+        metrics = subprocess.check_output(["sh", "-e"], input=demo.wait_for(r"^curl .*/metrics.*").group(0), text=True)
+        assert 'sternpost_requests_total{operation="orders.create",outcome="ok"} 3.0' in metrics
         token = pasted[0].removeprefix("TOKEN=")
         product = {"sku": "SKU-9999", "name": "Door", "priceCents": 100}
         assert demo.request("POST", "/api/v1/products", product, token)[0] == 201
         assert demo.stop(signal.SIGINT) == 0
+
+
+def _answers(printed: str) -> list[dict[str, str]]:
+    """Answers as `curl -i … | grep` prints them, without their request ids."""
+    found: list[dict[str, str]] = []
+    for line in printed.splitlines():
+        if line.startswith("HTTP"):
+            found.append({"status": line.strip()})
+        elif line.startswith("{"):
+            answer = json.loads(line)
+            del answer["meta"]["requestId"]
+            found[-1]["body"] = json.dumps(answer)
+        else:
+            name, _, value = line.partition(":")
+            found[-1][name.lower()] = value.strip()
+    return found
 
 
 def test_the_demo_starts_prints_a_working_command_and_starts_again_quickly(tmp_path: Path) -> None:
@@ -275,7 +303,7 @@ def test_the_demo_starts_prints_a_working_command_and_starts_again_quickly(tmp_p
             assert demo.request("GET", "/api/v1/products")[1]["meta"]["totalCount"] == 50
             assert demo.stop(signal.SIGINT) == 0
     again = children_cpu_seconds() - before
-    with serving("shop.app:app", tmp_path) as plain:
+    with serving("shop.app:app", tmp_path, fresh=True) as plain:
         assert plain.stop() == 0
     assert again < 2.5 * (children_cpu_seconds() - before - again), "it starts again much as a server without data does"
 

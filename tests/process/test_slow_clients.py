@@ -31,7 +31,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def server(folder: Path) -> Iterator[Process]:
     """One with limits of a second, which all tests share."""
-    with serving("tests.process.impatient_service:app", folder, SLOW_FOLDER=str(folder)) as server:
+    limits = {"STERNPOST_HEAD_SECONDS": "1", "STERNPOST_BODY_SECONDS": "1", "STERNPOST_BODY_BYTES_A_SECOND": "1024"}
+    with serving("tests.process.impatient_service:app", folder, SLOW_FOLDER=str(folder), **limits) as server:
         yield server
 
 
@@ -272,3 +273,21 @@ def test_what_stands_behind_a_chunked_body_is_no_header(server: Process, packets
         for sent in [first + last] if packets == 1 else [first, last]:
             opened.sendall(sent)
         assert opened.recv(100).startswith(b"HTTP/1.1 201 ")
+
+
+def test_what_is_told_of_a_late_body_is_told_once_with_its_id(server: Process) -> None:
+    with closing(connect(server)) as opened:
+        opened.sendall(JOB + b'content-length: 20\r\n\r\n{"name":')
+        status, _, error = answer(opened)
+    assert status == 408
+    server.wait_for(rf'.*"requestId":"{error["requestId"]}".*"status":408.*')
+    about = [json.loads(line) for line in server.lines if error["requestId"] in line]
+    assert {line["errorCode"] for line in about} == {"REQUEST_TIMEOUT"}
+
+
+def test_what_is_told_of_half_a_head_carries_its_id(server: Process) -> None:
+    with closing(connect(server)) as opened:
+        opened.sendall(b"GET /hea")
+        _, _, error = answer(opened)
+    line = json.loads(server.wait_for(rf'.*"requestId":"{error["requestId"]}".*').group(0))
+    assert (line["status"], line["errorCode"]) == (408, "REQUEST_TIMEOUT")

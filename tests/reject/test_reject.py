@@ -54,7 +54,7 @@ def test_every_code_is_provoked() -> None:
 
 def test_every_code_has_a_meaning_of_its_own() -> None:
     assert len(set(CODES.values())) == len(CODES)
-    assert all(re.fullmatch(r"SP[0-6]\d\d", code) for code in CODES)
+    assert all(re.fullmatch(r"SP[0-7]\d\d", code) for code in CODES)
     assert list(CODES) == sorted(CODES)
 
 

@@ -114,7 +114,7 @@ async def test_what_is_no_key(client: Client, log_lines: LogLines) -> None:
         assert (answer.status, answer.error["code"]) == (401, "UNAUTHENTICATED")
         assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
         assert reason not in answer.content.decode(), "who guesses is not told how near they are"
-        failed, _ = log_lines.lines
+        _, failed, _ = log_lines.lines
         assert failed["reason"] == reason, text
     log_lines.raw.clear()
     assert await status(client, key) == 200

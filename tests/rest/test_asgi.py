@@ -60,7 +60,7 @@ async def test_a_start_that_fails_is_told_to_the_server_with_its_reason(make_set
     assert "Use a file" in failed["message"]
 
 
-async def test_a_web_socket_is_closed_at_once(make_settings: Callable[..., Settings]) -> None:
+async def test_a_web_socket_is_refused(make_settings: Callable[..., Settings]) -> None:
     app = app_of(CONTRACT, make_settings())
     sent: list[dict[str, Any]] = []
 
@@ -70,5 +70,9 @@ async def test_a_web_socket_is_closed_at_once(make_settings: Callable[..., Setti
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await app({"type": "websocket"}, receive, send)
-    assert sent == [{"type": "websocket.close", "code": 1000}]
+    await app.start()
+    try:
+        await app({"type": "websocket", "path": "/", "query_string": b"", "headers": []}, receive, send)
+    finally:
+        await app.stop()
+    assert sent == [{"type": "websocket.close", "code": 1008}]

@@ -417,6 +417,7 @@ async def test_it_is_described(client: Client) -> None:
     assert read["responses"]["200"]["headers"]["ETag"]
     assert {"412", "428"} <= set(update["responses"])
     headers = {(p["name"], p["required"]) for p in read["parameters"] + update["parameters"] if p["in"] == "header"}
-    assert headers == {("If-None-Match", False), ("If-Match", True)}
+    assert headers == {("If-None-Match", False), ("If-Match", True), ("Idempotency-Key", False)}
     plain = paths[f"{V2}/plains/{{id}}"]
-    assert not any(p["in"] == "header" for operation in plain.values() for p in operation["parameters"])
+    named = {p["name"] for operation in plain.values() for p in operation["parameters"] if p["in"] == "header"}
+    assert named == {"Idempotency-Key"}

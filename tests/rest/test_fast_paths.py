@@ -39,6 +39,7 @@ from sternpost import (
 )
 from sternpost.app.drivers import make_storage
 from sternpost.plan.query import Select
+from sternpost.ports.outbox import Events
 from sternpost.ports.storage import Document, Reader, Statistics, Values
 from sternpost.testing import Client
 from tests.conftest import DATABASES, SECRET, new_postgres_database
@@ -97,10 +98,12 @@ class OneByOne:
         return _Alone(self.inner, statistics or Statistics(), more)  # type: ignore[return-value]
 
     async def insert(
-        self, resource: str, values: Values, statistics: Statistics, timeout_seconds: float | None = None, **more: Any
+        self, resource: str, values: Values, statistics: Statistics, events: Events = (), **more: Any
     ) -> Document:
         async with self.inner.transaction(statistics, **more) as session:
-            return await session.insert(resource, values)
+            document = await session.insert(resource, values)
+            await session.emit(events)
+            return document
 
 
 class _Alone:

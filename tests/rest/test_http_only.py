@@ -272,7 +272,7 @@ async def test_a_function_that_does_not_declare_it_is_told_how(client: Client, l
 async def test_a_call_that_came_another_way_has_no_request(client: Client) -> None:
     running = client.app.running
     scope: dict[str, Any] = {"method": "GET", "path": "/", "headers": []}
-    observation = observe(running.log, client.app.clock, scope, _NoHeaders)  # pyright: ignore[reportArgumentType]
+    observation = observe(running.telemetry, client.app.clock, scope, _NoHeaders)  # pyright: ignore[reportArgumentType]
     with pytest.raises(RuntimeError, match="did not come over HTTP"):
         await execute(running.runtime, Call("pages.look"), observation)
 

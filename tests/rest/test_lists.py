@@ -135,7 +135,7 @@ async def test_a_cursor_that_is_not_this_lists_own_is_400(client: Client, shop: 
         f"{address}&cursor=null",
         f"{address}&cursor=%00",
         f"{address}&cursor=%C3%A4%F0%9F%98%80",
-        f"{address}&cursor={'A' * 20_000}",
+        f"{address}&cursor={'A' * 15_000}",
         f"{address}&cursor={base64.urlsafe_b64encode(b'[1, 2]').decode()}",
         f"/api/v1/products?pageSize=2&sort=-name&cursor={cursor}",
         f"/api/v1/products?pageSize=2&cursor={cursor}",

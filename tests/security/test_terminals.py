@@ -15,6 +15,7 @@ import pytest
 
 from sternpost import Contract, Read, Resource, Settings, Sternpost, public
 from sternpost.cli.main import main
+from sternpost.telemetry.events import CutOff, DependencyUnhealthy
 from sternpost.telemetry.log import Log
 from sternpost.testing import Client
 from tests.conftest import LogLines
@@ -187,7 +188,8 @@ async def test_log_lines_are_visible(make_settings: Callable[..., Settings], log
     async with Client(app) as client:
         await client.get("/api/v1/things/\x9b\u202e\x7f", headers={"traceparent": "\x9b"})
     log = Log("x", app.clock, write=log_lines)
-    log.event("warning", HOSTILE, reason=HOSTILE, nested={"a": [HOSTILE]})
+    log.told(CutOff(running=[HOSTILE]), None)
+    log.told(DependencyUnhealthy(check=HOSTILE, reason=HOSTILE), None)
     lines = [line.decode() for line in log_lines.raw]
     assert any(r"\u009b" in line for line in lines)
     assert [OBEYED.findall(line) for line in lines] == [[] for _ in lines]

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support.forks import run
+from tests.support.forks import TIMEOUT_SECONDS, Forked, run, start
 
 
 class Shell:
@@ -33,15 +33,14 @@ class Shell:
         environment = {**self.environment, "COLUMNS": str(columns), "TERM": "xterm-256color"}
         if colors:
             del environment["NO_COLOR"]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "sternpost", *arguments],
-            cwd=self.folder,
-            env=environment,
-            stdin=None if typed is None else writing,
-            stdout=writing,
-            stderr=writing,
-        )
-        if typed is not None:
+        process: subprocess.Popen[bytes] | Forked
+        if typed is None:
+            process = start(arguments, self.folder, environment, writing, writing, seconds=TIMEOUT_SECONDS)
+        else:
+            command = [sys.executable, "-m", "sternpost", *arguments]
+            process = subprocess.Popen(
+                command, cwd=self.folder, env=environment, stdin=writing, stdout=writing, stderr=writing
+            )
             os.write(reading, typed.encode())
         os.close(writing)
         chunks: list[bytes] = []

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.support.forks import Forked, start
+
 ROOT = Path(__file__).parents[2]
 IMPORTED = ("examples/shop", "examples/chinook", "examples/clinic/src", ".")
 SECRET = "process-tests-8c1f0e7d2b6a4953c1e0d7f2"
@@ -28,7 +30,7 @@ STOP_SECONDS = 40
 class Process:
     """`sternpost serve` or another command that serves, with what it printed so far."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
     lines: list[str] = field(default_factory=list)
     port: int = 0
     reader: threading.Thread | None = None
@@ -78,6 +80,23 @@ def send(
     return response.status, json.loads(content) if content else None
 
 
+def told_to_go(answer: tuple[int, Any]) -> bool:
+    """Whether a request was ended because the service is stopped, and its client told that nothing of it was kept."""
+    status, body = answer
+    return (status, body["error"]["code"]) == (503, "UNAVAILABLE") and "is being stopped" in body["error"]["message"]
+
+
+def answers(port: int) -> bool:
+    """Whether a service of ours answers at a port of this machine."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        return send(connection, "GET", "/health")[0] == 200
+    except (OSError, http.client.HTTPException, json.JSONDecodeError):
+        return False
+    finally:
+        connection.close()
+
+
 def environment(**more: str) -> dict[str, str]:
     """The process's environment without settings of whoever runs the tests, and with these."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("STERNPOST_")}
@@ -91,12 +110,32 @@ def environment(**more: str) -> dict[str, str]:
 
 @contextmanager
 def running(
-    arguments: list[str], env: Mapping[str, str], cwd: Path, ready: str = r'"message":"Ready".*"port":(\d+)'
+    arguments: list[str],
+    env: Mapping[str, str],
+    cwd: Path,
+    ready: str = r'"message":"Ready".*"port":(\d+)',
+    seconds: float = START_SECONDS,
+    *,
+    fresh: bool = False,
 ) -> Iterator[Process]:
-    """Starts `python <arguments>` and waits until it says that it is ready."""
-    process = subprocess.Popen(
-        [sys.executable, *arguments], cwd=cwd, env=dict(env), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    """Starts `python <arguments>` and waits until it says that it is ready.
+
+    Args:
+        fresh: started anew in any case, not forked from a process that has the libraries already.
+    """
+    process: subprocess.Popen[bytes] | Forked
+    fresh = fresh or "LD_PRELOAD" in env  # which takes effect where a program is started
+    if arguments[:2] == ["-m", "sternpost"] and not fresh:
+        reading, writing = os.pipe()
+        stdout = os.fdopen(reading, "rb")
+        try:
+            process = start(arguments[2:], cwd, env, writing, writing, stdout=stdout)
+        finally:
+            os.close(writing)
+    else:
+        process = subprocess.Popen(
+            [sys.executable, *arguments], cwd=cwd, env=dict(env), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
     started = Process(process)
 
     def read() -> None:
@@ -107,7 +146,7 @@ def running(
     thread = started.reader = threading.Thread(target=read, daemon=True)
     thread.start()
     try:
-        started.port = int(started.wait_for(ready).group(1))
+        started.port = int(started.wait_for(ready, seconds).group(1))
         yield started
     finally:
         if process.poll() is None:
@@ -143,7 +182,8 @@ def _is_in(mask: str, pid: int, number: signal.Signals) -> bool:
     return bool(int(found[1], 16) >> (number - 1) & 1)
 
 
-def serving(app: str, folder: Path, *options: str, **env: str) -> Any:
-    """`sternpost serve` with a SQLite file in `folder`, on a free port."""
+def serving(app: str, folder: Path, *options: str, fresh: bool = False, **env: str) -> Any:
+    """`sternpost serve` with a SQLite file in `folder`, on a free port; `fresh` as with `running`."""
     settings = {"STERNPOST_DATABASE_URL": f"sqlite:///{folder / 'process.sqlite'}", "STERNPOST_PORT": "0", **env}
-    return running(["-m", "sternpost", "serve", app, "--create-schema", *options], environment(**settings), folder)
+    command = ["-m", "sternpost", "serve", app, "--create-schema", *options]
+    return running(command, environment(**settings), folder, fresh=fresh)

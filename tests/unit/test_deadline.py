@@ -9,7 +9,7 @@ import pytest
 
 from sternpost import deadline
 from sternpost.deadline import Alarms, Deadline
-from sternpost.errors import Timeout
+from sternpost.errors import Timeout, Unavailable
 
 
 @pytest.fixture
@@ -118,4 +118,31 @@ async def test_somebody_elses_cancellation_counts_more(sweeps: float) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    alarms.close()
+
+
+@pytest.mark.parametrize("seconds", [60.0, 4.0, None])
+async def test_every_block_can_be_ended_before_its_time_with_another_reason(seconds: float | None) -> None:
+    alarms, loop = Alarms(), asyncio.get_running_loop()
+    why = Unavailable("it is over")
+    loop.call_soon(alarms.end, why)
+    loop.call_soon(alarms.end, Unavailable("again"))  # it is over already
+    with pytest.raises(Unavailable) as raised, Deadline(seconds, alarms), Deadline(seconds, alarms):
+        await loop.create_future()
+    assert raised.value is why
+    assert not alarms.open
+    assert not alarms.others
+    alarms.close()
+
+
+async def test_a_commit_that_has_begun_is_asked_to_end_once_and_not_cancelled() -> None:
+    alarms, asked = Alarms(), list[str]()
+    with Deadline(60.0, alarms) as deadline:
+        deadline.committing(lambda: asked.append("give it up"))
+        for _ in range(2):
+            alarms.end(Unavailable("it is over"))
+        await asyncio.sleep(0)
+    assert asked == ["give it up"]
+    with pytest.raises(Unavailable, match="it is over"):
+        deadline.again()
     alarms.close()

@@ -43,3 +43,9 @@ def test_a_start_loads_nothing_of_another_database_or_of_migrations(tmp_path: Pa
     loaded = set(done.stdout.split())
     assert "sternpost.storage.sqlite.database" in loaded
     assert not loaded & {"asyncpg", "sqlalchemy.dialects.postgresql", "sternpost.ports.steps", "sternpost.migrations"}
+
+
+def test_a_service_without_an_ops_port_loads_nothing_of_it() -> None:
+    _, loaded = measure("sternpost.cli.main, sternpost.app.server, sternpost.app.supervisor")
+    assert "sternpost.app.server" in loaded
+    assert not {name for name in loaded if name.startswith(("sternpost.app.ops", "sternpost.protocols.http.proxies"))}

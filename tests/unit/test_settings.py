@@ -113,3 +113,18 @@ def test_origins_are_listed_with_commas() -> None:
         "https://a.test",
         "https://b.test",
     ]
+
+
+@pytest.mark.parametrize("value", ["proxy.example", "10.0.0.1/8", "0.0.0.0/0", "::/0", "10.0.0.0/8, all"])
+def test_who_cannot_be_trusted_is_refused(value: str) -> None:
+    with pytest.raises(StartupError, match="STERNPOST_TRUSTED_PROXIES: "):
+        load_settings({"STERNPOST_TRUSTED_PROXIES": value})
+    found = load_settings({"STERNPOST_TRUSTED_PROXIES": "10.0.0.0/8, 192.0.2.1,fd00::/8,unix"})
+    assert found.trusted_proxies == ["10.0.0.0/8", "192.0.2.1", "fd00::/8", "unix"]
+
+
+def test_a_proxy_writes_one_kind_of_headers() -> None:
+    assert load_settings({"STERNPOST_PROXY_HEADERS": "forwarded"}).proxy_headers == ["forwarded"]
+    for value in ("forwarded,x-forwarded-for", "via"):
+        with pytest.raises(StartupError, match="STERNPOST_PROXY_HEADERS"):
+            load_settings({"STERNPOST_PROXY_HEADERS": value})

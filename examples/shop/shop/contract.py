@@ -22,12 +22,14 @@ from sternpost import (
     caller,
     computed,
     field,
+    fixed_window,
     many,
     one,
     public,
     scope,
     sum_of,
     this,
+    token_bucket,
 )
 
 UserStatus = Literal["pending", "active", "suspended"]
@@ -49,7 +51,7 @@ class User(Resource, prefix="usr", owner="id"):
 
     browse = Browse(sort=["created_at", "updated_at", "name"], allow=scope("users:read") | user_admin)
     read = Read(allow=this.is_owner | scope("users:read") | user_admin)
-    create = Create(allow=public)
+    create = Create(allow=public, limit=fixed_window(1_000_000, per="hour", by="address"), emits="user.created")
     replace = Replace(allow=this.is_owner | scope("users:write") | user_admin)
     update = Update(allow=this.is_owner | scope("users:write") | user_admin)
     delete = Delete(allow=user_admin)
@@ -102,8 +104,17 @@ class Order(Resource, prefix="ord", owner="user_id"):
     replace = Replace(allow=this.is_owner | scope("orders:write") | order_admin)
     update = Update(allow=this.is_owner | scope("orders:write") | order_admin)
     delete = Delete(allow=this.is_owner | order_admin)
-    place = Transition("status", source="draft", target="placed", allow=this.is_owner | order_admin)
-    pay = Transition("status", source="placed", target="paid", allow=this.is_owner | order_admin)
+    place = Transition(
+        "status", source="draft", target="placed", allow=this.is_owner | order_admin, emits="order.placed"
+    )
+    pay = Transition(
+        "status",
+        source="placed",
+        target="paid",
+        allow=this.is_owner | order_admin,
+        limit=token_bucket(60, per="minute", by="principal", burst=20),
+        emits="order.paid",
+    )
     ship = Transition("status", source="paid", target="shipped", allow=order_admin)
     cancel = Transition(
         "status", source=["draft", "placed", "paid"], target="cancelled", allow=this.is_owner | order_admin
@@ -118,4 +129,6 @@ contract = Contract(
     license="Apache-2.0",
     api_keys=True,
     resources=[User, Product, Order, OrderItem],
+    # Generous, as that of new users is: tests, demonstrations and benchmarks come from one address, as one caller.
+    limit=fixed_window(1_000_000, per="minute", by="principal"),
 )

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import secrets
+import socket
 import sys
 from pathlib import Path
 
+from pydantic import SecretStr
 from rich.console import Console
 
 from shop.app import app
@@ -20,6 +24,10 @@ from sternpost.errors import StartupError, SternpostError
 SCOPES = ["users:*", "products:*", "orders:*"]
 """The demo's token may read and write everything, place orders and pay them."""
 
+OPS_PORT = 9000
+OTLP = "OTEL_EXPORTER_OTLP_ENDPOINT"
+"""OpenTelemetry's own variable for where traces, log lines and metrics go."""
+
 console = Console(highlight=False)
 
 
@@ -31,7 +39,22 @@ def demo_settings() -> Settings:
     if os.environ.get("PORT"):
         os.environ["STERNPOST_PORT"] = os.environ["PORT"]
     os.chdir(folder)  # the development secret is kept there, too
-    return development_settings()
+    settings = development_settings()
+    if settings.ops_token is not None:
+        return settings
+    port = settings.ops_port if "ops_port" in settings.model_fields_set else free_ops_port()
+    return settings.model_copy(update={"ops_token": SecretStr(secrets.token_hex(32)), "ops_port": port})
+
+
+def free_ops_port() -> int:
+    """The usual port of those who run a service, or another one where that is taken."""
+    for port in (OPS_PORT, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return probe.getsockname()[1]
+    return OPS_PORT
 
 
 async def prepare() -> None:
@@ -49,7 +72,8 @@ async def prepare() -> None:
 
 
 def announce(settings: Settings, port: int) -> None:
-    """Where it is, and commands that work when pasted: reading, then writing an order, placing it and paying it."""
+    """Where it is, and commands that work when pasted: reading, writing an order, placing and paying it, sending one
+    twice with a key, and meeting a limit."""
     base = f"http://{settings.host}:{port}"
     api = f"{base}/api/v1"
     lines = [f"Sternpost shop is ready on {base}", f"API docs: {base}/docs    description: {base}/openapi.json"]
@@ -66,9 +90,36 @@ def announce(settings: Settings, port: int) -> None:
             f"ORDER=$(curl -s '{api}/orders?pageSize=1&sort=-createdAt&fields=id' {caller} | cut -d '\"' -f 6)",
             f"curl -s -X POST {api}/orders/$ORDER/place {caller}",
             f"curl -s -X POST {api}/orders/$ORDER/pay {caller}",
+            "",
+            "An order sent twice with one key. The second answer is the first one again, and there is one order:",
+            "KEY=order-$(date +%s)",
+            f'for n in 1 2; do curl -si {api}/orders {caller} -H "Idempotency-Key: $KEY" '
+            f"-H 'Content-Type: application/json' -d '{item}' | grep -i '^HTTP\\|^idempotent\\|^{{'; done",
+            "",
+            "Paid again and again, until the rate limit of the operation refuses it (429):",
+            f"for n in $(seq 25); do curl -s -o /dev/null -w '%{{http_code}} ' -X POST {api}/orders/$ORDER/pay {caller}; "
+            "done; echo",
         ]
     else:
         lines.append(f"curl -s '{api}/products?pageSize=3'    # tokens come from STERNPOST_JWT_JWKS_URL")
+    if settings.ops_token is not None:
+        token, ops = settings.ops_token.get_secret_value(), f"http://{settings.ops_host}:{settings.ops_port}"
+        lines += [
+            "",
+            f"What was measured, as Prometheus reads it: {ops}/metrics, with a token of its own:",
+            f"curl -s -H 'Authorization: Bearer {token}' {ops}/metrics | grep -v '^#'",
+        ]
+    endpoint = os.environ.get(OTLP)
+    if endpoint:
+        lines += ["", f"Traces, log lines and metrics are sent by OTLP to {endpoint} ({OTLP})."]
+    else:
+        as_started = "".join(f"{name}={os.environ[name]} " for name in ("PORT", "DEMO_DIR") if os.environ.get(name))
+        lines += [
+            "",
+            "Traces go nowhere yet. To see the span of each request in a collector or in Jaeger on port 4318:",
+            f"{sys.executable} -m pip install -e '.[otel]'",
+            f"{OTLP}=http://127.0.0.1:4318 {as_started}make demo",
+        ]
     # print, not rich: a line must stay one line to be pasted
     print("", *lines, "", sep="\n", flush=True)
 

@@ -9,10 +9,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, TypeVar, cast
 
-from sternpost.app.drivers import make_authenticator, make_storage
+from sternpost.app.drivers import (
+    authenticator_of,
+    make_export,
+    make_keys,
+    make_limit_store,
+    make_log,
+    make_storage,
+    with_api_keys,
+)
+from sternpost.app.measuring import ServiceMetrics, make_metrics
 from sternpost.app.running import OTHER_LOOP, Running, StartedByRequest
-from sternpost.app.sensitive import sensitive_names
-from sternpost.auth.api_keys import ApiKeyAuthenticator
 from sternpost.clock import Clock, SystemClock
 from sternpost.compile.compiler import Compiled, compile_contract
 from sternpost.compile.versions import Older
@@ -27,18 +34,24 @@ from sternpost.data.providers import AppProviders, Overrides
 from sternpost.errors import StartupError
 from sternpost.ids import NewId, new_hex
 from sternpost.pipeline.allowed import allows
+from sternpost.pipeline.overrides import LimitOverrides
 from sternpost.pipeline.runtime import Runtime, first_instant
 from sternpost.pipeline.translation import NO_CONVERSIONS
 from sternpost.plan.model import Plan
-from sternpost.plan.scopes import known_scopes
 from sternpost.plan.values import tenant_value
 from sternpost.ports.authenticator import Authenticator, Principal
+from sternpost.ports.limits import LimitStore
 from sternpost.ports.storage import EVERY_TENANT, NO_TENANT, Origin, Storage, Visibility
+from sternpost.protocols.http.edge import LEFT_TO_SERVER
 from sternpost.protocols.http.headers import bearer_token, read_headers
+from sternpost.protocols.http.health import STARTUP, answer_starting
 from sternpost.protocols.http.messages import Receive, Scope, Send
 from sternpost.protocols.http.mounts import Asgi, error_answer
 from sternpost.settings import Settings, load_settings
-from sternpost.telemetry.log import Log, Write
+from sternpost.telemetry.events import IdsWillChange, LimitsLeftToServer, SunsetPassed
+from sternpost.telemetry.level import LevelOverride
+from sternpost.telemetry.log import Write
+from sternpost.telemetry.telemetry import Telemetry
 
 IDS_WOULD_CHANGE = (
     "The contract turns integer keys of the database into encrypted ids, and the ids change with the secret key. "
@@ -71,7 +84,7 @@ class Sternpost:
             lines. They are started and stopped with this one. `caller`, `allows` and `error_answer` are for them.
         seed: an async function that fills a database for development and tests, given the data client; run twice, it
             must leave the same rows. `sternpost seed` runs it.
-        storage, authenticator, clock, new_id, write_log: replaced in tests; by default what the settings say.
+        storage, authenticator, limits, clock, new_id, write_log: replaced in tests; by default what the settings say.
     """
 
     def __init__(
@@ -89,6 +102,7 @@ class Sternpost:
         seed: Seed | None = None,
         storage: Storage | None = None,
         authenticator: Authenticator | None = None,
+        limits: LimitStore | None = None,
         clock: Clock | None = None,
         new_id: NewId = new_hex,
         write_log: Write | None = None,
@@ -103,15 +117,25 @@ class Sternpost:
         self._settings: Settings | None = settings
         self._storage: Storage | None = storage
         self._authenticator = authenticator
+        self._limits, self._counting = limits, limits
         self._new_id: NewId = new_id
         self._write_log = write_log
+        self.limit_overrides = LimitOverrides()
+        """For whom other quantities of rate limits hold."""
+        self.log_override = LevelOverride()
+        """The level of the log that holds for a time."""
+        self._limit_memory: int | None = None
         self._running: Running | None = None
         self._serving: Running | None = None
         """The same once it has started as a whole: before that no request is served."""
         self._starting: asyncio.Task[Running] | None = None
         self._stopped = False
+        self.keeps_edge = False
+        """Whether the server is our own, which keeps the limits of connections."""
         self.failure: Exception | None = None
         """Why it did not start, where a server asked it to."""
+        self.metrics: ServiceMetrics | None = None
+        """What is counted since the start; None where nobody can read it."""
         self._overrides = Overrides()
         self._providers = AppProviders()
 
@@ -132,9 +156,9 @@ class Sternpost:
         """Whether it is between `start` and `stop`."""
         return self._running is not None
 
-    def use(self, settings: Settings) -> None:
-        """Sets the settings, where a command has read them already."""
-        self._settings = settings
+    def use(self, settings: Settings, limit_memory: int | None = None) -> None:
+        """Sets the settings, where a command has read them already, and what this worker counts limits in."""
+        self._settings, self._limit_memory = settings, limit_memory
 
     @contextmanager
     def replaced(
@@ -200,44 +224,31 @@ class Sternpost:
         storage = self._storage or make_storage(settings, serving=True)
         await storage.open(self.plan)
         plans = (self.plan, *self._older_plans())
-        authenticator: Authenticator = self._authenticator or make_authenticator(
-            settings,
-            self.clock,
-            frozenset[str]().union(*map(known_scopes, plans)),
-            frozenset[str]().union(*(plan.claims for plan in plans)),
-        )
-        log = Log(
-            settings.service or self.plan.name,
-            self.clock,
-            level=settings.log_level,
-            sensitive=sensitive_names(self.plan, *self._older_plans()),
-            write=self._write_log,
-        )
+        authenticator: Authenticator = self._authenticator or authenticator_of(settings, plans, self.clock)
+        log = make_log(settings, plans, self.clock, self._write_log, self.log_override)
+        export = make_export(settings, self.plan, self.clock, log)
+        self.metrics = make_metrics(settings, plans, self.mounts, self.clock, storage, lambda: self.in_flight, export)
+        telemetry = Telemetry(log, self.clock, () if self.metrics is None else (self.metrics,), export)
         if self.plan.api_keys:
-            authenticator = ApiKeyAuthenticator(
-                storage.keys(),
-                self.clock,
-                authenticator,
-                lambda reason: log.event("warning", "The last use of an API key could not be recorded", reason=reason),
-                cache_seconds=settings.api_key_cache_seconds,
-            )
+            authenticator = with_api_keys(settings, self.clock, storage, authenticator, telemetry)
         if self.plan.hides_keys and not settings.keeps_secrets:
-            log.event(
-                "warning", "Ids will change at every start, because no secret key is set", reason=IDS_WOULD_CHANGE
-            )
+            telemetry.tell(IdsWillChange(reason=IDS_WOULD_CHANGE))
         self._providers = AppProviders(self.compiled.wired.makers, {Settings: settings}, self._overrides)
+        if self._limits is None and any(plan.every_limit for plan in plans):
+            self._counting = make_limit_store(settings, log.service, self.clock, self._limit_memory)
         runtime = self._runtime(settings, storage, authenticator)
-        older = self._older(settings, runtime, log)
+        older = self._older(settings, runtime, telemetry)
         try:
-            running = self._running = kind(self.mounts, self.compiled.wired, runtime, settings, log, older)
+            running = self._running = kind(self.mounts, self.compiled.wired, runtime, settings, telemetry, older)
         except BaseException:
-            await authenticator.close()
-            await storage.close()
+            await _close(runtime)
             raise
         self._stopped = False
         try:
             if not only_open:
                 await running.start()
+                if self.metrics is not None:
+                    self.metrics.start()
         except BaseException:
             await self.stop()
             self._stopped = False  # it may be tried again
@@ -290,23 +301,20 @@ class Sternpost:
             injected=self.compiled.wired.injected,
             providers=self._providers,
             computing=self.compiled.computing,
+            limits=self._counting,
+            keys=make_keys(
+                self.plan, settings, storage, self.clock, None if self.metrics is None else self.metrics.keys
+            ),
+            overrides=self.limit_overrides,
+            decisions=None if self.metrics is None else self.metrics.limit_decisions,
         )
 
-    def _older(self, settings: Settings, newest: Runtime, log: Log) -> list[Runtime]:
+    def _older(self, settings: Settings, newest: Runtime, telemetry: Telemetry) -> list[Runtime]:
         """The runtimes of older API versions; a version that is past its sunset date is logged."""
         older: list[Runtime] = []
         for version in self.compiled.older:
-            runtime = self._runtime(settings, newest.storage, newest.authenticator, version)
-            older.append(runtime)
-            sunset = version.plan.sunset
-            if sunset is not None and first_instant(sunset) <= self.clock.now() and not version.plan.gone_after_sunset:
-                name = version.plan.api_version
-                log.event(
-                    "warning",
-                    f"API version {name} is still served after its sunset date",
-                    apiVersion=name,
-                    sunset=sunset,
-                )
+            older.append(self._runtime(settings, newest.storage, newest.authenticator, version))
+            _tell_sunset(version.plan, self.clock, telemetry)
         return older
 
     async def stop(self) -> None:
@@ -314,9 +322,11 @@ class Sternpost:
         running, self._running, self._serving = self._running, None, None
         if running is not None:
             self._stopped = True
+            if self.metrics is not None:
+                self.metrics.stop()
             await running.stop()
-            await running.runtime.authenticator.close()
-            await running.runtime.storage.close()
+            running.telemetry.flush()
+            await _close(running.runtime, running.telemetry)
 
     @asynccontextmanager
     async def data(
@@ -385,7 +395,7 @@ class Sternpost:
 
     def drain(self) -> None:
         """From now on readiness fails; requests are still answered."""
-        self.running.readiness.draining = self.running.closing = True
+        self.running.readiness.draining = True
 
     def retire(self) -> None:
         """Another process takes over: responses close their connections. Readiness does not change."""
@@ -395,6 +405,9 @@ class Sternpost:
         if scope["type"] == "http":
             self.in_flight += 1
             try:
+                if self._serving is None and scope["path"].endswith(STARTUP) and _is_starting(self):
+                    await answer_starting(scope, send)
+                    return
                 running = self._serving or await self._start_by_request()
                 await running.entry(scope, receive, send)
             finally:
@@ -402,7 +415,12 @@ class Sternpost:
         elif scope["type"] == "lifespan":
             await _live(self, receive, send)
         else:
-            await send({"type": "websocket.close", "code": 1000})
+            await (self._serving or await self._start_by_request()).connect(scope, receive, send)
+
+
+def _is_starting(app: Sternpost) -> bool:
+    """Whether a start is under way, whose end a probe does not wait for."""
+    return app._starting is not None or app.started  # pyright: ignore[reportPrivateUsage]
 
 
 def _visibility(plan: Plan, tenant: str | None, tenants: str | None) -> Visibility:
@@ -432,8 +450,27 @@ async def _live(app: Sternpost, receive: Receive, send: Send) -> None:
                 app.failure = error
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 raise
+            if not app.keeps_edge:
+                left = [f"STERNPOST_{name.upper()}" for name in LEFT_TO_SERVER]
+                app.running.telemetry.tell(LimitsLeftToServer(limits=left))
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
             await app.stop()
             await send({"type": "lifespan.shutdown.complete"})
             return
+
+
+def _tell_sunset(plan: Plan, clock: Clock, telemetry: Telemetry) -> None:
+    """Logs that a version of the API is still served after its sunset."""
+    if plan.sunset is not None and first_instant(plan.sunset) <= clock.now() and not plan.gone_after_sunset:
+        telemetry.tell(SunsetPassed(api_version=plan.api_version, sunset=plan.sunset))
+
+
+async def _close(runtime: Runtime, telemetry: Telemetry | None = None) -> None:
+    """Closes what was opened for a runtime, and what it is observed by, last."""
+    await runtime.authenticator.close()
+    if runtime.limiter is not None:
+        await runtime.limiter.store.close()
+    await runtime.storage.close()
+    if telemetry is not None:
+        await telemetry.stop()

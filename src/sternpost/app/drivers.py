@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+import os
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote, urlsplit
 
+from sternpost.app.sensitive import sensitive_names
+from sternpost.auth.api_keys import ApiKeyAuthenticator
 from sternpost.auth.jwks import KeySet
 from sternpost.auth.jwt import JwtAuthenticator
-from sternpost.clock import Clock
+from sternpost.clock import Clock, SystemClock
 from sternpost.errors import StartupError
+from sternpost.pipeline.keys import Keys
+from sternpost.plan.model import Plan
+from sternpost.plan.scopes import known_scopes
+from sternpost.ports.authenticator import Authenticator
+from sternpost.ports.limits import LimitStore
 from sternpost.ports.storage import Storage
 from sternpost.settings import Settings
+from sternpost.telemetry.events import ApiKeyUseUnrecorded
+from sternpost.telemetry.level import LevelOverride
+from sternpost.telemetry.log import Log, Write
+from sternpost.telemetry.measured import Tally
+from sternpost.telemetry.otlp import read_otlp
+from sternpost.telemetry.telemetry import Export, Telemetry
 
 
 def make_storage(settings: Settings, *, serving: bool = False) -> Storage:
@@ -100,3 +117,133 @@ def make_authenticator(
         known_scopes=known_scopes,
         known_claims=known_claims,
     )
+
+
+def authenticator_of(settings: Settings, plans: Sequence[Plan], clock: Clock) -> JwtAuthenticator:
+    """The same for a service, which knows the scopes and claims of these plans."""
+    scopes = frozenset[str]().union(*map(known_scopes, plans))
+    return make_authenticator(settings, clock, scopes, frozenset[str]().union(*(plan.claims for plan in plans)))
+
+
+def with_api_keys(
+    settings: Settings, clock: Clock, storage: Storage, tokens: Authenticator, telemetry: Telemetry
+) -> ApiKeyAuthenticator:
+    """API keys of the database, beside what `tokens` verifies."""
+    return ApiKeyAuthenticator(
+        storage.keys(),
+        clock,
+        tokens,
+        lambda reason: telemetry.tell(ApiKeyUseUnrecorded(reason=reason)),
+        cache_seconds=settings.api_key_cache_seconds,
+    )
+
+
+def make_log(
+    settings: Settings, plans: Sequence[Plan], clock: Clock, write: Write | None, override: LevelOverride
+) -> Log:
+    """The log of a service, which masks the sensitive fields of these plans."""
+    return Log(
+        settings.service or plans[0].name,
+        clock,
+        level=settings.log_level,
+        sensitive=sensitive_names(*plans),
+        write=write,
+        override=override,
+        repeats_a_second=settings.log_repeats_a_second,
+    )
+
+
+def make_export(settings: Settings, plan: Plan, clock: Clock, log: Log) -> Export | None:
+    """What sends traces and log lines by OTLP, as OpenTelemetry's own variables say; None where they name no endpoint.
+
+    Raises:
+        StartupError: a variable holds what cannot be done, or the extra is missing.
+    """
+    otlp = read_otlp(os.environ)
+    if otlp is None:
+        return None
+    try:
+        from sternpost.otel.export import Described, OtlpExport
+    except ModuleNotFoundError as error:
+        raise StartupError(
+            "An endpoint for OpenTelemetry is set, which needs its libraries. Run: pip install 'sternpost[otel]'; "
+            "or unset OTEL_EXPORTER_OTLP_ENDPOINT."
+        ) from error
+    return OtlpExport(
+        otlp,
+        clock,
+        Described(log.service, plan.version),
+        statements=settings.trace_statements,
+        masked=log.masked,
+        tell=lambda event: log.told(event, None),
+    )
+
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+def make_limit_store(settings: Settings, service: str, clock: Clock, memory: int | None = None) -> LimitStore:
+    """Where the rate limits of a service are counted, as `STERNPOST_LIMIT_STORE` says.
+
+    Args:
+        service: its name; services that share a Redis do not share counters.
+        memory: the descriptor of the memory that the workers of a machine share, in one of several workers.
+
+    Raises:
+        StartupError: the store does not fit the number of workers, or a setting or an extra is missing.
+    """
+    check_limit_store(settings, workers=1 if memory is None else 2)
+    kind = settings.limit_store
+    if kind == "redis" or (kind == "auto" and settings.redis_url is not None):
+        assert settings.redis_url is not None, "checked above"
+        try:
+            from sternpost.limits.redis import RedisStore
+        except ModuleNotFoundError as error:
+            raise StartupError("Redis needs its client. Run: pip install 'sternpost[redis]'") from error
+        return RedisStore(settings.redis_url.get_secret_value(), service, clock.monotonic)
+    if memory is None:
+        from sternpost.limits.process import ProcessStore
+
+        return ProcessStore(_microseconds(clock))
+    from sternpost.limits.machine import MachineStore
+
+    return MachineStore(memory, _microseconds(clock))
+
+
+def check_limit_store(settings: Settings, *, workers: int) -> None:
+    """Raises `StartupError` where `STERNPOST_LIMIT_STORE` cannot count for so many workers."""
+    if settings.limit_store == "redis" and settings.redis_url is None:
+        raise StartupError(
+            "STERNPOST_LIMIT_STORE=redis needs the address of one. Set STERNPOST_REDIS_URL to "
+            "redis://[user:password@]host[:port][/number]"
+        )
+    if settings.limit_store == "process" and workers > 1:
+        raise StartupError(
+            "STERNPOST_LIMIT_STORE=process counts in each worker alone, so that several would let a multiple of each "
+            "limit pass. Set it to auto or machine; or to redis, with the address of one in STERNPOST_REDIS_URL."
+        )
+
+
+def _microseconds(clock: Clock) -> Callable[[], int]:
+    """The time of a clock since the Unix epoch. A date would take longer to make than a call takes to be counted."""
+    if isinstance(clock, SystemClock):
+        return _system_microseconds
+    return lambda: (clock.now() - EPOCH) // MICROSECOND
+
+
+def _system_microseconds() -> int:
+    return time.time_ns() // 1000
+
+
+def make_keys(
+    plan: Plan, settings: Settings, storage: Storage, clock: Clock, tally: Tally | None = None
+) -> Keys | None:
+    """What keeps the answers of changes with their idempotency keys; None where none are kept.
+
+    Args:
+        tally: where it is counted what comes of them.
+    """
+    if not plan.keeps_answers:
+        return None
+    return Keys(storage.answers(), clock, settings.idempotency_wait_seconds, settings.idempotency_hours, tally)

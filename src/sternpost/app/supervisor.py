@@ -16,19 +16,28 @@ import socket
 import sys
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from sternpost.app.server import KEEP_ALIVE_SECONDS, listen
-from sternpost.app.worker import BEAT_SECONDS, READY, RETIRE
+from sternpost.app.frames import Message
+from sternpost.app.server import KEEP_ALIVE_SECONDS, listen, listen_for_ops
+from sternpost.app.talk import Talk
+from sternpost.app.worker import BEAT_SECONDS, RETIRE
 from sternpost.clock import SystemClock
 from sternpost.errors import StartupError
 from sternpost.settings import Settings
+from sternpost.telemetry import events
 from sternpost.telemetry.log import Log
+from sternpost.telemetry.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from sternpost.app.ops.opening import Ops
+    from sternpost.app.ops.workers import Spoken
 
 GRACE_SECONDS = 5.0
 """What a worker may take beyond its own time limit before it is killed."""
 
-HURRY_SECONDS = 2.0
-"""The same after a second signal."""
+HURRY_SECONDS = 5.0
+"""The same after a second signal: what a worker gives its requests, its application and the rest then, and one more."""
 
 RESTART_SECONDS = 0.5
 RESTART_SECONDS_MAX = 30.0
@@ -43,24 +52,17 @@ class Worker:
     """A process, and the supervisor's end of the link to it."""
 
     process: asyncio.subprocess.Process
-    link: socket.socket
+    talk: Talk
     started: float
     missed: int = 0
     """Beats in a row that did not come."""
 
-    async def ready(self) -> bool:
-        """Waits until it accepts requests; False when it ends before."""
-        try:
-            return await asyncio.get_running_loop().sock_recv(self.link, 1) == READY
-        except ConnectionError:
-            return False
-
     async def listen(self) -> None:
         """Takes note of its beats, to its end."""
-        loop = asyncio.get_running_loop()
-        with contextlib.closing(self.link), contextlib.suppress(ConnectionError):
-            while await loop.sock_recv(self.link, 4096):
-                self.missed = 0
+        await self.talk.listen(self._beats)
+
+    def _beats(self) -> None:
+        self.missed = 0
 
     def send(self, number: int) -> None:
         if self.process.returncode is None:
@@ -68,9 +70,7 @@ class Worker:
                 self.process.send_signal(number)
 
     def retire(self) -> None:
-        try:
-            self.link.send(RETIRE)
-        except OSError:  # it is gone already
+        if not self.talk.sign(RETIRE):
             self.send(signal.SIGTERM)
 
 
@@ -97,10 +97,24 @@ class Supervisor:
     def __init__(self, settings: Settings, app: str, service: str) -> None:
         self.settings = settings
         self.app = app
-        self.log = Log(service, SystemClock(), level=settings.log_level, write=_write_line)
+        clock = SystemClock()
+        log = Log(
+            service,
+            clock,
+            level=settings.log_level,
+            write=_write_line,
+            repeats_a_second=settings.log_repeats_a_second,
+        )
+        self.telemetry = Telemetry(log, clock)
         self.slots = [Slot(number, listener) for number, listener in enumerate(_listeners(settings), 1)]
         self.port: int = self.slots[0].listener.getsockname()[1]
         self.environment = _environment(settings)
+        from sternpost.limits.machine import shared_memory  # not on every system that this module is imported on
+
+        self.limits = shared_memory()
+        """Where the workers count for rate limits; it takes no memory before they do."""
+        self._ops_listener = listen_for_ops(settings)
+        self._ops: Ops | None = None
         self.stopping = asyncio.Event()
         self._alive: set[Worker] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -114,6 +128,7 @@ class Supervisor:
             loop.add_signal_handler(number, self._stop)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
         try:
+            await self._open_ops()
             await self._start_all()
             if not self.stopping.is_set():
                 self._go(self._roll())
@@ -121,8 +136,35 @@ class Supervisor:
                 await self.stopping.wait()
         finally:
             await self._end()
-        self.log.event("info", "Supervisor stopped")
+            if self._ops is not None:
+                await self._ops.close()
+        self.telemetry.tell(events.SupervisorStopped())
+        self.telemetry.flush()
         return 1 if self._failed else 0
+
+    async def _open_ops(self) -> None:
+        if self._ops_listener is not None:
+            from sternpost.app.ops.opening import Ops
+            from sternpost.app.ops.workers import Workers
+
+            self._ops = Ops(self._ops_listener, self.settings, Workers(self._spoken), self.telemetry)
+            await self._ops.open()
+
+    def _spoken(self) -> list[Spoken]:
+        """Every worker that runs; those that serve with their number."""
+        from sternpost.app.ops.workers import Spoken
+
+        numbers = {slot.worker: slot.number for slot in self.slots}
+        return [Spoken(numbers.get(worker), worker.process.pid, worker.talk) for worker in self._alive]
+
+    def _tell_all(self, worker: Worker) -> None:
+        """Tells a worker what it has to know of the ops port, before it serves."""
+        if self._ops is not None:
+            worker.talk.tell(self._ops.replay())
+
+    def _told(self, worker: Worker, message: Message) -> None:
+        if self._ops is not None:
+            self._ops.told(worker.process.pid, message)
 
     # -- starting
 
@@ -136,7 +178,7 @@ class Supervisor:
             await asyncio.gather(starts, return_exceptions=True)
             return
         await starts
-        self.log.event("info", "Workers are ready", workers=len(self.slots), host=self.settings.host, port=self.port)
+        self.telemetry.tell(events.WorkersReady(workers=len(self.slots), host=self.settings.host, port=self.port))
 
     async def _start_first(self, slot: Slot) -> None:
         problem = await self._start(slot)
@@ -151,27 +193,27 @@ class Supervisor:
             return f"the process could not be created: {error.strerror}"
         try:
             async with asyncio.timeout(self.settings.worker_start_seconds):
-                if not await worker.ready():
+                if not await worker.talk.ready():
                     return _how(await worker.process.wait())
         except TimeoutError:
             return f"it was not ready within {self.settings.worker_start_seconds:g} s (STERNPOST_WORKER_START_SECONDS)"
         else:
             slot.worker = worker
-            self.log.event("info", "Worker started", worker=slot.number, pid=worker.process.pid)
+            self.telemetry.tell(events.WorkerStarted(worker=slot.number, pid=worker.process.pid))
             self._go(self._watch(slot, worker))
-            self._go(worker.listen())
+            self._go(self._listen(worker))
             return None
         finally:
             if slot.worker is not worker:
-                worker.link.close()
+                worker.talk.close()
                 if not self.stopping.is_set():
                     worker.send(signal.SIGKILL)
 
     async def _launch(self, slot: Slot) -> Worker:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        descriptors = (slot.listener.fileno(), theirs.fileno())
-        options = zip(("--listener", "--link"), map(str, descriptors), strict=True)
+        descriptors = (slot.listener.fileno(), theirs.fileno(), self.limits)
+        options = zip(("--listener", "--link", "--limits"), map(str, descriptors), strict=True)
         address = ("--host", self.settings.host, "--port", str(self.port), "--root-path", self.settings.root_path)
         command = ("-m", "sternpost", "worker", self.app, *address, *(part for option in options for part in option))
         try:
@@ -189,12 +231,20 @@ class Supervisor:
             raise
         finally:
             theirs.close()
-        worker = Worker(process, ours, asyncio.get_running_loop().time())
+        worker = Worker(process, Talk(ours), asyncio.get_running_loop().time())
         self._alive.add(worker)
+        self._tell_all(worker)
+        worker.talk.on_caught_up = lambda: self._tell_all(worker)
+        worker.talk.on_told = lambda message: self._told(worker, message)
         self._go(self._reap(worker))
         if self.stopping.is_set():
             worker.send(signal.SIGTERM)
         return worker
+
+    async def _listen(self, worker: Worker) -> None:
+        await worker.listen()
+        if self._ops is not None:
+            self._ops.ended(worker.process.pid)
 
     async def _reap(self, worker: Worker) -> None:
         await worker.process.wait()
@@ -209,7 +259,7 @@ class Supervisor:
             return
         lived = asyncio.get_running_loop().time() - worker.started
         slot.deaths = 0 if lived > STEADY_SECONDS else slot.deaths + 1
-        self.log.event("error", "Worker died", worker=slot.number, pid=worker.process.pid, reason=_how(status))
+        self.telemetry.tell(events.WorkerDied(worker=slot.number, pid=worker.process.pid, reason=_how(status)))
         while slot.worker is worker and not self.stopping.is_set():
             if slot.deaths > 1:
                 await asyncio.sleep(min(RESTART_SECONDS * 2 ** (slot.deaths - 2), RESTART_SECONDS_MAX))
@@ -220,7 +270,7 @@ class Supervisor:
             if problem is None or self.stopping.is_set():
                 return
             slot.deaths += 1
-            self.log.event("error", "Worker did not start", worker=slot.number, reason=problem)
+            self.telemetry.tell(events.WorkerDidNotStart(worker=slot.number, reason=problem))
             self._free(slot)
 
     async def _count(self) -> None:
@@ -237,7 +287,7 @@ class Supervisor:
                         f"it gave no sign of life for {self.settings.worker_silent_seconds:g} s "
                         "(STERNPOST_WORKER_SILENT_SECONDS)"
                     )
-                    self.log.event("error", "Worker was killed", pid=worker.process.pid, reason=reason)
+                    self.telemetry.tell(events.SilentWorkerKilled(pid=worker.process.pid, reason=reason))
                     worker.send(signal.SIGKILL)
                     worker.missed = 0
 
@@ -253,16 +303,16 @@ class Supervisor:
         while True:
             await self._reload.wait()
             self._reload.clear()
-            self.log.event("info", "Rolling restart started", workers=len(self.slots))
+            self.telemetry.tell(events.RollingRestartStarted(workers=len(self.slots)))
             for slot in self.slots:
                 problem = await self._replace(slot)
                 if self.stopping.is_set():
                     return
                 if problem is not None:
-                    self.log.event("error", "Rolling restart given up", worker=slot.number, reason=problem)
+                    self.telemetry.tell(events.RollingRestartGivenUp(worker=slot.number, reason=problem))
                     break
             else:
-                self.log.event("info", "Rolling restart finished", workers=len(self.slots))
+                self.telemetry.tell(events.RollingRestartFinished(workers=len(self.slots)))
 
     async def _replace(self, slot: Slot) -> str | None:
         """Starts a new worker for a slot, on the same socket; the old one retires once the new one is ready."""
@@ -277,9 +327,7 @@ class Supervisor:
             async with asyncio.timeout(2 * self.settings.shutdown_seconds + KEEP_ALIVE_SECONDS + GRACE_SECONDS):
                 await old.process.wait()
         except TimeoutError:
-            self.log.event(
-                "warning", "Worker was killed", worker=slot.number, pid=old.process.pid, reason="it did not end in time"
-            )
+            self.telemetry.tell(events.EndingWorkerKilled(pid=old.process.pid))
             old.send(signal.SIGKILL)
         return None
 
@@ -290,24 +338,27 @@ class Supervisor:
         if self.stopping.is_set():
             asyncio.get_running_loop().call_later(HURRY_SECONDS, self._kill)
         else:
-            self.log.event("info", "Supervisor is stopping", workers=len(self._alive))
+            self.telemetry.tell(events.SupervisorStopping(workers=len(self._alive)))
         self.stopping.set()
         for worker in self._alive:
             worker.send(signal.SIGTERM)
 
     def _kill(self) -> None:
         for worker in self._alive:
-            self.log.event("warning", "Worker was killed", pid=worker.process.pid, reason="it did not end in time")
+            self.telemetry.tell(events.EndingWorkerKilled(pid=worker.process.pid))
             worker.send(signal.SIGKILL)
 
     async def _end(self) -> None:
-        """Waits for every worker; who takes too long is killed."""
+        """Waits for every worker; who takes too long is killed. Each closes its own socket without a reset, once it has
+        accepted what waits there; with that of a worker that died, what waits there is lost."""
         for slot in self.slots:
             slot.listener.close()
         if not self.stopping.is_set():  # the start has failed
             self._stop()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.settings.shutdown_seconds + GRACE_SECONDS):
+            async with asyncio.timeout(
+                self.settings.shutdown_grace_seconds + self.settings.shutdown_seconds + GRACE_SECONDS
+            ):
                 await self._all_ended()
         self._kill()
         await self._all_ended()
@@ -329,7 +380,7 @@ class Supervisor:
         """A supervisor with a bug must not go on as if nothing had happened: it stops, and says why."""
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self.log.event("error", "Supervisor failed", reason=repr(error))
+            self.telemetry.tell(events.SupervisorFailed(error=error))
             self._failed = True
             self._stop()
 

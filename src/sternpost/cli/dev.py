@@ -143,10 +143,10 @@ class Development:
             self._answer(typed.decode(errors="replace").strip())
 
     def end(self) -> None:
-        """Ends the child."""
+        """Ends the child, as Ctrl-C does: at once for connections that nobody uses just now, such as a browser's."""
         if self._child is None:
             return
-        self._child.terminate()
+        self._child.send_signal(signal.SIGINT)
         try:
             self._child.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from rich.table import Table
@@ -15,6 +15,7 @@ from sternpost.contract.source import Source, attribute_source, class_keyword_so
 from sternpost.data.hooks import PLACES
 from sternpost.derive.emit import dialects
 from sternpost.errors import StartupError
+from sternpost.plan.limits import LimitPlan, describe_limit, limit_id
 from sternpost.plan.model import (
     FieldPlan,
     InPython,
@@ -42,6 +43,7 @@ _VALUES = {
     "source": "sources",
     "target": "target",
     "method": "method",
+    "limit": "limits",
 }
 """Keywords of operations by the attribute of the plan that holds them; those of features have one name in both."""
 
@@ -115,6 +117,8 @@ def explain_one(compiled: Compiled, operation_id: str, database: str, console: T
         function = compiled.functions[operation.id]
         where = Source(function.__code__.co_filename, function.__code__.co_firstlineno)
         console.print(f"[bold]service[/] {shown(function.__name__)}  {shown(where.place)}")
+    for text in _counted(compiled.plan, operation):
+        console.print(f"[bold]limit[/]   {shown(text)}")
     _way(compiled, operation, console)
     console.print(f"\n[bold]SQL[/] ({database})")
     for purpose, text in explain_operation(Statements(compiled.plan, dialects()[database]), operation_id):
@@ -150,7 +154,7 @@ def _places(compiled: Compiled, resource: ResourcePlan, operation: OperationPlan
         by = _declared_by(compiled, resource, operation.name)
         place = attribute_source(by.source, by.name, operation.name, keyword).place
         value = getattr(operation, _VALUES.get(keyword, keyword))
-        text = describe(value) if keyword == "allow" else str(value)
+        text = _SHOWN.get(keyword, str)(value)
         declared = is_given(by.source, by.name, operation.name, keyword)
         table.add_row(keyword, shown(text), shown(place) if declared else "default")
     for keyword in _WHERE_GIVEN.get(operation.kind, ()):
@@ -176,6 +180,29 @@ def _places(compiled: Compiled, resource: ResourcePlan, operation: OperationPlan
         place = class_keyword_source(own.source, own.name, "no_overlap").place
         table.add_row("no_overlap", shown(overlap_text(resource, overlap)), shown(place))
     return table
+
+
+def _limits(limits: tuple[LimitPlan, ...] | None) -> str:
+    """The rate limits that an operation declares itself."""
+    if limits is None:
+        return "those of the contract"
+    return ", ".join(limit.name for limit in limits) or "none"
+
+
+def _counted(plan: Plan, operation: OperationPlan) -> Iterator[str]:
+    """Every rate limit that a call has to pass, in words."""
+    for limit in plan.throttles:
+        yield f"{limit_id(None, limit)}: {describe_limit(limit)}"
+    for limit in plan.limits_of(operation):
+        yield f"{limit.name}: {describe_limit(limit)}"
+
+
+def _plainly(names: tuple[str, ...]) -> str:
+    return ", ".join(names) or "nothing"
+
+
+_SHOWN: Mapping[str, Callable[[Any], str]] = {"allow": describe, "limit": _limits, "emits": _plainly}
+"""How the values of options are told that do not speak for themselves."""
 
 
 def _given(operation: OperationPlan, keyword: str) -> str:

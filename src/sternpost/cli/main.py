@@ -15,6 +15,8 @@ import typer
 from sternpost.app.import_errors import ImportFailed
 from sternpost.cli.apikey import apikey_cli
 from sternpost.cli.audit import audit_cli
+from sternpost.cli.limits import limits_cli
+from sternpost.cli.log_level import log_level
 from sternpost.cli.migrate import make_schema, migrate_cli
 from sternpost.cli.output import (
     errors,
@@ -57,7 +59,9 @@ cli.add_typer(contract_cli, name="contract")
 cli.add_typer(migrate_cli, name="migrate")
 cli.add_typer(apikey_cli, name="apikey")
 cli.add_typer(audit_cli, name="audit")
+cli.add_typer(limits_cli, name="limits")
 cli.add_typer(policy_cli, name="policy")
+cli.command("log-level")(log_level)
 
 
 def main() -> None:
@@ -112,6 +116,7 @@ def serve(
 
     With several workers, a supervisor restarts workers that die, and SIGHUP replaces them one by one.
     """
+    from sternpost.app.drivers import check_limit_store
     from sternpost.app.loading import application_name, load_application
     from sternpost.app.server import serve as run
     from sternpost.app.supervisor import supervise
@@ -124,6 +129,8 @@ def serve(
         make_schema(application, settings, name)
     if settings.workers == 1:
         sys.exit(run(application, settings))
+    if application.plan.every_limit:
+        check_limit_store(settings, workers=settings.workers)
     sys.exit(supervise(settings, name, settings.service or application.plan.name))
 
 
@@ -134,6 +141,7 @@ def worker(
     port: Annotated[int, typer.Option()],
     listener: Annotated[int, typer.Option(help="File descriptor of the socket to accept from")],
     link: Annotated[int, typer.Option(help="File descriptor of the connection to the supervisor")],
+    limits: Annotated[int, typer.Option(help="File descriptor of the memory that workers count in")],
     root_path: Annotated[str, typer.Option()] = "",
 ) -> None:
     """A worker of `serve --workers`; started only by the supervisor."""
@@ -147,6 +155,7 @@ def worker(
 
     application = load_application(app)
     settings = configure(application, host=host, port=port, root_path=root_path)
+    application.use(settings, limits)
     sys.exit(
         run(
             application,

@@ -20,14 +20,14 @@ IN_MAX = 100
 METHOD = {name: name for name in METHODS} | {"in": "in_", "isNull": "is_null"}
 """What an author calls each operator."""
 
-_CLAIM = re.compile(r"[!#-\[\]-~]{1,255}")
+CLAIM = re.compile(r"[!#-\[\]-~]{1,255}")
 _CLAIMED: tuple[KindName, ...] = tuple(kind.name for kind in KINDS.values() if kind.from_claim is not None)
 _CONSTANTS: dict[type | None, KindName] = {
     kind.declared_as: kind.name for kind in KINDS.values() if kind.from_claim and kind.policies
 }
 """What a condition on the caller alone may have: texts, whole numbers, booleans."""
 
-_NO_CLAIMS = {
+CLAIMS_OF_THEIR_OWN = {
     "sub": "use this.is_owner for the caller's own rows",
     "scope": 'use scope("…")',
     "scp": 'use scope("…")',
@@ -100,10 +100,10 @@ def listed_values(value: Any) -> list[Any]:
 
 def _claim_mistake(name: object) -> Mistake | None:
     """What is wrong with the name of a claim; None where it is one that policies can ask for."""
-    instead = _NO_CLAIMS.get(name) if isinstance(name, str) else None
+    instead = CLAIMS_OF_THEIR_OWN.get(name) if isinstance(name, str) else None
     if instead is not None:
         return Mistake("SP511", f"the claim {name} says nothing to a policy", instead)
-    if isinstance(name, str) and _CLAIM.fullmatch(name):
+    if isinstance(name, str) and CLAIM.fullmatch(name):
         return None
     fix = 'write the name of a claim of the token, such as claim("department")'
     return Mistake("SP511", f"{shown(name)} is not a claim", fix)

@@ -13,6 +13,7 @@ from sternpost.compile.database_names import check_shared_names
 from sternpost.compile.diagnostics import Report
 from sternpost.compile.draft import ResourceDraft
 from sternpost.compile.features import ALL_CODES, CONTRACT_OPTIONS, FEATURES, additions
+from sternpost.compile.features.limits import check_inputs
 from sternpost.compile.features.own_objects import check_own_objects
 from sternpost.compile.hooks import HookCompiler
 from sternpost.compile.names import matches
@@ -96,6 +97,7 @@ class _Compiler:
             self._check_route_collisions(draft, operations, relation_plans[name])
             resources.append(_resource(draft, relation_plans[name], operations))
         plan = self._plan(tuple(resources))
+        check_inputs(plan, drafts, self.report)
         if not (plan.external or self.report.diagnostics):
             check_shared_names(plan.resources, drafts, self.report)
             check_own_objects(plan, self._add_to_contract)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, Literal
 
 from sternpost.contract.source import caller_source
@@ -23,7 +24,10 @@ class Contract:
         batch_max: the maximum number of operations in one `POST /api/v1/$batch`; 0 turns batches off.
         api_keys: whether API keys are accepted as well as tokens. They are created with `sternpost apikey create` and
             stored, as digests, in the table `sternpost_api_keys`.
+        keep_events: how long events that operations emit are kept in the outbox, also when they have been read.
         database_objects: what you make in the database yourself, each a `DatabaseObject`: migrations leave it alone.
+        limit: the rate limit, or limits, of each operation that declares none; each operation counts by itself.
+        throttle: rate limits of the service as a whole, beside those of each operation.
         older: older API versions that are served as well, newest first; each is a `Version` with the changes after it.
     """
 
@@ -40,7 +44,10 @@ class Contract:
         schema: Literal["own", "external"] = "own",
         batch_max: int = 50,
         api_keys: bool = False,
+        keep_events: timedelta = timedelta(days=7),
         database_objects: Sequence[Any] = (),
+        limit: Any = None,
+        throttle: Any = None,
         older: Sequence[Any] = (),
     ) -> None:
         self.name = name
@@ -53,7 +60,10 @@ class Contract:
         self.schema = schema
         self.batch_max = batch_max
         self.api_keys = api_keys
+        self.keep_events = keep_events
         self.database_objects: Any = _listed(database_objects)
+        self.limit: Any = limit
+        self.throttle: Any = throttle
         self.older: Any = _listed(older)
         self.source = caller_source(1)
 

@@ -8,10 +8,14 @@ from dataclasses import field as dataclass_field
 from typing import Any, Literal
 
 from sternpost.contract.fields import UNSET
+from sternpost.contract.limits import Limit
 from sternpost.contract.policy import Policy
 from sternpost.errors import SternpostError
 
 _UNDECLARED: Any = UNSET
+
+IdempotencyKeys = Literal["optional", "required"]
+"""Whether a change may come with an idempotency key, or has to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +29,11 @@ class Operation:
         errors: own classes of errors that it may respond with, each with a `code` of its own; they are documented.
         example: an input that fits, by the names of fields, for the API documentation; what it leaves out is filled in
             from the examples of fields.
+        limit: a rate limit, such as `fixed_window(100, per="minute", by="principal")`, or a list of several, all of
+            which a call has to pass. None for no limit; by default that of the contract.
+        emits: the event, or events, that are written to the outbox in the transaction of the change, such as
+            `"order.paid"`; not for operations that only read.
+        audited: whether each call writes a log line that says who called it, for which row, and how it ended.
     """
 
     allow: Policy = _UNDECLARED
@@ -32,6 +41,9 @@ class Operation:
     timeout: float | None = None
     errors: Sequence[type[SternpostError]] = ()
     example: Mapping[str, Any] = dataclass_field(default_factory=dict[str, Any], hash=False)
+    limit: Limit | Sequence[Limit] | None = dataclass_field(default=_UNDECLARED, hash=False)
+    emits: str | Sequence[str] = dataclass_field(default=(), hash=False)
+    audited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +121,13 @@ class Read(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Create(Operation):
-    """A new row: `POST /users`."""
+    """A new row: `POST /users`.
+
+    Attributes:
+        idempotency: `"required"` refuses requests without an `Idempotency-Key` (400). Without that one may be sent.
+    """
+
+    idempotency: IdempotencyKeys = "optional"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,9 +136,11 @@ class Replace(Operation):
 
     Attributes:
         require_match: whether requests must send the version that they change (`If-Match`); without it: 428.
+        idempotency: `"required"` refuses requests without an `Idempotency-Key` (400). Without that one may be sent.
     """
 
     require_match: bool = False
+    idempotency: IdempotencyKeys = "optional"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,9 +150,11 @@ class Update(Operation):
 
     Attributes:
         require_match: whether requests must send the version that they change (`If-Match`); without it: 428.
+        idempotency: `"required"` refuses requests without an `Idempotency-Key` (400). Without that one may be sent.
     """
 
     require_match: bool = False
+    idempotency: IdempotencyKeys = "optional"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,14 +163,22 @@ class Delete(Operation):
 
     Attributes:
         require_match: whether requests must send the version that they delete (`If-Match`); without it: 428.
+        idempotency: `"required"` refuses requests without an `Idempotency-Key` (400). Without that one may be sent.
     """
 
     require_match: bool = False
+    idempotency: IdempotencyKeys = "optional"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restore(Operation):
-    """Brings a deleted row back: `POST /users/:id/restore`. For resources with `soft_delete=True`."""
+    """Brings a deleted row back: `POST /users/:id/restore`. For resources with `soft_delete=True`.
+
+    Attributes:
+        idempotency: `"required"` refuses requests without an `Idempotency-Key` (400). Without that one may be sent.
+    """
+
+    idempotency: IdempotencyKeys = "optional"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +190,7 @@ class Transition(Operation):
         source: the state, or states, it starts from.
         target: the state it ends in.
         require_match: whether requests must send the version that they change (`If-Match`); without it: 428.
+        idempotency: `"required"` refuses requests without an `Idempotency-Key` (400). Without that one may be sent.
         input: a `Payload` that the body is validated against, and the function gets; it needs an implementation.
         headers: own headers of the answer, each with what it tells; the function sets them with `ctx.headers`.
     """
@@ -168,6 +199,7 @@ class Transition(Operation):
     source: str | Sequence[str]
     target: str
     require_match: bool = dataclass_field(default=False, kw_only=True)
+    idempotency: IdempotencyKeys = dataclass_field(default="optional", kw_only=True)
     input: Any = dataclass_field(default=None, kw_only=True)
     headers: Mapping[str, str] = dataclass_field(default_factory=dict[str, str], kw_only=True, hash=False)
 
@@ -189,6 +221,7 @@ class Custom(Operation):
         headers: own headers of the answer, each with what it tells; the function sets them with `ctx.headers`.
         max_items: of a list; more is a mistake of the function.
         page_size, max_page_size: items of a page, by default and at most.
+        idempotency: `"required"` refuses requests without an `Idempotency-Key` (400). Without that one may be sent.
     """
 
     method: Literal["POST", "GET"] = "POST"
@@ -200,3 +233,4 @@ class Custom(Operation):
     max_items: int = 100
     page_size: int = 20
     max_page_size: int = 100
+    idempotency: IdempotencyKeys = "optional"

@@ -17,8 +17,8 @@ TEARDOWN_SECONDS = 10.0
 Needs = tuple[tuple[str, type], ...]
 """Parameters by name, each with the type whose value it gets."""
 
-OnError = Callable[[str], None]
-"""Told what failed, while the exception is handled."""
+OnError = Callable[[str, BaseException], None]
+"""Told what failed, and how."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,8 @@ class _Made:
             try:
                 async with asyncio.timeout(TEARDOWN_SECONDS):
                     await _end(generator)
-            except Exception:  # noqa: BLE001  (it is logged; what is left has to end, too)
-                failed(type_.__name__)
+            except Exception as error:  # noqa: BLE001  (it is told; what is left has to end, too)
+                failed(type_.__name__, error)
         self.values.clear()
 
 

@@ -15,6 +15,7 @@ from typing import Any, Literal, cast
 from sternpost.derive.seen import DECLARED, both_as_seen
 from sternpost.kinds import KINDS, KindName
 from sternpost.plan.caller import OfCaller
+from sternpost.plan.limits import describe_limit, is_at_least, limit_from_data
 from sternpost.plan.policy import (
     AllOf,
     AnyOf,
@@ -79,6 +80,7 @@ class Difference:
         }
 
 
+KEEP_EVENT = "keep emitting it until nothing consumes it"
 KEEP = "keep it, or make the change a new version: increase api_version and list the old one in older=[Version(…)]"
 
 
@@ -124,6 +126,8 @@ COMPARED: dict[str, frozenset[str]] = {
             "sunset",
             "deprecation_link",
             "gone_after_sunset",
+            "limits",
+            "throttles",
         ]
     ),
     "ResourcePlan": frozenset(
@@ -214,10 +218,13 @@ COMPARED: dict[str, frozenset[str]] = {
             "returns_nothing",
             "export",
             "require_match",
+            "idempotency",
             "timeout_seconds",
+            "emits",
             "uses_request",
             "redirects",
             "media",
+            "limits",
         ]
     ),
     "PayloadPlan": frozenset(["fields"]),
@@ -227,6 +234,7 @@ IRRELEVANT: dict[str, dict[str, str]] = {
         "name": "stands in log lines only",
         "schema": "whose tables they are, no client sees",
         "database_objects": "storage",
+        "events_kept_seconds": "how far back events can be read, which no client does",
     },
     "ResourcePlan": {
         "table": "storage",
@@ -257,6 +265,7 @@ IRRELEVANT: dict[str, dict[str, str]] = {
         "link_schema": "storage",
     },
     "OperationPlan": {
+        "audited": "stands in log lines only",
         "name": "part of the id",
         "example": "stands in documentation only",
         "kind": "seen in method, status, input and output",
@@ -278,6 +287,8 @@ class _Findings:
     def __init__(self, version: str) -> None:
         self.version = version
         self.found: list[Difference] = []
+        self.default_limits: tuple[Iterable[Data], Iterable[Data]] = ((), ())
+        """The rate limits of operations that declare none, before and after."""
 
     def _most(self, code: str, where: str, old: int | None, new: int | None, what: str) -> None:
         if old is None or new is None or old == new:
@@ -325,6 +336,25 @@ class _Findings:
             self._break("timeout-narrowed", where, f"its time limit is {new} seconds, and was {old}")
         else:
             self._add("additive", "timeout-widened", where, f"its time limit is {new} seconds, and was {old}")
+
+    def _limits(self, where: str, old: Iterable[Data], new: Iterable[Data]) -> None:
+        """Rate limits. What refuses nobody is nothing to clients."""
+        was, now = ({one.name: one for one in map(limit_from_data, each) if not one.shadow} for each in (old, new))
+        for name, limit in was.items():
+            if name not in now:
+                self._add("additive", "limit-removed", where, f"{name} is no longer counted: {describe_limit(limit)}")
+            elif limit != now[name]:
+                what = f"{name} is {describe_limit(now[name])}, and was {describe_limit(limit)}"
+                if is_at_least(now[name], limit):
+                    self._add("additive", "limit-widened", where, what)
+                else:
+                    code = "limit-narrowed" if is_at_least(limit, now[name]) else "limit-changed"
+                    self._break(code, where, what)
+        for name, limit in now.items():
+            if name not in was:
+                self._break(
+                    "limit-added", where, f"{name}: {describe_limit(limit)}; what is beyond is refused with 429"
+                )
 
     def _checks(self, place: str, old: Mapping[str, Data], new: Mapping[str, Data]) -> None:
         for name, check in old.items():
@@ -600,6 +630,9 @@ class _Comparison(_FieldComparison):
         for name in ("deprecated", "sunset", "deprecation_link", "gone_after_sunset"):
             if old.get(name) != new.get(name):
                 self._add("neutral", "deprecation-changed", "", f"{name} is {new.get(name)}, and was {old.get(name)}")
+        self._limits("limit", old.get("limits", ()), new.get("limits", ()))
+        self._limits("throttle", old.get("throttles", ()), new.get("throttles", ()))
+        self.default_limits = (old.get("limits", ()), new.get("limits", ()))
         before, after = _named(old["resources"]), _named(new["resources"])
         for name, resource in before.items():
             if name in after:
@@ -754,11 +787,35 @@ class _Comparison(_FieldComparison):
                 self._break("match-required", where, "without If-Match it responds with 428")
             else:
                 self._add("additive", "match-optional", where, "If-Match may be left out")
+        self._idempotency(where, old, new)
         self._http_only(where, old, new)
+        self._events(where, old.get("emits", ()), new.get("emits", ()))
         if old["timeout_seconds"] != new["timeout_seconds"]:
             self._timeout(where, old["timeout_seconds"], new["timeout_seconds"])
         for name, code in (("input", "input"), ("output", "output")):
             self._payload(where, code, old[name], new[name])
+        own = [one.get("limits") for one in (old, new)]
+        if own != [None, None]:  # else those of the plan, which is compared as a whole
+            pairs = zip(own, self.default_limits, strict=True)
+            self._limits(where, *(default if limits is None else limits for limits, default in pairs))
+
+    def _idempotency(self, where: str, old: Data, new: Data) -> None:
+        """Whether a change has to come with a key."""
+        was, now = (one.get("idempotency", "optional") == "required" for one in (old, new))
+        if now and not was:
+            self._break("key-required", where, "without an Idempotency-Key it responds with 400")
+        elif was and not now:
+            self._add("additive", "key-optional", where, "the Idempotency-Key may be left out")
+
+    def _events(self, where: str, old: Iterable[str], new: Iterable[str]) -> None:
+        """What consumers of events wait for."""
+        before, after = tuple(old), tuple(new)
+        for name in before:
+            if name not in after:
+                self._break("event-removed", f"{where} {name}", f"the event {name} is not emitted", KEEP_EVENT)
+        for name in after:
+            if name not in before:
+                self._add("additive", "event-added", f"{where} {name}", f"the event {name} is emitted")
 
     def _search(self, where: str, old: Data, new: Data) -> None:
         """The fields that a list is searched in, the first of which counts most."""

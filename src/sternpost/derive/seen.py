@@ -103,7 +103,24 @@ class _Seen:
             "state_field": operation["state_field"] and seen(operation["state_field"]),
             "input": self._payload(operation["input"]),
             "output": self._payload(operation["output"]),
+            "limits": self._limits(operation, seen),
         }
+
+    def _limits(self, operation: Data, seen: Callable[[str], str]) -> list[Data] | None:
+        """Rate limits with the values of the input that they look at; those of a payload have one name."""
+        limits = operation.get("limits")
+        if limits is None or operation["input"] is not None:
+            return limits
+        return [
+            {
+                **limit,
+                "by": [
+                    {**whom, "name": seen(whom["name"])} if whom["what"] == "given" else whom for whom in limit["by"]
+                ],
+                "cost_of": limit["cost_of"] and seen(limit["cost_of"]),
+            }
+            for limit in limits
+        ]
 
     def _payload(self, payload: Data | None) -> Data | None:
         return payload and {**payload, "fields": [self._member(field, "references") for field in payload["fields"]]}

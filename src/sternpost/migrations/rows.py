@@ -9,6 +9,7 @@ from typing import Any
 from sternpost.migrations.values import Demand, Fates, Stage, fitting_value
 from sternpost.plan.audit import AUDIT_TABLE
 from sternpost.ports.migrator import Connection, Migrator
+from sternpost.ports.own_tables import OUTBOX_TABLE
 from sternpost.ports.schema import Check, ForeignKey, Shape, TableShape, Type, types
 
 ROWS_PER_TABLE = 7
@@ -110,8 +111,8 @@ def read_rows(migrator: Migrator, connection: Connection, shape: Shape) -> dict[
 
 
 def _filled(shape: Shape) -> list[TableShape]:
-    """The tables whose rows count. What is recorded of them is the database's own doing."""
-    return [table for table in shape.values() if table.name != AUDIT_TABLE]
+    """The tables whose rows count. What is recorded of them, and in what order, is the database's own doing."""
+    return [table for table in shape.values() if table.name not in (AUDIT_TABLE, OUTBOX_TABLE)]
 
 
 def _row(

@@ -201,8 +201,10 @@ class Runner:
             if self.history.revisions[count - 1].fingerprints[self.migrator.name] in serves:
                 return count
         raise StartupError(
-            "The database holds a schema that no migration leads to: it was created directly, for another contract. "
-            "Use a new database, or make the contract fit and plan the migration that leads to it first"
+            "The database holds a schema that no migration leads to: it was created directly (serve --create-schema, "
+            "dev), for another contract or an earlier state of this one. In development remove the migrations that "
+            "were planned since, and run sternpost dev --yes, which plans all of it. Otherwise use a new database, or "
+            "make the contract fit and plan the migration that leads to it first"
         )
 
     def _refuse_unfinished(self, state: State, direction: Direction) -> None:

@@ -32,7 +32,7 @@ async def allows(runtime: Runtime, principal: Principal | None, operation_id: st
             principal,
             operation.access(principal),
             runtime.visibility(principal),
-            Observation(Unobserved(), "", random_hex(64)[:32], "", None, 0.0, "", ""),
+            Observation(Unobserved(), "", random_hex(64)[:32], "", None, 0.0),
             Statistics(),
             deadline,
         )

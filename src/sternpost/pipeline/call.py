@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
+
+import orjson
 
 from sternpost.errors import SternpostError
 from sternpost.pipeline.list_query import NOTHING_ASKED, ListQuery
@@ -13,6 +15,10 @@ from sternpost.web import Exchange, Redirect
 
 ANY = frozenset({0})
 """As the versions of a `Precondition`: any version matches. Versions are counted from 1."""
+
+
+ENCODING = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
+"""How documents are written. An instant without a zone counts as one in UTC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,22 @@ class Step:
     match: frozenset[int] | None = None
 
 
+class Quota(NamedTuple):
+    """What a rate limit says of a call, for its answer.
+
+    Attributes:
+        name: of the limit.
+        policy: how much passes in which time: `q=100;w=60` (draft-ietf-httpapi-ratelimit-headers-10, 3).
+        remaining: units that are left.
+        reset_seconds: until all units are there again.
+    """
+
+    name: str
+    policy: str
+    remaining: int
+    reset_seconds: int
+
+
 @dataclass(slots=True)
 class Call:
     """A request in the pipeline's own terms. Its trace is that of the `Observation` that comes with it.
@@ -70,11 +92,14 @@ class Call:
         precondition: what must hold of the row.
         steps: for a batch: decodes its steps. Called once it is known who calls; raises `Invalid`.
         refused: an error that the protocol found in the request; raised after authentication.
-        address: the network address that the client called from, where the protocol knows it.
+        address: the network address that the client called from, where the protocol knows it; behind trusted proxies
+            what they say.
         idempotency_key: by which the client recognises this very call when it sends it again.
+        sent: for a call with a key what makes it this very call, beside its row: the body and the parameters as bytes.
         on_leave: told what to call when the client goes away, where the protocol notices that.
         deadline_seconds: how long the client waits; the operation's own limit holds, too.
         exchange: the request and the response of HTTP, for operations and hooks that look at them.
+        quotas: what rate limits say of it, written by the pipeline; None where none was asked.
     """
 
     operation: str
@@ -89,18 +114,21 @@ class Call:
     refused: SternpostError | None = None
     address: str | None = None
     idempotency_key: str | None = None
+    sent: tuple[bytes, ...] = ()
     on_leave: Callable[[Callable[[], None]], None] | None = None
     deadline_seconds: float | None = None
     exchange: Exchange | None = None
+    quotas: list[Quota] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a step: the status of its operation, and its answer."""
+    """What came of a step: the status of its operation, its answer, and the id of its row."""
 
     step: Step
     status: int
     answer: Answer
+    row_id: str | None = None
 
 
 @dataclass(slots=True)
@@ -116,6 +144,8 @@ class Answer:
         headers: own ones, which the operation declares.
         content: what an operation with an own media type answers with.
         redirect: the address that the client is sent to.
+        status: of an answer that is given again; None for that of its operation.
+        encoded: of such an answer the document, or the list of them, as JSON. The document itself holds its id alone.
     """
 
     document: Document | None = None
@@ -128,3 +158,12 @@ class Answer:
     headers: tuple[tuple[str, str], ...] = ()
     content: bytes | None = None
     redirect: Redirect | None = None
+    status: int | None = None
+    encoded: bytes | None = None
+
+    @property
+    def data(self) -> Any:
+        """The document, or the list of them, as an encoder of JSON takes it; None where there is none."""
+        if self.encoded is not None:
+            return orjson.Fragment(self.encoded)
+        return self.document if self.document is not None else self.documents

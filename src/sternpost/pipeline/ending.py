@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sternpost.data.providers import CallProviders
+from sternpost.telemetry.events import FunctionAfterCommitFailed, ProvidedNotTornDown
 from sternpost.telemetry.observation import Observation
 
 AFTER_COMMIT_SECONDS = 10.0
@@ -44,17 +45,15 @@ class Ending:
                     result = function()
                     if inspect.isawaitable(result):
                         await result
-            except Exception:  # noqa: BLE001  (the change is committed, whatever becomes of this)
-                observation.logger().error(
-                    "A function after the commit failed", function=_name(function), exc_info=True
-                )
+            except Exception as error:  # noqa: BLE001  (the change is committed, whatever becomes of this)
+                observation.tell(FunctionAfterCommitFailed(function=_name(function), error=error))
 
     async def close(self, observation: Observation) -> None:
         """Tears down what was provided, the last first. What was to follow a commit that did not come is forgotten."""
         self._after_commit.clear()
 
-        def failed(name: str) -> None:
-            observation.logger().error("What was provided could not be torn down", provided=name, exc_info=True)
+        def failed(name: str, error: BaseException) -> None:
+            observation.tell(ProvidedNotTornDown(provided=name, error=error))
 
         while self._providers:
             await self._providers.pop().close(failed)

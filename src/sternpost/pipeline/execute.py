@@ -11,6 +11,7 @@ from sternpost.data.backoff import RETRIES
 from sternpost.deadline import Deadline
 from sternpost.errors import (
     Gone,
+    IdempotencyKeyReused,
     LockTimeout,
     PreconditionFailed,
     PreconditionRequired,
@@ -21,27 +22,47 @@ from sternpost.errors import (
     Unauthenticated,
     WriteConflict,
 )
+from sternpost.pipeline.audit import tell_failed, tell_succeeded
 from sternpost.pipeline.batch import Results, check_steps, locate, to_call
 from sternpost.pipeline.call import ANY, Answer, Call, Result
 from sternpost.pipeline.ending import Ending
 from sternpost.pipeline.hooked import after_commit, around, run_each
+from sternpost.pipeline.idempotency import Claim, key_of, once
+from sternpost.pipeline.keys import Keys
 from sternpost.pipeline.operations import CHANGES, READS, Execution, denied, fill_in_caller, insert
 from sternpost.pipeline.referrers import referrers
 from sternpost.pipeline.runtime import BoundOperation, Runtime
+from sternpost.pipeline.step_limits import count_valid
 from sternpost.plan.model import ResourcePlan
 from sternpost.plan.values import tenant_value
 from sternpost.ports.authenticator import Principal
 from sternpost.ports.storage import Origin, Reader, Session, Statistics
-from sternpost.telemetry.observation import Observation
+from sternpost.telemetry.observation import Observation, Tracing
 
 
-async def execute(runtime: Runtime, call: Call, observation: Observation) -> Answer:
-    """Executes a call. Every exception other than a `SternpostError` is a bug.
-
-    The order is fixed and the same for every protocol: limit by address, authenticate, limit by principal, validate,
-    authorize, read or write. Nothing of a request is looked at, and nothing opened, before it is known who calls.
-    """
+def execute(runtime: Runtime, call: Call, observation: Observation) -> Awaitable[Answer]:
+    """Executes a call. Every exception other than a `SternpostError` is a bug."""
     operation = runtime.operations[call.operation]
+    if observation.tracing is not None and operation.runs_own_code:
+        return within_span(runtime, operation, call, observation, observation.tracing)
+    return go_through(runtime, operation, call, observation)
+
+
+async def within_span(
+    runtime: Runtime, operation: BoundOperation, call: Call, observation: Observation, tracing: Tracing
+) -> Answer:
+    """The same where the author's code runs, which may ask for the span of the call, or begin others below it."""
+    with tracing.entered(observation):
+        return await go_through(runtime, operation, call, observation)
+
+
+async def go_through(runtime: Runtime, operation: BoundOperation, call: Call, observation: Observation) -> Answer:
+    """All steps of a call.
+
+    The order is fixed and the same for every protocol: limit by address, authenticate, limit by caller, validate,
+    authorize, limit by input, read or write. Nothing of a request is looked at, and nothing opened, before it is known
+    who calls.
+    """
     observation.operation, observation.success_message = operation.plan.id, operation.plan.success_message
 
     require_served(runtime)
@@ -50,11 +71,14 @@ async def execute(runtime: Runtime, call: Call, observation: Observation) -> Ans
         with Deadline(seconds_of(operation, call), runtime.alarms) as deadline:
             if operation.reads and call.on_leave is not None:
                 call.on_leave(deadline.leave)
-            # Place of the limits by address (`call.address`): one check for None on an operation that declares none.
+            if operation.limits is not None and operation.limits.at_arrival:
+                counting = operation.limits.arrives(call, observation, deadline)
+                if counting is not None:
+                    await counting
             principal = await authenticate(runtime, operation, call)
             observation.user_id = principal.subject if principal else None
 
-            visibility, statistics = runtime.visibility(principal), Statistics()
+            visibility, statistics = runtime.visibility(principal), Statistics(0, observation.timings)
             run = Execution(
                 runtime,
                 operation,
@@ -70,10 +94,13 @@ async def execute(runtime: Runtime, call: Call, observation: Observation) -> Ans
                 answer = await carry_out(run)
             finally:
                 observation.statements += statistics.statements
-    except BaseException:  # a cancellation, too
+    except BaseException as error:  # a cancellation, too
+        tell_failed(operation, call, observation, run, error)
         if run is not None and run.left is not None:
             await run.left.close(observation)
         raise
+    if operation.audited:
+        tell_succeeded(run, answer)
     if run.left is not None:  # behind the time limit: from a commit on it ends nothing any more
         await conclude(run.left, observation)
     return answer
@@ -90,17 +117,75 @@ async def conclude(left: Ending, observation: Observation) -> None:
 async def carry_out(run: Execution, session: Session | Reader | None = None) -> Answer:
     """The rest of the way, once it is known who calls; with `session` as a step of the batch whose
     transaction it is, or of one that only reads and has none."""
-    # Place of the limits by principal: a step of a batch counts as the operation that it is.
     operation = run.operation
-    hooks = operation.hooks
+    hooks, limits = operation.hooks, operation.limits if session is None else None  # a batch has counted its steps
+    if limits is not None and limits.at_known:
+        counting = limits.is_known(run)
+        if counting is not None:
+            await counting
     if hooks is not None:
         await run_each(run, hooks.after_authentication)
+    if run.call.idempotency_key is not None and session is None and operation.keys_first and may_look_up(run):
+        keys = run.runtime.keys
+        if keys is not None:
+            return await look_up_first(run, keys, run.call.idempotency_key)
     validate(run)
     if run.access.refused:
         raise denied(run)
+    if limits is not None and (limits.at_valid or run.steps):
+        await count_valid(run, limits)
+    run.valid = True
     if hooks is not None:
-        run.valid = True
         await run_each(run, hooks.after_validation)
+    if (
+        session is None
+        and not operation.reads
+        and (run.call.idempotency_key is not None or operation.needs_key)
+        and not run.only_reads  # a batch that changes nothing has nothing to make once
+    ):
+        key, keys = key_of(run), run.runtime.keys
+        if key is not None and keys is not None:
+            return await once(run, keys, key, act)
+    return await act(run, None, session)
+
+
+def may_look_up(run: Execution) -> bool:
+    """Whether an answer that is kept may be given before the input is validated: the very same bytes were valid then.
+    What has to be told of the call whatever is kept goes the long way."""
+    return not run.access.refused and run.call.refused is None
+
+
+async def look_up_first(run: Execution, keys: Keys, key: str) -> Answer:
+    """A replay, or the change. Of a call that is invalid and brings another call's key, it is told that it is
+    invalid, as on the long way."""
+    try:
+        return await once(run, keys, key, validate_and_act)
+    except IdempotencyKeyReused:
+        if not run.valid:
+            validate(run)
+        raise
+
+
+async def validate_and_act(run: Execution, claim: Claim) -> Answer:
+    """A change whose key nobody has used. What is wrong with its input is not kept."""
+    if not run.valid:
+        try:
+            validate(run)
+        except SternpostError as error:
+            error.is_of_request = True
+            raise
+        run.valid = True
+    return await act(run, claim)
+
+
+async def act(run: Execution, claim: Claim | None, session: Session | Reader | None = None) -> Answer:
+    """What a call is for, with its errors as callers are told them.
+
+    Args:
+        claim: on its idempotency key: the stage that makes a change once keeps errors, too.
+        session: that of its batch.
+    """
+    operation = run.operation
     try:
         if session is not None:
             return await step(run, session)
@@ -108,20 +193,29 @@ async def carry_out(run: Execution, session: Session | Reader | None = None) -> 
             answer = await read(run, None)
             if operation.translation is not None:
                 answer = translated(run, answer)
-            if hooks is not None:
-                await run_each(run, hooks.before_encoding, answer)
+            if operation.hooks is not None:
+                await run_each(run, operation.hooks.before_encoding, answer)
             return answer
+        if claim is not None:
+            if claim.tries:
+                start_again(run)
+            return await in_transaction(run, claim)
         if run.joins_others:
             return translated(run, await insert(run))
         if run.only_reads:
             return await batch(run, reader_of(run))
         return await write(run, None)
     except SternpostError as error:
-        if operation.translation is not None:
-            operation.translation.error(operation.resource.name, error)
+        translate_error(run, error)
         raise
     except TimeoutError as error:  # something that the operation waited for itself
         raise Timeout(log={"timeoutSeconds": run.deadline.seconds}) from error
+
+
+def translate_error(run: Execution, error: SternpostError) -> None:
+    """Puts an error into the words of the caller's version."""
+    if run.operation.translation is not None:
+        run.operation.translation.error(run.operation.resource.name, error)
 
 
 async def step(run: Execution, session: Session | Reader) -> Answer:
@@ -153,16 +247,14 @@ async def write(run: Execution, session: Session | None) -> Answer:
     """A change. Only here is a transaction opened for a call; it is committed before the call is answered."""
     if session is None:
         return await in_transaction(run)
-    # Place of the idempotency claim (`call.idempotency_key`), a row of this transaction: where it is there already, the
-    # stored answer is the answer (a replay), and the handler is not called. Behind the handler is the place of what
-    # becomes visible with the change: its answer for a replay, and outbox rows. A new row that shares a statement with
-    # others (`insert`) brings both to the group.
     if run.runtime.newest.walked:
         session.next_step()
     if run.runtime.newest.audited and not run.steps:
         await session.attribute(Origin(run.subject, run.operation.plan.id, run.observation.request_id))
     handler, hooks = WRITES[run.operation.plan.kind], run.operation.hooks
     answer = translated(run, await (handler(run, session) if hooks is None else around(run, hooks, handler, session)))
+    if run.operation.emits is not None:
+        await session.emit(run.told(run.operation.emits, run.row_id or run.call.id))
     count(run, answer)
     if hooks is not None:
         await run_each(run, hooks.before_encoding, answer)
@@ -189,7 +281,7 @@ def translated(run: Execution, answer: Answer) -> Answer:
     return answer
 
 
-async def in_transaction(run: Execution) -> Answer:
+async def in_transaction(run: Execution, claim: Claim | None = None) -> Answer:
     """A change in a transaction of its own: again from its start where the database gave it up in favour of another one
     (a deadlock, a serialization failure), and nothing of it can have happened outside the database.
 
@@ -203,7 +295,12 @@ async def in_transaction(run: Execution) -> Answer:
             async with run.runtime.storage.transaction(
                 run.statistics, visibility=run.visibility, deadline=run.deadline
             ) as session:
-                return await write(run, session)
+                if claim is None:
+                    return await write(run, session)
+                await claim.take(session)
+                answer = await write(run, session)
+                await claim.keep(session, run, answer)
+                return answer
         except StillReferenced as error:
             await tell_referrers(run, error)
             raise
@@ -247,14 +344,18 @@ async def batch(run: Execution, session: Session | Reader) -> Answer:
     earlier = Results()
     for index, step in enumerate(run.steps):
         operation = run.runtime.operations[step.operation]
+        part: Execution | None = None
         try:
             call = to_call(step, earlier)
             call.exchange = run.call.exchange
-            answer = await carry_out(run.of(operation, call), session)
+            part = run.of(operation, call)
+            answer = await carry_out(part, session)
         except SternpostError as error:
             locate(error, index)
+            error.step = operation.plan.id, part.call.id if part is not None else None
+            error.is_of_request = part is None or not part.valid
             raise
-        results.append(Result(step, operation.plan.status, answer))
+        results.append(Result(step, operation.plan.status, answer, part.row_id or call.id))
         await asyncio.sleep(0)  # other calls get their turn also where no step has to wait for the database
         if step.name is not None:
             earlier.add(step.name, answer.documents if answer.documents is not None else answer.document)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from typing import Annotated, Any, Literal, cast
@@ -181,6 +181,14 @@ class Inputs:
         filled_in = frozenset(member.name for member in shape.members if member.filled_in)
         guards, json = guards_of(self.plan, shape), self._json_members(shape, fields)
         return Input(self._model(shape, fields), shape, filled_in, guards, json=json)
+
+    def part(self, whole: Input, resource: ResourcePlan, operation: OperationPlan, names: frozenset[str]) -> Input:
+        """Reads some members of an input alone, as the whole does."""
+        payload = operation.input
+        fields = resource.fields_by_name if payload is None else {field.name: field for field in payload.fields}
+        members = tuple(member for member in whole.shape.members if member.name in names)
+        shape = replace(whole.shape, members=members, lists=())
+        return replace(whole, model=self._model(shape, fields), shape=shape, filled_in=NOTHING, guards=None, json=None)
 
     def _json_members(self, shape: InputShape, fields: Mapping[str, FieldPlan]) -> _JsonMembers | None:
         names = tuple(

@@ -42,7 +42,7 @@ from sternpost.pipeline.runtime import Access, BoundOperation, Runtime
 from sternpost.pipeline.selection import KEPT_CHARACTERS_MAX, KEPT_MAX, LIMIT, OFFSET, PARENT, Selection
 from sternpost.pipeline.translation import WrongState
 from sternpost.pipeline.views import EMPTY_TREE, can_see, holds_scope
-from sternpost.plan.model import OperationKind, Plan, ResourcePlan
+from sternpost.plan.model import FieldPlan, OperationKind, Plan, ResourcePlan
 from sternpost.plan.query import (
     Assignment,
     Compare,
@@ -64,6 +64,7 @@ from sternpost.plan.query import (
 from sternpost.plan.shapes import ListMember
 from sternpost.ports.authenticator import NO_SCOPES, Principal
 from sternpost.ports.budget import Budget
+from sternpost.ports.outbox import EVENT_PREFIX, NO_EVENTS, Event
 from sternpost.ports.storage import (
     NO_ARGUMENTS,
     Arguments,
@@ -77,6 +78,9 @@ from sternpost.ports.storage import (
     Visibility,
 )
 from sternpost.telemetry.observation import Observation
+
+HIDDEN = "hidden"
+"""The mark, for the log alone, of the error of a row that exists and that the caller may not see."""
 
 EXPORT_PART_SECONDS = 60.0
 """How long a part of an export may take where the operation has no `timeout`; the first includes sorting the list."""
@@ -97,6 +101,7 @@ class Execution:
         shared_budget: what is left of the answer's budget, that of all steps of a batch; made when it is needed.
         left: what is left to do at the end, where there is something; that of the batch for its steps.
         valid: whether the input was validated.
+        row_id: of a row that was created, as clients know it.
     """
 
     runtime: Runtime
@@ -115,6 +120,7 @@ class Execution:
     shared_budget: Budget | None = field(init=False, default=None)
     left: Ending | None = field(init=False, default=None)
     valid: bool = field(init=False, default=False)
+    row_id: str | None = field(init=False, default=None)
     _asking: Asking | None = field(init=False, default=None)
 
     @property
@@ -139,6 +145,16 @@ class Execution:
         if operation.function is not None or operation.hooks is not None:
             step.left = self.ending
         return step
+
+    def told(self, names: Sequence[str], row_id: str | None) -> list[Event]:
+        """Its events: facts about the call, and no value of a row."""
+        runtime, observation, now = self.runtime, self.observation, self.runtime.clock.now()
+        resource, operation = self.operation.resource.name, self.operation.plan.id
+        request = (observation.request_id, observation.trace_id, self.visibility.tenant, self.subject)
+        return [
+            Event(encode(EVENT_PREFIX, runtime.new_id()), name, resource, row_id, operation, *request, now)
+            for name in names
+        ]
 
     def later(self, function: Callable[[], Any]) -> None:
         """Has a function run after the commit."""
@@ -229,10 +245,16 @@ async def insert(run: Execution) -> Answer:
     itself: what is not under way by then is not written, and what is, is waited for."""
     resource = run.operation.resource
     row = complete(resource, run.values, run.runtime.new_id, run.runtime.clock)
-    # What belongs to this row alone (an idempotency claim, outbox rows) travels with it here, to be written by the
-    # group.
+    # What belongs to this row alone (its events) travels with it here, to be written by the group. A call with an
+    # idempotency key does not come here: what it keeps would have to be in the same statement.
+    emits = run.operation.emits
     document = await run.runtime.storage.insert(
-        resource.name, row, run.statistics, visibility=run.visibility, deadline=run.deadline
+        resource.name,
+        row,
+        run.statistics,
+        visibility=run.visibility,
+        deadline=run.deadline,
+        events=NO_EVENTS if emits is None else run.told(emits, encode(resource.prefix, row["id"])),
     )
     return _stored_answer(run, document)
 
@@ -252,7 +274,9 @@ async def create(run: Execution, session: Session) -> Answer:
         await _require_allowed(run, session)
         await refuse_hidden(run.access.links, run.values, session, run.asking, run.scopes)
     change: Change[Any] = Change(run.runtime.data, session, resource, run.values, None, None)
-    return await _row_answer(run, session, await _apply(run, session, change))
+    document = await _apply(run, session, change)
+    run.row_id = document["id"]
+    return await _row_answer(run, session, document)
 
 
 async def _require_allowed(run: Execution, session: Session) -> None:
@@ -441,12 +465,21 @@ def fill_in_caller(run: Execution) -> None:
     for default in run.operation.caller_defaults:
         if run.values.get(default.name) is not None or (kept and default.name in run.withheld):
             continue
-        digits = decode(run.runtime.plan.by_name[str(default.references)].prefix, run.subject or "")
+        digits = _own_id(run, default)
         if digits is None and not default.nullable:
             message = "The default of this field is the caller, but your token does not identify a valid one"
             message += "" if default.write == "never" else ": send a value"
             raise Unprocessable(message, details=[Detail(default.public_name, "caller_not_usable", message)])
         run.values[default.name] = digits
+
+
+def caller_defaults(run: Execution, operation: BoundOperation) -> dict[str, str | None]:
+    """What an operation fills in for references whose default is the caller."""
+    return {default.name: _own_id(run, default) for default in operation.caller_defaults}
+
+
+def _own_id(run: Execution, default: FieldPlan) -> str | None:
+    return decode(run.runtime.plan.by_name[str(default.references)].prefix, run.subject or "")
 
 
 def denied(run: Execution, facts: Facts | None = None) -> Forbidden | Unauthenticated:
@@ -461,6 +494,11 @@ def denied(run: Execution, facts: Facts | None = None) -> Forbidden | Unauthenti
     judge = Judge(run.operation.check, run.principal, run.asking, facts)
     unmet = judge.clause(run.operation.plan.policy).unmet()
     return Forbidden(details=[Detail("", policy.name, policy.text) for policy in unmet])
+
+
+def hidden() -> NotFound:
+    """What a caller is told of a row that exists and that they may not see. The log alone knows the difference."""
+    return NotFound(log={HIDDEN: True})
 
 
 # -- parts
@@ -603,7 +641,7 @@ def _require_row_allowed(run: Execution, facts: Mapping[Fact, Any]) -> None:
     """Raises `Forbidden`, `Unauthenticated` or `NotFound` where the caller may not do this with a row."""
     check = run.operation.check
     if not check.allows(run.access.policy, facts, run.asking):
-        raise denied(run, facts) if check.allows(run.access.seeing, facts, run.asking) else NotFound()
+        raise denied(run, facts) if check.allows(run.access.seeing, facts, run.asking) else hidden()
 
 
 def _version(run: Execution, row: Row) -> int | None:
@@ -667,7 +705,7 @@ async def _export(run: Execution, reader: Reader) -> Answer:
 
 
 async def _parts(run: Execution, reader: Reader, query: Select, arguments: Arguments) -> AsyncGenerator[list[Document]]:
-    statistics = Statistics()
+    statistics = Statistics(0, run.observation.timings)
     seconds = run.operation.plan.timeout_seconds or EXPORT_PART_SECONDS
     try:
         async with aclosing(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -19,8 +20,11 @@ from sternpost.ids import NewId
 from sternpost.pipeline.authorize import ALLOW, DENY, RowCheck, decided, fold_for, questions, row_check
 from sternpost.pipeline.cursors import Cursors
 from sternpost.pipeline.inputs import Input, Inputs
+from sternpost.pipeline.keys import NO_DEPENDENCE, Depends, Keys, depends_of, seed_of
+from sternpost.pipeline.limits import BoundLimits, LimitBinder, Limiter
 from sternpost.pipeline.links import Link, links_of
 from sternpost.pipeline.list_query import ListQuery
+from sternpost.pipeline.overrides import LimitOverrides
 from sternpost.pipeline.selection import Selection, Selector
 from sternpost.pipeline.translation import NO_CONVERSIONS, Conversions, Translation
 from sternpost.pipeline.views import Views
@@ -32,7 +36,9 @@ from sternpost.plan.query import Fact, Node, Path, Select, Through, facts_of
 from sternpost.plan.shapes import WRITABLE
 from sternpost.ports.authenticator import NO_SCOPES, Authenticator, Principal
 from sternpost.ports.budget import Budget
+from sternpost.ports.limits import LimitStore
 from sternpost.ports.storage import NO_TENANT, Storage, Visibility
+from sternpost.telemetry.measured import Tally
 
 Function = Callable[..., Awaitable[Any]]
 
@@ -62,6 +68,9 @@ NO_ROWS = ResourcePlan(
 )
 """What an operation is about that is about no resource."""
 
+ANYBODY = Principal("", NO_SCOPES)
+"""A caller who is known, and has no scope and no claim."""
+
 
 @dataclass(frozen=True, slots=True)
 class Access:
@@ -81,6 +90,8 @@ class Access:
         shapes: lists that came before.
         links: the references of an input, with what each asks of the row; without those that anybody may refer to.
         hiding: the lists of ids of rows that may be hidden from the caller, with what a row must be not to be.
+        privileged: whether scopes, or claims, let these callers do more than everybody who is known; of an audited
+            operation.
     """
 
     policy: Node
@@ -95,6 +106,7 @@ class Access:
     shapes: dict[Hashable, Select]
     links: tuple[tuple[Link, Node], ...]
     hiding: tuple[tuple[Link, Node], ...]
+    privileged: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +127,8 @@ class BoundOperation:
         links: the references of its input.
         tried_again: whether it may run once more after a conflict in the database.
         hooks: None where it has none.
+        emits: the events of its changes; None where it has none.
+        audited: whether each call, or a step of a batch, is told with who called.
         injected: parameters of the function that are provided; empty for none.
         translation: for an operation of an older version; None for one whose words are those of the newest.
     """
@@ -138,9 +152,24 @@ class BoundOperation:
     tenanted: ResourcePlan | None = None
     """Whose field says whose its rows are; None where they are everybody's."""
     hooks: Hooks | None = None
+    emits: tuple[str, ...] | None = None
+    audited: bool = False
     injected: Needs = ()
+    limits: BoundLimits | None = None
+    """Its rate limits; None where it has none."""
+    depends: Depends = NO_DEPENDENCE
+    """What of a caller its answer depends on; of a change."""
+    key_seed: Any = None
+    """What the ids of its idempotency keys begin with; of a change."""
+    keys_first: bool = False
+    """Whether its idempotency key is looked up before its input is validated: nothing that has to happen for a replay,
+    too, looks at the input."""
+    needs_key: bool = False
+    """Whether it, or a step that it may have, has to come with an idempotency key."""
     asks: tuple[OfCaller | CallerIs, ...] | None = None
     """What policies ask of callers, beside their ids and scopes; None where that is nothing."""
+    runs_own_code: bool = False
+    """Whether something of the author's runs for it: a function, a hook, or what computes a field of its answer."""
     _access: dict[Hashable, Access] = field(default_factory=lambda: {})
 
     @property
@@ -175,7 +204,11 @@ class BoundOperation:
         hiding = tuple((link, node) for link, node in known if node is not ALLOW)
         into_lists = any(isinstance(fact, Through) for fact in facts)
         computes = replace(view, facts=()) if view.computes else None
-        return Access(policy, seeing, refused, facts, into_lists, view, sees_all, computes, {}, {}, checked, hiding)
+        privileged = self.audited and principal is not None and policy != fold_for(self.plan.policy, ANYBODY)
+        own: tuple[dict[ListQuery, Selection], dict[Hashable, Select]] = {}, {}
+        return Access(
+            policy, seeing, refused, facts, into_lists, view, sees_all, computes, *own, checked, hiding, privileged
+        )
 
 
 class Runtime:
@@ -200,6 +233,10 @@ class Runtime:
         injected: Mapping[str, Needs] | None = None,
         providers: AppProviders | None = None,
         computing: Mapping[ComputedKey, Injected] | None = None,
+        limits: LimitStore | None = None,
+        keys: Keys | None = None,
+        overrides: LimitOverrides | None = None,
+        decisions: Tally | None = None,
     ) -> None:
         self.plan = plan
         self.timeout_seconds = timeout_seconds
@@ -214,16 +251,24 @@ class Runtime:
         self.gone_at = first_instant(plan.sunset) if plan.sunset and plan.gone_after_sunset else None
         """From when on nothing of this version is served; None for no such time."""
         self.storage = storage
+        self.keys = keys
+        """The idempotency keys of changes; None where none are kept."""
         self.authenticator = authenticator
         self.clock = clock
         self.new_id = new_id
         self.cursors = Cursors(cursor_key)
         self.views = Views(plan, self.newest)
         self.inputs = Inputs(plan)
+        self.limiter = None if limits is None else Limiter(limits, clock, overrides, decisions=decisions)
+        """What counts calls; None where nothing has a limit."""
+        self._limits = None if self.limiter is None else LimitBinder(plan, self.limiter, self.inputs)
         self.instances = Instances(self.newest, classes)
         self.backoff = Backoff()
         self.computing = Computing(computing, self.providers) if computing else None
         self.data = DataModel(self.newest, self.instances, storage, clock, new_id, self.computing)
+        self._computing_in = leading_to(
+            plan, {name for name, _ in self.computing.functions} if self.computing else set()
+        )
         older = newest is not None and newest is not plan
         self.translation = Translation(plan, self.newest, conversions, self.data.checks) if older else None
         plans = {plan.api_version: plan, self.newest.api_version: self.newest}
@@ -238,16 +283,18 @@ class Runtime:
             self.operations[plan.batch.id] = self._bind_batch(plan.batch)
 
     def _bind(self, resource: ResourcePlan, operation: OperationPlan, function: Function | None) -> BoundOperation:
+        seconds, reads = operation.timeout_seconds or self.timeout_seconds, self._input(resource, operation)
+        limits = self._limits and self._limits.bind(resource, operation, reads, seconds)
         return BoundOperation(
             plan=operation,
             resource=self.newest.by_name[resource.name],
-            seconds=operation.timeout_seconds or self.timeout_seconds,
+            seconds=seconds,
             reads=operation.method == "GET",
             needs_caller=fold(operation.policy, known=False, scopes=NO_SCOPES, decide=lambda asked: False) == DENIED,
             seeing=resource.seeing,
             check=self.checks[resource.name],
             selector=Selector(resource, operation, self.inputs, self.views),
-            input=self._input(resource, operation),
+            input=reads,
             caller_defaults=_caller_defaults(self.newest.by_name[resource.name], operation),
             function=function,
             writes_one_row=operation.kind == "create"
@@ -265,18 +312,29 @@ class Runtime:
             translation=self.translation,
             tenanted=self._tenanted(resource.name),
             hooks=self.hooks.get(operation.id),
+            emits=operation.emits or None,
+            audited=operation.audited,
             injected=self.injected.get(operation.id, ()),
+            depends=depends_of(self.plan, self.newest, resource.name, operation),
+            key_seed=seed_of(self.plan.api_version, operation.id),
+            keys_first=operation.method != "GET"
+            and operation.id not in self.hooks
+            and (limits is None or not limits.at_valid),
+            needs_key=operation.idempotency == "required",
             asks=self.questions,
+            runs_own_code=function is not None or operation.id in self.hooks or resource.name in self._computing_in,
+            limits=limits,
         )
 
     def _bind_batch(self, batch: OperationPlan) -> BoundOperation:
         """Bound after all others: it needs a caller where each of its steps would."""
+        steps = [found for found in self.operations.values() if found.plan.in_batches]
         return BoundOperation(
             plan=batch,
             resource=NO_ROWS,
             seconds=self.timeout_seconds,
             reads=False,
-            needs_caller=all(found.needs_caller for found in self.operations.values() if found.plan.in_batches),
+            needs_caller=all(found.needs_caller for found in steps),
             seeing=NO_ROWS.seeing,
             check=row_check(self.plan, NO_ROWS),
             selector=Selector(NO_ROWS, batch, self.inputs, self.views),
@@ -285,6 +343,12 @@ class Runtime:
             function=None,
             writes_one_row=False,
             views=self.views,
+            limits=self._limits and self._limits.bind(NO_ROWS, batch, None, self.timeout_seconds),
+            depends=Depends.together(found.depends for found in self.operations.values()),
+            key_seed=seed_of(self.plan.api_version, batch.id),
+            needs_key=any(found.needs_key for found in steps),
+            runs_own_code=any(found.runs_own_code for found in steps),
+            audited=any(found.audited for found in steps),
         )
 
     def _tenanted(self, name: str) -> ResourcePlan | None:
@@ -313,6 +377,19 @@ class Runtime:
         """The list operation behind `…/:id/relation`, or None where the target has no list."""
         found = self.plan.by_name[relation.target].listing
         return self.operations[found.id] if found and relation.nested_route else None
+
+
+def leading_to(plan: Plan, names: AbstractSet[str]) -> AbstractSet[str]:
+    """The resources with these names, and those from whose rows relations lead to rows of them."""
+    found = set(names)
+    while names:
+        names = {
+            resource.name
+            for resource in plan.resources
+            if resource.name not in found and any(relation.target in found for relation in resource.relations)
+        }
+        found |= names
+    return found
 
 
 def first_instant(day: str) -> datetime:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -12,6 +12,7 @@ from typing import Any, Literal
 import orjson
 
 from sternpost.kinds import KINDS, READERS, JsonType, KindName
+from sternpost.plan.limits import LimitPlan
 from sternpost.plan.names import database_name
 from sternpost.plan.policy import ALLOW, DENY, PolicyNode, Through, asks_now, of_caller, within
 from sternpost.plan.query import RANK, ListFunction, Path
@@ -382,6 +383,8 @@ class OperationPlan:
     """For a list: the fields that it can be searched in, the most important first."""
     require_match: bool = False
     """Whether a caller has to say which version of the row it is about."""
+    idempotency: Literal["optional", "required"] = "optional"
+    """Whether a change has to come with an idempotency key."""
     uses_request: bool = False
     """Whether an author's function in it looks at the request, or adds to the response, of HTTP."""
     redirects: bool = False
@@ -400,6 +403,12 @@ class OperationPlan:
     """Own errors that it may respond with."""
     example: tuple[tuple[str, Any], ...] = ()
     """An input that fits, by names in JSON, for documentation."""
+    limits: tuple[LimitPlan, ...] | None = None
+    """Its rate limits; None where it declares none, so that those of the plan hold."""
+    emits: tuple[str, ...] = ()
+    """The events that are written with the change."""
+    audited: bool = False
+    """Whether each call writes a line that says who did what."""
     takes: InputShape | None = dataclasses.field(default=None, metadata=DERIVED)
     """What a client may send; None where it takes no input."""
     query: QueryShape | None = dataclasses.field(default=None, metadata=DERIVED)
@@ -594,6 +603,8 @@ class Plan:
     """How many operations one batch may hold; 0 where there are no batches."""
     api_keys: bool = False
     """Whether API keys are taken beside tokens, and kept in the database."""
+    events_kept_seconds: int = 604_800
+    """How long the outbox keeps events."""
     database_objects: tuple[DatabaseObjectPlan, ...] = ()
     """What the author makes in the database."""
     deprecated: str | None = None
@@ -602,6 +613,10 @@ class Plan:
     """The day from which it may be gone."""
     deprecation_link: str | None = None
     gone_after_sunset: bool = False
+    limits: tuple[LimitPlan, ...] = ()
+    """The rate limits of each operation that declares none."""
+    throttles: tuple[LimitPlan, ...] = ()
+    """Those of the service as a whole."""
 
     @property
     def external(self) -> bool:
@@ -617,6 +632,11 @@ class Plan:
     def only_reads(self) -> bool:
         """Whether no operation can change a row."""
         return all(operation.method == "GET" for resource in self.resources for operation in resource.operations)
+
+    @property
+    def keeps_answers(self) -> bool:
+        """Whether answers of changes are kept, each under the idempotency key that it was asked for with."""
+        return not (self.external or self.only_reads)
 
     @cached_property
     def by_name(self) -> dict[str, ResourcePlan]:
@@ -672,6 +692,11 @@ class Plan:
         return self._with_owned(lambda resource: resource.tenant is not None)
 
     @cached_property
+    def emits(self) -> bool:
+        """Whether an operation emits an event, so that there is an outbox."""
+        return any(operation.emits for resource in self.resources for operation in resource.operations)
+
+    @cached_property
     def audited(self) -> frozenset[str]:
         """The resources of which each change is recorded: those that say so, and what they own."""
         return self._with_owned(lambda resource: resource.audit)
@@ -725,9 +750,30 @@ class Plan:
 
     @cached_property
     def claims(self) -> frozenset[str]:
-        """The claims of tokens that policies ask for."""
+        """The claims of tokens that policies and limits ask for."""
         asked = (value for policy in self.policies for value in of_caller(policy))
-        return frozenset(value.name for value in asked if value.source == "claim")
+        of_limits = (name for limit in self.every_limit for name in limit.claims)
+        return frozenset((*(value.name for value in asked if value.source == "claim"), *of_limits))
+
+    def limits_of(self, operation: OperationPlan) -> tuple[LimitPlan, ...]:
+        """The rate limits of an operation, without those of the service."""
+        if operation.kind == "batch":  # its steps have theirs
+            return ()
+        return self.limits if operation.limits is None else operation.limits
+
+    @cached_property
+    def every_limit(self) -> tuple[LimitPlan, ...]:
+        """Every rate limit that some call has to pass."""
+        return tuple(limit for limit, _ in self.limits_with_owners())
+
+    def limits_with_owners(self) -> Iterator[tuple[LimitPlan, tuple[ResourcePlan, OperationPlan] | None]]:
+        """The same, each with the operation that it is of; None for those of the service."""
+        for limit in self.throttles:
+            yield limit, None
+        for resource in self.resources:
+            for operation in resource.operations:
+                for limit in self.limits_of(operation):
+                    yield limit, (resource, operation)
 
     @cached_property
     def walked(self) -> frozenset[str]:
@@ -852,6 +898,10 @@ class Plan:
             schema.append({"table": "sternpost_api_keys"})
         if self.audited:
             schema.append({"table": "sternpost_audit", "of": sorted(self.audited)})
+        if self.keeps_answers:
+            schema.append({"table": "sternpost_idempotency"})
+        if self.emits:
+            schema.append({"table": "sternpost_outbox"})
         return hashlib.sha256(orjson.dumps(schema, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
     def as_data(self) -> dict[str, Any]:

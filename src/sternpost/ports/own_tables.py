@@ -9,3 +9,9 @@ SCHEMA_TABLE = "sternpost_schema"
 
 PROGRESS_TABLE = "sternpost_migration"
 """Holds how far a migration came that is not finished."""
+
+IDEMPOTENCY_TABLE = "sternpost_idempotency"
+"""Holds the keys of changes, each with what was answered."""
+
+OUTBOX_TABLE = "sternpost_outbox"
+"""Holds events, each written in the transaction of the change that it tells of."""

@@ -21,7 +21,11 @@ from sternpost.plan.model import Plan
 from sternpost.plan.query import Aggregate, Fact, Modify, Remove, Select, Upsert
 from sternpost.ports.audit import AuditTrail
 from sternpost.ports.budget import Budget
+from sternpost.ports.idempotency import AnswerStore
 from sternpost.ports.keys import KeyStore
+from sternpost.ports.outbox import NO_EVENTS, Events, Outbox
+from sternpost.ports.pools import PoolUse
+from sternpost.telemetry.timings import Timings
 
 Isolation = Literal["read committed", "repeatable read", "serializable"]
 
@@ -129,9 +133,14 @@ class Rows:
 
 @dataclass(slots=True)
 class Statistics:
-    """What one call cost; counted by the driver."""
+    """What one call cost; counted by the driver.
+
+    Attributes:
+        timings: where each statement is noted with its time; None where nobody wants to know.
+    """
 
     statements: int = 0
+    timings: Timings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +246,10 @@ class Session(Reader, Protocol):
         """Says for whom everything is that is changed from here on; for plans with audited resources."""
         ...
 
+    async def emit(self, events: Events) -> None:
+        """Writes events, which are there for readers when the transaction is committed; for plans with an outbox."""
+        ...
+
     def next_step(self) -> None:
         """Begins another step of a batch: what the steps before have written counts as other rows for policies that
         look into lists."""
@@ -303,7 +316,13 @@ class Session(Reader, Protocol):
 
 
 class Storage(Protocol):
-    """A database behind a contract."""
+    """A database behind a contract.
+
+    Attributes:
+        events_written: how many events were committed through it since its start.
+    """
+
+    events_written: int
 
     async def open(self, plan: Plan) -> None:
         """Prepares for `plan`. An unavailable database is no error: `check` and each use report it."""
@@ -322,6 +341,10 @@ class Storage(Protocol):
         does."""
         ...
 
+    def pools(self) -> Sequence[PoolUse]:
+        """How busy it is, by what it has a limited number of."""
+        ...
+
     async def create_schema(self) -> bool:
         """Creates tables, indexes and constraints; False where they exist already."""
         ...
@@ -337,9 +360,13 @@ class Storage(Protocol):
         statistics: Statistics,
         visibility: Visibility = NO_TENANT,
         deadline: Deadline | None = None,
+        events: Events = NO_EVENTS,
     ) -> Awaitable[Document]:
         """Adds one row in a transaction of its own, and gives it back; it may share that transaction with others like
         it.
+
+        Args:
+            events: are written together with the row, or not at all.
 
         Raises:
             Timeout: the row was not in the database in time, and never will be. One that is on its way then is waited
@@ -384,6 +411,14 @@ class Storage(Protocol):
 
     def audit_trail(self) -> AuditTrail:
         """What happened to the rows of audited resources, where the plan has any."""
+        ...
+
+    def answers(self) -> AnswerStore:
+        """The answers that are kept with idempotency keys, where the plan keeps any."""
+        ...
+
+    def outbox(self) -> Outbox:
+        """The events of committed changes, where the plan emits any."""
         ...
 
     def ddl(self) -> list[str]:

@@ -6,35 +6,29 @@ order; more keys may follow. One line for each request, one more for each error.
 
 from __future__ import annotations
 
-import asyncio
-import os
 import re
-import stat
 import sys
-import traceback
 from collections.abc import Callable, Mapping, MutableMapping
 from datetime import UTC, datetime
-from typing import Any, BinaryIO
+from typing import Any
 
 import orjson
 import structlog
 
 from sternpost.clock import Clock
-from sternpost.errors import SternpostError
-from sternpost.telemetry.observation import Observation
+from sternpost.errors import Detail, SternpostError
+from sternpost.telemetry.events import Event, Level
+from sternpost.telemetry.failures import chain_of, stack_of, told_as
+from sternpost.telemetry.level import LEVELS, LevelOverride
+from sternpost.telemetry.observation import Observation, Outcome
+from sternpost.telemetry.output import Output
+from sternpost.telemetry.sampling import Repeated, Sampling
 from sternpost.visible import visible_json
 
-LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+LEVEL_OF: Mapping[Outcome, Level] = {"ok": "info", "rejected": "warning", "left": "warning", "failed": "error"}
 MASK = "***"
 TEXT_MAX = 8192
 """Characters of one value in a log line."""
-
-PIPE_BYTES = 4096
-"""What Linux writes to a pipe as a whole (PIPE_BUF in pipe(7)): lines of several processes do not run into each other.
-"""
-
-FILE_BYTES = 1 << 20
-"""What is written to a file at once: what several processes append there does not mix."""
 
 _WORD = r"[^\s/@,;:'\"<>()]"
 _EMAIL_LIKE = re.compile(rf"(?<!{_WORD}){_WORD}++@{_WORD}+")
@@ -48,46 +42,61 @@ class Log:
 
     Args:
         sensitive: names (of fields, in any spelling the contract uses) whose values are masked wherever they occur.
+        level: the lowest that is written.
         write: takes a line with its newline; by default standard output, unbuffered.
+        override: the level that holds instead of `level` for a time.
+        repeats_a_second: how many lines of one kind are written in a second, of errors and of events; 0 for all.
     """
+
+    begins = None
+    """Nothing is written where a call begins."""
 
     def __init__(
         self,
         service: str,
         clock: Clock,
         *,
-        level: str = "info",
+        level: Level = "info",
         sensitive: frozenset[str] = frozenset(),
         write: Write | None = None,
+        override: LevelOverride | None = None,
+        repeats_a_second: int = 0,
     ) -> None:
         self.service = service
         self.clock = clock
-        self.least = LEVELS[level]
+        self.setting: Level = level
+        self._least = LEVELS[level]
+        self.override = override or LevelOverride()
         self.sensitive = sensitive
-        self.write = write or Output(sys.stdout.buffer).write
+        self._output: Output | None = None
+        if write is None:
+            self._output = Output(sys.stdout.buffer)
+            write = self._output.write
+        self.write = write
+        self._sampling = Sampling(repeats_a_second, clock, self._tell_repeated)
         self._second = datetime.min.replace(tzinfo=UTC)
         self._second_text = ""
 
-    def request(self, observation: Observation) -> None:
-        """The line of a finished request."""
-        status = observation.status
-        level = "info" if status < 400 else "warning" if status < 500 else "error"
-        if LEVELS[level] < self.least:
+    def finished(self, observation: Observation) -> None:
+        """The line of a call that has ended."""
+        outcome = observation.outcome
+        level = LEVEL_OF[outcome]
+        if LEVELS[level] < (self._least if self.override.until is None else self._overridden()):
             return
-        path = _redacted(observation.path)
-        line: dict[str, Any] = {  # written out, because it is written for each request
+        members = observation.members()
+        if "path" in members:
+            members["path"] = _redacted(members["path"])
+        line: dict[str, Any] = {  # written out, because it is written for each call
             "timestamp": self._instant(),
             "level": level,
-            "message": _request_message(observation, path),
+            "message": _call_message(observation, outcome),
             "service": self.service,
             "traceId": observation.trace_id,
             "spanId": observation.span_id,
             "userId": observation.user_id,
-            "duration": self._duration(observation),
+            "duration": round((observation.ended - observation.started) * 1000, 3),
             "requestId": observation.request_id,
-            "method": observation.method,
-            "path": path,
-            "status": status,
+            **members,
             "operation": observation.operation,
             "statements": observation.statements,
         }
@@ -95,45 +104,93 @@ class Log:
             line["apiVersion"] = observation.api_version
         if observation.error_code:
             line["errorCode"] = observation.error_code
+        if observation.rate_limited:
+            line["rateLimited"] = observation.rate_limited
+        if observation.replayed:
+            line["replayed"] = True
         self.write(visible_json(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)))
 
-    def error(self, observation: Observation, error: BaseException) -> None:
+    def failed(self, observation: Observation, error: BaseException) -> None:
         """The line of an error: what the client was told, and the details that only the log has."""
+        more: dict[str, Any] = {}
         if isinstance(error, SternpostError):
-            level = "error" if error.http_status >= 500 else "warning"
-            more: dict[str, Any] = {
-                "errorCode": error.code,
-                "details": [detail.as_json() for detail in error.details],
-                "fix": error.fix,
-                **error.log,
-            }
-            message = error.message
+            level, message, code = "error" if error.http_status >= 500 else "warning", error.message, error.code
+            more = {"details": [self._detail(each) for each in error.details], "fix": error.fix, **error.log}
         else:
-            level, message = "error", f"Unexpected {type(error).__name__}"
-            more = {"errorCode": "INTERNAL_ERROR"}
-        if level == "error":
-            more["stack"] = self._stack(error)
-        if LEVELS[level] >= self.least:
-            self._line(level, message, observation, {"requestId": observation.request_id, **self.masked(more)})
+            level, message, code = "error", f"Unexpected {type(error).__name__}", "INTERNAL_ERROR"
+        common = {"errorCode": code, "operation": observation.operation}
+        if not self.writes(level) or not self._sampling.admits(
+            (code, observation.operation, type(error)), level, message, common
+        ):
+            return
+        chain = self._chain(error, observation, with_stack=level == "error")
+        known = {"requestId": observation.request_id, **common}
+        self._line(level, message, observation, {**known, **self.masked(more), **chain})
 
-    def event(self, level: str, message: str, **more: Any) -> None:
-        """A line that belongs to no request, such as the start of the service."""
-        if LEVELS[level] >= self.least:
-            self._line(level, message, None, self.masked(more))
+    def _detail(self, detail: Detail) -> Mapping[str, str]:
+        """What a problem is. Below a sensitive value nothing of its path is told: the keys of a dictionary are values,
+        too."""
+        names = detail.path.split(".")
+        for index, name in enumerate(names[:-1], start=1):
+            if name in self.sensitive:
+                return {**detail.as_json(), "path": ".".join((*names[:index], MASK))}
+        return detail.as_json()
 
-    def failure(self, message: str, **more: Any) -> None:
-        """A line of the error that is being handled, and that belongs to no request."""
-        self.event("error", message, **more, stack=self._stack(sys.exception()))
+    def told(self, event: Event, observation: Observation | None) -> None:
+        """The line of an event, such as the start of the service."""
+        if not (event.always or self.writes(event.level)):
+            return
+        if event.sampled and not self._sampling.admits(event.kind, event.level, event.message, event.in_common()):
+            return
+        more = self.masked(dict(event.members()))
+        error = more.pop("error", None)
+        if isinstance(error, BaseException):
+            more.update(self._error_of(event, error, observation))
+        if observation is not None:
+            more = {"requestId": observation.request_id, **more}
+        self._line(event.level, event.message, observation, more)
+
+    def _tell_repeated(self, repeated: Repeated) -> None:
+        """The one line for those of a kind that were left out."""
+        members = {**self.masked(repeated.members), "repeated": repeated.left_out}
+        self._line(repeated.level, repeated.message, None, members)
+
+    def _error_of(self, event: Event, error: BaseException, observation: Observation | None) -> dict[str, Any]:
+        """What the line of an event says of its error. One that is known, and no reason to act, needs no stack."""
+        known = {"errorCode": error.code, **self.masked(error.log)} if isinstance(error, SternpostError) else {}
+        if known and event.level != "error":
+            return known
+        return {**known, **self._chain(error, observation, with_stack=True)}
+
+    @property
+    def level(self) -> Level:
+        """The lowest level that is written now."""
+        return self.setting if self.override.until is None else self.override.level(self.setting, self.clock.now())
+
+    def writes(self, level: str) -> bool:
+        """Whether lines of a level are written now; a level that is none of ours counts as info."""
+        return LEVELS.get(level, 20) >= (self._least if self.override.until is None else self._overridden())
+
+    def _overridden(self) -> int:
+        return LEVELS[self.level]
+
+    def flush(self) -> None:
+        """Writes what waits for the end of a second, or of a turn of the event loop, which may never come."""
+        self._sampling.end_second()
+        if self._output is not None:
+            self._output.flush()
 
     def bound(self, observation: Observation) -> Any:
         """A structlog logger for the author's code; its lines carry the request's ids."""
 
         def emit(_: Any, level: str, event: MutableMapping[str, Any]) -> str:
+            with_stack = event.pop("exc_info", level == "exception")  # as in `logging`
             level = {"warn": "warning", "exception": "error", "critical": "error"}.get(level, level)
             message = str(event.pop("event", ""))
-            if event.pop("exc_info", None):
-                event["stack"] = self._stack(sys.exception())
-            if LEVELS.get(level, 20) >= self.least:
+            error = sys.exception() if with_stack else None
+            if self.writes(level):
+                if error is not None:
+                    event.update(self._chain(error, observation, with_stack=True))
                 self._line(level, message, observation, self.masked(event))
             raise structlog.DropEvent
 
@@ -150,28 +207,14 @@ class Log:
             return [self._masked(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
         return _redacted(value) if isinstance(value, str) else value
 
-    def _stack(self, error: BaseException | None) -> str:
-        """The frames and types of an error and its causes. Messages stand there only for types whose messages speak of
-        code: a database, or a KeyError, puts values of rows into them."""
-        lines: list[str] = []
-        seen: set[int] = set()
-        while error is not None and id(error) not in seen:
-            seen.add(id(error))
-            frames = traceback.extract_tb(error.__traceback__)
-            lines += [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in frames]
-            lines.append(f"{type(error).__module__}.{type(error).__qualname__}{self._own_message(error)}")
-            error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-            if error is not None:
-                lines.append("caused by")
-        return "\n".join(lines)
-
-    def _own_message(self, error: BaseException) -> str:
-        if not isinstance(error, SternpostError | RuntimeError | TypeError | AssertionError | AttributeError):
-            return ""
-        try:
-            return f": {error}"
-        except Exception as failure:  # noqa: BLE001  (an author's class: its line must not be lost for its text)
-            return f": its text cannot be made ({type(failure).__name__})"
+    def _chain(self, error: BaseException, observation: Observation | None, *, with_stack: bool) -> dict[str, Any]:
+        """The causes of an error, and its stack; nothing of an error without causes that needs no stack."""
+        causes = chain_of(error)
+        if not with_stack:
+            return {"causes": [_redacted(told_as(each)) for each in causes]} if len(causes) > 1 else {}
+        call = None if observation is None else observation.request_id
+        stack = stack_of(causes, call)
+        return {"causes": [_redacted(told_as(each)) for each in causes], "stack": _redacted(stack)}
 
     def _line(self, level: str, message: str, observation: Observation | None, more: Mapping[str, Any]) -> None:
         line = self._first_keys(level, _redacted(message), observation)
@@ -213,10 +256,10 @@ class Log:
         self.write(visible_json(encoded))
 
 
-def _request_message(observation: Observation, path: str) -> str:
-    if observation.status < 400:
-        return observation.success_message or f"{observation.method} {path}"
-    return f"{observation.operation or f'{observation.method} {path}'} failed with {observation.status}"
+def _call_message(observation: Observation, outcome: Outcome) -> str:
+    if outcome == "ok":
+        return observation.success_message or _redacted(observation.asked)
+    return f"{observation.operation or _redacted(observation.asked)} failed{observation.ending}"
 
 
 def _redacted(text: str) -> str:
@@ -232,57 +275,6 @@ def _writable(text: str) -> str:
     """A text without lone surrogates, which UTF-8 cannot write: they are escaped. Keys may be something else."""
     is_plain = not isinstance(text, str) or text.isascii()  # pyright: ignore[reportUnnecessaryIsInstance]
     return text if is_plain else text.encode("utf-8", "backslashreplace").decode()
-
-
-def _is_file(stream: BinaryIO) -> bool:
-    try:
-        return stat.S_ISREG(os.fstat(stream.fileno()).st_mode)
-    except OSError:  # it has no descriptor, such as one in memory
-        return False
-
-
-class Output:
-    """Writes lines to a stream: those of one turn of the event loop at once, at its end. Outside a loop each
-    at once."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self.stream = stream
-        self._bytes_max = FILE_BYTES if _is_file(stream) else PIPE_BYTES
-        self._lines: list[bytes] = []
-        self._flushing: asyncio.AbstractEventLoop | None = None
-        """The loop that will write what is there."""
-
-    def write(self, line: bytes) -> None:
-        """Takes a line with its newline."""
-        self._lines.append(line)
-        if self._flushing is not None and not self._flushing.is_closed():
-            return
-        loop = asyncio._get_running_loop()  # pyright: ignore[reportPrivateUsage]  (documented: None where none runs)
-        if loop is None:
-            self.flush()
-        else:
-            self._flushing = loop
-            loop.call_soon(self.flush)
-
-    def flush(self) -> None:
-        """Writes what is there."""
-        lines, self._lines, self._flushing = self._lines, [], None
-        joined = b"".join(lines)
-        if len(joined) <= self._bytes_max:
-            self._at_once(joined)
-            return
-        while lines:  # several processes may share the pipe
-            count = size = 0
-            while count < len(lines) and (count == 0 or size + len(lines[count]) <= self._bytes_max):
-                size += len(lines[count])
-                count += 1
-            self._at_once(b"".join(lines[:count]))
-            del lines[:count]
-
-    def _at_once(self, chunk: bytes) -> None:
-        if chunk:
-            self.stream.write(chunk)
-            self.stream.flush()
 
 
 def plain_logger() -> Any:

@@ -71,8 +71,10 @@ class Calls:
         content: bytes | None = None,
         token: str | None = None,
         headers: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
+        key: str | None = None,
     ) -> Response:
-        """One request. `json` is sent as JSON, `content` as it is; `token` as a bearer token.
+        """One request. `json` is sent as JSON, `content` as it is; `token` as a bearer token; `key` as the
+        `Idempotency-Key`.
 
         `headers` replace those that would be sent by themselves; as pairs, one can be sent several times.
         """
@@ -100,9 +102,14 @@ class Client(Calls):
         self.create_schema = create_schema
 
     async def __aenter__(self) -> Self:
-        running = await self.app.start()
-        if self.create_schema and not self.app.plan.external:
-            await running.runtime.storage.create_schema()
+        running = await self.app.start(only_open=True)
+        try:
+            if self.create_schema and not self.app.plan.external:
+                await running.runtime.storage.create_schema()
+            await running.start()
+        except BaseException:
+            await self.app.stop()
+            raise
         return self
 
     async def __aexit__(
@@ -149,6 +156,7 @@ class Client(Calls):
         content: bytes | None = None,
         token: str | None = None,
         headers: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
+        key: str | None = None,
     ) -> Response:
         path, _, query = url.partition("?")
         pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
@@ -159,6 +167,9 @@ class Client(Calls):
             defaults["content-type"] = "application/json"
         if token is not None:
             defaults["authorization"] = f"Bearer {token}"
+        if key is not None:
+            escaped = key.replace("\\", "\\\\").replace('"', '\\"')
+            defaults["idempotency-key"] = f'"{escaped}"'
         given = {name for name, _ in sent}
         sent = [*((name, value) for name, value in defaults.items() if name not in given), *sent]
         scope: dict[str, Any] = {
@@ -218,6 +229,7 @@ class Caller(Calls):
         content: bytes | None = None,
         token: str | None = None,
         headers: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
+        key: str | None = None,
     ) -> Response:
         own = token or self.token
-        return await self.client.request(method, url, json=json, content=content, token=own, headers=headers)
+        return await self.client.request(method, url, json=json, content=content, token=own, headers=headers, key=key)

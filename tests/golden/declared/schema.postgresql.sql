@@ -39,6 +39,17 @@ CREATE INDEX ix_sternpost_audit_actor ON sternpost_audit (actor, id);
 
 CREATE INDEX ix_sternpost_audit_row_id ON sternpost_audit (row_id, id);
 
+CREATE TABLE sternpost_idempotency (
+    id BYTEA NOT NULL,
+    request BYTEA NOT NULL,
+    head TEXT COLLATE "C" NOT NULL,
+    body BYTEA NOT NULL,
+    expires_at TIMESTAMPTZ NOT NULL,
+    CONSTRAINT pk_sternpost_idempotency PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_sternpost_idempotency_expires_at ON sternpost_idempotency (expires_at);
+
 CREATE TABLE sternpost_schema (
     fingerprint TEXT NOT NULL,
     created_at TEXT NOT NULL

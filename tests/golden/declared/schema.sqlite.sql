@@ -39,6 +39,18 @@ CREATE INDEX ix_sternpost_audit_actor ON sternpost_audit (actor, id);
 
 CREATE INDEX ix_sternpost_audit_row_id ON sternpost_audit (row_id, id);
 
+CREATE TABLE sternpost_idempotency (
+    id BLOB NOT NULL,
+    request BLOB NOT NULL,
+    head TEXT NOT NULL,
+    body BLOB NOT NULL,
+    expires_at TEXT NOT NULL,
+    CONSTRAINT pk_sternpost_idempotency PRIMARY KEY (id)
+)
+ STRICT;
+
+CREATE INDEX ix_sternpost_idempotency_expires_at ON sternpost_idempotency (expires_at);
+
 CREATE TABLE sternpost_schema (
     fingerprint TEXT NOT NULL,
     created_at TEXT NOT NULL

@@ -11,6 +11,8 @@ SELECT users.id, users.name, users.email, users.status, users.created_at, users.
 -- users.create
 -- insert
 INSERT INTO users (id, name, email, status, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6) RETURNING users.id, users.name, users.email, users.status, users.created_at, users.updated_at;
+-- event
+INSERT INTO sternpost_outbox (event_id, name, version, resource, row_id, operation, request_id, trace_id, tenant, actor, occurred_at, payload) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
 
 -- users.replace
 -- what the policy looks at, before the row is locked
@@ -137,6 +139,8 @@ SELECT orders.id, orders.user_id FROM orders WHERE orders.id = $1;
 SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS user_id__1, orders.id AS id__1 FROM orders WHERE orders.id = $1 FOR NO KEY UPDATE OF orders;
 -- guarded update
 UPDATE orders SET status=$1, updated_at=$2 WHERE orders.id = $3 AND orders.status IN ('draft') RETURNING orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at;
+-- event
+INSERT INTO sternpost_outbox (event_id, name, version, resource, row_id, operation, request_id, trace_id, tenant, actor, occurred_at, payload) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
 -- items
 SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id = ANY (CAST($1 AS UUID[])) ORDER BY order_items.order_id, order_items.position LIMIT $2 OFFSET 0;
 
@@ -147,6 +151,8 @@ SELECT orders.id, orders.user_id FROM orders WHERE orders.id = $1;
 SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS user_id__1, orders.id AS id__1 FROM orders WHERE orders.id = $1 FOR NO KEY UPDATE OF orders;
 -- guarded update
 UPDATE orders SET status=$1, updated_at=$2 WHERE orders.id = $3 AND orders.status IN ('placed') RETURNING orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at;
+-- event
+INSERT INTO sternpost_outbox (event_id, name, version, resource, row_id, operation, request_id, trace_id, tenant, actor, occurred_at, payload) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
 -- items
 SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id = ANY (CAST($1 AS UUID[])) ORDER BY order_items.order_id, order_items.position LIMIT $2 OFFSET 0;
 

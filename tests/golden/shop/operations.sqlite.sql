@@ -11,6 +11,8 @@ SELECT users.id, users.name, users.email, users.status, users.created_at, users.
 -- users.create
 -- insert
 INSERT INTO users (id, name, email, status, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?) RETURNING id, name, email, status, created_at, updated_at;
+-- event
+INSERT INTO sternpost_outbox (event_id, name, version, resource, row_id, operation, request_id, trace_id, tenant, actor, occurred_at, payload) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- users.replace
 -- row
@@ -125,6 +127,8 @@ SELECT order_items.id, order_items.order_id, order_items.product_id, order_items
 SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS user_id__1, orders.id AS id__1 FROM orders WHERE orders.id = ?;
 -- guarded update
 UPDATE orders SET status=?, updated_at=? WHERE orders.id = ? AND orders.status IN ('draft') RETURNING id, user_id, status, total_cents, created_at, updated_at;
+-- event
+INSERT INTO sternpost_outbox (event_id, name, version, resource, row_id, operation, request_id, trace_id, tenant, actor, occurred_at, payload) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 -- items
 SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position LIMIT ? OFFSET 0;
 
@@ -133,6 +137,8 @@ SELECT order_items.id, order_items.order_id, order_items.product_id, order_items
 SELECT orders.id, orders.user_id, orders.status, orders.total_cents, orders.created_at, orders.updated_at, orders.user_id AS user_id__1, orders.id AS id__1 FROM orders WHERE orders.id = ?;
 -- guarded update
 UPDATE orders SET status=?, updated_at=? WHERE orders.id = ? AND orders.status IN ('placed') RETURNING id, user_id, status, total_cents, created_at, updated_at;
+-- event
+INSERT INTO sternpost_outbox (event_id, name, version, resource, row_id, operation, request_id, trace_id, tenant, actor, occurred_at, payload) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 -- items
 SELECT order_items.id, order_items.order_id, order_items.product_id, order_items.quantity, order_items.unit_price_cents, order_items.order_id AS order_id__1 FROM order_items WHERE order_items.order_id IN (SELECT anon_1.value FROM temp.json_each(?) AS anon_1) ORDER BY order_items.order_id, order_items.position LIMIT ? OFFSET 0;
 

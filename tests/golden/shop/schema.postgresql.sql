@@ -34,6 +34,37 @@ CREATE TABLE sternpost_api_keys (
     CONSTRAINT uq_sternpost_api_keys_digest UNIQUE (digest)
 );
 
+CREATE TABLE sternpost_idempotency (
+    id BYTEA NOT NULL,
+    request BYTEA NOT NULL,
+    head TEXT COLLATE "C" NOT NULL,
+    body BYTEA NOT NULL,
+    expires_at TIMESTAMPTZ NOT NULL,
+    CONSTRAINT pk_sternpost_idempotency PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_sternpost_idempotency_expires_at ON sternpost_idempotency (expires_at);
+
+CREATE TABLE sternpost_outbox (
+    id BIGINT GENERATED ALWAYS AS IDENTITY NOT NULL,
+    xid INT8 DEFAULT GREATEST(pg_current_xact_id()::text::int8,pg_snapshot_xmax(pg_current_snapshot())::text::int8-1) NOT NULL,
+    event_id UUID NOT NULL,
+    name TEXT COLLATE "C" NOT NULL,
+    version INTEGER NOT NULL,
+    resource TEXT COLLATE "C" NOT NULL,
+    row_id TEXT COLLATE "C",
+    operation TEXT COLLATE "C" NOT NULL,
+    request_id TEXT COLLATE "C",
+    trace_id TEXT COLLATE "C",
+    tenant TEXT COLLATE "C",
+    actor TEXT COLLATE "C",
+    occurred_at TIMESTAMPTZ NOT NULL,
+    payload JSONB,
+    CONSTRAINT pk_sternpost_outbox PRIMARY KEY (id)
+);
+
+CREATE INDEX ix_sternpost_outbox_xid ON sternpost_outbox (xid, id);
+
 CREATE TABLE sternpost_schema (
     fingerprint TEXT NOT NULL,
     created_at TEXT NOT NULL

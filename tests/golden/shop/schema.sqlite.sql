@@ -36,6 +36,39 @@ CREATE TABLE sternpost_api_keys (
 )
  STRICT;
 
+CREATE TABLE sternpost_idempotency (
+    id BLOB NOT NULL,
+    request BLOB NOT NULL,
+    head TEXT NOT NULL,
+    body BLOB NOT NULL,
+    expires_at TEXT NOT NULL,
+    CONSTRAINT pk_sternpost_idempotency PRIMARY KEY (id)
+)
+ STRICT;
+
+CREATE INDEX ix_sternpost_idempotency_expires_at ON sternpost_idempotency (expires_at);
+
+CREATE TABLE sternpost_outbox (
+    id INTEGER NOT NULL,
+    xid INTEGER DEFAULT 0 NOT NULL,
+    event_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    resource TEXT NOT NULL,
+    row_id TEXT,
+    operation TEXT NOT NULL,
+    request_id TEXT,
+    trace_id TEXT,
+    tenant TEXT,
+    actor TEXT,
+    occurred_at TEXT NOT NULL,
+    payload TEXT,
+    CONSTRAINT pk_sternpost_outbox PRIMARY KEY (id)
+)
+ STRICT;
+
+CREATE INDEX ix_sternpost_outbox_xid ON sternpost_outbox (xid, id);
+
 CREATE TABLE sternpost_schema (
     fingerprint TEXT NOT NULL,
     created_at TEXT NOT NULL

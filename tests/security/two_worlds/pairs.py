@@ -282,6 +282,14 @@ async def _database(server: str) -> AsyncIterator[str]:
         await admin.close()
 
 
+def share_statements(backends: list[Backend]) -> None:
+    """Both worlds are asked the same: what a statement reads like is found out once for both of them."""
+    first, *others = (backend.client.app.running.runtime.storage for backend in backends)
+    for storage in others:
+        assert storage.ddl() == first.ddl(), "only storages of the same plan and database can share them"
+        storage.statements = first.statements
+
+
 async def check_seed(
     seed: int, postgres: str | None, folder: Path, tally: Tally, attackers_of_seed: int = ATTACKERS
 ) -> None:
@@ -295,6 +303,7 @@ async def check_seed(
         else:
             urls = {name: await stack.enter_async_context(_database(postgres)) for name in names}
         backends = await stack.enter_async_context(services(spec, urls, clock))
+        share_statements(backends)
         contents: list[Content] = []
         for backend in backends:
             backend.names = RealIds()

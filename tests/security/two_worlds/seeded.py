@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+from collections.abc import Sequence
 from contextlib import suppress
 from random import Random
 from typing import Any, Protocol
@@ -22,6 +24,10 @@ from .worlds import Pair, World, pair_sides
 TENANTS = ("north", "south")
 ROWS = 7
 """How many rows of each resource are tried."""
+
+
+Changed = tuple[str, list[str], list[list[Any]]]
+"""A table, its columns and the rows that it is to have."""
 
 
 class Content(Protocol):
@@ -50,9 +56,9 @@ class _Tables:
         }
         self.now = World()
 
-    def changed(self, world: World) -> list[tuple[str, list[str], list[list[Any]]]]:
+    def changed(self, world: World) -> list[Changed]:
         """Table, columns and rows of what is to be written anew."""
-        found: list[tuple[str, list[str], list[list[Any]]]] = []
+        found: list[Changed] = []
         for name, table in self.tables:
             rows = list(world.rows[name].values())
             if world.rows[name] != self.now.rows.get(name):
@@ -91,7 +97,7 @@ class Sqlite(_Tables):
 
     def __init__(self, spec: Spec, url: str) -> None:
         super().__init__(spec)
-        self.connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+        self.connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, check_same_thread=False)
         self.connection.execute("pragma foreign_keys = off")
         self.connection.execute("pragma synchronous = off")
 
@@ -111,15 +117,19 @@ class Sqlite(_Tables):
     async def write(self, world: World) -> None:
         await self.read()
         if changed := self.changed(world):
-            self.connection.execute("begin immediate")
-            for table, columns, rows in changed:
-                self.connection.execute(f'delete from "{table}"')
-                named = ", ".join(f'"{column}"' for column in columns)
-                marks = ", ".join("?" for _ in columns)
-                if rows:
-                    self.connection.executemany(f'insert into "{table}" ({named}) values ({marks})', rows)
-            self.connection.execute("commit")
+            # Not in the thread of the event loop: the service that writes just now needs it to come to its end.
+            await asyncio.to_thread(self._replace, changed)
         self.now = world
+
+    def _replace(self, changed: Sequence[Changed]) -> None:
+        self.connection.execute("begin immediate")
+        for table, columns, rows in changed:
+            self.connection.execute(f'delete from "{table}"')
+            named = ", ".join(f'"{column}"' for column in columns)
+            marks = ", ".join("?" for _ in columns)
+            if rows:
+                self.connection.executemany(f'insert into "{table}" ({named}) values ({marks})', rows)
+        self.connection.execute("commit")
 
     async def close(self) -> None:
         self.connection.close()

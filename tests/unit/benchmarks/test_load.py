@@ -21,6 +21,7 @@ from benchmarks.load import Generator, Job, LoadError, content_length
 from benchmarks.measure import Course, Sample, measure
 from benchmarks.rows import Size, ranges
 from benchmarks.scale import PAGES, cursor_paths
+from benchmarks.sink import Counter
 from benchmarks.stacks import STACKS, serving, tokens
 from benchmarks.workloads import WORKLOADS, Target, encoder, row_id, uuid_text
 
@@ -70,7 +71,7 @@ def test_requests() -> None:
     encode = encoder(WORKLOADS["W1"], target(8080))
     first, second = encode(), encode()
     assert first.startswith(b"GET /api/v1/users/019b76da-")
-    assert b"\r\nHost: 127.0.0.1:8080\r\nAuthorization: Bearer t1\r\n\r\n" in first
+    assert b"\r\nHost: 127.0.0.1:8080\r\nOrigin: https://app.example\r\nAuthorization: Bearer t1\r\n\r\n" in first
     assert b"Bearer t2" in second
     assert first.split(b" ")[1] != second.split(b" ")[1]
     assert encoder(WORKLOADS["W1"], target(style="prefixed"))().startswith(b"GET /api/v1/users/usr_019b76da")
@@ -244,3 +245,40 @@ def test_pages_by_cursor_begin_where_they_should(tmp_path: Path) -> None:
                 with urllib.request.urlopen(request) as response:
                     first = json.load(response)["data"][0]
                 assert first["id"] == f"usr_{row_id(1, 230 + index * 20)}"
+
+
+def heads(workload: str, count: int) -> list[list[bytes]]:
+    encode = encoder(WORKLOADS[workload], target())
+    return [encode().partition(b"\r\n\r\n")[0].split(b"\r\n")[1:] for _ in range(count)]
+
+
+def test_requests_come_from_a_page_with_a_token_each() -> None:
+    found = heads("W1", 3)
+    assert all(b"Origin: https://app.example" in lines for lines in found)
+    tokens = {line for lines in found for line in lines if line.startswith(b"Authorization: ")}
+    assert tokens == {b"Authorization: Bearer t0", b"Authorization: Bearer t1", b"Authorization: Bearer t2"}
+
+
+def test_anonymous_requests_differ_in_the_token_alone() -> None:
+    for lines in heads("W1a", 3):
+        assert lines == [line for line in heads("W1", 1)[0] if not line.startswith(b"Authorization: ")]
+
+
+def test_spans_are_counted_while_it_is_measured(tmp_path: Path) -> None:
+    """Those of the time before do not count."""
+    counter = Counter(tmp_path / "spans")
+    counter.add(1000)
+
+    def answer(number: int, head: bytes) -> bytes:
+        counter.add(1)
+        return ANSWER
+
+    with server(answer) as port:
+        result = Generator(Job(target(port), "W1", 1, 0.2, 0.1, spans=str(tmp_path / "spans"))).run()
+    assert result.spans is not None
+    assert abs(result.spans - result.answered) <= 1  # one may be on its way at the beginning, and one at the end
+
+
+def test_without_a_sink_no_spans_are_told() -> None:
+    with server(lambda number, head: ANSWER) as port:
+        assert Generator(Job(target(port), "W1", 1, 0.1)).run().spans is None

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.load import LoadError, Result, percentile
 from benchmarks.measure import Sample
 from benchmarks.plot import Bar, Panel, draw
-from benchmarks.report import PAGE, goals, replace, results, section, tables
+from benchmarks.report import PAGE, replace, results, section, tables
 from benchmarks.results import Report, newest
 from benchmarks.summary import Spread, spread, summarise
 
@@ -76,20 +76,9 @@ def report(samples: list[Sample]) -> Report:
     )
 
 
-def test_goals_say_what_was_missed() -> None:
-    slow = [*SAMPLES, sample(0, "sternpost", 150, 60, "W2"), sample(0, "fastify-bare", 100, 50, "W2")]
-    text = goals(report(slow), summarise(slow, "fastify-bare"))
-    assert "W1, 32 connections: server CPU ≤ 1.0× Fastify, bare | 0.75× (0.50–0.80) | reached" in text
-    assert "W2, 32 connections: server CPU ≤ 1.0× Fastify, bare | 1.50× (1.50–1.50) | **missed**" in text
-    assert "W2, 32 connections: database CPU ≤ 1.0× Fastify, bare | 1.20× (1.20–1.20) | **missed**" in text
-    assert "≥ 20× less than FastAPI, hardened | 21.1× | reached" in text
-    assert "memory of a worker ≤ 110 MB | 90 MB | reached" in text
-    assert "start ≤ 1.5 s | 1.25 s | reached" in text
-
-
 def test_tables() -> None:
     text = results(summarise(SAMPLES, "fastify-bare"))
-    assert "| **Sternpost** | 95 µs = 0.75× (0.50–0.80)<br>database 16 |" in text
+    assert "| **Sternpost, the shop** | 95 µs = 0.75× (0.50–0.80)<br>database 16 |" in text
     assert "| Fastify, bare | 120 µs<br>database 60 |" in text
     assert section("latency", [{"stack": "A", "n": 12345, "x": 0.123456, "none": None, "yes": True}]).splitlines()[
         2
@@ -109,7 +98,10 @@ def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 def test_the_page_has_a_place_for_everything() -> None:
     full = report(SAMPLES)
-    full.sections = {"latency": [{"stack": "Sternpost", "workload": "W1", "p99 / p50": 2.0}], "workers": [{"a": 1}]}
+    full.sections = {
+        "latency": [{"stack": "Sternpost, the shop", "workload": "W1", "p99 / p50": 2.0}],
+        "workers": [{"a": 1}],
+    }
     scale = report([])
     scale.kind, scale.sections = "scale", {"rows": [{"rows": 1}]}
     page = PAGE.read_text(encoding="utf-8")

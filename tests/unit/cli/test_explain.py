@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import pytest
 from clinic.app import app as clinic
+from shop import services
+from shop.contract import contract as shop_contract
 
 from sternpost import (
     Browse,
@@ -28,6 +30,8 @@ from sternpost import (
     computed,
     count_of,
     field,
+    fixed_window,
+    given,
     many,
     one,
     public,
@@ -35,9 +39,11 @@ from sternpost import (
     scope,
     searched,
     this,
+    token_bucket,
 )
 from sternpost.cli.explain import explain_one, list_all
 from sternpost.cli.output import Terminal
+from sternpost.compile.compiler import compile_contract
 from sternpost.derive.emit import dialects
 from sternpost.storage.sql.explain import explain_operation
 from sternpost.storage.sql.statement import Statement
@@ -228,6 +234,50 @@ def printed(show: Callable[[Terminal], None]) -> str:
 )
 def test_what_an_operation_takes_and_gives_is_told(operation: str, told: str) -> None:
     assert told in printed(lambda terminal: explain_one(clinic.compiled, operation, "sqlite", terminal))
+
+
+def test_the_limits_of_an_operation_are_told_in_words() -> None:
+    class Note(Resource, prefix="not"):
+        text: str
+
+        browse = Browse(allow=public, limit=None)
+        read = Read(allow=public)
+        create = Create(
+            allow=public,
+            limit=[
+                token_bucket(10, per="minute", by="principal", burst=20),
+                fixed_window(5, per="hour", by=given("text"), mode="shadow", name="repeated"),
+            ],
+        )
+
+    throttle = fixed_window(1000, per="second", by="service")
+    limited = compile_contract(
+        Contract("notes", resources=[Note], limit=fixed_window(60, per=30, by="address"), throttle=throttle)
+    )
+
+    def lines(operation: str) -> list[str]:
+        terminal = Terminal()
+        with terminal.capture() as captured:
+            explain_one(limited, operation, "sqlite", terminal)
+        return [line.split(maxsplit=1)[1] for line in captured.get().splitlines() if line.startswith("limit ")]
+
+    service = "service/all-second: 1000 calls per second in all; fixed window"
+    assert lines("notes.browse") == [service]
+    assert lines("notes.read") == [service, "address-30s: 60 calls per 30 seconds for each address; fixed window"]
+    assert lines("notes.create") == [
+        service,
+        "principal-minute: 10 calls per minute for each principal; token bucket; burst 20",
+        "repeated: 5 calls per hour for each text of the input; fixed window; shadow: refuses nobody",
+    ]
+
+
+def test_the_events_of_an_operation_are_told_with_their_statement() -> None:
+    shop = Sternpost(shop_contract, services=[services]).compiled
+    pay, ship = (printed(lambda t, op=op: explain_one(shop, op, "sqlite", t)) for op in ("orders.pay", "orders.ship"))
+    assert re.search(r" emits order\.paid \S*contract\.py:\d+ ", pay)
+    assert "-- event INSERT INTO sternpost_outbox (" in pay
+    assert " emits nothing default " in ship
+    assert "sternpost_outbox" not in ship
 
 
 def test_the_list_of_operations_tells_what_is_open_to_all() -> None:

@@ -24,6 +24,7 @@ from sternpost.derive.diff import COMPARED, IRRELEVANT, compare, policy_from_dat
 from sternpost.derive.emit import plan_data
 from sternpost.errors import StartupError
 from sternpost.plan import model
+from sternpost.plan.limits import LimitPlan, Whom
 from sternpost.plan.policy import (
     AllOf,
     AnyOf,
@@ -165,6 +166,7 @@ CASES: list[tuple[str, str, Callable[[dict[str, Any]], Any]]] = [
     ("breaking", "media-changed", lambda p: place(p).update(redirects=True)),
     ("breaking", "media-changed", lambda p: place(p).update(media={"type": "text/csv", "max_bytes": 9})),
     ("breaking", "match-required", lambda p: place(p).update(require_match=True)),
+    ("breaking", "key-required", lambda p: place(p).update(idempotency="required")),
     ("neutral", "soft-delete-changed", lambda p: resource(p, "Product").update(soft_delete=True)),
     ("breaking", "answer-changed", lambda p: place(p).update(returns_nothing=True)),
     ("breaking", "input-changed", lambda p: place(p).update(input={"name": "X", "fields": [], "description": ""})),
@@ -180,6 +182,8 @@ CASES: list[tuple[str, str, Callable[[dict[str, Any]], Any]]] = [
     ("breaking", "output-changed", lambda p: place(p).update(output_rows="User")),
     ("additive", "header-added", lambda p: place(p).update(headers=[["X-A", "a"]])),
     ("additive", "error-added", lambda p: place(p).update(errors=[FULL])),
+    ("breaking", "event-removed", lambda p: place(p).update(emits=[])),
+    ("additive", "event-added", lambda p: place(p)["emits"].append("order.queued")),
 ]
 
 
@@ -220,6 +224,26 @@ def related(plan: dict[str, Any], *, all: bool = False) -> None:
     browse(plan)["related"] = [{"path": ["owner"], "field": "name", "all": all}]
 
 
+def limit(plan: dict[str, Any], **more: Any) -> None:
+    """A rate limit of an operation."""
+    made = LimitPlan("address-minute", "fixed_window", 100, 60_000_000, (Whom("address"),))
+    place(plan)["limits"] = [{**model.as_data(made), **more}]
+
+
+def default_limit(plan: dict[str, Any], *quantities: int) -> None:
+    """Rate limits of the operations that declare none."""
+    made = LimitPlan("principal-minute", "token_bucket", 100, 60_000_000, (Whom("principal"),))
+    plan["limits"] = [{**model.as_data(made), "quantity": quantity} for quantity in quantities]
+
+
+def limits_of(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    """One rate limit, taken from an operation."""
+    limit(plan)
+    found: list[dict[str, Any]] = place(plan)["limits"]
+    place(plan)["limits"] = None
+    return found
+
+
 def link(plan: dict[str, Any], policy: Any) -> None:
     items(plan)["link"] = policy
 
@@ -256,6 +280,23 @@ PAIRS: list[tuple[str, str, Change, Change]] = [
     ("breaking", "field-removed", counted, lambda p: None),
     ("neutral", "computation-changed", counted, lambda p: counted(p, all=True)),
     ("neutral", "computation-changed", lambda p: counted(p, function="latest", field="quantity", by="id"), in_python),
+    ("breaking", "limit-added", lambda p: None, limit),
+    ("additive", "limit-removed", limit, lambda p: place(p).update(limits=[])),
+    ("breaking", "limit-narrowed", limit, lambda p: limit(p, quantity=99)),
+    ("breaking", "limit-narrowed", limit, lambda p: limit(p, cost=2)),
+    ("additive", "limit-widened", limit, lambda p: limit(p, quantity=101)),
+    ("additive", "limit-widened", limit, lambda p: limit(p, quantity=200)),
+    ("breaking", "limit-changed", limit, lambda p: limit(p, by=[{"what": "tenant", "name": ""}])),
+    ("breaking", "limit-changed", limit, lambda p: limit(p, period_us=1_000_000)),
+    ("additive", "limit-removed", limit, lambda p: limit(p, shadow=True)),
+    ("breaking", "limit-narrowed", lambda p: default_limit(p, 100), lambda p: default_limit(p, 50)),
+    (
+        "additive",
+        "limit-removed",
+        lambda p: default_limit(p, 100),
+        lambda p: place(p).update(limits=[]) or default_limit(p, 100),
+    ),
+    ("breaking", "limit-added", lambda p: None, lambda p: p.update(throttles=limits_of(p))),
     ("breaking", "decimals-changed", lambda p: None, lambda p: product(p, "name").update(decimal_places=2)),
     ("breaking", "reference-changed", lambda p: None, lambda p: product(p, "name").update(references="User")),
     ("breaking", "generated-changed", lambda p: None, lambda p: product(p, "name").update(generated="created")),
@@ -280,6 +321,7 @@ PAIRS: list[tuple[str, str, Change, Change]] = [
     ("additive", "export-added", lambda p: browse(p).update(export=False), lambda p: browse(p).update(export=True)),
     ("additive", "http-only-ended", lambda p: place(p).update(uses_request=True), lambda p: None),
     ("additive", "match-optional", lambda p: place(p).update(require_match=True), lambda p: None),
+    ("additive", "key-optional", lambda p: place(p).update(idempotency="required"), lambda p: None),
     ("additive", "timeout-widened", lambda p: place(p).update(timeout_seconds=1), lambda p: None),
     (
         "additive",

@@ -365,7 +365,7 @@ def test_a_check_of_a_file_says_the_same_as_one_of_a_contract() -> None:
     assert read == rule
     assert read.said is None
     assert read.rules == rule.rules
-    from_file = {"boxes": replace(old["boxes"], rules=(read,))}
+    from_file = {**old, "boxes": replace(old["boxes"], rules=(read,))}
     answers = Answers(fills={"boxes.state": "'a'"})
     assert plan_steps(from_file, new, answers) == plan_steps(old, new, answers)
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 
+from sternpost.protocols.http.observed import HttpObservation
 from sternpost.telemetry.log import Log
-from sternpost.telemetry.observation import Observation
 
 START = datetime(2026, 11, 28, 23, 59, 58, 900_000, UTC)
 
@@ -30,9 +30,9 @@ def test_each_line_tells_its_own_instant() -> None:
     log = Log("test", clock, sensitive=frozenset(), write=lines.append)
     for milliseconds in (0, 99, 100, 500, 999, 1099, 1100, 2100, 60_000, 600, 86_400_600, 599, 0):
         clock.time = START + timedelta(milliseconds=milliseconds)
-        observation = Observation(log, "r", "t", "s", None, 0.0, "GET", "/")
+        observation = HttpObservation(log, "r", "t", "s", None, 0.0, "GET", "/")
         observation.status = 200
-        log.request(observation)
+        log.finished(observation)
         told = orjson.loads(lines[-1])["timestamp"]
         assert told.endswith("Z")
         assert datetime.fromisoformat(told) == clock.time

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from sternpost.telemetry.log import PIPE_BYTES, Output
+from sternpost.telemetry.output import PIPE_BYTES, Output
 
 
 class Recorded(io.BytesIO):

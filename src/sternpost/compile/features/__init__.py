@@ -11,9 +11,13 @@ from typing import Any
 from sternpost.compile.diagnostics import CODES
 from sternpost.compile.features.api_keys import ApiKeys
 from sternpost.compile.features.audit import Audit
+from sternpost.compile.features.audited import Audited
 from sternpost.compile.features.computed import ComputedFields
+from sternpost.compile.features.emits import Emits
 from sternpost.compile.features.external import External
 from sternpost.compile.features.feature import Automatic, Feature
+from sternpost.compile.features.idempotency import Idempotency
+from sternpost.compile.features.limits import Limits
 from sternpost.compile.features.own_objects import OwnObjects
 from sternpost.compile.features.row_rules import RowRules
 from sternpost.compile.features.row_version import RowVersion
@@ -33,6 +37,10 @@ FEATURES: tuple[Feature, ...] = (
     ApiKeys(),
     OwnObjects(),
     ComputedFields(),
+    Limits(),
+    Idempotency(),
+    Emits(),
+    Audited(),
 )
 """All of them, in the order in which they are asked. `compile/versions.py` follows: older versions are made of the
 plan."""

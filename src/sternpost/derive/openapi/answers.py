@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from sternpost.derive.openapi.limits import refused_headers
 from sternpost.derive.openapi.schemas import Schema, Schemas
 from sternpost.errors import CATALOGUE
-from sternpost.plan.model import OperationPlan, OwnError, ResourcePlan
+from sternpost.plan.model import OperationPlan, OwnError, Plan, ResourcePlan
 from sternpost.plan.policy import implies
 
 _ERRORS = {
@@ -21,6 +22,7 @@ _ERRORS = {
     415: "UNSUPPORTED_MEDIA_TYPE",
     422: "UNPROCESSABLE",
     428: "PRECONDITION_REQUIRED",
+    429: "RATE_LIMITED",
     500: "INTERNAL_ERROR",
     503: "UNAVAILABLE",
     504: "TIMEOUT",
@@ -53,6 +55,11 @@ _ETAG: Schema = {
     "schema": {"type": "string"},
 }
 
+
+_REPLAYED: Schema = {
+    "description": "Where it is there, the request came before with this Idempotency-Key, and this is the answer to it",
+    "schema": {"type": "string", "const": "true"},
+}
 
 _COUNTS: Schema = {name: {"type": "integer", "minimum": 0} for name in ("page", "pageSize", "totalCount", "totalPages")}
 
@@ -175,6 +182,13 @@ def errors(operation: OperationPlan, *, has_body: bool) -> Schema:
     return {str(status): {"$ref": f"#/components/responses/Error{status}"} for status in sorted(statuses)}
 
 
+def with_replays(plan: Plan, operation: OperationPlan, described: Schema) -> Schema:
+    """The answer of a change, which may be given again to who sends it again."""
+    if not plan.keeps_answers or operation.method == "GET":
+        return described
+    return {**described, "headers": {**described.get("headers", {}), "Idempotent-Replayed": _REPLAYED}}
+
+
 def with_own(described: Schema, operation: OperationPlan) -> Schema:
     """The answers of an operation with its own headers and errors."""
     if operation.headers:
@@ -240,6 +254,8 @@ def error_response(status: int) -> Schema:
         "description": entry.message,
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}, "example": told}},
     }
+    if status == 429:
+        response["headers"] = refused_headers()
     if status == 401:
         response["headers"] = {"WWW-Authenticate": {"required": True, "schema": {"type": "string"}}}
     return response

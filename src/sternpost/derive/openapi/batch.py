@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from sternpost.plan.model import Plan
+from sternpost.derive.openapi.answers import with_replays
+from sternpost.derive.openapi.parameters import key
+from sternpost.plan.model import OperationPlan, Plan
 from sternpost.protocols.rest.batch import QUERY_MAX, STEP_NAME
 
 
-def describe_batch(plan: Plan, operations: list[str], errors: dict[str, Any]) -> dict[str, Any]:
+def describe_batch(plan: Plan, batch: OperationPlan, operations: list[str], errors: dict[str, Any]) -> dict[str, Any]:
     """The path item for OpenAPI; `errors` are the answers that refuse one of the operations."""
     reference = {
         "type": "object",
@@ -73,6 +75,7 @@ def describe_batch(plan: Plan, operations: list[str], errors: dict[str, Any]) ->
             "the details name its index.",
             "tags": ["Batch"],
             "security": [{}, {"bearer": []}],
+            **({"parameters": parameters} if (parameters := key(plan, batch)) else {}),
             "requestBody": {
                 "required": True,
                 "content": {
@@ -95,6 +98,7 @@ def describe_batch(plan: Plan, operations: list[str], errors: dict[str, Any]) ->
             },
             "responses": {
                 "200": {
+                    **with_replays(plan, batch, {}),
                     "description": "The results, in the order of the operations",
                     "content": {
                         "application/json": {

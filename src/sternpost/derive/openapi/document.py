@@ -14,10 +14,12 @@ from sternpost.derive.openapi.answers import (
     success_status,
     used,
     with_own,
+    with_replays,
 )
 from sternpost.derive.openapi.batch import describe_batch
 from sternpost.derive.openapi.examples import example_of
-from sternpost.derive.openapi.parameters import QueryParameters, conditions, id_parameter
+from sternpost.derive.openapi.limits import told, with_limits
+from sternpost.derive.openapi.parameters import QueryParameters, conditions, id_parameter, key
 from sternpost.derive.openapi.schemas import Schema, Schemas
 from sternpost.plan.model import BATCH, OperationPlan, Plan, RelationPlan, ResourcePlan
 from sternpost.plan.policy import Named, PolicyNode, Public, describe, within
@@ -47,9 +49,11 @@ class _Document:
                     path = f"{self.plan.base_path}/{resource.path}/{{id}}/{relation.public_name}"
                     paths.setdefault(path, {})["get"] = self._nested(resource, relation, nested)
         if self.plan.batch is not None:
-            batch = [o.id for r in self.plan.resources for o in r.operations if o.in_batches]
-            refused = errors(self.plan.batch, has_body=True) | _refusals(paths)
-            paths[f"{self.plan.base_path}/{BATCH}"] = describe_batch(self.plan, batch, dict(sorted(refused.items())))
+            steps = [o.id for r in self.plan.resources for o in r.operations if o.in_batches]
+            refused = dict(sorted((errors(self.plan.batch, has_body=True) | _refusals(paths)).items()))
+            described = describe_batch(self.plan, self.plan.batch, steps, refused)
+            limits = told(self.plan, self.plan.batch)
+            paths[f"{self.plan.base_path}/{BATCH}"] = {"post": with_limits(described["post"], limits)}
         self.schemas.named["Error"] = error_schema()
         served = [resource for resource in self.plan.resources if resource.operations]
         return {
@@ -77,6 +81,7 @@ class _Document:
     def _operation(self, resource: ResourcePlan, operation: OperationPlan) -> Schema:
         parameters = [id_parameter(resource)] if operation.on_item else []
         parameters += self.parameters.of(resource, operation) + conditions(resource, operation)
+        parameters += key(self.plan, operation)
         described: Schema = {
             "operationId": operation.id.replace(".", "_"),
             "tags": [resource.name],
@@ -92,20 +97,22 @@ class _Document:
             described["requestBody"] = body
         described["responses"] = with_own(
             {
-                success_status(operation): self.answers.success(resource, operation),
+                success_status(operation): with_replays(
+                    self.plan, operation, self.answers.success(resource, operation)
+                ),
                 **errors(operation, has_body=body is not None),
                 **conditional_responses(resource, operation),
             },
             operation,
         )
-        return described
+        return with_limits(described, told(self.plan, operation))
 
     def _deprecated(self) -> Schema:
         return {"deprecated": True} if self.plan.deprecated else {}
 
     def _nested(self, resource: ResourcePlan, relation: RelationPlan, operation: OperationPlan) -> Schema:
         target = self.plan.by_name[relation.target]
-        return {
+        described: Schema = {
             "operationId": f"{resource.path.replace('-', '_')}_{relation.name}_{operation.name}",
             "tags": [resource.name],
             "summary": f"List the {relation.name.replace('_', ' ')} of one {resource.name}",
@@ -119,6 +126,7 @@ class _Document:
                 "404": {"$ref": "#/components/responses/Error404"},
             },
         }
+        return with_limits(described, told(self.plan, operation))
 
     def _body(self, resource: ResourcePlan, operation: OperationPlan) -> Schema | None:
         if operation.takes is None or operation.has_parameters:

@@ -9,7 +9,7 @@ from sternpost.compile.names import a
 from sternpost.derive.openapi.schemas import Schema, Schemas
 from sternpost.ids import pattern as id_pattern
 from sternpost.kinds import KINDS, SEVERAL
-from sternpost.plan.model import FieldPlan, OperationPlan, ResourcePlan
+from sternpost.plan.model import FieldPlan, OperationPlan, Plan, ResourcePlan
 from sternpost.plan.shapes import (
     FIELDS_MAX,
     IN_MAX,
@@ -51,6 +51,14 @@ _TAGS: Schema = {
 }
 
 
+_KEY: Schema = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 257,
+    "pattern": '^([!#-~][!-~]{0,254}|"[!#-\\[\\]-~]{1,255}")$',
+}
+
+
 def id_parameter(resource: ResourcePlan) -> Schema:
     """The id in an address."""
     return {
@@ -74,6 +82,18 @@ def conditions(resource: ResourcePlan, operation: OperationPlan) -> list[Schema]
     said = "ETags; the operation is executed only if one of them is that of the current row (RFC 9110, 13.1.1)"
     required = operation.require_match
     return [{"name": "If-Match", "in": "header", "required": required, "description": said, "schema": _TAGS}]
+
+
+def key(plan: Plan, operation: OperationPlan) -> list[Schema]:
+    """The header by which a change that comes again is recognised."""
+    if not plan.keeps_answers or operation.method == "GET":
+        return []
+    said = (
+        "A value of your own for each change, such as a UUID, with or without quotes around it. Where the same request "
+        "comes again with it, the answer is that of the first time, and nothing is changed once more"
+    )
+    required = operation.idempotency == "required"
+    return [{"name": "Idempotency-Key", "in": "header", "required": required, "description": said, "schema": _KEY}]
 
 
 class QueryParameters:

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Protocol, runtime_checkable
 
-from sternpost.errors import Detail, HeadersTooLarge, Invalid, MethodNotAllowed, NotFound
+from sternpost.errors import Detail, HeadersTooLarge, Invalid, MethodNotAllowed, NotFound, SternpostError, UrlTooLong
+from sternpost.protocols.http.edge import Edge
 from sternpost.protocols.http.errors import refuse
-from sternpost.protocols.http.headers import HEADERS_MAX, RequestHeaders
+from sternpost.protocols.http.headers import RequestHeaders
 from sternpost.protocols.http.messages import Receive, Scope, Send
-from sternpost.telemetry.observation import Observation
+from sternpost.protocols.http.observed import HttpObservation
 
-Served = Callable[[Scope, Receive, Send, RequestHeaders, Observation], Awaitable[None]]
+Served = Callable[[Scope, Receive, Send, RequestHeaders, HttpObservation], Awaitable[None]]
 """What answers requests: it answers each, whatever happens, and notes the status in the observation."""
+
+
+@runtime_checkable
+class Routed(Protocol):
+    """What answers below a prefix, and knows its addresses."""
+
+    def route(self, path: str) -> str | None:
+        """The address that a path stands for; None where there is none."""
+        ...
 
 
 class Addresses:
@@ -37,22 +49,37 @@ class Addresses:
                 return served
         return nothing_here
 
+    def route(self, path: str) -> str | None:
+        """The address that a path stands for, such as `/api/v1/users/{id}`: one of few, whatever clients ask for. None
+        for one that is none of ours."""
+        if path in self._pages:
+            return path
+        for whole, prefix, served in self._prefixes:
+            if path.startswith(prefix) or path == whole:
+                return served.route(path) if isinstance(served, Routed) else f"{whole.rstrip('/')}/*"
+        return None
+
     def serves(self, path: str) -> bool:
         """Whether anybody answers at an address."""
         return self.find(path) is not nothing_here
 
     async def __call__(
-        self, scope: Scope, receive: Receive, send: Send, headers: RequestHeaders, observation: Observation
+        self, scope: Scope, receive: Receive, send: Send, headers: RequestHeaders, observation: HttpObservation
     ) -> None:
         await self.find(scope["path"])(scope, receive, send, headers, observation)
 
 
-def only_read(served: Served) -> Served:
-    """The same for GET and HEAD; 405 for every other method."""
+def only_read(served: Served, place: str) -> Served:
+    """The same for GET and HEAD; 405 for every other method.
+
+    Args:
+        place: the name that it is observed by.
+    """
 
     async def guarded(
-        scope: Scope, receive: Receive, send: Send, headers: RequestHeaders, observation: Observation
+        scope: Scope, receive: Receive, send: Send, headers: RequestHeaders, observation: HttpObservation
     ) -> None:
+        observation.place = place
         if scope["method"] in ("GET", "HEAD"):
             await served(scope, receive, send, headers, observation)
         else:
@@ -61,33 +88,32 @@ def only_read(served: Served) -> Served:
     return guarded
 
 
-def refusal(scope: Scope, headers: RequestHeaders) -> Served | None:
-    """What answers a request whose headers are not as they must be; None where they are: at most `HEADERS_MAX`, and
-    exactly one of them Host, as HTTP/1.1 requires (RFC 9112, 3.2). HTTP/1.0 does without."""
-    if len(scope["headers"]) > HEADERS_MAX:
-        return too_many_headers
+def refusal(scope: Scope, headers: RequestHeaders, edge: Edge) -> Served | None:
+    """What answers a request whose head is not as it must be; None where it is: within the limits, and with exactly one
+    Host, as HTTP/1.1 requires (RFC 9112, 3.2). HTTP/1.0 does without."""
+    if len(scope["headers"]) > edge.headers_max:
+        return partial(_refuse, HeadersTooLarge(f"The request has more than {edge.headers_max} headers"))
+    if len(scope.get("raw_path") or scope["path"]) + len(scope.get("query_string", b"")) > edge.url_bytes_max:
+        return partial(_refuse, UrlTooLong(f"Path and query have at most {edge.url_bytes_max} bytes together"))
     if headers.hosts != 1 and (headers.hosts or scope.get("http_version") != "1.0"):
-        return without_host
+        problem = Detail("Host", "invalid_header", "A request needs exactly one Host header, which names a host")
+        return partial(_refuse, Invalid("Invalid headers", details=[problem]))
     return None
 
 
-async def without_host(
-    scope: Scope, receive: Receive, send: Send, headers: RequestHeaders, observation: Observation
+async def _refuse(
+    error: SternpostError,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    headers: RequestHeaders,
+    observation: HttpObservation,
 ) -> None:
-    """Refuses a request that does not name one host."""
-    problem = Detail("Host", "invalid_header", "A request needs exactly one Host header")
-    await refuse(Invalid("Invalid headers", details=[problem]), scope, send, headers, observation)
-
-
-async def too_many_headers(
-    scope: Scope, receive: Receive, send: Send, headers: RequestHeaders, observation: Observation
-) -> None:
-    """Refuses a request with more than `HEADERS_MAX` headers."""
-    await refuse(HeadersTooLarge(f"The request has more than {HEADERS_MAX} headers"), scope, send, headers, observation)
+    await refuse(error, scope, send, headers, observation)
 
 
 async def nothing_here(
-    scope: Scope, receive: Receive, send: Send, headers: RequestHeaders, observation: Observation
+    scope: Scope, receive: Receive, send: Send, headers: RequestHeaders, observation: HttpObservation
 ) -> None:
     """Answers that there is nothing."""
     await refuse(NotFound("There is no resource or operation at this address"), scope, send, headers, observation)

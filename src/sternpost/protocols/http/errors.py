@@ -13,15 +13,16 @@ from sternpost.errors import (
     RequestTimeout,
     SternpostError,
     Unauthenticated,
+    UnsupportedCoding,
 )
 from sternpost.ids import random_hex
 from sternpost.protocols.http.headers import RequestHeaders, prefers_problem
 from sternpost.protocols.http.messages import JSON, PROBLEM_JSON, SECURE, Header, Scope, Send, send_response
-from sternpost.telemetry.observation import Observation
+from sternpost.protocols.http.observed import HttpObservation
 
 
 def encode_error(
-    error: SternpostError | None, observation: Observation, headers: RequestHeaders
+    error: SternpostError | None, observation: HttpObservation, headers: RequestHeaders
 ) -> tuple[int, list[Header], bytes]:
     """The response to an error; None stands for an unexpected one."""
     entry = CATALOGUE["INTERNAL_ERROR"]
@@ -49,21 +50,21 @@ def encode_error(
 
 
 def log_and_encode(
-    error: Exception, observation: Observation, headers: RequestHeaders
+    error: Exception, observation: HttpObservation, headers: RequestHeaders
 ) -> tuple[int, list[Header], bytes]:
     """Logs an error and gives the response to it. One that cannot be logged or encoded, such as of a class of the
     author's that leaves out `super().__init__`, is a bug: that is logged, and answered as every bug is."""
     try:
-        observation.log.error(observation, error)
+        observation.sink.failed(observation, error)
         return encode_error(error if isinstance(error, SternpostError) else None, observation, headers)
     except Exception as failure:  # noqa: BLE001  (whatever it is, the client is to be answered)
-        observation.log.error(observation, failure)
+        observation.sink.failed(observation, failure)
         return encode_error(None, observation, headers)
 
 
-def encode_unread(error: SternpostError) -> tuple[int, list[Header], bytes]:
+def encode_unread(error: SternpostError, request_id: str | None = None) -> tuple[int, list[Header], bytes]:
     """The response to what did not become a request: nobody observes it, and nothing is known of what it accepts."""
-    request_id = "req_" + random_hex(16)
+    request_id = request_id or "req_" + random_hex(16)
     told = {"code": error.code, "message": error.message, "details": (), "fix": error.fix}
     body = orjson.dumps({"error": {**told, "requestId": request_id}})
     length = (b"content-length", b"%d" % len(body))
@@ -80,13 +81,15 @@ def _error_headers(error: SternpostError | None) -> list[Header]:
         found.append((b"allow", ", ".join(error.allowed).encode()))
     if isinstance(error, PayloadTooLarge | HeadersTooLarge | RequestTimeout):
         found.append((b"connection", b"close"))  # the rest of the request is not read
+    if isinstance(error, UnsupportedCoding):
+        found.append((b"accept-encoding", b"gzip"))
     if error is not None and error.retry_after_seconds is not None:
         found.append((b"retry-after", str(error.retry_after_seconds).encode()))
     return found
 
 
 async def refuse(
-    error: SternpostError, scope: Scope, send: Send, headers: RequestHeaders, observation: Observation
+    error: SternpostError, scope: Scope, send: Send, headers: RequestHeaders, observation: HttpObservation
 ) -> None:
     """Logs an error and answers with it."""
     observation.status, more, body = log_and_encode(error, observation, headers)

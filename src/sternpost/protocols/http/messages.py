@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
-import orjson
-
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -60,9 +58,6 @@ SECURITY_HEADERS: tuple[Header, ...] = (
 SECURE = FixedHeaders(*SECURITY_HEADERS)
 PLAIN = FixedHeaders()
 JSON = (b"content-type", b"application/json")
-ENCODING = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
-"""How documents are written. An instant without a zone counts as one in UTC."""
-
 PROBLEM_JSON = (b"content-type", b"application/problem+json")
 
 
@@ -78,6 +73,22 @@ answer; they must not keep what belongs to the request. Waiting for that with `r
 ABORT = "sternpost.abort"
 """Where a scope may offer to cut the connection off, without the end of the answer: `(receive) -> None`, with the
 server's own `receive`."""
+
+
+REFUSAL = "sternpost.refusal"
+"""Where a message `http.disconnect` says why no more of the body comes: an error to be answered."""
+
+
+def told_refusals(receive: Receive) -> None:
+    """Has the server's own `receive` say so with `REFUSAL`, and leave the answer to whoever reads. What others have
+    wrapped tells only that the client has gone: the server answers then."""
+    request = getattr(receive, "__self__", None)
+    if getattr(request, "tells_refusals", None) is False:
+        request.tells_refusals = True  # pyright: ignore[reportOptionalMemberAccess]
+
+
+PARSED = "sternpost.headers"
+"""Where a scope may offer what `read_headers` finds in its headers. Whoever may change them takes it out."""
 
 
 async def send_response(

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Any
 from urllib.parse import quote, quote_from_bytes
 
 import orjson
 
-from sternpost.pipeline.call import Answer
+from sternpost.pipeline.call import ENCODING, Answer
 from sternpost.plan.model import OperationPlan, Plan
 from sternpost.protocols.http.headers import RequestHeaders, check_accept_of
-from sternpost.protocols.http.messages import ENCODING, JSON, FixedHeaders, Header, Scope
+from sternpost.protocols.http.messages import JSON, FixedHeaders, Header, Scope
+from sternpost.protocols.http.observed import HttpObservation
 from sternpost.protocols.http.prefix import prefix_of
 from sternpost.protocols.rest.batch import encode_results
 from sternpost.protocols.rest.conditions import entity_tag, not_modified
-from sternpost.telemetry.observation import Observation
 from sternpost.web import content_type
 
 CONTENT_SECURITY_POLICY = b"content-security-policy"
@@ -33,14 +32,15 @@ _PLAIN = re.compile(rb"[A-Za-z0-9%!$&'()*+,;=:@/?._~\[\]-]*")
 
 
 def encode(
-    operation: OperationPlan, answer: Answer, observation: Observation, scope: Scope, request: RequestHeaders
+    operation: OperationPlan, answer: Answer, observation: HttpObservation, scope: Scope, request: RequestHeaders
 ) -> tuple[int, list[Header], bytes]:
     """Status, headers and body of an answer to a request."""
+    status = answer.status or operation.status
     if operation.returns_nothing:
-        return operation.status, _own_headers(answer), b""
-    data: Any = answer.document if answer.document is not None else answer.documents
+        return status, _own_headers(answer), b""
+    data = answer.data
     if data is None:
-        other = _without_data(operation, answer, observation)
+        other = _without_data(operation, status, answer, observation)
         if other is not None:
             return other
     meta = {**answer.meta, "requestId": observation.request_id}
@@ -58,7 +58,7 @@ def encode(
         data = orjson.Fragment(content)
     if operation.kind == "create" and answer.document is not None:
         headers.append((b"location", f"{prefix_of(scope)}{operation.path}/{answer.document['id']}".encode()))
-    return operation.status, headers, orjson.dumps({"data": data, "meta": meta}, option=ENCODING)
+    return status, headers, orjson.dumps({"data": data, "meta": meta}, option=ENCODING)
 
 
 def _own_headers(answer: Answer) -> list[Header]:
@@ -66,16 +66,16 @@ def _own_headers(answer: Answer) -> list[Header]:
 
 
 def _without_data(
-    operation: OperationPlan, answer: Answer, observation: Observation
+    operation: OperationPlan, status: int, answer: Answer, observation: HttpObservation
 ) -> tuple[int, list[Header], bytes] | None:
     """The response of what holds no data of a resource; None where there is just nothing of it."""
     own = _own_headers(answer)
     if answer.content is not None and operation.media is not None:
-        return operation.status, [(b"content-type", content_type(operation.media.type).encode()), *own], answer.content
+        return status, [(b"content-type", content_type(operation.media.type).encode()), *own], answer.content
     if answer.redirect is not None:
         return answer.redirect.status, [(b"location", answer.redirect.url.encode()), *own], b""
     if operation.kind == "batch":
-        return operation.status, [JSON], encode_results(answer.results, observation.request_id)
+        return status, [JSON], encode_results(answer.results, observation.request_id)
     return None
 
 

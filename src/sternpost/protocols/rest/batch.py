@@ -10,10 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sternpost.errors import Detail, Invalid
 from sternpost.exact_json import loads, may_have_long_numbers
-from sternpost.pipeline.call import Result, Step
+from sternpost.pipeline.call import ENCODING, Result, Step
 from sternpost.pipeline.inputs import PROBLEMS_EXAMINED_MAX
 from sternpost.pipeline.list_query import NOTHING_ASKED
-from sternpost.protocols.http.messages import ENCODING
 from sternpost.protocols.rest.conditions import entity_tag, versions_of
 from sternpost.protocols.rest.query import of_pairs
 
@@ -89,9 +88,9 @@ def encode_results(results: Sequence[Result], request_id: str) -> bytes:
             entry["as"] = result.step.name
         answer = result.answer
         if answer.documents is not None or answer.document is not None:
-            entry["data"] = answer.documents if answer.documents is not None else answer.document
+            entry["data"] = answer.data
         if answer.version is not None:
-            entry["etag"] = entity_tag(answer.version, orjson.dumps(answer.document, option=ENCODING)).decode()
+            entry["etag"] = entity_tag(answer.version, orjson.dumps(answer.data, option=ENCODING)).decode()
         if answer.meta:
             entry["meta"] = answer.meta
         data.append(entry)

@@ -17,14 +17,17 @@ from sternpost.plan.model import Plan
 from sternpost.protocols.http.addresses import Served, only_read
 from sternpost.protocols.http.headers import RequestHeaders
 from sternpost.protocols.http.messages import JSON, Header, Receive, Scope, Send, send_response
+from sternpost.protocols.http.observed import HttpObservation
 from sternpost.protocols.http.prefix import prefix_of
-from sternpost.telemetry.observation import Observation
 
 PAGE_POLICY = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     b"connect-src 'self'; "
     b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+PLACE = "docs"
+"""The name that all of this is observed by."""
+
 _TYPES = {"js": b"text/javascript; charset=utf-8", "css": b"text/css; charset=utf-8"}
 _ASSETS = ("swagger-ui-bundle.js", "swagger-ui.css", "filters.js", "filters.css", "start.js")
 _ASSETS_PATH = "/docs/assets/"
@@ -56,10 +59,10 @@ class Docs:
     def addresses(self) -> dict[str, Served]:
         """What is served, by address."""
         paths = [*self.plans, *self.pages, *(_ASSETS_PATH + name for name in _ASSETS)]
-        return dict.fromkeys(paths, only_read(self.serve))
+        return dict.fromkeys(paths, only_read(self.serve, PLACE))
 
     async def serve(
-        self, scope: Scope, receive: Receive, send: Send, headers: RequestHeaders, observation: Observation
+        self, scope: Scope, receive: Receive, send: Send, headers: RequestHeaders, observation: HttpObservation
     ) -> None:
         """Answers a read of one of the addresses."""
         path: str = scope["path"]

@@ -12,11 +12,11 @@ import orjson
 
 from sternpost.deadline import Alarms, CallerLeft, Deadline
 from sternpost.errors import SternpostError, Timeout
-from sternpost.pipeline.call import Answer
+from sternpost.pipeline.call import ENCODING, Answer
 from sternpost.ports.storage import Document
 from sternpost.protocols.http.body import CLIENT_CLOSED
-from sternpost.protocols.http.messages import ABORT, ENCODING, ON_LEAVE, FixedHeaders, Header, Receive, Scope, Send
-from sternpost.telemetry.observation import Observation
+from sternpost.protocols.http.messages import ABORT, ON_LEAVE, FixedHeaders, Header, Receive, Scope, Send
+from sternpost.protocols.http.observed import HttpObservation
 
 NDJSON = b"application/x-ndjson"
 CSV = b"text/csv"
@@ -79,17 +79,18 @@ async def encoded(media: bytes, answer: Answer) -> AsyncGenerator[bytes]:
 class Export:
     """An export whose first part is there: from here on it can only be sent, or cut off."""
 
-    def __init__(self, headers: list[Header], first: bytes, chunks: AsyncGenerator[bytes]) -> None:
+    def __init__(self, headers: list[Header], first: bytes, chunks: AsyncGenerator[bytes], alarms: Alarms) -> None:
         self._headers = headers
         self._first = first
         self._chunks = chunks
+        self._alarms = alarms
 
     @classmethod
-    async def begun(cls, media: bytes, answer: Answer, name: str, scope: Scope) -> Export:
+    async def begun(cls, media: bytes, answer: Answer, name: str, scope: Scope, alarms: Alarms) -> Export:
         """Reads the first part; `name` is that of the file a browser saves. Raises `CallerLeft`."""
         chunks = encoded(media, answer)
-        with leaving(scope):
-            return cls(export_headers(media, name), await anext(chunks, b""), chunks)
+        with leaving(scope, alarms):
+            return cls(export_headers(media, name), await anext(chunks, b""), chunks, alarms)
 
     async def __aiter__(self) -> AsyncGenerator[bytes]:
         yield self._first
@@ -97,7 +98,7 @@ class Export:
             yield chunk
 
     async def send(
-        self, scope: Scope, receive: Receive, send: Send, fixed: FixedHeaders, observation: Observation
+        self, scope: Scope, receive: Receive, send: Send, fixed: FixedHeaders, observation: HttpObservation
     ) -> None:
         """Sends it part by part, as fast as the client takes it. What goes wrong on the way cuts the answer off: a
         client must never take a part of a list for the whole."""
@@ -107,7 +108,7 @@ class Export:
             headers = [*fixed.pairs, *self._headers, (b"x-request-id", observation.request_id.encode())]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             if scope["method"] != "HEAD":
-                with leaving(scope):
+                with leaving(scope, self._alarms):
                     async for chunk in self:
                         async with asyncio.timeout(STALLED_SECONDS):
                             await send({"type": "http.response.body", "body": chunk, "more_body": True})
@@ -121,7 +122,7 @@ class Export:
             if isinstance(error, TimeoutError):
                 reported = Timeout("The client did not read the export for too long")
             observation.error_code = reported.code if isinstance(reported, SternpostError) else "INTERNAL_ERROR"
-            observation.log.error(observation, reported)
+            observation.sink.failed(observation, reported)
             if ABORT not in scope:
                 raise  # another server cuts the connection off when the application fails
             scope[ABORT](receive)
@@ -133,9 +134,10 @@ class Export:
         await self._chunks.aclose()
 
 
-def leaving(scope: Scope) -> Deadline:
-    """A block that ends with `CallerLeft` when the client goes away, where the server tells that at once."""
-    deadline = Deadline(None, Alarms())
+def leaving(scope: Scope, alarms: Alarms) -> Deadline:
+    """A block that ends with `CallerLeft` when the client goes away, where the server tells that at once; and with all
+    others when the service is stopped."""
+    deadline = Deadline(None, alarms)
     if ON_LEAVE in scope:
         scope[ON_LEAVE].append(deadline.leave)
     return deadline

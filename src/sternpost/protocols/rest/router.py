@@ -70,21 +70,29 @@ class Router:
         """What is at an address, and the id in it; None for nothing."""
         if not path.startswith(self.base):
             return None
-        parts = path[len(self.base) :].split("/")
-        if len(parts) == 1:
-            methods = self._collections.get(parts[0])
+        name, slash, last = path[len(self.base) :].partition("/")
+        if not slash:
+            methods = self._collections.get(name)
             return (methods, None) if methods else None
-        if len(parts) == 2:
-            name, last = parts
+        if "/" not in last:
             actions = self._collection_actions.get(name)
             if actions is not None and last in actions:
                 return actions[last], None
             methods = self._items.get(name)
             return (methods, last) if methods else None
-        if len(parts) == 3:
-            methods = self._below_items.get((parts[0], parts[2]))
-            return (methods, parts[1]) if methods else None
-        return None
+        key, _, relation = last.partition("/")
+        methods = self._below_items.get((name, relation))
+        return (methods, key) if methods else None
+
+    def route(self, path: str) -> str | None:
+        """The address that a path stands for, with `{id}` in place of an id; None where there is nothing."""
+        found = self.match(path)
+        if found is None:
+            return None
+        parts = path[len(self.base) :].split("/")
+        if found[1] is not None:
+            parts[1] = "{id}"
+        return self.base + "/".join(parts)
 
     def _add(self, operation: OperationPlan, endpoint: Endpoint) -> None:
         parts = operation.path[len(self.base) :].split("/")

@@ -8,7 +8,8 @@ import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 import asyncpg
@@ -20,8 +21,11 @@ from sternpost.plan.model import Plan
 from sternpost.plan.query import Select
 from sternpost.plan.row_errors import refuse_broken
 from sternpost.ports.audit import AuditTrail
+from sternpost.ports.idempotency import AnswerStore
 from sternpost.ports.keys import KeyStore
+from sternpost.ports.outbox import NO_EVENTS, Events, Outbox
 from sternpost.ports.own_tables import SCHEMA_TABLE, VERSION_TABLE
+from sternpost.ports.pools import PoolUse
 from sternpost.ports.storage import (
     EVERY_TENANT,
     NO_TENANT,
@@ -39,6 +43,9 @@ from sternpost.storage.postgresql.audit import AUDIT_SETTING
 from sternpost.storage.postgresql.dialect import PostgresqlDialect
 from sternpost.storage.postgresql.failures import ROLLED_BACK, CommitLost, ConnectionLost, Failures, may_have_committed
 from sternpost.storage.postgresql.grouped import EqualReads, Fetch, GroupedInserts, PointReads
+from sternpost.storage.postgresql.idempotency import AnswerReads
+from sternpost.storage.postgresql.listening import Listening
+from sternpost.storage.postgresql.outbox import PostgresqlTail, bind_events, with_events
 from sternpost.storage.postgresql.overlaps import EXTENSION_FIX
 from sternpost.storage.postgresql.pool import Pool
 from sternpost.storage.postgresql.replicas import Replica, ReplicatedReads
@@ -57,11 +64,17 @@ from sternpost.storage.sql.failures import (
     behind,
     error_at_end,
 )
+from sternpost.storage.sql.hints import Hints
+from sternpost.storage.sql.idempotency import SqlAnswers
+from sternpost.storage.sql.outbox import SqlOutbox
 from sternpost.storage.sql.reader import SqlReader
 from sternpost.storage.sql.reads import KEY, PointStatement
 from sternpost.storage.sql.session import SqlSession
+from sternpost.storage.sql.statement import Statement
 from sternpost.storage.sql.statements import Statements
 from sternpost.storage.sql.tenants import of_tenant
+from sternpost.storage.sql.timed import noted
+from sternpost.storage.sql.waits import CountedSemaphore
 
 T = TypeVar("T")
 
@@ -294,7 +307,8 @@ class PostgresqlStorage(_Connected):
         self.statements: Statements = None  # pyright: ignore[reportAttributeAccessIssue]  (set by open, before any use)
         self.failures = Failures(None, {})
         self._exports = asyncio.Semaphore(max(pool_size // 2, 1))
-        self._transactions = asyncio.Semaphore(max(pool_size - max(pool_size // 4, 1), 1))
+        self._transactions = CountedSemaphore(max(pool_size - max(pool_size // 4, 1), 1))
+        self.events_written = 0
         self.pool = self._pool(self._connect)
         self._alarms = Alarms()
         self.replicated = (
@@ -303,7 +317,10 @@ class PostgresqlStorage(_Connected):
             else None
         )
         self._reads = _Reads(self, self.replicated.fetch if self.replicated else self.fetch)
+        self._answers = AnswerReads(self.fetch)
         self._fits = False
+        self._hints = Hints()
+        self._listening = Listening(self._connect, self.fetch, self._hints, possible=not pgbouncer)
         self._inserts: GroupedInserts = None  # pyright: ignore[reportAttributeAccessIssue]  (set by open)
 
     async def open(self, plan: Plan) -> None:
@@ -322,10 +339,12 @@ class PostgresqlStorage(_Connected):
             self.replicated.open()
 
     async def close(self) -> None:
-        for grouping in (self._reads.points.grouping, self._reads.equal.grouping, self._inserts.grouping):
+        reads, answers = self._reads, self._answers
+        for grouping in (reads.points.grouping, reads.equal.grouping, answers.grouping, self._inserts.grouping):
             grouping.close()
         if self.replicated is not None:
             await self.replicated.close()
+        await self._listening.close()
         await self.pool.close()
         self._alarms.close()
 
@@ -335,6 +354,15 @@ class PostgresqlStorage(_Connected):
         return {
             f"replica_{number + 1}": self.replicated.check(number) for number in range(len(self.replicated.replicas))
         }
+
+    def pools(self) -> Sequence[PoolUse]:
+        places, replicas = self._transactions, self.replicated.replicas if self.replicated else ()
+        waits = places.waits
+        return (
+            self.pool.use("primary"),
+            PoolUse("transactions", places.size, places.in_use, waits.waiting, waits.count, waits.seconds),
+            *(replica.pool.use(f"replica_{number}") for number, replica in enumerate(replicas, 1)),
+        )
 
     def _replica(self, url: str) -> Replica:
         async def connect() -> Any:
@@ -408,6 +436,13 @@ class PostgresqlStorage(_Connected):
     def audit_trail(self) -> AuditTrail:
         return SqlAuditTrail(self.statements.plan, self.dialect, self.fetch)
 
+    def answers(self) -> AnswerStore:
+        return SqlAnswers(self.dialect, self.fetch, self._answers.read)
+
+    def outbox(self) -> Outbox:
+        tail = PostgresqlTail(self.fetch, self.write, self._listening.listen)
+        return SqlOutbox(tail, self._hints, timedelta(seconds=self.statements.plan.events_kept_seconds))
+
     def reader(self, statistics: Statistics | None = None, visibility: Visibility = NO_TENANT) -> Reader:
         return SqlReader(self._reads, self.statements, statistics, visibility)
 
@@ -418,6 +453,7 @@ class PostgresqlStorage(_Connected):
         statistics: Statistics,
         visibility: Visibility = NO_TENANT,
         deadline: Deadline | None = None,
+        events: Events = NO_EVENTS,
     ) -> Awaitable[Document]:
         statistics.statements += 1
         plan, written = self.statements.plan, self.statements.plan.by_name[resource]
@@ -427,12 +463,35 @@ class PostgresqlStorage(_Connected):
         if (
             self.statements.plan.external
         ):  # the database makes the keys, so rows of one statement could not be told apart
-            return self._insert_one(resource, values, None if deadline is None else deadline.hand_over())
-        return self._inserts.insert(resource, values, deadline)
+            inserted = self._insert_one(resource, values, None if deadline is None else deadline.hand_over())
+            return noted(inserted, self.statements, resource, values, statistics, shared=False)
+        inserted = self._inserts.insert(resource, values, deadline, events)
+        if events:
+            inserted.add_done_callback(partial(self._inserted, len(events)))
+        return noted(inserted, self.statements, resource, values, statistics)
 
-    async def _insert_one(self, resource: str, values: Values, until: float | None = None) -> Document:
-        single = _Single(self, until)
-        return await SqlSession(single, self.statements, Statistics(), EVERY_TENANT).insert(resource, values)
+    def _inserted(self, events: int, inserted: asyncio.Future[Document]) -> None:
+        failed = inserted.cancelled() or inserted.exception() is not None
+        self._committed(0 if failed else events)  # who is gone does not know whether it was committed
+
+    def _committed(self, events: int) -> None:
+        self.events_written += events
+        self._listening.committed()
+
+    async def _insert_one(
+        self, resource: str, values: Values, until: float | None = None, events: Events = NO_EVENTS
+    ) -> Document:
+        session = SqlSession(_Single(self, until), self.statements, Statistics(), EVERY_TENANT)
+        if not events:
+            return await session.insert(resource, values)
+        fields = [field.name for field in self.statements.plan.by_name[resource].fields]
+
+        async def write(statement: Statement, named: Mapping[str, Any]) -> Sequence[Any]:
+            bound = statement.bind(named)
+            text = with_events(statement.text, len(fields), fields.index("id"), len(bound))
+            return await self.write(text, (*bound, *bind_events([(named["id"], events)])), until)
+
+        return await session.insert_by(write, resource, values)
 
     @asynccontextmanager
     async def transaction(
@@ -448,9 +507,10 @@ class PostgresqlStorage(_Connected):
             begin = _begin(options, limits_locks=self.pgbouncer) if options or self.pgbouncer else "BEGIN"
             await self.guarded(connection, lambda: connection.execute(begin))
             own = _Statements(self, connection)
+            session = SqlSession(own, self.statements, statistics, visibility)
             try:
                 try:
-                    yield SqlSession(own, self.statements, statistics, visibility)
+                    yield session
                 finally:
                     own.close()
                 late = _Late(connection)
@@ -460,6 +520,8 @@ class PostgresqlStorage(_Connected):
                 await self._roll_back(connection)
                 raise
             await self._commit(connection, late)
+            if session.emitted:
+                self._committed(session.emitted)
 
     async def write(self, text: str, arguments: tuple[Any, ...], until: float | None = None) -> Sequence[Any]:
         """`fetch` for what changes something: a transaction, too, that may wait for a lock."""
@@ -642,6 +704,8 @@ def _begin(options: TransactionOptions | None, *, limits_locks: bool) -> str:
 class _Reads:
     """Reads outside a transaction: each takes a connection for one statement; those that can go together do."""
 
+    shares = True
+
     def __init__(self, storage: PostgresqlStorage, fetch: Fetch) -> None:
         self.storage = storage
         self.points = PointReads(fetch)
@@ -659,6 +723,8 @@ class _Reads:
 
 class _Single:
     """Statements that are a transaction each."""
+
+    shares = False
 
     def __init__(self, storage: PostgresqlStorage, until: float | None = None) -> None:
         self.storage = storage
@@ -692,6 +758,8 @@ class _Single:
 
 class _Statements:
     """Statements of one transaction."""
+
+    shares = False
 
     def __init__(self, storage: PostgresqlStorage, connection: Any) -> None:
         self.storage = storage

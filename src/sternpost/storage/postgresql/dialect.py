@@ -19,6 +19,7 @@ from sternpost import exact_json
 from sternpost.kinds import in_places, write_bytes
 from sternpost.plan.model import FieldPlan, Kind, ListOf
 from sternpost.storage.postgresql.audit import PostgresqlAudit
+from sternpost.storage.postgresql.outbox import OUTBOX_TYPES
 from sternpost.storage.postgresql.overlaps import PostgresqlOverlaps
 from sternpost.storage.postgresql.search import PostgresqlSearch
 from sternpost.storage.postgresql.values import present
@@ -64,11 +65,13 @@ class PostgresqlDialect:
 
     name = "postgresql"
     locks_rows = True
+    try_lock = "SELECT pg_try_advisory_xact_lock($1)"
     takes_arrays_of_rows = True
     decimals_are_whole_numbers = False
     numbers_parameters = True
     table_options: dict[str, Any] = {}  # noqa: RUF012  (part of the Dialect protocol)
 
+    outbox_types = OUTBOX_TYPES
     now = "now()"
 
     def __init__(self) -> None:

@@ -31,6 +31,8 @@ _OF_OTHERS = (
     asyncpg.CollationMismatchError,
 )
 """What a column of another program's does not take, or is not compared with."""
+_OUT_OF = (asyncpg.InsufficientResourcesError, asyncpg.PostgresIOError)
+"""The server has no room on its disk, no memory, or a disk that fails: it has rolled back, and may be able to later."""
 _KEY = re.compile(r"\((.*?)\)=\(")
 _COLUMN = re.compile(r'\w+|"[^"]+"')
 ROLLED_BACK = (
@@ -97,6 +99,8 @@ class Failures:
                 return RuntimeError("A transaction runs one statement at a time: await its calls one after the other")
             case _ if isinstance(error, _AWAY):
                 return ConnectionLost(log={"reason": f"the database is unavailable: {type(error).__name__}"})
+            case _ if isinstance(error, _OUT_OF):
+                return Unavailable(log={"reason": f"the database server has run out of something: {error}"})
             case _:
                 return error
 

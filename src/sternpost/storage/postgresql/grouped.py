@@ -7,9 +7,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from sternpost.deadline import Deadline
-from sternpost.errors import OutcomeUnknown, Timeout, Unavailable
+from sternpost.errors import ConstraintViolated, OutcomeUnknown, Timeout, Unavailable
 from sternpost.plan.model import ResourcePlan
+from sternpost.ports.outbox import NO_EVENTS, Events
 from sternpost.ports.storage import Document, Values
+from sternpost.storage.postgresql.outbox import bind_events, with_events
 from sternpost.storage.sql.codecs import Decoder
 from sternpost.storage.sql.grouping import Apart, Grouping
 from sternpost.storage.sql.keys import plain_key
@@ -18,11 +20,14 @@ from sternpost.storage.sql.statements import Statements
 
 Fetch = Callable[[str, tuple[Any, ...]], Awaitable[Sequence[Any]]]
 Write = Callable[[str, tuple[Any, ...], float | None], Awaitable[Sequence[Any]]]
-InsertOne = Callable[[str, Values, float | None], Awaitable[Document]]
+InsertOne = Callable[[str, Values, float | None, Events], Awaitable[Document]]
 
 _IMPATIENT = "(SELECT set_config('lock_timeout', '100ms', true)) IS NOT NULL"
 """A group waits for another transaction only shortly: no row is to wait for one that another row would wait for. As a
 condition it is evaluated once, before the first row is written, and holds until the statement has ended."""
+
+_Part = tuple[Values, Deadline | None, Events]
+"""A new row, when its request is to be answered, and what is to be told of it."""
 
 _Kind = tuple[str, tuple[str, ...], float | None]
 """The resource, the fields that have a value, and the time limit."""
@@ -101,34 +106,40 @@ class GroupedInserts:
         self._statements = statements
         self._write = write
         self._insert_one = insert_one
-        self.grouping: Grouping[_Kind, tuple[Values, Deadline | None], Document] = Grouping(self._run)
+        self.grouping: Grouping[_Kind, _Part, Document] = Grouping(self._run)
 
-    def insert(self, resource: str, values: Values, deadline: Deadline | None = None) -> Awaitable[Document]:
+    def insert(
+        self, resource: str, values: Values, deadline: Deadline | None = None, events: Events = NO_EVENTS
+    ) -> asyncio.Future[Document]:
         """Adds a row and gives it back. Raises `Timeout` where it is not written by then, and never will be."""
         kind = (resource, tuple(values), None if deadline is None else deadline.seconds)
-        return self.grouping.join_within(deadline, kind, (values, deadline))
+        return self.grouping.join_within(deadline, kind, (values, deadline, events))
 
-    async def _run(
-        self, kind: _Kind, take: Callable[[], list[tuple[Values, Deadline | None]]]
-    ) -> Sequence[Document | Exception]:
+    async def _run(self, kind: _Kind, take: Callable[[], list[_Part]]) -> Sequence[Document | Exception]:
         (resource, names, seconds), taken = kind, take()
         if not taken:
             return []
-        rows = [row for row, _ in taken]
+        rows = [row for row, _, _ in taken]
         first = taken[0][1]  # the time of the others is the same, or later
         until = None if first is None or seconds is None else first.at
         if len(rows) == 1:
-            return [await self._insert_one(resource, rows[0], until)]
+            return [await self._insert_one(resource, rows[0], until, taken[0][2])]
         plan = self._statements.plan.by_name[resource]
         text, decoder = self._text(resource, names)
+        columns = self._columns(plan, names, rows)
+        told = [(row["id"], events) for row, _, events in taken if events]
+        if told:
+            text = with_events(text, len(plan.fields) + 1, len(plan.fields), len(columns))
+            columns += bind_events(told)
         try:
-            written = await self._write(text, self._columns(plan, names, rows), until)
+            written = await self._write(text, columns, until)
         except (Unavailable, Timeout, OutcomeUnknown):
             raise
         except Exception as error:  # whichever row it was: the same error comes again, for that row alone
             raise Apart from error
         documents = dict(zip((row[-1].hex for row in written), decoder.documents(written), strict=True))
-        return [documents[row["id"]] for row in rows]
+        dropped = ConstraintViolated.dropped()  # by a trigger, which has not refused it
+        return [documents.get(row["id"], dropped) for row in rows]
 
     def _columns(self, plan: ResourcePlan, names: tuple[str, ...], rows: list[Values]) -> tuple[list[Any], ...]:
         columns: list[list[Any]] = []

@@ -9,6 +9,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Protocol
 
+from sternpost.ports.pools import PoolUse
+from sternpost.storage.sql.waits import Waits
+
 SETTLE_SECONDS = 5.0
 """How long a connection whose statement was cut off may take to answer again, before it is given up."""
 
@@ -79,12 +82,18 @@ class Pool:
         """Every open connection with the generation it belongs to."""
         self._connecting = 0
         self._waiters: deque[asyncio.Future[Any]] = deque()
+        self._waits = Waits()
         self._deadlines: dict[asyncio.Future[Any], float] = {}
         self._alarm: asyncio.TimerHandle | None = None
         self._generation = 0
         self._settling: set[asyncio.Task[None]] = set()
         self._making: set[asyncio.Task[Any]] = set()
         self._closed = False
+
+    def use(self, name: str) -> PoolUse:
+        """How busy it is."""
+        waits = self._waits
+        return PoolUse(name, self.size, self.in_use, waits.waiting, waits.count, waits.seconds)
 
     @property
     def in_use(self) -> int:
@@ -244,7 +253,7 @@ class Pool:
         if self._alarm is None:
             self._alarm = loop.call_later(self.timeout_seconds, self._expire_waiters, loop)
         try:
-            found = await waiter
+            found = await self._waits.during(waiter)
         except asyncio.CancelledError:
             if waiter.cancelled() or waiter.exception() is not None:
                 with contextlib.suppress(ValueError):

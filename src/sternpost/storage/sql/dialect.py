@@ -126,6 +126,12 @@ class Dialect(Protocol):
         ...
 
     @property
+    def try_lock(self) -> str | None:
+        """The statement that takes the advisory lock of a number of 64 bits until the end of the transaction, and tells
+        whether it has; None where a transaction that writes is alone."""
+        ...
+
+    @property
     def takes_arrays_of_rows(self) -> bool:
         """Whether one text adds any number of rows, by an array for each column."""
         ...
@@ -148,6 +154,11 @@ class Dialect(Protocol):
     @property
     def audit(self) -> AuditDialect:
         """How the audit trail is kept."""
+        ...
+
+    @property
+    def outbox_types(self) -> Mapping[str, str]:
+        """The type of a column of the outbox by the form of its values."""
         ...
 
     @property

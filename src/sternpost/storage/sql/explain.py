@@ -70,6 +70,8 @@ def explain_operation(statements: Statements, operation_id: str) -> list[tuple[s
             texts.append(("what the policy looks at, before the row is locked", reading.point(unlocked).one.text))
         texts.append(("row", reading.point(one).one.text))
     texts += _writes(statements, resource, operation)
+    if operation.emits:
+        texts.append(("event", statements.emission.text))
     for nested in query.relations:
         texts.append((f"{nested.relation}", statements.nested(resource.name, nested).statement.text))
     answered = _view(statements, resource, held)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, cast
 
 from sternpost.errors import Internal, Unavailable
 from sternpost.ids import decode, read_uuid
@@ -40,7 +40,10 @@ from sternpost.storage.sql.reads import BYTES, KEY, KEYS, POSITION, ROWS, PointS
 from sternpost.storage.sql.statement import NO_VALUES, NOW, SUBJECT, TENANT, Statement
 from sternpost.storage.sql.statements import Statements
 from sternpost.storage.sql.tenants import of_tenant
+from sternpost.storage.sql.timed import Timed
 from sternpost.storage.sql.written import Written
+
+Q = TypeVar("Q", bound="Queries")
 
 MANY = 2**31 - 1
 """Rows of a statement without a limit."""
@@ -55,11 +58,16 @@ PART_ROWS_MIN = 10
 class Queries(Protocol):
     """Runs SQL text that reads; a driver translates its own errors into those of `sternpost.errors`."""
 
-    async def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Sequence[Any]:
+    @property
+    def shares(self) -> bool:
+        """Whether what many ask for at the same time goes together."""
+        ...
+
+    def fetch(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Awaitable[Sequence[Any]]:
         """The rows of a statement. `short` says that it touches a few rows by their key."""
         ...
 
-    async def records(self, text: str, arguments: tuple[Any, ...]) -> list[dict[str, Any]]:
+    def records(self, text: str, arguments: tuple[Any, ...]) -> Awaitable[list[dict[str, Any]]]:
         """The rows of an author's own statement by the names of its columns. Outside a transaction it can only read.
 
         Raises:
@@ -103,12 +111,12 @@ class SqlReader:
         visibility: Visibility = NO_TENANT,
         noted: Written | None = None,
     ) -> None:
-        self.queries = queries
+        self.statistics = statistics or Statistics()
+        self.queries = timed(queries, statements, self.statistics)
         self.visibility = visibility
         self.statements = statements.of(visibility, aside=True) if noted else statements.of(visibility)
         self.noted = noted
         self.plan = statements.plan
-        self.statistics = statistics or Statistics()
         self.tenant_values: Mapping[str, Any] = NO_VALUES
         """What the tenant is bound as, in each form that statements ask for."""
         if kinds := self.statements.gate.tenant_kinds:
@@ -199,7 +207,8 @@ class SqlReader:
         bound = self.bind(listing.page, _position_of(arguments), arguments.slots, asking=arguments.asking)
         self.statistics.statements += 1
         size = _part_rows(listing.decoder.row_bytes_max, arguments.budget)
-        async with aclosing(snapshot.parts(listing.page.text, bound, size)) as parts:
+        noted = timed(snapshot, self.statements, self.statistics)
+        async with aclosing(noted.parts(listing.page.text, bound, size)) as parts:
             async for rows in parts:
                 async for documents in self._parts(query, listing.decoder, rows, arguments):
                     yield documents
@@ -439,6 +448,13 @@ class SqlReader:
             below = replace(along, path=f"{path}.")
             await self._attach(query, decoder, kept_rows, list(kept_documents), below, weights)
         return {key: [document for _, document in found] for key, found in grouped.items()}
+
+
+def timed(queries: Q, statements: Statements, statistics: Statistics) -> Q:
+    """The same, and each statement is noted with its time where that is asked for."""
+    if statistics.timings is None or isinstance(queries, Timed):
+        return queries
+    return cast("Q", Timed(queries, statistics.timings, statements.dialect.name))
 
 
 def _shortened(lists: Iterable[list[Any]], most: int) -> bool:

@@ -40,6 +40,8 @@ from sternpost.storage.sql.api_keys import api_keys_table
 from sternpost.storage.sql.audit import audit_table
 from sternpost.storage.sql.checks import condition, literal, row_condition
 from sternpost.storage.sql.dialect import ColumnType, Dialect
+from sternpost.storage.sql.idempotency_table import idempotency_table
+from sternpost.storage.sql.outbox import outbox_table
 from sternpost.storage.sql.ranks import indexed_rank
 
 DELETED = DELETED_FIELD
@@ -87,6 +89,10 @@ class Schema:
             api_keys_table(self.metadata, dialect)
         if plan.audited:
             audit_table(self.metadata, dialect)
+        if plan.keeps_answers:
+            idempotency_table(self.metadata, dialect)
+        if plan.emits:
+            outbox_table(self.metadata, dialect)
         self.links: dict[str, Table] = {}
         for resource in plan.resources:
             for relation in resource.relations:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from datetime import datetime
@@ -14,10 +14,11 @@ from sternpost.ids import decode
 from sternpost.plan.model import RelationPlan, ResourcePlan
 from sternpost.plan.query import Assignment, Compare, Every, Modify, Node, Remove, Upsert, every, key_is, names_one_row
 from sternpost.plan.row_errors import broken, check_error, refuse_broken
+from sternpost.ports.outbox import Events
 from sternpost.ports.storage import NO_TENANT, Document, Origin, Slots, Statistics, Values, Visibility
 from sternpost.storage.sql.failures import ConstraintFailed, client_error, unnamed_error
 from sternpost.storage.sql.keys import plain_key
-from sternpost.storage.sql.reader import Queries, plainly
+from sternpost.storage.sql.reader import Queries, plainly, timed
 from sternpost.storage.sql.references import References
 from sternpost.storage.sql.removal import Removal
 from sternpost.storage.sql.statement import NO_VALUES, Statement
@@ -35,22 +36,26 @@ _within: ContextVar[Mapping[SqlSession, str]] = ContextVar("sternpost_savepoints
 from one that runs beside it: that would be undone with it, or kept."""
 
 
+Write = Callable[[Statement, Mapping[str, Any]], Awaitable[Sequence[Any]]]
+"""Runs a statement that writes a row; the row. Raises `ConstraintFailed`."""
+
+
 class Connection(Queries, Protocol):
     """Runs SQL text inside a transaction."""
 
-    async def execute(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> int:
+    def execute(self, text: str, arguments: tuple[Any, ...], *, short: bool) -> Awaitable[int]:
         """Runs a statement; how many rows it changed. `short` says that it touches a few rows by their key."""
         ...
 
-    async def attribute(self, origin: Origin) -> None:
+    def attribute(self, origin: Origin) -> Awaitable[None]:
         """Says for whom everything is that is changed from here on."""
         ...
 
-    async def changed(self, text: str, arguments: tuple[Any, ...]) -> int:
+    def changed(self, text: str, arguments: tuple[Any, ...]) -> Awaitable[int]:
         """The same for an author's own statement, of any kind; 0 for one that changes no rows."""
         ...
 
-    async def command(self, text: str) -> None:
+    def command(self, text: str) -> Awaitable[None]:
         """Runs a statement about the transaction itself."""
         ...
 
@@ -68,8 +73,11 @@ class SqlSession(References):
         visibility: Visibility = NO_TENANT,
     ) -> None:
         noted = Written(statements.plan) if statements.plan.walked else None
+        connection = timed(connection, statements, statistics)
         super().__init__(connection, statements, statistics, visibility, noted)
         self.connection = connection
+        self.emitted = 0
+        """How many events were written."""
         self._savepoints = 0
         self._open: list[str] = []
         """The savepoints that have begun and not ended, the innermost last."""
@@ -93,9 +101,20 @@ class SqlSession(References):
         found = row.get("id")
         return decode(self.plan.by_name[resource].prefix, found) or found if isinstance(found, str) else None
 
+    async def emit(self, events: Events) -> None:
+        emission = self.statements.emission
+        for event in events:
+            self.statistics.statements += 1
+            await self.connection.execute(emission.text, emission.values(event), short=True)
+        self.emitted += len(events)
+
     # -- new rows
 
     async def insert(self, resource: str, values: Values) -> Document:
+        return await self.insert_by(self.written, resource, values)
+
+    async def insert_by(self, write: Write, resource: str, values: Values) -> Document:
+        """`insert`, with what runs its statement."""
         plan = self.plan.by_name[resource]
         values = of_tenant(self.plan, plan, values, self.visibility)
         if plan.checks:
@@ -103,7 +122,7 @@ class SqlSession(References):
         await self.refuse_missing(plan, values)
         statement, decoder = self.statements.insert(resource, tuple(sorted(values)))
         try:
-            rows = await self.written(statement, values)
+            rows = await write(statement, values)
         except ConstraintFailed as failure:
             raise await self.explained(failure, plan, values) from failure
         if not rows:

@@ -13,6 +13,7 @@ from sternpost.storage.sql.conditions import Conditions
 from sternpost.storage.sql.dialect import Codec, Dialect
 from sternpost.storage.sql.gate import Gate
 from sternpost.storage.sql.groups import Groups
+from sternpost.storage.sql.outbox import Emission
 from sternpost.storage.sql.reads import Listing, NestedStatement, PointStatement, Reads
 from sternpost.storage.sql.removals import Removals
 from sternpost.storage.sql.schema import Schema
@@ -69,6 +70,7 @@ class Statements:
             for resource in plan.resources
         }
         """The references whose rows the database's own check would take from every tenant, and from those deleted."""
+        self.emission = base.emission if base else Emission(dialect)
         self._cache: dict[Hashable, Any] = {}
 
     def of(self, visibility: Visibility, *, aside: bool = False) -> Statements:

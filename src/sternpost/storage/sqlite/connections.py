@@ -72,10 +72,12 @@ class Connections:
 
     def _open(self, *, reads_only: bool) -> sqlite3.Connection:
         external = self._external
-        mode = "?mode=ro" if external and reads_only else "?mode=rw" if external else ""
+        # a file that was there before is not made anew: it may come back, and would not be missed
+        known = external or self.file is not None
+        mode = "?mode=ro" if external and reads_only else "?mode=rw" if known else ""
         connection = sqlite3.connect(
-            self.path.absolute().as_uri() + mode if external else self.path,
-            uri=external,
+            self.path.absolute().as_uri() + mode if known else self.path,
+            uri=known,
             isolation_level=None,
             check_same_thread=False,
             cached_statements=512,
@@ -100,7 +102,7 @@ class Connections:
     def reconnect_if_replaced(self, *, writing: bool) -> None:
         """Detects a file that was moved or replaced, because further writes would go into a deleted file."""
         identity = self._identity()
-        if identity is not None and identity == self.file:
+        if identity is not None and identity == self.file and self.inline is not None:
             return
         if writing:
             raise Unavailable(log={"reason": "the SQLite file was replaced during a write"})

@@ -8,19 +8,21 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 from sternpost.deadline import Alarms, Deadline
-from sternpost.errors import OutcomeUnknown, StartupError, Timeout, Unavailable
+from sternpost.errors import OutcomeUnknown, StartupError, Unavailable
 from sternpost.plan.model import Plan
 from sternpost.plan.query import Select
 from sternpost.ports.audit import AuditTrail
+from sternpost.ports.idempotency import AnswerStore
 from sternpost.ports.keys import KeyStore
+from sternpost.ports.outbox import NO_EVENTS, Events, Outbox
 from sternpost.ports.own_tables import SCHEMA_TABLE, VERSION_TABLE
+from sternpost.ports.pools import PoolUse
 from sternpost.ports.storage import (
-    EVERY_TENANT,
     NO_TENANT,
     Arguments,
     Document,
@@ -36,14 +38,20 @@ from sternpost.storage.sql.audit import SqlAuditTrail
 from sternpost.storage.sql.committing import COMMIT_SECONDS, to_the_end
 from sternpost.storage.sql.external import Columns, named_tables, refuse_external, refuse_misfit
 from sternpost.storage.sql.failures import OTHER_SCHEMA, OnlyReads, behind
-from sternpost.storage.sql.grouping import Grouping
+from sternpost.storage.sql.hints import Hints
+from sternpost.storage.sql.idempotency import SqlAnswers
+from sternpost.storage.sql.outbox import SqlOutbox
 from sternpost.storage.sql.reader import SqlReader
 from sternpost.storage.sql.session import SqlSession
 from sternpost.storage.sql.statements import Statements
 from sternpost.storage.sql.tenants import of_tenant
+from sternpost.storage.sql.timed import noted
+from sternpost.storage.sql.waits import CountedLock, Waits
 from sternpost.storage.sqlite.connections import INLINE_TURNS, Connections
 from sternpost.storage.sqlite.dialect import SqliteDialect
-from sternpost.storage.sqlite.failures import guarded, translated
+from sternpost.storage.sqlite.failures import guarded, not_committed, translated
+from sternpost.storage.sqlite.grouped import GroupedInserts
+from sternpost.storage.sqlite.outbox import SqliteTail
 from sternpost.storage.sqlite.running import (
     LongStatements,
     PatientReads,
@@ -59,13 +67,9 @@ VERSION_MIN = (3, 37, 0)
 """The first with STRICT tables."""
 
 READER_THREADS = 4
-INSERTS_MAX = 64
-"""New rows in one transaction."""
+_BUSY = {"reason": "the SQLite writer was busy for too long"}
 
 T = TypeVar("T")
-
-_Part = tuple[Values, Deadline | None]
-"""A new row, and when its request is to be answered."""
 
 
 class SqliteStorage:
@@ -99,12 +103,13 @@ class SqliteStorage:
         self._fits: tuple[int, int] | None = None
         self._readers = ThreadPoolExecutor(READER_THREADS, thread_name_prefix="sqlite-reader")
         self._writer_thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
-        self._write_lock = asyncio.Lock()
+        self._write_lock = CountedLock()
         self._alarms = Alarms()
         self._exports = asyncio.Semaphore(READER_THREADS // 2)
-        self._inserts: Grouping[str, _Part, Document] = Grouping(
-            self._insert_all, size_max=INSERTS_MAX, in_flight_max=1
-        )
+        self._inserts = GroupedInserts(self.transaction, self._alarms)
+        self._hints = Hints()
+        self._reading = Waits()
+        self.events_written = 0
 
     async def open(self, plan: Plan) -> None:
         self.statements = Statements(plan, self.dialect, self.key_secret)
@@ -117,7 +122,7 @@ class SqliteStorage:
             self.connections.disconnect()
 
     async def close(self) -> None:
-        self._inserts.close()
+        self._inserts.grouping.close()
         self._alarms.close()
         await asyncio.get_running_loop().run_in_executor(None, self._stop_threads)
         self.connections.close()
@@ -152,6 +157,13 @@ class SqliteStorage:
     def replicas(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         return {}
 
+    def pools(self) -> Sequence[PoolUse]:
+        writers, reading = self._write_lock.waits, self._reading.waiting
+        return (
+            PoolUse("writer", 1, int(self._write_lock.locked()), writers.waiting, writers.count, writers.seconds),
+            PoolUse("readers", READER_THREADS, min(reading, READER_THREADS), max(reading - READER_THREADS, 0)),
+        )
+
     async def create_schema(self) -> bool:
         refuse_external(self.statements.plan)
         self.connections.reconnect_if_replaced(writing=self._write_lock.locked())
@@ -176,6 +188,13 @@ class SqliteStorage:
     def audit_trail(self) -> AuditTrail:
         return SqlAuditTrail(self.statements.plan, self.dialect, self._read_once)
 
+    def answers(self) -> AnswerStore:
+        return SqlAnswers(self.dialect, self._read_once)
+
+    def outbox(self) -> Outbox:
+        tail = SqliteTail(self, self._write_once, self.dialect)
+        return SqlOutbox(tail, self._hints, timedelta(seconds=self.statements.plan.events_kept_seconds))
+
     async def _read_once(self, text: str, arguments: tuple[Any, ...]) -> Sequence[Any]:
         return self.read_inline(text, arguments)
 
@@ -193,29 +212,13 @@ class SqliteStorage:
         statistics: Statistics,
         visibility: Visibility = NO_TENANT,
         deadline: Deadline | None = None,
+        events: Events = NO_EVENTS,
     ) -> Awaitable[Document]:
         statistics.statements += 1
         plan = self.statements.plan
         values = of_tenant(plan, plan.by_name[resource], values, visibility)
-        return self._inserts.join_within(deadline, resource, (values, deadline))
-
-    async def _insert_all(self, resource: str, take: Callable[[], list[_Part]]) -> Sequence[Document | Exception]:
-        """Rows of many requests with one commit, which is what a write costs. A row that is refused, or cannot be
-        written for whatever reason of its own, leaves the others alone."""
-        results: list[Document | Exception] = []
-        with Deadline(None, self._alarms) as deadline:
-            # each row names its tenant
-            async with self.transaction(Statistics(), visibility=EVERY_TENANT, deadline=deadline) as session:
-                for row, limit in take():
-                    if deadline.seconds is None and limit is not None and limit.seconds is not None:
-                        deadline.limit(limit.at - self._alarms.loop.time())  # that of the others is about the same
-                    try:
-                        results.append(await session.insert(resource, row))
-                    except (Unavailable, Timeout, OutcomeUnknown):  # which is about the file, and so about all of them
-                        raise
-                    except Exception as error:  # noqa: BLE001  (raised where the row's result is awaited)
-                        results.append(error)
-        return results
+        inserted = self._inserts.insert(resource, values, deadline, events)
+        return noted(inserted, self.statements, resource, values, statistics)
 
     @asynccontextmanager
     async def transaction(
@@ -231,14 +234,18 @@ class SqliteStorage:
         async with self._begin(deadline) as connection:
             end = None if limit is None else time.monotonic() + limit
             writes = Writes(connection, end, self._long, self._writer_thread)
+            session = SqlSession(writes, self.statements, statistics, visibility)
             try:
-                yield SqlSession(writes, self.statements, statistics, visibility)
+                yield session
                 await writes.settle()
                 await writes.end()
             finally:
                 await writes.settle()
                 writes.close()
                 connection.set_progress_handler(None, 0)
+        if session.emitted:
+            self.events_written += session.emitted
+            self._hints.give()
 
     async def export(
         self, query: Select, arguments: Arguments, statistics: Statistics, visibility: Visibility = NO_TENANT
@@ -278,9 +285,7 @@ class SqliteStorage:
             async with asyncio.timeout(self.timeout_seconds):
                 await self._write_lock.acquire()
         except TimeoutError:
-            raise Unavailable(
-                "Too many writes are waiting", log={"reason": "the SQLite writer was busy for too long"}
-            ) from None
+            raise Unavailable("Too many writes are waiting", log=_BUSY) from None
         committing: asyncio.Future[None] | None = None
         try:
             connection = self.connections.connected(self.connections.writer)
@@ -317,7 +322,7 @@ class SqliteStorage:
             except sqlite3.OperationalError as error:
                 if "locked" not in str(error) or asyncio.get_running_loop().time() > deadline:
                     raise translated(error) from error
-            await asyncio.sleep(pause)
+            await self._write_lock.waits.during(asyncio.sleep(pause))
             pause = min(pause * 2, 0.05)
 
     def _commit(self, connection: sqlite3.Connection) -> asyncio.Future[None]:
@@ -334,7 +339,7 @@ class SqliteStorage:
                 commit()
             except sqlite3.Error as error:
                 guarded(connection.rollback)
-                raise translated(error) from error
+                raise not_committed(error) from error
 
         return asyncio.get_running_loop().run_in_executor(self._writer_thread, run)
 
@@ -413,7 +418,7 @@ class SqliteStorage:
         """Reads in a thread; what nobody waits for any more is interrupted there."""
         read = ThreadRead(self.connections, work)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._readers, read.run)
+            return await self._reading.during(asyncio.get_running_loop().run_in_executor(self._readers, read.run))
         except asyncio.CancelledError:
             read.abandon()
             raise

@@ -21,6 +21,7 @@ from sternpost.storage.sql.dialect import Codec, ColumnType, Dialect, end_is, qu
 from sternpost.storage.sql.external import checked, utc
 from sternpost.storage.sql.lengths_of_time import duration_text, microseconds
 from sternpost.storage.sqlite.audit import SqliteAudit
+from sternpost.storage.sqlite.outbox import OUTBOX_TYPES
 from sternpost.storage.sqlite.overlaps import SqliteOverlaps
 from sternpost.storage.sqlite.search import SqliteSearch
 
@@ -54,11 +55,13 @@ class SqliteDialect:
 
     name = "sqlite"
     locks_rows = False  # a write transaction is alone
+    try_lock = None
     takes_arrays_of_rows = False
     decimals_are_whole_numbers = True
     numbers_parameters = False
     table_options: dict[str, Any] = {"sqlite_strict": True}  # noqa: RUF012  (part of the Dialect protocol)
 
+    outbox_types = OUTBOX_TYPES
     now = "strftime('%Y-%m-%dT%H:%M:%f', 'now')"
 
     def __init__(self) -> None:

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import TypeVar
 
-from sternpost.errors import Internal, Timeout, Unavailable
+from sternpost.errors import Internal, OutcomeUnknown, Timeout, Unavailable
 from sternpost.storage.sql.failures import SCHEMA_MISSING, ConstraintFailed
 
 T = TypeVar("T")
@@ -51,6 +51,14 @@ def translated(error: sqlite3.Error) -> Exception:
     if any(sign in text for sign in _AWAY):
         return Unavailable(log={"reason": text})
     return Internal(log={"database": type(error).__name__})
+
+
+def not_committed(error: sqlite3.Error) -> Exception:
+    """The error of a commit. What could not be flushed may be in the WAL all the same: this process takes it back, and
+    the next one that opens the file finds it there, and takes it for committed."""
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_IOERR:
+        return OutcomeUnknown(log={"reason": f"SQLite could not write a commit: {error}"})
+    return translated(error)
 
 
 def _constraint(text: str) -> ConstraintFailed:

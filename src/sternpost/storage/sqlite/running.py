@@ -59,6 +59,8 @@ class FileReads(Protocol):
 class Reads:
     """Reads outside a transaction."""
 
+    shares = False
+
     def __init__(self, file: FileReads) -> None:
         self.file = file
 
@@ -120,6 +122,8 @@ class Writes:
         long: lists that go to the thread at once.
         thread: where a list is read that takes long, and whatever the author wrote.
     """
+
+    shares = False
 
     def __init__(
         self, connection: sqlite3.Connection, end: float | None, long: LongStatements, thread: ThreadPoolExecutor
@@ -297,6 +301,8 @@ class ThreadRead(Generic[T]):
 
 class Snapshot:
     """Reads of one connection, in threads, one after the other."""
+
+    shares = False
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ from sternpost.testing.storage.contract import LABELS, VIEW, shelf, storage_plan
 from sternpost.testing.storage.data import BulkSuite, GroupSuite, TransactionSuite
 from sternpost.testing.storage.deleted import DeletedSuite
 from sternpost.testing.storage.exports import ExportSuite
+from sternpost.testing.storage.outbox import OutboxSuite
 from sternpost.testing.storage.reads import ReadSuite
 from sternpost.testing.storage.relations import PositionSuite, RelationSuite
 from sternpost.testing.storage.tenants import TenantSuite
@@ -29,6 +30,7 @@ class StorageSuite(
     DeletedSuite,
     KeySuite,
     AuditSuite,
+    OutboxSuite,
     ExportSuite,
     CancellationSuite,
 ):

@@ -1,4 +1,5 @@
-"""The suite's second contract: rows of tenants, rows that are kept when they are deleted, a record of changes."""
+"""The suite's second contract: rows of tenants, rows that are kept when they are deleted, a record of changes,
+events."""
 
 from __future__ import annotations
 
@@ -41,7 +42,7 @@ class Ward(Resource, prefix="wrd", tenant="team", soft_delete=True, audit=True):
     version: int = field(auto="version")
 
     browse = Browse(allow=public)
-    restore = Restore(allow=public)
+    restore = Restore(allow=public, emits="ward.restored")
 
 
 class Bed(Resource, prefix="bed"):
