@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from sternpost.app.upkeep import Upkeep, jobs_of
@@ -99,6 +100,8 @@ class Running:
                 *((mount.prefix, mount) for mount in self.mounts),
             ],
         )
+        if any(bound.runs_own_code for each in self._runtimes for bound in each.operations.values()):
+            import_module("sternpost.telemetry.loggers")  # before the first call waits for it
         self._prepared = False
         """Whether the functions at the start have run, so that those at the stop do."""
         self.entry: Callable[[Scope, Receive, Send], Awaitable[None]] = self.serve

@@ -15,7 +15,6 @@ from sternpost.plan.model import FieldPlan, InPython, ResourcePlan
 from sternpost.plan.query import Select
 from sternpost.ports.budget import Budget
 from sternpost.ports.storage import Document
-from sternpost.telemetry.log import plain_logger
 
 ROWS_AT_ONCE = 500
 """How many rows become instances, or values are checked, before other calls get their turn."""
@@ -40,7 +39,11 @@ class Computing:
         self, model: DataModel, query: Select, documents: Sequence[Document], access: DataAccess
     ) -> list[Document]:
         """Completes rows that the data client has read."""
-        log = plain_logger() if access.log is None else access.log
+        log = access.log
+        if log is None:
+            from sternpost.telemetry.loggers import plain_logger
+
+            log = plain_logger()
         context = Context(model, access.principal, access.reader, log, reads_only=True)
         return await self.complete(model, query, documents, context)
 

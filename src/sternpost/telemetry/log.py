@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-import structlog
 
 from sternpost.clock import Clock
 from sternpost.errors import Detail, SternpostError
@@ -181,20 +180,16 @@ class Log:
             self._output.flush()
 
     def bound(self, observation: Observation) -> Any:
-        """A structlog logger for the author's code; its lines carry the request's ids."""
+        """A logger for the author's code; its lines carry the request's ids."""
+        from sternpost.telemetry.loggers import bound_logger
 
-        def emit(_: Any, level: str, event: MutableMapping[str, Any]) -> str:
-            with_stack = event.pop("exc_info", level == "exception")  # as in `logging`
-            level = {"warn": "warning", "exception": "error", "critical": "error"}.get(level, level)
-            message = str(event.pop("event", ""))
-            error = sys.exception() if with_stack else None
+        def write(level: str, message: str, values: MutableMapping[str, Any], error: BaseException | None) -> None:
             if self.writes(level):
                 if error is not None:
-                    event.update(self._chain(error, observation, with_stack=True))
-                self._line(level, message, observation, self.masked(event))
-            raise structlog.DropEvent
+                    values.update(self._chain(error, observation, with_stack=True))
+                self._line(level, message, observation, self.masked(values))
 
-        return structlog.wrap_logger(None, processors=[emit], wrapper_class=structlog.BoundLogger)
+        return bound_logger(write)
 
     def masked(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The values with those of sensitive names masked, at any depth, and whatever looks like an e-mail address."""
@@ -275,8 +270,3 @@ def _writable(text: str) -> str:
     """A text without lone surrogates, which UTF-8 cannot write: they are escaped. Keys may be something else."""
     is_plain = not isinstance(text, str) or text.isascii()  # pyright: ignore[reportUnnecessaryIsInstance]
     return text if is_plain else text.encode("utf-8", "backslashreplace").decode()
-
-
-def plain_logger() -> Any:
-    """A logger for the author's code where it runs for no request."""
-    return structlog.get_logger()
