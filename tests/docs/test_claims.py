@@ -12,6 +12,7 @@ from typer.main import get_command
 import sternpost
 from sternpost import Settings
 from sternpost.cli.main import cli
+from sternpost.gates.gate import GATES
 from sternpost.protocols.http.cors import ALLOWED, EXPOSED
 from tests.docs.pages import DOCS, ROOT, blocks, pages
 
@@ -42,7 +43,7 @@ PLANNED = {
     "gRPC": named("grpc"),
     "events": named("events", "event", "outbox", "queues", "queue"),
     "caching": named("caching", "caches"),  # of answers; `jwt_jwks_cache_seconds` is about keys
-    "gates": named("gates", "gate"),
+    "later gates": lambda: list(GATES) != ["design"],
 }
 """What is called planned, and whether it is there by now."""
 

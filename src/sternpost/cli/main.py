@@ -15,6 +15,7 @@ import typer
 from sternpost.app.import_errors import ImportFailed
 from sternpost.cli.apikey import apikey_cli
 from sternpost.cli.audit import audit_cli
+from sternpost.cli.gate import gate_cli
 from sternpost.cli.limits import limits_cli
 from sternpost.cli.log_level import log_level
 from sternpost.cli.migrate import make_schema, migrate_cli
@@ -59,6 +60,7 @@ cli.add_typer(contract_cli, name="contract")
 cli.add_typer(migrate_cli, name="migrate")
 cli.add_typer(apikey_cli, name="apikey")
 cli.add_typer(audit_cli, name="audit")
+cli.add_typer(gate_cli, name="gate")
 cli.add_typer(limits_cli, name="limits")
 cli.add_typer(policy_cli, name="policy")
 cli.command("log-level")(log_level)
