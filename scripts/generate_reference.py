@@ -531,7 +531,8 @@ def _commands(command: Any, name: str) -> Iterable[tuple[str, Any]]:
 
 def _parameter(parameter: Any) -> tuple[str, str, str]:
     option = parameter.param_type_name == "option"
-    shown = ", ".join(f"`{text}`" for text in parameter.opts) if option else f"`{parameter.name.upper()}`"
+    names = [*parameter.opts, *parameter.secondary_opts]  # of `--flag/--no-flag` the second is apart
+    shown = ", ".join(f"`{text}`" for text in names) if option else f"`{parameter.name.upper()}`"
     default = parameter.default
     if callable(default):
         default = default()

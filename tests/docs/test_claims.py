@@ -11,6 +11,7 @@ from typer.main import get_command
 
 import sternpost
 from sternpost import Settings
+from sternpost.advice.topics import TABLES
 from sternpost.cli.main import cli
 from sternpost.gates.gate import GATES
 from sternpost.protocols.http.cors import ALLOWED, EXPOSED
@@ -75,6 +76,11 @@ def test_the_probe_finds_what_is_there() -> None:
 def test_the_changelog_calls_the_same_planned() -> None:
     (line,) = re.findall(r"### Not yet\n\n- (.+)\.\n", CHANGELOG)
     assert {each.strip() for each in line.split(",")} == {_AS_CHANGELOG_SAYS.get(name, name) for name in PLANNED}
+
+
+def test_advice_calls_the_same_planned() -> None:
+    planned = {choice.planned for table in TABLES.values() for choice in table.choices if choice.planned}
+    assert planned == {name for name in PLANNED if name != "gates"}, "no table chooses gates"
 
 
 def test_no_other_page_calls_something_planned() -> None:
