@@ -86,6 +86,8 @@ def with_unreachable(folder: Path) -> None:
 
 OPERATIONS = ("browse", "read", "create", "update", "delete", "finish")
 LIMIT = '    limit=sliding_window(600, per="minute", by="principal"),\n'
+GATES = "[tool.sternpost.gates]"
+DESIGN = "pyproject.toml, [tool.sternpost.design]"
 AUTH = "pyproject.toml, [tool.sternpost.gates]"
 
 SPOILED = {
@@ -171,6 +173,19 @@ SPOILED = {
         "D10",
         edit(CONTRACT, 'filter=["eq", "startsWith"]', 'filter=["eq", "contains"]'),
         (("Task.title", "contains looks at every row of the list"),),
+    ),
+    "nothing describes the service": Spoiled(
+        "D11", edit(PYPROJECT, "simple-crud = true", ""), ((DESIGN, "nothing describes the service"),)
+    ),
+    "another style is advised": Spoiled(
+        "D11",
+        edit(PYPROJECT, "simple-crud = true", "service-to-service = true"),
+        ((DESIGN, "the advice is gRPC, and the contract is served as REST"),),
+    ),
+    "a decision that is not there": Spoiled(
+        "D11",
+        edit(PYPROJECT, GATES, f'{GATES}\nstyle = "docs/adr/0009-rest.md"'),
+        (("style under [tool.sternpost.gates]", "docs/adr/0009-rest.md does not exist"),),
     ),
     "no record": Spoiled("D12", remove(RECORD), (("docs/adr", "there is no decision record"),)),
     "a record without a section": Spoiled(
@@ -292,6 +307,17 @@ def test_the_document_cannot_be_checked_without_its_library(project: Path) -> No
     assert (found["outcome"], found["findings"][0]["fix"]) == (
         "could not check",
         "run: pip install 'sternpost[gates]'",
+    )
+
+
+def test_another_style_than_is_advised_passes_once_it_was_decided(project: Path) -> None:
+    change(project, PYPROJECT, "simple-crud = true", "service-to-service = true")
+    change(project, PYPROJECT, "auth = [", f'style = "{RECORD}"\nauth = [')
+    found = results(project)["D11"]
+    assert (found["outcome"], found["lookedAt"]) == (
+        "pass",
+        "gRPC +2 (service-to-service: strong); REST +1 (service-to-service: good); "
+        f"GraphQL -1 (service-to-service: overkill); served as REST; decided by {RECORD}",
     )
 
 

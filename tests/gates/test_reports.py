@@ -15,7 +15,7 @@ D07 It is chosen how callers prove who they are  docs/reference/criteria/D07.md
   pyproject.toml, [tool.sternpost.gates]: auth is ['<b>'], and not a list of strategies
       fix: choose from: identity-provider, shared-secret, api-keys, public
 
-STOP at the gate design: 1 of 12 criteria is not met
+STOP at the gate design: 1 of 13 criteria is not met
 """
 
 
@@ -37,7 +37,7 @@ def stopped(project: Path) -> Path:
 def test_junit(stopped: Path) -> None:
     suite = Xml.parse(stopped / "gate.xml").getroot()
     counts = {name: suite.get(name) for name in ("tests", "failures", "skipped")}
-    assert counts == {"tests": "12", "failures": "1", "skipped": "1"}
+    assert counts == {"tests": "13", "failures": "1", "skipped": "1"}
     failed = [case for case in suite if case.find("failure") is not None]
     assert [case.get("name") for case in failed] == ["D07 It is chosen how callers prove who they are"]
     assert "fix: choose from" in str(failed[0].findtext("failure"))
@@ -46,7 +46,7 @@ def test_junit(stopped: Path) -> None:
 def test_sarif(stopped: Path) -> None:
     document = json.loads((stopped / "gate.sarif").read_bytes())
     (run,) = document["runs"]
-    assert (document["version"], len(run["tool"]["driver"]["rules"])) == ("2.1.0", 12)
+    assert (document["version"], len(run["tool"]["driver"]["rules"])) == ("2.1.0", 13)
     (found,) = run["results"]
     assert (found["ruleId"], found["level"]) == ("D07", "error")
     assert found["locations"] == [

@@ -137,7 +137,8 @@ def _print_findings(result: Result, console: Terminal) -> None:
         waiver = result.waiver
         console.print(
             Text(
-                f"\n{result.criterion.code} is waived until {waiver.until} by {visible(waiver.by)}: {visible(waiver.reason)}"
+                f"\n{result.criterion.code} is waived until {waiver.until} by {visible(waiver.by)}: "
+                f"{visible(waiver.reason)}"
             )
         )
     if not answer.findings:

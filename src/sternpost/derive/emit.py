@@ -25,7 +25,8 @@ def dialects() -> dict[str, Dialect]:
 
 
 def emitted_files(compiled: Compiled) -> dict[str, bytes]:
-    """The files by name: plan, OpenAPI, diagrams, and for each database the schema and the statements of each operation."""
+    """The files by name: plan, OpenAPI, diagrams, and for each database the schema and the statements of each "
+    "operation."""
     plan = compiled.plan
     files = {
         "plan.json": orjson.dumps(plan_data(compiled), option=_JSON),

@@ -1,7 +1,7 @@
 """The evidence of a gate: what was looked at and found, bound to what the project was then.
 
-A digest over the whole tells a file that was edited. It is no signature: who can run the gate can also write evidence. So
-whoever releases runs the gate, and does not trust a file.
+A digest over the whole tells a file that was edited. It is no signature: who can run the gate can also write evidence.
+So whoever releases runs the gate, and does not trust a file.
 """
 
 from __future__ import annotations

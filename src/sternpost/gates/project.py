@@ -62,7 +62,7 @@ class Project:
         return Path(os.path.relpath(path, self.root)).as_posix()
 
 
-KNOWN_OPTIONS = frozenset(("adr", "auth", "emitted", "released", "scans", "waivers"))
+KNOWN_OPTIONS = frozenset(("adr", "auth", "emitted", "released", "scans", "style", "waivers"))
 EMITTED = "contract"
 """The folder that `sternpost contract emit` writes."""
 

@@ -129,9 +129,11 @@ def _row(result: Result) -> str:
         )
     reason = f"<p>{_text(result.answer.reason)}</p>" if result.answer.reason and not found else ""
     listed = f"<ul>{found}</ul>" if found else ""
+    looked_at = _text(result.answer.looked_at)
     return (
         f"<tr class='{state.replace(' ', '-')}'><td class='state'>{state}</td><td>{result.criterion.code}</td>"
-        f"<td>{escape(result.criterion.title)}</td><td>{_text(result.answer.looked_at)}{reason}{waiver}{listed}</td></tr>"
+        f""
+        f"<td>{escape(result.criterion.title)}</td><td>{looked_at}{reason}{waiver}{listed}</td></tr>"
     )
 
 

@@ -52,7 +52,8 @@ def waivers_of(project: Project, criteria: Sequence[Criterion], known: Sequence[
             problems.append(f"{path.name}: the waiver of {waiver.id} by {waiver.by} expired on {waiver.until}")
         elif waiver.until > today + LONGEST:
             problems.append(
-                f"{path.name}: the waiver of {waiver.id} ends on {waiver.until}; it may last {LONGEST.days} days at most"
+                f"{path.name}: the waiver of {waiver.id} ends on {waiver.until}; it may last {LONGEST.days} days at "
+                f"most"
             )
         else:
             valid[waiver.id] = waiver

@@ -15,6 +15,7 @@ from sternpost.gates.design import (
     models,
     openapi,
     policies,
+    style,
 )
 
 CRITERIA = (
@@ -28,6 +29,7 @@ CRITERIA = (
     openapi.CRITERION,
     changes.CRITERION,
     indexes.CRITERION,
+    style.CRITERION,
     decisions.CRITERION,
     diagrams.CRITERION,
 )

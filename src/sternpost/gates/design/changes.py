@@ -61,7 +61,8 @@ CRITERION = Criterion(
     "D09",
     "No change since the last release breaks clients, unless somebody has accepted it",
     "Clients are released by others, and at other times.",
-    "Look at `sternpost contract diff TAG`; keep the old behaviour in an older version of the API, or accept the change in "
+    "Look at `sternpost contract diff TAG`; keep the old behaviour in an older version of the API, or accept the "
+    "change in "
     f"`{WAIVERS}`.",
     _check,
 )

@@ -27,7 +27,8 @@ def _check(project: Project) -> Answer:
 CRITERION = Criterion(
     "D13",
     "Diagrams show the service among its neighbours, and what it is made of",
-    "A review of the design begins with a picture of it. These are drawn from the contract, so that they are never out of "
+    "A review of the design begins with a picture of it. These are drawn from the contract, so that they are never "
+    "out of "
     "date (C4 model, context and container).",
     "Run `sternpost contract emit` and commit the folder that it writes.",
     _check,

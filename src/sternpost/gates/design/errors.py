@@ -71,7 +71,8 @@ CRITERION = Criterion(
     "Every operation documents the errors that it may answer",
     "Clients that do not know the errors of an operation handle none of them. Statuses and codes of the framework are "
     "documented by themselves; own codes of services are known only once they are declared.",
-    "Declare own errors as classes with a `code`, a `message` and a `fix`, and list them in `errors=[…]` of the operations "
+    "Declare own errors as classes with a `code`, a `message` and a `fix`, and list them in `errors=[…]` of the "
+    "operations "
     "that raise them.",
     _check,
     diagnostics=("SP426", "SP427"),

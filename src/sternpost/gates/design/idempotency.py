@@ -7,7 +7,8 @@ from sternpost.gates.criterion import Answer, Criterion, Finding, counted, judge
 from sternpost.gates.project import Project
 
 _KINDS = frozenset(("create", "custom"))
-"""Changes that have another effect when they come twice. The others lead to the same state, or their state stops them."""
+"""Changes that have another effect when they come twice. The others lead to the same state, or their state stops "
+"them."""
 
 
 def _check(project: Project) -> Answer:
@@ -44,7 +45,8 @@ CRITERION = Criterion(
     "D05",
     "Every operation that would have its effect twice decides about idempotency keys",
     "Clients repeat requests whose answer got lost. Without a key the second request makes a second order.",
-    'Write `idempotency="required"` or `idempotency="optional"` in each `Create(…)` and `Custom(…)` that changes something.',
+    'Write `idempotency="required"` or `idempotency="optional"` in each `Create(…)`, and in each `Custom(…)` that '
+    "changes something.",
     _check,
     diagnostics=("SP72",),
 )

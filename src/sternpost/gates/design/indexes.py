@@ -47,7 +47,8 @@ CRITERION = Criterion(
     "D10",
     "What lists are filtered and sorted by has an index",
     "A list that looks at every row is quick in development, and slow once the table has grown.",
-    "Use filters that an index serves. Where looking at every row is right, because the table stays small, name the field "
+    "Use filters that an index serves. Where looking at every row is right, because the table stays small, name the "
+    "field "
     "in `scans` under `[tool.sternpost.gates]` in `pyproject.toml`.",
     _check,
     diagnostics=("SP424", "SP440", "SP442"),

@@ -33,7 +33,8 @@ CRITERION = Criterion(
     "D03",
     "Every operation has a rate limit that is enforced",
     "Without a limit one caller can use up what all callers share (OWASP API4, unrestricted resource consumption).",
-    "Give the contract a default limit, and operations that cost more, or are worth more to an attacker, one of their own.",
+    "Give the contract a default limit, and operations that cost more, or are worth more to an attacker, one of "
+    "their own.",
     _check,
     diagnostics=("SP70", "SP71"),
 )

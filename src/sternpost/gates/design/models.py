@@ -8,9 +8,10 @@ from sternpost.gates.project import Project
 
 def _check(project: Project) -> Answer:
     plan = project.plan
-    fields = sum(len(resource.fields) for resource in plan.resources)
-    relations = sum(len(resource.relations) for resource in plan.resources)
-    looked_at = f"{counted(len(plan.resources), 'resource')} with {counted(fields, 'field')} and {counted(relations, 'relation')}"
+    resources = counted(len(plan.resources), "resource")
+    fields = counted(sum(len(resource.fields) for resource in plan.resources), "field")
+    relations = counted(sum(len(resource.relations) for resource in plan.resources), "relation")
+    looked_at = f"{resources} with {fields} and {relations}"
     return judged(
         looked_at,
         [
@@ -30,7 +31,8 @@ CRITERION = Criterion(
     "Resources, their fields and their relations are declared",
     "All that is served, stored and documented is derived from them. A model that is changed later is a migration, "
     "and often a breaking change.",
-    "Mend what `sternpost contract check` says about resources, fields and relations, and give each resource an operation.",
+    "Mend what `sternpost contract check` says about resources, fields and relations, and give each resource an "
+    "operation.",
     _check,
     diagnostics=("SP0", "SP1", "SP2", "SP3"),
 )

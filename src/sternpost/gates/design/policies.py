@@ -28,7 +28,8 @@ def _check(project: Project) -> Answer:
 CRITERION = Criterion(
     "D02",
     "Every operation declares who may call it",
-    "Broken authorization of objects and of functions leads the OWASP API Security Top 10. It is decided in the design, "
+    "Broken authorization of objects and of functions leads the OWASP API Security Top 10. It is decided in the "
+    "design, "
     "and not found in a review of code.",
     "Write `allow=…` for each operation, and mend what `sternpost contract check` says about policies.",
     _check,
