@@ -11,7 +11,7 @@ import pytest
 from tests.gates.project import PYPROJECT, change, sternpost
 
 STOPPED = """\
-D07 It is chosen how callers prove who they are  docs/reference/criteria/D07.md
+D07 It is chosen how callers prove who they are  why: sternpost gate explain D07
   pyproject.toml, [tool.sternpost.gates]: auth is ['<b>'], and not a list of strategies
       fix: choose from: identity-provider, shared-secret, api-keys, public
 
@@ -26,7 +26,7 @@ def stopped(project: Path) -> Path:
     done = sternpost(project, "gate", "design", *files)
     assert (
         done.returncode,
-        done.stdout[done.stdout.index("D07 It is chosen how callers prove who they are  docs") :],
+        done.stdout[done.stdout.index("D07 It is chosen how callers prove who they are  why") :],
     ) == (
         1,
         STOPPED,
@@ -73,3 +73,14 @@ def test_all_pass(project: Path) -> None:
     assert "PASSED the gate design, in " in done.stdout
     status = sternpost(project, "gate", "status")
     assert (status.returncode, status.stdout.split()) == (0, ["gate", "state", "design", "passed"])
+
+
+def test_a_criterion_is_explained(tmp_path: Path) -> None:
+    done = sternpost(tmp_path, "gate", "explain", "d07")
+    assert done.returncode == 0
+    assert done.stdout.startswith(
+        "D07 It is chosen how callers prove who they are\nasked by sternpost gate design; a waiver may pass it for a time\n"
+    )
+    assert "identity-provider" in done.stdout
+    unknown = sternpost(tmp_path, "gate", "explain", "D77")
+    assert (unknown.returncode, "There is no criterion D77; there are: D01, D02" in unknown.stderr) == (2, True)

@@ -71,6 +71,20 @@ def status(app: App = None, as_json: Json = False) -> None:
         raise typer.Exit(STOPPED)
 
 
+@gate_cli.command()
+def explain(code: Annotated[str, typer.Argument(help="A criterion, such as D03")]) -> None:
+    """What a criterion asks, why, and how to meet it."""
+    from sternpost.gates.gate import GATES
+
+    known = {criterion.code: (gate, criterion) for gate, asked in GATES.items() for criterion in asked}
+    if code.upper() not in known:
+        raise StartupError(f"There is no criterion {code}; there are: {', '.join(known)}")
+    gate, criterion = known[code.upper()]
+    waived = "a waiver may pass it for a time" if criterion.negotiable else "it cannot be waived"
+    out.print(f"[bold]{criterion.code} {shown(criterion.title)}[/]\n[dim]asked by sternpost gate {gate}; {waived}[/]")
+    out.print(f"\n{shown(criterion.why)}\n\n[green]How to meet it:[/] {shown(criterion.fix)}")
+
+
 def _run(gate: str, app: str | None, as_json: bool, files: dict[Format, Path | None]) -> None:
     from sternpost.gates.criterion import Criterion
     from sternpost.gates.gate import GATES, run_gate
@@ -144,7 +158,7 @@ def _print_findings(result: Result, console: Terminal) -> None:
     if not answer.findings:
         return
     console.print(
-        f"\n[bold]{result.criterion.code}[/] {shown(result.criterion.title)}  [dim]{result.criterion.page}[/]"
+        f"\n[bold]{result.criterion.code}[/] {shown(result.criterion.title)}  [dim]why: sternpost gate explain {result.criterion.code}[/]"
     )
     for (what, fix), alike in groupby(answer.findings, lambda finding: (finding.what, finding.fix)):
         where = ", ".join(finding.where for finding in alike)
