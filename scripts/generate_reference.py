@@ -93,6 +93,8 @@ from sternpost.data.database import Database
 from sternpost.data.pages import Page, PageRequest
 from sternpost.data.table import Table
 from sternpost.errors import CATALOGUE, Detail, SternpostError
+from sternpost.gates.criterion import Criterion
+from sternpost.gates.gate import GATES
 from sternpost.kinds import KINDS, RANKED, Kind
 from sternpost.plan.shapes import FIELDS_MAX, IN_MAX, INCLUDE_DEPTH_MAX, INCLUDES_MAX, PAGE_MAX, SORTS_MAX
 from sternpost.plan.words import TEXT_MAX, WORDS_MAX
@@ -159,8 +161,49 @@ def generate() -> dict[str, str]:
         "applications.md": applications(),
         "events.md": observables(),
         "metrics.md": metrics(),
+        "gates.md": gates(),
+        **{f"criteria/{criterion.code}.md": page_of(gate, criterion) for gate, criterion in criteria()},
     }
     return {name: f"{NOTE}\n\n{text.strip()}\n" for name, text in pages.items()}
+
+
+def criteria() -> list[tuple[str, Criterion]]:
+    """The criteria of all gates, each with the gate."""
+    return [(gate, criterion) for gate, asked in GATES.items() for criterion in asked]
+
+
+def gates() -> str:
+    """The criteria of each gate."""
+    parts = [
+        "# Gates",
+        "A project passes a gate once all its criteria are met: [Pass the gates](../how-to/pass-the-gates.md).",
+    ]
+    for gate, asked in GATES.items():
+        rows = [
+            (f"[{each.code}](criteria/{each.code}.md)", each.title, "yes" if each.negotiable else "no")
+            for each in asked
+        ]
+        parts += [f"## {gate}", table(("Code", "What has to be true", "Can be waived"), rows)]
+    return "\n\n".join(parts)
+
+
+def page_of(gate: str, criterion: Criterion) -> str:
+    """The page of a criterion."""
+    found = ", ".join(f"`{start}…`" if len(start) < len("SP000") else f"`{start}`" for start in criterion.diagnostics)
+    mistakes = f"\n\nMistakes of the contract with these codes do not meet it: {found}." if found else ""
+    waived = "A waiver may pass it for a time." if criterion.negotiable else "It cannot be waived."
+    return f"""# {criterion.code}: {criterion.title}
+
+Asked by `sternpost gate {gate}`. {waived}
+
+## Why
+
+{criterion.why}
+
+## How to meet it
+
+{criterion.fix}{mistakes}
+"""
 
 
 def observables() -> str:
@@ -488,7 +531,8 @@ def _commands(command: Any, name: str) -> Iterable[tuple[str, Any]]:
 
 def _parameter(parameter: Any) -> tuple[str, str, str]:
     option = parameter.param_type_name == "option"
-    shown = ", ".join(f"`{text}`" for text in parameter.opts) if option else f"`{parameter.name.upper()}`"
+    names = [*parameter.opts, *parameter.secondary_opts]  # of `--flag/--no-flag` the second is apart
+    shown = ", ".join(f"`{text}`" for text in names) if option else f"`{parameter.name.upper()}`"
     default = parameter.default
     if callable(default):
         default = default()
@@ -809,8 +853,9 @@ def main() -> None:
     """Writes the pages; files that are no longer generated are removed."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     pages = generate()
-    for stale in {page.name for page in FOLDER.glob("*.md")} - pages.keys():
+    for stale in {page.relative_to(FOLDER).as_posix() for page in FOLDER.rglob("*.md")} - pages.keys():
         (FOLDER / stale).unlink()
+    (FOLDER / "criteria").mkdir(exist_ok=True)
     for name, text in pages.items():
         (FOLDER / name).write_text(text, encoding="utf-8")
 

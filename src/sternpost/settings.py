@@ -339,7 +339,7 @@ def load_settings(
     Raises:
         StartupError: a value is missing, wrong, or unsafe in production; says which variable and what to set.
     """
-    values = dict(_read_dotenv(dotenv)) if dotenv is not None and dotenv.is_file() else {}
+    values = read_dotenv(dotenv) if dotenv is not None else {}
     values.update(os.environ if environ is None else environ)
     for name in SECRETS:
         _read_secret_file(values, name)
@@ -354,9 +354,12 @@ def load_settings(
     return settings
 
 
-def _read_dotenv(path: Path) -> Mapping[str, str]:
+def read_dotenv(path: Path) -> dict[str, str]:
+    """The variables of a `.env` file; none where there is no such file."""
     from dotenv import dotenv_values
 
+    if not path.is_file():
+        return {}
     return {name: value for name, value in dotenv_values(path).items() if value is not None}
 
 

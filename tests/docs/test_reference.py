@@ -15,6 +15,7 @@ import sternpost.testing
 from sternpost.kinds import KINDS
 from tests.docs.pages import DOCS, ROOT
 
+REFERENCE = DOCS / "reference"
 GENERATED: dict[str, str] = runpy.run_path(str(ROOT / "scripts" / "generate_reference.py"))["generate"]()
 
 
@@ -25,7 +26,7 @@ def test_page_is_current(name: str) -> None:
 
 
 def test_there_is_no_other_page() -> None:
-    assert {page.name for page in (DOCS / "reference").glob("*.md")} == GENERATED.keys()
+    assert {page.relative_to(REFERENCE).as_posix() for page in REFERENCE.rglob("*.md")} == GENERATED.keys()
 
 
 TESTING = GENERATED["testing.md"]

@@ -18,6 +18,7 @@ from sternpost import (
     Replace,
     Resource,
     Transition,
+    Unprocessable,
     Update,
     caller,
     computed,
@@ -51,7 +52,7 @@ class User(Resource, prefix="usr", owner="id"):
 
     browse = Browse(sort=["created_at", "updated_at", "name"], allow=scope("users:read") | user_admin)
     read = Read(allow=this.is_owner | scope("users:read") | user_admin)
-    create = Create(allow=public, limit=fixed_window(1_000_000, per="hour", by="address"), emits="user.created")
+    create = Create(idempotency="optional", allow=public, limit=fixed_window(1_000_000, per="hour", by="address"), emits="user.created")
     replace = Replace(allow=this.is_owner | scope("users:write") | user_admin)
     update = Update(allow=this.is_owner | scope("users:write") | user_admin)
     delete = Delete(allow=user_admin)
@@ -69,10 +70,22 @@ class Product(Resource, prefix="prd"):
 
     browse = Browse(sort=["name", "sku", "price_cents", "stock"], export=True, allow=public)
     read = Read(allow=public)
-    create = Create(allow=scope("products:write"))
+    create = Create(idempotency="optional", allow=scope("products:write"))
     replace = Replace(allow=scope("products:write"))
     update = Update(allow=scope("products:write"))
     delete = Delete(allow=scope("products:write"))
+
+
+class OrderEmpty(Unprocessable):
+    code = "ORDER_EMPTY"
+    message = "An order without items cannot be placed"
+    fix = "Add an item first."
+
+
+class NotEnoughStock(Unprocessable):
+    code = "NOT_ENOUGH_STOCK"
+    message = "There is not enough stock"
+    fix = "Order less of the products that details name."
 
 
 class OrderItem(Resource, prefix="itm"):
@@ -100,12 +113,17 @@ class Order(Resource, prefix="ord", owner="user_id"):
         allow=this.is_owner | scope("orders:read") | order_admin,
     )
     read = Read(allow=this.is_owner | scope("orders:read") | order_admin)
-    create = Create(allow=this.is_owner | scope("orders:write") | order_admin)
+    create = Create(idempotency="optional", allow=this.is_owner | scope("orders:write") | order_admin)
     replace = Replace(allow=this.is_owner | scope("orders:write") | order_admin)
     update = Update(allow=this.is_owner | scope("orders:write") | order_admin)
     delete = Delete(allow=this.is_owner | order_admin)
     place = Transition(
-        "status", source="draft", target="placed", allow=this.is_owner | order_admin, emits="order.placed"
+        "status",
+        source="draft",
+        target="placed",
+        errors=[OrderEmpty, NotEnoughStock],
+        allow=this.is_owner | order_admin,
+        emits="order.placed",
     )
     pay = Transition(
         "status",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from shop.contract import Order, Product
-from sternpost import Change, Conflict, Context, Detail, Unprocessable, implements
+from shop.contract import NotEnoughStock, Order, OrderEmpty, Product
+from sternpost import Change, Conflict, Context, Detail, ReferenceNotFound, implements
 
 
 @implements(Order.create, Order.replace, Order.update)
@@ -26,7 +26,7 @@ async def price_items(ctx: Context, change: Change[Order]) -> None:
         if item["product_id"] not in products
     ]
     if missing:
-        raise Unprocessable("The order names products that do not exist", code="REFERENCE_NOT_FOUND", details=missing)
+        raise ReferenceNotFound("The order names products that do not exist", details=missing)
     for item in change["items"]:
         item["unit_price_cents"] = products[item["product_id"]].price_cents
 
@@ -35,7 +35,7 @@ async def price_items(ctx: Context, change: Change[Order]) -> None:
 async def take_from_stock(ctx: Context, order: Order) -> None:
     """Takes every item out of stock, in the transaction that places the order; 422 where there is not enough."""
     if not order.items:
-        raise Unprocessable("An order without items cannot be placed", code="ORDER_EMPTY")
+        raise OrderEmpty
     products = ctx.repository(Product)
     short: list[Detail] = []
     # In the order of ids: two orders for the same products then wait for each other instead of locking each other out.
@@ -46,7 +46,7 @@ async def take_from_stock(ctx: Context, order: Order) -> None:
                 Detail(f"items.{index}.quantity", "not_enough_stock", f"There are fewer than {item.quantity} in stock")
             )
     if short:
-        raise Unprocessable("There is not enough stock", code="NOT_ENOUGH_STOCK", details=short)
+        raise NotEnoughStock(details=short)
 
 
 @implements(Order.delete)

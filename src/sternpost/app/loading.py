@@ -36,13 +36,13 @@ def application_name(given: str | None, folder: Path = HERE) -> str:
 
 def configured_name(folder: Path) -> str | None:
     """The application that the environment or the project in this folder names."""
-    named = os.environ.get("STERNPOST_APP") or _project(folder).get("app")
+    named = os.environ.get("STERNPOST_APP") or project_options(folder).get("app")
     return named if isinstance(named, str) else None
 
 
 def data_file(folder: Path = HERE) -> Path | None:
     """The committed module with the data client's types, where pyproject.toml names one."""
-    named = _project(folder).get("data")
+    named = project_options(folder).get("data")
     return folder / named if isinstance(named, str) else None
 
 
@@ -52,7 +52,7 @@ def seed_of(app: Sternpost, folder: Path = HERE) -> Seed | None:
     Raises:
         StartupError: there is none of that name.
     """
-    named = _project(folder).get("seed")
+    named = project_options(folder).get("seed")
     if app.seed is not None or not isinstance(named, str):
         return app.seed
     module_name, _, attribute = named.partition(":")
@@ -75,7 +75,7 @@ def data_class(folder: Path = HERE) -> type[Database]:
     raise StartupError(f"{path} is in no folder that modules are imported from; name its folder in paths")
 
 
-def _project(folder: Path = HERE) -> dict[str, Any]:
+def project_options(folder: Path = HERE) -> dict[str, Any]:
     """What pyproject.toml says under [tool.sternpost]: `app`, `data`, `seed`, `migrations`, and `paths` (folders to
     import from)."""
     project = folder / "pyproject.toml"
@@ -102,7 +102,7 @@ def load_application(name: str, *, writing: Path | None = None, folder: Path = H
     module_name, separator, attribute = name.partition(":")
     if not separator or not attribute:
         raise StartupError(f"{name!r} is not module:attribute, such as my_service.app:app")
-    for part in (*_project(folder).get("paths", ()), "src", ""):
+    for part in (*project_options(folder).get("paths", ()), "src", ""):
         source = folder / part
         if source.is_dir() and str(source.resolve()) not in sys.path:
             sys.path.insert(0, str(source.resolve()))
@@ -148,7 +148,7 @@ def _import_failed(module_name: str, error: Exception, folder: Path) -> ImportFa
 
 def migrations_folder(name: str, folder: Path = HERE) -> Path:
     """Where the migrations of an application are: what pyproject.toml says, else `migrations` beside its package."""
-    configured = _project(folder).get("migrations")
+    configured = project_options(folder).get("migrations")
     if isinstance(configured, str):
         return folder / configured
     package = importlib.import_module(name.partition(":")[0].partition(".")[0])

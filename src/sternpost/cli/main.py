@@ -13,8 +13,10 @@ from typing import Annotated, Any
 import typer
 
 from sternpost.app.import_errors import ImportFailed
+from sternpost.cli.advise import advise_cli
 from sternpost.cli.apikey import apikey_cli
 from sternpost.cli.audit import audit_cli
+from sternpost.cli.gate import gate_cli
 from sternpost.cli.limits import limits_cli
 from sternpost.cli.log_level import log_level
 from sternpost.cli.migrate import make_schema, migrate_cli
@@ -57,8 +59,10 @@ cli = typer.Typer(
 contract_cli = typer.Typer(help="Check, emit and explain the contract.", no_args_is_help=True)
 cli.add_typer(contract_cli, name="contract")
 cli.add_typer(migrate_cli, name="migrate")
+cli.add_typer(advise_cli, name="advise")
 cli.add_typer(apikey_cli, name="apikey")
 cli.add_typer(audit_cli, name="audit")
+cli.add_typer(gate_cli, name="gate")
 cli.add_typer(limits_cli, name="limits")
 cli.add_typer(policy_cli, name="policy")
 cli.command("log-level")(log_level)

@@ -13,6 +13,8 @@ from sternpost.contract.policy import Policy
 from sternpost.errors import SternpostError
 
 _UNDECLARED: Any = UNSET
+UNDECIDED: Any = UNSET
+"""What an operation has that does not say whether it needs an idempotency key."""
 
 IdempotencyKeys = Literal["optional", "required"]
 """Whether a change may come with an idempotency key, or has to."""
@@ -124,10 +126,11 @@ class Create(Operation):
     """A new row: `POST /users`.
 
     Attributes:
-        idempotency: `"required"` refuses requests without an `Idempotency-Key` (400). Without that one may be sent.
+        idempotency: `"required"` refuses requests without an `Idempotency-Key` (400); `"optional"`, as by default, lets
+            clients send one.
     """
 
-    idempotency: IdempotencyKeys = "optional"
+    idempotency: IdempotencyKeys = UNDECIDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,11 +139,12 @@ class Replace(Operation):
 
     Attributes:
         require_match: whether requests must send the version that they change (`If-Match`); without it: 428.
-        idempotency: `"required"` refuses requests without an `Idempotency-Key` (400). Without that one may be sent.
+        idempotency: `"required"` refuses requests without an `Idempotency-Key` (400); `"optional"`, as by default, lets
+            clients send one.
     """
 
     require_match: bool = False
-    idempotency: IdempotencyKeys = "optional"
+    idempotency: IdempotencyKeys = UNDECIDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,11 +154,12 @@ class Update(Operation):
 
     Attributes:
         require_match: whether requests must send the version that they change (`If-Match`); without it: 428.
-        idempotency: `"required"` refuses requests without an `Idempotency-Key` (400). Without that one may be sent.
+        idempotency: `"required"` refuses requests without an `Idempotency-Key` (400); `"optional"`, as by default, lets
+            clients send one.
     """
 
     require_match: bool = False
-    idempotency: IdempotencyKeys = "optional"
+    idempotency: IdempotencyKeys = UNDECIDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,11 +168,12 @@ class Delete(Operation):
 
     Attributes:
         require_match: whether requests must send the version that they delete (`If-Match`); without it: 428.
-        idempotency: `"required"` refuses requests without an `Idempotency-Key` (400). Without that one may be sent.
+        idempotency: `"required"` refuses requests without an `Idempotency-Key` (400); `"optional"`, as by default, lets
+            clients send one.
     """
 
     require_match: bool = False
-    idempotency: IdempotencyKeys = "optional"
+    idempotency: IdempotencyKeys = UNDECIDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,10 +181,11 @@ class Restore(Operation):
     """Brings a deleted row back: `POST /users/:id/restore`. For resources with `soft_delete=True`.
 
     Attributes:
-        idempotency: `"required"` refuses requests without an `Idempotency-Key` (400). Without that one may be sent.
+        idempotency: `"required"` refuses requests without an `Idempotency-Key` (400); `"optional"`, as by default, lets
+            clients send one.
     """
 
-    idempotency: IdempotencyKeys = "optional"
+    idempotency: IdempotencyKeys = UNDECIDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +197,8 @@ class Transition(Operation):
         source: the state, or states, it starts from.
         target: the state it ends in.
         require_match: whether requests must send the version that they change (`If-Match`); without it: 428.
-        idempotency: `"required"` refuses requests without an `Idempotency-Key` (400). Without that one may be sent.
+        idempotency: `"required"` refuses requests without an `Idempotency-Key` (400); `"optional"`, as by default, lets
+            clients send one.
         input: a `Payload` that the body is validated against, and the function gets; it needs an implementation.
         headers: own headers of the answer, each with what it tells; the function sets them with `ctx.headers`.
     """
@@ -199,7 +207,7 @@ class Transition(Operation):
     source: str | Sequence[str]
     target: str
     require_match: bool = dataclass_field(default=False, kw_only=True)
-    idempotency: IdempotencyKeys = dataclass_field(default="optional", kw_only=True)
+    idempotency: IdempotencyKeys = dataclass_field(default=UNDECIDED, kw_only=True)
     input: Any = dataclass_field(default=None, kw_only=True)
     headers: Mapping[str, str] = dataclass_field(default_factory=dict[str, str], kw_only=True, hash=False)
 
@@ -221,7 +229,8 @@ class Custom(Operation):
         headers: own headers of the answer, each with what it tells; the function sets them with `ctx.headers`.
         max_items: of a list; more is a mistake of the function.
         page_size, max_page_size: items of a page, by default and at most.
-        idempotency: `"required"` refuses requests without an `Idempotency-Key` (400). Without that one may be sent.
+        idempotency: `"required"` refuses requests without an `Idempotency-Key` (400); `"optional"`, as by default, lets
+            clients send one.
     """
 
     method: Literal["POST", "GET"] = "POST"
@@ -233,4 +242,4 @@ class Custom(Operation):
     max_items: int = 100
     page_size: int = 20
     max_page_size: int = 100
-    idempotency: IdempotencyKeys = "optional"
+    idempotency: IdempotencyKeys = UNDECIDED

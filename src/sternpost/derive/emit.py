@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from sternpost.compile.compiler import Compiled
+from sternpost.derive.diagrams import diagrams
 from sternpost.derive.openapi.document import openapi
 from sternpost.storage.sql.dialect import Dialect
 from sternpost.storage.sql.explain import explain_operation
@@ -24,12 +25,14 @@ def dialects() -> dict[str, Dialect]:
 
 
 def emitted_files(compiled: Compiled) -> dict[str, bytes]:
-    """The files by name: plan, OpenAPI, and for each database the schema and the statements of each operation."""
+    """The files by name: plan, OpenAPI, diagrams, and for each database the schema and the statements of each "
+    "operation."""
     plan = compiled.plan
     files = {
         "plan.json": orjson.dumps(plan_data(compiled), option=_JSON),
         "openapi.json": orjson.dumps(openapi(plan), option=_JSON),
     }
+    files |= {name: text.encode() for name, text in diagrams(plan).items()}
     for name, dialect in dialects().items():
         statements = Statements(plan, dialect)
         files[f"schema.{name}.sql"] = ("\n".join(f"{statement};\n" for statement in statements.schema.ddl())).encode()

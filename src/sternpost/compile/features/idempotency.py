@@ -8,7 +8,7 @@ from typing import Any
 from sternpost.compile.draft import ResourceDraft
 from sternpost.compile.features.feature import Feature
 from sternpost.compile.options import Add, Shape
-from sternpost.contract.operations import Custom, Operation
+from sternpost.contract.operations import UNDECIDED, Custom, Operation
 
 CHOICES = ("optional", "required")
 
@@ -21,7 +21,7 @@ class Idempotency(Feature):
             "SP721",
             '"optional" or "required"',
             '"required"',
-            lambda value: isinstance(value, str) and value in CHOICES,
+            lambda value: value is UNDECIDED or (isinstance(value, str) and value in CHOICES),
         )
     }
     codes = {  # noqa: RUF012

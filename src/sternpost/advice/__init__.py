@@ -1,0 +1,1 @@
+"""Advice for a described service: API style, caching, rate limits, patterns of messages."""

@@ -1,0 +1,94 @@
+"""What gates look at: a project in its folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+from sternpost.app.application import Sternpost
+from sternpost.app.loading import application_name, load_application, project_options
+from sternpost.compile.compiler import Compiled
+from sternpost.compile.diagnostics import ContractError, Diagnostic
+from sternpost.errors import StartupError
+from sternpost.plan.model import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project, and what it is at one moment.
+
+    Attributes:
+        root: its folder, with pyproject.toml.
+        name: of the application, as module:attribute.
+        application: None where the contract does not compile.
+        mistakes: of the contract.
+        now: by the machine's clock, with its offset.
+        options: what pyproject.toml says under [tool.sternpost.gates].
+    """
+
+    root: Path
+    name: str
+    application: Sternpost | None
+    mistakes: tuple[Diagnostic, ...]
+    now: datetime
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def compiled(self) -> Compiled:
+        """The compiled contract; criteria are not asked where there is none."""
+        assert self.application is not None, "a contract with mistakes is not looked at"
+        return self.application.compiled
+
+    @property
+    def plan(self) -> Plan:
+        """What the contract says."""
+        return self.compiled.plan
+
+    def folder(self, option: str, default: str) -> Path:
+        """A file or folder that an option names, within the project. Raises `StartupError`."""
+        named = self.options.get(option, default)
+        if not isinstance(named, str) or not named:
+            raise StartupError(
+                f"{option} under [tool.sternpost.gates] in pyproject.toml has to be a path, not {named!r}"
+            )
+        return self.root / named
+
+    def shown(self, path: Path) -> str:
+        """A path as it is told: from the project's folder on."""
+        return Path(os.path.relpath(path, self.root)).as_posix()
+
+
+KNOWN_OPTIONS = frozenset(("adr", "auth", "emitted", "released", "scans", "style", "waivers"))
+EMITTED = "contract"
+"""The folder that `sternpost contract emit` writes."""
+
+
+def load_project(app: str | None, root: Path, now: datetime) -> Project:
+    """The project in a folder.
+
+    Raises:
+        StartupError: no application is named, an option is unknown, or what is named is none.
+        ImportFailed: a module of the application raised an error.
+    """
+    options = _options(root)
+    name = application_name(app, root)
+    try:
+        return Project(root, name, load_application(name, folder=root), (), now, options)
+    except ContractError as error:
+        return Project(root, name, None, tuple(error.diagnostics), now, options)
+
+
+def _options(root: Path) -> dict[str, Any]:
+    given: Any = project_options(root).get("gates", {})
+    if not isinstance(given, dict):
+        raise StartupError("[tool.sternpost.gates] in pyproject.toml has to be a table")
+    options = cast("dict[str, Any]", given)
+    unknown = sorted(set(options) - KNOWN_OPTIONS)
+    if unknown:
+        known = ", ".join(sorted(KNOWN_OPTIONS))
+        raise StartupError(f"[tool.sternpost.gates] in pyproject.toml has no option {unknown[0]!r}; there are: {known}")
+    return options

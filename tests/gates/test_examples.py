@@ -1,0 +1,17 @@
+"""The gates of the examples."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from tests.gates.project import sternpost
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def test_the_shop_passes(tmp_path: Path) -> None:
+    for folder in ("examples/shop", "tests/golden/shop"):
+        shutil.copytree(REPOSITORY / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    done = sternpost(tmp_path / "examples/shop", "gate", "design")
+    assert done.returncode == 0, done.stdout + done.stderr
