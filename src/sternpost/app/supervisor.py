@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from sternpost.app.frames import Message
 from sternpost.app.server import KEEP_ALIVE_SECONDS, listen, listen_for_ops
 from sternpost.app.talk import Talk
+from sternpost.app.tls import tls_context
 from sternpost.app.worker import BEAT_SECONDS, RETIRE
 from sternpost.clock import SystemClock
 from sternpost.errors import StartupError
@@ -392,12 +393,14 @@ def supervise(settings: Settings, app: str, service: str) -> int:
         The exit status: 0 after SIGINT or SIGTERM, 1 after a failure of the supervisor itself.
 
     Raises:
-        StartupError: the address is taken, or the workers do not start.
+        StartupError: the address is taken, a file of TLS is wrong, or the workers do not start.
     """
     if os.name != "posix":
         raise StartupError(
             "--workers needs a POSIX system. Instead run several single processes behind a load balancer."
         )
+
+    tls_context(settings)  # what is wrong with its files is said once, and not by each worker
 
     async def run() -> int:
         return await Supervisor(settings, app, service).run()
