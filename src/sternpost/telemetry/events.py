@@ -639,3 +639,15 @@ class LogLevelChanged(Event):
     expires: str | None
     reason: str | None
     address: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogLevelExpired(Event):
+    """The time of a level that was set by the ops port is over, and that of the settings holds again."""
+
+    level = "warning"
+    message = "The level of the log that was set has expired"
+    always = True
+    sampled = False
+    event: str = "log level"
+    to: str
