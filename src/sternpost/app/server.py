@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import signal
 import socket
 import sys
@@ -76,6 +77,8 @@ class Server(uvicorn.Server):
         self.settings = settings
         self.on_ready = on_ready
         self.link = link
+        self._number = None if link is None else link.number
+        """Which of the workers this is."""
         self._ops_listener = ops
         self._ops: Ops | None = None
         self.retiring = False
@@ -194,7 +197,8 @@ class Server(uvicorn.Server):
             await self._open_ops()
             _spare_the_collector()
             port = self.servers[0].sockets[0].getsockname()[1]
-            self.app.running.telemetry.tell(events.Ready(host=self.settings.host, port=port))
+            ready = events.Ready(host=self.settings.host, port=port, worker=self._number, pid=os.getpid())
+            self.app.running.telemetry.tell(ready)
             self.on_ready(port)
             if self.link is not None:
                 self.link.beat(asyncio.get_running_loop())
@@ -260,7 +264,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends serving; requests have `shutdown_seconds` from here on."""
         telemetry, begun = self.app.running.telemetry, events.Retiring if self.retiring else events.ShuttingDown
-        telemetry.tell(begun(in_flight=self.app.in_flight))
+        telemetry.tell(begun(in_flight=self.app.in_flight, worker=self._number, pid=os.getpid()))
         self.app.retire()
         for connection in self._connections():
             connection.close_after_answer()
@@ -280,7 +284,7 @@ class Server(uvicorn.Server):
         await self._stop_application(telemetry)
         if self._ops is not None:
             await self._ops.close()
-        telemetry.tell(events.Stopped())
+        telemetry.tell(events.Stopped(worker=self._number, pid=os.getpid()))
         left = 0 if self.hurried.is_set() else deadline - asyncio.get_running_loop().time()
         self._end_within(max(left, ANSWER_SECONDS), telemetry)
 

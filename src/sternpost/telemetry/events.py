@@ -81,6 +81,8 @@ class Ready(Event):
     message = "Ready"
     host: str
     port: int
+    worker: int | None
+    pid: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -377,6 +379,8 @@ class ShuttingDown(Event):
 
     message = "Shutting down"
     in_flight: int
+    worker: int | None
+    pid: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -385,6 +389,8 @@ class Retiring(Event):
 
     message = "Retiring"
     in_flight: int
+    worker: int | None
+    pid: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -449,6 +455,9 @@ class Stopped(Event):
 
     message = "Stopped"
 
+    worker: int | None
+    pid: int
+
 
 @dataclass(frozen=True, kw_only=True)
 class CutOff(Event):
@@ -460,6 +469,8 @@ class CutOff(Event):
 
 
 # -- workers
+
+WORKER_FIX = "Mend what the reason says; what the worker itself had to say is on its standard error"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -503,6 +514,7 @@ class WorkerDidNotStart(Event):
     sampled = False
     worker: int
     reason: str
+    fix: str = WORKER_FIX
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -512,6 +524,7 @@ class SilentWorkerKilled(Event):
     level = "error"
     message = "Worker was killed"
     sampled = False
+    worker: int
     pid: int
     reason: str
 
@@ -523,6 +536,7 @@ class EndingWorkerKilled(Event):
     level = "warning"
     message = "Worker was killed"
     sampled = False
+    worker: int
     pid: int
     reason: str = "it did not end in time"
 
@@ -551,6 +565,7 @@ class RollingRestartGivenUp(Event):
     message = "Rolling restart given up"
     worker: int
     reason: str
+    fix: str = f"{WORKER_FIX}; then send SIGHUP again. Until then the workers that are left serve on"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,7 +55,7 @@ class Port:
         return (await page(OpsRequest("127.0.0.9", "log", body))).data
 
     def messages(self) -> list[str]:
-        self.telemetry.tell(Stopped())
+        self.telemetry.tell(Stopped(worker=None, pid=1))
         self.telemetry.tell(RequestsEnded(in_flight=1))
         found = [line["message"] for line in self.lines]
         self.lines.clear()
