@@ -63,6 +63,16 @@ def ring(server: Process, subject: str) -> tuple[int, Any]:
     return server.request("POST", "/api/v1/bells/ring", token=token)
 
 
+def assert_carries_its_id(port: int, method: str, path: str, status: int) -> None:
+    """Each answer names its request, whether something is found at the address or not."""
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+        connection.request(method, path, headers={"Authorization": f"Bearer {TOKEN}"})
+        answer = connection.getresponse()
+        error = json.loads(answer.read()).get("error", {})
+    assert (answer.status, len(answer.headers.get_all("x-request-id", []))) == (status, 1)
+    assert error.get("requestId") in (None, answer.headers["x-request-id"])
+
+
 def test_a_process_alone_holds_the_port(tmp_path: Path) -> None:
     with serving(APP, tmp_path, **OPS) as server:
         assert ask(server, "GET", "/limits", token=None)[0] == 401
@@ -75,6 +85,10 @@ def test_a_process_alone_holds_the_port(tmp_path: Path) -> None:
         assert ring(server, "usr_1")[0] == 429
         assert ring(server, "usr_2")[0] == 200
         assert [line["reason"] for line in lines(server, "The override of a limit was set")] == ["a test"]
+        for method, path, status in (("GET", "/limits", 200), ("GET", "/nothing", 404), ("POST", "/limits", 405)):
+            assert_carries_its_id(ops_port(server), method, path, status)
+        for method, path, status in (("GET", "/nothing", 404), ("POST", "/health", 405)):
+            assert_carries_its_id(server.port, method, path, status)
         assert server.request("GET", "/limits", token=TOKEN)[0] == 404, "it is no part of the API"
         port = ops_port(server)
         assert server.stop() == 0
