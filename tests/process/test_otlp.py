@@ -50,6 +50,17 @@ def service(folder: Path, receiver: Receiver, **env: str) -> Any:
     return serving(APP, folder, fresh=True, **receiver.environment(**env))
 
 
+def test_the_scheme_is_that_of_the_client(tmp_path: Path) -> None:
+    """Which a trusted proxy tells."""
+    with http_receiver() as receiver, service(tmp_path, receiver, STERNPOST_TRUSTED_PROXIES="127.0.0.1") as server:
+        for scheme in ("https", "http"):
+            headers = {"traceparent": PARENT, "x-forwarded-for": "192.0.2.1", "x-forwarded-proto": scheme}
+            assert ask(server, "GET", f"/nothing/{scheme}", **headers)[0] == 404
+        found = receiver.wait(lambda: told if len(told := receiver.spans) == 2 else [])
+        schemes = {span.attributes["url.path"]: span.attributes["url.scheme"] for span in found}
+        assert schemes == {"/nothing/https": "https", "/nothing/http": "http"}
+
+
 def test_spans_of_calls_and_of_their_statements(tmp_path: Path, database: str, database_url: str) -> None:
     now = int(time.time())
     token = make_token(SECRET, subject="usr_ada", scopes=[], issued=now, expires=now + 600)
@@ -62,6 +73,7 @@ def test_spans_of_calls_and_of_their_statements(tmp_path: Path, database: str, d
         assert span.trace_state == "x=1,y=2"
         assert span.attributes["http.request.method"] == "POST"
         assert span.attributes["http.route"] == span.attributes["url.path"] == "/api/v1/shelfs"
+        assert span.attributes["url.scheme"] == "http"
         assert span.attributes["http.response.status_code"] == 201
         assert span.attributes["sternpost.operation"] == "shelfs.create"
         assert span.resource["service.name"] == "library"
