@@ -255,6 +255,7 @@ class OtlpFails(Event):
     level = "warning"
     message = "What is observed could not be sent by OTLP"
     signal: str
+    endpoint: str
     reason: str | None
 
 
@@ -279,13 +280,16 @@ class OtlpOverruns(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class OtlpLost(Event):
-    """At the end: how much was never sent, or had made room for what came later."""
+    """At the end: how much the receiver did not take, and how much had made room for what came later or was left; in
+    all, and of each signal. `endpoint` and `reason` are those of the last failure."""
 
     level = "warning"
     message = "Some of what was observed was never sent by OTLP"
-    signal: str
     lost: int
     dropped: int
+    signals: Mapping[str, Any]
+    endpoint: str | None
+    reason: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
