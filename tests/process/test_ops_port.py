@@ -320,14 +320,20 @@ def test_commands_speak_to_the_port(tmp_path: Path) -> None:
         def limits(*arguments: str, **more: Any) -> tuple[int, str]:
             return run("limits", *arguments, **more)
 
-        assert "bells.ring/daily" in limits("list")[1]
+        for columns in (300, 20):
+            rows = limits("list", columns=columns)[1].splitlines()
+            assert "bells.ring/daily" in [row.split()[0] for row in rows], "it is to be copied"
+            assert len(rows) == 6, "each is one line"
+        assert limits("overrides")[1] == "no overrides\n"
         how = ("--seconds", "600", "--reason", "a test")
         status, told = limits("override", "bells.ring/daily", "--key", "usr_1", "--quantity", "0", *how)
         assert status == 0, told
         assert ring(server, "usr_1")[0] == 429
         [found] = json.loads(limits("overrides", "--json")[1])
         assert (found["key"], found["quantity"]) == ({"principal": "usr_1"}, 0)
-        assert found["id"] in limits("overrides", columns=60)[1], "it is to be copied"
+        for columns in (60, 20):
+            _, row = limits("overrides", columns=columns)[1].splitlines()
+            assert row.split()[:3] == [found["id"], "bells.ring/daily", '{"principal":"usr_1"}'], "to be copied"
         assert limits("restore", found["id"])[0] == 0
         assert ring(server, "usr_1")[0] == 200
         caller = json.dumps({"principal": "usr_2"})
