@@ -59,9 +59,10 @@ def free_ops_port() -> int:
 
 async def prepare() -> None:
     """Creates the schema and the data, where they are not there yet."""
-    running = await app.start()
+    async with app.opened() as storage:  # a start would warn that the schema is missing
+        await storage.create_schema()
+    await app.start()
     try:
-        await running.runtime.storage.create_schema()
         with console.status("seeding the shop"):
             filled = await run_seed(app, seed)
         added = [f"{entry.added} {entry.resource}" for entry in filled if entry.added]
