@@ -12,13 +12,13 @@ import socket
 import sys
 from collections.abc import Callable, Generator
 from functools import partial
-from importlib.util import find_spec
 from types import FrameType
 from typing import TYPE_CHECKING, cast
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
+from sternpost.app.advice import advice, has_websockets
 from sternpost.app.application import Sternpost
 from sternpost.app.descriptors import OTHERS, make_room
 from sternpost.app.ending import Ending
@@ -104,7 +104,7 @@ class Server(uvicorn.Server):
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
-                ws="websockets-sansio" if app.mounts and find_spec("websockets") else "none",
+                ws="websockets-sansio" if app.mounts and has_websockets() else "none",
                 ws_max_size=settings.max_body_bytes,
                 headers=_transport_security(settings),
             )
@@ -178,6 +178,9 @@ class Server(uvicorn.Server):
         await self.lifespan.startup()
         if self.lifespan.should_exit:
             sys.exit(STARTUP_FAILURE)
+        if self.link is None:  # of several workers, the supervisor tells it
+            for event in advice(self.settings, self.app.mounts):
+                self._tell(event)
         self._make_room()
         loop = asyncio.get_running_loop()
         self.servers = [

@@ -14,7 +14,7 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -111,11 +111,13 @@ class Supervisor:
     Args:
         app: the application as module:attribute.
         service: its name in log lines.
+        told: what is told at the start, once for all workers.
     """
 
-    def __init__(self, settings: Settings, app: str, service: str) -> None:
+    def __init__(self, settings: Settings, app: str, service: str, told: Iterable[events.Event] = ()) -> None:
         self.settings = settings
         self.app = app
+        self._told_first = told
         clock = SystemClock()
         log = Log(
             service,
@@ -146,6 +148,8 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
+        for event in self._told_first:
+            self.telemetry.tell(event)
         try:
             await self._open_ops()
             await self._start_all()
@@ -408,8 +412,8 @@ class Supervisor:
             self._stop()
 
 
-def supervise(settings: Settings, app: str, service: str) -> int:
-    """Runs the supervisor in this process.
+def supervise(settings: Settings, app: str, service: str, told: Iterable[events.Event] = ()) -> int:
+    """Runs the supervisor in this process. The arguments are those of `Supervisor`.
 
     Returns:
         The exit status: 0 after SIGINT or SIGTERM, 1 after a failure of the supervisor itself.
@@ -425,7 +429,7 @@ def supervise(settings: Settings, app: str, service: str) -> int:
     tls_context(settings)  # what is wrong with its files is said once, and not by each worker
 
     async def run() -> int:
-        return await Supervisor(settings, app, service).run()
+        return await Supervisor(settings, app, service, told).run()
 
     return asyncio.run(run())
 

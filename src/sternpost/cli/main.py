@@ -116,6 +116,7 @@ def serve(
 
     With several workers, a supervisor restarts workers that die, and SIGHUP replaces them one by one.
     """
+    from sternpost.app.advice import advice
     from sternpost.app.drivers import check_limit_store
     from sternpost.app.loading import application_name, load_application
     from sternpost.app.server import serve as run
@@ -131,7 +132,8 @@ def serve(
         sys.exit(run(application, settings))
     if application.plan.every_limit:
         check_limit_store(settings, workers=settings.workers)
-    sys.exit(supervise(settings, name, settings.service or application.plan.name))
+    told = advice(settings, application.mounts)
+    sys.exit(supervise(settings, name, settings.service or application.plan.name, told))
 
 
 @cli.command(hidden=True)

@@ -95,6 +95,37 @@ class IdsWillChange(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class VariablesUnknown(Event):
+    """Variables begin as settings do and are none: most likely they are mistyped. Each with the name that it is
+    nearest to, or null."""
+
+    level = "warning"
+    message = "Variables of the environment are no settings, and have no effect"
+    variables: Mapping[str, Any]
+    fix: str = "Correct their names, or unset them"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecretIsWeak(Event):
+    """A secret could be guessed, in development; in production the service does not start."""
+
+    level = "warning"
+    message = "A secret is weak, and would be refused in production"
+    variable: str
+    reason: str
+    fix: str = "Set it to at least 32 random bytes, for example the output of: openssl rand -hex 32"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoWebsockets(Event):
+    """There are mounted applications, and the library for WebSockets is not installed."""
+
+    message = "Mounted applications get no WebSockets, because the extra websockets is not installed"
+    mounts: Sequence[str]
+    fix: str = "Where one of them needs them: pip install 'sternpost[websockets]'"
+
+
+@dataclass(frozen=True, kw_only=True)
 class SunsetPassed(Event):
     """A version of the API is served longer than its contract announces."""
 
