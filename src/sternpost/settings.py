@@ -208,7 +208,7 @@ class Settings(BaseSettings):
         "have no such limit",
     )
     pipelined_max: int = Field(
-        default=32, ge=0, description="requests that a connection may send before the first of them is answered"
+        default=32, ge=0, description="requests that may wait on a connection while another one of it is answered"
     )
     answer_bytes_max: int = Field(
         default=8_000_000,

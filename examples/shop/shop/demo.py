@@ -118,7 +118,7 @@ def announce(settings: Settings, port: int) -> None:
         lines += [
             "",
             "Traces go nowhere yet. To see the span of each request in a collector or in Jaeger on port 4318:",
-            f"{sys.executable} -m pip install -e '.[otel]'",
+            f"{sys.executable} -m pip install 'sternpost[otel]'",
             f"{OTLP}=http://127.0.0.1:4318 {as_started}make demo",
         ]
     # print, not rich: a line must stay one line to be pasted
