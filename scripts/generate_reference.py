@@ -101,7 +101,7 @@ from sternpost.plan.words import TEXT_MAX, WORDS_MAX
 from sternpost.ports.audit import AuditEntry
 from sternpost.ports.authenticator import Principal
 from sternpost.protocols.http.edge import LIMITS
-from sternpost.settings import SECRETS, Settings
+from sternpost.settings import SECRET_BYTES_MIN, SECRETS, Settings
 from sternpost.telemetry import events
 from sternpost.telemetry.measured import Description
 from sternpost.telemetry.metric_names import EVERY
@@ -255,14 +255,17 @@ def settings() -> str:
     return f"""# Settings
 
 Every setting is an environment variable. `sternpost` also reads a file `.env` in the current folder; the environment
-comes first. An empty variable counts as not set.
+comes first. An empty variable counts as not set. One that begins with `STERNPOST_` and is no setting has no effect; a line at the
+start names it, with the setting that it is nearest to.
 
 {secrets} may come from a file instead: `<NAME>_FILE` names it. Setting both is refused.
 
 {table(("Variable", "Type", "Default", "Meaning"), rows)}
 
 With `STERNPOST_ENV=production` a service refuses to start without `STERNPOST_JWT_SECRET` or `STERNPOST_JWT_JWKS_URL`, and
-with a weak secret. In development, where neither is set, the commands make a random secret in `.sternpost/` and keep it.
+with a weak secret: one of less than {SECRET_BYTES_MIN} bytes, of a few different characters, or with a word such as `changeme`.
+In development a line at the start warns of it; and where neither is set, the commands make a random secret in
+`.sternpost/` and keep it.
 
 ## Limits of requests
 

@@ -69,3 +69,12 @@ def random_hex(digits: int) -> str:
     """An even number of random hexadecimal digits for what is a name and no secret: requests, traces. A system call for
     each would cost more."""
     return _random_bits(digits * 4).to_bytes(digits // 2, "big").hex()
+
+
+def new_request_id(digits: str | None = None) -> str:
+    """The name of a request.
+
+    Args:
+        digits: 16 that were made together with others; by default they are made here.
+    """
+    return "req_" + (digits or random_hex(16))

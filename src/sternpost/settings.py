@@ -5,12 +5,13 @@ Each secret has a `*_FILE` variant that names a file holding it, as container pl
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import hmac
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -31,6 +32,29 @@ SECRETS = (
     "STERNPOST_TLS_KEY_PASSWORD",
 )
 """Variables that may come from a file instead: `<NAME>_FILE`."""
+
+OTHER_VARIABLES = frozenset(
+    {
+        "STERNPOST_APP",
+        "STERNPOST_REQUIREMENT",
+        "STERNPOST_TRACEBACK",
+        "STERNPOST_VERIFY_POSTGRESQL_URL",
+        # of tests, benchmarks and proofs, which start services
+        "STERNPOST_BENCH_POSTGRES_URL",
+        "STERNPOST_FAULTS_SEED",
+        "STERNPOST_LOAD_SHARE",
+        "STERNPOST_MODEL_SEED",
+        "STERNPOST_SOAK_SECONDS",
+        "STERNPOST_SOAK_SHARE",
+        "STERNPOST_TEST_DATABASE_URL",
+        "STERNPOST_TEST_POSTGRES_URL",
+        "STERNPOST_WORLDS_SEED",
+    }
+)
+"""Variables that are no settings of a service, and that something else reads."""
+
+_OF_PLATFORMS = re.compile(r"STERNPOST_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)\w*)")
+"""What Kubernetes and Docker set for a service of theirs whose name begins so."""
 
 SECRET_BYTES_MIN = 32
 """RFC 7518, 3.2: an HS256 key has at least the size of the hash output."""
@@ -184,7 +208,7 @@ class Settings(BaseSettings):
         "have no such limit",
     )
     pipelined_max: int = Field(
-        default=32, ge=0, description="requests that a connection may send before the first of them is answered"
+        default=32, ge=0, description="requests that may wait on a connection while another one of it is answered"
     )
     answer_bytes_max: int = Field(
         default=8_000_000,
@@ -260,6 +284,7 @@ class Settings(BaseSettings):
     )
     docs: bool = Field(default=True, description="serve /docs and /openapi.json")
 
+    _unknown_variables: dict[str, str | None] = PrivateAttr(default_factory=dict[str, str | None])
     _random_key: bytes = PrivateAttr(default_factory=lambda: secrets.token_bytes(32))
 
     @field_validator("cors_origins", "trusted_proxies", "proxy_headers", mode="before")
@@ -307,6 +332,19 @@ class Settings(BaseSettings):
         return self.database_replica_urls.get_secret_value().split() if self.database_replica_urls else []
 
     @property
+    def unknown_variables(self) -> Mapping[str, str | None]:
+        """Variables that begin as settings do and are none, each with the setting that it is nearest to."""
+        return self._unknown_variables
+
+    def weak_secrets(self) -> Iterator[tuple[str, str]]:
+        """The variables of secrets that could be guessed, and why."""
+        for name in ("jwt_secret", "secret_key", "ops_token"):
+            value: SecretStr | None = getattr(self, name)
+            weakness = secret_weakness(value.get_secret_value()) if value else None
+            if weakness is not None:
+                yield f"STERNPOST_{name.upper()}", weakness
+
+    @property
     def production(self) -> bool:
         return self.env == "production"
 
@@ -351,7 +389,23 @@ def load_settings(
     except ValidationError as error:
         raise StartupError(_explain(error)) from None
     _refuse_unsafe(settings, serving=serving)
+    settings._unknown_variables.update(_unknown(values))  # pyright: ignore[reportPrivateUsage]
     return settings
+
+
+def _unknown(values: Mapping[str, str]) -> Iterator[tuple[str, str | None]]:
+    """Variables that look like settings and are read by nobody. Their values are told to nobody: they may be secrets.
+    An address of a container's link has the name of a port."""
+    prefix = "STERNPOST_"
+    settings = [*(name.upper() for name in Settings.model_fields), *(f"{name[len(prefix) :]}_FILE" for name in SECRETS)]
+    for variable, value in values.items():
+        name = variable.removeprefix(prefix)
+        if not variable.startswith(prefix) or name in settings or variable in OTHER_VARIABLES:
+            continue
+        if _OF_PLATFORMS.fullmatch(variable) or (name.endswith("_PORT") and value.startswith(("tcp://", "udp://"))):
+            continue
+        nearest = difflib.get_close_matches(name.upper(), settings, n=1)
+        yield variable, f"{prefix}{nearest[0]}" if nearest else None
 
 
 def read_dotenv(path: Path) -> dict[str, str]:
@@ -384,13 +438,8 @@ def _explain(error: ValidationError) -> str:
 
 
 def _refuse_unsafe(settings: Settings, *, serving: bool) -> None:
-    for name, value in (
-        ("STERNPOST_JWT_SECRET", settings.jwt_secret),
-        ("STERNPOST_SECRET_KEY", settings.secret_key),
-        ("STERNPOST_OPS_TOKEN", settings.ops_token),
-    ):
-        weakness = secret_weakness(value.get_secret_value()) if value and settings.production else None
-        if weakness:
+    if settings.production:
+        for name, weakness in settings.weak_secrets():
             raise StartupError(
                 f"{name} is weak: {weakness}. Set it to at least 32 random bytes, "
                 "for example the output of: openssl rand -hex 32"

@@ -14,11 +14,13 @@ from sternpost import Settings
 from sternpost.advice.topics import TABLES
 from sternpost.cli.main import cli
 from sternpost.gates.gate import GATES
+from sternpost.protocols.http.body import CLIENT_CLOSED
 from sternpost.protocols.http.cors import ALLOWED, EXPOSED
 from tests.docs.pages import DOCS, ROOT, blocks, pages
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+CHANGELOG_FILE = ROOT / "CHANGELOG.md"
+CHANGELOG = CHANGELOG_FILE.read_text(encoding="utf-8")
 
 COMMANDS = set(getattr(get_command(cli), "commands", {}))
 
@@ -110,3 +112,18 @@ def test_the_readmes_commands_are_where_make_demo_puts_them() -> None:
 def test_the_tutorial_says_how_to_install(needed: str) -> None:
     first = (DOCS / "tutorial" / "first-service.md").read_text(encoding="utf-8").partition("## 1.")[0]
     assert needed in first
+
+
+def test_the_page_on_log_lines_explains_the_status_that_no_client_gets() -> None:
+    assert f"Status {CLIENT_CLOSED} is never sent" in (DOCS / "how-to" / "read-log-lines.md").read_text(
+        encoding="utf-8"
+    )
+
+
+def test_extras_are_installed_in_one_way() -> None:
+    """`pip install 'sternpost[otel]'` works where Sternpost is installed from a checkout, too."""
+    files = [*DOCS.rglob("*.md"), ROOT / "README.md", CHANGELOG_FILE, *(ROOT / "examples" / "shop").rglob("*.py")]
+    others = [
+        f"{file}: {found}" for file in files for found in re.findall(r"install[^\n]*-e '\.\[.*", file.read_text())
+    ]
+    assert others == []

@@ -14,6 +14,7 @@ from types import ModuleType
 import pytest
 
 from sternpost import Settings, Sternpost
+from sternpost.settings import OTHER_VARIABLES
 from sternpost.testing import Client
 from tests.docs.pages import DOCS, ROOT, blocks, pages
 from tests.support.server import environment
@@ -21,23 +22,6 @@ from tests.support.server import environment
 SECRET = "documentation-tests-3f8a1c6d9e2b7045"
 FUTURE = "from __future__ import annotations\n"
 TUTORIAL = DOCS / "tutorial" / "first-service.md"
-OTHER_VARIABLES = {
-    "STERNPOST_VERIFY_POSTGRESQL_URL",
-    "STERNPOST_APP",
-    "STERNPOST_BENCH_POSTGRES_URL",
-    "STERNPOST_FAULTS_SEED",
-    "STERNPOST_MODEL_SEED",
-    "STERNPOST_REQUIREMENT",
-    "STERNPOST_TEST_DATABASE_URL",
-    "STERNPOST_TEST_POSTGRES_URL",
-    "STERNPOST_TRACEBACK",
-    "STERNPOST_WORLDS_SEED",
-    "STERNPOST_LOAD_SHARE",
-    "STERNPOST_SOAK_SECONDS",
-    "STERNPOST_SOAK_SHARE",
-}
-"""Variables that are no settings of a service."""
-
 WITH_PYTHON = [page for page in pages("how-to") if any(not block.title for block in blocks(page, "python"))]
 WITH_FILES = [page for page in pages("how-to") if any(block.title for block in blocks(page, "python"))]
 """Pages whose titled blocks are files of a new project."""

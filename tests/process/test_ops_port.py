@@ -63,6 +63,16 @@ def ring(server: Process, subject: str) -> tuple[int, Any]:
     return server.request("POST", "/api/v1/bells/ring", token=token)
 
 
+def assert_carries_its_id(port: int, method: str, path: str, status: int) -> None:
+    """Each answer names its request, whether something is found at the address or not."""
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+        connection.request(method, path, headers={"Authorization": f"Bearer {TOKEN}"})
+        answer = connection.getresponse()
+        error = json.loads(answer.read()).get("error", {})
+    assert (answer.status, len(answer.headers.get_all("x-request-id", []))) == (status, 1)
+    assert error.get("requestId") in (None, answer.headers["x-request-id"])
+
+
 def test_a_process_alone_holds_the_port(tmp_path: Path) -> None:
     with serving(APP, tmp_path, **OPS) as server:
         assert ask(server, "GET", "/limits", token=None)[0] == 401
@@ -75,6 +85,10 @@ def test_a_process_alone_holds_the_port(tmp_path: Path) -> None:
         assert ring(server, "usr_1")[0] == 429
         assert ring(server, "usr_2")[0] == 200
         assert [line["reason"] for line in lines(server, "The override of a limit was set")] == ["a test"]
+        for method, path, status in (("GET", "/limits", 200), ("GET", "/nothing", 404), ("POST", "/limits", 405)):
+            assert_carries_its_id(ops_port(server), method, path, status)
+        for method, path, status in (("GET", "/nothing", 404), ("POST", "/health", 405)):
+            assert_carries_its_id(server.port, method, path, status)
         assert server.request("GET", "/limits", token=TOKEN)[0] == 404, "it is no part of the API"
         port = ops_port(server)
         assert server.stop() == 0
@@ -306,14 +320,20 @@ def test_commands_speak_to_the_port(tmp_path: Path) -> None:
         def limits(*arguments: str, **more: Any) -> tuple[int, str]:
             return run("limits", *arguments, **more)
 
-        assert "bells.ring/daily" in limits("list")[1]
+        for columns in (300, 20):
+            rows = limits("list", columns=columns)[1].splitlines()
+            assert "bells.ring/daily" in [row.split()[0] for row in rows], "it is to be copied"
+            assert len(rows) == 6, "each is one line"
+        assert limits("overrides")[1] == "no overrides\n"
         how = ("--seconds", "600", "--reason", "a test")
         status, told = limits("override", "bells.ring/daily", "--key", "usr_1", "--quantity", "0", *how)
         assert status == 0, told
         assert ring(server, "usr_1")[0] == 429
         [found] = json.loads(limits("overrides", "--json")[1])
         assert (found["key"], found["quantity"]) == ({"principal": "usr_1"}, 0)
-        assert found["id"] in limits("overrides", columns=60)[1], "it is to be copied"
+        for columns in (60, 20):
+            _, row = limits("overrides", columns=columns)[1].splitlines()
+            assert row.split()[:3] == [found["id"], "bells.ring/daily", '{"principal":"usr_1"}'], "to be copied"
         assert limits("restore", found["id"])[0] == 0
         assert ring(server, "usr_1")[0] == 200
         caller = json.dumps({"principal": "usr_2"})

@@ -50,6 +50,17 @@ def service(folder: Path, receiver: Receiver, **env: str) -> Any:
     return serving(APP, folder, fresh=True, **receiver.environment(**env))
 
 
+def test_the_scheme_is_that_of_the_client(tmp_path: Path) -> None:
+    """Which a trusted proxy tells."""
+    with http_receiver() as receiver, service(tmp_path, receiver, STERNPOST_TRUSTED_PROXIES="127.0.0.1") as server:
+        for scheme in ("https", "http"):
+            headers = {"traceparent": PARENT, "x-forwarded-for": "192.0.2.1", "x-forwarded-proto": scheme}
+            assert ask(server, "GET", f"/nothing/{scheme}", **headers)[0] == 404
+        found = receiver.wait(lambda: told if len(told := receiver.spans) == 2 else [])
+        schemes = {span.attributes["url.path"]: span.attributes["url.scheme"] for span in found}
+        assert schemes == {"/nothing/https": "https", "/nothing/http": "http"}
+
+
 def test_spans_of_calls_and_of_their_statements(tmp_path: Path, database: str, database_url: str) -> None:
     now = int(time.time())
     token = make_token(SECRET, subject="usr_ada", scopes=[], issued=now, expires=now + 600)
@@ -62,6 +73,7 @@ def test_spans_of_calls_and_of_their_statements(tmp_path: Path, database: str, d
         assert span.trace_state == "x=1,y=2"
         assert span.attributes["http.request.method"] == "POST"
         assert span.attributes["http.route"] == span.attributes["url.path"] == "/api/v1/shelfs"
+        assert span.attributes["url.scheme"] == "http"
         assert span.attributes["http.response.status_code"] == 201
         assert span.attributes["sternpost.operation"] == "shelfs.create"
         assert span.resource["service.name"] == "library"
@@ -295,7 +307,7 @@ def test_a_receiver_that_never_answers_costs_nothing_but_what_is_dropped(tmp_pat
         assert server.stop() == 0
         assert time.monotonic() - begun < 8
         ended = json.loads(server.wait_for(r'.*"Some of what was observed was never sent.*').group(0))
-        assert ended["signal"] == "traces"
+        assert list(ended["signals"]) == ["traces"]
         assert ended["dropped"] >= 200 - 5 * receiver.asked
 
 
@@ -311,6 +323,7 @@ def test_a_receiver_that_refuses_is_told_once(tmp_path: Path) -> None:
         told = json.loads(server.wait_for(r'.*"What is observed could not be sent by OTLP".*').group(0))
         assert (told["level"], told["signal"]) == ("warning", "traces")
         assert "400" in told["reason"]
+        assert told["endpoint"] == receiver.environment()["OTEL_EXPORTER_OTLP_ENDPOINT"] + "/v1/traces"
         receiver.status = 200
         assert ask(server, "GET", "/api/v1/books")[0] == 200
         receiver.span("GET /api/v1/books")
@@ -323,6 +336,22 @@ def test_a_receiver_that_refuses_is_told_once(tmp_path: Path) -> None:
         server.wait_for(r'.*"What is observed is sent by OTLP again".*"lost":\d')
         assert server.stop() == 0
         assert sum("could not be sent" in line for line in server.lines) == 1
+
+
+@pytest.mark.parametrize("protocol", ["http/protobuf", "grpc"])
+def test_at_the_end_one_line_says_that_nobody_took_it(tmp_path: Path, protocol: str) -> None:
+    endpoint = f"http://127.0.0.1:{free_port()}"
+    env = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL": protocol}
+    late = {"OTEL_BSP_SCHEDULE_DELAY": "100000", "OTEL_BLRP_SCHEDULE_DELAY": "100000"}
+    with serving(APP, tmp_path, fresh=True, **env, **late) as server:
+        assert ask(server, "GET", "/api/v1/books")[0] == 200
+        assert server.stop() == 0
+        server.wait_for('"message":"Stopped"')
+        warnings = [line for line in map(json.loads, server.lines) if line["level"] in ("warning", "error")]
+        assert [line["message"] for line in warnings] == ["Some of what was observed was never sent by OTLP"]
+        assert set(warnings[0]["signals"]) == {"traces", "logs", "metrics"}
+        assert warnings[0]["endpoint"] == (endpoint if protocol == "grpc" else f"{endpoint}/v1/traces")
+        assert "refused" in warnings[0]["reason"]
 
 
 def test_nothing_is_sent_without_an_endpoint(tmp_path: Path) -> None:

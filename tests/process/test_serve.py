@@ -301,6 +301,7 @@ def test_the_demo_starts_prints_a_working_command_and_starts_again_quickly(tmp_p
             answer = json.loads(subprocess.run(["sh", "-c", command], capture_output=True, check=True).stdout)
             assert (len(answer["data"]), answer["meta"]["totalCount"]) == (3, 200)
             assert demo.request("GET", "/api/v1/products")[1]["meta"]["totalCount"] == 50
+            assert [line for line in demo.lines if '"level":"warning"' in line or '"level":"error"' in line] == []
             assert demo.stop(signal.SIGINT) == 0
     again = children_cpu_seconds() - before
     with serving("shop.app:app", tmp_path, fresh=True) as plain:

@@ -75,6 +75,9 @@ def test_each_worker_serves_and_all_see_the_same_sqlite_file(tmp_path: Path) -> 
             assert [note["id"] for note in server.request("GET", "/api/v1/notes")[1]["data"]] == [created]
         assert server.stop() == 0
         assert not any(alive(pid) for pid in seen)
+        for message in ("Ready", "Shutting down", "Stopped"):
+            found = {line["worker"]: line["pid"] for line in lines(server, message)}
+            assert found == pids(server), message
         assert len(lines(server, "Stopped")) == 3
 
 
@@ -148,6 +151,8 @@ def test_a_worker_that_is_killed_is_replaced_and_what_waits_at_its_socket_is_ser
             answers = list(threads.map(lambda _: server.request("GET", "/health")[0], range(64)))
         assert answers == [200] * 64
         wait_for_lines(server, "Worker started", 3)
+        ready = {line["worker"]: line["pid"] for line in lines(server, "Ready") if line["pid"] in before.values()}
+        assert ready == before
         died = lines(server, "Worker died")
         assert [(line["worker"], line["pid"], line["reason"], line["level"]) for line in died] == [
             (1, before[1], "it was ended by SIGKILL", "error")
@@ -212,13 +217,34 @@ def test_a_new_worker_that_does_not_start_ends_the_rolling_restart_and_the_old_o
         (tmp_path / "broken").touch()
         server.process.send_signal(signal.SIGHUP)
         [given_up] = wait_for_lines(server, "Rolling restart given up", 1)
-        assert (given_up["worker"], given_up["reason"]) == (1, "it ended with status 1")
+        assert (given_up["worker"], given_up["reason"]) == (1, "it ended with status 1: it is broken")
+        assert given_up["fix"].endswith("send SIGHUP again. Until then the workers that are left serve on")
         assert pids(server) == before
         assert who(server)["pid"] in before.values()
         (tmp_path / "broken").unlink()
         server.process.send_signal(signal.SIGHUP)
         wait_for_lines(server, "Rolling restart finished", 1)
         assert not set(before.values()) & set(pids(server).values())
+        assert server.stop() == 0
+
+
+@pytest.mark.slow
+def test_why_a_new_worker_does_not_start_is_told(tmp_path: Path) -> None:
+    """What it says itself, and where it only ends, that."""
+    with supervised(tmp_path) as server:
+        before = pids(server)
+        written = (tmp_path / "notes.py").read_text(encoding="utf-8")
+        (tmp_path / "notes.py").write_text(written.replace("browse = Browse(allow=public)", "browse = Browse()"))
+        server.process.send_signal(signal.SIGHUP)
+        [wrong] = wait_for_lines(server, "Rolling restart given up", 1)
+        assert wrong["reason"].startswith("it ended with status 1: The contract has 1 mistake:\n")
+        assert "Note.browse" in wrong["reason"]
+        (tmp_path / "notes.py").write_text(written.replace('VERSION = "one"', 'raise ValueError("one")'))
+        server.process.send_signal(signal.SIGHUP)
+        _, failed = wait_for_lines(server, "Rolling restart given up", 2)
+        assert failed["reason"].startswith("it ended with status 1: notes cannot be imported\n")
+        assert "ValueError: one" in failed["reason"]
+        assert pids(server) == before
         assert server.stop() == 0
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime
-import json
+import os
 import socket
 import ssl
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from ipaddress import ip_address
@@ -26,10 +28,6 @@ from tests.support.wire import Answer, Cut, Wire
 
 APP = "tests.process.edge_service:app"
 HOST = b"host: localhost\r\n"
-FILES = (
-    "Check STERNPOST_TLS_CERTIFICATE_PATH, STERNPOST_TLS_KEY_PATH, STERNPOST_TLS_KEY_PASSWORD and "
-    "STERNPOST_TLS_CLIENT_CA_PATH: they name files in PEM, and the key is that of the certificate."
-)
 
 
 class Authority:
@@ -193,27 +191,91 @@ def problem(**files: Path | str) -> str:
     return str(error.value)
 
 
+def refusal(variable: str, file: Path, reason: str, fix: str) -> str:
+    return f"TLS cannot be set up: STERNPOST_TLS_{variable} names {file}, {reason}. {fix}."
+
+
+CERTIFICATE_FIX = "Set STERNPOST_TLS_{}_PATH to a file with a certificate in PEM"
+KEY_FIX = "Set STERNPOST_TLS_KEY_PATH to a file with a private key in PEM"
+PASSWORD_FIX = "Set STERNPOST_TLS_KEY_PASSWORD to what it was encrypted with"
+
+
 def test_what_cannot_be_served_is_said_at_the_start(authority: Authority, tmp_path: Path) -> None:
     certificate, key = authority.issue("one")
-    other = authority.issue("two", b"hidden")[1]
-    plain = authority.issue("three")[1]
-    (tmp_path / "empty.pem").write_text("")
-    missing = tmp_path / "missing.pem"
+    hidden = authority.issue("two", b"hidden")[1]
+    other = authority.issue("three")[1]
+    broken = tmp_path / "broken.pem"
+    broken.write_text(
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+        "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
+    )
+    missing, plain = tmp_path / "missing.pem", tmp_path / "plain.pem"
+    plain.write_text("not one of them\n")
     assert problem(tls_key_path=key) == (
         "TLS needs STERNPOST_TLS_CERTIFICATE_PATH: set it, or none of the STERNPOST_TLS_… files"
     )
-    assert problem(tls_certificate_path=certificate, tls_key_path=missing) == (
-        f"TLS cannot be set up: No such file or directory. {FILES}"
-    )
-    for files in (
-        {"tls_certificate_path": certificate, "tls_key_path": plain},
-        {"tls_certificate_path": certificate, "tls_key_path": other},
-        {"tls_certificate_path": certificate, "tls_key_path": other, "tls_key_password": "wrong"},
-        {"tls_certificate_path": tmp_path / "empty.pem", "tls_key_path": key},
-        {"tls_certificate_path": certificate, "tls_key_path": key, "tls_client_ca_path": tmp_path / "empty.pem"},
+    pair: dict[str, Path | str] = {"tls_certificate_path": certificate, "tls_key_path": key}
+    for name, variable in (
+        ("tls_certificate_path", "CERTIFICATE_PATH"),
+        ("tls_key_path", "KEY_PATH"),
+        ("tls_client_ca_path", "CLIENT_CA_PATH"),
     ):
-        found = problem(**files)
-        assert found.startswith("TLS cannot be set up: ")
-        assert found.endswith(f". {FILES}")
-        assert "hidden" not in found
-        print(json.dumps(found))
+        fix = f"Set STERNPOST_TLS_{variable} to a file in PEM that the user of this process may read"
+        assert problem(**(pair | {name: missing})) == refusal(
+            variable, missing, "which cannot be read: No such file or directory", fix
+        )
+        assert problem(**(pair | {name: tmp_path})) == refusal(
+            variable, tmp_path, "which cannot be read: Is a directory", fix
+        )
+    for name, variable in (("tls_certificate_path", "CERTIFICATE"), ("tls_client_ca_path", "CLIENT_CA")):
+        fix = CERTIFICATE_FIX.format(variable)
+        place = f"{variable}_PATH"
+        assert problem(**(pair | {name: plain})) == refusal(place, plain, "which is not in PEM", fix)
+        for file in (broken, key):
+            assert problem(**(pair | {name: file})) == refusal(
+                place, file, "which holds no certificate that can be read", fix
+            )
+    for file, reason, fix in (
+        (plain, "which holds no private key in PEM", KEY_FIX),
+        (certificate, "which holds no private key in PEM", KEY_FIX),
+        (broken, "which holds a private key that cannot be read", KEY_FIX),
+        (
+            other,
+            f"which is not the key of the certificate in {certificate}",
+            "Set STERNPOST_TLS_KEY_PATH and STERNPOST_TLS_CERTIFICATE_PATH to files that were issued together",
+        ),
+        (hidden, "which is encrypted, and STERNPOST_TLS_KEY_PASSWORD is not set", PASSWORD_FIX),
+    ):
+        assert problem(**(pair | {"tls_key_path": file})) == refusal("KEY_PATH", file, reason, fix)
+    wrong = problem(**(pair | {"tls_key_path": hidden, "tls_key_password": "a wrong one"}))
+    assert wrong == refusal("KEY_PATH", hidden, "which STERNPOST_TLS_KEY_PASSWORD does not decrypt", PASSWORD_FIX)
+    assert problem(tls_certificate_path=certificate) == refusal(
+        "CERTIFICATE_PATH",
+        certificate,
+        "which holds no key beside the certificate",
+        "Set STERNPOST_TLS_KEY_PATH to the file of its key",
+    )
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_file_that_is_missing_is_one_line(authority: Authority, tmp_path: Path, workers: str) -> None:
+    certificate, _ = authority.issue("lonely")
+    ended = subprocess.run(
+        [sys.executable, "-m", "sternpost", "serve", APP, "--port", "0", "--workers", workers],
+        env={
+            **os.environ,
+            "STERNPOST_DATABASE_URL": f"sqlite:///{tmp_path / 'x.sqlite'}",
+            "STERNPOST_JWT_SECRET": "x" * 32,
+            "STERNPOST_TLS_CERTIFICATE_PATH": str(certificate),
+            "STERNPOST_TLS_KEY_PATH": "/none/key.pem",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == (
+        "error: TLS cannot be set up: STERNPOST_TLS_KEY_PATH names /none/key.pem, which cannot be read: No such file or "
+        "directory. Set STERNPOST_TLS_KEY_PATH to a file in PEM that the user of this process may read.\n"
+    )

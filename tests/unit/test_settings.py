@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from sternpost.errors import StartupError
-from sternpost.settings import SECRETS, Settings, load_settings, secret_weakness
+from sternpost.settings import OTHER_VARIABLES, SECRETS, Settings, load_settings, secret_weakness
 
 STRONG = "0123456789abcdefghijklmnopqrstuv"
 """32 bytes, as few as a secret may have."""
@@ -68,7 +69,7 @@ def test_secrets_that_could_be_guessed(secret: str, reason: str | None) -> None:
 PRODUCTION = {"STERNPOST_ENV": "production"}
 
 
-@pytest.mark.parametrize("name", ["STERNPOST_JWT_SECRET", "STERNPOST_SECRET_KEY"])
+@pytest.mark.parametrize("name", ["STERNPOST_JWT_SECRET", "STERNPOST_SECRET_KEY", "STERNPOST_OPS_TOKEN"])
 def test_production_takes_no_weak_secret(name: str) -> None:
     both = {"STERNPOST_JWT_SECRET": STRONG, "STERNPOST_SECRET_KEY": STRONG}
     assert load_settings({**PRODUCTION, **both}).production
@@ -76,7 +77,56 @@ def test_production_takes_no_weak_secret(name: str) -> None:
         load_settings({**PRODUCTION, **both, name: "short"})
     with pytest.raises(StartupError, match=f"{name} is weak"):
         load_settings({**PRODUCTION, **both, name: "short"}, serving=False)
-    assert not load_settings({**both, name: "short"}).production
+    found = load_settings({**both, name: "short"})
+    assert not found.production
+    assert list(found.weak_secrets()) == [(name, "it has 5 bytes, fewer than 32")]
+
+
+def test_a_variable_that_is_no_setting_is_noticed(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("STERNPOST_WORKRES=2\nOTHER=1\n")
+    given = {
+        "STERNPOST_DATABASE": "s3cret",
+        "STERNPOST_PORT_FILE": "x",
+        "STERNPOST_QQ": "x",
+        "STERNPOST_JWT_SECRET_FLIE": "x",
+        "STERNPOST_port": "1",
+    }
+    found = load_settings(given, dotenv=file).unknown_variables
+    assert found == {
+        "STERNPOST_WORKRES": "STERNPOST_WORKERS",
+        "STERNPOST_DATABASE": "STERNPOST_DATABASE_URL",
+        "STERNPOST_PORT_FILE": "STERNPOST_PORT",
+        "STERNPOST_QQ": None,
+        "STERNPOST_JWT_SECRET_FLIE": "STERNPOST_JWT_SECRET_FILE",
+        "STERNPOST_port": "STERNPOST_PORT",
+    }
+
+
+def test_what_others_read_is_no_mistake(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text(STRONG)
+    links = {
+        "STERNPOST_SERVICE_HOST": "10.0.0.1",
+        "STERNPOST_SHOP_SERVICE_PORT_HTTP": "80",
+        "STERNPOST_SHOP_PORT": "tcp://10.0.0.1:80",
+        "STERNPOST_SHOP_PORT_80_TCP_ADDR": "10.0.0.1",
+    }
+    settings = {f"STERNPOST_{name.upper()}": "" for name in Settings.model_fields}
+    files = {f"{name}_FILE": str(file) for name in SECRETS if "URL" not in name}
+    found = load_settings({**settings, **files, **dict.fromkeys(OTHER_VARIABLES, "x"), **links, "OTHER": "x"})
+    assert found.unknown_variables == {}
+
+
+def test_each_variable_that_the_code_reads_is_known() -> None:
+    """One that is added has to stand in `OTHER_VARIABLES`, so that a service does not call it a mistake."""
+    read = re.compile(r"""(?:environ(?:\.get\(|\[)|envvar=|^[A-Z_]+ = )"(STERNPOST_[A-Z_]*[A-Z])\"""", re.MULTILINE)
+    root = Path(__file__).parents[2]
+    files = (file for part in ("src", "tests", "benchmarks") for file in (root / part).rglob("*.py"))
+    found = {name for file in files for name in read.findall(file.read_text(encoding="utf-8"))}
+    settings = {f"STERNPOST_{name.upper()}" for name in Settings.model_fields}
+    assert len(found - settings) > 5
+    assert found - settings - OTHER_VARIABLES == set()
 
 
 def test_production_serves_only_where_tokens_can_be_verified() -> None:

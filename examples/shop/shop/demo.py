@@ -59,9 +59,10 @@ def free_ops_port() -> int:
 
 async def prepare() -> None:
     """Creates the schema and the data, where they are not there yet."""
-    running = await app.start()
+    async with app.opened() as storage:  # a start would warn that the schema is missing
+        await storage.create_schema()
+    await app.start()
     try:
-        await running.runtime.storage.create_schema()
         with console.status("seeding the shop"):
             filled = await run_seed(app, seed)
         added = [f"{entry.added} {entry.resource}" for entry in filled if entry.added]
@@ -117,7 +118,7 @@ def announce(settings: Settings, port: int) -> None:
         lines += [
             "",
             "Traces go nowhere yet. To see the span of each request in a collector or in Jaeger on port 4318:",
-            f"{sys.executable} -m pip install -e '.[otel]'",
+            f"{sys.executable} -m pip install 'sternpost[otel]'",
             f"{OTLP}=http://127.0.0.1:4318 {as_started}make demo",
         ]
     # print, not rich: a line must stay one line to be pasted

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, TypeVar, cast
 
+from sternpost.app.cautions import cautions
 from sternpost.app.drivers import (
     authenticator_of,
     make_export,
@@ -453,6 +454,8 @@ async def _live(app: Sternpost, receive: Receive, send: Send) -> None:
             if not app.keeps_edge:
                 left = [f"STERNPOST_{name.upper()}" for name in LEFT_TO_SERVER]
                 app.running.telemetry.tell(LimitsLeftToServer(limits=left))
+                for event in cautions(app.settings):
+                    app.running.telemetry.tell(event)
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
             await app.stop()

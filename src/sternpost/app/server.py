@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import signal
 import socket
 import sys
 from collections.abc import Callable, Generator
 from functools import partial
-from importlib.util import find_spec
 from types import FrameType
 from typing import TYPE_CHECKING, cast
 
@@ -19,6 +19,7 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
 from sternpost.app.application import Sternpost
+from sternpost.app.cautions import cautions, has_websockets
 from sternpost.app.descriptors import OTHERS, make_room
 from sternpost.app.ending import Ending
 from sternpost.app.http1.admission import Admission
@@ -76,6 +77,8 @@ class Server(uvicorn.Server):
         self.settings = settings
         self.on_ready = on_ready
         self.link = link
+        self._number = None if link is None else link.number
+        """Which of the workers this is."""
         self._ops_listener = ops
         self._ops: Ops | None = None
         self.retiring = False
@@ -101,7 +104,7 @@ class Server(uvicorn.Server):
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
-                ws="websockets-sansio" if app.mounts and find_spec("websockets") else "none",
+                ws="websockets-sansio" if app.mounts and has_websockets() else "none",
                 ws_max_size=settings.max_body_bytes,
                 headers=_transport_security(settings),
             )
@@ -175,6 +178,9 @@ class Server(uvicorn.Server):
         await self.lifespan.startup()
         if self.lifespan.should_exit:
             sys.exit(STARTUP_FAILURE)
+        if self.link is None:  # of several workers, the supervisor tells it
+            for event in cautions(self.settings, self.app.mounts):
+                self._tell(event)
         self._make_room()
         loop = asyncio.get_running_loop()
         self.servers = [
@@ -194,7 +200,8 @@ class Server(uvicorn.Server):
             await self._open_ops()
             _spare_the_collector()
             port = self.servers[0].sockets[0].getsockname()[1]
-            self.app.running.telemetry.tell(events.Ready(host=self.settings.host, port=port))
+            ready = events.Ready(host=self.settings.host, port=port, worker=self._number, pid=os.getpid())
+            self.app.running.telemetry.tell(ready)
             self.on_ready(port)
             if self.link is not None:
                 self.link.beat(asyncio.get_running_loop())
@@ -260,7 +267,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends serving; requests have `shutdown_seconds` from here on."""
         telemetry, begun = self.app.running.telemetry, events.Retiring if self.retiring else events.ShuttingDown
-        telemetry.tell(begun(in_flight=self.app.in_flight))
+        telemetry.tell(begun(in_flight=self.app.in_flight, worker=self._number, pid=os.getpid()))
         self.app.retire()
         for connection in self._connections():
             connection.close_after_answer()
@@ -280,7 +287,7 @@ class Server(uvicorn.Server):
         await self._stop_application(telemetry)
         if self._ops is not None:
             await self._ops.close()
-        telemetry.tell(events.Stopped())
+        telemetry.tell(events.Stopped(worker=self._number, pid=os.getpid()))
         left = 0 if self.hurried.is_set() else deadline - asyncio.get_running_loop().time()
         self._end_within(max(left, ANSWER_SECONDS), telemetry)
 

@@ -14,13 +14,14 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sternpost.app.frames import Message
 from sternpost.app.server import KEEP_ALIVE_SECONDS, listen, listen_for_ops
 from sternpost.app.talk import Talk
+from sternpost.app.tls import tls_context
 from sternpost.app.worker import BEAT_SECONDS, RETIRE
 from sternpost.clock import SystemClock
 from sternpost.errors import StartupError
@@ -54,6 +55,8 @@ class Worker:
     process: asyncio.subprocess.Process
     talk: Talk
     started: float
+    number: int
+    """Its slot's."""
     missed: int = 0
     """Beats in a row that did not come."""
 
@@ -74,6 +77,22 @@ class Worker:
             self.send(signal.SIGTERM)
 
 
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a worker did not start.
+
+    Attributes:
+        how: what became of it.
+        why: what it has said itself, which its own output tells, too.
+    """
+
+    how: str
+    why: str | None = None
+
+    def __str__(self) -> str:
+        return self.how if self.why is None else f"{self.how}: {self.why}"
+
+
 @dataclass(eq=False, slots=True)
 class Slot:
     """The place of one worker: its socket, and who serves there now."""
@@ -92,11 +111,13 @@ class Supervisor:
     Args:
         app: the application as module:attribute.
         service: its name in log lines.
+        told: what is told at the start, once for all workers.
     """
 
-    def __init__(self, settings: Settings, app: str, service: str) -> None:
+    def __init__(self, settings: Settings, app: str, service: str, told: Iterable[events.Event] = ()) -> None:
         self.settings = settings
         self.app = app
+        self._told_first = told
         clock = SystemClock()
         log = Log(
             service,
@@ -127,6 +148,8 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
+        for event in self._told_first:
+            self.telemetry.tell(event)
         try:
             await self._open_ops()
             await self._start_all()
@@ -183,20 +206,21 @@ class Supervisor:
     async def _start_first(self, slot: Slot) -> None:
         problem = await self._start(slot)
         if problem is not None and not self.stopping.is_set():
-            raise StartupError(f"Worker {slot.number} did not start: {problem}. Its own output is above.")
+            raise StartupError(f"Worker {slot.number} did not start: {problem.how}. Its own output is above.")
 
-    async def _start(self, slot: Slot) -> str | None:
+    async def _start(self, slot: Slot) -> Problem | None:
         """Puts a new worker into the slot; what was wrong where it did not start. The one before stays untouched."""
         try:
             worker = await self._launch(slot)
         except OSError as error:
-            return f"the process could not be created: {error.strerror}"
+            return Problem(f"the process could not be created: {error.strerror}")
         try:
             async with asyncio.timeout(self.settings.worker_start_seconds):
                 if not await worker.talk.ready():
-                    return _how(await worker.process.wait())
+                    return Problem(_how(await worker.process.wait()), worker.talk.failure)
         except TimeoutError:
-            return f"it was not ready within {self.settings.worker_start_seconds:g} s (STERNPOST_WORKER_START_SECONDS)"
+            seconds = f"{self.settings.worker_start_seconds:g} s (STERNPOST_WORKER_START_SECONDS)"
+            return Problem(f"it was not ready within {seconds}")
         else:
             slot.worker = worker
             self.telemetry.tell(events.WorkerStarted(worker=slot.number, pid=worker.process.pid))
@@ -216,6 +240,7 @@ class Supervisor:
         options = zip(("--listener", "--link", "--limits"), map(str, descriptors), strict=True)
         address = ("--host", self.settings.host, "--port", str(self.port), "--root-path", self.settings.root_path)
         command = ("-m", "sternpost", "worker", self.app, *address, *(part for option in options for part in option))
+        command = (*command, "--number", str(slot.number))
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -231,7 +256,7 @@ class Supervisor:
             raise
         finally:
             theirs.close()
-        worker = Worker(process, Talk(ours), asyncio.get_running_loop().time())
+        worker = Worker(process, Talk(ours), asyncio.get_running_loop().time(), slot.number)
         self._alive.add(worker)
         self._tell_all(worker)
         worker.talk.on_caught_up = lambda: self._tell_all(worker)
@@ -270,7 +295,7 @@ class Supervisor:
             if problem is None or self.stopping.is_set():
                 return
             slot.deaths += 1
-            self.telemetry.tell(events.WorkerDidNotStart(worker=slot.number, reason=problem))
+            self.telemetry.tell(events.WorkerDidNotStart(worker=slot.number, reason=str(problem)))
             self._free(slot)
 
     async def _count(self) -> None:
@@ -287,7 +312,9 @@ class Supervisor:
                         f"it gave no sign of life for {self.settings.worker_silent_seconds:g} s "
                         "(STERNPOST_WORKER_SILENT_SECONDS)"
                     )
-                    self.telemetry.tell(events.SilentWorkerKilled(pid=worker.process.pid, reason=reason))
+                    self.telemetry.tell(
+                        events.SilentWorkerKilled(worker=worker.number, pid=worker.process.pid, reason=reason)
+                    )
                     worker.send(signal.SIGKILL)
                     worker.missed = 0
 
@@ -309,12 +336,12 @@ class Supervisor:
                 if self.stopping.is_set():
                     return
                 if problem is not None:
-                    self.telemetry.tell(events.RollingRestartGivenUp(worker=slot.number, reason=problem))
+                    self.telemetry.tell(events.RollingRestartGivenUp(worker=slot.number, reason=str(problem)))
                     break
             else:
                 self.telemetry.tell(events.RollingRestartFinished(workers=len(self.slots)))
 
-    async def _replace(self, slot: Slot) -> str | None:
+    async def _replace(self, slot: Slot) -> Problem | None:
         """Starts a new worker for a slot, on the same socket; the old one retires once the new one is ready."""
         async with slot.changing:
             old = slot.worker
@@ -327,7 +354,7 @@ class Supervisor:
             async with asyncio.timeout(2 * self.settings.shutdown_seconds + KEEP_ALIVE_SECONDS + GRACE_SECONDS):
                 await old.process.wait()
         except TimeoutError:
-            self.telemetry.tell(events.EndingWorkerKilled(pid=old.process.pid))
+            self.telemetry.tell(events.EndingWorkerKilled(worker=old.number, pid=old.process.pid))
             old.send(signal.SIGKILL)
         return None
 
@@ -345,7 +372,7 @@ class Supervisor:
 
     def _kill(self) -> None:
         for worker in self._alive:
-            self.telemetry.tell(events.EndingWorkerKilled(pid=worker.process.pid))
+            self.telemetry.tell(events.EndingWorkerKilled(worker=worker.number, pid=worker.process.pid))
             worker.send(signal.SIGKILL)
 
     async def _end(self) -> None:
@@ -385,22 +412,24 @@ class Supervisor:
             self._stop()
 
 
-def supervise(settings: Settings, app: str, service: str) -> int:
-    """Runs the supervisor in this process.
+def supervise(settings: Settings, app: str, service: str, told: Iterable[events.Event] = ()) -> int:
+    """Runs the supervisor in this process. The arguments are those of `Supervisor`.
 
     Returns:
         The exit status: 0 after SIGINT or SIGTERM, 1 after a failure of the supervisor itself.
 
     Raises:
-        StartupError: the address is taken, or the workers do not start.
+        StartupError: the address is taken, a file of TLS is wrong, or the workers do not start.
     """
     if os.name != "posix":
         raise StartupError(
             "--workers needs a POSIX system. Instead run several single processes behind a load balancer."
         )
 
+    tls_context(settings)  # what is wrong with its files is said once, and not by each worker
+
     async def run() -> int:
-        return await Supervisor(settings, app, service).run()
+        return await Supervisor(settings, app, service, told).run()
 
     return asyncio.run(run())
 

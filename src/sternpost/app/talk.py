@@ -22,6 +22,7 @@ class Talk:
         link: not blocking.
 
     Attributes:
+        failure: why the worker does not start, where it has said so.
         is_behind: whether a message was left out, because the worker had not read those before.
         on_caught_up: called when such a worker reads again.
         on_told: called with what the worker says that it was not asked.
@@ -32,16 +33,25 @@ class Talk:
         self._outbox = Outbox(link)
         self._asked: dict[int, asyncio.Future[Any]] = {}
         self._numbers = itertools.count(1)
+        self.failure: str | None = None
         self.is_behind = False
         self.on_caught_up: Callable[[], None] = lambda: None
         self.on_told: Callable[[Message], None] = lambda message: None
 
     async def ready(self) -> bool:
-        """Waits until the worker accepts requests; False when it ends before."""
-        try:
-            return await asyncio.get_running_loop().sock_recv(self._link, 1) == READY
-        except ConnectionError:
-            return False
+        """Waits until the worker accepts requests; False when it ends before, and `failure` may say why."""
+        loop, frames = asyncio.get_running_loop(), Frames()
+        # what is no message of ours is as if it had said nothing
+        with contextlib.suppress(ConnectionError, ValueError, TypeError, KeyError):
+            data = await loop.sock_recv(self._link, 1)
+            if data == READY:
+                return True
+            while data:
+                for said in frames.feed(data):
+                    if not isinstance(said, bytes):
+                        self.failure = str(said["failed"])
+                data = await loop.sock_recv(self._link, CHUNK_BYTES)
+        return False
 
     async def listen(self, on_beat: Callable[[], None]) -> None:
         """Takes note of what the worker says, to its end."""

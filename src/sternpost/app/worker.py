@@ -31,6 +31,9 @@ RETIRE = b"e"
 """Supervisor to worker: another one has taken your place."""
 
 
+REASON_MAX = 4096
+"""Characters of what a worker says why it does not start."""
+
 CHUNK_BYTES = 65_536
 
 
@@ -39,9 +42,13 @@ class Link:
 
     A thread listens to it from the first moment on, so that a worker whose start hangs does not outlive its supervisor.
     What the supervisor asks is kept until `attend`.
+
+    Args:
+        number: which of the workers this is.
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, number: int | None = None) -> None:
+        self.number = number
         self._socket = socket.socket(fileno=descriptor)
         self._socket.setblocking(True)
         self._outbox = Outbox(self._socket)
@@ -57,6 +64,12 @@ class Link:
         """Tells the supervisor that requests are accepted."""
         self._serving = True
         self._socket.sendall(READY)
+
+    def failed(self, reason: str | None) -> None:
+        """Tells the supervisor why this worker does not start, in place of `ready`."""
+        if reason is not None and not self._serving:
+            with contextlib.suppress(OSError):  # it is gone, and nobody wants to know
+                self._socket.sendall(framed({"failed": reason[:REASON_MAX]}))
 
     def beat(self, loop: asyncio.AbstractEventLoop) -> None:
         """Tells the supervisor from now on that this event loop goes on; not from a thread, which would go on while

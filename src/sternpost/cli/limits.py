@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import orjson
@@ -29,10 +30,11 @@ def list_limits(as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
         return
-    table = Table("Limit", "Rule", "Counted by")
-    for limit in found:
-        table.add_row(shown(limit["id"]), shown(limit["rule"]), shown(", ".join(limit["by"])))
-    out.print(table)
+    _print_table(
+        ("Limit", "Rule", "Counted by"),
+        [(limit["id"], limit["rule"], ", ".join(limit["by"])) for limit in found],
+        "no limits",
+    )
 
 
 @limits_cli.command()
@@ -42,15 +44,12 @@ def overrides(as_json: AsJson = False) -> None:
     if as_json:
         print_json(found)
         return
-    table = Table("Id", "Limit", "Caller", "Quantity", "Until", "Reason", box=None)
-    for column in table.columns[:3]:  # they are to be copied, so that nothing of them may be left out
-        column.no_wrap, column.overflow = column.header == "Id", "fold"
+    rows: list[tuple[str, ...]] = []
     for override in found:
         quantity = f"× {override['factor']:g}" if "factor" in override else str(override["quantity"])
         caller = orjson.dumps(override["key"]).decode()
-        row = (override["id"], override["limit"], caller, quantity, override["expires"], override["reason"])
-        table.add_row(*map(shown, row))
-    out.print(table)
+        rows.append((override["id"], override["limit"], caller, quantity, override["expires"], override["reason"]))
+    _print_table(("Id", "Limit", "Caller", "Quantity", "Until", "Reason"), rows, "no overrides")
 
 
 @limits_cli.command()
@@ -90,6 +89,17 @@ def restore(id: Annotated[str, typer.Argument(help="The id of the override, as `
     answer = ask("DELETE", f"/limits/overrides/{id}")
     out.print(f"[green bold]ok[/] {shown(answer['override']['limit'])}")
     tell_silent(answer)
+
+
+def _print_table(titles: Sequence[str], rows: Sequence[Sequence[str]], none: str) -> None:
+    """A table whose first columns are to be copied, so that nothing of them is cut or broken."""
+    if not rows:
+        out.print(none)
+        return
+    table = Table(*titles, box=None)
+    for row in rows:
+        table.add_row(*map(shown, row))
+    out.table(table)
 
 
 def _caller(keys: list[str]) -> Any:

@@ -120,6 +120,7 @@ def serve(
 
     With several workers, a supervisor restarts workers that die, and SIGHUP replaces them one by one.
     """
+    from sternpost.app.cautions import cautions
     from sternpost.app.drivers import check_limit_store
     from sternpost.app.loading import application_name, load_application
     from sternpost.app.server import serve as run
@@ -135,7 +136,8 @@ def serve(
         sys.exit(run(application, settings))
     if application.plan.every_limit:
         check_limit_store(settings, workers=settings.workers)
-    sys.exit(supervise(settings, name, settings.service or application.plan.name))
+    told = cautions(settings, application.mounts)
+    sys.exit(supervise(settings, name, settings.service or application.plan.name, told))
 
 
 @cli.command(hidden=True)
@@ -146,29 +148,40 @@ def worker(
     listener: Annotated[int, typer.Option(help="File descriptor of the socket to accept from")],
     link: Annotated[int, typer.Option(help="File descriptor of the connection to the supervisor")],
     limits: Annotated[int, typer.Option(help="File descriptor of the memory that workers count in")],
+    number: Annotated[int | None, typer.Option(help="Which of the workers it is")] = None,
     root_path: Annotated[str, typer.Option()] = "",
 ) -> None:
     """A worker of `serve --workers`; started only by the supervisor."""
     from sternpost.app.worker import Link, inherited
 
-    supervisor = Link(link)
+    supervisor = Link(link, number)
 
     from sternpost.app.loading import load_application
     from sternpost.app.server import serve as run
     from sternpost.cli.configuration import configure
 
-    application = load_application(app)
-    settings = configure(application, host=host, port=port, root_path=root_path)
-    application.use(settings, limits)
-    sys.exit(
-        run(
+    try:
+        application = load_application(app)
+        settings = configure(application, host=host, port=port, root_path=root_path)
+        application.use(settings, limits)
+        status = run(
             application,
             settings,
             lambda port: supervisor.ready(),
             listener=inherited(listener),
             link=supervisor,
         )
-    )
+    except BaseException as error:
+        supervisor.failed(_why(error))
+        raise
+    sys.exit(status)
+
+
+def _why(error: BaseException) -> str | None:
+    """What a worker says of an error that ends its start. The text of one that nobody foresaw may hold values."""
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, str) else None
+    return str(error) if isinstance(error, StartupError | ContractError | ImportFailed) else type(error).__name__
 
 
 @cli.command()

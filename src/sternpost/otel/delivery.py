@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from sternpost.telemetry.events import Event, OtlpFails, OtlpLost, OtlpOverruns, OtlpSucceeds
 
@@ -17,25 +18,36 @@ READERS_OF_HEADERS = ("opentelemetry.baggage.propagation", "opentelemetry.trace.
 
 
 class Said(logging.Handler):
-    """Keeps what the exporters say last, each in its own thread: that is why they have failed. They would say it each
-    time that they try; the log tells it once."""
+    """Keeps what the exporters say of a request, each in its own thread: that is why they have failed. They would say
+    it each time that they try; the log tells it once. The first warning has the cause, such as that nobody listens at
+    the address; what follows it, and the error at the end, may be of their giving up alone."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self._last: dict[int, str] = {}
+        self._first: dict[int, dict[int, str]] = {}
+        """What was said first at each level, by thread."""
         self._propagated = True
+        self._filters: list[tuple[logging.Logger, list[Any]]] = []
+        """Of the exporters, while they are put aside."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._last[threading.get_ident()] = record.getMessage()[:500]
+        said = self._first.setdefault(threading.get_ident(), {})
+        said.setdefault(record.levelno, record.getMessage()[:500])
 
     def taken(self) -> str | None:
-        """What was said last in this thread, once."""
-        return self._last.pop(threading.get_ident(), None)
+        """What was said in this thread since it was asked last: the error, and the warning before it."""
+        said = self._first.pop(threading.get_ident(), {})
+        return " ".join(said[level] for level in sorted(said, reverse=True)) or None
 
     def listen(self) -> None:
         """From now on nobody else hears it."""
         EXPORTERS.addHandler(self)
         self._propagated, EXPORTERS.propagate = EXPORTERS.propagate, False
+        # they leave out what another signal's exporter has just said, so that this one's failure would have no cause
+        for name, each in list(logging.Logger.manager.loggerDict.items()):
+            if name.startswith(f"{EXPORTERS.name}.") and isinstance(each, logging.Logger):
+                self._filters.append((each, each.filters))
+                each.filters = []
         for name in READERS_OF_HEADERS:
             logging.getLogger(name).addFilter(_nothing)
 
@@ -43,6 +55,9 @@ class Said(logging.Handler):
         """The other way round."""
         EXPORTERS.removeHandler(self)
         EXPORTERS.propagate = self._propagated
+        for each, filters in self._filters:
+            each.filters = filters
+        self._filters.clear()
         for name in READERS_OF_HEADERS:
             logging.getLogger(name).removeFilter(_nothing)
 
@@ -59,11 +74,19 @@ class Delivery:
     """What became of the records of one signal.
 
     Args:
+        endpoint: where it is sent to.
         now: the monotonic clock.
+
+    Attributes:
+        ending: whether the service ends: then one line tells of all signals what was lost, and why.
+        reason: why the receiver does not take what it is sent; None while it does.
     """
 
-    def __init__(self, signal: str, tell: Tell, said: Said, now: Callable[[], float]) -> None:
-        self._signal = signal
+    def __init__(self, signal: str, endpoint: str, tell: Tell, said: Said, now: Callable[[], float]) -> None:
+        self.signal = signal
+        self.endpoint = endpoint
+        self.ending = False
+        self.reason: str | None = None
         self._now = now
         self._dropped = 0
         self._told_at = -OVERRUN_SECONDS
@@ -83,22 +106,39 @@ class Delivery:
         """
         if dropped > self._dropped:
             self._dropped = dropped
-            if self._now() - self._told_at >= OVERRUN_SECONDS:
+            if self._now() - self._told_at >= OVERRUN_SECONDS and not self.ending:
                 self._told_at = self._now()
-                self._tell(OtlpOverruns(signal=self._signal, dropped=dropped))
+                self._tell(OtlpOverruns(signal=self.signal, dropped=dropped))
         reason = self._said.taken()
         if succeeded:
             self.sent += count
+            self.reason = None
             if self._fails:
                 self._fails = False
-                self._tell(OtlpSucceeds(signal=self._signal, lost=self.lost))
+                self._tell(OtlpSucceeds(signal=self.signal, lost=self.lost))
             return
         self.lost += count
-        if not self._fails:
+        if self.reason is None or not self.ending:  # at the end, later ones say that the exporter was closed
+            self.reason = reason
+        if not (self._fails or self.ending):
             self._fails = True
-            self._tell(OtlpFails(signal=self._signal, reason=reason))
+            self._tell(OtlpFails(signal=self.signal, endpoint=self.endpoint, reason=reason))
 
-    def end(self, dropped: int) -> None:
-        """Nothing is sent any more; so many records had made room for others, or were left."""
-        if self.lost + dropped:
-            self._tell(OtlpLost(signal=self._signal, lost=self.lost, dropped=dropped))
+
+def lost_by(ended: Sequence[tuple[Delivery, int]]) -> OtlpLost | None:
+    """What is told at the end, when nothing is sent any more; None where nothing was lost.
+
+    Args:
+        ended: each signal, with how many of its records had made room for others, or were left.
+    """
+    losing = [(delivery, dropped) for delivery, dropped in ended if delivery.lost + dropped]
+    if not losing:
+        return None
+    failed = next((delivery for delivery, _ in losing if delivery.reason is not None), None)
+    return OtlpLost(
+        lost=sum(delivery.lost for delivery, _ in losing),
+        dropped=sum(dropped for _, dropped in losing),
+        signals={delivery.signal: {"lost": delivery.lost, "dropped": dropped} for delivery, dropped in losing},
+        endpoint=None if failed is None else failed.endpoint,
+        reason=None if failed is None else failed.reason,
+    )

@@ -16,7 +16,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from sternpost.clock import Clock
 from sternpost.otel.author import AuthorSpans, AuthorTracing, take_author_spans
-from sternpost.otel.delivery import Delivery, Said, Tell
+from sternpost.otel.delivery import Delivery, Said, Tell, lost_by
 from sternpost.otel.exporters import make_exporter, sends_bytes
 from sternpost.otel.sampling import decided_by
 from sternpost.otel.sending import Sender
@@ -189,13 +189,16 @@ class OtlpExport:
             return
         if self._author_spans is not None:
             self._author_spans.put = None
+        for sent in self._sent:
+            sent.delivery.ending = True
         for sender in senders.values():
             sender.end()
         for sender in senders.values():
             await asyncio.to_thread(sender.wait)
         self._said.leave()
-        for sent in self._sent:
-            sent.delivery.end(sent.dropped)
+        lost = lost_by([(sent.delivery, sent.dropped) for sent in self._sent])
+        if lost is not None:
+            self._tell_in_loop(lost)
         self._sent = []
 
     def _send(
@@ -216,7 +219,7 @@ class OtlpExport:
             self._waiting[name],
             exporter,
             make,
-            Delivery(name, self._tell_in_loop, self._said, self._clock.monotonic),
+            Delivery(name, sending.endpoint, self._tell_in_loop, self._said, self._clock.monotonic),
             sending.at_once_max,
             self._failed,
             begin,
@@ -230,7 +233,7 @@ class OtlpExport:
 
         sending = self._otlp.signals["metrics"]
         exporter = make_exporter("metrics", sending.transport)
-        delivery = Delivery("metrics", self._tell_in_loop, self._said, self._clock.monotonic)
+        delivery = Delivery("metrics", sending.endpoint, self._tell_in_loop, self._said, self._clock.monotonic)
         measured = Measurements(exporter, self._take, BY_NAME, resource, self._scope, delivery)
         self._sent.append(measured)
         self._senders["metrics"] = Sender(measured, sending.every_seconds, self._failed)

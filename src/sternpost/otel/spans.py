@@ -139,6 +139,7 @@ class Spans:
         failure = observation.error_code or observation.error_type
         timings = observation.timings
         more = (
+            ("url.scheme", observation.scheme),
             ("http.route", route),
             ("sternpost.operation", observation.operation),
             ("sternpost.api_version", observation.api_version),

@@ -121,6 +121,7 @@ class WireSpans:
         path: str = members.get("path", "")
         facts = (
             members.get("method"),
+            call.scheme,
             self._spans.route_of(path),
             members.get("status"),
             call.statements,

@@ -81,6 +81,8 @@ class Ready(Event):
     message = "Ready"
     host: str
     port: int
+    worker: int | None
+    pid: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +92,37 @@ class IdsWillChange(Event):
     level = "warning"
     message = "Ids will change at every start, because no secret key is set"
     reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class VariablesUnknown(Event):
+    """Variables begin as settings do and are none: most likely they are mistyped. Each with the name that it is
+    nearest to, or null."""
+
+    level = "warning"
+    message = "Variables of the environment are no settings, and have no effect"
+    variables: Mapping[str, Any]
+    fix: str = "Correct their names, or unset them"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecretIsWeak(Event):
+    """A secret could be guessed, in development; in production the service does not start."""
+
+    level = "warning"
+    message = "A secret is weak, and would be refused in production"
+    variable: str
+    reason: str
+    fix: str = "Set it to at least 32 random bytes, for example the output of: openssl rand -hex 32"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoWebsockets(Event):
+    """There are mounted applications, and the library for WebSockets is not installed."""
+
+    message = "Mounted applications get no WebSockets, because the extra websockets is not installed"
+    mounts: Sequence[str]
+    fix: str = "Where one of them needs them: pip install 'sternpost[websockets]'"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,6 +286,7 @@ class OtlpFails(Event):
     level = "warning"
     message = "What is observed could not be sent by OTLP"
     signal: str
+    endpoint: str
     reason: str | None
 
 
@@ -277,13 +311,16 @@ class OtlpOverruns(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class OtlpLost(Event):
-    """At the end: how much was never sent, or had made room for what came later."""
+    """At the end: how much the receiver did not take, and how much had made room for what came later or was left; in
+    all, and of each signal. `endpoint` and `reason` are those of the last failure."""
 
     level = "warning"
     message = "Some of what was observed was never sent by OTLP"
-    signal: str
     lost: int
     dropped: int
+    signals: Mapping[str, Any]
+    endpoint: str | None
+    reason: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -377,6 +414,8 @@ class ShuttingDown(Event):
 
     message = "Shutting down"
     in_flight: int
+    worker: int | None
+    pid: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -385,6 +424,8 @@ class Retiring(Event):
 
     message = "Retiring"
     in_flight: int
+    worker: int | None
+    pid: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -449,6 +490,9 @@ class Stopped(Event):
 
     message = "Stopped"
 
+    worker: int | None
+    pid: int
+
 
 @dataclass(frozen=True, kw_only=True)
 class CutOff(Event):
@@ -460,6 +504,8 @@ class CutOff(Event):
 
 
 # -- workers
+
+WORKER_FIX = "Mend what the reason says; what the worker itself had to say is on its standard error"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -503,6 +549,7 @@ class WorkerDidNotStart(Event):
     sampled = False
     worker: int
     reason: str
+    fix: str = WORKER_FIX
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -512,6 +559,7 @@ class SilentWorkerKilled(Event):
     level = "error"
     message = "Worker was killed"
     sampled = False
+    worker: int
     pid: int
     reason: str
 
@@ -523,6 +571,7 @@ class EndingWorkerKilled(Event):
     level = "warning"
     message = "Worker was killed"
     sampled = False
+    worker: int
     pid: int
     reason: str = "it did not end in time"
 
@@ -551,6 +600,7 @@ class RollingRestartGivenUp(Event):
     message = "Rolling restart given up"
     worker: int
     reason: str
+    fix: str = f"{WORKER_FIX}; then send SIGHUP again. Until then the workers that are left serve on"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -639,3 +689,15 @@ class LogLevelChanged(Event):
     expires: str | None
     reason: str | None
     address: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogLevelExpired(Event):
+    """The time of a level that was set by the ops port is over, and that of the settings holds again."""
+
+    level = "warning"
+    message = "The level of the log that was set has expired"
+    always = True
+    sampled = False
+    event: str = "log level"
+    to: str

@@ -84,6 +84,8 @@ class Observation:
     place: str = field(init=False, default=ELSEWHERE)
     """What a call reaches that reaches no operation, such as `health`: one of a few names that the application knows at
     its start."""
+    scheme: str | None = field(init=False, default=None)
+    """Of the address that was called, such as `https`; None where a protocol has none."""
     success_message: str = field(init=False, default="")
     user_id: str | None = field(init=False, default=None)
     statements: int = field(init=False, default=0)

@@ -34,12 +34,14 @@ class Sending:
         every_seconds: how long something may wait before it is sent.
         waiting_max: how many records wait at most.
         at_once_max: how many are sent in one request.
+        endpoint: where it is sent to, for log lines: without what may be secret in an address.
     """
 
     transport: Transport
     every_seconds: float
     waiting_max: int
     at_once_max: int
+    endpoint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +97,26 @@ def _sending(environ: Mapping[str, str], signal: SignalName) -> Sending:
         raise StartupError(f"{variable} is {transport!r}. Set it to http/protobuf or grpc.")
     if transport == "http/protobuf":
         _check_address(environ, signal)
+    endpoint = _endpoint(environ, signal, transport)
     if signal == "metrics":
         every = _number(environ, "OTEL_METRIC_EXPORT_INTERVAL", 60_000)
-        return Sending(transport, every / 1000, waiting_max=1, at_once_max=1)
+        return Sending(transport, every / 1000, waiting_max=1, at_once_max=1, endpoint=endpoint)
     batch = "OTEL_BSP" if signal == "traces" else "OTEL_BLRP"
     every = _number(environ, f"{batch}_SCHEDULE_DELAY", 5_000 if signal == "traces" else 1_000)
     most = _number(environ, f"{batch}_MAX_QUEUE_SIZE", 2_048)
     at_once = _number(environ, f"{batch}_MAX_EXPORT_BATCH_SIZE", 512)
-    return Sending(transport, every / 1000, most, min(at_once, most))
+    return Sending(transport, every / 1000, most, min(at_once, most), endpoint)
+
+
+def _endpoint(environ: Mapping[str, str], signal: SignalName, transport: Transport) -> str:
+    """The address of a signal, as the specification has it: its own as it is, the common one with a path below it."""
+    own = environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT", "").strip()
+    address = own or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").strip()
+    if not own and transport == "http/protobuf":
+        address = f"{address.removesuffix('/')}/v1/{signal}"
+    scheme, separator, rest = address.rpartition("://")
+    place, slash, path = rest.partition("?")[0].partition("#")[0].partition("/")
+    return f"{scheme}{separator}{place.rpartition('@')[2]}{slash}{path}"
 
 
 def _check_address(environ: Mapping[str, str], signal: SignalName) -> None:

@@ -83,6 +83,8 @@ LINES = [
     b"GET / HTTP/1.1 ",
     b"\r\nGET / HTTP/1.1",
     b"GET /",
+    b"GET / RTSP/1.0",
+    b"POST /x?y RTSP/1.1",
     b"get / HTTP/1.1",
     b"CONNECT a:80 HTTP/1.1",
 ]
@@ -97,6 +99,7 @@ HEADERS = [
     b"Authorization: Bearer two\r\n",
     b"X:\r\n",
     b"X: \xff\r\n",
+    b"X: GET / RTSP/1.0\r\n",
     b"x: y\r\nX: z\r\n",
     b"Expect: 100-continue\r\n",
     b"Accept: */*\r\nAccept: image/png\r\n",
@@ -115,6 +118,7 @@ BODIES = [
     (b"Content-Length: 5\r\n", b"\r\n\r\n!"),
     (b"content-length: 05 \r\n", b"GET /"),
     (b"Content-Length: 35\r\n", b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"),
+    (b"Content-Length: 16\r\n", b"GET / RTSP/1.0\r\n"),
     (b"Content-Length: +5\r\n", b"hello"),
     (b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", b"5\r\nhello\r\n0\r\n\r\n"),
     (b"Transfer-Encoding: chunked\r\n", b"5\r\nhello\r\n0\r\n\r\n"),
@@ -162,6 +166,29 @@ def test_the_same_bytes_are_the_same_requests(rounds: int) -> None:
             assert found == expected, way
 
     compare()
+
+
+OTHERS = [b"GET / RTSP/1.0", b"POST /x RTSP/1.1", b"OPTIONS * RTSP/1.0", b"PLAY /x RTSP/1.0", b"SOURCE / ICE/1.0"]
+
+
+@pytest.mark.parametrize("line", OTHERS)
+@pytest.mark.parametrize("before", [b"", b"\r\n", b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"])
+def test_another_protocol_is_refused_wherever_its_line_is_cut(line: bytes, before: bytes) -> None:
+    stream = before + line + b"\r\nHost: a\r\n\r\n"
+    for ways in ([], *([place] for place in range(1, len(stream))), list(range(len(stream)))):
+        found, problem = heard(cut(stream, ways))
+        assert (len(found), problem) == (1 if before.startswith(b"POST") else 0, "MALFORMED_REQUEST"), ways
+
+
+@pytest.mark.parametrize("line", OTHERS)
+def test_the_name_of_another_protocol_is_no_harm_elsewhere(line: bytes) -> None:
+    head = b"POST / HTTP/1.1\r\nX: " + line + b"\r\nContent-Length: %d\r\n\r\n" % (2 * len(line) + 4)
+    body = line + b"\r\n" + line + b"\r\n"
+    stream = (head + body) * 2
+    for ways in ([], *([place] for place in range(1, len(stream))), list(range(len(stream)))):
+        found, problem = heard(cut(stream, ways))
+        assert problem is None, ways
+        assert [(request[3], request[4]) for request in found] == [(body, True)] * 2, ways
 
 
 @pytest.mark.parametrize("value", [b"close", b"Close", b"keep-alive, close"])

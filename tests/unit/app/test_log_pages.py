@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import orjson
 import pytest
 
 from sternpost import Browse, Contract, Resource, Sternpost, field, public
+from sternpost.app.ops import log as log_pages
 from sternpost.app.ops.fleet import Alone
 from sternpost.app.ops.log import LogPages
 from sternpost.app.ops.pages import OpsRequest
@@ -53,7 +55,7 @@ class Port:
         return (await page(OpsRequest("127.0.0.9", "log", body))).data
 
     def messages(self) -> list[str]:
-        self.telemetry.tell(Stopped())
+        self.telemetry.tell(Stopped(worker=None, pid=1))
         self.telemetry.tell(RequestsEnded(in_flight=1))
         found = [line["message"] for line in self.lines]
         self.lines.clear()
@@ -88,6 +90,41 @@ async def test_the_last_one_holds_and_may_be_ended() -> None:
     assert [(line["to"], line["expires"], line["address"]) for line in port.lines] == [("warning", None, "127.0.0.9")]
     port.lines.clear()
     assert port.messages() == BOTH[1:]
+
+
+async def test_the_end_of_a_level_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_pages, "LOOK_SECONDS", 0.01)
+    port = Port(setting="error")
+    await port.ask("PUT", {**GOOD, "level": "debug"})
+    port.clock.travel(seconds=599)
+    await port.ask("PUT", {**GOOD, "level": "debug"})
+    port.clock.travel(seconds=600)
+    async with asyncio.timeout(10):
+        while len(port.lines) < 3:
+            await asyncio.sleep(0.01)
+    assert (await port.ask("DELETE"))["level"] == "error"
+    changed, expired = "The level of the log was changed", "The level of the log that was set has expired"
+    found = [(line["message"], line["level"], line["event"], line["to"]) for line in port.lines]
+    assert found == [
+        (changed, "warning", "log level", "debug"),
+        (changed, "warning", "log level", "debug"),
+        (expired, "warning", "log level", "error"),
+    ]
+
+
+async def test_nothing_is_told_where_nothing_was_set() -> None:
+    port = Port()
+    assert (await port.ask("DELETE"))["level"] == "info"
+    assert port.lines == []
+    await port.ask("PUT", GOOD)
+    await port.ask("DELETE")
+    await port.ask("DELETE")
+    assert [line["message"] for line in port.lines] == ["The level of the log was changed"] * 2
+    await port.ask("PUT", GOOD)
+    port.clock.travel(seconds=600)
+    port.lines.clear()
+    await port.ask("DELETE")
+    assert [line["message"] for line in port.lines] == ["The level of the log that was set has expired"]
 
 
 async def test_a_process_that_begins_to_serve_is_told_what_holds() -> None:

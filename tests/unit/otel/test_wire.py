@@ -38,6 +38,7 @@ def calls(draw: st.DrawFn) -> HttpObservation:
     )
     call.ended = call.started + draw(st.floats(0, 1000))
     call.status = draw(st.sampled_from([200, 201, 404, 429, 499, 500, 503]))
+    call.scheme = draw(st.sampled_from(["http", "https"]))
     call.statements = draw(st.integers(0, 2**40))
     call.operation, call.user_id, call.error_code = draw(TEXTS), draw(TEXTS), draw(TEXTS)
     call.api_version, call.rate_limited, call.replayed = draw(TEXTS), draw(TEXTS), draw(st.booleans())

@@ -113,7 +113,7 @@ def test_every_reader_is_told() -> None:
 
     clock, keeps = SystemClock(), Keeps()
     sink = Telemetry(Log("test", clock, write=lambda line: None), clock, [keeps])
-    event, call = events.Stopped(), a_call(sink)
+    event, call = events.Stopped(worker=None, pid=1), a_call(sink)
     sink.tell(event)
     call.tell(event)
     assert keeps.found == [(event, None), (event, call)]

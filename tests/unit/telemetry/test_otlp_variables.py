@@ -84,3 +84,32 @@ async def test_an_endpoint_needs_the_extra(tmp_path: Path, monkeypatch: pytest.M
     app = Sternpost(Contract("notes", resources=[Note]), settings=settings)
     with pytest.raises(StartupError, match=r"pip install 'sternpost\[otel\]'"):
         await app.start()
+
+
+@pytest.mark.parametrize(
+    ("env", "traces", "metrics"),
+    [
+        (
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://a:1/"},
+            "http://a:1/v1/traces",
+            "http://a:1/v1/metrics",
+        ),
+        (
+            {
+                "OTEL_EXPORTER_OTLP_ENDPOINT": "https://user:word@a/x?key=word",
+                "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "https://user:word@b:2/own?key=word",
+            },
+            "https://b:2/own",
+            "https://a/x",
+        ),
+        (
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": "user:word@a:4317", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
+            "a:4317",
+            "a:4317",
+        ),
+    ],
+)
+def test_where_it_is_sent_to_is_told_without_secrets(env: dict[str, str], traces: str, metrics: str) -> None:
+    found = read_otlp(env)
+    assert found is not None
+    assert (found.signals["traces"].endpoint, found.signals["metrics"].endpoint) == (traces, metrics)

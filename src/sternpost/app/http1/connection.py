@@ -18,7 +18,7 @@ from sternpost.app.http1.unsent import Unsent
 from sternpost.app.http1.upgraded import Upgraded
 from sternpost.app.running import being_stopped
 from sternpost.errors import MalformedRequest, RequestTimeout, SternpostError, TooManyPipelined
-from sternpost.ids import random_hex
+from sternpost.ids import new_request_id
 from sternpost.protocols.http.edge import Edge
 from sternpost.protocols.http.errors import encode_unread
 from sternpost.protocols.http.messages import (
@@ -379,7 +379,7 @@ class HttpProtocol(asyncio.Protocol):
         if begun is not None and error.http_status < 500 and begun.refuse(error):
             return
         if begun is None or not begun.started:
-            request_id = "req_" + random_hex(16)
+            request_id = new_request_id()
             self.transport.write(_last_answer(error, request_id, self.default_headers))
             address = self.client[0] if self.client else None
             told = UnreadRequestAnswered(

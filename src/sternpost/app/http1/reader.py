@@ -21,6 +21,14 @@ _ABSOLUTE = re.compile(rb"https?://([!-.0-9:->@-~]+)(/?[!-\"$-~]*)", re.IGNORECA
 _LINE = re.compile(rb"(GET|HEAD|POST|PUT|PATCH|DELETE) (/[!-\"$->@-~]*)(?:\?([!-\"$-~]*))? HTTP/1\.1")
 """The first line of most requests."""
 
+_RTSP, _ICE = b" RTSP/", b" ICE/"
+"""Protocols that the parser takes for HTTP, and does not tell apart from it. All others it refuses by itself."""
+
+_OTHER_LINES = re.compile(rb"^[^\n]* (?:RTSP|ICE)/[0-9]\.[0-9]\r?\n", re.MULTILINE)
+_OTHER_END = re.compile(rb" (?:RTSP|ICE)/[0-9]\.[0-9]\r?\n\Z")
+_LINE_END_BYTES = 16
+"""More than `_OTHER_END` has: so much is kept of a first line that has not ended yet."""
+
 LENGTH_DIGITS_MAX = 20
 """More than any length has: the parser lets no number pass that needs more than 64 bits, but zeros before it."""
 
@@ -121,6 +129,7 @@ class RequestReader:
         "_keep_alive",
         "_known",
         "_length",
+        "_line",
         "_log",
         "_other_head",
         "_parser",
@@ -163,6 +172,8 @@ class RequestReader:
         self._coding: bytes | None = None
         self._keep_alive = False
         """Whether the connection stays open behind the request. The parser tells only up to the end of its head."""
+        self._line: bytes | None = None
+        """The end of what has come of a first line, until it is whole."""
         self._other_head: bytes | None = None
         """What is read in place of a head that asks for another protocol."""
         self._is_websocket = False
@@ -254,6 +265,45 @@ class RequestReader:
         return problem
 
     def _parse(self, data: bytes) -> SternpostError | None:
+        """The parser does not tell a request of another protocol, nor where in `data` a request begins. So it gets each
+        line by itself that may be the first of one: those that name such a protocol, and those in two pieces."""
+        position = 0
+        problem = None
+        if self._line is not None:
+            position = data.find(b"\n") + 1 or len(data)
+            problem = self._parse_line(data[:position])
+        if _RTSP in data or _ICE in data:
+            for line in _OTHER_LINES.finditer(data, position):
+                problem = problem or self._feed(data[position : line.start()]) or self._parse_line(line.group())
+                position = line.end()
+        last = max(data.rfind(b"\n") + 1, position)
+        if position < last:
+            problem = problem or self._feed(data[position:last])
+        if last < len(data):
+            problem = problem or self._parse_line(data[last:])
+        return problem
+
+    def _parse_line(self, line: bytes) -> SternpostError | None:
+        """A line, or the part of one that has come. It is the first of a request where that begins in it."""
+        number, begun = self.number, self._line
+        problem = self._feed(line)
+        if begun is None and self.number == number:
+            return problem
+        seen = (begun or b"") + line
+        if not line.endswith(b"\n"):
+            self._line = seen[-_LINE_END_BYTES:]
+            return problem
+        self._line = None
+        if problem is None and _OTHER_END.search(seen):
+            self._ended = True
+            return MalformedRequest("This server speaks HTTP/1.1")
+        return problem
+
+    def _feed(self, data: bytes) -> SternpostError | None:
+        if self._ended:
+            if self.upgrade is not None:
+                self.upgrade += data
+            return None
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -281,7 +331,7 @@ class RequestReader:
             return None
         self.number -= 1
         self._parser = httptools.HttpRequestParser(self)
-        return self._parse(head + rest)
+        return self._feed(head + rest)
 
     def on_message_begin(self) -> None:
         """The parser is at the start of a request. Raises `MalformedRequest` behind one that ends the connection."""

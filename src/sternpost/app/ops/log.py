@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, cast
 
 from sternpost.app.frames import Message
@@ -11,11 +13,14 @@ from sternpost.app.ops.fleet import Answered, Fleet
 from sternpost.app.ops.pages import OpsAnswer, OpsRequest, Pages
 from sternpost.clock import Clock
 from sternpost.errors import Detail, Invalid
-from sternpost.telemetry.events import Level, LogLevelChanged
+from sternpost.telemetry.events import Level, LogLevelChanged, LogLevelExpired
 from sternpost.telemetry.level import LEVELS
 from sternpost.telemetry.telemetry import Telemetry
 
 MEMBERS = ("level", "expires", "reason")
+
+LOOK_SECONDS = 1.0
+"""How often it is looked whether a level that was set has expired: by the clock, which may be set meanwhile."""
 
 
 class LogPages:
@@ -31,6 +36,9 @@ class LogPages:
         self._telemetry = telemetry
         self._log = telemetry.log
         self._clock = clock
+        self._expires: datetime | None = None
+        """When the level ends that was set; None where none is."""
+        self._looking: asyncio.TimerHandle | None = None
 
     def pages(self) -> Pages:
         """By path and method."""
@@ -49,15 +57,43 @@ class LogPages:
         """Puts a level in force for a time."""
         level, expires, reason = self._read(request.body)
         self._log.override.set(level, expires)
+        self._watch(expires)
         text = expires.isoformat(timespec="seconds")
         self._telemetry.tell(LogLevelChanged(to=level, expires=text, reason=reason, address=request.address))
         return self._answer(await self._fleet.ask(self._message()))
 
     async def delete(self, request: OpsRequest) -> OpsAnswer:
-        """The setting holds again."""
-        self._log.override.clear()
-        self._telemetry.tell(LogLevelChanged(to=self._log.level, expires=None, reason=None, address=request.address))
+        """The setting holds again. Where it has held all the time, nothing changes."""
+        self._look()
+        if self._expires is not None:
+            self.close()
+            self._log.override.clear()
+            changed = LogLevelChanged(to=self._log.level, expires=None, reason=None, address=request.address)
+            self._telemetry.tell(changed)
         return self._answer(await self._fleet.ask(self._message()))
+
+    def close(self) -> None:
+        """Looks no more whether a level has expired."""
+        self._expires = None
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
+
+    def _watch(self, expires: datetime) -> None:
+        self.close()
+        self._expires = expires
+        self._looking = asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
+
+    def _look(self) -> None:
+        """Tells once that the level has expired. Each process finds so itself, and here it is told for all."""
+        expires = self._expires
+        if expires is None:
+            return
+        self.close()
+        if self._clock.now() < expires:
+            self._watch(expires)
+        else:
+            self._telemetry.tell(LogLevelExpired(to=self._log.level))
 
     def _message(self) -> Message:
         return {"do": "log level", "log": self.held()}

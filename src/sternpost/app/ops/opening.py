@@ -51,6 +51,7 @@ class Ops:
 
     async def close(self) -> None:
         """Closes the port."""
+        self._levels.close()
         await self._port.close()
 
     def replay(self) -> Message:

@@ -15,7 +15,7 @@ from sternpost.errors import (
     Unauthenticated,
     UnsupportedCoding,
 )
-from sternpost.ids import random_hex
+from sternpost.ids import new_request_id
 from sternpost.protocols.http.headers import RequestHeaders, prefers_problem
 from sternpost.protocols.http.messages import JSON, PROBLEM_JSON, SECURE, Header, Scope, Send, send_response
 from sternpost.protocols.http.observed import HttpObservation
@@ -64,7 +64,7 @@ def log_and_encode(
 
 def encode_unread(error: SternpostError, request_id: str | None = None) -> tuple[int, list[Header], bytes]:
     """The response to what did not become a request: nobody observes it, and nothing is known of what it accepts."""
-    request_id = request_id or "req_" + random_hex(16)
+    request_id = request_id or new_request_id()
     told = {"code": error.code, "message": error.message, "details": (), "fix": error.fix}
     body = orjson.dumps({"error": {**told, "requestId": request_id}})
     length = (b"content-length", b"%d" % len(body))
@@ -93,4 +93,5 @@ async def refuse(
 ) -> None:
     """Logs an error and answers with it."""
     observation.status, more, body = log_and_encode(error, observation, headers)
+    more.append((b"x-request-id", observation.request_id.encode()))
     await send_response(scope, send, observation.status, more, body, SECURE)

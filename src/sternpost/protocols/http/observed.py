@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sternpost.clock import Clock
-from sternpost.ids import random_hex
+from sternpost.ids import new_request_id, random_hex
 from sternpost.protocols.http.body import CLIENT_CLOSED
 from sternpost.protocols.http.headers import RequestHeaders
 from sternpost.protocols.http.messages import ANSWER, Scope, Send
@@ -20,6 +20,7 @@ class HttpObservation(Observation):
 
     method: str
     path: str
+    scheme: str | None = field(init=False, default="http")
     status: int = field(init=False, default=0)
 
     @property
@@ -54,7 +55,7 @@ def observe(sink: Sink, clock: Clock, scope: Scope, headers: RequestHeaders) -> 
         trace_id, parent = context.trace_id, context.span_id
     observation = HttpObservation(
         sink,
-        "req_" + bits[32:48],
+        new_request_id(bits[32:48]),
         trace_id,
         bits[48:],
         parent,
@@ -62,6 +63,9 @@ def observe(sink: Sink, clock: Clock, scope: Scope, headers: RequestHeaders) -> 
         scope["method"],
         scope["path"],
     )
+    scheme = scope.get("scheme", "http")  # that of the client, where a trusted proxy has told it
+    if scheme != "http":
+        observation.scheme = scheme
     begins = sink.begins
     if begins is not None:
         if context is not None:
