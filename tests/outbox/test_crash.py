@@ -195,7 +195,7 @@ def crashes(app: str, url: str, folder: Path, rounds: int) -> tuple[Ledger, list
 
 
 @pytest.mark.timeout(600)
-@rounds(2, 40)
+@rounds(2, 20)
 def test_each_change_is_told_once_whatever_is_killed(
     database: str, tmp_path: Path, request: pytest.FixtureRequest, rounds: int
 ) -> None:

@@ -245,7 +245,7 @@ def resources(draw: st.DrawFn, name: str, prefix: str) -> type[Resource]:
     )
 
 
-@rounds(60, 3000)
+@rounds(60, 1500)
 def test_a_contract_compiles_or_is_refused(rounds: int) -> None:
     @drawing(rounds)
     @given(

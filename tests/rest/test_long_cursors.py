@@ -128,7 +128,7 @@ async def walk(client: Client, query: str, cursor: str | None = "") -> list[dict
     raise AssertionError("the walk does not end")
 
 
-@proved_in(2, 40)
+@proved_in(2, 20)
 async def test_a_walk_over_any_texts_is_the_sorted_list(client: Client, rounds: int) -> None:
     chance = random.Random(20_000)
     rows: list[dict[str, Any]] = []

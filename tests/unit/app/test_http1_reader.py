@@ -144,7 +144,7 @@ def cut(stream: bytes, at: list[int]) -> list[bytes]:
     return [stream[start:end] for start, end in pairwise(edges) if start < end]
 
 
-@rounds(300, 10_000)
+@rounds(300, 5000)
 def test_the_same_bytes_are_the_same_requests(rounds: int) -> None:
     @drawing(rounds)
     @given(st.lists(requests(), min_size=1, max_size=4), st.lists(st.integers(0, 2000), max_size=8))

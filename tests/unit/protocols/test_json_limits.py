@@ -75,7 +75,7 @@ VALUES = st.recursive(
 )
 
 
-@rounds(500, 20_000)
+@rounds(500, 5000)
 def test_what_json_holds_is_found_out_exactly(rounds: int) -> None:
     @drawing(rounds)
     @given(VALUES)
