@@ -37,7 +37,7 @@ from tests.faults.seeds import new_seed
 from tests.faults.service import Service
 from tests.faults.test_database_away_under_load import cut_all
 from tests.support.postgres import PrivateServer
-from tests.support.supervised import alive, children, pids
+from tests.support.supervised import children
 
 SECONDS = "STERNPOST_SOAK_SECONDS"
 SHARE = "STERNPOST_SOAK_SHARE"
@@ -152,8 +152,8 @@ class Faults:
             yield from self.drawn.sample(self.all, len(self.all))
 
     def worker_killed(self) -> None:
-        living = [pid for pid in pids(self.service.process).values() if alive(pid)]
-        os.kill(self.drawn.choice(living), signal.SIGKILL)
+        # not those that the log names: it is kept for a while only
+        os.kill(self.drawn.choice(sorted(children(self.service.process.process.pid))), signal.SIGKILL)
 
     def connections_cut(self) -> None:
         """All sessions of the database are terminated, under whatever they do."""
