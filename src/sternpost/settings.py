@@ -414,7 +414,10 @@ def read_dotenv(path: Path) -> dict[str, str]:
 
     if not path.is_file():
         return {}
-    return {name: value for name, value in dotenv_values(path).items() if value is not None}
+    try:
+        return {name: value for name, value in dotenv_values(path).items() if value is not None}
+    except UnicodeDecodeError as error:
+        raise StartupError(f"{path} cannot be read: {error}") from error
 
 
 def _read_secret_file(values: dict[str, str], name: str) -> None:

@@ -33,7 +33,7 @@ def passing(parent: Path) -> Path:
     """A new project in which all is done that the first gate asks for."""
     folder = make_project("my-service", parent)
     change(folder, PYPROJECT, "# auth = [", "auth = [")
-    change(folder, PYPROJECT, "# simple-crud = true", "simple-crud = true")
+    change(folder, PYPROJECT, "# [tool.sternpost.design]\n# simple", "[tool.sternpost.design]\nsimple")
     emit(folder)
     return folder
 

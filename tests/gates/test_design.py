@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +86,7 @@ def with_unreachable(folder: Path) -> None:
     change(folder, CONTRACT, "resources=[Task]", "resources=[Task, Note]")
 
 
+TODAY = datetime.now(UTC).date()
 OPERATIONS = ("browse", "read", "create", "update", "delete", "finish")
 LIMIT = '    limit=sliding_window(600, per="minute", by="principal"),\n'
 GATES = "[tool.sternpost.gates]"
@@ -185,7 +188,68 @@ SPOILED = {
     "a decision that is not there": Spoiled(
         "D11",
         edit(PYPROJECT, GATES, f'{GATES}\nstyle = "docs/adr/0009-rest.md"'),
-        (("style under [tool.sternpost.gates]", "docs/adr/0009-rest.md does not exist"),),
+        (("style under [tool.sternpost.gates]", "docs/adr/0009-rest.md is no record in docs/adr"),),
+    ),
+    "a limit that is evaded": Spoiled(
+        "D03",
+        lambda folder: (
+            change(folder, CONTRACT, "    field,\n", "    field,\n    given,\n"),
+            change(
+                folder,
+                CONTRACT,
+                "create = Create(",
+                'create = Create(limit=sliding_window(9, per="minute", by=given("title")), ',
+            ),
+        ),
+        (
+            (
+                "operation tasks.create",
+                "its limits count each value of the input by itself: who sends others is never refused",
+            ),
+        ),
+    ),
+    "a field that is in no list": Spoiled(
+        "D10",
+        edit(PYPROJECT, GATES, f'{GATES}\nscans = ["Task.nothing"]'),
+        (
+            (
+                "scans under [tool.sternpost.gates] in pyproject.toml",
+                "Task.nothing is no field that a list is filtered or sorted by",
+            ),
+        ),
+    ),
+    "nothing is the case": Spoiled(
+        "D11",
+        edit(PYPROJECT, "simple-crud = true", "simple-crud = false"),
+        ((DESIGN, "nothing describes the service"),),
+    ),
+    "a record with another name": Spoiled(
+        "D12",
+        lambda folder: (folder / RECORD).rename(folder / "docs/adr/0001-Record_Decisions.md"),
+        (
+            ("docs/adr/0001-Record_Decisions.md", "its name is not NNNN-title.md"),
+            ("docs/adr", "there is no decision record"),
+        ),
+    ),
+    "a record that is a pipe, and the same letters": Spoiled(
+        "D12",
+        lambda folder: (
+            os.mkfifo(folder / "docs/adr/0002-pipe.md"),
+            edit(RECORD, "Accepted", "....")(folder),
+            edit(
+                RECORD, "## Context", "## Context\n\n```\n## Decision\n```\n\n## CONTEXT:\n\naaaa aaaa aaaa\n\n## Other"
+            )(folder),
+        ),
+        (
+            (RECORD, "its section Status says nothing"),
+            (RECORD, "its section Context says nothing"),
+            ("docs/adr/0002-pipe.md", "it is no file"),
+        ),
+    ),
+    "a document that nobody can review": Spoiled(
+        "D08",
+        lambda folder: (git(folder, "init", "-q"), change(folder, ".gitignore", "dist/\n", "dist/\ncontract/\n")),
+        ((OPENAPI, "git ignores it, so that nobody can review it"),),
     ),
     "no record": Spoiled("D12", remove(RECORD), (("docs/adr", "there is no decision record"),)),
     "a record without a section": Spoiled(
@@ -276,6 +340,105 @@ def test_a_contract_that_does_not_compile_fails_what_its_mistake_is_about(
 # -- what changes for clients
 
 
+RAISING = """
+
+from my_service import rules
+from my_service.rules import checked as check
+
+CODE = "BY_NAME"
+
+
+class Local(Conflict):
+    code = "LOCAL"
+
+
+class Quiet(Conflict):
+    code = "QUIET"
+
+
+class Helper:
+    def fails(self) -> None:
+        raise Conflict("…", code="OF_A_METHOD")
+
+
+def probe() -> None:
+    raise Quiet
+
+
+@implements(Task.delete)
+async def delete_task(ctx: Context, task: Task) -> None:
+    from my_service.rules import Inner
+
+    try:
+        probe()
+    except Quiet:
+        pass
+    if task.title == "a":
+        wrong = Local()
+        raise wrong
+    if task.title == "b":
+        raise rules.Outer
+    if task.title == "c":
+        raise Conflict("…", code=CODE)
+    if task.title == "d":
+        raise Inner("…")
+    if task.title == "e":
+        raise ValueError("no error for clients")
+    rules.helped()
+    check()
+    try:
+        check()
+    except Conflict as error:
+        raise error
+    raise {"f": Conflict}["f"]
+"""
+
+RULES = """\
+from sternpost import Conflict
+
+
+class Outer(Conflict):
+    code = "OUTER"
+
+
+class Inner(Conflict):
+    code = "INNER"
+
+
+def helped() -> None:
+    raise Conflict("…", code="HELPED")
+
+
+def checked() -> None:
+    raise Conflict("…", code="CHECKED")
+"""
+
+
+def test_errors_are_found_however_they_are_raised(project: Path) -> None:
+    with (project / SERVICES).open("a", encoding="utf-8") as file:
+        file.write(RAISING)
+    (project / "src/my_service/rules.py").write_text(RULES, "utf-8")
+    emit(project)
+    found = [each["what"] for each in results(project)["D04"]["findings"]]
+    codes = ("LOCAL", "OUTER", "BY_NAME", "INNER", "HELPED", "CHECKED")
+    assert found == [
+        *(f"delete_task raises {code}, which its documentation does not tell" for code in codes),
+        "delete_task raises what cannot be told from its source",
+    ]
+
+
+def test_mistakes_that_no_criterion_is_about_are_told_with_the_first(project: Path) -> None:
+    change(project, CONTRACT, '"status", source="open"', '"status", timeout=-1, source="open"')
+    found = results(project)["D01"]
+    assert (found["outcome"], found["findings"][0]["what"][:5]) == ("fail", "SP412")
+
+
+def test_what_the_application_prints_is_no_part_of_the_report(project: Path) -> None:
+    change(project, CONTRACT, "Status = Literal", 'print("hello")\nStatus = Literal')
+    emit(project)
+    assert all(each["outcome"] != "fail" for each in results(project).values())
+
+
 def released(folder: Path) -> None:
     git(folder, "init", "-q")
     git(folder, "add", "-A")
@@ -291,13 +454,44 @@ def test_what_breaks_clients_since_the_last_release_is_found(project: Path) -> N
     found = results(project)["D09"]
     assert (found["outcome"], found["lookedAt"].startswith("changes since v1.0.0: ")) == ("fail", True)
     assert "breaks clients" in found["findings"][0]["what"]
-    for until, outcome in (("2199-01-01", "pass"), ("2020-01-01", "fail")):
+    for until, outcome in (
+        (TODAY + timedelta(days=90), "pass"),
+        (TODAY + timedelta(days=91), "fail"),
+        ("2020-01-01", "fail"),
+    ):
         lines = [
             f'[[waiver]]\nid = "{each["where"]}"\nreason = "no client sends more"\nby = "ada"\nuntil = {until}\n'
             for each in found["findings"]
         ]
         (project / "contract-waivers.toml").write_text("\n".join(lines), "utf-8")
         assert results(project)["D09"]["outcome"] == outcome
+
+
+def test_only_releases_before_this_commit_count(project: Path, tmp_path: Path) -> None:
+    assert results(project)["D09"]["reason"] == "the project is in no repository of git"
+    git(project, "init", "-q")
+    assert results(project)["D09"]["reason"] == "nothing has been released yet"
+    released(project)
+    change(project, CONTRACT, "max_length=200", "max_length=20")
+    emit(project)
+    git(project, "commit", "-qam", "Second")
+    for tag in ("v1.1.0-rc1", "2nd-attempt", "v1.1.0"):
+        git(project, "tag", tag)
+    found = results(project)["D09"]
+    assert (found["outcome"], found["lookedAt"].split(":")[0]) == ("fail", "changes since v1.0.0")
+    for name, problem in (
+        ("HEAD", "is this very commit"),
+        ("contract/plan.json", "is no commit"),
+        ("v0", "is no commit"),
+    ):
+        change(project, PYPROJECT, GATES, f'{GATES}\nreleased = "{name}"')
+        assert results(project)["D09"]["findings"][0]["what"] == f"{name!r} {problem}"
+        change(project, PYPROJECT, f'{GATES}\nreleased = "{name}"', GATES)
+    git(tmp_path, "clone", "-q", "--depth", "1", f"file://{project}", "shallow")
+    found = results(tmp_path / "shallow")["D09"]
+    assert (found["outcome"], found["reason"]) == ("could not check", "the clone is shallow: it has no tags")
+    (project / ".git/HEAD").write_text("garbage", "utf-8")
+    assert results(project)["D09"]["outcome"] == "could not check"
 
 
 def test_the_document_cannot_be_checked_without_its_library(project: Path) -> None:
@@ -325,4 +519,4 @@ def test_what_a_criterion_raises_is_no_pass(project: Path) -> None:
     change(project, PYPROJECT, "auth = [", "scans = 3\nauth = [")
     found = results(project)["D10"]
     assert found["outcome"] == "could not check"
-    assert found["reason"].startswith("TypeError: scans under [tool.sternpost.gates]")
+    assert found["reason"].startswith("scans under [tool.sternpost.gates]")

@@ -123,7 +123,7 @@ def test_what_no_gate_has_written_is_no_evidence(passed: Path, spoil: Callable[[
 def test_a_stop_is_evidence_of_a_stop(passed: Path) -> None:
     change(passed, PYPROJECT, "auth = [", "# auth = [")
     done = sternpost(passed, "gate", "design")
-    assert (done.returncode, "STOP at the gate design: 1 of 13 criteria is not met" in done.stdout) == (1, True)
+    assert (done.returncode, "STOP at the gate design: of 13 criteria 1 not met" in done.stdout) == (1, True)
     assert standing(passed) == ("stopped", "mend what it says, and run: sternpost gate design")
 
 
@@ -140,13 +140,14 @@ def test_a_clock_that_was_set_back_does_not_pass(passed: Path) -> None:
 
 def test_a_run_that_is_killed_leaves_no_evidence(passed: Path, tmp_path: Path) -> None:
     """It is killed while it asks git for the last release."""
-    git(passed, "init", "-q")
+    for command in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "First")):
+        git(passed, *command)
     tools = tmp_path / "tools"
     tools.mkdir()
     os.mkfifo(tools / "asked")
     fake = tools / "git"
     fake.write_text(
-        f'#!/bin/sh\nif [ "$1" = describe ]; then echo asked > {tools}/asked; exec sleep 60; fi\nPATH={os.environ["PATH"]} exec git "$@"\n'
+        f'#!/bin/sh\nif [ "$1" = tag ]; then echo asked > {tools}/asked; exec sleep 60; fi\nPATH={os.environ["PATH"]} exec git "$@"\n'
     )
     fake.chmod(0o755)
     command = [sys.executable, "-m", "sternpost", "gate", "design"]
@@ -174,6 +175,73 @@ def test_an_application_that_cannot_be_imported_does_not_pass(passed: Path) -> N
     for command in (("gate", "design"), ("gate", "status")):
         done = sternpost(passed, *command)
         assert (done.returncode, "my_service.app cannot be imported" in done.stderr) == (1, True)
+
+
+def test_an_application_that_ends_the_process_does_not_pass(passed: Path) -> None:
+    change(passed, CONTRACT, "from datetime import datetime", "from datetime import datetime\n\nraise SystemExit(0)")
+    for command in (("gate", "design"), ("gate", "status")):
+        done = sternpost(passed, *command)
+        assert (done.returncode, "my_service.app cannot be imported" in done.stderr) == (1, True)
+
+
+def test_evidence_of_another_release_is_stale(passed: Path) -> None:
+    evidence = read_evidence(passed, "design")
+    assert evidence is not None
+    why = "it was run with another release of Sternpost; run: sternpost gate design"
+    write_evidence(passed, "design", {**evidence.data, "sternpost": "0.0.0"})
+    assert standing(passed) == ("stale", why)
+    write_evidence(passed, "design", {**evidence.data, "criteria": evidence.data["criteria"][1:]})
+    assert standing(passed) == ("stale", why)
+
+
+def test_code_counts_wherever_git_looks(project: Path) -> None:
+    """A folder that the repository around it ignores, a repository within, and modules beside the project."""
+    outer = project.parent
+    git(outer, "init", "-q")
+    (outer / ".gitignore").write_text("my-service/\nlib/\n", "utf-8")
+    rules, lib = project / "src/rules", outer / "lib"
+    for folder in (rules, lib):
+        folder.mkdir()
+        (folder / "one.py").write_text("x = 1\n", "utf-8")
+    change(project, PYPROJECT, "[tool.sternpost]\n", '[tool.sternpost]\npaths = ["../lib"]\n')
+    assert sternpost(project, "gate", "design").returncode == 1  # git ignores what was emitted
+    git(project, "init", "-q")
+    git(rules, "init", "-q")
+    git(rules, "add", "-A")
+    git(rules, "commit", "-qm", "First")
+    assert sternpost(project, "gate", "design").returncode == 0
+    for file in (rules / "one.py", lib / "one.py"):
+        file.write_text("x = 2\n", "utf-8")
+        assert standing(project)[0] == "stale"
+        file.write_text("x = 1\n", "utf-8")
+        assert standing(project)[0] == "passed"
+
+
+WRONG_WAIVERS = {
+    "another table": ("[[waivers]]\nid = 'D07'\n", "has to consist of [[waiver]]"),
+    "no list": ("waiver = 3\n", "has to consist of [[waiver]]"),
+    "another key": (
+        "[[waiver]]\nid = 'D07'\nreason = 'a'\nby = 'b'\nuntil = 2026-12-01\nexpires = 2026-12-01\n",
+        "waiver 1 has no 'expires', only id, reason, by, until",
+    ),
+    "two of one": (
+        "[[waiver]]\nid = 'D07'\nreason = 'a'\nby = 'b'\nuntil = 2026-12-01\n" * 2,
+        "there are two waivers of D07",
+    ),
+}
+
+
+@pytest.mark.parametrize(("written", "said"), WRONG_WAIVERS.values(), ids=WRONG_WAIVERS)
+def test_wrong_waivers_are_told(project: Path, written: str, said: str) -> None:
+    (project / "gate-waivers.toml").write_text(written, "utf-8")
+    done = sternpost(project, "gate", "design")
+    assert (done.returncode, said in done.stderr) == (2, True)
+
+
+def test_settings_that_cannot_be_read_are_told(project: Path) -> None:
+    (project / ".env").write_bytes(b"STERNPOST_PORT=\xff\n")
+    done = sternpost(project, "gate", "status")
+    assert (done.returncode, ".env cannot be read" in done.stderr) == (2, True)
 
 
 def test_a_folder_without_a_project_is_an_error(tmp_path: Path) -> None:

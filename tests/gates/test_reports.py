@@ -15,7 +15,7 @@ D07 It is chosen how callers prove who they are  why: sternpost gate explain D07
   pyproject.toml, [tool.sternpost.gates]: auth is ['<b>'], and not a list of strategies
       fix: choose from: identity-provider, shared-secret, api-keys, public
 
-STOP at the gate design: 1 of 13 criteria is not met
+STOP at the gate design: of 13 criteria 1 not met
 """
 
 

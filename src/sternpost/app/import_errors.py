@@ -24,7 +24,7 @@ class ImportFailed(Exception):
         files: where the author's code stood, and what it imported, the outermost first.
     """
 
-    def __init__(self, module: str, error: Exception) -> None:
+    def __init__(self, module: str, error: Exception | SystemExit) -> None:
         shown = TracebackException.from_exception(error)
         own = _packages(module)
         for part in _chain(shown):
@@ -67,7 +67,7 @@ def _is_own(file: str, packages: list[Path]) -> bool:
     return not (_INSTALLED & set(whole.parts) or any(whole.is_relative_to(folder) for folder in _OF_OTHERS))
 
 
-def _named(error: Exception) -> Iterator[str]:
+def _named(error: BaseException) -> Iterator[str]:
     """The file that an error is about, although no line of it has run."""
     if isinstance(error, SyntaxError) and error.filename:
         yield error.filename

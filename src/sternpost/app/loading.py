@@ -82,9 +82,18 @@ def project_options(folder: Path = HERE) -> dict[str, Any]:
     if not project.is_file():
         return {}
     try:
-        return tomllib.loads(project.read_text(encoding="utf-8")).get("tool", {}).get("sternpost", {})
+        section: dict[str, Any] = tomllib.loads(project.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise StartupError(f"pyproject.toml cannot be read: {error}") from error
+    for key in ("tool", "sternpost"):
+        found: Any = section.get(key, {})
+        if not isinstance(found, dict):
+            raise StartupError(f"{key} in pyproject.toml has to be a table")
+        section = cast("dict[str, Any]", found)
+    paths: Any = section.get("paths", [])
+    if not isinstance(paths, list) or not all(isinstance(path, str) for path in cast("list[Any]", paths)):
+        raise StartupError("paths under [tool.sternpost] in pyproject.toml has to be a list of folders")
+    return section
 
 
 def load_application(name: str, *, writing: Path | None = None, folder: Path = HERE) -> Sternpost:
@@ -120,6 +129,8 @@ def _imported(module_name: str, folder: Path = HERE) -> ModuleType:
         return importlib.import_module(module_name)
     except (StartupError, ContractError):
         raise
+    except SystemExit as error:
+        raise _import_failed(module_name, error, folder) from error
     except Exception as error:
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing and (module_name == missing or module_name.startswith(missing + ".")):
@@ -135,7 +146,7 @@ def _shows_all() -> bool:
     return os.environ.get(TRACEBACK_VARIABLE) == "full"
 
 
-def _import_failed(module_name: str, error: Exception, folder: Path) -> ImportFailed:
+def _import_failed(module_name: str, error: Exception | SystemExit, folder: Path) -> ImportFailed:
     """What to raise for an error in the author's code."""
     failed = ImportFailed(module_name, error)
     path = data_file(folder)

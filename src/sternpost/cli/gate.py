@@ -100,13 +100,13 @@ def _run(gate: str, app: str | None, as_json: bool, files: dict[Format, Path | N
             shown_status.update(f"gate {gate}: {place} of {count}, {criterion.code} {shown(criterion.title)}")
 
         report = run_gate(project, gate, tell)
-    for form, path in files.items():
-        if path is not None:
-            _write(path, FORMS[form](report))
     if as_json:
         print_json(report.as_data(), indented=True)
     else:
         print_report(report, out)
+    for form, path in files.items():
+        if path is not None:
+            _write(path, FORMS[form](report))
     if not report.passed:
         raise typer.Exit(STOPPED)
 
@@ -139,10 +139,13 @@ def print_report(report: Report, console: Terminal) -> None:
     if report.passed:
         console.print(f"\n[green bold]PASSED[/] the gate {report.gate}, in {report.seconds:.1f} s")
         return
-    stopping = sum(result.stops for result in report.results)
-    verb = "is" if stopping == 1 else "are"
-    unmet = f": {stopping} of {len(report.results)} criteria {verb} not met" if stopping else ""
-    console.print(f"\n[red bold]STOP[/] at the gate {report.gate}{unmet}")
+    stopping = [result.answer.outcome for result in report.results if result.stops]
+    counts = [(stopping.count("fail"), "not met"), (stopping.count("could not check"), "could not be checked")]
+    told = ", ".join(f"{count} {what}" for count, what in counts if count)
+    console.print(
+        f"\n[red bold]STOP[/] at the gate {report.gate}"
+        + (f": of {len(report.results)} criteria {told}" if told else "")
+    )
 
 
 def _print_findings(result: Result, console: Terminal) -> None:
@@ -158,7 +161,8 @@ def _print_findings(result: Result, console: Terminal) -> None:
     if not answer.findings:
         return
     console.print(
-        f"\n[bold]{result.criterion.code}[/] {shown(result.criterion.title)}  [dim]why: sternpost gate explain {result.criterion.code}[/]"
+        f"\n[bold]{result.criterion.code}[/] {shown(result.criterion.title)}  [dim]why: sternpost gate explain "
+        f"{result.criterion.code}[/]"
     )
     for (what, fix), alike in groupby(answer.findings, lambda finding: (finding.what, finding.fix)):
         where = ", ".join(finding.where for finding in alike)

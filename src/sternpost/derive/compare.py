@@ -19,6 +19,7 @@ from sternpost.derive.diff import Difference
 from sternpost.errors import StartupError
 
 COMPILE_SECONDS = 120
+WAIVER_KEYS = ("id", "reason", "by", "until")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +115,25 @@ def read_waivers(path: Path) -> list[Waiver]:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise StartupError(f"{path} cannot be read: {error}") from error
     found: list[Waiver] = []
-    for number, entry in enumerate(data.get("waiver", []), 1):
+    entries = data.pop("waiver", [])
+    if (
+        data
+        or not isinstance(entries, list)
+        or not all(isinstance(entry, dict) for entry in cast("list[Any]", entries))
+    ):
+        raise StartupError(f"{path} has to consist of [[waiver]], each with {', '.join(WAIVER_KEYS)}")
+    for number, entry in enumerate(cast("list[dict[str, Any]]", entries), 1):
+        if unknown := sorted(set(entry) - set(WAIVER_KEYS)):
+            raise StartupError(f"{path}: waiver {number} has no {unknown[0]!r}, only {', '.join(WAIVER_KEYS)}")
         texts = (entry.get("id"), entry.get("reason"), entry.get("by"))
         until = entry.get("until")
         if not all(isinstance(text, str) and text.strip() for text in texts) or type(until) is not date:
             raise StartupError(
                 f"{path}: waiver {number} needs id, reason and by as strings, and until as a date such as 2027-01-31"
             )
-        found.append(Waiver(*texts, until))
+        if any(waiver.id == entry["id"] for waiver in found):
+            raise StartupError(f"{path}: there are two waivers of {entry['id']}")
+        found.append(Waiver(*cast("tuple[str, str, str]", texts), until))
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sternpost.plan.model import Plan
-from sternpost.plan.policy import ALLOW, Scope, within
+from sternpost.plan.policy import Scope, open_to_all, within
 
 CONTEXT, CONTAINERS = "c4-context.mmd", "c4-containers.mmd"
 DIAGRAMS = (CONTEXT, CONTAINERS)
@@ -57,11 +57,11 @@ def _title(plan: Plan) -> str:
 
 def _asks(plan: Plan) -> bool:
     """Whether an operation asks who calls."""
-    return any(operation.policy != ALLOW for _, operation in plan.operations.values())
+    return any(not open_to_all(operation.policy) for _, operation in plan.operations.values())
 
 
 def _callers(plan: Plan) -> Iterator[str]:
-    if any(operation.policy == ALLOW for _, operation in plan.operations.values()):
+    if any(open_to_all(operation.policy) for _, operation in plan.operations.values()):
         yield '  Person_Ext(anybody, "Anybody", "Calls without credentials")'
     if _asks(plan):
         scopes = sorted({node.name for policy in plan.policies for node in within(policy) if isinstance(node, Scope)})
@@ -73,7 +73,7 @@ def _callers(plan: Plan) -> Iterator[str]:
 
 def _calls(plan: Plan) -> Iterator[tuple[str, str]]:
     operations = [operation for _, operation in plan.operations.values()]
-    public = sum(operation.policy == ALLOW for operation in operations)
+    public = sum(open_to_all(operation.policy) for operation in operations)
     if public:
         yield "anybody", f"{public} operations"
     if _asks(plan):

@@ -105,16 +105,19 @@ def read_evidence(root: Path, gate: str) -> Evidence | None:
     if digest != digest_of(data):
         raise BrokenEvidence("it was changed after the gate had written it")
     try:
+        at = datetime.fromisoformat(data["at"])
+        if at.tzinfo is None or not all(each["code"] for each in data["criteria"]) or not data["sternpost"]:
+            raise ValueError
         return Evidence(
             data["gate"],
             data["passed"],
-            datetime.fromisoformat(data["at"]),
+            at,
             Fingerprint(**data["fingerprint"]),
-            data["earlier"],
+            dict(data["earlier"]),
             data,
             digest,
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BrokenEvidence("it was written by another release") from error
 
 

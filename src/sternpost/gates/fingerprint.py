@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from sternpost.gates.project import Project
+from sternpost.app.loading import project_options
+from sternpost.gates.project import ADR, EMITTED, Project
 from sternpost.settings import SECRETS, read_dotenv
 
 OWN_FOLDER = ".sternpost"
@@ -48,13 +49,14 @@ class Fingerprint:
 def fingerprint(project: Project) -> Fingerprint:
     """Of a project as it is. Raises `OSError` where a file cannot be read."""
     contract = "" if project.application is None else project.plan.fingerprint
-    return Fingerprint(contract, _code(project.root), _configuration(project.root))
+    return Fingerprint(contract, _code(project), _configuration(project.root))
 
 
-def _code(root: Path) -> str:
+def _code(project: Project) -> str:
+    root = project.root
     whole = hashlib.sha256()
-    for name in sorted(files_of(root)):
-        path = root / name
+    for path in _paths(project):
+        name = os.path.relpath(path, root)
         whole.update(name.encode(errors="surrogateescape") + b"\0")
         if path.is_symlink():
             whole.update(b"link " + os.fsencode(os.readlink(path)))
@@ -62,6 +64,27 @@ def _code(root: Path) -> str:
             whole.update(_digest(path))
         whole.update(b"\0")
     return whole.hexdigest()
+
+
+def _paths(project: Project) -> list[Path]:
+    """Every file that counts: those of the project, and of the folders beside it that it names."""
+    root = project.root.resolve()
+    found = {project.root / name for name in files_of(project.root)}
+    named = [root / path for path in project_options(project.root).get("paths", ())]
+    named += [project.folder("emitted", EMITTED), project.folder("adr", ADR)]
+    for folder in named:
+        if not folder.resolve().is_relative_to(root) or is_ignored(project.root, folder):
+            found.update(folder / name for name in _walked(folder))
+    return sorted(found)
+
+
+def is_ignored(root: Path, path: Path) -> bool:
+    """Whether git leaves it out; not where there is no git."""
+    try:
+        asked = subprocess.run(["git", "check-ignore", "-q", path], cwd=root, capture_output=True, check=False)  # noqa: S603, S607
+    except FileNotFoundError:
+        return False
+    return asked.returncode == 0
 
 
 def _digest(path: Path) -> bytes:
@@ -87,7 +110,11 @@ def files_of(root: Path) -> list[str]:
     if listed.returncode != 0:
         return list(_walked(root))
     names = {os.fsdecode(name) for name in listed.stdout.split(b"\0") if name}
-    return [name for name in names if name.split("/", 1)[0] != OWN_FOLDER]
+    if not names:  # a folder that the repository around it ignores
+        return list(_walked(root))
+    inner = [name for name in names if (root / name).is_dir() and not (root / name).is_symlink()]  # other repositories
+    names |= {f"{name.rstrip('/')}/{file}" for name in inner for file in _walked(root / name)}
+    return [name for name in names if name.split("/", 1)[0] != OWN_FOLDER and name not in inner]
 
 
 def _walked(root: Path) -> Iterator[str]:
@@ -102,6 +129,8 @@ def _configuration(root: Path) -> str:
     whole = hashlib.sha256()
     for name in sorted(values):
         if name.startswith("STERNPOST_") and values[name]:
-            shown = "set" if name.removesuffix("_FILE") in SECRETS else values[name]
-            whole.update(f"{name}={shown}\0".encode(errors="surrogateescape"))
+            value = values[name]
+            if name.removesuffix("_FILE") in SECRETS:  # of an address, what it is of
+                value = value.partition("://")[0] if "://" in value else "set"
+            whole.update(f"{name}={value}\0".encode(errors="surrogateescape"))
     return whole.hexdigest()

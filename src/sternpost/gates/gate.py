@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from sternpost.compile.diagnostics import Diagnostic
 from sternpost.derive.compare import Waiver
 from sternpost.errors import StartupError
 from sternpost.gates.criterion import STOPPING, Answer, Criterion, Finding
@@ -154,6 +155,10 @@ def ask(project: Project, criterion: Criterion) -> Answer:
         return _of_mistakes(project, criterion)
     try:
         return criterion.check(project)
+    except StartupError as error:  # something that the project says is wrong
+        return Answer(
+            "could not check", criterion.title, (Finding(project.name, str(error), "correct it"),), str(error)
+        )
     except Exception as error:  # noqa: BLE001  (whatever it is: what was not looked at is not passed)
         said = f"{type(error).__name__}: {error}"
         return Answer("could not check", criterion.title, (Finding(criterion.code, said, _REPORT),), said)
@@ -163,7 +168,7 @@ _REPORT = "mend what it says; if that is not in the project, it is a defect of S
 
 
 def _of_mistakes(project: Project, criterion: Criterion) -> Answer:
-    own = [each for each in project.mistakes if each.code.startswith(criterion.diagnostics)]
+    own = [each for each in project.mistakes if criterion is _about(each)]
     found = tuple(Finding(each.place, f"{each.code} {each.message}", each.fix) for each in own)
     if found:
         return Answer("fail", "the contract", found)
@@ -174,6 +179,12 @@ def _of_mistakes(project: Project, criterion: Criterion) -> Answer:
     )
     fix = "run: sternpost contract check"
     return Answer("could not check", "the contract", (Finding("the contract", why, fix),), why)
+
+
+def _about(mistake: Diagnostic) -> Criterion:
+    """The criterion that a mistake of the contract does not meet: the first one where no other is about it."""
+    every = [criterion for criteria in GATES.values() for criterion in criteria]
+    return next((each for each in every if mistake.code.startswith(each.diagnostics)), every[0])
 
 
 def standings(project: Project) -> Iterator[Standing]:
@@ -195,6 +206,10 @@ def _standing(project: Project, gate: str, current: Fingerprint) -> Standing:
         return Standing(
             gate, "after the present", f"the evidence is of {evidence.at.isoformat()}; set the clock", evidence
         )
+    if evidence.data["sternpost"] != __version__ or [each["code"] for each in evidence.data["criteria"]] != [
+        criterion.code for criterion in GATES[gate]
+    ]:
+        return Standing(gate, "stale", f"it was run with another release of Sternpost; {run}", evidence)
     changed = current.changed_since(evidence.fingerprint)
     if changed:
         return Standing(gate, "stale", f"{_listed(changed)} changed since; {run}", evidence)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -63,6 +65,7 @@ class Project:
 
 
 KNOWN_OPTIONS = frozenset(("adr", "auth", "emitted", "released", "scans", "style", "waivers"))
+ADR = "docs/adr"
 EMITTED = "contract"
 """The folder that `sternpost contract emit` writes."""
 
@@ -77,7 +80,9 @@ def load_project(app: str | None, root: Path, now: datetime) -> Project:
     options = _options(root)
     name = application_name(app, root)
     try:
-        return Project(root, name, load_application(name, folder=root), (), now, options)
+        with redirect_stdout(sys.stderr):  # what an application prints is no part of a report
+            application = load_application(name, folder=root)
+        return Project(root, name, application, (), now, options)
     except ContractError as error:
         return Project(root, name, None, tuple(error.diagnostics), now, options)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any, Literal
 
 from sternpost.plan import query
@@ -230,6 +231,22 @@ class _Folding:
             return ALLOW if negated else DENY
         found = replace(node, where=where)
         return Not(found) if negated else found
+
+
+def open_to_all(node: PolicyNode) -> bool:
+    """Whether a policy allows everybody, with or without credentials, whatever the row."""
+    return fold(node, known=False, scopes=frozenset()) == ALLOW
+
+
+_SCOPES_TRIED = 8
+"""Of more, not every combination is tried."""
+
+
+def closed_to_all(node: PolicyNode) -> bool:
+    """Whether a policy allows nobody, whatever scopes a caller has."""
+    scopes = sorted({part.name for part in within(node) if isinstance(part, Scope)})[:_SCOPES_TRIED]
+    held = (frozenset(some) for size in range(len(scopes) + 1) for some in combinations(scopes, size))
+    return all(fold(node, known=known, scopes=some) == DENY for some in held for known in (True, False))
 
 
 def _joined(folded: Sequence[PolicyNode], kind: type[AllOf | AnyOf]) -> PolicyNode:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sternpost.app import advice as module
+from sternpost.app import cautions as module
 from sternpost.app.cautions import cautions
 from sternpost.settings import load_settings
 from sternpost.telemetry.events import NoWebsockets, SecretIsWeak, VariablesUnknown

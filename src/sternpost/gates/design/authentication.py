@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from sternpost.gates.criterion import Answer, Criterion, Finding, judged
 from sternpost.gates.project import Project
-from sternpost.plan.policy import ALLOW
+from sternpost.plan.policy import open_to_all
 
 STRATEGIES = {
     "identity-provider": "tokens that an identity provider signs (STERNPOST_JWT_JWKS_URL)",
@@ -24,7 +24,7 @@ def _check(project: Project) -> Answer:
         fix = f'write auth = ["identity-provider"], or others of: {known}'
         return judged("auth in pyproject.toml", [Finding(_WHERE, "no strategy is chosen", fix)])
     chosen: list[Any] = cast("list[Any]", given) if isinstance(given, list) else []
-    if not chosen or not all(each in STRATEGIES for each in chosen):
+    if not chosen or not all(isinstance(each, str) and each in STRATEGIES for each in chosen):
         wrong = f"auth is {given!r}, and not a list of strategies"
         return judged("auth in pyproject.toml", [Finding(_WHERE, wrong, f"choose from: {known}")])
     looked_at = "; ".join(STRATEGIES[each] for each in chosen)
@@ -32,7 +32,7 @@ def _check(project: Project) -> Answer:
 
 
 def _contradictions(project: Project, chosen: set[str]) -> list[tuple[str, str]]:
-    closed = [operation.id for _, operation in project.plan.operations.values() if operation.policy != ALLOW]
+    closed = [operation.id for _, operation in project.plan.operations.values() if not open_to_all(operation.policy)]
     found: list[tuple[str, str]] = []
     if ("api-keys" in chosen) != project.plan.api_keys:
         says = "takes" if project.plan.api_keys else "does not take"

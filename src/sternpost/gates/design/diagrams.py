@@ -5,6 +5,7 @@ from __future__ import annotations
 from sternpost.derive.diagrams import DIAGRAMS
 from sternpost.derive.emit import emitted_files
 from sternpost.gates.criterion import Answer, Criterion, Finding, judged
+from sternpost.gates.design.openapi import unlike
 from sternpost.gates.project import EMITTED, Project
 
 _EMIT = "run: sternpost contract emit, and commit it"
@@ -19,7 +20,7 @@ def _check(project: Project) -> Answer:
         where = project.shown(path)
         if not path.is_file():
             findings.append(Finding(where, "the file does not exist", _EMIT))
-        elif path.read_bytes() != expected[name]:
+        elif unlike(path.read_bytes(), expected[name]):
             findings.append(Finding(where, "it is not that of the contract as it is", _EMIT))
     return judged(f"{' and '.join(DIAGRAMS)} in {project.shown(folder)}", findings)
 

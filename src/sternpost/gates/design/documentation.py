@@ -11,6 +11,8 @@ from sternpost.plan.model import OperationPlan, Plan, ResourcePlan
 _WORDS_MIN = 2
 """Of a summary that says more than the operation's name."""
 
+_LETTERS_MIN = 2
+
 
 def _check(project: Project) -> Answer:
     plan = project.plan
@@ -22,14 +24,19 @@ def _check(project: Project) -> Answer:
     )
 
 
+def says_something(text: str) -> bool:
+    """Whether there are letters or digits in it."""
+    return sum(map(str.isalnum, text)) >= _LETTERS_MIN
+
+
 def _of_contract(plan: Plan) -> Iterator[Finding]:
     for name in ("title", "description"):
-        if not getattr(plan, name):
+        if not says_something(getattr(plan, name)):
             yield Finding("the contract", f"it has no {name}", f"write Contract(…, {name}=…)")
 
 
 def _of_resource(resource: ResourcePlan) -> Iterator[Finding]:
-    if not resource.description:
+    if not says_something(resource.description):
         yield Finding(f"resource {resource.name}", "it has no description", "write a docstring below its class")
     for operation in resource.operations:
         yield from _of_operation(operation)
@@ -37,7 +44,7 @@ def _of_resource(resource: ResourcePlan) -> Iterator[Finding]:
 
 def _of_operation(operation: OperationPlan) -> Iterator[Finding]:
     where = f"operation {operation.id}"
-    if len(operation.summary.split()) < _WORDS_MIN:
+    if sum(map(says_something, operation.summary.split())) < _WORDS_MIN:
         yield Finding(where, f"its summary says only {operation.summary!r}", "write summary=… with what it does")
     if operation.kind == "custom" and operation.input is not None and not operation.example:
         without = [each.public_name for each in operation.input.fields if each.example is None and each.required]

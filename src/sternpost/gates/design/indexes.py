@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from sternpost.errors import StartupError
 from sternpost.gates.criterion import Answer, Criterion, Finding, could_not_check, counted, judged, not_applicable
 from sternpost.gates.project import Project
 from sternpost.plan.indexes import served
@@ -23,7 +24,12 @@ def _check(project: Project) -> Answer:
         why = "the indexes of an external database are its owner's"
         return could_not_check(looked_at, why, "look at them, and let a waiver say who did")
     accepted = _accepted(project)
-    findings: list[Finding] = []
+    known = {f"{resource.name}.{field.field}" for resource, fields in lists for field in fields}
+    findings = [
+        Finding(_ACCEPT, f"{name} is no field that a list is filtered or sorted by", "remove it")
+        for name in accepted
+        if name not in known
+    ]
     for resource, fields in lists:
         for field in fields:
             name = f"{resource.name}.{field.field}"
@@ -39,7 +45,7 @@ def _check(project: Project) -> Answer:
 def _accepted(project: Project) -> list[str]:
     given: Any = project.options.get("scans", [])
     if not isinstance(given, list) or not all(isinstance(each, str) for each in cast("list[Any]", given)):
-        raise TypeError(f"{_ACCEPT} has to be a list of names such as User.name")
+        raise StartupError(f"{_ACCEPT} has to be a list of names such as User.name")
     return cast("list[str]", given)
 
 

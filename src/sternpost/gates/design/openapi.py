@@ -8,6 +8,7 @@ import orjson
 
 from sternpost.derive.emit import emitted_files
 from sternpost.gates.criterion import Answer, Criterion, Finding, could_not_check, counted, judged
+from sternpost.gates.fingerprint import is_ignored
 from sternpost.gates.project import EMITTED, Project
 
 FILE = "openapi.json"
@@ -19,6 +20,10 @@ _SHOWN = 10
 def _check(project: Project) -> Answer:
     path = project.folder("emitted", EMITTED) / FILE
     where = project.shown(path)
+    if is_ignored(project.root, path):
+        return judged(
+            where, [Finding(where, "git ignores it, so that nobody can review it", "take it out of .gitignore")]
+        )
     if not path.is_file():
         return judged(where, [Finding(where, "the file does not exist", _EMIT)])
     content = path.read_bytes()
@@ -34,9 +39,14 @@ def _check(project: Project) -> Answer:
         error for error, _ in zip(OpenAPIV31SpecValidator(document).iter_errors(), range(_SHOWN), strict=False)
     ]
     findings = [Finding(where, f"it contradicts OpenAPI 3.1: {error.message}", _EMIT) for error in wrong]
-    if content != emitted_files(project.compiled)[FILE]:
+    if unlike(content, emitted_files(project.compiled)[FILE]):
         findings.append(Finding(where, "it is not that of the contract as it is", _EMIT))
     return judged(f"{where}, OpenAPI 3.1 with {counted(len(document.get('paths', {})), 'path')}", findings)
+
+
+def unlike(content: bytes, expected: bytes) -> bool:
+    """Whether a file is another one, whatever ends its lines: a checkout may have changed that."""
+    return content.replace(b"\r\n", b"\n") != expected
 
 
 CRITERION = Criterion(

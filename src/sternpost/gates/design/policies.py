@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from sternpost.gates.criterion import Answer, Criterion, Finding, counted, judged
 from sternpost.gates.project import Project
-from sternpost.plan.policy import ALLOW, DENY
+from sternpost.plan.policy import closed_to_all, open_to_all
 
 
 def _check(project: Project) -> Answer:
     operations = [operation for _, operation in project.plan.operations.values()]
-    public = [operation.id for operation in operations if operation.policy == ALLOW]
+    public = [operation.id for operation in operations if open_to_all(operation.policy)]
     opened = f", open to everybody: {', '.join(public)}" if public else ", none open to everybody"
     return judged(
         f"the policies of {counted(len(operations), 'operation')}{opened}",
@@ -20,7 +20,7 @@ def _check(project: Project) -> Answer:
                 "allow somebody, or remove the operation",
             )
             for operation in operations
-            if operation.policy == DENY
+            if closed_to_all(operation.policy)
         ],
     )
 

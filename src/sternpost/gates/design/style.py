@@ -8,6 +8,7 @@ from sternpost.advice.api_style import api_style_advice
 from sternpost.advice.design import SECTION, design_factors
 from sternpost.advice.model import Advice
 from sternpost.gates.criterion import Answer, Criterion, Finding, judged
+from sternpost.gates.design.decisions import FOLDER
 from sternpost.gates.project import Project
 
 SERVED = frozenset(("rest",))
@@ -19,7 +20,7 @@ _DECIDED = "style under [tool.sternpost.gates]"
 
 def _check(project: Project) -> Answer:
     factors = design_factors(project.root)
-    if not factors:
+    if not any(factors.values()):
         fix = "run: sternpost advise api, and put the block that it prints into pyproject.toml"
         return judged("the description of the service", [Finding(_WHERE, "nothing describes the service", fix)])
     advice = api_style_advice(factors)
@@ -30,8 +31,9 @@ def _check(project: Project) -> Answer:
         titles = " or ".join(choice.title for choice in advice.recommended)
         fix = f'record why it is REST, and name the record: style = "docs/adr/…" ({_DECIDED})'
         findings.append(Finding(_WHERE, f"the advice is {titles}, and the contract is served as REST", fix))
-    if decided is not None and not project.folder("style", "").is_file():
-        findings.append(Finding(_DECIDED, f"{decided} does not exist", "name the decision record"))
+    records = project.folder("adr", FOLDER)
+    if decided is not None and (not (record := project.folder("style", "")).is_file() or record.parent != records):
+        findings.append(Finding(_DECIDED, f"{decided} is no record in {project.shown(records)}", "name the record"))
     kept = f"; decided by {decided}" if decided is not None else ""
     return judged(f"{_told(advice)}; served as REST{kept}", findings)
 
