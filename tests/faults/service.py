@@ -28,6 +28,7 @@ class Service:
         workers: more than one run under the supervisor.
         plant: the bugs to plant; see `tests/faults/plant.py`.
         app: the application, where none is planted.
+        fresh: started anew, and not forked: a fork ends by itself after a quarter of an hour.
     """
 
     def __init__(
@@ -39,10 +40,12 @@ class Service:
         plant: str = "",
         app: str = BOOK,
         options: tuple[str, ...] = ("--create-schema",),
+        fresh: bool = False,
         **env: str,
     ) -> None:
         self.database_url, self.folder, self.workers, self.options = database_url, folder, workers, options
         self.app = PLANTED if plant else app
+        self.fresh = fresh
         self.port = free_port()
         self.environment = environment(
             STERNPOST_DATABASE_URL=database_url, STERNPOST_PORT=str(self.port), **{PLANT: plant}, **env
@@ -68,10 +71,10 @@ class Service:
         """Starts it, and waits until it is ready."""
         command = ["-m", "sternpost", "serve", self.app, *self.options]
         if self.workers == 1:
-            started = running(command, self.environment, self.folder)
+            started = running(command, self.environment, self.folder, fresh=self.fresh)
         else:
             command += ["--workers", str(self.workers)]
-            started = running(command, self.environment, self.folder, SUPERVISOR_READY)
+            started = running(command, self.environment, self.folder, SUPERVISOR_READY, fresh=self.fresh)
         self.server = self._stack.enter_context(started)
 
     def kill(self) -> None:

@@ -152,7 +152,6 @@ class Faults:
             yield from self.drawn.sample(self.all, len(self.all))
 
     def worker_killed(self) -> None:
-        # not those that the log names: it is kept for a while only
         os.kill(self.drawn.choice(sorted(children(self.service.process.process.pid))), signal.SIGKILL)
 
     def connections_cut(self) -> None:
@@ -226,7 +225,9 @@ def soak(folder: Path, seconds: float, share: float, tell: Callable[[str], None]
     with contextlib.ExitStack() as stack:
         postgres = stack.enter_context(PrivateServer())
         service = stack.enter_context(
-            Service(postgres.url, folder, workers=WORKERS, plant=plant, STERNPOST_WORKER_SILENT_SECONDS="10")
+            Service(
+                postgres.url, folder, workers=WORKERS, plant=plant, fresh=True, STERNPOST_WORKER_SILENT_SECONDS="10"
+            )
         )
         most = capacity(service, folder, seed + 1)
         rate = share * most
