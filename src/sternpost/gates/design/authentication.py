@@ -21,7 +21,8 @@ def _check(project: Project) -> Answer:
     given: Any = project.options.get("auth")
     known = ", ".join(STRATEGIES)
     if given is None:
-        fix = f'write auth = ["identity-provider"], or others of: {known}'
+        meanings = "; ".join(f"{name}: {meaning}" for name, meaning in STRATEGIES.items())
+        fix = f"write auth = […] with what fits. {meanings}"
         return judged("auth in pyproject.toml", [Finding(_WHERE, "no strategy is chosen", fix)])
     chosen: list[Any] = cast("list[Any]", given) if isinstance(given, list) else []
     if not chosen or not all(isinstance(each, str) and each in STRATEGIES for each in chosen):
