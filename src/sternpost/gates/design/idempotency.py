@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sternpost.contract.operations import UNDECIDED
-from sternpost.gates.criterion import Answer, Criterion, Finding, counted, judged, not_applicable
+from sternpost.gates.criterion import Answer, Criterion, Finding, judged, not_applicable
 from sternpost.gates.project import Project
 
 _KINDS = frozenset(("create", "custom"))
@@ -31,7 +31,7 @@ def _check(project: Project) -> Answer:
         if getattr(declared, "idempotency", None) is UNDECIDED:
             findings.append(Finding(f"operation {operation.id}", "it does not say whether it needs a key", _FIX))
     return judged(
-        f"{counted(len(changes), 'operation')} that would have their effect twice, {required} with a required key",
+        f"changes that would have their effect twice: {len(changes)}, {required} of them with a required key",
         findings,
     )
 
