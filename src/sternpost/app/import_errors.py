@@ -33,6 +33,9 @@ class ImportFailed(Exception):
         for part in _chain(shown):
             for frame in part.stack:
                 frame.filename = relative_path(frame.filename)
+        if isinstance(error, SystemExit):  # it has said what it wanted to
+            super().__init__(f"{module} cannot be imported: it ends the process, with: {error.code}")
+            return
         lines = "".join(shown.format()).rstrip()
         super().__init__(
             f"{module} cannot be imported\n{lines}\n\n"
