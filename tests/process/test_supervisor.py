@@ -217,7 +217,8 @@ def test_a_new_worker_that_does_not_start_ends_the_rolling_restart_and_the_old_o
         (tmp_path / "broken").touch()
         server.process.send_signal(signal.SIGHUP)
         [given_up] = wait_for_lines(server, "Rolling restart given up", 1)
-        assert (given_up["worker"], given_up["reason"]) == (1, "it ended with status 1: it is broken")
+        reason = "it ended with status 1: notes cannot be imported: it ends the process, with: it is broken"
+        assert (given_up["worker"], given_up["reason"]) == (1, reason)
         assert given_up["fix"].endswith("send SIGHUP again. Until then the workers that are left serve on")
         assert pids(server) == before
         assert who(server)["pid"] in before.values()
