@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from sternpost.cli.output import Terminal, errors, out, print_json, shown
+from sternpost.cli.output import Terminal, errors, out, print_json, shown, write_file
 from sternpost.errors import StartupError
 from sternpost.visible import visible
 
@@ -106,17 +106,9 @@ def _run(gate: str, app: str | None, as_json: bool, files: dict[Format, Path | N
         print_report(report, out)
     for form, path in files.items():
         if path is not None:
-            _write(path, FORMS[form](report))
+            write_file(path, FORMS[form](report))
     if not report.passed:
         raise typer.Exit(STOPPED)
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    except OSError as error:
-        raise StartupError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def print_report(report: Report, console: Terminal) -> None:

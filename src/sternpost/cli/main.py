@@ -30,6 +30,7 @@ from sternpost.cli.output import (
     print_plain,
     shown,
     shown_lines,
+    write_file,
 )
 from sternpost.cli.policy import policy_cli
 from sternpost.compile.diagnostics import ContractError, Diagnostic
@@ -347,7 +348,7 @@ def emit(
     if out_dir.exists() and not out_dir.is_dir():
         raise StartupError(f"{out_dir} is a file; give a folder")
     for name, content in files.items():
-        _write(out_dir / name, content)
+        write_file(out_dir / name, content)
         out.print(f"[green]wrote[/] {shown(out_dir / name)}")
 
 
@@ -419,7 +420,7 @@ def infer(
     if out_file is None:
         print_plain(text)
     else:
-        _write(out_file, text.encode())
+        write_file(out_file, text.encode())
     report(inferred, out_file, errors if out_file is None else out)
 
 
@@ -460,17 +461,8 @@ def _emit_python(app: str | None, path: Path) -> None:
     from sternpost.derive.typed_data import typed_data
 
     source = typed_data(load_application(application_name(app), writing=path).compiled)
-    _write(path, source.encode())
+    write_file(path, source.encode())
     out.print(f"[green]wrote[/] {shown(path)}")
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Writes a file, and the folders that it is in."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    except OSError as error:
-        raise StartupError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _print_file(name: str, content: bytes) -> None:

@@ -10,6 +10,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterable
+from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -21,6 +22,7 @@ from rich.segment import Segment, Segments
 from rich.table import Table
 
 from sternpost import exact_json
+from sternpost.errors import StartupError
 from sternpost.visible import visible, visible_json
 
 _COLORS = re.compile(r"(\x1b\[[0-9;]*m)")
@@ -95,6 +97,15 @@ def print_bytes(data: bytes) -> None:
     sys.stdout.flush()
     sys.stdout.buffer.write(data)
     sys.stdout.buffer.flush()
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Writes a file, and the folders that it is in. Raises `StartupError`."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    except OSError as error:
+        raise StartupError(f"{path} cannot be written: {error.strerror}") from error
 
 
 class VisibleStream:

@@ -9,6 +9,7 @@ import orjson
 from sternpost.compile.compiler import Compiled
 from sternpost.derive.diagrams import diagrams
 from sternpost.derive.openapi.document import openapi
+from sternpost.plan.model import Plan
 from sternpost.storage.sql.dialect import Dialect
 from sternpost.storage.sql.explain import explain_operation
 from sternpost.storage.sql.statements import Statements
@@ -30,7 +31,7 @@ def emitted_files(compiled: Compiled) -> dict[str, bytes]:
     plan = compiled.plan
     files = {
         "plan.json": orjson.dumps(plan_data(compiled), option=_JSON),
-        "openapi.json": orjson.dumps(openapi(plan), option=_JSON),
+        "openapi.json": openapi_file(plan),
     }
     files |= {name: text.encode() for name, text in diagrams(plan).items()}
     for name, dialect in dialects().items():
@@ -38,6 +39,11 @@ def emitted_files(compiled: Compiled) -> dict[str, bytes]:
         files[f"schema.{name}.sql"] = ("\n".join(f"{statement};\n" for statement in statements.schema.ddl())).encode()
         files[f"operations.{name}.sql"] = _operations(statements).encode()
     return files
+
+
+def openapi_file(plan: Plan) -> bytes:
+    """The OpenAPI document alone."""
+    return orjson.dumps(openapi(plan), option=_JSON)
 
 
 def plan_data(compiled: Compiled) -> dict[str, Any]:

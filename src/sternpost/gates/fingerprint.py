@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sternpost.app.loading import project_options
+from sternpost.gates.git import git
 from sternpost.gates.project import ADR, EMITTED, Project
 from sternpost.settings import SECRETS, read_dotenv
 
@@ -80,11 +80,8 @@ def _paths(project: Project) -> list[Path]:
 
 def is_ignored(root: Path, path: Path) -> bool:
     """Whether git leaves it out; not where there is no git."""
-    try:
-        asked = subprocess.run(["git", "check-ignore", "-q", path], cwd=root, capture_output=True, check=False)  # noqa: S603, S607
-    except FileNotFoundError:
-        return False
-    return asked.returncode == 0
+    asked = git(root, "check-ignore", "-q", path)
+    return asked is not None and asked.returncode == 0
 
 
 def _digest(path: Path) -> bytes:
@@ -98,16 +95,8 @@ def _digest(path: Path) -> bytes:
 def files_of(root: Path) -> list[str]:
     """The files of a project, from its folder on: those that git has or would add; where there is no git, all but
     those of folders that are no code."""
-    try:
-        listed = subprocess.run(
-            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],  # noqa: S607  (as its user runs it)
-            cwd=root,
-            capture_output=True,
-            check=False,
-        )
-    except FileNotFoundError:
-        return list(_walked(root))
-    if listed.returncode != 0:
+    listed = git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    if listed is None or listed.returncode != 0:
         return list(_walked(root))
     names = {os.fsdecode(name) for name in listed.stdout.split(b"\0") if name}
     if not names:  # a folder that the repository around it ignores

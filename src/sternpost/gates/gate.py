@@ -11,7 +11,7 @@ from typing import Any, Literal
 from sternpost.compile.diagnostics import Diagnostic
 from sternpost.derive.compare import Waiver
 from sternpost.errors import StartupError
-from sternpost.gates.criterion import STOPPING, Answer, Criterion, Finding
+from sternpost.gates.criterion import STOPPING, Answer, Criterion, Finding, counted
 from sternpost.gates.design import CRITERIA as DESIGN
 from sternpost.gates.evidence import BrokenEvidence, Evidence, forget, read_evidence, write_evidence
 from sternpost.gates.fingerprint import Fingerprint, fingerprint
@@ -172,11 +172,7 @@ def _of_mistakes(project: Project, criterion: Criterion) -> Answer:
     found = tuple(Finding(each.place, f"{each.code} {each.message}", each.fix) for each in own)
     if found:
         return Answer("fail", "the contract", found)
-    why = (
-        f"the contract has {len(project.mistakes)} mistakes"
-        if len(project.mistakes) > 1
-        else "the contract has a mistake"
-    )
+    why = f"the contract has {counted(len(project.mistakes), 'mistake')}"
     fix = "run: sternpost contract check"
     return Answer("could not check", "the contract", (Finding("the contract", why, fix),), why)
 
@@ -214,10 +210,7 @@ def _standing(project: Project, gate: str, current: Fingerprint) -> Standing:
     if changed:
         return Standing(gate, "stale", f"{_listed(changed)} changed since; {run}", evidence)
     for earlier, digest in evidence.earlier.items():
-        try:
-            before = read_evidence(project.root, earlier)
-        except BrokenEvidence:
-            before = None
+        before = _readable(project, earlier)
         if before is None or before.digest != digest:
             return Standing(gate, "stale", f"the gate {earlier} was run since; {run}", evidence)
     if not evidence.passed:
@@ -226,6 +219,14 @@ def _standing(project: Project, gate: str, current: Fingerprint) -> Standing:
     if overdue:
         return Standing(gate, "stale", f"{overdue}; {run}", evidence)
     return Standing(gate, "passed", "", evidence)
+
+
+def _readable(project: Project, gate: str) -> Evidence | None:
+    """The evidence of a gate; None where there is none, or it is broken."""
+    try:
+        return read_evidence(project.root, gate)
+    except BrokenEvidence:
+        return None
 
 
 def _overdue(evidence: Evidence, project: Project) -> str:
@@ -244,9 +245,6 @@ def _listed(parts: Sequence[str]) -> str:
 def _clock_problems(project: Project) -> Iterator[str]:
     """A clock that was set back would let waivers last."""
     for gate in GATES:
-        try:
-            evidence = read_evidence(project.root, gate)
-        except BrokenEvidence:
-            continue
+        evidence = _readable(project, gate)
         if evidence is not None and evidence.at > project.now + CLOCK_SLACK:
             yield f"The clock says {project.now.isoformat()}, and the gate {gate} was run at {evidence.at.isoformat()}"

@@ -51,7 +51,7 @@ class Project:
         return self.compiled.plan
 
     def folder(self, option: str, default: str) -> Path:
-        """A file or folder that an option names, within the project. Raises `StartupError`."""
+        """A file or folder that an option names, from the project's folder on. Raises `StartupError`."""
         named = self.options.get(option, default)
         if not isinstance(named, str) or not named:
             raise StartupError(

@@ -13,6 +13,7 @@ from sternpost.derive.compare import Verdict, judge, plan_at, read_waivers
 from sternpost.derive.diff import compare
 from sternpost.derive.emit import plan_data
 from sternpost.gates.criterion import Answer, Criterion, Finding, could_not_check, counted, judged, not_applicable
+from sternpost.gates.git import git
 from sternpost.gates.project import EMITTED, Project
 from sternpost.gates.waivers import LONGEST
 
@@ -141,10 +142,10 @@ def _git(project: Project, *arguments: str) -> bytes:
 
 
 def _asked(project: Project, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    try:
-        return subprocess.run(["git", *arguments], cwd=project.root, capture_output=True, check=False)  # noqa: S603, S607
-    except FileNotFoundError:
-        raise _GitFailed("it is not installed") from None
+    done = git(project.root, *arguments)
+    if done is None:
+        raise _GitFailed("it is not installed")
+    return done
 
 
 CRITERION = Criterion(

@@ -9,7 +9,6 @@ from pathlib import Path
 from sternpost.gates.criterion import Answer, Criterion, Finding, counted, judged
 from sternpost.gates.project import ADR, Project
 
-FOLDER = ADR
 SECTIONS = ("Status", "Context", "Decision", "Consequences")
 _NAME = re.compile(r"\d{4}-[a-z0-9-]+\.md")
 _OTHERS = ("readme.md", "index.md", "template.md", "0000-template.md")
@@ -20,7 +19,7 @@ _LETTERS_MIN, _STATUS_LETTERS_MIN, _DIFFERENT_MIN = 12, 4, 6
 
 
 def _check(project: Project) -> Answer:
-    folder = project.folder("adr", FOLDER)
+    folder = project.folder("adr", ADR)
     where = project.shown(folder)
     files = sorted(path for path in folder.glob("*.md") if path.name.lower() not in _OTHERS) if folder.is_dir() else []
     findings = [
@@ -73,7 +72,7 @@ CRITERION = Criterion(
     "D12",
     "Decisions are recorded, with their reasons",
     "Who comes later can only keep, or revise, a decision whose reasons are known.",
-    f"Write a file `NNNN-title.md` in `{FOLDER}` for each decision, with the sections "
+    f"Write a file `NNNN-title.md` in `{ADR}` for each decision, with the sections "
     + ", ".join(SECTIONS)
     + " (Michael Nygard, Documenting architecture decisions, 2011).",
     _check,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from sternpost.derive.diagrams import DIAGRAMS
-from sternpost.derive.emit import emitted_files
+from sternpost.derive.diagrams import DIAGRAMS, diagrams
 from sternpost.gates.criterion import Answer, Criterion, Finding, judged
 from sternpost.gates.design.openapi import unlike
 from sternpost.gates.project import EMITTED, Project
@@ -13,14 +12,14 @@ _EMIT = "run: sternpost contract emit, and commit it"
 
 def _check(project: Project) -> Answer:
     folder = project.folder("emitted", EMITTED)
-    expected = emitted_files(project.compiled)
+    expected = diagrams(project.plan)
     findings: list[Finding] = []
     for name in DIAGRAMS:
         path = folder / name
         where = project.shown(path)
         if not path.is_file():
             findings.append(Finding(where, "the file does not exist", _EMIT))
-        elif unlike(path.read_bytes(), expected[name]):
+        elif unlike(path.read_bytes(), expected[name].encode()):
             findings.append(Finding(where, "it is not that of the contract as it is", _EMIT))
     return judged(f"{' and '.join(DIAGRAMS)} in {project.shown(folder)}", findings)
 

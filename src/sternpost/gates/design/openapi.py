@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from sternpost.derive.emit import emitted_files
+from sternpost.derive.emit import openapi_file
 from sternpost.gates.criterion import Answer, Criterion, Finding, could_not_check, counted, judged
 from sternpost.gates.fingerprint import is_ignored
 from sternpost.gates.project import EMITTED, Project
@@ -39,7 +39,7 @@ def _check(project: Project) -> Answer:
         error for error, _ in zip(OpenAPIV31SpecValidator(document).iter_errors(), range(_SHOWN), strict=False)
     ]
     findings = [Finding(where, f"it contradicts OpenAPI 3.1: {error.message}", _EMIT) for error in wrong]
-    if unlike(content, emitted_files(project.compiled)[FILE]):
+    if unlike(content, openapi_file(project.plan)):
         findings.append(Finding(where, "it is not that of the contract as it is", _EMIT))
     return judged(f"{where}, OpenAPI 3.1 with {counted(len(document.get('paths', {})), 'path')}", findings)
 

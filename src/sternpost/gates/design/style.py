@@ -8,8 +8,7 @@ from sternpost.advice.api_style import api_style_advice
 from sternpost.advice.design import SECTION, design_factors
 from sternpost.advice.model import Advice
 from sternpost.gates.criterion import Answer, Criterion, Finding, judged
-from sternpost.gates.design.decisions import FOLDER
-from sternpost.gates.project import Project
+from sternpost.gates.project import ADR, Project
 
 SERVED = frozenset(("rest",))
 """The styles that a contract is served in."""
@@ -31,7 +30,7 @@ def _check(project: Project) -> Answer:
         titles = " or ".join(choice.title for choice in advice.recommended)
         fix = f'record why it is REST, and name the record: style = "docs/adr/…" ({_DECIDED})'
         findings.append(Finding(_WHERE, f"the advice is {titles}, and the contract is served as REST", fix))
-    records = project.folder("adr", FOLDER)
+    records = project.folder("adr", ADR)
     if decided is not None and (not (record := project.folder("style", "")).is_file() or record.parent != records):
         findings.append(Finding(_DECIDED, f"{decided} is no record in {project.shown(records)}", "name the record"))
     kept = f"; decided by {decided}" if decided is not None else ""
