@@ -1,6 +1,9 @@
 # The commands of the project. Everything runs in .venv, which is made on first use.
 
-PYTHON ?= python3
+# The distribution's own Python, where it is new enough. It is built with optimisations (profile-guided, at link time) that
+# pyenv leaves out unless it is told otherwise; without them a request takes up to a quarter more CPU.
+NEW_ENOUGH := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell /usr/bin/python3 -c '$(NEW_ENOUGH)' 2>/dev/null && echo /usr/bin/python3 || echo python3)
 BIN := .venv/bin
 export PYTHONPATH := examples/shop:examples/chinook:examples/clinic/src
 # The tests start hundreds of processes: without bytecode each of them would compile the whole source again.

@@ -52,7 +52,12 @@ class User(Resource, prefix="usr", owner="id"):
 
     browse = Browse(sort=["created_at", "updated_at", "name"], allow=scope("users:read") | user_admin)
     read = Read(allow=this.is_owner | scope("users:read") | user_admin)
-    create = Create(idempotency="optional", allow=public, limit=fixed_window(1_000_000, per="hour", by="address"), emits="user.created")
+    create = Create(
+        idempotency="optional",
+        allow=public,
+        limit=fixed_window(1_000_000, per="hour", by="address"),
+        emits="user.created",
+    )
     replace = Replace(allow=this.is_owner | scope("users:write") | user_admin)
     update = Update(allow=this.is_owner | scope("users:write") | user_admin)
     delete = Delete(allow=user_admin)

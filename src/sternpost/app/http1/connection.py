@@ -253,16 +253,14 @@ class HttpProtocol(asyncio.Protocol):
     def _start(self, request: Request) -> None:
         self._idle_since = None
         self._answering = request
-        task = request.task = self.loop.create_task(self._run(request))
+        task = request.task = self.loop.create_task(request.run(self._shared.app))
         self._shared.state.tasks.add(task)
 
-    async def _run(self, request: Request) -> None:
-        try:
-            await request.run(self._shared.app)
-        finally:
-            if request.task is not None:
-                self._shared.state.tasks.discard(request.task)
-                request.task = None  # which refers to this
+    def ran(self, request: Request) -> None:
+        """Called when the application has done with a request."""
+        if request.task is not None:
+            self._shared.state.tasks.discard(request.task)
+            request.task = None  # which refers to this
 
     def answered(self, request: Request) -> None:
         """Called once with each request whose answer is complete."""

@@ -71,6 +71,10 @@ class Wire(Protocol):
         """The answer is complete."""
         ...
 
+    def ran(self, request: Request) -> None:
+        """The application has done with it."""
+        ...
+
 
 class Request:
     """A request whose head is complete.
@@ -113,16 +117,20 @@ class Request:
     async def run(self, app: App) -> None:
         """Has the application answer. What it raises is a bug of its own, or of ours: it has a way to tell errors."""
         try:
-            await app(self.scope, self.receive, self.send)
-        except Exception:  # noqa: BLE001  (it is logged, and answered)
-            _LOG.exception("The application has raised an error instead of an answer")
-        else:
-            if self.complete or self.gone:
-                return
-            if self._refusal is None:
-                _LOG.error("The application has ended without the end of its answer")
-        if self.complete or self.gone:
-            return
+            try:
+                await app(self.scope, self.receive, self.send)
+            except Exception:  # noqa: BLE001  (it is logged, and answered)
+                _LOG.exception("The application has raised an error instead of an answer")
+            else:
+                if not (self.complete or self.gone) and self._refusal is None:
+                    _LOG.error("The application has ended without the end of its answer")
+            if not (self.complete or self.gone):
+                await self._end_answer()
+        finally:
+            self._wire.ran(self)
+
+    async def _end_answer(self) -> None:
+        """Answers for the application, or cuts off what it has begun."""
         if self.started:
             self.abort()
         else:

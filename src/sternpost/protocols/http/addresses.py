@@ -38,6 +38,7 @@ class Addresses:
     def __init__(self, pages: Mapping[str, Served], prefixes: Sequence[tuple[str, Served]]) -> None:
         self._pages = dict(pages)
         self._prefixes = [(prefix, prefix.rstrip("/") + "/", served) for prefix, served in prefixes]
+        self._routed = [(*each, each[-1].route if isinstance(each[-1], Routed) else None) for each in self._prefixes]
 
     def find(self, path: str) -> Served:
         """What answers at an address: 404, where nobody else does."""
@@ -54,19 +55,19 @@ class Addresses:
         for one that is none of ours."""
         if path in self._pages:
             return path
-        for whole, prefix, served in self._prefixes:
+        for whole, prefix, _, route in self._routed:
             if path.startswith(prefix) or path == whole:
-                return served.route(path) if isinstance(served, Routed) else f"{whole.rstrip('/')}/*"
+                return f"{whole.rstrip('/')}/*" if route is None else route(path)
         return None
 
     def serves(self, path: str) -> bool:
         """Whether anybody answers at an address."""
         return self.find(path) is not nothing_here
 
-    async def __call__(
+    def __call__(
         self, scope: Scope, receive: Receive, send: Send, headers: RequestHeaders, observation: HttpObservation
-    ) -> None:
-        await self.find(scope["path"])(scope, receive, send, headers, observation)
+    ) -> Awaitable[None]:
+        return self.find(scope["path"])(scope, receive, send, headers, observation)
 
 
 def only_read(served: Served, place: str) -> Served:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Awaitable, MutableMapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -50,22 +50,21 @@ def with_cors(served: Served, origins: Sequence[str]) -> Served:
     refused = _Added([_EXPOSED])
     anyone = _added(b"*") if everyone else None
 
-    async def guarded(
+    def guarded(
         scope: Scope, receive: Receive, send: Send, headers: RequestHeaders, observation: HttpObservation
-    ) -> None:
+    ) -> Awaitable[None]:
         origin = headers.origin
         if origin is None:
-            await served(scope, receive, send, headers, observation)
-        elif scope["method"] == "OPTIONS":
+            return served(scope, receive, send, headers, observation)
+        if scope["method"] == "OPTIONS":
             observed = {**scope, _OBSERVED: (headers, observation)}
             # a preflight is answered by the middleware: its status has to be watched
-            await middleware(observed, receive, watching(observed, send, observation))
-        else:
-            more = anyone or added.get(origin, refused)
-            answer = scope.get(ANSWER)
-            if answer is not None:
-                scope[ANSWER] = partial(_answer, answer, more)
-            await served(scope, receive, partial(_send, send, more), headers, observation)
+            return middleware(observed, receive, watching(observed, send, observation))
+        more = anyone or added.get(origin, refused)
+        answer = scope.get(ANSWER)
+        if answer is not None:
+            scope[ANSWER] = partial(_answer, answer, more)
+        return served(scope, receive, partial(_send, send, more), headers, observation)
 
     return guarded
 
