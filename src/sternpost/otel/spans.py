@@ -94,7 +94,7 @@ class Spans:
         members = observation.members()
         method = members.get("method", "")
         method = method if method in METHODS else "_OTHER"
-        route = self.route_of(members.get("path", ""))
+        route = observation.route or self.route_of(members.get("path", ""))
         attributes = self._attributes(observation, members, method, route)
         name = "HTTP" if method == "_OTHER" else method
         return (name if route is None else f"{name} {route}"), attributes, observation.outcome == "failed"

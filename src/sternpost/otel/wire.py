@@ -45,12 +45,24 @@ def varint(number: int) -> bytes:
 
 
 _LENGTHS = tuple(varint(number) for number in range(16_384))
+_SHORT_MAX = 16_000
+"""Bytes of a text whose length, with what stands around it, is among these."""
 
 
 def field(number: int, content: bytes) -> bytes:
     """A field of bytes, of text, or of a message."""
     length = len(content)
     return varint(number << 3 | 2) + (_LENGTHS[length] if length < len(_LENGTHS) else varint(length)) + content
+
+
+def _of_text(key: bytes, text: bytes) -> bytes:
+    """A `KeyValue` of a span, as its field: a text under a key that is encoded already. Written out, because each span
+    has three."""
+    if len(text) > _SHORT_MAX:
+        return field(9, key + field(2, field(1, text)))
+    value = b"\x0a" + _LENGTHS[len(text)] + text
+    pair = key + b"\x12" + _LENGTHS[len(value)] + value
+    return b"\x4a" + _LENGTHS[len(pair)] + pair
 
 
 def attribute(name: str, value: Any) -> bytes:
@@ -76,9 +88,9 @@ class WireSpans:
         self._spans = spans
         self._told = told
         self._alike: dict[tuple[Any, ...], bytes] = {}
-        self._path = field(1, b"url.path")
-        self._request_id = field(1, b"sternpost.request_id")
-        self._user = field(1, b"enduser.id")
+        self._path, self._request_id, self._user = (
+            field(1, name) for name in (b"url.path", b"sternpost.request_id", b"enduser.id")
+        )
         self._around: tuple[bytes, bytes] | None = None
 
     def request(self, taken: Sequence[Observation | ReadableSpan]) -> bytes:
@@ -122,7 +134,7 @@ class WireSpans:
         facts = (
             members.get("method"),
             call.scheme,
-            self._spans.route_of(path),
+            call.route or self._spans.route_of(path),
             members.get("status"),
             call.statements,
             call.operation,
@@ -147,13 +159,9 @@ class WireSpans:
             + (b"" if parent is None else b"\x22\x08" + bytes.fromhex(parent))
             + alike
             + _FIXED64(_START, self._spans.ns(call.started), _END, self._spans.ns(call.ended))
-            + field(9, self._path + field(2, field(1, path.encode())))
-            + field(9, self._request_id + field(2, field(1, call.request_id.encode())))
-            + (
-                b""
-                if call.user_id is None
-                else field(9, self._user + field(2, field(1, call.user_id.encode("utf-8", "replace"))))
-            )
+            + _of_text(self._path, path.encode())
+            + _of_text(self._request_id, call.request_id.encode())
+            + (b"" if call.user_id is None else _of_text(self._user, call.user_id.encode("utf-8", "replace")))
             + (_FLAGS if parent is None else _FLAGS_REMOTE)
         )
         return field(2, content)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from hashlib import blake2b
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, cast
 
 from sternpost import exact_json
 from sternpost.clock import Clock
@@ -416,9 +416,9 @@ class Limiter:
         if cost > tier.holds:
             return None
         charged = self.store.charge((Charge(limit.key(call.address, principal, values), tier.rule, cost),))
-        if isinstance(charged, Awaitable):  # other processes count just now
-            return charged
-        verdict = charged[0]
+        if not isinstance(charged, tuple | list):  # other processes count just now
+            return cast("Awaitable[Sequence[Verdict]]", charged)
+        verdict: Verdict = charged[0]
         if not verdict.allowed:
             return None
         if self._decisions is not None:

@@ -84,6 +84,8 @@ class Observation:
     place: str = field(init=False, default=ELSEWHERE)
     """What a call reaches that reaches no operation, such as `health`: one of a few names that the application knows at
     its start."""
+    route: str | None = field(init=False, default=None)
+    """The address that was called, with `{id}` in place of an id; None where it is not known yet."""
     scheme: str | None = field(init=False, default=None)
     """Of the address that was called, such as `https`; None where a protocol has none."""
     success_message: str = field(init=False, default="")

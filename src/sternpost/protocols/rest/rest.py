@@ -62,6 +62,7 @@ class Rest:
             if endpoint is None:
                 status, more, body = self._without_operation(scope, methods)
             else:
+                observation.route = endpoint.route
                 media = wanted_export(headers.accept) if endpoint.operation.export else None
                 call = await self._decode(endpoint, key, scope, receive, headers, media)
                 answer = await execute(self.runtime, call, observation)

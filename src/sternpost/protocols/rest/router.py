@@ -14,6 +14,7 @@ class Endpoint:
     """An operation at an address.
 
     Attributes:
+        route: the address, with `{id}` in place of an id.
         body_types: media types of its body; empty where it takes none.
         parent: for the list under a row, the resource and relation.
         exchange: whether something of the author's may look at the request.
@@ -22,6 +23,7 @@ class Endpoint:
     """
 
     operation: OperationPlan
+    route: str
     body_types: frozenset[bytes] = frozenset()
     parent: tuple[str, str] | None = None
     exchange: bool = False
@@ -49,6 +51,7 @@ class Router:
             for operation in resource.operations:
                 endpoint = Endpoint(
                     operation,
+                    operation.path,
                     _body_types(operation),
                     exchange=runtime.operations[operation.id].looks_at_http,
                     parameters=Parameters(operation) if operation.has_parameters else None,
@@ -59,12 +62,16 @@ class Router:
                 nested = runtime.nested(relation)
                 if nested is not None:
                     endpoint = Endpoint(
-                        nested.plan, parent=(resource.name, relation.name), exchange=nested.looks_at_http
+                        nested.plan,
+                        f"{self.base}{resource.path}/{{id}}/{relation.public_name}",
+                        parent=(resource.name, relation.name),
+                        exchange=nested.looks_at_http,
                     )
                     self._below_items.setdefault((resource.path, relation.public_name), {}).setdefault("GET", endpoint)
         if runtime.plan.batch is not None:
             hooked = any(found.hooks is not None for found in runtime.operations.values())
-            self._add(runtime.plan.batch, Endpoint(runtime.plan.batch, _JSON, exchange=hooked))
+            batch = runtime.plan.batch
+            self._add(batch, Endpoint(batch, batch.path, _JSON, exchange=hooked))
 
     def match(self, path: str) -> tuple[Methods, str | None] | None:
         """What is at an address, and the id in it; None for nothing."""

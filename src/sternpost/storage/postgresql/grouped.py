@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from sternpost.deadline import Deadline
@@ -76,12 +77,15 @@ class EqualReads:
 
     async def read(self, text: str, arguments: tuple[Any, ...]) -> Sequence[Any]:
         """The rows, which are not to be changed."""
+        key = (text, arguments)
         try:
-            rows = self.grouping.join((text, arguments), None)
+            is_free = self.grouping.is_free(key)
         except TypeError:  # a list among the arguments has no hash: such a read goes alone
             return await self._fetch(text, arguments)
+        if is_free:
+            return await self.grouping.first(key, partial(self._fetch, text, arguments))
         try:
-            return await rows
+            return await self.grouping.join(key, None)
         except asyncio.CancelledError:
             self.grouping.forsake()
             raise

@@ -105,6 +105,20 @@ class Grouping(Generic[Key, Part, Result]):
                 raise
         return asked.future
 
+    def is_free(self, key: Key) -> bool:
+        """Whether nothing of a kind is under way or waits. Raises `TypeError` for a key without a hash."""
+        return key not in self._groups
+
+    async def first(self, key: Key, carry_out: Callable[[], Awaitable[Result]]) -> Result:
+        """Carries a part of a kind that is free out in the caller's own task, which costs no task and no turn of the
+        loop. What arrives meanwhile goes together, as it does behind any other."""
+        group = self._groups[key] = _Group()
+        group.in_flight = 1
+        try:
+            return await carry_out()
+        finally:
+            self._ended(key, group)
+
     def forsake(self) -> None:
         """Ends what nobody waits for any more. For reads: what is written is not ended by those who go away."""
         for task, parts in list(self._tasks.items()):
@@ -146,6 +160,14 @@ class Grouping(Generic[Key, Part, Result]):
         self._tasks[task] = parts
         task.add_done_callback(self._tasks.pop)
 
+    def _ended(self, key: Key, group: _Group[Part, Result]) -> None:
+        """A statement has been answered: the next one begins, where somebody waits."""
+        group.in_flight -= 1
+        if group.waiting:
+            self._start(key, group)
+        elif not group.in_flight and not group.scheduled and self._groups.get(key) is group:
+            del self._groups[key]
+
     async def _carry_out(self, key: Key, group: _Group[Part, Result], parts: list[_Asked[Part, Result]]) -> None:
         def take() -> list[Part]:
             nonlocal parts
@@ -169,11 +191,7 @@ class Grouping(Generic[Key, Part, Result]):
         except Exception as error:  # noqa: BLE001  (raised where the results are awaited)
             results = [error] * len(parts)
         finally:
-            group.in_flight -= 1
-            if group.waiting:
-                self._start(key, group)
-            elif not group.in_flight and not group.scheduled and self._groups.get(key) is group:
-                del self._groups[key]
+            self._ended(key, group)
         for asked, result in zip(parts, results, strict=True):
             future = asked.future
             if future.done():
