@@ -201,7 +201,17 @@ def _plainly(names: tuple[str, ...]) -> str:
     return ", ".join(names) or "nothing"
 
 
-_SHOWN: Mapping[str, Callable[[Any], str]] = {"allow": describe, "limit": _limits, "emits": _plainly}
+def _criteria(acceptance: tuple[tuple[str, str], ...]) -> str:
+    return "; ".join(f"{code}: {text}" for code, text in acceptance) or "none"
+
+
+_SHOWN: Mapping[str, Callable[[Any], str]] = {
+    "allow": describe,
+    "limit": _limits,
+    "emits": _plainly,
+    "acceptance": _criteria,
+    "cache": lambda value: value or "not decided",
+}
 """How the values of options are told that do not speak for themselves."""
 
 

@@ -14,10 +14,13 @@ from sternpost.errors import SternpostError
 
 _UNDECLARED: Any = UNSET
 UNDECIDED: Any = UNSET
-"""What an operation has that does not say whether it needs an idempotency key."""
+"""What an operation has that does not say whether it needs an idempotency key, or whether its answers are kept."""
 
 IdempotencyKeys = Literal["optional", "required"]
 """Whether a change may come with an idempotency key, or has to."""
+
+Caching = Literal["none"]
+"""How answers are kept to be given again: not at all. Strategies are planned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,10 @@ class Operation:
         emits: the event, or events, that are written to the outbox in the transaction of the change, such as
             `"order.paid"`; not for operations that only read.
         audited: whether each call writes a log line that says who called it, for which row, and how it ended.
+        acceptance: what has to be true of it, each a sentence under a code that the test which proves it names:
+            `{"owner-only": "Nobody else can change it"}`. The gate `implement` asks for a test of each.
+        critical: whether the service cannot do without it, as with sign-in or payment: the gates ask for more tests of
+            its code.
     """
 
     allow: Policy = _UNDECLARED
@@ -46,6 +53,8 @@ class Operation:
     limit: Limit | Sequence[Limit] | None = dataclass_field(default=_UNDECLARED, hash=False)
     emits: str | Sequence[str] = dataclass_field(default=(), hash=False)
     audited: bool = False
+    acceptance: Mapping[str, str] = dataclass_field(default_factory=dict[str, str], hash=False)
+    critical: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +113,7 @@ class Browse(Operation):
         or_groups: how many groups of filters may be joined by "or", at most 10; none by default.
         search: fields that hold text, the most important first: `?search=ann fev` finds the rows of which each word
             begins a word in one of them. A `searched(…)` says more.
+        cache: `"none"` says that answers are not kept, after that was thought about; the gate `implement` asks for it.
     """
 
     page_size: int = 20
@@ -114,11 +124,18 @@ class Browse(Operation):
     filter: Sequence[str | RelatedField] = ()
     or_groups: int = 0
     search: Sequence[str | SearchedField] = ()
+    cache: Caching = UNDECIDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Read(Operation):
-    """One row: `GET /users/:id`. Its policy also says which rows exist for a caller at all."""
+    """One row: `GET /users/:id`. Its policy also says which rows exist for a caller at all.
+
+    Attributes:
+        cache: `"none"` says that answers are not kept, after that was thought about; the gate `implement` asks for it.
+    """
+
+    cache: Caching = UNDECIDED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,6 +248,7 @@ class Custom(Operation):
         page_size, max_page_size: items of a page, by default and at most.
         idempotency: `"required"` refuses requests without an `Idempotency-Key` (400); `"optional"`, as by default, lets
             clients send one.
+        cache: with GET, `"none"` says that answers are not kept, after that was thought about.
     """
 
     method: Literal["POST", "GET"] = "POST"
@@ -243,3 +261,4 @@ class Custom(Operation):
     page_size: int = 20
     max_page_size: int = 100
     idempotency: IdempotencyKeys = UNDECIDED
+    cache: Caching = UNDECIDED

@@ -265,6 +265,9 @@ IRRELEVANT: dict[str, dict[str, str]] = {
         "link_schema": "storage",
     },
     "OperationPlan": {
+        "acceptance": "stands in tests only",
+        "critical": "asked by gates only",
+        "cache": "asked by gates only",
         "audited": "stands in log lines only",
         "name": "part of the id",
         "example": "stands in documentation only",

@@ -409,6 +409,12 @@ class OperationPlan:
     """The events that are written with the change."""
     audited: bool = False
     """Whether each call writes a line that says who did what."""
+    acceptance: tuple[tuple[str, str], ...] = ()
+    """What tests have to prove of it: codes, each with what has to be true."""
+    critical: bool = False
+    """Whether the service cannot do without it."""
+    cache: Literal["none"] | None = None
+    """How answers of a read are kept; None where nobody has decided that."""
     takes: InputShape | None = dataclasses.field(default=None, metadata=DERIVED)
     """What a client may send; None where it takes no input."""
     query: QueryShape | None = dataclasses.field(default=None, metadata=DERIVED)

@@ -19,6 +19,7 @@ from sternpost.compile.features.feature import Automatic, Feature
 from sternpost.compile.features.idempotency import Idempotency
 from sternpost.compile.features.limits import Limits
 from sternpost.compile.features.own_objects import OwnObjects
+from sternpost.compile.features.proof import Proof
 from sternpost.compile.features.row_rules import RowRules
 from sternpost.compile.features.row_version import RowVersion
 from sternpost.compile.features.search import Search
@@ -41,6 +42,7 @@ FEATURES: tuple[Feature, ...] = (
     Idempotency(),
     Emits(),
     Audited(),
+    Proof(),
 )
 """All of them, in the order in which they are asked. `compile/versions.py` follows: older versions are made of the
 plan."""
