@@ -50,19 +50,50 @@ class User(Resource, prefix="usr", owner="id"):
     updated_at: datetime = field(auto="updated", filter=True)
     orders: Many[Order]
 
-    browse = Browse(sort=["created_at", "updated_at", "name"], allow=scope("users:read") | user_admin)
-    read = Read(allow=this.is_owner | scope("users:read") | user_admin)
+    browse = Browse(
+        sort=["created_at", "updated_at", "name"],
+        allow=scope("users:read") | user_admin,
+        cache="none",
+        acceptance={"by-status": "Users are found by their status, and counted"},
+    )
+    read = Read(
+        allow=this.is_owner | scope("users:read") | user_admin,
+        cache="none",
+        acceptance={"own-account": "A user sees their own account, and no other"},
+    )
     create = Create(
         idempotency="optional",
         allow=public,
         limit=fixed_window(1_000_000, per="hour", by="address"),
         emits="user.created",
+        acceptance={
+            "sign-up": "Anybody can create an account, which is pending at first",
+            "email-once": "An e-mail address belongs to one account",
+        },
     )
-    replace = Replace(allow=this.is_owner | scope("users:write") | user_admin)
-    update = Update(allow=this.is_owner | scope("users:write") | user_admin)
-    delete = Delete(allow=user_admin)
-    activate = Transition("status", source=["pending", "suspended"], target="active", allow=user_admin)
-    suspend = Transition("status", source=["pending", "active"], target="suspended", allow=user_admin)
+    replace = Replace(
+        allow=this.is_owner | scope("users:write") | user_admin,
+        acceptance={"keeps-status": "Replacing an account does not change its status"},
+    )
+    update = Update(
+        allow=this.is_owner | scope("users:write") | user_admin,
+        acceptance={"own-name": "A user changes their own name, and nobody else's"},
+    )
+    delete = Delete(allow=user_admin, acceptance={"gone": "A deleted account does not exist any more"})
+    activate = Transition(
+        "status",
+        source=["pending", "suspended"],
+        target="active",
+        allow=user_admin,
+        acceptance={"admins-only": "Only administrators activate an account"},
+    )
+    suspend = Transition(
+        "status",
+        source=["pending", "active"],
+        target="suspended",
+        allow=user_admin,
+        acceptance={"once": "A suspended account cannot be suspended again"},
+    )
 
 
 class Product(Resource, prefix="prd"):
@@ -73,12 +104,26 @@ class Product(Resource, prefix="prd"):
     price_cents: int = field(ge=0, le=100_000_000, filter=True)
     stock: int = field(ge=0, le=1_000_000_000, default=0, filter=True)
 
-    browse = Browse(sort=["name", "sku", "price_cents", "stock"], export=True, allow=public)
-    read = Read(allow=public)
-    create = Create(idempotency="optional", allow=scope("products:write"))
-    replace = Replace(allow=scope("products:write"))
-    update = Update(allow=scope("products:write"))
-    delete = Delete(allow=scope("products:write"))
+    browse = Browse(
+        sort=["name", "sku", "price_cents", "stock"],
+        export=True,
+        allow=public,
+        cache="none",
+        acceptance={"cheapest-first": "Anybody lists products by their price"},
+    )
+    read = Read(allow=public, cache="none", acceptance={"for-all": "Anybody sees a product and its stock"})
+    create = Create(
+        idempotency="optional",
+        allow=scope("products:write"),
+        acceptance={"sku-once": "A stock keeping unit belongs to one product"},
+    )
+    replace = Replace(
+        allow=scope("products:write"), acceptance={"whole": "What a replacement leaves out gets its default"}
+    )
+    update = Update(allow=scope("products:write"), acceptance={"part": "What a change leaves out stays"})
+    delete = Delete(
+        allow=scope("products:write"), acceptance={"kept-in-orders": "A product that was ordered cannot be deleted"}
+    )
 
 
 class OrderEmpty(Unprocessable):
@@ -116,12 +161,34 @@ class Order(Resource, prefix="ord", owner="user_id"):
         sort=["created_at", "updated_at", "total_cents"],
         export=True,
         allow=this.is_owner | scope("orders:read") | order_admin,
+        cache="none",
+        acceptance={"own-orders": "A user finds their own orders, and nobody else's"},
     )
-    read = Read(allow=this.is_owner | scope("orders:read") | order_admin)
-    create = Create(idempotency="optional", allow=this.is_owner | scope("orders:write") | order_admin)
-    replace = Replace(allow=this.is_owner | scope("orders:write") | order_admin)
-    update = Update(allow=this.is_owner | scope("orders:write") | order_admin)
-    delete = Delete(allow=this.is_owner | order_admin)
+    read = Read(
+        allow=this.is_owner | scope("orders:read") | order_admin,
+        cache="none",
+        acceptance={"hidden": "An order of somebody else does not exist for a user"},
+    )
+    create = Create(
+        idempotency="optional",
+        allow=this.is_owner | scope("orders:write") | order_admin,
+        acceptance={
+            "present-price": "Items have the prices that their products have now",
+            "known-products": "An order with a product that does not exist is refused",
+        },
+    )
+    replace = Replace(
+        allow=this.is_owner | scope("orders:write") | order_admin,
+        acceptance={"all-items": "Replacing an order replaces all of its items"},
+    )
+    update = Update(
+        allow=this.is_owner | scope("orders:write") | order_admin,
+        acceptance={"drafts-only": "An order that was placed cannot be changed"},
+    )
+    delete = Delete(
+        allow=this.is_owner | order_admin,
+        acceptance={"records-stay": "An order that holds stock or was paid cannot be deleted"},
+    )
     place = Transition(
         "status",
         source="draft",
@@ -129,6 +196,12 @@ class Order(Resource, prefix="ord", owner="user_id"):
         errors=[OrderEmpty, NotEnoughStock],
         allow=this.is_owner | order_admin,
         emits="order.placed",
+        critical=True,
+        acceptance={
+            "takes-stock": "Placing an order takes its items out of stock",
+            "enough-stock": "An order for more than there is takes nothing",
+            "not-empty": "An order without items cannot be placed",
+        },
     )
     pay = Transition(
         "status",
@@ -137,10 +210,22 @@ class Order(Resource, prefix="ord", owner="user_id"):
         allow=this.is_owner | order_admin,
         limit=token_bucket(60, per="minute", by="principal", burst=20),
         emits="order.paid",
+        critical=True,
+        acceptance={"once": "An order is paid once, and not before it was placed"},
     )
-    ship = Transition("status", source="paid", target="shipped", allow=order_admin)
+    ship = Transition(
+        "status",
+        source="paid",
+        target="shipped",
+        allow=order_admin,
+        acceptance={"paid-first": "An order is shipped after it was paid, and by the shop"},
+    )
     cancel = Transition(
-        "status", source=["draft", "placed", "paid"], target="cancelled", allow=this.is_owner | order_admin
+        "status",
+        source=["draft", "placed", "paid"],
+        target="cancelled",
+        allow=this.is_owner | order_admin,
+        acceptance={"gives-back": "Cancelling an order puts its items back into stock"},
     )
 
 

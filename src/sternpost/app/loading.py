@@ -96,6 +96,12 @@ def project_options(folder: Path = HERE) -> dict[str, Any]:
     return section
 
 
+def import_folders(folder: Path = HERE) -> list[Path]:
+    """The folders that a project's modules are imported from."""
+    parts = (folder / part for part in (*project_options(folder).get("paths", ()), "src", ""))
+    return [part.resolve() for part in parts if part.is_dir()]
+
+
 def load_application(name: str, *, writing: Path | None = None, folder: Path = HERE) -> Sternpost:
     """Imports the application.
 
@@ -111,10 +117,9 @@ def load_application(name: str, *, writing: Path | None = None, folder: Path = H
     module_name, separator, attribute = name.partition(":")
     if not separator or not attribute:
         raise StartupError(f"{name!r} is not module:attribute, such as my_service.app:app")
-    for part in (*project_options(folder).get("paths", ()), "src", ""):
-        source = folder / part
-        if source.is_dir() and str(source.resolve()) not in sys.path:
-            sys.path.insert(0, str(source.resolve()))
+    for source in import_folders(folder):
+        if str(source) not in sys.path:
+            sys.path.insert(0, str(source))
     with stand_in(writing):
         module = _imported(module_name, folder)
     app = getattr(module, attribute, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -28,10 +29,21 @@ App = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the report as JSON")]
+Html = Annotated[
+    Path | None, typer.Option("--html", help="Also write the report to this file, as HTML", show_default=False)
+]
+Junit = Annotated[Path | None, typer.Option("--junit", help="Also write it as JUnit XML", show_default=False)]
+Sarif = Annotated[Path | None, typer.Option("--sarif", help="Also write it as SARIF 2.1.0", show_default=False)]
 Format = Literal["html", "junit", "sarif"]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Ask this criterion alone, such as I05, and keep no evidence; can be repeated", show_default=False
+    ),
+]
 
 gate_cli = typer.Typer(
-    help="Ask whether the project is ready: design before implementation. Exit status 1 is STOP.", no_args_is_help=True
+    help="Ask whether the project is ready: design, then implement. Exit status 1 is STOP.", no_args_is_help=True
 )
 
 _STYLES = {"pass": "green", "fail": "red bold", "could not check": "red bold", "not applicable": "dim"}
@@ -42,18 +54,29 @@ _MARKS = {"pass": "pass", "fail": "FAIL", "could not check": "NOT CHECKED", "not
 def design(
     app: App = None,
     as_json: Json = False,
-    html: Annotated[
-        Path | None, typer.Option("--html", help="Also write the report to this file, as HTML", show_default=False)
-    ] = None,
-    junit: Annotated[
-        Path | None, typer.Option("--junit", help="Also write it as JUnit XML", show_default=False)
-    ] = None,
-    sarif: Annotated[
-        Path | None, typer.Option("--sarif", help="Also write it as SARIF 2.1.0", show_default=False)
-    ] = None,
+    html: Html = None,
+    junit: Junit = None,
+    sarif: Sarif = None,
+    only: Only = None,
 ) -> None:
     """The first gate: the contract is complete, documented and recorded, so that it can be reviewed."""
-    _run("design", app, as_json, {"html": html, "junit": junit, "sarif": sarif})
+    _run("design", app, as_json, {"html": html, "junit": junit, "sarif": sarif}, only or [])
+
+
+@gate_cli.command()
+def implement(
+    app: App = None,
+    as_json: Json = False,
+    html: Html = None,
+    junit: Junit = None,
+    sarif: Sarif = None,
+    only: Only = None,
+) -> None:
+    """The second gate: what the contract says is implemented, and tests prove it.
+
+    It starts the service with an empty database and runs the project's tests.
+    """
+    _run("implement", app, as_json, {"html": html, "junit": junit, "sarif": sarif}, only or [])
 
 
 @gate_cli.command()
@@ -85,7 +108,7 @@ def explain(code: Annotated[str, typer.Argument(help="A criterion, such as D03")
     out.print(f"\n{shown(criterion.why)}\n\n[green]How to meet it:[/] {shown(criterion.fix)}")
 
 
-def _run(gate: str, app: str | None, as_json: bool, files: dict[Format, Path | None]) -> None:
+def _run(gate: str, app: str | None, as_json: bool, files: dict[Format, Path | None], only: list[str]) -> None:
     from sternpost.gates.criterion import Criterion
     from sternpost.gates.gate import GATES, run_gate
     from sternpost.gates.project import load_project
@@ -93,13 +116,12 @@ def _run(gate: str, app: str | None, as_json: bool, files: dict[Format, Path | N
 
     project = load_project(app, Path(), datetime.now(UTC))
     with errors.status(f"gate {gate}") as shown_status:
-        count = len(GATES[gate])
+        count, numbers = len(only) or len(GATES[gate]), itertools.count(1)
 
         def tell(criterion: Criterion) -> None:
-            place = [each.code for each in GATES[gate]].index(criterion.code) + 1
-            shown_status.update(f"gate {gate}: {place} of {count}, {criterion.code} {shown(criterion.title)}")
+            shown_status.update(f"gate {gate}: {next(numbers)} of {count}, {criterion.code} {shown(criterion.title)}")
 
-        report = run_gate(project, gate, tell)
+        report = run_gate(project, gate, tell, only)
     if as_json:
         print_json(report.as_data(), indented=True)
     else:
@@ -129,7 +151,8 @@ def print_report(report: Report, console: Terminal) -> None:
     for problem in report.problems:
         console.print(Text(f"\n{visible(problem)}", style="red"))
     if report.passed:
-        console.print(f"\n[green bold]PASSED[/] the gate {report.gate}, in {report.seconds:.1f} s")
+        what = "the gate" if not report.partial else "these criteria of the gate"
+        console.print(f"\n[green bold]PASSED[/] {what} {report.gate}, in {report.seconds:.1f} s")
         return
     stopping = [result.answer.outcome for result in report.results if result.stops]
     counts = [(stopping.count("fail"), "not met"), (stopping.count("could not check"), "could not be checked")]

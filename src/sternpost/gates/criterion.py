@@ -58,9 +58,9 @@ def could_not_check(looked_at: str, reason: str, fix: str) -> Answer:
     return Answer("could not check", looked_at, (Finding(looked_at, reason, fix),), reason)
 
 
-def counted(number: int, what: str) -> str:
-    """Such as `1 list` and `3 lists`."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def counted(number: int, what: str, several: str = "") -> str:
+    """Such as `1 list` and `3 lists`; `several` where an s is not enough."""
+    return f"{number} {what if number == 1 else several or what + 's'}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,12 @@ from sternpost.gates.criterion import STOPPING, Answer, Criterion, Finding, coun
 from sternpost.gates.design import CRITERIA as DESIGN
 from sternpost.gates.evidence import BrokenEvidence, Evidence, forget, read_evidence, write_evidence
 from sternpost.gates.fingerprint import Fingerprint, fingerprint
+from sternpost.gates.implement import CRITERIA as IMPLEMENT
 from sternpost.gates.project import Project
 from sternpost.gates.waivers import waivers_of
 from sternpost.version import __version__
 
-GATES: dict[str, tuple[Criterion, ...]] = {"design": DESIGN}
+GATES: dict[str, tuple[Criterion, ...]] = {"design": DESIGN, "implement": IMPLEMENT}
 """In the order in which a project comes to them."""
 
 CLOCK_SLACK = timedelta(minutes=2)
@@ -77,6 +78,11 @@ class Report:
     seconds: float
 
     @property
+    def partial(self) -> bool:
+        """Whether not all criteria were asked."""
+        return len(self.results) < len(GATES[self.gate])
+
+    @property
     def passed(self) -> bool:
         """Whether nothing stops the project."""
         return not self.problems and not any(result.stops for result in self.results)
@@ -110,19 +116,24 @@ class Standing:
     evidence: Evidence | None = None
 
 
-def run_gate(project: Project, gate: str, asked: Callable[[Criterion], None] = lambda _: None) -> Report:
+def run_gate(
+    project: Project, gate: str, asked: Callable[[Criterion], None] = lambda _: None, only: Sequence[str] = ()
+) -> Report:
     """Runs a gate, and keeps its evidence.
 
     Args:
         asked: told of each criterion before it is looked at.
+        only: the codes of the criteria to ask, for a look at some of them: no gate has to be passed before, and no
+            evidence is kept. All where it is empty.
 
     Raises:
-        StartupError: a gate before it has not been passed by the project as it is, the evidence cannot be written, or
-            the waivers cannot be read.
+        StartupError: a gate before it has not been passed by the project as it is, the evidence cannot be written, the
+            waivers cannot be read, or `only` has the code of another gate.
     """
     started = time.monotonic()
     current = fingerprint(project)
-    before = list(GATES)[: list(GATES).index(gate)]
+    criteria = _chosen(gate, only)
+    before = [] if only else list(GATES)[: list(GATES).index(gate)]
     earlier: dict[str, str] = {}
     for each in before:
         standing = _standing(project, each, current)
@@ -130,23 +141,34 @@ def run_gate(project: Project, gate: str, asked: Callable[[Criterion], None] = l
             raise StartupError(f"The gate {gate} comes after {each}, which is {standing.state}: {standing.why}")
         earlier[each] = standing.evidence.digest
     problems = [*_clock_problems(project)]
-    forget(project.root, gate)
-    criteria = GATES[gate]
+    if not only:
+        forget(project.root, gate)
     waivers = waivers_of(project, criteria, [one.code for each in GATES.values() for one in each])
     results: list[Result] = []
-    for criterion in criteria:
-        asked(criterion)
-        answer = ask(project, criterion)
-        waiver = waivers.valid.get(criterion.code)
-        if waiver is not None and answer.outcome not in STOPPING:
-            problems.append(f"The waiver of {criterion.code} is not needed any more: remove it")
-        results.append(Result(criterion, answer, waiver if answer.outcome in STOPPING else None))
+    with project.closing:
+        for criterion in criteria:
+            asked(criterion)
+            answer = ask(project, criterion)
+            waiver = waivers.valid.get(criterion.code)
+            if waiver is not None and answer.outcome not in STOPPING:
+                problems.append(f"The waiver of {criterion.code} is not needed any more: remove it")
+            results.append(Result(criterion, answer, waiver if answer.outcome in STOPPING else None))
     problems += waivers.problems
     if fingerprint(project) != current:
         problems.append("The project was changed while the gate looked at it: run it again")
     report = Report(gate, project.now, current, tuple(results), tuple(problems), earlier, time.monotonic() - started)
-    write_evidence(project.root, gate, report.as_data())
+    if not only:
+        write_evidence(project.root, gate, report.as_data())
     return report
+
+
+def _chosen(gate: str, only: Sequence[str]) -> tuple[Criterion, ...]:
+    known = {criterion.code: criterion for criterion in GATES[gate]}
+    wanted = [code.upper() for code in only]
+    unknown = [code for code in wanted if code not in known]
+    if unknown:
+        raise StartupError(f"The gate {gate} has no criterion {unknown[0]}; it has {', '.join(known)}")
+    return tuple(each for code, each in known.items() if not wanted or code in wanted)
 
 
 def ask(project: Project, criterion: Criterion) -> Answer:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
-from contextlib import redirect_stdout
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from sternpost.app.application import Sternpost
 from sternpost.app.loading import application_name, load_application, project_options
@@ -17,6 +17,8 @@ from sternpost.compile.compiler import Compiled
 from sternpost.compile.diagnostics import ContractError, Diagnostic
 from sternpost.errors import StartupError
 from sternpost.plan.model import Plan
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class Project:
         mistakes: of the contract.
         now: by the machine's clock, with its offset.
         options: what pyproject.toml says under [tool.sternpost.gates].
+        closing: what has to be ended when a gate has been run.
     """
 
     root: Path
@@ -38,6 +41,22 @@ class Project:
     mistakes: tuple[Diagnostic, ...]
     now: datetime
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    closing: ExitStack = field(default_factory=ExitStack, compare=False, repr=False)
+    _made: dict[Callable[..., Any], Any] = field(
+        default_factory=dict[Callable[..., Any], Any], compare=False, repr=False
+    )
+
+    def once(self, make: Callable[[Project], T]) -> T:
+        """What several criteria look at, made for the first of them. Raises its `StartupError` to each."""
+        if make not in self._made:
+            try:
+                self._made[make] = make(self)
+            except StartupError as error:
+                self._made[make] = error
+        made: Any = self._made[make]
+        if isinstance(made, StartupError):
+            raise made
+        return made
 
     @property
     def compiled(self) -> Compiled:
@@ -64,7 +83,7 @@ class Project:
         return Path(os.path.relpath(path, self.root)).as_posix()
 
 
-KNOWN_OPTIONS = frozenset(("adr", "auth", "emitted", "released", "scans", "style", "waivers"))
+KNOWN_OPTIONS = frozenset(("adr", "auth", "emitted", "no-secrets", "released", "scans", "style", "waivers"))
 ADR = "docs/adr"
 EMITTED = "contract"
 """The folder that `sternpost contract emit` writes."""
