@@ -121,12 +121,12 @@ SPOILED = {
     ),
     "a class of errors that nobody is told of": Spoiled(
         "D04",
-        edit(CONTRACT, "errors=[ResultMissing], ", ""),
+        edit(CONTRACT, "        errors=[ResultMissing],\n", ""),
         (("operation tasks.finish", "finish_task raises RESULT_MISSING, which its documentation does not tell"),),
     ),
     "no decision about keys": Spoiled(
         "D05",
-        edit(CONTRACT, 'idempotency="optional", ', ""),
+        edit(CONTRACT, '        idempotency="optional",\n', ""),
         (("operation tasks.create", "it does not say whether it needs a key"),),
     ),
     "a resource without a description": Spoiled(
@@ -321,7 +321,7 @@ def test_a_scan_that_was_decided_for_passes(project: Path) -> None:
     ("code", "old", "new"),
     [
         ("D01", "title: str = field(min_length=1", "title: str = field(min_length=-1"),
-        ("D02", "delete = Delete(allow=this.is_owner & can_write)", "delete = Delete()"),
+        ("D02", "delete = Delete(allow=this.is_owner & can_write, ", "delete = Delete("),
         ("D03", "sliding_window(600", "sliding_window(-1"),
         ("D04", "errors=[ResultMissing]", "errors=[str]"),
         ("D05", 'idempotency="optional"', 'idempotency="never"'),
@@ -428,7 +428,7 @@ def test_errors_are_found_however_they_are_raised(project: Path) -> None:
 
 
 def test_mistakes_that_no_criterion_is_about_are_told_with_the_first(project: Path) -> None:
-    change(project, CONTRACT, '"status", source="open"', '"status", timeout=-1, source="open"')
+    change(project, CONTRACT, '        source="open",', '        timeout=-1,\n        source="open",')
     found = results(project)["D01"]
     assert (found["outcome"], found["findings"][0]["what"][:5]) == ("fail", "SP412")
 

@@ -72,7 +72,8 @@ def test_all_pass(project: Path) -> None:
     assert done.returncode == 0
     assert "PASSED the gate design, in " in done.stdout
     status = sternpost(project, "gate", "status")
-    assert (status.returncode, status.stdout.split()) == (0, ["gate", "state", "design", "passed"])
+    shown = ["gate", "state", "design", "passed", "implement", "not", "run", "run:", "sternpost", "gate", "implement"]
+    assert (status.returncode, status.stdout.split()) == (1, shown)
 
 
 def test_a_criterion_is_explained(tmp_path: Path) -> None:

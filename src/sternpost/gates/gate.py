@@ -92,6 +92,7 @@ class Report:
         return {
             "gate": self.gate,
             "passed": self.passed,
+            "partial": self.partial,
             "at": self.at.isoformat(),
             "seconds": round(self.seconds, 3),
             "sternpost": __version__,

@@ -101,11 +101,12 @@ def _lines(result: Result) -> list[str]:
 def html(report: Report) -> bytes:
     """A page by itself: no script, nothing that is loaded from elsewhere."""
     verdict = "PASSED" if report.passed else "STOP"
+    some = ", some criteria alone" if report.partial else ""
     prints = "".join(
         f"<dt>{name}</dt><dd><code>{digest}</code></dd>" for name, digest in report.fingerprint.as_data().items()
     )
     parts = [
-        f"<h1>Gate {report.gate} <span class='{verdict.lower()}'>{verdict}</span></h1>",
+        f"<h1>Gate {report.gate}{some} <span class='{verdict.lower()}'>{verdict}</span></h1>",
         f"<p>{escape(report.at.isoformat(timespec='seconds'))}, {report.seconds:.1f} s, Sternpost {__version__}</p>",
         *(f"<p class='problem'>{_text(problem)}</p>" for problem in report.problems),
         "<table><thead><tr><th></th><th></th><th>Criterion</th><th>Looked at</th></tr></thead><tbody>",

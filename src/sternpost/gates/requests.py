@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
-from sternpost.derive.openapi.examples import example_of
-from sternpost.plan.model import OperationPlan, PayloadPlan, Plan, ResourcePlan
+from sternpost.derive.openapi.examples import example_of, value_of
+from sternpost.kinds import KINDS
+from sternpost.plan.model import FieldPlan, OperationPlan, Plan, ResourcePlan
 
 JSON = "application/json"
 DEPTH = 10_000
@@ -100,8 +101,6 @@ def _query(operation: OperationPlan) -> str:
     """The required parameters of an operation that is asked with GET."""
     if operation.input is None:
         return ""
-    from sternpost.derive.openapi.examples import value_of
-
     given = [
         (each.public_name, value_of(None, each))
         for each in operation.input.fields
@@ -159,14 +158,18 @@ def _bad_bodies(resource: ResourcePlan, operation: OperationPlan, valid: Request
     for what, body in (("a list", [example]), ("a number", 1), ("null", None), ("a text", "text")):
         yield with_members(f"{what} in place of an object", body)
     yield with_members("a member that does not exist", {**example, "noSuchMemberExists": 1})
-    for name, is_required, takes_any in _members(resource, operation):
-        if is_required and not operation_is_partial(operation):
-            yield with_members(
-                f"no {name}, which is required", {key: value for key, value in example.items() if key != name}
-            )
+    for name, is_required, field_plan in _members(resource, operation):
+        if is_required and not (operation.takes is not None and operation.takes.partial):
+            without = {key: value for key, value in example.items() if key != name}
+            yield with_members(f"no {name}, which is required", without)
         for what, value in _ODD_VALUES:
             odd = with_members(f"{what} as {name}", {**example, name: value})
-            yield replace(odd, statuses=_NO_BUG) if takes_any else odd
+            yield replace(odd, statuses=_NO_BUG) if field_plan and _may_be(field_plan, value) else odd
+
+
+def _may_be(field_plan: FieldPlan, value: Any) -> bool:
+    """Whether a field that takes any JSON takes this."""
+    return field_plan.structure is None and KINDS[field_plan.kind].constant(value, field_plan) is not None
 
 
 def _twice(example: Mapping[str, Any]) -> bytes:
@@ -175,25 +178,13 @@ def _twice(example: Mapping[str, Any]) -> bytes:
     return b"{" + member + b", " + member + b"}"
 
 
-def operation_is_partial(operation: OperationPlan) -> bool:
-    """Whether an input changes only what it names."""
-    return operation.takes is not None and operation.takes.partial
-
-
-def _members(resource: ResourcePlan, operation: OperationPlan) -> Iterator[tuple[str, bool, bool]]:
-    """The name of each member of an input, whether it is required, and whether any JSON may be its value."""
+def _members(resource: ResourcePlan, operation: OperationPlan) -> Iterator[tuple[str, bool, FieldPlan | None]]:
+    """The name of each member of an input, whether it is required, and its field; None for a list of rows."""
     if operation.input is not None:
-        yield from _of_payload(operation.input)
-        return
-    if operation.takes is None:
-        return
-    for member in operation.takes.members:
-        field_plan = resource.fields_by_name[member.name]
-        yield member.public_name, member.required, field_plan.kind == "json" and field_plan.structure is None
-    for each in operation.takes.lists:
-        yield each.public_name, each.required, False
-
-
-def _of_payload(payload: PayloadPlan) -> Iterator[tuple[str, bool, bool]]:
-    for each in payload.fields:
-        yield each.public_name, each.required, each.kind == "json" and each.structure is None
+        for each in operation.input.fields:
+            yield each.public_name, each.required, each
+    elif operation.takes is not None:
+        for member in operation.takes.members:
+            yield member.public_name, member.required, resource.fields_by_name[member.name]
+        for rows in operation.takes.lists:
+            yield rows.public_name, rows.required, None

@@ -37,7 +37,11 @@ class SourceFile:
 
 
 def sources_of(project: Project) -> tuple[SourceFile, ...]:
-    """All files of the service's code, but tests, migrations and what is generated. Raises `StartupError` where one is no Python."""
+    """All files of the service's code, but tests, migrations and what is generated.
+
+    Raises:
+        StartupError: one is no Python.
+    """
     return project.once(_read)
 
 

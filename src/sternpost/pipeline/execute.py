@@ -75,11 +75,7 @@ async def go_through(runtime: Runtime, operation: BoundOperation, call: Call, ob
                 counting = operation.limits.arrives(call, observation, deadline)
                 if counting is not None:
                     await counting
-            principal = None
-            if call.credentials is not None:  # which must be valid, also for public operations
-                principal = await runtime.authenticator.authenticate(call.credentials)
-            elif operation.needs_caller:
-                raise Unauthenticated
+            principal = await authenticate(runtime, operation, call)
             observation.user_id = principal.subject if principal else None
 
             visibility, statistics = runtime.visibility(principal), Statistics(0, observation.timings)
@@ -383,6 +379,15 @@ def require_served(runtime: Runtime) -> None:
     """Raises `Gone` where this version of the API is no longer served."""
     if runtime.gone_at is not None and runtime.clock.now() >= runtime.gone_at:
         raise Gone(f"Version {runtime.plan.api_version} of this API is no longer served")
+
+
+async def authenticate(runtime: Runtime, operation: BoundOperation, call: Call) -> Principal | None:
+    """The caller. Credentials that are sent must be valid, also for public operations."""
+    if call.credentials is not None:
+        return await runtime.authenticator.authenticate(call.credentials)
+    if operation.needs_caller:
+        raise Unauthenticated
+    return None
 
 
 def validate(run: Execution) -> None:

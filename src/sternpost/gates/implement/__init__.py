@@ -1,4 +1,4 @@
-"""The second gate: what the contract says is implemented, and tests prove it, before it is made ready for production."""
+"""The second gate: what the contract says is implemented, and tests prove it."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ CRITERION = Criterion(
     "Every read decides about caching",
     "A cache that is added in a hurry has no plan for when its entries are wrong. To have none is a decision, too.",
     'Write `cache="none"` at each `Browse(…)`, `Read(…)` and `Custom(…, method="GET")` whose answers are not kept. '
-    "`sternpost advise caching` says which strategy fits; the strategies themselves are planned.",
+    "`sternpost advise caching` says which strategy fits.",
     _check,
     diagnostics=("SP743", "SP744"),
 )

@@ -57,7 +57,8 @@ CRITERION = Criterion(
     "I02",
     "Every operation is implemented",
     "An operation that is documented and does nothing is worse for clients than none.",
-    "Write the function of each operation that is listed. An operation that is not wanted yet is removed from the contract.",
+    "Write the function of each operation that is listed. An operation that is not wanted yet is removed "
+    "from the contract.",
     _check,
     diagnostics=("SP414", "SP415", "SP416", "SP417", "SP418", "SP419", "SP422"),
 )

@@ -59,9 +59,11 @@ def _contracts(project: Project) -> list[str]:
 CRITERION = Criterion(
     "I01",
     "The layers of the code hold",
-    "Rules of the business that stand in handlers, and contracts that import services, can be neither tested nor served by "
+    "Rules of the business that stand in handlers, and contracts that import services, can be neither "
+    "tested nor served by "
     "another protocol.",
-    "Declare the layers under `[[tool.importlinter.contracts]]` in `pyproject.toml`, as `sternpost new` does, and move what "
+    "Declare the layers under `[[tool.importlinter.contracts]]` in `pyproject.toml`, as `sternpost new` "
+    "does, and move what "
     "breaks them.",
     _check,
 )

@@ -49,7 +49,8 @@ CRITERION = Criterion(
     "I05",
     "Migrations lead to the contract, and can be undone",
     "A migration that was never undone cannot be undone at night, and one that was never run on rows fails on them.",
-    "Run `sternpost migrate plan` for what the contract has changed, and `sternpost migrate verify`. PostgreSQL is verified, too, "
+    "Run `sternpost migrate plan` for what the contract has changed, and `sternpost migrate verify`. "
+    "PostgreSQL is verified, too, "
     "where `STERNPOST_TEST_DATABASE_URL` names a database on a server.",
     _check,
     diagnostics=("SP8",),

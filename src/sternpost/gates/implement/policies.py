@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from sternpost.gates.criterion import Answer, Criterion, Finding, counted, judged
 from sternpost.gates.project import Project
-from sternpost.gates.provoked import tenant_of
+from sternpost.gates.provoked import LIMITED, tenant_of
 from sternpost.gates.requests import Request, valid_request
 from sternpost.gates.scratch import ScratchService, service_of
 from sternpost.pipeline.authorize import fold_for
@@ -77,19 +77,20 @@ def _check(project: Project) -> Answer:
     # Who is let in may remove the row, so all who are refused come before.
     cells.sort(key=lambda cell: not cell.expected.startswith("refused"))
     findings: list[Finding] = []
-    counts = {"refused": 0, "let in": 0}
+    counts = {"refused": 0, "let in": 0, "limited": 0}
     for cell in cells:
         request = valid_request(plan, cell.resource, cell.operation, rows)
         if request is None:
             findings.append(Finding(f"operation {cell.operation.id}", "no example of its input is known", _EXAMPLE))
             continue
         status = _asked(service, request, cell)
-        counts["refused" if status in (401, 403) else "let in"] += 1
+        counts["limited" if status == LIMITED else "refused" if status in (401, 403) else "let in"] += 1
         problem = _problem(cell, status)
         if problem is not None:
             findings.append(Finding(f"operation {cell.operation.id}", f"{cell.actor.name}: {problem}", _FIX))
     without = sorted({cell.resource.name for cell in cells if cell.operation.on_item} - set(rows))
-    told = f"; no row could be made of {', '.join(without)}" if without else ""
+    told = f", {counts['limited']} refused by a rate limit" if counts["limited"] else ""
+    told += f"; no row could be made of {', '.join(without)}" if without else ""
     return judged(
         f"{counted(len(cells), 'pair')} of {counted(len(everybody), 'actor')} and "
         f"{counted(len(plan.operations), 'operation')}: {counts['refused']} refused, {counts['let in']} let in{told}",
@@ -171,6 +172,8 @@ _UNSIGNED = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0"
 
 
 def _problem(cell: Cell, status: int) -> str | None:
+    if status == LIMITED:  # before it was looked at who calls; nobody was let in
+        return None
     if status >= 500:
         return f"answered {status}"
     match cell.expected:
@@ -191,7 +194,8 @@ def _problem(cell: Cell, status: int) -> str | None:
 CRITERION = Criterion(
     "I06",
     "The running service lets in exactly whom the contract lets in",
-    "A policy in the contract is worth nothing where middleware, an authenticator or a mounted application goes past it.",
+    "A policy in the contract is worth nothing where middleware, an authenticator or a mounted "
+    "application goes past it.",
     "Remove what lets callers past the policies of the contract, or keeps them out before these are asked.",
     _check,
 )

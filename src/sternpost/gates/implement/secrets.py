@@ -193,8 +193,10 @@ def _of_gitleaks(root: Path) -> tuple[list[Leak], bool]:
 CRITERION = Criterion(
     "I09",
     "No secret is in the files or in their history",
-    "A secret in a repository belongs to everybody who ever has a copy of it, and deleting the line takes it back from nobody.",
-    "Replace the secret where it is used, and read the new one from the environment (`STERNPOST_…`, or `STERNPOST_…_FILE`). What "
+    "A secret in a repository belongs to everybody who ever has a copy of it, and deleting the line "
+    "takes it back from nobody.",
+    "Replace the secret where it is used, and read the new one from the environment (`STERNPOST_…`, or "
+    "`STERNPOST_…_FILE`). What "
     "only looks like one is named by its digits: `no-secrets` under `[tool.sternpost.gates]`.",
     _check,
 )

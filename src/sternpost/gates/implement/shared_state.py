@@ -15,7 +15,8 @@ def _check(project: Project) -> Answer:
 CRITERION = Criterion(
     "I11",
     "Handlers keep no state in modules",
-    "What one request leaves in a module, the next one sees, of another caller; and a second process has another copy of it.",
+    "What one request leaves in a module, the next one sees, of another caller; and a second process has "
+    "another copy of it.",
     "Keep it in the database, or provide it to the functions that need it (`provide=`). Where it is right, say why: "
     "`# sternpost: allow[state] …`.",
     _check,

@@ -70,7 +70,8 @@ CRITERION = Criterion(
     "I04",
     "Errors are structured, and show nothing internal",
     "Clients decide by the code of an error. A stack trace tells attackers what to try next.",
-    "Raise errors of Sternpost, or classes of them with a code of their own: they are logged, and answered, in one form.",
+    "Raise errors of Sternpost, or classes of them with a code of their own: they are logged, and "
+    "answered, in one form.",
     _check,
     negotiable=False,
 )
