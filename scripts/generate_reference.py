@@ -67,6 +67,7 @@ from sternpost.contract.limits import (
     sliding_window,
     token_bucket,
 )
+from sternpost.contract.objectives import Objective
 from sternpost.contract.operations import (
     Browse,
     Create,
@@ -563,6 +564,7 @@ def declarations() -> str:
     parts += _functions(related, searched)
     for operation in (Browse, Read, Create, Replace, Update, Delete, Restore, Transition, Custom):
         parts += _class(operation)
+    parts += ["## Objectives", *_class(Objective)]
     parts += ["## Rate limits", *_functions(fixed_window, sliding_window, token_bucket, leaky_bucket), *_class(Limit)]
     parts += _functions(given, by_claim)
     rows = [

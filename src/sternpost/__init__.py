@@ -29,6 +29,7 @@ from sternpost.contract.limits import (
     sliding_window,
     token_bucket,
 )
+from sternpost.contract.objectives import Objective
 from sternpost.contract.operations import (
     Browse,
     Create,
@@ -151,6 +152,7 @@ __all__ = [
     "Media",
     "NotFound",
     "NotLoaded",
+    "Objective",
     "One",
     "Operation",
     "OutcomeUnknown",

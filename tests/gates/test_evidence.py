@@ -100,7 +100,7 @@ def edited(edit: Callable[[dict[str, Any]], object]) -> Callable[[Path], object]
     return spoil
 
 
-CHANGED = "it was changed after the gate had written it"
+CHANGED = "it was changed after it had been written"
 
 
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {

@@ -102,7 +102,7 @@ class Product(Resource, prefix="prd"):
     sku: str = field(unique=True, min_length=1, max_length=40, pattern="^[A-Z0-9-]+$", filter=True)
     name: str = field(min_length=1, max_length=200, filter=True)
     price_cents: int = field(ge=0, le=100_000_000, filter=True)
-    stock: int = field(ge=0, le=1_000_000_000, default=0, filter=True)
+    stock: int = field(ge=0, le=1_000_000_000, default=0, filter=True, example=1_000_000)
 
     browse = Browse(
         sort=["name", "sku", "price_cents", "stock"],

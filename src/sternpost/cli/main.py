@@ -18,6 +18,7 @@ from sternpost.cli.apikey import apikey_cli
 from sternpost.cli.audit import audit_cli
 from sternpost.cli.gate import gate_cli
 from sternpost.cli.limits import limits_cli
+from sternpost.cli.load import load_cli
 from sternpost.cli.log_level import log_level
 from sternpost.cli.migrate import make_schema, migrate_cli
 from sternpost.cli.output import (
@@ -65,6 +66,7 @@ cli.add_typer(apikey_cli, name="apikey")
 cli.add_typer(audit_cli, name="audit")
 cli.add_typer(gate_cli, name="gate")
 cli.add_typer(limits_cli, name="limits")
+cli.add_typer(load_cli, name="load")
 cli.add_typer(policy_cli, name="policy")
 cli.command("log-level")(log_level)
 

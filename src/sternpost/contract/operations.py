@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from sternpost.contract.fields import UNSET
 from sternpost.contract.limits import Limit
+from sternpost.contract.objectives import Objective
 from sternpost.contract.policy import Policy
 from sternpost.errors import SternpostError
 
@@ -42,7 +43,8 @@ class Operation:
         acceptance: what has to be true of it, each a sentence under a code that the test which proves it names:
             `{"owner-only": "Nobody else can change it"}`. The gate `implement` asks for a test of each.
         critical: whether the service cannot do without it, as with sign-in or payment: the gates ask for more tests of
-            its code.
+            its code, and `sternpost load` measures it.
+        objective: how fast, how reliable and how often it has to answer, where the defaults are not right.
     """
 
     allow: Policy = _UNDECLARED
@@ -55,6 +57,7 @@ class Operation:
     audited: bool = False
     acceptance: Mapping[str, str] = dataclass_field(default_factory=dict[str, str], hash=False)
     critical: bool = False
+    objective: Objective | None = None
 
 
 @dataclass(frozen=True, slots=True)

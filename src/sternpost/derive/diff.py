@@ -268,6 +268,7 @@ IRRELEVANT: dict[str, dict[str, str]] = {
         "acceptance": "stands in tests only",
         "critical": "asked by gates only",
         "cache": "asked by gates only",
+        "objective": "measured by load tests only",
         "audited": "stands in log lines only",
         "name": "part of the id",
         "example": "stands in documentation only",

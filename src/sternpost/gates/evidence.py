@@ -87,23 +87,10 @@ def read_evidence(root: Path, gate: str) -> Evidence | None:
     Raises:
         BrokenEvidence: it was edited, or is none.
     """
-    path = path_of(root, gate)
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
+    kept = read_kept(root, gate)
+    if kept is None:
         return None
-    except OSError as error:
-        raise BrokenEvidence(f"it cannot be read: {error.strerror}") from error
-    try:
-        read = orjson.loads(content)
-    except orjson.JSONDecodeError as error:
-        raise BrokenEvidence("it is no JSON") from error
-    if not isinstance(read, dict):
-        raise BrokenEvidence("it is no JSON object")
-    data = cast("dict[str, Any]", read)
-    digest = data.pop("digest", None)
-    if digest != digest_of(data):
-        raise BrokenEvidence("it was changed after the gate had written it")
+    data, digest = kept
     try:
         at = datetime.fromisoformat(data["at"])
         if at.tzinfo is None or not all(each["code"] for each in data["criteria"]) or not data["sternpost"]:
@@ -119,6 +106,28 @@ def read_evidence(root: Path, gate: str) -> Evidence | None:
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BrokenEvidence("it was written by another release") from error
+
+
+def read_kept(root: Path, name: str) -> tuple[dict[str, Any], str] | None:
+    """What `write_evidence` has written, and its digest; None where there is nothing. Raises `BrokenEvidence`."""
+    path = path_of(root, name)
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise BrokenEvidence(f"it cannot be read: {error.strerror}") from error
+    try:
+        read = orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise BrokenEvidence("it is no JSON") from error
+    if not isinstance(read, dict):
+        raise BrokenEvidence("it is no JSON object")
+    data = cast("dict[str, Any]", read)
+    digest = data.pop("digest", None)
+    if digest != digest_of(data):
+        raise BrokenEvidence("it was changed after it had been written")
+    return data, digest
 
 
 def digest_of(data: Mapping[str, Any]) -> str:

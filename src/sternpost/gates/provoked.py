@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from sternpost.gates.project import Project
-from sternpost.gates.requests import Request, bad_requests, new_id
-from sternpost.gates.scratch import Reply, ScratchService, service_of
+from sternpost.gates.tried import service_of
 from sternpost.plan.scopes import known_scopes
+from sternpost.scratch.requests import Request, bad_requests, new_id, tenant_of
+from sternpost.scratch.service import Reply, ScratchService
 
 Asked = tuple[Request, Reply]
 
@@ -39,7 +40,7 @@ def _provoke(project: Project) -> Provoked:
         sent = list(bad_requests(plan, resource, operation))
         if not sent and (operation.takes is not None or operation.input is not None):
             found.without_example.append(operation.id)
-        tenant = tenant_of(project, resource.name)
+        tenant = tenant_of(plan, resource.name)
         for number, request in enumerate(sent):  # each by a caller of its own: no limit by principal stops one
             token = service.token(f"gate-{operation.id}-{number}", scopes, tenant=tenant)
             found.bad.append((request, _asked(service, request, token)))
@@ -50,21 +51,6 @@ def _provoke(project: Project) -> Provoked:
 
 LIMITED = 429
 """A limit that several callers share has refused a request before anything of it was looked at."""
-
-
-def tenant_of(project: Project, name: str) -> str | None:
-    """What a token says of its tenant, so that it may be one of a resource's."""
-    plan = project.plan
-    if name not in plan.tenanted:
-        return None
-    for resource in plan.resources:
-        if resource.tenant not in (None, "id"):
-            references = resource.fields_by_name[str(resource.tenant)].references
-            if references is not None:
-                return f"{plan.by_name[references].prefix}_{'7' * 32}"
-        elif resource.tenant == "id":
-            return f"{resource.prefix}_{'7' * 32}"
-    return "gate"
 
 
 def _asked(service: ScratchService, request: Request, token: str | None) -> Reply:
@@ -98,7 +84,7 @@ def _of_rows(project: Project, service: ScratchService, scopes: list[str]) -> li
     found: list[Asked] = []
     for resource, operation in project.plan.operations.values():
         if operation.kind == "read":
-            token = service.token("gate-reader", scopes, tenant=tenant_of(project, resource.name))
+            token = service.token("gate-reader", scopes, tenant=tenant_of(project.plan, resource.name))
             path = operation.path.replace("{id}", new_id(resource))
             request = Request(operation.id, "a row that does not exist", "GET", path, statuses=frozenset((404, 403)))
             found.append((request, _asked(service, request, token)))

@@ -342,6 +342,16 @@ class MediaPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectivePlan:
+    """What calls keep, where an author has said it: milliseconds, a share of calls, calls a second."""
+
+    p95_ms: float | None = None
+    p99_ms: float | None = None
+    error_rate: float | None = None
+    rate: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class OperationPlan:
     """One operation: what it does, who may call it, and its address."""
 
@@ -415,6 +425,8 @@ class OperationPlan:
     """Whether the service cannot do without it."""
     cache: Literal["none"] | None = None
     """How answers of a read are kept; None where nobody has decided that."""
+    objective: ObjectivePlan | None = None
+    """How fast, how reliable and how often it has to answer, where that is declared."""
     takes: InputShape | None = dataclasses.field(default=None, metadata=DERIVED)
     """What a client may send; None where it takes no input."""
     query: QueryShape | None = dataclasses.field(default=None, metadata=DERIVED)

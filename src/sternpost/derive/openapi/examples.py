@@ -42,11 +42,12 @@ def _input(plan: Plan, shape: InputShape, fields: Mapping[str, FieldPlan]) -> di
     if shape.partial:
         wanted = wanted[:1] or [fields[member.name] for member in shape.members[:1]]
     found = {field.public_name: value_of(plan, field) for field in wanted}
-    found.update({each.public_name: _list(plan, each) for each in shape.lists if each.required})
+    found.update({each.public_name: list_of(plan, each) for each in shape.lists if each.required})
     return found
 
 
-def _list(plan: Plan, each: ListMember) -> list[Any]:
+def list_of(plan: Plan, each: ListMember) -> list[Any]:
+    """As many members of a list as it needs, one at least."""
     target = plan.by_name[each.target]
     one = _id(target.prefix) if each.items is None else _input(plan, each.items, target.fields_by_name)
     return [one] * max(each.min_items, 1)

@@ -9,8 +9,8 @@ import sys
 from sternpost.app.loading import migrations_folder
 from sternpost.gates.criterion import Answer, Criterion, Finding, could_not_check, counted, judged, not_applicable
 from sternpost.gates.project import Project
-from sternpost.gates.scratch import DATABASE_VARIABLE
 from sternpost.migrations.history import read_history
+from sternpost.scratch.service import DATABASE_VARIABLE
 
 SECONDS_MAX = 600
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from sternpost.gates.criterion import Answer, Criterion, Finding, counted, judged
 from sternpost.gates.project import Project
-from sternpost.gates.provoked import LIMITED, tenant_of
-from sternpost.gates.requests import Request, valid_request
-from sternpost.gates.scratch import ScratchService, service_of
+from sternpost.gates.provoked import LIMITED
+from sternpost.gates.tried import service_of
 from sternpost.pipeline.authorize import fold_for
-from sternpost.plan.model import OperationPlan, Plan, ResourcePlan
+from sternpost.plan.model import OperationPlan, ResourcePlan
 from sternpost.plan.query import ALL as ALLOW
 from sternpost.plan.query import NONE as DENY
 from sternpost.plan.scopes import known_scopes
 from sternpost.ports.authenticator import Principal
+from sternpost.scratch.requests import Request, tenant_of, valid_request
+from sternpost.scratch.rows import RowMaker
+from sternpost.scratch.service import ScratchService
 
 Expected = Literal["refused as unknown", "refused as known", "let in", "depends on the row"]
 
@@ -68,7 +70,9 @@ def _check(project: Project) -> Answer:
     plan, service = project.plan, service_of(project)
     scopes = sorted(known_scopes(plan))
     everybody = list(actors(scopes))
-    rows = _new_rows(project, service, scopes)
+    maker = RowMaker(plan, service, scopes)
+    maker.make_one_of_each()
+    rows = {name: row.id for name, row in maker.first.items()}
     cells = [
         _cell(project, resource, operation, actor, resource.name in rows)
         for resource, operation in plan.operations.values()
@@ -101,35 +105,8 @@ def _check(project: Project) -> Answer:
 _EXAMPLE = "give it example={…}"
 
 
-def _new_rows(project: Project, service: ScratchService, scopes: list[str]) -> dict[str, str]:
-    """The id of a row of each resource that one can be made of, by a caller with every scope."""
-    rows: dict[str, str] = {}
-    plan = project.plan
-    for _ in plan.resources:  # a row may need one of a resource that comes later
-        for resource, operation in plan.operations.values():
-            request = valid_request(plan, resource, operation, rows) if operation.kind == "create" else None
-            if request is None or resource.name in rows:
-                continue
-            token = service.token(_owner(plan, rows), scopes, tenant=tenant_of(project, resource.name))
-            made = service.ask(
-                request.method, request.path, content=request.content, headers=request.headers, token=token
-            )
-            data: Any = made.data
-            if made.status == 201 and data:
-                rows[resource.name] = data["data"]["id"]
-    return rows
-
-
-def _owner(plan: Plan, rows: Mapping[str, str]) -> str:
-    """Who makes the rows: a row of the resource that callers are, where there is one."""
-    callers = (
-        rows[resource.name] for resource in plan.resources if resource.owner_field == "id" and resource.name in rows
-    )
-    return next(callers, "gate-owner")
-
-
 def _cell(project: Project, resource: ResourcePlan, operation: OperationPlan, actor: Actor, has_row: bool) -> Cell:
-    tenant = tenant_of(project, resource.name)
+    tenant = tenant_of(project.plan, resource.name)
     reads = next((each for each in resource.operations if each.kind == "read"), None)
     sees = has_row and reads is not None and expected_of(reads, actor, tenant) == "let in"
     return Cell(resource, operation, actor, tenant, expected_of(operation, actor, tenant), sees)

@@ -8,7 +8,7 @@ from sternpost.errors import CATALOGUE
 from sternpost.gates.criterion import Answer, Criterion, Finding, counted, judged
 from sternpost.gates.project import Project
 from sternpost.gates.provoked import Asked, provoked
-from sternpost.gates.scratch import service_of
+from sternpost.gates.tried import service_of
 
 _INTERNAL = ("Traceback", "site-packages", "sqlite3.", "asyncpg", "sqlalchemy")
 """What no answer may show."""

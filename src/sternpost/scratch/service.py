@@ -1,4 +1,4 @@
-"""The application of a project, served for a gate: a process of its own with an empty database, which both go away."""
+"""An application, served to be tried: a process of its own with an empty database, which both go away."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any, cast
 
 from sternpost.auth.jwt import make_token
 from sternpost.errors import StartupError
-from sternpost.gates.project import Project
 
 START_SECONDS = 60.0
 STOP_SECONDS = 40.0
 ANSWER_SECONDS = 30.0
 ANSWER_BYTES_MAX = 4 * 2**20
 LINES_KEPT = 20_000
+FOLLOW_SECONDS = 0.02
 
 DATABASE_VARIABLE = "STERNPOST_TEST_DATABASE_URL"
 """Beside which database of PostgreSQL a scratch one is made; without it, it is a file of SQLite."""
 
 _UNSET = ("JWT_JWKS_URL", "JWT_ISSUER", "JWT_AUDIENCE", "ROOT_PATH", "WORKERS", "TLS_CERTIFICATE_PATH", "TLS_KEY_PATH")
-"""Settings that would keep the gate's own tokens and requests out. A variable that is empty hides that of `.env`."""
+"""Settings that would keep such tokens and requests out. A variable that is empty hides that of `.env`."""
 
 _READY = re.compile(r'"message":"Ready"')
 
@@ -73,21 +73,23 @@ class Reply:
 
 
 class ScratchService:
-    """`sternpost serve` in development mode, with tokens that the gate can make.
+    """`sternpost serve` in development mode, with tokens that whoever tries it can make.
 
     Every request comes from another address, as behind a proxy, so that limits by address refuse none.
 
     Args:
         root: the project's folder, where it is started.
         name: of the application, as module:attribute.
+        log: the file that it prints to, where its lines are not looked at while it runs.
         more: further variables of its environment.
     """
 
-    def __init__(self, root: Path, name: str, **more: str) -> None:
+    def __init__(self, root: Path, name: str, *, log: Path | None = None, **more: str) -> None:
         self.root = root
         self.name = name
         self.lines: deque[str] = deque(maxlen=LINES_KEPT)
         self.port = 0
+        self._log = log
         self._more = more
         self._secret = secrets.token_hex(32)
         self._numbers = itertools.count(1)
@@ -99,18 +101,20 @@ class ScratchService:
         folder = Path(self._closing.enter_context(tempfile.TemporaryDirectory(prefix="sternpost-gate-")))
         environment = {**os.environ, **{f"STERNPOST_{name}": "" for name in _UNSET}, **self._settings(folder)}
         command = [sys.executable, "-m", "sternpost", "serve", self.name, "--create-schema", "--port", "0"]
+        output = None if self._log is None else self._closing.enter_context(self._log.open("wb"))
         process = self._process = subprocess.Popen(  # noqa: S603  (this very interpreter)
             command,
             cwd=self.root,
             env=environment,
-            stdout=subprocess.PIPE,
+            stdout=output or subprocess.PIPE,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
-        assert process.stdout is not None, "it was asked for"
-        ready, stream = threading.Event(), process.stdout
-        reader = threading.Thread(target=self._read, args=(stream, ready), daemon=True)
+        ready = threading.Event()
+        lines = process.stdout if self._log is None else self._followed(self._log, process)
+        assert lines is not None, "it was asked for"
+        reader = threading.Thread(target=self._read, args=(lines, ready), daemon=True)
         reader.start()
         self._closing.callback(self._end, process, reader)
         if not ready.wait(START_SECONDS) or self.port == 0:
@@ -205,8 +209,21 @@ class ScratchService:
         number = next(self._numbers)
         return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
 
-    def _read(self, stream: IO[bytes], ready: threading.Event) -> None:
-        for line in stream:
+    def _followed(self, log: Path, process: subprocess.Popen[bytes]) -> Iterator[bytes]:
+        """The lines of a file until it is known where the service listens: nobody reads along while it is measured."""
+        with log.open("rb") as opened:
+            while self.port == 0:
+                line = opened.readline()
+                if line.endswith(b"\n"):
+                    yield line
+                elif process.poll() is not None:
+                    yield line + opened.read()
+                    return
+                else:
+                    time.sleep(FOLLOW_SECONDS)
+
+    def _read(self, lines: Iterable[bytes], ready: threading.Event) -> None:
+        for line in lines:
             text = line.decode("utf-8", "replace").rstrip()
             self.lines.append(text)
             if self.port == 0 and _READY.search(text):
@@ -233,21 +250,3 @@ class ScratchService:
         reader.join(STOP_SECONDS)
         if process.stdout is not None:
             process.stdout.close()
-
-
-def service_of(project: Project) -> ScratchService:
-    """The project's service, started once for all criteria of a gate.
-
-    Raises:
-        StartupError: it does not start, or its database cannot be made.
-    """
-    return project.once(_started)
-
-
-def _started(project: Project) -> ScratchService:
-    if project.plan.external:
-        raise StartupError("Its database is not Sternpost's own, so that no empty one can be made to try it with")
-    service = ScratchService(project.root, project.name)
-    service.start()
-    project.closing.callback(service.close)
-    return service

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
-from sternpost.derive.openapi.examples import example_of, value_of
+from sternpost.derive.openapi.examples import example_of, list_of, value_of
 from sternpost.kinds import KINDS
 from sternpost.plan.model import FieldPlan, OperationPlan, Plan, ResourcePlan
 
@@ -54,7 +54,7 @@ def valid_request(
         example = example_of(plan, resource, operation)
         if example is None:
             return None
-        content, headers = _with_rows(plan, json.dumps(example), rows).encode(), {"content-type": JSON}
+        content, headers = _filled(plan, operation, example, rows).encode(), {"content-type": JSON}
     if operation.require_match:
         headers["if-match"] = "*"
     if operation.idempotency == "required":
@@ -85,15 +85,43 @@ def bad_requests(plan: Plan, resource: ResourcePlan, operation: OperationPlan) -
                 yield replace(bad, what=what, path=f"{valid.path}{joined}{query}")
 
 
+def tenant_of(plan: Plan, name: str) -> str | None:
+    """What a token says of its tenant, so that it may be one of a resource's."""
+    if name not in plan.tenanted:
+        return None
+    for resource in plan.resources:
+        if resource.tenant not in (None, "id"):
+            references = resource.fields_by_name[str(resource.tenant)].references
+            if references is not None:
+                return f"{plan.by_name[references].prefix}_{'7' * 32}"
+        elif resource.tenant == "id":
+            return f"{resource.prefix}_{'7' * 32}"
+    return "gate"
+
+
 def new_id(resource: ResourcePlan) -> str:
     """An id of a row that does not exist."""
     return f"{resource.prefix}_{secrets.token_hex(16)}"
 
 
+def _filled(plan: Plan, operation: OperationPlan, example: Mapping[str, Any], rows: Mapping[str, str]) -> str:
+    """An example as JSON, with lists that it may have, too, where there are rows for their members."""
+    found = dict(example)
+    for each in () if operation.takes is None else operation.takes.lists:
+        members = json.loads(_with_rows(plan, json.dumps(list_of(plan, each)), rows))
+        if each.public_name not in found and _NO_ROW not in json.dumps(members):
+            found[each.public_name] = members
+    return _with_rows(plan, json.dumps(found), rows)
+
+
+_NO_ROW = "0" * 32
+"""In ids of examples, which stand for any row."""
+
+
 def _with_rows(plan: Plan, example: str, rows: Mapping[str, str]) -> str:
     """An example with the ids of rows in place of those that stand for any."""
     for name, key in rows.items():
-        example = example.replace(f"{plan.by_name[name].prefix}_{'0' * 32}", key)
+        example = example.replace(f"{plan.by_name[name].prefix}_{_NO_ROW}", key)
     return example
 
 
