@@ -432,8 +432,8 @@ def healthy(project: Path, port: int) -> bool:
 def test_dev_restarts_on_change_and_survives_a_mistake(own_project: Path) -> None:
     port, contract = free_port(), own_project / "src" / "my_service" / "contract.py"
     good = contract.read_text(encoding="utf-8")
-    create, finish = 'create = Create(idempotency="optional", allow=can_write)', "finish = Transition("
-    wrong = good.replace(create, "create = Create()")
+    update, finish = "update = Update(\n        allow=this.is_owner & can_write,", "finish = Transition("
+    wrong = good.replace(update, "update = Update(")
     better = good.replace(
         finish, 'reopen = Transition("status", source="done", target="open", allow=this.is_owner)\n    ' + finish
     )
