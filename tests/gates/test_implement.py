@@ -243,7 +243,13 @@ SPOILED = {
 }
 
 
-@pytest.mark.parametrize("name", SPOILED)
+QUICK = ("I02", "I06", "I07", "I09", "I10", "I11", "I12")
+"""Criteria that are tried in each run of the tests; the others start more programs."""
+
+CASES = [pytest.param(name, marks=() if case.code in QUICK else pytest.mark.slow) for name, case in SPOILED.items()]
+
+
+@pytest.mark.parametrize("name", CASES)
 def test_what_is_missing_is_found(complete: Path, name: str) -> None:
     case = SPOILED[name]
     case.spoil(complete)
@@ -274,6 +280,7 @@ def test_a_project_passes_both_gates(complete: Path) -> None:
     assert status.returncode == 1
 
 
+@pytest.mark.slow
 def test_a_service_that_does_not_start_was_not_looked_at(complete: Path) -> None:
     change(complete, APP, "services=[services])", "services=[services], on_start=[stop])")
     change(

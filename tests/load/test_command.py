@@ -44,6 +44,7 @@ def test_a_path_through_several_states_is_measured(shop: Path) -> None:
     assert set(data["fingerprint"]) == {"contract", "code", "configuration"}
 
 
+@pytest.mark.slow
 def test_the_last_load_is_shown_and_compared(shop: Path, tmp_path: Path) -> None:
     options = ("load", "run", "--kind", "smoke", "--seconds", "1", "--rate", "50", "--operation", "products.read")
     sternpost(shop, *options)
@@ -61,6 +62,7 @@ def test_the_last_load_is_shown_and_compared(shop: Path, tmp_path: Path) -> None
     assert "it was changed after it had been written" in broken.stderr
 
 
+@pytest.mark.slow
 def test_a_slow_operation_misses_its_objective(project: Path) -> None:
     change(project, SERVICES, "    if not task.result:", "    await asyncio.sleep(0.3)\n    if not task.result:")
     change(project, SERVICES, "from sternpost import", "import asyncio\n\nfrom sternpost import")
@@ -78,6 +80,7 @@ def test_a_slow_operation_misses_its_objective(project: Path) -> None:
     assert missed.endswith(" ms, not 100")
 
 
+@pytest.mark.slow
 def test_what_cannot_be_measured_is_told(project: Path) -> None:
     done = sternpost(project, "load", "run", "--kind", "smoke", "--operation", "tasks.nothing")
     assert (done.returncode, "There is no operation tasks.nothing" in done.stderr) == (2, True)

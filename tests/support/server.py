@@ -21,7 +21,6 @@ from tests.support.forks import Forked, start
 
 ROOT = Path(__file__).parents[2]
 IMPORTED = (".", "examples/shop", "examples/chinook", "examples/clinic/src")
-"""The repository comes first: the shop has tests of its own."""
 SECRET = "process-tests-8c1f0e7d2b6a4953c1e0d7f2"
 START_SECONDS = 30
 STOP_SECONDS = 40

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from sternpost.app.loading import data_file, migrations_folder
 from sternpost.compile.source_rules import check_file
@@ -58,7 +61,8 @@ def broken_rules(project: Project, codes: tuple[str, ...]) -> list[Finding]:
 def _read(project: Project) -> tuple[SourceFile, ...]:
     migrations = migrations_folder(project.name, project.root).resolve()
     generated = data_file(project.root)
-    names = (name for name in files_of(project.root) if name.endswith(".py") and not _is_test(name))
+    tests = (*_TESTS, *_testpaths(project.root))
+    names = (name for name in files_of(project.root) if name.endswith(".py") and not _is_test(name, tests))
     paths = ((name, project.root / name) for name in sorted(names))
     return tuple(
         SourceFile(name, _parsed(path))
@@ -67,11 +71,17 @@ def _read(project: Project) -> tuple[SourceFile, ...]:
     )
 
 
-def _is_test(name: str) -> bool:
+def _testpaths(root: Path) -> list[str]:
+    """The folders in which pytest looks for tests."""
+    path = root / "pyproject.toml"
+    read: Any = tomllib.loads(path.read_text("utf-8-sig")) if path.is_file() else {}
+    return [str(each) for each in read.get("tool", {}).get("pytest", {}).get("ini_options", {}).get("testpaths", [])]
+
+
+def _is_test(name: str, folders: Sequence[str]) -> bool:
     path = PurePosixPath(name)
-    return (
-        any(part in _TESTS for part in path.parts[:-1]) or path.name.startswith("test_") or path.name == "conftest.py"
-    )
+    below = any(path.is_relative_to(folder) for folder in folders) or any(part in _TESTS for part in path.parts[:-1])
+    return below or path.name.startswith("test_") or path.name == "conftest.py"
 
 
 def _parsed(path: Path) -> ast.Module:
