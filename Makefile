@@ -9,8 +9,10 @@ export PYTHONPATH := examples/shop:examples/chinook:examples/clinic/src
 # The tests start hundreds of processes: without bytecode each of them would compile the whole source again.
 unexport PYTHONDONTWRITEBYTECODE
 
-# How many processes share the tests.
-WORKERS ?= 2
+# How many processes share the tests: one more than two cores, since they wait for others for a quarter of their time.
+WORKERS ?= 3
+# Of the slow ones many load the machine themselves.
+SLOW_WORKERS ?= 2
 
 .PHONY: demo test test-slow soak check bench bench-scale bench-mechanisms bench-versus lock clean
 
@@ -24,7 +26,7 @@ test: .venv/.installed
 
 ## test-slow: the proofs of many rounds: faults, many schedules, migrations at random
 test-slow: .venv/.installed
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m slow $(ARGS)
+	@$(BIN)/python -m pytest -n $(SLOW_WORKERS) --dist worksteal -m slow $(ARGS)
 
 ## soak: half an hour under load and faults (STERNPOST_SOAK_SECONDS, STERNPOST_SOAK_SHARE)
 soak: .venv/.installed

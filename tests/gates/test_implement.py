@@ -243,7 +243,7 @@ SPOILED = {
 }
 
 
-QUICK = ("I02", "I06", "I07", "I09", "I10", "I11", "I12")
+QUICK = ("I02", "I09", "I10", "I11", "I12")
 """Criteria that are tried in each run of the tests; the others start more programs."""
 
 CASES = [pytest.param(name, marks=() if case.code in QUICK else pytest.mark.slow) for name, case in SPOILED.items()]

@@ -33,6 +33,7 @@ def load(folder: Path, *options: str) -> dict[str, Any]:
     return data
 
 
+@pytest.mark.slow
 def test_a_path_through_several_states_is_measured(shop: Path) -> None:
     """An order has to be placed before it is paid, which needs items in stock."""
     data = load(shop, "--kind", "smoke", "--seconds", "2", "--rate", "100")

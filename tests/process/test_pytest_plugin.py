@@ -326,6 +326,7 @@ async def test_has_been_migrated(client, data):
 READY = 'async def test_ready(client):\n    assert (await client.get("/health/ready")).status == 200\n'
 
 
+@pytest.mark.slow
 def test_uses_the_migrations_and_says_when_they_are_behind(tmp_path: Path, chosen: str) -> None:
     folder = project(tmp_path, tests=MIGRATED)
     command = [sys.executable, "-m", "sternpost", "migrate", "plan"]
