@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +15,7 @@ import pytest
 
 from sternpost.gates.implement import CRITERIA
 from sternpost.gates.implement.secrets import entropy, found_in
-from tests.gates.project import CONTRACT, PYPROJECT, SERVICES, change, git, sternpost
+from tests.gates.project import CONTRACT, PYPROJECT, SERVICES, change, environment, git, sternpost
 
 APP = "src/my_service/app.py"
 TESTS = "tests/test_tasks.py"
@@ -340,3 +343,31 @@ def test_words_are_less_random_than_keys() -> None:
 def test_a_criterion_of_another_gate_is_refused(complete: Path) -> None:
     done = sternpost(complete, "gate", "implement", "--only", "D01")
     assert (done.returncode, "The gate implement has no criterion D01" in done.stderr) == (2, True), done.stderr
+
+
+@pytest.mark.slow
+def test_a_gate_that_is_killed_leaves_no_service_and_no_evidence(complete: Path) -> None:
+    assert sternpost(complete, "gate", "design").returncode == 0
+    command = [sys.executable, "-m", "sternpost", "gate", "implement"]
+    gate = subprocess.Popen(
+        command, cwd=complete, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    service = await_service(gate.pid)
+    gate.kill()
+    gate.wait()
+    deadline = time.monotonic() + 30
+    while Path(f"/proc/{service}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{service}").exists(), "the service outlives the gate that had started it"
+    assert json.loads(sternpost(complete, "gate", "status", "--json").stdout)[1]["state"] == "not run"
+
+
+def await_service(parent: int) -> int:
+    """The process id of the service that a gate has started."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for number in Path(f"/proc/{parent}/task/{parent}/children").read_text("ascii").split():
+            if b"\0serve\0" in Path(f"/proc/{number}/cmdline").read_bytes():
+                return int(number)
+        time.sleep(0.05)
+    raise AssertionError("the gate has started no service")

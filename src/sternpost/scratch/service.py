@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import http.client
 import itertools
 import json
@@ -38,6 +39,16 @@ _UNSET = ("JWT_JWKS_URL", "JWT_ISSUER", "JWT_AUDIENCE", "ROOT_PATH", "WORKERS", 
 """Settings that would keep such tokens and requests out. A variable that is empty hides that of `.env`."""
 
 _READY = re.compile(r'"message":"Ready"')
+
+
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
+
+
+def _end_with_parent() -> None:
+    """Has the kernel end the service where whoever tries it is killed, and cannot (Linux, prctl(2))."""
+    with contextlib.suppress(AttributeError):
+        _LIBC.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
 
 
 class ServiceFailed(StartupError):
@@ -110,6 +121,7 @@ class ScratchService:
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
+            preexec_fn=_end_with_parent,  # noqa: PLW1509  (one call of the system, of a library that is loaded by then)
         )
         ready = threading.Event()
         lines = process.stdout if self._log is None else self._followed(self._log, process)

@@ -31,11 +31,17 @@ def _check(project: Project) -> Answer:
     looked_at = f"{counted(len(history.revisions), 'migration')}, applied, undone and applied again on "
     looked_at += " and ".join(databases)
     options = [f"--database={name}" for name in databases]
-    options += [f"--postgresql-url={server}"] if len(databases) > 1 else []
+    environment = {**os.environ, "STERNPOST_VERIFY_POSTGRESQL_URL": server}
     command = [sys.executable, "-m", "sternpost", "migrate", "verify", project.name, *options]
     try:
         done = subprocess.run(  # noqa: S603  (this very interpreter)
-            command, cwd=project.root, capture_output=True, text=True, check=False, timeout=SECONDS_MAX
+            command,
+            cwd=project.root,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=SECONDS_MAX,
         )
     except subprocess.TimeoutExpired:
         return could_not_check(looked_at, f"it has not ended in {SECONDS_MAX} seconds", "run: sternpost migrate verify")
