@@ -98,5 +98,5 @@ def checked_out(reference: str) -> Generator[Tree]:
     with tempfile.TemporaryDirectory(prefix="sternpost-versus-") as folder:
         with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
             files.extraction_filter = getattr(tarfile, "data_filter", lambda member, _: member)  # not before 3.11.4
-            files.extractall(folder)  # noqa: S202
+            files.extractall(folder)  # noqa: S202  (an archive that git has made just now)
         yield Tree("old", Path(folder), found)

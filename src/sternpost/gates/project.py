@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, redirect_stdout
 from dataclasses import dataclass, field
@@ -81,6 +82,15 @@ class Project:
     def shown(self, path: Path) -> str:
         """A path as it is told: from the project's folder on."""
         return Path(os.path.relpath(path, self.root)).as_posix()
+
+
+def settings_of(root: Path, *names: str) -> dict[str, Any]:
+    """What pyproject.toml says under `[tool.…]` for another program; empty where it says nothing."""
+    path = root / "pyproject.toml"
+    found: Any = tomllib.loads(path.read_text("utf-8-sig")) if path.is_file() else {}
+    for name in ("tool", *names):
+        found = found.get(name, {})
+    return cast("dict[str, Any]", found)
 
 
 KNOWN_OPTIONS = frozenset(("adr", "auth", "emitted", "no-secrets", "released", "scans", "style", "waivers"))

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import ast
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from sternpost.app.loading import data_file, migrations_folder
 from sternpost.compile.source_rules import check_file
 from sternpost.errors import StartupError
 from sternpost.gates.criterion import Finding
 from sternpost.gates.fingerprint import files_of
-from sternpost.gates.project import Project
+from sternpost.gates.project import Project, settings_of
 
 _TESTS = ("test", "tests")
 
@@ -73,9 +71,7 @@ def _read(project: Project) -> tuple[SourceFile, ...]:
 
 def _testpaths(root: Path) -> list[str]:
     """The folders in which pytest looks for tests."""
-    path = root / "pyproject.toml"
-    read: Any = tomllib.loads(path.read_text("utf-8-sig")) if path.is_file() else {}
-    return [str(each) for each in read.get("tool", {}).get("pytest", {}).get("ini_options", {}).get("testpaths", [])]
+    return [str(each) for each in settings_of(root, "pytest", "ini_options").get("testpaths", [])]
 
 
 def _is_test(name: str, folders: Sequence[str]) -> bool:

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
@@ -18,7 +17,7 @@ from typing import Any
 import orjson
 
 from sternpost.errors import StartupError
-from sternpost.gates.project import Project
+from sternpost.gates.project import Project, settings_of
 from sternpost.gates.sources import sources_of
 
 SECONDS_MAX = 900
@@ -85,9 +84,7 @@ def _tested(project: Project) -> TestRun:
 
 def _omitted(root: Path) -> list[str]:
     """The files that the project's own settings of coverage leave out."""
-    path = root / "pyproject.toml"
-    read: Any = tomllib.loads(path.read_text("utf-8-sig")) if path.is_file() else {}
-    return [str(each) for each in read.get("tool", {}).get("coverage", {}).get("run", {}).get("omit", [])]
+    return [str(each) for each in settings_of(root, "coverage", "run").get("omit", [])]
 
 
 def run_tests(root: Path, sources: list[str]) -> TestRun:

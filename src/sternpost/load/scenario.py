@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from sternpost.load.job import Calls
 from sternpost.load.objectives import Goal
 from sternpost.plan.model import OperationPlan, ResourcePlan
-from sternpost.plan.scopes import known_scopes
 from sternpost.scratch.requests import Request, tenant_of, valid_request
 from sternpost.scratch.rows import MadeRow, RowMaker
 
@@ -108,7 +107,7 @@ class Scenario:
         """A request as HTTP/1.1."""
         service, plan = self._maker.service, self._maker.plan
         token = service.token(
-            subject, sorted(known_scopes(plan)), tenant=tenant_of(plan, path.resource.name), seconds=TOKEN_SECONDS
+            subject, self._maker.scopes, tenant=tenant_of(plan, path.resource.name), seconds=TOKEN_SECONDS
         )
         content = request.content or b""
         lines = [f"{request.method} {request.path} HTTP/1.1", f"host: 127.0.0.1:{service.port}"]

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tomllib
 from importlib.util import find_spec
-from typing import Any
 
 from sternpost.app.loading import import_folders
 from sternpost.gates.criterion import Answer, Criterion, Finding, could_not_check, counted, judged
-from sternpost.gates.project import Project
+from sternpost.gates.project import Project, settings_of
 
 SECONDS_MAX = 120
 _SAID_MAX = 1_000
@@ -50,9 +48,7 @@ def _check(project: Project) -> Answer:
 
 def _contracts(project: Project) -> list[str]:
     """The names of the contracts that pyproject.toml declares."""
-    path = project.root / "pyproject.toml"
-    read: Any = tomllib.loads(path.read_text("utf-8-sig")) if path.is_file() else {}
-    declared = read.get("tool", {}).get("importlinter", {}).get("contracts", [])
+    declared = settings_of(project.root, "importlinter").get("contracts", [])
     return [str(each.get("name", "without a name")) for each in declared]
 
 

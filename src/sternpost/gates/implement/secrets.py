@@ -153,7 +153,7 @@ def _of_history(root: Path, started: float) -> tuple[int, list[Leak]]:
     command += ["--relative", "--format=commit %h", "--", "."]
     commits, size, commit, name = 0, 0, "", ""
     leaks: dict[str, Leak] = {}
-    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as shown:  # noqa: S603
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as shown:  # noqa: S603  (git, as its user runs it)
         assert shown.stdout is not None, "it was asked for"
         for raw in shown.stdout:
             size += len(raw)
@@ -182,7 +182,7 @@ def _of_gitleaks(root: Path) -> tuple[list[Leak], bool]:
         report = Path(folder) / "report.json"
         command = [program, "detect", "--no-banner", "--exit-code", "0", "--report-format", "json"]
         command += ["--report-path", str(report), "--source", str(root)]
-        subprocess.run(command, capture_output=True, check=False, timeout=HISTORY_SECONDS_MAX)  # noqa: S603
+        subprocess.run(command, capture_output=True, check=False, timeout=HISTORY_SECONDS_MAX)  # noqa: S603  (gitleaks, where it is installed)
         found: list[Any] = json.loads(report.read_bytes()) if report.is_file() else []
     return [
         Leak(f"{each['File']}:{each['StartLine']}", f"gitleaks: {each['Description']}", _digest(each["Secret"]))
